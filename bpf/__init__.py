@@ -1,0 +1,1 @@
+"""eBPF programs in C, and the only module that imports bcc (bpf/loader.py)."""

@@ -1,0 +1,102 @@
+"""Compile, load, attach, detach. The only ``import bcc``.
+
+C sources take ``-D`` constants; their text is never rewritten. BCC compiles against kernel headers whose struct
+layouts need not be the running kernel's, so a C source never dereferences a kernel struct through them: offsets come
+from the kernel's BTF as constants (see the probes).
+"""
+
+import ctypes
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent
+
+
+class ProgramType(IntEnum):
+    """enum bpf_prog_type, include/uapi/linux/bpf.h."""
+
+    SCHED_CLS = 3
+    TRACEPOINT = 5
+    XDP = 6
+    RAW_TRACEPOINT = 17
+
+
+class BpfError(RuntimeError):
+    """A program could not be compiled, loaded or attached; the message says which and why."""
+
+
+class Module:
+    """One compiled C source with its maps and loaded programs. Close it, or leave its context, to free both."""
+
+    def __init__(self, source: str, defines: Mapping[str, int | str] | None = None) -> None:
+        """Compile ``source`` (a path below bpf/). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
+
+        Raises :class:`BpfError`.
+        """
+        try:
+            from bcc import BPF
+        except ImportError as error:
+            raise BpfError("BCC is not installed; install Debian's python3-bpfcc") from error
+        flags = [
+            f"-I{ROOT / 'include'}",
+            "-Wno-macro-redefined",
+            *(f"-D{k}={v}" for k, v in (defines or {}).items()),
+        ]
+        self.source = source
+        try:
+            self._bpf: Any = BPF(src_file=str(ROOT / source), cflags=flags)
+        except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
+            raise BpfError(f"bpf/{source}: {error}") from error
+        self._rings_open = False
+
+    def load(self, function: str, kind: ProgramType) -> int:
+        """Load one function; returns the program's file descriptor, owned by this module."""
+        try:
+            return int(self._bpf.load_func(function, int(kind)).fd)
+        except Exception as error:
+            raise BpfError(f"bpf/{self.source}: {function}: {error}") from error
+
+    def table(self, name: str) -> Any:
+        """A map as a BCC table."""
+        return self._bpf[name]
+
+    def map_fd(self, name: str) -> int:
+        """A map's file descriptor, for map types that BCC's tables do not know."""
+        from bcc import lib
+
+        fd = int(lib.bpf_table_fd(self._bpf.module, name.encode()))
+        if fd < 0:
+            raise BpfError(f"bpf/{self.source}: no map {name}")
+        return fd
+
+    def per_cpu_sum(self, name: str, index: int) -> int:
+        """The sum over CPUs of one entry of a per-CPU array of u64."""
+        table = self._bpf[name]
+        return sum(table[ctypes.c_int(index)])
+
+    def on_ring(self, name: str, callback: Callable[[Any, int], None]) -> None:
+        """Call ``callback(pointer, size)`` for each record of a ring buffer, from within :meth:`drain`."""
+
+        def receive(_context: Any, data: Any, size: int) -> int:
+            callback(data, size)
+            return 0
+
+        self._bpf[name].open_ring_buffer(receive)
+        self._rings_open = True
+
+    def drain(self) -> None:
+        """Hand over every record that waits in the ring buffers; does not block."""
+        if self._rings_open:
+            self._bpf.ring_buffer_consume()
+
+    def close(self) -> None:
+        """Detach and unload everything; harmless when repeated."""
+        self._bpf.cleanup()
+
+    def __enter__(self) -> "Module":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

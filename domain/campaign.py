@@ -1,0 +1,250 @@
+"""What a user submits: a campaign, its load levels and the cells they span.
+
+TOML, JSON and the web form all become a :class:`Campaign` through :func:`read_campaign`, so one set of
+limits and one set of messages serves all three. Limits are part of the model.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from domain.problems import InvalidInput, Problem, problems_of
+
+MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
+MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns
+MAX_CONNECTIONS = 10_000
+MAX_RATE_PER_S = 5_000_000
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""A variant's or level's name; it becomes a metric tag, a file name and part of a namespace's name."""
+
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")]
+"""A datapath within a campaign: its name, or ``name#2`` for its second copy in an A/A campaign."""
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A worker host's name: one DNS label."""
+
+CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and closed to fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClosedLoad(Frozen):
+    """Each of ``connections`` sends its next request when the last answer came. Gives capacity."""
+
+    kind: Literal["closed"] = "closed"
+    connections: int = Field(ge=1, le=MAX_CONNECTIONS, strict=True)
+
+    def __str__(self) -> str:
+        return f"closed({self.connections})"
+
+
+class OpenLoad(Frozen):
+    """Requests leave on a schedule of ``rate_per_s`` whatever the answers do. Gives latency under load."""
+
+    kind: Literal["open"] = "open"
+    rate_per_s: int = Field(ge=1, le=MAX_RATE_PER_S, strict=True)
+
+    def __str__(self) -> str:
+        return f"open({self.rate_per_s})"
+
+
+_LOAD = re.compile(r"^\s*(closed|open)\s*\(\s*([0-9]{1,9})\s*\)\s*$")
+
+
+def _parse_load(value: Any) -> Any:
+    """Accept ``"closed(64)"`` beside ``{"kind": "closed", "connections": 64}``."""
+    if isinstance(value, (ClosedLoad, OpenLoad)):
+        return value
+    if isinstance(value, str):
+        match = _LOAD.match(value)
+        if not match:
+            raise ValueError(f"{value[:40]!r} is not a load level; write closed(connections) or open(rate)")
+        number = int(match[2])
+        return (
+            {"kind": "closed", "connections": number}
+            if match[1] == "closed"
+            else {"kind": "open", "rate_per_s": number}
+        )
+    if not isinstance(value, Mapping):
+        raise ValueError("write closed(connections) or open(rate)")
+    return value
+
+
+LoadLevel = Annotated[
+    Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")],
+    BeforeValidator(_parse_load),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _LOAD.pattern, "examples": ["closed(64)", "open(20000)"]}),
+]
+
+
+class Cell(Frozen):
+    """One (datapath, workload, load level) of a campaign; ``level`` is the level's name."""
+
+    datapath: Label
+    workload: Name
+    level: Name
+
+
+class Campaign(Frozen):
+    """Datapaths × workloads × load levels × blocks, on hosts, with probes.
+
+    Durations are seconds of traffic. One trial is ``slices`` slices of ``slice_s`` on one datapath; one block
+    is one trial of every datapath, its slices interleaved.
+    """
+
+    name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
+    description: str = Field(default="", max_length=500)
+    datapaths: tuple[Name, ...] = Field(
+        min_length=1, max_length=9, description="Name one twice for an A/A comparison."
+    )
+    reference: Label | None = Field(
+        default=None, description="The datapath that the others are compared with; default: the first."
+    )
+    workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
+    levels: dict[Name, LoadLevel] = Field(min_length=1, max_length=8)
+    blocks: int = Field(default=6, ge=1, le=200, strict=True, description="Blocks per workload and level.")
+    slices: int = Field(default=2, ge=1, le=1000, strict=True, description="Slices per trial.")
+    slice_s: float = Field(default=1.0, ge=0.1, le=60, description="Seconds of traffic in one slice.")
+    warm_up_s: float = Field(
+        default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block."
+    )
+    probes: tuple[Name, ...] = Field(default=(), max_length=16)
+    hosts: tuple[HostName, ...] = Field(
+        default=(), max_length=64, description="Worker hosts; default: every host that can run it."
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        strict=True,
+        description="Of the order of blocks and slices; 0 draws one and records it.",
+    )
+    equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
+
+    @field_validator("datapaths", "workloads", "probes", "hosts", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ValueError("must be a list of names")
+        return value
+
+    @field_validator("workloads", "probes", "hosts")
+    @classmethod
+    def _without_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({v for v in value if value.count(v) > 1})
+        if repeated:
+            raise ValueError(f"named twice: {', '.join(repeated)}; name each once")
+        return value
+
+    @field_validator("slice_s", "warm_up_s", "equivalence_margin", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: Any) -> Any:
+        if isinstance(value, (bool, str)):
+            raise ValueError("must be a number")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.reference is not None and self.reference not in self.labels:
+            raise ValueError(
+                f"reference: {self.reference!r} is not among the datapaths; "
+                f"choose one of {', '.join(self.labels)}"
+            )
+        total_blocks = len(self.workloads) * len(self.levels) * self.blocks
+        if total_blocks > MAX_BLOCKS:
+            raise ValueError(
+                f"blocks: {total_blocks} blocks in all, the limit is {MAX_BLOCKS}; "
+                "use fewer blocks, levels or workloads"
+            )
+        if self.traffic_s > MAX_TRAFFIC_S:
+            raise ValueError(
+                f"slices: {self.traffic_s / 3600:.1f} hours of traffic, the limit is "
+                f"{MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
+            )
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Each datapath's label, in the campaign's order: a second copy becomes ``name#2``."""
+        seen: dict[str, int] = {}
+        labels = []
+        for name in self.datapaths:
+            seen[name] = seen.get(name, 0) + 1
+            labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        return tuple(labels)
+
+    @property
+    def reference_label(self) -> str:
+        """The label that all others are compared with."""
+        return self.reference or self.labels[0]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, workloads outermost, then levels, then datapaths."""
+        return tuple(
+            Cell(datapath=label, workload=workload, level=level)
+            for workload in self.workloads
+            for level in self.levels
+            for label in self.labels
+        )
+
+    @property
+    def total_blocks(self) -> int:
+        """Blocks over all workloads and levels."""
+        return len(self.workloads) * len(self.levels) * self.blocks
+
+    @property
+    def traffic_s(self) -> float:
+        """Seconds of traffic in the whole campaign, warm-up included."""
+        return self.total_blocks * len(self.labels) * (self.slices * self.slice_s + self.warm_up_s)
+
+
+def datapath_of(label: str) -> str:
+    """The datapath's name of a label: ``datapath_of("direct#2") == "direct"``."""
+    return label.partition("#")[0]
+
+
+def read_campaign(data: Mapping[str, Any]) -> Campaign:
+    """Validate a decoded campaign. Raises :class:`InvalidInput` with every problem found."""
+    try:
+        return Campaign.model_validate(data)
+    except ValidationError as error:
+        raise InvalidInput(_relocate(p) for p in problems_of(error)) from error
+
+
+def read_campaign_toml(text: str) -> Campaign:
+    """Validate a campaign written as TOML. Raises :class:`InvalidInput`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput([Problem(field="campaign", message=f"is not TOML: {error}")]) from error
+    return read_campaign(data)
+
+
+def _relocate(problem: Problem) -> Problem:
+    # Checks across fields run on the whole model; their message starts with the field that mends it.
+    if problem.field == "campaign":
+        field, separator, rest = problem.message.partition(": ")
+        if separator and field in Campaign.model_fields:
+            return Problem(field=field, message=rest)
+    return problem

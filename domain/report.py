@@ -1,0 +1,132 @@
+"""What a campaign comes to: results per cell, verdicts, and the trials that do not count.
+
+The object printed by ``showdown run --json`` and served at ``/api/v1/campaigns/<id>/report``.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from domain.campaign import Frozen, Label, Name
+from domain.trial import Reason, TelemetryAccount
+
+
+class VerdictWord(StrEnum):
+    """A verdict in one word; "faster" means more of a rate or less of a cost, as the metric has it."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Metric(StrEnum):
+    """A primary figure of METHOD."""
+
+    REQUESTS_PER_S = "requests_per_s"
+    CPU_US_PER_REQUEST = "cpu_us_per_request"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """True for rates, false for costs."""
+        return self is Metric.REQUESTS_PER_S
+
+
+class Interval(Frozen):
+    """An estimate with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Percentiles(Frozen):
+    """Read from merged histograms, in microseconds."""
+
+    p50: float
+    p99: float
+    p999: float
+    count: int
+
+
+class CellResult(Frozen):
+    """One cell over all its valid trials. A figure without data is ``None``, never zero."""
+
+    datapath: Label
+    function: Name
+    workload: Name
+    level: Name
+    load: str
+    requests_per_s: float | None = None
+    requests_per_s_low: float | None = None
+    requests_per_s_high: float | None = None
+    cpu_us_per_request: float | None = None
+    share_of_direct: Interval | None = Field(
+        default=None, description="Requests/s over those of direct, paired."
+    )
+    latency_us: Percentiles | None = Field(
+        default=None, description="From the intended send; open loop only."
+    )
+    service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
+    valid_trials: int = Field(ge=0)
+    invalid_trials: int = Field(ge=0)
+
+
+class Verdict(Frozen):
+    """Two datapaths compared by one metric: ratio = datapath / reference, from per-block log-ratios."""
+
+    datapath: Label
+    reference: Label
+    workload: Name
+    level: Name
+    metric: Metric
+    verdict: VerdictWord
+    pairs: int = Field(ge=0)
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = Field(
+        default=None, description="Wilcoxon signed-rank, Holm-adjusted over the campaign."
+    )
+    smallest_effect: float | None = Field(
+        default=None,
+        description="Inconclusive only: the smallest relative difference the data could have shown.",
+    )
+    caveats: tuple[str, ...] = ()
+    sentence: str
+
+
+class InvalidTrial(Frozen):
+    """A trial that does not count, and why."""
+
+    trial: str
+    block: int
+    attempt: int
+    datapath: Label
+    workload: Name
+    level: Name
+    reasons: tuple[Reason, ...]
+    details: tuple[str, ...] = ()
+
+
+class FailedAttempt(Frozen):
+    """An attempt that ended without a result."""
+
+    block: int
+    attempt: int
+    host: str
+    reason: str
+
+
+class CampaignReport(Frozen):
+    """Everything a campaign says, in one object."""
+
+    campaign: dict[str, Any] = Field(
+        description="id, name, state, seed, blocks done, times, hosts, the campaign."
+    )
+    results: tuple[CellResult, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    invalid: tuple[InvalidTrial, ...] = ()
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    telemetry: TelemetryAccount = TelemetryAccount()

@@ -1,0 +1,211 @@
+"""Telemetry: kernel latency histograms and samples, and the names under which InfluxDB keeps them.
+
+Line-protocol names live here, once; probes write them, the coordinator and the dashboards read them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+KERNEL_LATENCY = "kernel_latency"
+KERNEL_EVENT = "kernel_event"
+TRAFFIC = "traffic"
+HOST_CPU = "host_cpu"
+CAMPAIGN_EVENT = "campaign_event"
+
+# Log-linear buckets: SUB_BUCKETS per power of two, so a bucket is at most 25 % wide. Below 2**FIRST_EXPONENT
+# nothing of interest happens in a network stack; above 2**LAST_EXPONENT (1.07 s) everything is an outlier.
+FIRST_EXPONENT = 7
+LAST_EXPONENT = 30
+SUB_BUCKETS = 4
+BUCKETS = (LAST_EXPONENT - FIRST_EXPONENT) * SUB_BUCKETS + 2
+
+
+def bucket_index(value_ns: int) -> int:
+    """The bucket of a duration, as bpf/include/histogram.h computes it in the kernel."""
+    if value_ns < 1 << FIRST_EXPONENT:
+        return 0
+    exponent = value_ns.bit_length() - 1
+    if exponent >= LAST_EXPONENT:
+        return BUCKETS - 1
+    sub = (value_ns >> (exponent - 2)) & (SUB_BUCKETS - 1)
+    return 1 + (exponent - FIRST_EXPONENT) * SUB_BUCKETS + sub
+
+
+def bucket_bounds_ns(index: int) -> tuple[int, int]:
+    """The half-open range ``[low, high)`` of a bucket in nanoseconds; the last one is unbounded in truth."""
+    if index == 0:
+        return 0, 1 << FIRST_EXPONENT
+    if index >= BUCKETS - 1:
+        return 1 << LAST_EXPONENT, 1 << (LAST_EXPONENT + 1)
+    octave, sub = divmod(index - 1, SUB_BUCKETS)
+    width = 1 << (octave + FIRST_EXPONENT - 2)
+    low = (1 << (octave + FIRST_EXPONENT)) + sub * width
+    return low, low + width
+
+
+def bucket_field(index: int) -> str:
+    """The InfluxDB field of a bucket: ``le_`` and its upper bound in nanoseconds, padded so that names sort."""
+    return f"le_{bucket_bounds_ns(index)[1]:010d}"
+
+
+@dataclass(frozen=True)
+class StageHistogram:
+    """Durations of one kernel stage in nanoseconds: counts per bucket, with what was lost and unmatched."""
+
+    counts: tuple[int, ...] = (0,) * BUCKETS
+    sum_ns: int = 0
+    max_ns: int = 0
+    started: int = 0
+    lost: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many durations were measured."""
+        return sum(self.counts)
+
+    @property
+    def matched(self) -> float | None:
+        """The share of starts that found their end; ``None`` when nothing started."""
+        return min(1.0, self.count / self.started) if self.started else None
+
+    def minus(self, earlier: "StageHistogram") -> "StageHistogram":
+        """The growth since ``earlier``; the maximum is the later reading's (it cannot be subtracted)."""
+        return StageHistogram(
+            counts=tuple(max(0, a - b) for a, b in zip(self.counts, earlier.counts, strict=True)),
+            sum_ns=max(0, self.sum_ns - earlier.sum_ns),
+            max_ns=self.max_ns,
+            started=max(0, self.started - earlier.started),
+            lost=max(0, self.lost - earlier.lost),
+        )
+
+    def plus(self, other: "StageHistogram") -> "StageHistogram":
+        """The sum over intervals or CPUs."""
+        return StageHistogram(
+            counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
+            sum_ns=self.sum_ns + other.sum_ns,
+            max_ns=max(self.max_ns, other.max_ns),
+            started=self.started + other.started,
+            lost=self.lost + other.lost,
+        )
+
+    def percentile_ns(self, percentile: float) -> int | None:
+        """The value at ``percentile`` (0–100), interpolated within its bucket; ``None`` when empty."""
+        total = self.count
+        if not total:
+            return None
+        rank, below = max(1.0, total * percentile / 100), 0
+        for index, count in enumerate(self.counts):
+            if below + count >= rank:
+                low, high = bucket_bounds_ns(index)
+                return min(round(low + (high - low) * (rank - below) / count), self.max_ns or high)
+            below += count
+        raise AssertionError("a percentile lies within its histogram")
+
+
+@dataclass(frozen=True)
+class StageSample:
+    """One sampled latency of a stage, at ``time_ns`` since the epoch."""
+
+    stage: str
+    value_ns: int
+    time_ns: int
+    sequence: int
+
+
+@dataclass(frozen=True)
+class TrialTags:
+    """The tags of every point of a trial. Their values are few: no PIDs, ports or UUIDs."""
+
+    campaign: str
+    run: str
+    host: str
+    datapath: str
+    workload: str
+    level: str
+
+    def as_dict(self) -> dict[str, str]:
+        """In the order in which InfluxDB likes tags: sorted."""
+        return {
+            "campaign": self.campaign,
+            "datapath": self.datapath,
+            "host": self.host,
+            "level": self.level,
+            "run": self.run,
+            "workload": self.workload,
+        }
+
+
+@dataclass(frozen=True)
+class Point:
+    """One InfluxDB point; its identity is (measurement, tags, time), so a replay does not double it."""
+
+    measurement: str
+    tags: Mapping[str, str]
+    fields: Mapping[str, int | float | str]
+    time_ns: int
+    line: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line", _line(self.measurement, self.tags, self.fields, self.time_ns))
+
+
+def kernel_latency_point(tags: TrialTags, stage: str, histogram: StageHistogram, time_ns: int) -> Point:
+    """One interval of one stage as a point: a field per bucket that is not empty, and the summary."""
+    fields: dict[str, int | float | str] = {
+        bucket_field(i): count for i, count in enumerate(histogram.counts) if count
+    }
+    fields |= {
+        "count": histogram.count,
+        "sum_ns": histogram.sum_ns,
+        "max_ns": histogram.max_ns,
+        "lost": histogram.lost,
+    }
+    for name, percentile in (("p50_ns", 50), ("p99_ns", 99)):
+        value = histogram.percentile_ns(percentile)
+        if value is not None:
+            fields[name] = value
+    return Point(KERNEL_LATENCY, {**tags.as_dict(), "stage": stage}, fields, time_ns)
+
+
+def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
+    """One sampled latency; the sequence is part of the time so that none overwrites another."""
+    # Timestamps are kernel nanoseconds, which two CPUs may share: the last three digits carry the sequence.
+    time_ns = sample.time_ns - sample.time_ns % 1000 + sample.sequence % 1000
+    return Point(
+        KERNEL_EVENT,
+        {**tags.as_dict(), "stage": sample.stage},
+        {"value_ns": sample.value_ns, "sequence": sample.sequence},
+        time_ns,
+    )
+
+
+def _line(
+    measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], time_ns: int
+) -> str:
+    if not fields:
+        raise ValueError(f"a point of {measurement} needs a field")
+    head = ",".join(
+        [
+            _escape(measurement, ", "),
+            *(f"{_escape(k, ',= ')}={_escape(v, ',= ')}" for k, v in sorted(tags.items()) if v),
+        ]
+    )
+    body = ",".join(f"{_escape(k, ',= ')}={_value(v)}" for k, v in fields.items())
+    return f"{head} {body} {time_ns}"
+
+
+def _escape(text: str, characters: Sequence[str]) -> str:
+    text = text.replace("\\", "\\\\").replace("\n", " ")
+    for character in characters:
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def _value(value: int | float | str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value}i"
+    if isinstance(value, float):
+        return repr(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'

@@ -1,0 +1,256 @@
+"""Blocks, attempts, slices and trials: what was measured, and whether it may be believed."""
+
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field
+
+from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
+from domain.histogram import LatencyHistogram
+
+SCHEMA_VERSION = 1
+MAX_ATTEMPTS = 3  # of one block: the first and at most two more
+
+
+class Reason(StrEnum):
+    """Why a trial is invalid (METHOD, "Validity")."""
+
+    BYPASSED = "bypassed"
+    LEAKED = "leaked"
+    WRONG_CLIENT_ADDRESS = "wrong_client_address"
+    CORRUPT = "corrupt"
+    ERRORS = "errors"
+    GENERATOR_FAILED = "generator_failed"
+    GENERATOR_SATURATED = "generator_saturated"
+    NO_REQUESTS = "no_requests"
+    OFFLOAD_MISMATCH = "offload_mismatch"
+    DROPS = "drops"
+    STEAL = "steal"
+    INTERFERENCE = "interference"
+    PROBE_LOSS = "probe_loss"
+    DATAPATH_FAILED = "datapath_failed"
+
+
+TRANSIENT_REASONS = frozenset({Reason.STEAL, Reason.INTERFERENCE})
+"""Reasons that lie in the machine's weather, not in the datapath: another attempt may do better."""
+
+
+class Finding(Frozen):
+    """One reason against a trial, with the numbers that say so."""
+
+    reason: Reason
+    detail: str = Field(max_length=500)
+
+
+class Validity(Frozen):
+    """Valid when there is no finding."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """True when nothing speaks against the trial."""
+        return not self.findings
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Each reason once, in the order found."""
+        return tuple(dict.fromkeys(f.reason for f in self.findings))
+
+    @property
+    def transient(self) -> bool:
+        """True when every reason is one that another attempt may not meet again."""
+        return bool(self.findings) and set(self.reasons) <= TRANSIENT_REASONS
+
+
+class Counters(Frozen):
+    """What crossed one datapath, client to server, since it was attached.
+
+    ``None`` marks what the datapath cannot count; ``leaked_packets`` counts packets from the client seen on the
+    path that the datapath should have replaced.
+    """
+
+    packets: int | None = Field(default=None, ge=0)
+    bytes: int | None = Field(default=None, ge=0, description="Payload the client received through it.")
+    connections: int | None = Field(default=None, ge=0)
+    leaked_packets: int = Field(default=0, ge=0)
+    dropped_packets: int = Field(default=0, ge=0)
+
+    def minus(self, earlier: "Counters") -> "Counters":
+        """The growth since ``earlier``; a counter that went backwards counts as zero growth."""
+        return Counters(
+            packets=_growth(self.packets, earlier.packets),
+            bytes=_growth(self.bytes, earlier.bytes),
+            connections=_growth(self.connections, earlier.connections),
+            leaked_packets=max(0, self.leaked_packets - earlier.leaked_packets),
+            dropped_packets=max(0, self.dropped_packets - earlier.dropped_packets),
+        )
+
+    def plus(self, other: "Counters") -> "Counters":
+        """The sum over slices."""
+        return Counters(
+            packets=_sum(self.packets, other.packets),
+            bytes=_sum(self.bytes, other.bytes),
+            connections=_sum(self.connections, other.connections),
+            leaked_packets=self.leaked_packets + other.leaked_packets,
+            dropped_packets=self.dropped_packets + other.dropped_packets,
+        )
+
+
+def _growth(now: int | None, earlier: int | None) -> int | None:
+    return None if now is None or earlier is None else max(0, now - earlier)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+class Proof(Frozen):
+    """Evidence that a trial's traffic took its datapath: the datapath's counters beside everyone else's."""
+
+    counters: Counters
+    requests: int = Field(ge=0, description="Completed, as the generator counts them.")
+    connections: int = Field(ge=0, description="Opened, as the generator counts them.")
+    bytes_received: int = Field(ge=0, description="By the generator, headers included.")
+    origin_requests: int | None = Field(default=None, ge=0, description="As the lab's origin counts them.")
+    accounted: float = Field(
+        ge=0, description="Smallest share of the generator's work that the counters show."
+    )
+
+
+class CpuTime(Frozen):
+    """Host-wide CPU seconds (all CPUs together) over some wall-clock time."""
+
+    wall_s: float = Field(default=0.0, ge=0)
+    cpus: int = Field(default=1, ge=1)
+    user_s: float = Field(default=0.0, ge=0)
+    system_s: float = Field(default=0.0, ge=0)
+    irq_s: float = Field(default=0.0, ge=0)
+    softirq_s: float = Field(default=0.0, ge=0)
+    steal_s: float = Field(default=0.0, ge=0)
+    idle_s: float = Field(default=0.0, ge=0)
+    foreign_s: float = Field(default=0.0, ge=0, description="By processes that are not of the lab.")
+
+    @property
+    def busy_s(self) -> float:
+        """User, system, irq and softirq; steal is not the host's work and stays apart."""
+        return self.user_s + self.system_s + self.irq_s + self.softirq_s
+
+    def plus(self, other: "CpuTime") -> "CpuTime":
+        """The sum over slices of one host."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in type(self).model_fields
+            if name != "cpus"
+        }
+        return CpuTime(cpus=max(self.cpus, other.cpus), **sums)
+
+
+class SliceResult(Frozen):
+    """A short stretch of traffic on one datapath, as the generator reports it."""
+
+    started_s: float = Field(description="Since the block began, monotonic.")
+    duration_s: float = Field(ge=0)
+    requests: int = Field(ge=0)
+    connections: int = Field(ge=0)
+    bytes_received: int = Field(ge=0)
+    errors: dict[str, int] = Field(default_factory=dict, description="By cause.")
+
+
+class ProbeReading(Frozen):
+    """What one probe saw during one trial."""
+
+    stage: Name
+    count: int = Field(ge=0)
+    sum_ns: int = Field(ge=0)
+    p50_ns: int | None = None
+    p99_ns: int | None = None
+    max_ns: int = Field(default=0, ge=0)
+    matched: float | None = Field(
+        default=None, ge=0, le=1, description="Share of starts that found their end."
+    )
+    lost: int = Field(default=0, ge=0)
+
+
+class TrialResult(Frozen):
+    """One cell in one block: the sum of its slices, its proof and its validity."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    datapath: Label
+    function: Name
+    workload: Name
+    level: Name
+    slices: tuple[SliceResult, ...] = ()
+    duration_s: float = Field(ge=0)
+    requests: int = Field(ge=0)
+    errors: dict[str, int] = Field(default_factory=dict)
+    cpu: CpuTime = CpuTime()
+    idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")
+    latency: LatencyHistogram | None = Field(
+        default=None, description="From the intended send; open loop only."
+    )
+    service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
+    proof: Proof | None = None
+    validity: Validity
+    probes: tuple[ProbeReading, ...] = ()
+    offloads: dict[str, bool] = Field(default_factory=dict)
+    generator: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """Completed requests per second of traffic; ``None`` for a trial without any."""
+        return self.requests / self.duration_s if self.requests and self.duration_s else None
+
+    @property
+    def cpu_us_per_request(self) -> float | None:
+        """Host-wide busy CPU less the idle baseline, in microseconds per completed request."""
+        if not self.requests or not self.cpu.wall_s:
+            return None
+        return max(0.0, self.cpu.busy_s - self.idle_cpu_s_per_s * self.cpu.wall_s) * 1e6 / self.requests
+
+
+class TelemetryAccount(Frozen):
+    """What became of one block's telemetry points: produced = delivered + lost."""
+
+    produced: int = Field(default=0, ge=0)
+    delivered: int = Field(default=0, ge=0)
+    lost: int = Field(default=0, ge=0)
+    missing: str = Field(
+        default="", max_length=500, description="Why telemetry is missing; empty when none is."
+    )
+
+    def plus(self, other: Self) -> "TelemetryAccount":
+        """The sum over blocks; the first reason is kept."""
+        return TelemetryAccount(
+            produced=self.produced + other.produced,
+            delivered=self.delivered + other.delivered,
+            lost=self.lost + other.lost,
+            missing=self.missing or other.missing,
+        )
+
+
+class BlockResult(Frozen):
+    """One finished attempt of a block: one trial per datapath, and where it ran."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    host: HostName
+    trials: tuple[TrialResult, ...] = Field(min_length=1)
+    telemetry: TelemetryAccount = TelemetryAccount()
+    fingerprint: dict[str, str] = Field(default_factory=dict)
+    wall_s: float = Field(ge=0)
+
+
+class Block(Frozen):
+    """All datapaths of one (workload, level), measured together on one host.
+
+    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times.
+    """
+
+    index: int = Field(ge=0)
+    workload: Name
+    level: Name
+    load: LoadLevel
+    datapaths: tuple[Label, ...]
+    order: tuple[Label, ...]
+    host: HostName

@@ -1,0 +1,1 @@
+"""BCC tracing probes: one kernel stage each, and their streaming into InfluxDB."""

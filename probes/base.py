@@ -1,0 +1,64 @@
+"""The contract of a probe: an eBPF program that measures one stage of kernel latency.
+
+A probe is one file in probes/catalog/ and one C file of the same name in bpf/probes/. It is discovered, never listed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from domain.jobs import HostCapabilities
+from domain.sample import StageHistogram, StageSample
+
+
+@dataclass(frozen=True)
+class LabView:
+    """What a probe needs to know of one lab to keep to it: device indexes and namespaces by role, tasks by role.
+
+    ``devices``: role (``client``, ``dut_client``, ``dut_server``, ``server``) → (ifindex, device name);
+    ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
+    ``tasks``: role (``proxy``, ``origin``) → thread ids, empty where the datapath has no such process.
+    """
+
+    label: str
+    devices: Mapping[str, tuple[int, str]]
+    netns: Mapping[str, int]
+    tasks: Mapping[str, tuple[int, ...]]
+
+
+class ProbeError(RuntimeError):
+    """A probe could not be compiled, loaded or attached."""
+
+
+class Probe(ABC):
+    """One stage of kernel latency. Compiled and attached once, then pointed at one lab after another.
+
+    ``watch(lab)`` turns it to the lab whose slice begins (``None``: to nothing); ``read()`` is cumulative since
+    ``start()``, so that the caller subtracts readings; nothing outside the watched lab is counted.
+    """
+
+    name: ClassVar[str]
+    stage: ClassVar[str]
+    summary: ClassVar[str]
+    unit: ClassVar[str] = "ns"
+
+    @abstractmethod
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Compile, load and attach. Raises :class:`ProbeError` with nothing left behind."""
+
+    @abstractmethod
+    def watch(self, lab: LabView | None) -> None:
+        """Count for this lab only, from now on."""
+
+    @abstractmethod
+    def read(self) -> tuple[StageHistogram, Iterable[StageSample]]:
+        """The histogram since ``start()`` and the events sampled since the last ``read()``."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Detach and free everything; harmless when it never started."""

@@ -1,0 +1,1 @@
+"""Worker hosts: labs, datapaths, workloads and traffic; one block from set-up to proof."""

@@ -1,0 +1,44 @@
+"""The contract of a datapath: how packets get from client to server through the DUT.
+
+A datapath is one file here (and, for eBPF, one C file of the same name in bpf/datapaths/). It is discovered, never
+listed. It never sleeps, times, polls or writes results: the runner owns all of that.
+"""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from typing import ClassVar, Protocol
+
+from domain.jobs import HostCapabilities
+from domain.trial import Counters
+from workers.lab import Lab
+
+
+class Attachment(Protocol):
+    """A datapath in force in one lab."""
+
+    def counters(self) -> Counters:
+        """What crossed *this* datapath since it was attached. Raises ``DatapathError`` when it is gone."""
+
+
+class DatapathError(RuntimeError):
+    """A datapath could not be attached, or is no longer in force."""
+
+
+class Datapath(ABC):
+    """How packets get from client to server. Set-up is all or nothing; failure closes the path."""
+
+    name: ClassVar[str]
+    function: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
+
+    @abstractmethod
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """Put the datapath in force in ``lab``; leaving the context undoes everything it did.
+
+        Raises :class:`DatapathError` with nothing left behind. Traffic that would miss the datapath is dropped
+        and counted in ``Counters.leaked_packets``, never forwarded unseen.
+        """
