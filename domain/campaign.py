@@ -114,9 +114,7 @@ class Campaign(Frozen):
 
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
     description: str = Field(default="", max_length=500)
-    datapaths: tuple[Name, ...] = Field(
-        min_length=1, max_length=9, description="Name one twice for an A/A comparison."
-    )
+    datapaths: tuple[Name, ...] = Field(min_length=1, max_length=9, description="Name one twice for an A/A comparison.")
     reference: Label | None = Field(
         default=None, description="The datapath that the others are compared with; default: the first."
     )
@@ -125,9 +123,7 @@ class Campaign(Frozen):
     blocks: int = Field(default=6, ge=1, le=200, strict=True, description="Blocks per workload and level.")
     slices: int = Field(default=2, ge=1, le=1000, strict=True, description="Slices per trial.")
     slice_s: float = Field(default=1.0, ge=0.1, le=60, description="Seconds of traffic in one slice.")
-    warm_up_s: float = Field(
-        default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block."
-    )
+    warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
     hosts: tuple[HostName, ...] = Field(
         default=(), max_length=64, description="Worker hosts; default: every host that can run it."
@@ -167,8 +163,7 @@ class Campaign(Frozen):
     def _fits(self) -> Self:
         if self.reference is not None and self.reference not in self.labels:
             raise ValueError(
-                f"reference: {self.reference!r} is not among the datapaths; "
-                f"choose one of {', '.join(self.labels)}"
+                f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
             )
         total_blocks = len(self.workloads) * len(self.levels) * self.blocks
         if total_blocks > MAX_BLOCKS:

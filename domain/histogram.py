@@ -79,10 +79,7 @@ class LatencyHistogram:
         return hash(tuple(sorted(self._counts().items())))
 
     def _counts(self) -> dict[int, int]:
-        return {
-            item.value_iterated_to: item.count_at_value_iterated_to
-            for item in self._hdr.get_recorded_iterator()
-        }
+        return {item.value_iterated_to: item.count_at_value_iterated_to for item in self._hdr.get_recorded_iterator()}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

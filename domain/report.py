@@ -62,12 +62,8 @@ class CellResult(Frozen):
     requests_per_s_low: float | None = None
     requests_per_s_high: float | None = None
     cpu_us_per_request: float | None = None
-    share_of_direct: Interval | None = Field(
-        default=None, description="Requests/s over those of direct, paired."
-    )
-    latency_us: Percentiles | None = Field(
-        default=None, description="From the intended send; open loop only."
-    )
+    share_of_direct: Interval | None = Field(default=None, description="Requests/s over those of direct, paired.")
+    latency_us: Percentiles | None = Field(default=None, description="From the intended send; open loop only.")
     service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
     valid_trials: int = Field(ge=0)
     invalid_trials: int = Field(ge=0)
@@ -86,9 +82,7 @@ class Verdict(Frozen):
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
-    p: float | None = Field(
-        default=None, description="Wilcoxon signed-rank, Holm-adjusted over the campaign."
-    )
+    p: float | None = Field(default=None, description="Wilcoxon signed-rank, Holm-adjusted over the campaign.")
     smallest_effect: float | None = Field(
         default=None,
         description="Inconclusive only: the smallest relative difference the data could have shown.",
@@ -122,9 +116,7 @@ class FailedAttempt(Frozen):
 class CampaignReport(Frozen):
     """Everything a campaign says, in one object."""
 
-    campaign: dict[str, Any] = Field(
-        description="id, name, state, seed, blocks done, times, hosts, the campaign."
-    )
+    campaign: dict[str, Any] = Field(description="id, name, state, seed, blocks done, times, hosts, the campaign.")
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()

@@ -151,9 +151,7 @@ class Point:
 
 def kernel_latency_point(tags: TrialTags, stage: str, histogram: StageHistogram, time_ns: int) -> Point:
     """One interval of one stage as a point: a field per bucket that is not empty, and the summary."""
-    fields: dict[str, int | float | str] = {
-        bucket_field(i): count for i, count in enumerate(histogram.counts) if count
-    }
+    fields: dict[str, int | float | str] = {bucket_field(i): count for i, count in enumerate(histogram.counts) if count}
     fields |= {
         "count": histogram.count,
         "sum_ns": histogram.sum_ns,
@@ -179,9 +177,7 @@ def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
     )
 
 
-def _line(
-    measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], time_ns: int
-) -> str:
+def _line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], time_ns: int) -> str:
     if not fields:
         raise ValueError(f"a point of {measurement} needs a field")
     head = ",".join(

@@ -8,7 +8,7 @@ from pydantic import Field
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.histogram import LatencyHistogram
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 3  # of one block: the first and at most two more
 
 
@@ -113,9 +113,7 @@ class Proof(Frozen):
     connections: int = Field(ge=0, description="Opened, as the generator counts them.")
     bytes_received: int = Field(ge=0, description="By the generator, headers included.")
     origin_requests: int | None = Field(default=None, ge=0, description="As the lab's origin counts them.")
-    accounted: float = Field(
-        ge=0, description="Smallest share of the generator's work that the counters show."
-    )
+    accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters show.")
 
 
 class CpuTime(Frozen):
@@ -138,11 +136,7 @@ class CpuTime(Frozen):
 
     def plus(self, other: "CpuTime") -> "CpuTime":
         """The sum over slices of one host."""
-        sums = {
-            name: getattr(self, name) + getattr(other, name)
-            for name in type(self).model_fields
-            if name != "cpus"
-        }
+        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields if name != "cpus"}
         return CpuTime(cpus=max(self.cpus, other.cpus), **sums)
 
 
@@ -166,9 +160,7 @@ class ProbeReading(Frozen):
     p50_ns: int | None = None
     p99_ns: int | None = None
     max_ns: int = Field(default=0, ge=0)
-    matched: float | None = Field(
-        default=None, ge=0, le=1, description="Share of starts that found their end."
-    )
+    matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts that found their end.")
     lost: int = Field(default=0, ge=0)
 
 
@@ -186,9 +178,7 @@ class TrialResult(Frozen):
     errors: dict[str, int] = Field(default_factory=dict)
     cpu: CpuTime = CpuTime()
     idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")
-    latency: LatencyHistogram | None = Field(
-        default=None, description="From the intended send; open loop only."
-    )
+    latency: LatencyHistogram | None = Field(default=None, description="From the intended send; open loop only.")
     service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
     proof: Proof | None = None
     validity: Validity
@@ -216,9 +206,7 @@ class TelemetryAccount(Frozen):
     produced: int = Field(default=0, ge=0)
     delivered: int = Field(default=0, ge=0)
     lost: int = Field(default=0, ge=0)
-    missing: str = Field(
-        default="", max_length=500, description="Why telemetry is missing; empty when none is."
-    )
+    missing: str = Field(default="", max_length=500, description="Why telemetry is missing; empty when none is.")
 
     def plus(self, other: Self) -> "TelemetryAccount":
         """The sum over blocks; the first reason is kept."""
