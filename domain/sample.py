@@ -6,11 +6,17 @@ Line-protocol names live here, once; probes write them, the coordinator and the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.trial import CpuTime, TelemetryAccount
+
 KERNEL_LATENCY = "kernel_latency"
 KERNEL_EVENT = "kernel_event"
 TRAFFIC = "traffic"
 HOST_CPU = "host_cpu"
 CAMPAIGN_EVENT = "campaign_event"
+TELEMETRY = "telemetry"
+
+# The kinds of CPU time of a host_cpu point, as :class:`domain.trial.CpuTime` names them.
+CPU_KINDS = ("user", "system", "irq", "softirq", "steal", "idle")
 
 # Log-linear buckets: SUB_BUCKETS per power of two, so a bucket is at most 25 % wide. Below 2**FIRST_EXPONENT
 # nothing of interest happens in a network stack; above 2**LAST_EXPONENT (1.07 s) everything is an outlier.
@@ -175,6 +181,44 @@ def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
         {"value_ns": sample.value_ns, "sequence": sample.sequence},
         time_ns,
     )
+
+
+def traffic_point(
+    tags: TrialTags,
+    *,
+    requests_per_s: float,
+    errors: int,
+    p50_us: float | None,
+    p99_us: float | None,
+    time_ns: int,
+) -> Point:
+    """One slice of traffic as the generator saw it; percentiles it could not tell are left out, never zero."""
+    fields: dict[str, int | float | str] = {"requests_per_s": float(requests_per_s), "errors": errors}
+    fields |= {k: float(v) for k, v in (("p50_us", p50_us), ("p99_us", p99_us)) if v is not None}
+    return Point(TRAFFIC, tags.as_dict(), fields, time_ns)
+
+
+def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
+    """CPU time of one slice by kind, as shares of the CPU time of all CPUs (0–1).
+
+    Raises ``ValueError`` when no time passed.
+    """
+    seconds = {kind: float(getattr(cpu, f"{kind}_s")) for kind in CPU_KINDS}
+    total = sum(seconds.values())
+    if total <= 0:
+        raise ValueError("no CPU time passed")
+    return Point(HOST_CPU, tags.as_dict(), {kind: value / total for kind, value in seconds.items()}, time_ns)
+
+
+def campaign_event_point(campaign: str, host: str, title: str, text: str, time_ns: int) -> Point:
+    """An annotation: something happened in a campaign on a host."""
+    return Point(CAMPAIGN_EVENT, {"campaign": campaign, "host": host}, {"title": title, "text": text}, time_ns)
+
+
+def telemetry_point(campaign: str, host: str, account: TelemetryAccount, time_ns: int) -> Point:
+    """How many points a host produced, delivered and lost so far for a campaign."""
+    fields = {"produced": account.produced, "delivered": account.delivered, "lost": account.lost}
+    return Point(TELEMETRY, {"campaign": campaign, "host": host}, fields, time_ns)
 
 
 def _line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], time_ns: int) -> str:
