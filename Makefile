@@ -1,0 +1,45 @@
+# Showdown: every everyday command. `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+BIN := .venv/bin
+C_SOURCES = $(shell find bpf workers/traffic -name '*.[ch]')
+
+.PHONY: help setup showdown test check fmt up lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing (Debian packages, .venv) and build; silent when nothing is to do
+	@deploy/bootstrap.sh
+	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic; fi
+
+showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
+	@$(BIN)/showdown run deploy/campaigns/showdown.toml
+
+test: setup ## Set up, then run every test (root: the kernel tests too)
+	@$(BIN)/python -m pytest
+
+check: setup ## Lint, types, import rules, C format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@if [ -n "$(C_SOURCES)" ]; then clang-format --dry-run -Werror $(C_SOURCES); fi
+
+fmt: setup ## Format Python and C
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+	@if [ -n "$(C_SOURCES)" ]; then clang-format -i $(C_SOURCES); fi
+
+up: setup ## Set up, then keep coordinator and worker running; prints the address and the login token
+	@$(BIN)/showdown up
+
+lock: setup ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
+
+clean: ## Remove caches and what was built; .venv stays
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic clean; fi

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Makes a Debian 12 host able to build, test and run Showdown. Idempotent: it says what it does, and nothing
+# when nothing is to do. Needs root only for what is missing.
+#
+# Package indexes are apt's and pip's own configuration; none is named here.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+ARCH=$(dpkg --print-architecture)
+KERNEL=$(uname -r)
+MODULES=/lib/modules/$KERNEL
+VENV=.venv
+PACKAGES=(
+    python3 python3-venv python3-bpfcc libbpfcc "linux-headers-$ARCH"        # Python, and BCC with its headers
+    redis-server influxdb nginx-light haproxy wrk                            # the private stack and the labs
+    nftables iproute2 ethtool nghttp2-client                                 # the host's network tools
+    gcc libc6-dev make clang-format git ca-certificates chromium             # build, check, test
+)
+DAEMONS=(redis-server influxdb nginx haproxy)
+
+say() { printf 'bootstrap: %s\n' "$*"; }
+fail() {
+    printf 'bootstrap: %s\n' "$*" >&2
+    exit 1
+}
+needs_root() { [ "$(id -u)" -eq 0 ] || fail "needs root to $1; run: sudo $PWD/deploy/bootstrap.sh"; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+APT_UPDATED=no
+apt_update() {
+    [ "$APT_UPDATED" = no ] || return 0
+    say "reading the package lists"
+    apt-get -q=2 -o DPkg::Lock::Timeout=300 update
+    APT_UPDATED=yes
+}
+
+apt_install() {
+    apt_update
+    say "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get -q=2 -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+        install --no-install-recommends "$@" >/dev/null
+}
+
+# Debian starts and enables a daemon as soon as its package is unpacked; Showdown starts its own, privately.
+POLICY=/usr/sbin/policy-rc.d
+hold_daemons() {
+    [ ! -e "$POLICY" ] || return 0
+    trap 'rm -f "$POLICY"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+    chmod 755 "$POLICY"
+}
+
+install_packages() {
+    local package missing=() daemon fresh=()
+    for package in "${PACKAGES[@]}"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    needs_root "install ${missing[*]}"
+    for daemon in "${DAEMONS[@]}"; do
+        installed "$daemon" || fresh+=("$daemon")
+    done
+    hold_daemons
+    apt_install "${missing[@]}"
+    for daemon in "${fresh[@]}"; do
+        # Only those that this run brought: a daemon that was here before is somebody's.
+        systemctl disable --quiet "$daemon" 2>/dev/null || true
+    done
+}
+
+# BCC compiles against /lib/modules/<release>/{build,source}. Where no package matches the running kernel,
+# Debian's own headers serve: the programs read no kernel structure through them.
+link_headers() {
+    [ ! -e "$MODULES/build" ] || return 0
+    needs_root "provide kernel headers in $MODULES"
+    apt_update
+    if apt-cache show "linux-headers-$KERNEL" >/dev/null 2>&1; then
+        apt_install "linux-headers-$KERNEL"
+        [ ! -e "$MODULES/build" ] || return 0
+    fi
+    local build common
+    build=$(printf '%s\n' /usr/src/linux-headers-[0-9]*-"$ARCH" | grep -Ev -- "-(rt|cloud)-$ARCH\$" | sort -V | tail -n 1)
+    common=${build%-"$ARCH"}-common
+    [ -d "$build" ] && [ -d "$common" ] || fail "no kernel headers in /usr/src for BCC to compile against"
+    say "linking $MODULES/build to $build, as no package matches this kernel"
+    mkdir -p "$MODULES"
+    ln -sfnT "$build" "$MODULES/build"
+    ln -sfnT "$common" "$MODULES/source"
+}
+
+# tracefs gives the tracepoints' formats (BCC looks below debugfs for them), bpffs holds pins.
+mount_filesystem() { # type, where
+    ! mountpoint -q "$2" || return 0
+    needs_root "mount $1 on $2"
+    if mount -t "$1" "$1" "$2" 2>/dev/null; then
+        say "mounted $1 on $2"
+    else
+        say "could not mount $1 on $2; 'showdown doctor' tells what that costs"
+    fi
+}
+
+make_venv() {
+    if [ ! -x "$VENV/bin/python" ]; then
+        say "making $VENV"
+        # Debian's Python by its path: BCC is built for it, and PATH may lead to another.
+        /usr/bin/python3 -m venv "$VENV"
+    fi
+    grep -qx 'home = /usr/bin' "$VENV/pyvenv.cfg" ||
+        fail "$VENV belongs to another Python than /usr/bin/python3; remove it and run again"
+}
+
+install_python() {
+    local lock project
+    lock=$(sha256sum <requirements.lock)
+    project=$(sha256sum <pyproject.toml)
+    if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
+        say "installing the locked Python packages"
+        "$VENV/bin/python" -m pip install -q --require-hashes -r requirements.lock
+        printf '%s\n' "$lock" >"$VENV/.lock-hash"
+    fi
+    # Entry points (the commands) are read when the project is installed, so a changed pyproject.toml counts.
+    if [ "$project" != "$(cat "$VENV/.project-hash" 2>/dev/null)" ]; then
+        say "installing Showdown itself, editable"
+        "$VENV/bin/python" -m pip install -q --no-deps --no-build-isolation -e .
+        printf '%s\n' "$project" >"$VENV/.project-hash"
+    fi
+}
+
+link_bcc() { # PyPI's "bcc" is another project; Debian's is pure Python over libbcc.
+    local bcc=/usr/lib/python3/dist-packages/bcc site
+    site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    [ "$(readlink "$site/bcc" || true)" != "$bcc" ] || return 0
+    say "linking BCC into $VENV"
+    ln -sfnT "$bcc" "$site/bcc"
+}
+
+install_packages
+link_headers
+mount_filesystem tracefs /sys/kernel/tracing
+mount_filesystem debugfs /sys/kernel/debug
+mount_filesystem bpf /sys/fs/bpf
+make_venv
+install_python
+link_bcc
