@@ -1,0 +1,283 @@
+"""From results to verdicts. Pure: no I/O, no clock, no randomness but the campaign's seed.
+
+The unit is the pair: two trials of the same attempt of the same block, both valid. Per-block log-ratios against the
+reference are averaged; requests are never resampled, percentiles never averaged, invalid trials never analysed.
+"""
+
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from coordinator.records import AttemptRecord
+from coordinator.sentences import caveats_of, sentence_of
+from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
+from domain.campaign import Campaign, Cell, datapath_of
+from domain.histogram import LatencyHistogram
+from domain.report import (
+    CampaignReport,
+    CellResult,
+    FailedAttempt,
+    Interval,
+    InvalidTrial,
+    Metric,
+    Percentiles,
+    Verdict,
+    VerdictWord,
+)
+from domain.trial import TelemetryAccount, TrialResult
+
+MIN_PAIRS = 5  # no verdict from fewer (METHOD)
+DIRECT = "direct"
+UNKNOWN_FUNCTION = "unknown"
+
+
+def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
+    """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
+
+    ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy.
+    """
+    data = _Data(campaign, attempts)
+    verdicts = _verdicts(data)
+    return CampaignReport(
+        campaign={**record, "aa": _false_positives(verdicts)},
+        results=tuple(_cell_result(data, cell) for cell in campaign.cells),
+        verdicts=verdicts,
+        invalid=tuple(_invalid_trials(campaign, attempts)),
+        failed_attempts=tuple(
+            FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+            for a in attempts
+            if a.result is None and a.reason
+        ),
+        telemetry=_telemetry(attempts),
+    )
+
+
+def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
+    """(label, reference) of every comparison: each label with the reference, each copy with its original."""
+    reference = campaign.reference_label
+    pairs = [(label, reference) for label in campaign.labels if label != reference]
+    pairs += [
+        (label, datapath_of(label))
+        for label in campaign.labels
+        if label != datapath_of(label) and datapath_of(label) != datapath_of(reference)
+    ]
+    return tuple(pairs)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The accepted attempts, seen by cell."""
+
+    campaign: Campaign
+    attempts: Sequence[AttemptRecord]
+
+    @cached_property
+    def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
+        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
+        blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
+        for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
+            if attempt.accepted and attempt.result is not None:
+                trials = {trial.datapath: trial for trial in attempt.result.trials}
+                blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
+        return blocks
+
+    @cached_property
+    def functions(self) -> dict[str, str]:
+        """Each datapath's function, as its trials state it."""
+        return {
+            datapath_of(trial.datapath): trial.function
+            for attempt in self.attempts
+            if attempt.result is not None
+            for trial in attempt.result.trials
+        }
+
+    def function(self, label: str) -> str:
+        """The function of a label; ``unknown`` before its first trial."""
+        return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
+
+    def trials(self, cell: Cell) -> list[TrialResult]:
+        """Every trial of one cell that belongs to an accepted attempt."""
+        blocks = self.blocks.get((cell.workload, cell.level), [])
+        return [block[cell.datapath] for block in blocks if cell.datapath in block]
+
+    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
+        """One log-ratio per block in which both trials are valid and have the figure."""
+        ratios = []
+        for block in self.blocks.get((cell.workload, cell.level), []):
+            one, other = (_figure(block.get(label), metric) for label in (cell.datapath, reference))
+            if one is not None and other is not None:
+                ratios.append(math.log(one) - math.log(other))
+        return ratios
+
+    def seed(self, *words: str) -> tuple[int, int]:
+        """A seed for one figure that does not depend on which other figures are computed."""
+        return self.campaign.seed, zlib.crc32("/".join(words).encode())
+
+
+def _figure(trial: TrialResult | None, metric: Metric) -> float | None:
+    # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
+    if trial is None or not trial.validity.valid:
+        return None
+    value: float | None = getattr(trial, metric.value)
+    return value if value is not None and 0 < value < math.inf else None
+
+
+def _cell_result(data: _Data, cell: Cell) -> CellResult:
+    trials = data.trials(cell)
+    valid = [trial for trial in trials if trial.validity.valid]
+    rate = _geometric_mean(valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
+    cpu = _geometric_mean(valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
+    known = rate is not None and rate.count > 1
+    return CellResult(
+        datapath=cell.datapath,
+        function=data.function(cell.datapath),
+        workload=cell.workload,
+        level=cell.level,
+        load=str(data.campaign.levels[cell.level]),
+        requests_per_s=finite_exp(rate.mean) if rate else None,
+        requests_per_s_low=finite_exp(rate.low) if rate and known else None,
+        requests_per_s_high=finite_exp(rate.high) if rate and known else None,
+        cpu_us_per_request=finite_exp(cpu.mean) if cpu else None,
+        share_of_direct=_share_of_direct(data, cell, bool(valid)),
+        latency_us=_percentiles(trial.latency for trial in valid),
+        service_time_us=_percentiles(trial.service_time for trial in valid),
+        valid_trials=len(valid),
+        invalid_trials=len(trials) - len(valid),
+    )
+
+
+def _geometric_mean(trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]) -> Estimate | None:
+    """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
+    logs = [math.log(value) for trial in trials if (value := _figure(trial, metric)) is not None]
+    if len(logs) == 1:
+        return Estimate(logs[0], logs[0], logs[0], 1)
+    return interval(logs, seed)
+
+
+def _share_of_direct(data: _Data, cell: Cell, measured: bool) -> Interval | None:
+    if DIRECT not in data.campaign.labels:
+        return None
+    if cell.datapath == DIRECT:
+        return Interval(value=1.0, low=1.0, high=1.0) if measured else None
+    logs = data.log_ratios(cell, DIRECT, Metric.REQUESTS_PER_S)
+    share = interval(logs, data.seed("share", *cell.model_dump().values()))
+    if share is None:
+        return None
+    return Interval(value=finite_exp(share.mean), low=finite_exp(share.low), high=finite_exp(share.high))
+
+
+def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles | None:
+    merged = LatencyHistogram.merged(h for h in histograms if h is not None)
+    p50, p99, p999 = (merged.percentile_ns(percentile) for percentile in (50, 99, 99.9))
+    if p50 is None or p99 is None or p999 is None:
+        return None
+    return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)
+
+
+def _verdicts(data: _Data) -> tuple[Verdict, ...]:
+    drafts = [
+        _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
+        for workload in data.campaign.workloads
+        for level in data.campaign.levels
+        for metric in Metric
+        for label, reference in compared(data.campaign)
+    ]
+    # The family is every comparison that may become a verdict, over the whole campaign.
+    tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
+    adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
+    verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
+    return tuple(_worded(data, verdict, len(tested)) for verdict in verdicts)
+
+
+def _draft(data: _Data, cell: Cell, reference: str, metric: Metric) -> Verdict:
+    """A verdict without its words: ``p`` is not adjusted yet."""
+    logs = data.log_ratios(cell, reference, metric)
+    estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
+    word = _word(estimate, metric, data.campaign.equivalence_margin)
+    unsure = estimate is not None and word is VerdictWord.INCONCLUSIVE
+    return Verdict(
+        datapath=cell.datapath,
+        reference=reference,
+        workload=cell.workload,
+        level=cell.level,
+        metric=metric,
+        verdict=word,
+        pairs=len(logs),
+        ratio=finite_exp(estimate.mean) if estimate else finite_exp(logs[0]) if logs else None,
+        low=finite_exp(estimate.low) if estimate else None,
+        high=finite_exp(estimate.high) if estimate else None,
+        p=signed_rank_p(logs) if len(logs) >= MIN_PAIRS else None,
+        smallest_effect=finite_exp(detectable(estimate)) - 1 if estimate and unsure else None,
+        sentence="",
+    )
+
+
+def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWord:
+    """Equivalence comes first: a difference proven to be smaller than the margin is proven not to matter.
+
+    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so that swapping two datapaths swaps no verdict.
+    """
+    if estimate is None or estimate.count < MIN_PAIRS:
+        return VerdictWord.INCONCLUSIVE
+    limit = math.log1p(margin)
+    if -limit <= estimate.low and estimate.high <= limit:
+        return VerdictWord.EQUIVALENT
+    if estimate.low <= 0 <= estimate.high:
+        return VerdictWord.INCONCLUSIVE
+    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
+
+
+def _worded(data: _Data, verdict: Verdict, family: int) -> Verdict:
+    functions = data.function(verdict.datapath), data.function(verdict.reference)
+    caveats = caveats_of(data.campaign, verdict, functions, family)
+    worded = verdict.model_copy(update={"caveats": caveats})
+    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, MIN_PAIRS)})
+
+
+def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
+    """How often a datapath differed from its own copy; ``None`` when the campaign names none twice."""
+    copies = [v for v in verdicts if datapath_of(v.datapath) == datapath_of(v.reference)]
+    if not copies:
+        return None
+    judged = [v for v in copies if v.pairs >= MIN_PAIRS]
+    false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in judged)
+    excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in judged)
+    return {
+        "comparisons": len(judged),
+        "false_positives": false,
+        "rate": false / len(judged) if judged else None,
+        "intervals_without_1": excluding,
+    }
+
+
+def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
+    """Every invalid trial of every attempt, accepted or not."""
+    for attempt in attempts:
+        for trial in attempt.result.trials if attempt.result else ():
+            if not trial.validity.valid:
+                yield InvalidTrial(
+                    trial=trial_id(campaign, attempt, trial.datapath),
+                    block=attempt.block_index,
+                    attempt=attempt.attempt,
+                    datapath=trial.datapath,
+                    workload=trial.workload,
+                    level=trial.level,
+                    reasons=trial.validity.reasons,
+                    details=tuple(finding.detail for finding in trial.validity.findings),
+                )
+
+
+def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
+    """``<block id>-<attempt>-<position of the label in the campaign>``: also the ``run`` tag of telemetry."""
+    return f"{attempt.block_id}-{attempt.attempt}-{campaign.labels.index(label)}"
+
+
+def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:
+    total = TelemetryAccount()
+    for attempt in attempts:
+        if attempt.result is not None:
+            total = total.plus(attempt.result.telemetry)
+    return total

@@ -1,0 +1,109 @@
+"""Verdicts in plain English: one sentence each, and the caveats that a reader must know. Pure."""
+
+from coordinator.statistics import smallest_p
+from domain.campaign import Campaign, OpenLoad, datapath_of
+from domain.report import Metric, Verdict, VerdictWord
+
+SIGNIFICANCE = 0.05
+_UNITS = {Metric.REQUESTS_PER_S: "the requests/s", Metric.CPU_US_PER_REQUEST: "the CPU time per request"}
+# With few blocks no p can pass Holm: true of every sentence alike, so it stays among the caveats only.
+_OUT_OF_REACH = "could not have made it smaller"
+_DOING = {
+    "forward": "forwarding",
+    "steer": "proxying",
+    "splice": "splicing",
+    "balance": "balancing",
+    "filter": "filtering",
+    "shape": "shaping",
+}
+
+
+def caveats_of(campaign: Campaign, verdict: Verdict, functions: tuple[str, str], family: int) -> tuple[str, ...]:
+    """What a reader must know besides the figures; ``functions`` are the datapath's and the reference's.
+
+    ``family`` is the number of comparisons that Holm's adjustment was made over.
+    """
+    found = [_across_functions(*functions), _copy(verdict), _open_rate(campaign, verdict), _small(verdict)]
+    found.append(_after_holm(verdict, family))
+    return tuple(caveat for caveat in found if caveat)
+
+
+def sentence_of(campaign: Campaign, verdict: Verdict, min_pairs: int) -> str:
+    """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already."""
+    where = f"at {verdict.level} load ({campaign.levels[verdict.level]})"
+    if len(campaign.workloads) > 1:
+        where += f" of {verdict.workload}"
+    pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
+    unit = _UNITS[verdict.metric]
+    if verdict.pairs < min_pairs:
+        return (
+            f"{verdict.datapath} against {verdict.reference} {where}, {unit}: inconclusive, "
+            f"only {pairs} of valid trials; a verdict needs {min_pairs}."
+        )
+    figures = f"{_number(verdict.ratio)} × {unit} [{_number(verdict.low)}, {_number(verdict.high)}], {pairs}"
+    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats if _OUT_OF_REACH not in caveat)
+    return f"{_claim(campaign, verdict, where)}: {figures}{notes}."
+
+
+def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
+    one, other = verdict.datapath, verdict.reference
+    rate = verdict.metric is Metric.REQUESTS_PER_S
+    if verdict.verdict is VerdictWord.EQUIVALENT:
+        what = "is as fast as" if rate else "costs as much CPU per request as"
+        return f"{one} {what} {other} within ±{campaign.equivalence_margin * 100:g} % {where}"
+    if verdict.verdict is VerdictWord.INCONCLUSIVE:
+        effect = (verdict.smallest_effect or 0.0) * 100
+        what = "requests/s" if rate else "CPU per request"
+        return (
+            f"{one} against {other} {where}, {what}: inconclusive, "
+            f"a difference below {effect:.2g} % would not have shown"
+            if effect < 100
+            else f"{one} against {other} {where}, {what}: inconclusive, the data scatter too much"
+        )
+    better = verdict.verdict is VerdictWord.FASTER
+    if rate:
+        return f"{one} is {'faster' if better else 'slower'} than {other} {where}"
+    return f"{one} costs {'less' if better else 'more'} CPU per request than {other} {where}"
+
+
+def _across_functions(one: str, other: str) -> str:
+    if one == other or "unknown" in (one, other):
+        return ""
+    first, second = sorted((_DOING.get(one, one), _DOING.get(other, other)))
+    return f"{first} is not {second}"
+
+
+def _copy(verdict: Verdict) -> str:
+    same = datapath_of(verdict.datapath) == datapath_of(verdict.reference)
+    return "A/A, the same datapath twice: any difference is noise" if same else ""
+
+
+def _open_rate(campaign: Campaign, verdict: Verdict) -> str:
+    if verdict.metric is not Metric.REQUESTS_PER_S or not isinstance(campaign.levels[verdict.level], OpenLoad):
+        return ""
+    return "the rate was given (open load): it shows who keeps up, not who could do more"
+
+
+def _small(verdict: Verdict) -> str:
+    if verdict.verdict is not VerdictWord.EQUIVALENT or _covers_1(verdict):
+        return ""
+    return "there is a difference, smaller than what was declared to matter"
+
+
+def _after_holm(verdict: Verdict, family: int) -> str:
+    if verdict.p is None or verdict.p < SIGNIFICANCE or _covers_1(verdict):
+        return ""
+    among = f"p after Holm's adjustment over {family} comparisons is {verdict.p:.2g}"
+    if smallest_p(verdict.pairs) * family >= SIGNIFICANCE:
+        return f"{among}; {verdict.pairs} pairs {_OUT_OF_REACH} than {SIGNIFICANCE}"
+    return among
+
+
+def _covers_1(verdict: Verdict) -> bool:
+    return verdict.low is None or verdict.high is None or verdict.low <= 1 <= verdict.high
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if 0.1 <= value < 1000 else f"{value:.3g}"
