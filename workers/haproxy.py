@@ -1,0 +1,137 @@
+"""HAProxy as a transparent proxy in the DUT: the driver that the steering datapaths share.
+
+It keeps the client's address (``usesrc clientip``) and forwards bytes (mode tcp). Its own statistics prove what went
+through it.
+"""
+
+import csv
+import io
+import os
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workers.lab import Lab, LabError, Process
+
+LISTEN_PORT = 15001
+START_TIMEOUT_S = 5.0
+STATS_TIMEOUT_S = 2.0
+MAX_CONNECTIONS = 10_000
+SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
+
+_CONFIG = """\
+global
+    nbthread {threads}
+    maxconn {maxconn}
+    ulimit-n {fds}
+    # Before Linux 6.6 bpf_sk_assign refuses a listener that shares its port.
+    noreuseport
+    stats socket {stats} mode 600 level operator
+    stats timeout 1h
+
+defaults
+    mode tcp
+    option contstats
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    backlog 65535
+
+frontend steered
+    bind 0.0.0.0:{port} transparent
+    maxconn {maxconn}
+    default_backend origin
+
+backend origin
+    source 0.0.0.0 usesrc clientip
+    server origin *
+"""
+
+
+class ProxyError(RuntimeError):
+    """HAProxy could not be started, or does not answer any more."""
+
+
+class HaProxy:
+    """A running HAProxy. Its counters are cumulative since its start."""
+
+    def __init__(self, process: Process, stats: Path) -> None:
+        self.process = process
+        self._stats = stats
+
+    def connections_and_bytes(self) -> tuple[int, int]:
+        """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
+        if self.process.poll() is not None:
+            raise ProxyError(f"haproxy ended with status {self.process.returncode}: {self.process.output()[-300:]}")
+        try:
+            text = self._ask("show stat steered 1 -1")
+        except OSError as error:
+            raise ProxyError(f"haproxy's stats socket: {error}") from error
+        for row in csv.DictReader(io.StringIO(text.removeprefix("# "))):
+            if row["svname"] == "FRONTEND":
+                return int(row["stot"]), int(row["bout"])
+        raise ProxyError(f"haproxy's statistics lack the frontend: {text[:200]!r}")
+
+    def _ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.settimeout(STATS_TIMEOUT_S)
+            control.connect(str(self._stats))
+            control.sendall(command.encode() + b"\n")
+            parts = []
+            while part := control.recv(65536):
+                parts.append(part)
+        return b"".join(parts).decode()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._ask("show info"))
+        except OSError:
+            return False
+
+
+@contextmanager
+def running(lab: Lab) -> Iterator[HaProxy]:
+    """Run HAProxy in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
+    stats, config = lab.run_dir / "haproxy.sock", lab.run_dir / "haproxy.cfg"
+    fds = _fd_limit()
+    config.write_text(
+        _CONFIG.format(
+            threads=len(os.sched_getaffinity(0)),
+            # It refuses to start when two descriptors per connection exceed the limit.
+            maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
+            fds=fds,
+            stats=stats,
+            port=LISTEN_PORT,
+        )
+    )
+    try:
+        process = lab.spawn("dut", ["haproxy", "-db", "-f", str(config)], task_role="proxy")
+    except LabError as error:
+        raise ProxyError(str(error)) from error
+    try:
+        proxy = HaProxy(process, stats)
+        _wait_until_listening(proxy)
+        yield proxy
+    finally:
+        lab.stop(process)
+
+
+def _wait_until_listening(proxy: HaProxy) -> None:
+    # HAProxy binds everything before it answers on its stats socket; it notifies systemd only.
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not proxy._answers():
+        if proxy.process.poll() is not None or time.monotonic() > deadline:
+            raise ProxyError(f"haproxy did not start: {proxy.process.output() or 'no message'}")
+        time.sleep(0.002)
+
+
+def _fd_limit() -> int:
+    """Descriptors that HAProxy may have: enough for the most connections, or as many as the host allows."""
+    wanted = 2 * MAX_CONNECTIONS + SPARE_FDS
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return wanted
+    return hard

@@ -1,0 +1,306 @@
+"""The lab: the namespaces of one datapath in a block, client — dut — server, with their devices and processes.
+
+Labs of a block stand side by side. An idle lab costs nothing and sends nothing: neighbours are permanent, IPv6 is off.
+Everything is named after its tag and position and ledgered before it is made (workers/ownership.py).
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pyroute2 import IPRoute
+
+from probes.base import LabView
+from workers import netns, offloads, ownership
+from workers.ownership import RUN_ROOT, TAG, Ledger
+
+ROLES = ("client", "dut", "server")
+DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
+"""Each device's role and the namespace that it is in."""
+
+MAX_POSITION = 8
+STOP_WAIT_S = 1.0
+
+_LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
+
+# Set before any device comes, which inherits ``default``; a new namespace may start with the host's own values.
+_SYSCTLS = {
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/ip_local_port_range": "1024 65535",
+    "net/ipv4/tcp_tw_reuse": "1",
+    "net/ipv4/tcp_max_syn_backlog": "65535",
+    "net/core/somaxconn": "65535",
+    # A slice must not start from what an earlier one taught the kernel about the path.
+    "net/ipv4/tcp_no_metrics_save": "1",
+}
+_NO_IPV6 = {"net/ipv6/conf/all/disable_ipv6": "1", "net/ipv6/conf/default/disable_ipv6": "1"}
+
+
+class LabError(RuntimeError):
+    """A lab could not be built, or a program in it could not be started."""
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–8) one per lab in it."""
+
+    tag: str
+    label: str
+    position: int
+    campaign_id: str = ""
+    block_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not TAG.match(self.tag):
+            raise ValueError(f"tag {self.tag!r}: must be six of 0-9 and a-z")
+        if not _LABEL.match(self.label):
+            raise ValueError(f"label {self.label!r}: not a datapath's label")
+        if not 0 <= self.position <= MAX_POSITION:
+            raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
+
+
+class Process:
+    """A program running in a lab, in a session of its own; its output is in ``log``."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", argv: Sequence[str], log: Path, task_role: str | None) -> None:
+        self.argv = tuple(argv)
+        self.log = log
+        self.pid = popen.pid
+        self.task_role = task_role
+        self._popen = popen
+
+    @property
+    def returncode(self) -> int | None:
+        """As of the last :meth:`poll` or :meth:`wait`."""
+        return self._popen.returncode
+
+    def poll(self) -> int | None:
+        """The exit status, or ``None`` while it runs."""
+        return self._popen.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status. Raises ``subprocess.TimeoutExpired``."""
+        return self._popen.wait(timeout)
+
+    def send_signal(self, number: int) -> None:
+        """To this process only; harmless when it has ended."""
+        self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def stop(self, timeout_s: float = STOP_WAIT_S) -> None:
+        """SIGTERM, after ``timeout_s`` SIGKILL, to the whole session; reaps it."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout_s)
+        self.kill()
+
+    def output(self) -> str:
+        """The end of what it wrote, at most 2,000 characters."""
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def tasks(self) -> tuple[int, ...]:
+        """The threads of the process and of its children."""
+        found: list[int] = []
+        for pid in ownership.pids():
+            with contextlib.suppress(OSError):  # ended meanwhile
+                if os.getsid(pid) == self.pid:
+                    found += [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]
+        return tuple(found)
+
+
+class Lab:
+    """One lab. All attributes but ``offloads`` are known before it is built; see :func:`built`."""
+
+    origin_port = 80
+
+    def __init__(self, spec: LabSpec, ledger: Ledger) -> None:
+        self.spec = spec
+        self.label = spec.label
+        stem = f"{spec.position}{spec.label.replace('#', '-')}"
+        self.client_ns, self.dut_ns, self.server_ns = (f"sd-{spec.tag}-{stem}-{role}" for role in ROLES)
+        device = f"sd{spec.tag}{spec.position}"
+        self.devices: Mapping[str, str] = MappingProxyType(
+            {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
+        )
+        # 198.18.0.0/15 is reserved for benchmarks of network devices (RFC 2544): no host's own address.
+        self.client_address = f"198.18.{spec.position}.2"
+        self.dut_client_address = f"198.18.{spec.position}.1"
+        self.dut_server_address = f"198.19.{spec.position}.1"
+        self.server_address = f"198.19.{spec.position}.2"
+        self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
+        self.offloads: Mapping[str, bool] = MappingProxyType({})
+        self.processes: list[Process] = []
+        self._ledger = ledger
+        self._indexes: dict[str, int] = {}
+
+    def netns_of(self, role: str) -> str:
+        """The namespace's name of ``client``, ``dut`` or ``server``."""
+        return {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}[role]
+
+    def ifindex(self, role: str) -> int:
+        """The interface index of a device, by role, within its namespace."""
+        return self._indexes[role]
+
+    def mac(self, role: str) -> str:
+        """The device's Ethernet address: locally administered, the same in every lab of a position."""
+        return f"02:5d:00:00:{self.spec.position:02x}:{tuple(DEVICES).index(role):02x}"
+
+    def view(self) -> LabView:
+        """What probes need; its tasks are those of the moment."""
+        tasks: dict[str, tuple[int, ...]] = {"proxy": (), "origin": ()}
+        for process in self.processes:
+            if process.task_role:
+                tasks[process.task_role] = tasks.get(process.task_role, ()) + process.tasks()
+        return LabView(
+            label=self.label,
+            devices={role: (self._indexes[role], name) for role, name in self.devices.items()},
+            netns={role: netns.inode(self.netns_of(role)) for role in ROLES},
+            tasks=tasks,
+        )
+
+    def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None) -> Process:
+        """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
+
+        It dies with the thread that called (PDEATHSIG). Raises :class:`LabError` when it cannot be started.
+        """
+        log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
+        # nsenter and setpriv execute one after another in the child, so its pid is the program's.
+        entry = ["nsenter", f"--net={netns.path(self.netns_of(role_ns))}", "setpriv", "--pdeathsig", "KILL", *argv]
+        try:
+            with log.open("wb") as output:
+                popen = subprocess.Popen(
+                    entry,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.run_dir,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise LabError(f"{argv[0]} could not be started: {error}") from error
+        process = Process(popen, argv, log, task_role)
+        self.processes.append(process)
+        self._ledger.add_process(self.spec.tag, process.pid)
+        return process
+
+    def stop(self, process: Process) -> None:
+        """Stop a program that :meth:`spawn` started, before the lab ends."""
+        process.stop()
+        if process in self.processes:
+            self.processes.remove(process)
+            self._ledger.forget_process(self.spec.tag, process.pid)
+
+    def _build(self, stack: ExitStack) -> None:
+        stack.callback(self._remove_run_dir)
+        self._ledger.add_run_dir(self.spec.tag, self.run_dir.name)
+        self.run_dir.mkdir(mode=0o700, parents=True)
+        for name in (self.client_ns, self.dut_ns, self.server_ns):
+            stack.callback(self._remove_netns, name)
+            self._ledger.add_netns(self.spec.tag, name)
+            netns.create(name)
+            netns.call_in(name, _set_sysctls)
+        stack.callback(self._stop_processes)
+        netns.call_in(self.dut_ns, self._build_links)
+        for role in ROLES:
+            netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
+
+    def _build_links(self) -> None:
+        for near, far in (("dut_client", "client"), ("dut_server", "server")):
+            fd = os.open(netns.path(self.netns_of(far)), os.O_RDONLY)
+            try:
+                with IPRoute() as ip:
+                    ip.link(
+                        "add",
+                        ifname=self.devices[near],
+                        kind="veth",
+                        address=self.mac(near),
+                        # One queue each: kernels differ in their default.
+                        num_tx_queues=1,
+                        num_rx_queues=1,
+                        peer={
+                            "ifname": self.devices[far],
+                            "net_ns_fd": fd,
+                            "address": self.mac(far),
+                            "num_tx_queues": 1,
+                            "num_rx_queues": 1,
+                        },
+                    )
+            finally:
+                os.close(fd)
+
+    def _configure(self, role: str) -> None:
+        addresses = {
+            "client": self.client_address,
+            "dut_client": self.dut_client_address,
+            "dut_server": self.dut_server_address,
+            "server": self.server_address,
+        }
+        peers = {"client": "dut_client", "dut_client": "client", "dut_server": "server", "server": "dut_server"}
+        with IPRoute() as ip:
+            ip.link("set", index=1, state="up")
+            for device, place in DEVICES.items():
+                if place != role:
+                    continue
+                index = self._indexes[device] = ip.link_lookup(ifname=self.devices[device])[0]
+                ip.addr("add", index=index, address=addresses[device], prefixlen=24)
+                ip.link("set", index=index, state="up")
+                # Permanent: an idle lab asks for no neighbour.
+                ip.neigh("add", dst=addresses[peers[device]], lladdr=self.mac(peers[device]), ifindex=index, state=128)
+                if role != "dut":
+                    ip.route("add", dst="0.0.0.0/0", gateway=addresses[peers[device]])
+                self._set_offloads(device)
+        if role == "dut":
+            netns.write_sysctls({"net/ipv4/ip_forward": "1"})
+
+    def _set_offloads(self, device: str) -> None:
+        got = offloads.set_offloads(self.devices[device], offloads.DEFAULTS)
+        # A lab's offload is on only where every device of it has it on.
+        self.offloads = MappingProxyType({name: on and self.offloads.get(name, True) for name, on in got.items()})
+
+    def _stop_processes(self) -> None:
+        for process in reversed(self.processes.copy()):
+            self.stop(process)
+
+    def _remove_netns(self, name: str) -> None:
+        ownership.remove_netns(name)
+        self._ledger.forget_netns(self.spec.tag, name)
+
+    def _remove_run_dir(self) -> None:
+        ownership.remove_run_dir(self.run_dir.name)
+        self._ledger.forget_run_dir(self.spec.tag, self.run_dir.name)
+
+
+def _set_sysctls() -> None:
+    netns.write_sysctls(_SYSCTLS)
+    if Path("/proc/sys/net/ipv6").is_dir():
+        netns.write_sysctls(_NO_IPV6)
+
+
+@contextmanager
+def built(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
+    """Build a lab; leaving the context removes it with everything in it. Complete or undone.
+
+    Raises :class:`LabError`.
+    """
+    lab = Lab(spec, ledger)
+    with ExitStack() as stack:
+        try:
+            lab._build(stack)
+        except Exception as error:  # pyroute2 raises its own kinds, the kernel OSError
+            raise LabError(f"lab {spec.tag}-{spec.position}{spec.label}: {error}") from error
+        yield lab
