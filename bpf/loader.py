@@ -5,6 +5,7 @@ layouts need not be the running kernel's, so a C source never dereferences a ker
 from the kernel's BTF as constants (see the probes).
 """
 
+import contextlib
 import ctypes
 from collections.abc import Callable, Mapping
 from enum import IntEnum
@@ -46,7 +47,7 @@ class Module:
         ]
         self.source = source
         try:
-            self._bpf: Any = BPF(src_file=str(ROOT / source), cflags=flags)
+            self._bpf: Any = BPF(src_file=bytes(ROOT / source), cflags=flags)
         except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
             raise BpfError(f"bpf/{source}: {error}") from error
         self._rings_open = False
@@ -54,13 +55,13 @@ class Module:
     def load(self, function: str, kind: ProgramType) -> int:
         """Load one function; returns the program's file descriptor, owned by this module."""
         try:
-            return int(self._bpf.load_func(function, int(kind)).fd)
+            return int(self._bpf.load_func(function.encode(), int(kind)).fd)
         except Exception as error:
             raise BpfError(f"bpf/{self.source}: {function}: {error}") from error
 
     def table(self, name: str) -> Any:
         """A map as a BCC table."""
-        return self._bpf[name]
+        return self._bpf[name.encode()]
 
     def map_fd(self, name: str) -> int:
         """A map's file descriptor, for map types that BCC's tables do not know."""
@@ -73,17 +74,37 @@ class Module:
 
     def per_cpu_sum(self, name: str, index: int) -> int:
         """The sum over CPUs of one entry of a per-CPU array of u64."""
-        table = self._bpf[name]
+        table = self._bpf[name.encode()]
         return sum(table[ctypes.c_int(index)])
 
-    def on_ring(self, name: str, callback: Callable[[Any, int], None]) -> None:
-        """Call ``callback(pointer, size)`` for each record of a ring buffer, from within :meth:`drain`."""
+    def per_cpu_words(self, name: str, index: int) -> list[tuple[int, ...]]:
+        """One entry of a per-CPU array, as u64 words for each CPU. Its size must be a multiple of 8."""
+        return [tuple(memoryview(bytes(value)).cast("Q")) for value in self._bpf[name.encode()][ctypes.c_int(index)]]
+
+    def write(self, name: str, key: int, value: bytes) -> None:
+        """Set one entry of a map with 32-bit keys. Raises :class:`BpfError` when it is full or the size is wrong."""
+        table = self._bpf[name.encode()]
+        if len(value) != ctypes.sizeof(table.Leaf):
+            raise BpfError(f"bpf/{self.source}: an entry of {name} has {ctypes.sizeof(table.Leaf)} bytes")
+        try:
+            table[table.Key(key)] = table.Leaf.from_buffer_copy(value)
+        except Exception as error:  # BCC raises bare Exception
+            raise BpfError(f"bpf/{self.source}: {name}[{key}]: {error}") from error
+
+    def remove(self, name: str, key: int) -> None:
+        """Delete one entry of a map with 32-bit keys; harmless when there is none."""
+        table = self._bpf[name.encode()]
+        with contextlib.suppress(KeyError):
+            del table[table.Key(key)]
+
+    def on_ring(self, name: str, callback: Callable[[bytes], None]) -> None:
+        """Call ``callback(record)`` for each record of a ring buffer, from within :meth:`drain`."""
 
         def receive(_context: Any, data: Any, size: int) -> int:
-            callback(data, size)
+            callback(ctypes.string_at(data, size))
             return 0
 
-        self._bpf[name].open_ring_buffer(receive)
+        self._bpf[name.encode()].open_ring_buffer(receive)
         self._rings_open = True
 
     def drain(self) -> None:

@@ -1,0 +1,20 @@
+"""How long a packet takes through the DUT."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import TracingProbe
+
+
+class Forward(TracingProbe):
+    """netif_receive_skb on one DUT device → net_dev_start_xmit on the other, for the same skb.
+
+    Only forwarding datapaths have it: a proxy's packets end in the DUT, so there nothing matches.
+    """
+
+    name: ClassVar[str] = "forward"
+    stage: ClassVar[str] = "forward"
+    summary: ClassVar[str] = "A packet's way through the DUT: from arriving at one device to leaving by the other"
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ("dut_client", "dut_server")

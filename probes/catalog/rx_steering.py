@@ -1,0 +1,26 @@
+"""How long a received packet takes to its socket."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import TracingProbe
+
+
+class RxSteering(TracingProbe):
+    """netif_receive_skb → tcp_probe, for the same skb: netfilter, conntrack, routing, socket lookup.
+
+    Watched where the client's connection ends: on both DUT devices of a lab with a proxy, on the server's device
+    otherwise (the stage without steering, to compare with). tcp_probe fires for established connections only, so
+    the packets that open and close a connection never match; nor does what is forwarded. A packet that waits in the
+    backlog of a busy socket counts with its wait.
+    """
+
+    name: ClassVar[str] = "rx_steering"
+    stage: ClassVar[str] = "rx_steering"
+    summary: ClassVar[str] = (
+        "A packet's way to its socket (netfilter, conntrack, routing, socket lookup): "
+        "in the DUT where a proxy takes it, else in the server"
+    )
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ("dut_client", "dut_server") if lab.tasks.get("proxy") else ("server",)

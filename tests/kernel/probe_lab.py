@@ -1,0 +1,159 @@
+"""A small lab made with ip(8) alone, so that the probes' tests need no other room: client — dut — server."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from probes.base import LabView
+
+_numbers = count()
+CLIENT, DUT_CLIENT, DUT_SERVER, SERVER = "10.231.1.1", "10.231.1.2", "10.231.2.1", "10.231.2.2"
+
+SINK = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.bind(("0.0.0.0", 9000))
+print("ready", flush=True)
+s.settimeout(10)
+for _ in range(int(sys.argv[1])):
+    s.recv(100)
+print("done", flush=True)
+"""
+
+SPRAY = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 9000))
+for _ in range(int(sys.argv[2])):
+    s.send(b"x")
+"""
+
+ECHO = """
+import socket
+l = socket.create_server(("0.0.0.0", 9001))
+print("ready", flush=True)
+while True:
+    c, _ = l.accept()
+    while data := c.recv(4096):
+        c.sendall(data)
+    c.close()
+"""
+
+RELAY = """
+import socket, sys
+l = socket.create_server(("0.0.0.0", 9001))
+print("ready", flush=True)
+while True:
+    c, _ = l.accept()
+    s = socket.create_connection((sys.argv[1], 9001))
+    while data := c.recv(4096):
+        s.sendall(data)
+        c.sendall(s.recv(4096))
+    c.close()
+    s.close()
+"""
+
+ASK = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 9001))
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for _ in range(int(sys.argv[2])):
+    s.sendall(b"question")
+    assert s.recv(100) == b"question"
+"""
+
+
+@dataclass(frozen=True)
+class ProbeLab:
+    """Three namespaces and what a probe needs to know of them."""
+
+    name: str
+
+    def view(self, *, proxy: tuple[int, ...] = (), origin: tuple[int, ...] = ()) -> LabView:
+        devices = {
+            role: (int(_in(self.netns(netns), "cat", f"/sys/class/net/{self.device(role)}/ifindex")), self.device(role))
+            for role, netns in (
+                ("client", "client"),
+                ("dut_client", "dut"),
+                ("dut_server", "dut"),
+                ("server", "server"),
+            )
+        }
+        netns = {role: Path(f"/run/netns/{self.netns(role)}").stat().st_ino for role in ("client", "dut", "server")}
+        return LabView(self.name, devices, netns, {"proxy": proxy, "origin": origin})
+
+    def netns(self, role: str) -> str:
+        return f"{self.name}-{role}"
+
+    def device(self, role: str) -> str:
+        return f"{self.name}{''.join(word[0] for word in role.split('_'))}"
+
+    @contextmanager
+    def running(self, role: str, script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """A Python script in a namespace, once it said that it is ready."""
+        command = ["ip", "netns", "exec", self.netns(role), sys.executable, "-c", script, *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def run(self, role: str, script: str, *arguments: object) -> None:
+        _in(self.netns(role), sys.executable, "-c", script, *map(str, arguments))
+
+    def spray(self, packets: int) -> None:
+        """Send so many datagrams through the DUT and wait until the server has them all."""
+        with self.running("server", SINK, packets) as sink:
+            self.run("client", SPRAY, SERVER, packets)
+            assert sink.stdout is not None
+            assert sink.stdout.readline() == "done\n"
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def _in(netns: str, *command: str) -> str:
+    full = ["ip", "netns", "exec", netns, *command]
+    return subprocess.run(full, check=True, stdout=subprocess.PIPE, text=True, timeout=30).stdout
+
+
+@contextmanager
+def probe_lab(process_id: int) -> Iterator[ProbeLab]:
+    """A lab that forwards, idle: no IPv6, permanent neighbours."""
+    lab = ProbeLab(f"pt{process_id % 100000:05d}{next(_numbers)}")
+    try:
+        for role in ("client", "dut", "server"):
+            _ip("netns", "add", lab.netns(role))
+            _in(lab.netns(role), "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+            _ip("-n", lab.netns(role), "link", "set", "lo", "up")
+        _link(lab, ("client", "client", CLIENT), ("dut", "dut_client", DUT_CLIENT))
+        _link(lab, ("dut", "dut_server", DUT_SERVER), ("server", "server", SERVER))
+        _in(lab.netns("dut"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        _ip("-n", lab.netns("client"), "route", "add", "default", "via", DUT_CLIENT)
+        _ip("-n", lab.netns("server"), "route", "add", "default", "via", DUT_SERVER)
+        yield lab
+    finally:
+        for role in ("client", "dut", "server"):
+            subprocess.run(["ip", "netns", "del", lab.netns(role)], stderr=subprocess.DEVNULL)
+
+
+def _link(lab: ProbeLab, left: tuple[str, str, str], right: tuple[str, str, str]) -> None:
+    ends = [(lab.netns(netns), lab.device(role), address) for netns, role, address in (left, right)]
+    (netns, device, _), (peer_netns, peer, _) = ends
+    _ip("-n", netns, "link", "add", device, "type", "veth", "peer", "name", peer, "netns", peer_netns)
+    macs = []
+    for netns, device, address in ends:
+        _ip("-n", netns, "addr", "add", f"{address}/24", "dev", device)
+        _ip("-n", netns, "link", "set", device, "up")
+        macs.append(_in(netns, "cat", f"/sys/class/net/{device}/address").strip())
+    for (netns, device, _), (_, _, address), mac in zip(ends, reversed(ends), reversed(macs), strict=True):
+        _ip("-n", netns, "neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent")

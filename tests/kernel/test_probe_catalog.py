@@ -1,0 +1,264 @@
+"""Each probe of the catalog on this kernel: it counts a known workload right, and nothing of another lab."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from domain.sample import StageHistogram
+from probes.base import Probe
+from probes.catalog.forward import Forward
+from probes.catalog.net_rx_softirq import NetRxSoftirq
+from probes.catalog.run_queue import RunQueue
+from probes.catalog.rx_steering import RxSteering
+from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, probe_lab
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+PACKETS = 500
+QUESTIONS = 300
+
+BUSY = "while True: pass"
+NAPS = """
+import sys, time
+sys.stdin.readline()
+for _ in range(int(sys.argv[1])):
+    time.sleep(0.002)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def other_lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+def started(probe: Probe) -> Iterator[Probe]:
+    probe.start()
+    yield probe
+    probe.stop()
+
+
+@pytest.fixture(scope="module")
+def forward() -> Iterator[Probe]:
+    yield from started(Forward())
+
+
+@pytest.fixture(scope="module")
+def rx_steering() -> Iterator[Probe]:
+    yield from started(RxSteering())
+
+
+@pytest.fixture(scope="module")
+def net_rx_softirq() -> Iterator[Probe]:
+    yield from started(NetRxSoftirq())
+
+
+@pytest.fixture(scope="module")
+def run_queue() -> Iterator[Probe]:
+    yield from started(RunQueue())
+
+
+def growth(probe: Probe, before: StageHistogram) -> StageHistogram:
+    return probe.read()[0].minus(before)
+
+
+def test_forward_counts_each_packet_once(forward: Probe, lab: ProbeLab) -> None:
+    before, _ = forward.read()
+    forward.watch(lab.view())
+    lab.spray(PACKETS)
+    forward.watch(None)
+    histogram, samples = forward.read()
+    histogram = histogram.minus(before)
+    assert (histogram.count, histogram.started, histogram.lost) == (PACKETS, PACKETS, 0)
+    assert 200 < (histogram.percentile_ns(50) or 0) < 1_000_000
+    assert histogram.sum_ns / PACKETS < histogram.max_ns < 100_000_000
+    for sample in samples:
+        assert 0 < sample.value_ns <= histogram.max_ns
+        assert abs(sample.time_ns - time.time_ns()) < 30e9
+
+
+def test_forward_sees_neither_another_lab_nor_traffic_while_nothing_is_watched(
+    forward: Probe, lab: ProbeLab, other_lab: ProbeLab
+) -> None:
+    before, _ = forward.read()
+    forward.watch(lab.view())
+    other_lab.spray(PACKETS)
+    forward.watch(None)
+    lab.spray(PACKETS)
+    assert growth(forward, before) == StageHistogram()
+    forward.watch(other_lab.view())
+    other_lab.spray(PACKETS)
+    assert growth(forward, before).count == PACKETS
+    forward.watch(None)
+
+
+def test_forward_does_not_pair_a_proxys_packets(forward: Probe, lab: ProbeLab) -> None:
+    """They end in the DUT, and what the proxy sends may live at the same addresses."""
+    before, _ = forward.read()
+    with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
+        forward.watch(lab.view(proxy=(relay.pid,)))
+        lab.run("client", ASK, DUT_CLIENT, QUESTIONS)
+        forward.watch(None)
+    histogram = growth(forward, before)
+    assert histogram.count == 0
+    assert histogram.started >= 2 * QUESTIONS
+    assert histogram.lost == 0
+
+
+def test_rx_steering_counts_at_the_server_where_no_proxy_is(rx_steering: Probe, lab: ProbeLab) -> None:
+    before, _ = rx_steering.read()
+    with lab.running("server", ECHO):
+        rx_steering.watch(lab.view())
+        lab.run("client", ASK, SERVER, QUESTIONS)
+        rx_steering.watch(None)
+    histogram = growth(rx_steering, before)
+    # Each question is a packet, some answers are acknowledged by packets of their own; SYN and ACK do not match.
+    assert QUESTIONS <= histogram.count <= 2 * QUESTIONS + 10
+    assert histogram.started - histogram.count <= 5
+    assert histogram.matched is not None
+    assert histogram.matched > 0.98
+    assert histogram.lost == 0
+    assert 100 < (histogram.percentile_ns(50) or 0) < 1_000_000
+
+
+def test_rx_steering_counts_on_both_sides_of_a_proxy(rx_steering: Probe, lab: ProbeLab) -> None:
+    before, _ = rx_steering.read()
+    with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
+        rx_steering.watch(lab.view(proxy=(relay.pid,)))
+        lab.run("client", ASK, DUT_CLIENT, QUESTIONS)
+        rx_steering.watch(None)
+    histogram = growth(rx_steering, before)
+    assert 2 * QUESTIONS <= histogram.count <= 4 * QUESTIONS + 20
+    assert histogram.matched is not None
+    assert histogram.matched > 0.98
+
+
+def test_rx_steering_sees_no_other_lab(rx_steering: Probe, lab: ProbeLab, other_lab: ProbeLab) -> None:
+    before, _ = rx_steering.read()
+    with other_lab.running("server", ECHO):
+        rx_steering.watch(lab.view())
+        other_lab.run("client", ASK, SERVER, QUESTIONS)
+        rx_steering.watch(None)
+    assert growth(rx_steering, before) == StageHistogram()
+
+
+def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab: ProbeLab) -> None:
+    before, _ = net_rx_softirq.read()
+    with lab.running("server", ECHO):
+        net_rx_softirq.watch(lab.view())
+        lab.run("client", ASK, SERVER, QUESTIONS)
+        net_rx_softirq.watch(None)
+        histogram = growth(net_rx_softirq, before)
+        # Each question crosses three devices on its way and as many on its way back, with one run at the least.
+        assert histogram.count >= 2 * QUESTIONS
+        assert histogram.matched is not None
+        assert histogram.matched > 0.98
+        assert 200 < (histogram.percentile_ns(50) or 0) < 10_000_000
+        lab.run("client", ASK, SERVER, QUESTIONS)
+    assert growth(net_rx_softirq, before) == histogram
+
+
+def test_run_queue_counts_each_wakeup_of_the_labs_tasks(run_queue: Probe, lab: ProbeLab) -> None:
+    naps = 200
+    command = [sys.executable, "-c", NAPS, str(naps)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stranger,
+    ):
+        before, _ = run_queue.read()
+        run_queue.watch(lab.view(proxy=(watched.pid,)))
+        nap(stranger)
+        assert growth(run_queue, before).count <= 20  # the watched one may still be starting up
+        before, _ = run_queue.read()
+        nap(watched)
+        run_queue.watch(None)
+        histogram = growth(run_queue, before)
+        watched.communicate("\n")
+        stranger.communicate("\n")
+    # Being preempted adds to the wakeups; a busy machine preempts.
+    assert naps <= histogram.count <= 3 * naps
+    assert histogram.matched is not None
+    assert histogram.matched > 0.95
+
+
+def nap(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+
+
+def test_run_queue_shows_a_busy_neighbour(run_queue: Probe, lab: ProbeLab) -> None:
+    command = ["taskset", "-c", "0", sys.executable, "-c", BUSY]
+    with subprocess.Popen(command) as watched, subprocess.Popen(command) as neighbour:
+        time.sleep(0.2)
+        run_queue.watch(lab.view(origin=(watched.pid,)))
+        before, _ = run_queue.read()
+        began_ns = time.monotonic_ns()
+        time.sleep(0.6)
+        histogram = growth(run_queue, before)
+        wall_ns = time.monotonic_ns() - began_ns
+        run_queue.watch(None)
+        watched.kill()
+        neighbour.kill()
+    # Two of them share a CPU: each waits at least about half of the time, in turns of milliseconds.
+    assert histogram.count >= 10
+    assert 0.35 * wall_ns < histogram.sum_ns < 1.05 * wall_ns
+    assert (histogram.percentile_ns(50) or 0) > 500_000
+
+
+def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab) -> None:
+    command = [sys.executable, "-c", NAPS, "50"]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (lab.view(proxy=(process.pid,)) for process in processes)
+    for view, busy, watched in ((first, 0, False), (second, 1, True)):
+        run_queue.watch(first)
+        run_queue.watch(second)
+        before, _ = run_queue.read()
+        nap(processes[busy])
+        assert (growth(run_queue, before).count >= 50) is watched, view
+    run_queue.watch(None)
+    for process in processes:
+        process.communicate("\n")
+
+
+def test_the_maximum_is_that_of_the_lab_watched_last(forward: Probe, lab: ProbeLab) -> None:
+    forward.watch(lab.view())
+    lab.spray(PACKETS)
+    assert forward.read()[0].max_ns > 0
+    forward.watch(lab.view())
+    assert forward.read()[0].max_ns == 0
+    forward.watch(None)
+
+
+def test_a_stopped_probe_leaves_no_program_behind() -> None:
+    probe = Forward()
+    probe.start()
+    probe.start()  # harmless
+    fds = programs()
+    probe.stop()
+    probe.stop()  # harmless
+    assert fds >= 2
+    assert programs() == fds - 2
+
+
+def programs() -> int:
+    """How many BPF programs this process holds."""
+    return sum(os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:bpf-prog" for fd in open_fds())
+
+
+def open_fds() -> list[str]:
+    return [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
