@@ -1,0 +1,1 @@
+"""Traffic generators: drivers of programs that make the traffic of one slice."""

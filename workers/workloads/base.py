@@ -5,6 +5,7 @@ reports. It never runs anything: the runner owns time.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -43,8 +44,11 @@ class Generator(Protocol):
 
     name: str
 
-    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int) -> TrafficResult:
-        """Make the planned traffic from ``netns`` towards ``host:port``; never raises for a failing generator."""
+    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
+        """Make the planned traffic from ``netns`` towards ``host:port``; never raises for a failing generator.
+
+        Gives up early, with the failure ``stopped``, once ``stop()`` is true.
+        """
 
 
 class Workload(ABC):
@@ -63,5 +67,8 @@ class Workload(ABC):
         """The plan of one slice. Raises ``ValueError`` for a level whose kind is not in ``level_kinds``."""
 
     @abstractmethod
-    def check(self, result: TrafficResult) -> list[str]:
-        """What is wrong with the bodies received, in sentences; empty when they are as they should be."""
+    def check(self, result: TrafficResult, answer_bytes: int) -> list[str]:
+        """What is wrong with the bodies received, in sentences; empty when they are as they should be.
+
+        ``answer_bytes`` is the length of one whole answer, headers included, seen before the traffic began.
+        """

@@ -1,0 +1,243 @@
+"""The runner with fakes: order, warm-up, evidence, and that no failure becomes a number."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from domain.campaign import ClosedLoad
+from domain.jobs import BlockJob, HostCapabilities, Phase
+from domain.sample import Point, StageHistogram, TrialTags
+from domain.trial import Block, Counters, Reason, TrialResult
+from probes.base import LabView
+from workers.datapaths.base import Datapath, DatapathError
+from workers.lab import LabSpec
+from workers.origin import Answer
+from workers.runner import BlockRunner, Cancelled
+from workers.station import Host
+from workers.traffic.wrk import parse
+from workers.workloads.base import GeneratorPlan, TrafficResult
+from workers.workloads.http_keepalive import HttpKeepalive
+
+ANSWER_BYTES = 150
+
+
+@dataclass
+class World:
+    """What the fakes share: every lab's traffic, and the faults that a test switches on."""
+
+    requests: dict[str, int] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    faults: dict[str, Any] = field(default_factory=dict)
+    labs_standing: int = 0
+
+
+class FakeLab:
+    def __init__(self, spec: LabSpec, world: World) -> None:
+        self.spec, self.label, self.world = spec, spec.label, world
+        self.client_ns, self.client_address = spec.label, "198.18.0.2"
+        self.server_address, self.origin_port, self.run_dir = "198.19.0.2", 80, Path("/nonexistent")
+        self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
+
+    def view(self) -> LabView:
+        return LabView(label=self.label, devices={}, netns={"client": 1}, tasks={})
+
+
+class FakeOrigin:
+    def __init__(self, lab: Any) -> None:
+        self.lab = lab
+
+    def start(self) -> None:
+        self.lab.world.log.append(f"origin {self.lab.label}")
+
+    def requests(self) -> int:
+        return self.lab.world.requests.get(self.lab.label, 0)
+
+    def wrong_clients(self) -> list[str]:
+        return self.lab.world.faults.get(("wrong", self.lab.label), [])
+
+
+@dataclass
+class FakeAttachment:
+    world: World
+    label: str
+
+    def counters(self) -> Counters:
+        if self.world.faults.get(("gone", self.label)):
+            raise DatapathError("the proxy is gone")
+        seen = 0 if self.world.faults.get(("bypass", self.label)) else self.world.requests.get(self.label, 0)
+        return Counters(packets=seen, bytes=None, connections=None)
+
+
+class FakeDatapath(Datapath):
+    name: ClassVar[str] = "fake"
+    function: ClassVar[str] = "forward"
+    summary: ClassVar[str] = "Counts what the fake generator says it sent."
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        return []
+
+    @contextmanager
+    def attached(self, lab: Any) -> Iterator[FakeAttachment]:
+        if lab.world.faults.get(("attach", lab.label)):
+            raise DatapathError("the proxy did not start")
+        yield FakeAttachment(lab.world, lab.label)
+
+
+class FakeGenerator:
+    name = "wrk"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
+        self.world.log.append(f"traffic {netns} {plan.duration_s}")
+        told = self.world.faults.get(("generator", netns))
+        if told is not None:
+            return told
+        self.world.requests[netns] = self.world.requests.get(netns, 0) + 1000
+        return parse(
+            'SHOWDOWN {"duration_us":1000000,"requests":1000,"bytes":150000,"errors":{},"latency":[[100,1000]]}',
+            connections=4,
+        )
+
+
+@dataclass
+class FakeProbing:
+    world: World
+
+    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
+        self.world.log.append(f"begin {lab.label} {tags.run}")
+
+    def end_slice(self) -> dict[str, StageHistogram]:
+        self.world.log.append("end")
+        return {"run_queue": StageHistogram(sum_ns=5)}
+
+
+@dataclass
+class FakeTelemetry:
+    points: list[Point] = field(default_factory=list)
+
+    def put(self, point: Point) -> None:
+        self.points.append(point)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def job(order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake")) -> BlockJob:
+    block = Block(index=3, workload="http_keepalive", level="low", load=ClosedLoad(connections=4),
+                  datapaths=("fake", "fake#2"), order=order, host="h1")  # fmt: skip
+    return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
+                    warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
+
+
+def run(world: World, **how: Any) -> dict[str, TrialResult]:
+    @contextmanager
+    def build(spec: LabSpec, ledger: object) -> Iterator[Any]:
+        world.labs_standing += 1
+        world.log.append(f"lab {spec.tag} {spec.label}")
+        try:
+            yield FakeLab(spec, world)
+        finally:
+            world.labs_standing -= 1
+
+    def ask(lab: Any, path: str) -> Answer:
+        if world.faults.get(("ask", lab.label)):
+            raise ConnectionError("no answer")
+        seen = world.faults.get(("whoami", lab.label), f"{lab.client_address} {lab.label}")
+        return Answer(status=200, body=seen if path == "/whoami" else "x", total_bytes=ANSWER_BYTES)
+
+    host = Host(
+        name="h1",
+        ledger=None,  # type: ignore[arg-type]
+        datapaths={"fake": FakeDatapath()},
+        workloads={"http_keepalive": HttpKeepalive()},
+        generators={"wrk": FakeGenerator(world)},
+        probing=FakeProbing(world),
+        telemetry=FakeTelemetry(),
+        build_lab=build,
+        origin=FakeOrigin,
+        ask=ask,
+    )
+    # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
+    ticks = iter(range(1_000_000))
+    runner = BlockRunner(job(), host, clock=lambda: next(ticks) / 10, sleep=lambda _: None, **how)
+    try:
+        return {trial.datapath: trial for trial in runner.run().trials}
+    finally:
+        assert world.labs_standing == 0
+
+
+def reasons(trials: dict[str, TrialResult]) -> dict[str, set[Reason]]:
+    # The machine that runs this test may be busy; its weather is not what is tested here.
+    return {label: set(t.validity.reasons) - {Reason.STEAL, Reason.INTERFERENCE} for label, t in trials.items()}
+
+
+def test_slices_run_in_the_planned_order_after_warm_up(world: World) -> None:
+    trials = run(world)
+    traffic = [line for line in world.log if line.startswith("traffic")]
+    assert traffic == ["traffic fake 0.5", "traffic fake#2 0.5", "traffic fake 1.0", "traffic fake#2 1.0",
+                       "traffic fake#2 1.0", "traffic fake 1.0"]  # fmt: skip
+    assert reasons(trials) == {"fake": set(), "fake#2": set()}
+    for trial in trials.values():
+        assert trial.requests == 2000  # the warm-up is not counted
+        assert trial.requests_per_s == pytest.approx(1000)
+        assert trial.proof is not None
+        assert trial.proof.accounted == pytest.approx(1)
+        assert trial.service_time is not None
+        assert trial.service_time.count == 2000
+        assert trial.latency is None
+        assert trial.probes[0].sum_ns == 10
+
+
+def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None:
+    run(world)
+    tags = {line.split()[1] for line in world.log if line.startswith("lab ")}
+    assert len(tags) == 1
+    assert "begin fake k1-3-2-0" in world.log
+
+
+@pytest.mark.parametrize(
+    ("fault", "value", "reason"),
+    [
+        (("attach", "fake"), True, Reason.DATAPATH_FAILED),
+        (("ask", "fake"), True, Reason.DATAPATH_FAILED),
+        (("bypass", "fake"), True, Reason.BYPASSED),
+        (("gone", "fake"), True, Reason.DATAPATH_FAILED),
+        (("whoami", "fake"), "203.0.113.9 fake", Reason.WRONG_CLIENT_ADDRESS),
+        (("whoami", "fake"), "198.18.0.2 fake#2", Reason.BYPASSED),
+        (("wrong", "fake"), ["203.0.113.9"], Reason.WRONG_CLIENT_ADDRESS),
+        (("generator", "fake"), TrafficResult(failure="wrk exited with 1"), Reason.GENERATOR_FAILED),
+        (("generator", "fake"), TrafficResult(duration_s=1), Reason.NO_REQUESTS),
+        (("generator", "fake"), TrafficResult(duration_s=1, requests=10, bytes_received=5), Reason.CORRUPT),
+        (("offloads", "fake#2"), {"gro": False}, Reason.OFFLOAD_MISMATCH),
+    ],
+)
+def test_a_fault_of_one_datapath_spoils_its_trial_only(world: World, fault: object, value: object, reason: str) -> None:
+    world.faults[fault] = value
+    found = reasons(run(world))
+    broken = fault[1]
+    assert reason in found.pop(broken)
+    assert list(found.values()) == [set()]
+
+
+def test_no_traffic_through_a_datapath_that_failed(world: World) -> None:
+    world.faults["attach", "fake"] = True
+    trials = run(world)
+    assert not [line for line in world.log if line.startswith("traffic fake ")]
+    assert trials["fake"].requests_per_s is None
+    assert trials["fake"].cpu_us_per_request is None
+
+
+def test_a_stop_ends_the_block_and_removes_the_labs(world: World) -> None:
+    seen: list[Phase] = []
+    with pytest.raises(Cancelled):
+        run(world, progress=lambda phase, *_: seen.append(phase), stop=lambda: Phase.WARM_UP in seen)
+    assert Phase.SLICES not in seen
+    assert "lab" in world.log[0]

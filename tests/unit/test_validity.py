@@ -1,0 +1,90 @@
+"""Each reason of METHOD is found when it should be, and only then."""
+
+import pytest
+
+from domain.sample import BUCKETS, StageHistogram
+from domain.trial import Counters, CpuTime, Reason, SliceResult
+from workers.validity import Evidence, judge, prove
+
+
+def good(**changes: object) -> Evidence:
+    evidence = Evidence(
+        slices=[SliceResult(started_s=0, duration_s=1, requests=1000, connections=8, bytes_received=150_000)],
+        counters=Counters(packets=1016, bytes=150_000, connections=8),
+        origin_requests=1002,
+        cpu=CpuTime(wall_s=1, cpus=2, user_s=1, system_s=0.5),
+        offloads={"gro": True},
+        expected_offloads={"gro": True},
+    )
+    for name, value in changes.items():
+        setattr(evidence, name, value)
+    return evidence
+
+
+def reasons(evidence: Evidence) -> tuple[Reason, ...]:
+    return judge(evidence, prove(evidence)).reasons
+
+
+def one_slice(**changes: object) -> list[SliceResult]:
+    fields = {"started_s": 0, "duration_s": 1, "requests": 1000, "connections": 8, "bytes_received": 150_000}
+    return [SliceResult.model_validate(fields | changes)]
+
+
+def test_a_good_trial_is_valid() -> None:
+    assert reasons(good()) == ()
+    assert prove(good()).accounted == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"counters": Counters(packets=0, bytes=None, connections=None)}, Reason.BYPASSED),
+        ({"counters": Counters(packets=980, bytes=150_000, connections=8)}, Reason.BYPASSED),
+        ({"counters": Counters(packets=1016, bytes=140_000, connections=8)}, Reason.BYPASSED),
+        ({"counters": Counters(packets=1016, bytes=150_000, connections=7)}, Reason.BYPASSED),
+        ({"origin_requests": 0}, Reason.BYPASSED),
+        ({"origin_requests": 5000}, Reason.BYPASSED),
+        ({"counters": Counters(packets=1016, bytes=150_000, connections=8, leaked_packets=1)}, Reason.LEAKED),
+        ({"counters": Counters(packets=1016, bytes=150_000, connections=8, dropped_packets=50)}, Reason.DROPS),
+        ({"wrong_clients": ("10.9.9.9",)}, Reason.WRONG_CLIENT_ADDRESS),
+        ({"body_problems": ("short",)}, Reason.CORRUPT),
+        ({"slices": one_slice(errors={"read": 2})}, Reason.ERRORS),
+        ({"slices": one_slice(requests=0, bytes_received=0)}, Reason.NO_REQUESTS),
+        ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
+        ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
+        ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
+        ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
+        ({"stages": {"forward": StageHistogram(counts=(90,) + (0,) * (BUCKETS - 1), lost=10)}}, Reason.PROBE_LOSS),
+    ],
+)
+def test_each_reason_is_found(changes: dict[str, object], expected: Reason) -> None:
+    assert reasons(good(**changes)) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"counters": Counters(packets=995, bytes=149_000, connections=8)},
+        {"counters": Counters(packets=1016, bytes=None, connections=None)},
+        {"slices": one_slice(requests=10_000, errors={"read": 5}), "counters": Counters(packets=10_100),
+         "origin_requests": 10_000},
+        {"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.09, foreign_s=0.19)},
+        {"busiest_thread_share": 0.94},
+    ],
+)  # fmt: skip
+def test_what_is_within_the_limits_stays_valid(changes: dict[str, object]) -> None:
+    assert reasons(good(**changes)) == ()
+
+
+def test_nothing_counted_proves_nothing() -> None:
+    evidence = good(counters=Counters(packets=None, bytes=None, connections=None))
+    assert prove(evidence).accounted == 0
+    assert reasons(evidence) == (Reason.BYPASSED,)
+
+
+def test_only_weather_is_transient() -> None:
+    weather = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
+    assert judge(weather, prove(weather)).transient
+    both = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
+    assert not judge(both, prove(both)).transient
+    assert not judge(good(), prove(good())).transient

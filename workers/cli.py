@@ -1,0 +1,88 @@
+"""The commands of a worker host: ``showdown worker``, ``doctor`` and ``sweep``."""
+
+import json
+import logging
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from domain.jobs import Feature, HostCapabilities, Variant
+from workers.config import ConfigError, WorkerSettings, default_host
+
+
+@click.command()
+@click.option("--loglevel", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
+def worker(loglevel: str) -> None:
+    """Run blocks on this host until told to stop. Settings come from SHOWDOWN_* variables."""
+    from workers.app import create_worker
+    from workers.ownership import LEDGER_DIR
+    from workers.ownership import sweep as sweep_ledger
+
+    try:
+        settings = WorkerSettings.from_environment()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sweep_ledger(LEDGER_DIR)
+    app = create_worker(settings)
+    app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
+                     "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs."""
+    from workers.capabilities import host_capabilities
+
+    capabilities = host_capabilities(default_host())
+    if as_json:
+        click.echo(capabilities.model_dump_json(indent=2))
+    else:
+        _print(capabilities)
+    if not any(variant.available for variant in capabilities.datapaths):
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also what no ledger knows but bears our prefix.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(everything: bool, as_json: bool) -> None:
+    """Remove what killed workers of this machine have left: namespaces, processes, files. Own objects only."""
+    from workers.ownership import LEDGER_DIR, foreign_leftovers, remove_netns
+    from workers.ownership import sweep as sweep_ledger
+
+    removed = sweep_ledger(LEDGER_DIR)
+    if everything:
+        removed += [item for name in foreign_leftovers(LEDGER_DIR) for item in remove_netns(name)]
+    if as_json:
+        click.echo(json.dumps({"removed": removed}))
+    else:
+        click.echo("\n".join(removed) if removed else "nothing to sweep")
+
+
+def _print(capabilities: HostCapabilities) -> None:
+    console = Console()
+    families: tuple[tuple[str, tuple[Variant, ...]], ...] = (
+        ("datapath", capabilities.datapaths),
+        ("workload", capabilities.workloads),
+        ("probe", capabilities.probes),
+    )
+    table = Table("", "", "here", "why not, and what to do", title=f"Host {capabilities.host}")
+    for family, variants in families:
+        for variant in variants:
+            table.add_row(family, variant.name, _yes(variant.available), "; ".join(variant.missing))
+    table.add_section()
+    for feature in capabilities.features:
+        table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
+    console.print(table)
+
+
+def _yes(present: bool) -> str:
+    return "[green]yes[/]" if present else "[red]no[/]"
+
+
+def _why(feature: Feature) -> str:
+    return "" if feature.present else f"{feature.reason} {feature.remedy}".strip()

@@ -1,0 +1,61 @@
+"""A worker's settings, from the environment; the names are the same for every room."""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_STATE_DIR = "/var/lib/showdown"
+
+
+class ConfigError(ValueError):
+    """A setting is missing or malformed; the message names the variable and the fix."""
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Where a worker finds the others, and who it is. ``influx_url`` is empty when there is no InfluxDB."""
+
+    host: str
+    state_dir: Path
+    broker_url: str
+    coordinator_url: str
+    worker_token: str
+    influx_url: str
+    influx_token: str
+    influx_org: str
+    influx_bucket: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "WorkerSettings":
+        """Read ``SHOWDOWN_*``. Raises :class:`ConfigError`."""
+        env = os.environ if environment is None else environment
+        host = env.get("SHOWDOWN_HOST") or default_host()
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", host):
+            raise ConfigError(f"SHOWDOWN_HOST: {host!r} is not a DNS label; use a-z, 0-9 and '-'")
+        return cls(
+            host=host,
+            state_dir=Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host,
+            broker_url=env.get("SHOWDOWN_BROKER_URL") or "redis://127.0.0.1:6379/0",
+            coordinator_url=(env.get("SHOWDOWN_COORDINATOR_URL") or "http://127.0.0.1:8400").rstrip("/"),
+            worker_token=_required(env, "SHOWDOWN_WORKER_TOKEN"),
+            influx_url=env.get("SHOWDOWN_INFLUX_URL", ""),
+            influx_token=env.get("SHOWDOWN_INFLUX_TOKEN", ""),
+            influx_org=env.get("SHOWDOWN_INFLUX_ORG", ""),
+            influx_bucket=env.get("SHOWDOWN_INFLUX_BUCKET") or "showdown",
+        )
+
+
+def default_host() -> str:
+    """This machine's name as a DNS label."""
+    label = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")
+    return label[:63] or "host"
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise ConfigError(f"{name} is not set; the coordinator prints it at first start (secrets.json)")
+    return value

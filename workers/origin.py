@@ -1,0 +1,169 @@
+"""The server that answers in a lab: nginx in the server's namespace.
+
+It answers clients of the lab's own client address only; whoever else asks gets 421 and a line in ``wrong.log``, so
+that a datapath that promises to keep the client's address is held to it by every single request.
+"""
+
+import http.client
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers import netns
+from workers.lab import Lab
+
+BODY = "showdown " + "." * 54 + "\n"
+WORKER_CONNECTIONS = 16_384
+
+_CONFIG = """\
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile {files};
+pid {run_dir}/nginx.pid;
+error_log {run_dir}/nginx.log warn;
+user nobody nogroup;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    server_tokens off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+    client_body_temp_path {run_dir};
+    proxy_temp_path {run_dir};
+    fastcgi_temp_path {run_dir};
+    uwsgi_temp_path {run_dir};
+    scgi_temp_path {run_dir};
+    map $remote_addr $wrong {{ default 1; {client} 0; }}
+    log_format wrong "$remote_addr";
+    server {{
+        listen {address}:{port} backlog=4096 reuseport;
+        default_type text/plain;
+        access_log {run_dir}/wrong.log wrong if=$wrong;
+        if ($wrong) {{ return 421 "$remote_addr"; }}
+        location = /whoami {{ return 200 "$remote_addr {label}"; }}
+        location / {{ return 200 "{body}"; }}
+    }}
+    server {{
+        listen unix:{run_dir}/status.sock;
+        location / {{ stub_status; }}
+    }}
+}}
+"""
+
+
+class OriginError(RuntimeError):
+    """The origin did not start or does not answer."""
+
+
+@dataclass
+class NginxOrigin:
+    """nginx in ``lab``'s server namespace; it lives as long as the lab."""
+
+    lab: Lab
+    _own_requests: int = 0
+
+    def start(self) -> None:
+        """Write the configuration and start nginx. Raises ``OSError``; readiness is seen by the first request."""
+        config = self.lab.run_dir / "nginx.conf"
+        config.write_text(
+            _CONFIG.format(
+                workers=len(os.sched_getaffinity(0)),
+                files=WORKER_CONNECTIONS + 256,
+                connections=WORKER_CONNECTIONS,
+                run_dir=self.lab.run_dir,
+                client=self.lab.client_address,
+                address=self.lab.server_address,
+                port=self.lab.origin_port,
+                label=self.lab.label,
+                body=BODY,
+            )
+        )
+        argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]
+        self.lab.spawn("server", argv, task_role="origin")
+
+    def requests(self) -> int:
+        """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
+        self._own_requests += 1
+        status = _get_over_unix(self.lab.run_dir / "status.sock")
+        # "server accepts handled requests\n 131 131 220696 \n": the third number, this question included.
+        try:
+            numbers = status.splitlines()[2].split()
+            return int(numbers[2]) - self._own_requests
+        except (IndexError, ValueError) as error:
+            raise OriginError(f"nginx gave a strange status: {status[:200]!r}") from error
+
+    def wrong_clients(self) -> list[str]:
+        """The client addresses seen that are not the lab's client; one entry per request, at most 1,000."""
+        try:
+            with (self.lab.run_dir / "wrong.log").open() as log:
+                return [line.strip() for line, _ in zip(log, range(1000), strict=False)]
+        except FileNotFoundError:
+            return []
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("origin", timeout=2)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(2)
+        self.sock.connect(self._path)
+
+
+def _get_over_unix(path: Path) -> str:
+    connection = _UnixConnection(path)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read(4096).decode("ascii", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise OriginError(f"nginx does not tell its status: {error}") from error
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One whole answer of the origin, as a client in the lab saw it."""
+
+    status: int
+    body: str
+    total_bytes: int
+
+
+def ask_in(lab: Lab, path: str) -> Answer:
+    """Ask the lab's origin once, as its client. Raises ``OSError``."""
+    return netns.call_in(lab.client_ns, lambda: ask(lab.server_address, lab.origin_port, path))
+
+
+def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:
+    """Ask once over a connection of its own, from the calling thread's namespace. Raises ``OSError``.
+
+    ``total_bytes`` includes the header, as generators count. The request keeps the connection open, like the
+    generator's, so that the answers' headers are alike.
+    """
+    request = f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\n\r\n".encode("ascii")
+    with socket.create_connection((address, port), timeout=timeout_s) as connection:
+        connection.sendall(request)
+        data = b""
+        while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _content_length(data[:end]):
+            chunk = connection.recv(65536)
+            if not chunk:
+                raise ConnectionError(f"the answer was cut off after {len(data)} bytes")
+            data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    try:
+        status = int(head.split(b" ", 2)[1])
+    except (IndexError, ValueError) as error:
+        raise ConnectionError(f"not an HTTP answer: {head[:80]!r}") from error
+    return Answer(status=status, body=body.decode("utf-8", "replace"), total_bytes=len(data))
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return int(value)
+    return 0

@@ -1,0 +1,82 @@
+"""What the runner works with: a host's equipment, and one standing datapath with its evidence so far."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.histogram import LatencyHistogram
+from domain.sample import Point, StageHistogram, TrialTags
+from probes.base import LabView
+from workers.datapaths.base import Attachment, Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.origin import Answer, NginxOrigin, ask_in
+from workers.ownership import Ledger
+from workers.validity import Evidence
+from workers.workloads.base import Generator, Workload
+
+
+class Origin(Protocol):
+    """What the runner needs of workers.origin.NginxOrigin."""
+
+    def start(self) -> None:
+        """Begin to answer in the lab's server namespace."""
+
+    def requests(self) -> int:
+        """Requests answered since it started. Raises ``OriginError``."""
+
+    def wrong_clients(self) -> list[str]:
+        """The addresses seen that are not the lab's client."""
+
+
+class Probing(Protocol):
+    """What the runner needs of probes.session.ProbeSession."""
+
+    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
+        """Turn every probe to the lab."""
+
+    def end_slice(self) -> dict[str, StageHistogram]:
+        """Turn every probe away; the growth of each stage."""
+
+
+class Telemetry(Protocol):
+    """What the runner needs of probes.stream.Stream."""
+
+    def put(self, point: Point) -> None:
+        """Hand over a point; never blocks."""
+
+
+@dataclass
+class Station:
+    """One datapath of the block, standing: its lab, its origin, its attachment, and the evidence so far."""
+
+    label: str
+    lab: Lab
+    origin: Origin
+    tags: TrialTags
+    evidence: Evidence = field(default_factory=Evidence)
+    attachment: Attachment | None = None
+    answer_bytes: int = 0
+    latency: list[LatencyHistogram] = field(default_factory=list)
+    service_time: list[LatencyHistogram] = field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """False once something happened after which traffic would measure nothing."""
+        return self.attachment is not None
+
+
+@dataclass
+class Host:
+    """What a worker process keeps over blocks, and the runner uses."""
+
+    name: str
+    ledger: Ledger
+    datapaths: Mapping[str, Datapath]
+    workloads: Mapping[str, Workload]
+    generators: Mapping[str, Generator]
+    probing: Probing
+    telemetry: Telemetry
+    build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
+    origin: Callable[[Lab], Origin] = NginxOrigin
+    ask: Callable[[Lab, str], Answer] = ask_in

@@ -1,0 +1,89 @@
+"""The task: decode, run, report. And what a worker process keeps from one block to the next."""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from celery import shared_task
+from probes.session import ProbeSession
+from probes.stream import Stream
+
+import probes.catalog
+import workers.datapaths
+import workers.workloads
+from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, Phase
+from domain.registry import discover
+from domain.trial import BlockResult, TelemetryAccount
+from probes.base import Probe
+from workers.capabilities import fingerprint
+from workers.config import WorkerSettings
+from workers.coordinator import Coordinator
+from workers.datapaths.base import Datapath
+from workers.execution import execute
+from workers.ownership import LEDGER_DIR, Ledger, sweep
+from workers.runner import BlockRunner
+from workers.station import Host
+from workers.traffic.wrk import Wrk
+from workers.workloads.base import Workload
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 3.0
+
+
+@shared_task(name=RUN_BLOCK_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def run_block(message: dict[str, Any]) -> None:
+    """Run the attempt that the message names, if it can still be claimed."""
+    worker = this_worker()
+    execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure)
+
+
+class Worker:
+    """One worker process: made after the fork, once; compiled probes and connections live here."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.coordinator = Coordinator(settings)
+        self.ledger = Ledger(LEDGER_DIR)
+        self.stream = Stream.to_influx(
+            settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket
+        )
+        self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
+        self.fingerprint = fingerprint()
+
+    def measure(
+        self, job: BlockJob, progress: Callable[[Phase, str, int], None], stop: Callable[[], bool]
+    ) -> BlockResult:
+        """Run a claimed block on this host."""
+        sweep(LEDGER_DIR)  # what an attempt that was killed here has left
+        failed = self.session.start(job.probes)
+        for probe, reason in failed.items():
+            log.warning("probe %s does not start: %s", probe, reason)
+        before = self.stream.account()
+        host = Host(
+            name=self.settings.host,
+            ledger=self.ledger,
+            datapaths=discover(workers.datapaths, Datapath),
+            workloads=discover(workers.workloads, Workload),
+            generators={Wrk.name: Wrk()},
+            probing=self.session,
+            telemetry=self.stream,
+        )
+        result = BlockRunner(job, host, progress=progress, stop=stop).run()
+        self.stream.flush(FLUSH_S)
+        after = self.stream.account()
+        notes = [after.missing, *(f"probe {probe}: {reason}" for probe, reason in failed.items())]
+        account = TelemetryAccount(
+            produced=after.produced - before.produced,
+            delivered=after.delivered - before.delivered,
+            lost=after.lost - before.lost,
+            missing="; ".join(filter(None, notes))[:500],
+        )
+        return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
+
+
+@cache
+def this_worker() -> Worker:
+    """The worker of this process."""
+    return Worker(WorkerSettings.from_environment())

@@ -1,0 +1,99 @@
+"""Driver of wrk: the closed-loop generator.
+
+Each connection sends its next request when the last answer came, so the durations are service times, never latency
+under load. wrk takes whole seconds only, and opens its connections anew for every slice.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from domain.campaign import ClosedLoad
+from domain.histogram import LatencyHistogram
+from workers import netns as namespaces
+from workers.workloads.base import GeneratorPlan, TrafficResult
+
+_SCRIPT = Path(__file__).with_name("wrk.lua")
+_POLL_S = 0.05
+_GRACE_S = 5.0  # wrk stops by itself after its duration; much later it hangs
+
+
+class Wrk:
+    """wrk with one thread per CPU."""
+
+    name = "wrk"
+
+    def run(
+        self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool] = lambda: False
+    ) -> TrafficResult:
+        """Run wrk for ``plan.duration_s`` seconds (rounded up to whole ones); a failure is in the result."""
+        if not isinstance(plan.load, ClosedLoad):
+            return TrafficResult(failure=f"wrk makes closed loops only, not {plan.load}")
+        seconds = max(1, round(plan.duration_s + 0.49))
+        threads = max(1, min(len(os.sched_getaffinity(0)), plan.load.connections))
+        argv = ["wrk", f"-t{threads}", f"-c{plan.load.connections}", f"-d{seconds}s", "--timeout", "2s",
+                "-s", str(_SCRIPT), f"http://{host}:{port}{plan.path}"]  # fmt: skip
+        before = _children_cpu_s()
+        started = time.monotonic()
+        failure, output = _run(argv, netns, started + seconds + _GRACE_S, stop)
+        if failure:
+            return TrafficResult(failure=failure)
+        share = (_children_cpu_s() - before) / (threads * max(time.monotonic() - started, 1e-9))
+        return parse(output, connections=plan.load.connections, busiest_thread_share=share)
+
+
+def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -> TrafficResult:
+    """Read what wrk.lua printed. Anything else is a failed generator, never a zero."""
+    lines = [line for line in output.splitlines() if line.startswith("SHOWDOWN ")]
+    if len(lines) != 1:
+        return TrafficResult(failure=f"wrk printed no result: {output.strip()[-200:] or 'nothing at all'}")
+    try:
+        data: dict[str, Any] = json.loads(lines[0].removeprefix("SHOWDOWN "))
+        return TrafficResult(
+            duration_s=data["duration_us"] / 1e6,
+            requests=int(data["requests"]),
+            connections=connections,
+            bytes_received=int(data["bytes"]),
+            errors={cause: int(count) for cause, count in data["errors"].items() if count},
+            service_time=LatencyHistogram.of({int(us) * 1000: int(count) for us, count in data["latency"]}),
+            busiest_thread_share=busiest_thread_share,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return TrafficResult(failure=f"wrk printed garbage ({error}): {lines[0][:200]}")
+
+
+def _run(argv: list[str], netns: str, deadline: float, stop: Callable[[], bool]) -> tuple[str, str]:
+    """Run to the end; returns (failure, output), one of them empty."""
+    try:
+        process = subprocess.Popen(
+            # nsenter and setpriv replace themselves; wrk dies with us, and its namespace is swept in any case.
+            ["nsenter", f"--net={namespaces.path(netns)}", "setpriv", "--pdeathsig", "KILL", *argv],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except OSError as error:
+        return f"wrk did not start: {error}", ""
+    try:
+        while True:
+            try:
+                output, _ = process.communicate(timeout=_POLL_S)
+                break
+            except subprocess.TimeoutExpired:
+                if stop():
+                    return "stopped", ""
+                if time.monotonic() > deadline:
+                    return "wrk did not end in time", ""
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    text = output.decode("utf-8", "replace")
+    return (f"wrk exited with {process.returncode}: {text.strip()[-300:]}", "") if process.returncode else ("", text)
+
+
+def _children_cpu_s() -> float:
+    usage = os.times()
+    return usage.children_user + usage.children_system
