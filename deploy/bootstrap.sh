@@ -116,13 +116,13 @@ install_python() {
     project=$(sha256sum <pyproject.toml)
     if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
         say "installing the locked Python packages"
-        "$VENV/bin/python" -m pip install -q --require-hashes -r requirements.lock
+        "$VENV/bin/python" -m pip install -qq --require-hashes -r requirements.lock
         printf '%s\n' "$lock" >"$VENV/.lock-hash"
     fi
     # Entry points (the commands) are read when the project is installed, so a changed pyproject.toml counts.
     if [ "$project" != "$(cat "$VENV/.project-hash" 2>/dev/null)" ]; then
         say "installing Showdown itself, editable"
-        "$VENV/bin/python" -m pip install -q --no-deps --no-build-isolation -e .
+        "$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
         printf '%s\n' "$project" >"$VENV/.project-hash"
     fi
 }

@@ -1,0 +1,114 @@
+"""The coordinator's REST interface, as the command line needs it."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from pydantic import ValidationError
+
+from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+from domain.problems import Problem
+from domain.report import CampaignReport
+
+ENDED = frozenset({"complete", "failed", "cancelled"})
+_TIMEOUT_S = 30.0
+
+
+class Coordinator:
+    """A coordinator at ``url``, asked with a user's ``token``.
+
+    Every method raises :class:`Unreachable` (nobody there, or the token is refused), :class:`UsageProblem`
+    (no such campaign), :class:`CampaignInvalid` or :class:`CommandError` (an answer that makes no sense).
+    """
+
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self._http = httpx.Client(
+                base_url=f"{self.url}/api/v1/",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=_TIMEOUT_S,
+                transport=transport,
+                # A proxy of the environment is meant for the world outside, not for a coordinator on loopback.
+                trust_env=False,
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise UsageProblem(f"{self.url!r} or its token cannot be used: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, toml: str) -> dict[str, Any]:
+        """Submit a campaign; the answer has its ``id``."""
+        return self._ask("POST", "campaigns", content=toml.encode(), headers={"Content-Type": "application/toml"})
+
+    def campaign(self, campaign_id: str) -> dict[str, Any]:
+        """A campaign with its state and progress."""
+        return self._ask("GET", f"campaigns/{_segment(campaign_id)}")
+
+    def campaigns(self) -> dict[str, Any]:
+        """All campaigns, newest first."""
+        return self._ask("GET", "campaigns")
+
+    def cancel(self, campaign_id: str) -> dict[str, Any]:
+        """Ask that a campaign be cancelled; it is when its state says so."""
+        return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
+
+    def report(self, campaign_id: str) -> CampaignReport:
+        """Everything the campaign has come to so far."""
+        data = self._ask("GET", f"campaigns/{_segment(campaign_id)}/report")
+        try:
+            return CampaignReport.model_validate(data)
+        except ValidationError as error:
+            raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} as new as this "
+                               f"command? {error}") from error  # fmt: skip
+
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, path, **request)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
+        if answer.is_error:
+            raise self._refusal(answer)
+        try:
+            data = answer.json()
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise CommandError(f"{answer.url} is not a coordinator's: {answer.text[:200]!r}")
+        return data
+
+    def _refusal(self, answer: httpx.Response) -> CommandError:
+        message, problems = _error_of(answer)
+        if answer.status_code in (401, 403):
+            return Unreachable(f"{self.url} refuses the token: {message} (option --token, or SHOWDOWN_TOKEN)")
+        if answer.status_code in (502, 503, 504):
+            return Unreachable(f"{self.url} is not in service: {message}")
+        if problems:
+            return CampaignInvalid(problems, message)
+        if answer.status_code in (404, 409):
+            return UsageProblem(message)
+        if answer.status_code in (400, 413, 415, 422):
+            return CampaignInvalid([], message)
+        return CommandError(f"{self.url} answers {answer.status_code}: {message}")
+
+
+def _segment(campaign_id: str) -> str:
+    if not campaign_id.isalnum():
+        raise UsageProblem(f"{campaign_id!r} is not a campaign's id")
+    return campaign_id
+
+
+def _error_of(answer: httpx.Response) -> tuple[str, list[Problem]]:
+    """The coordinator's words: ``{"message": …, "problems": [{"field", "message"}]}``; else the bare status."""
+    try:
+        data = answer.json()
+        problems = [Problem.model_validate(problem) for problem in data.get("problems") or ()]
+        return str(data.get("message") or answer.reason_phrase), problems
+    except (ValueError, AttributeError, TypeError):
+        return answer.reason_phrase or str(answer.status_code), []

@@ -1,0 +1,147 @@
+"""Commands that bring their own stack: run one campaign, or stay up."""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from deploy.children import StackError
+from deploy.cli.client import Coordinator
+from deploy.cli.errors import CommandError
+from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.progress import Display, follow
+from deploy.stack import PrivateStack
+from domain.report import CampaignReport
+
+DEFAULT_STATE_DIR = "/var/lib/showdown"
+DEFAULT_PORT = 8400
+CANCEL_S = 20.0  # labs are gone within 10 s of a cancellation
+WATCH_S = 1.0
+
+
+@dataclass
+class Interrupts:
+    """SIGINT, SIGTERM and SIGHUP: the first one interrupts, further ones only say that somebody is in a hurry."""
+
+    seen: int = 0
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.seen += 1
+        if self.seen == 1:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Put the handler in place, and the former ones back."""
+        former = {number: signal.signal(number, self.handle) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command()
+@campaign_argument
+@json_option
+@click.option("--keep", is_flag=True, help="Keep database, telemetry and logs; the directory is printed.")
+@click.pass_context
+def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> None:
+    """Measure CAMPAIGN, a TOML file, on this machine.
+
+    Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
+    table and the verdicts, and stops everything. SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL
+    put real servers in the private ones' place. Progress goes to standard error.
+    """
+    toml = read_campaign_file(campaign)
+    interrupts = Interrupts()
+    with interrupts.handled(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
+        display.say("starting the private stack")
+        with PrivateStack(directory) as stack:
+            for note in stack.notes:
+                display.say(note)
+            report = _conduct(stack, toml, display, interrupts)
+    ctx.exit(finish(report, as_json=as_json))
+
+
+def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:
+    with Coordinator(stack.url, stack.token) as coordinator:
+        campaign_id = str(coordinator.submit(toml)["id"])
+        try:
+            follow(coordinator, campaign_id, display, each_time=stack.watch)
+        except KeyboardInterrupt:
+            display.say("interrupted: cancelling the campaign and removing its labs; once more to hurry")
+            _cancel(coordinator, campaign_id, display, interrupts)
+            raise
+        return coordinator.report(campaign_id)
+
+
+def _cancel(coordinator: Coordinator, campaign_id: str, display: Display, interrupts: Interrupts) -> None:
+    """Cancel, and give the worker time to remove its labs; the stack stops whatever is left after that."""
+    deadline = time.monotonic() + CANCEL_S
+    with contextlib.suppress(CommandError):
+        coordinator.cancel(campaign_id)
+        follow(coordinator, campaign_id, display, until=lambda: interrupts.seen > 1 or time.monotonic() > deadline)
+
+
+@contextlib.contextmanager
+def _state_directory(*, keep: bool) -> Iterator[Path]:
+    """A directory for one run. It stays when asked for, and when the stack failed: the logs say why."""
+    directory = Path(tempfile.mkdtemp(prefix="showdown-"))
+    try:
+        yield directory
+    except StackError as error:
+        keep = True
+        raise CommandError(str(error)) from error
+    finally:
+        if keep:
+            click.echo(f"database, telemetry and logs are kept in {directory}", err=True)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Of 127.0.0.1, to listen on."
+)
+@json_option
+def up(port: int, *, as_json: bool) -> None:
+    """Keep a private stack running until Ctrl-C or SIGTERM; prints its address and the login token.
+
+    Its state is kept in SHOWDOWN_STATE_DIR (default: /var/lib/showdown), so the next 'up' goes on where this one ends.
+    """
+    directory = Path(os.environ.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR)
+    try:
+        with Interrupts().handled(), PrivateStack(directory, port=port) as stack:
+            _announce(stack, as_json=as_json)
+            while True:
+                stack.watch()
+                time.sleep(WATCH_S)
+    except StackError as error:
+        raise CommandError(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+
+
+def _announce(stack: PrivateStack, *, as_json: bool) -> None:
+    for note in stack.notes:
+        click.echo(note, err=True)
+    if as_json:
+        print_json({"url": stack.url, "token": stack.token, "state_dir": str(stack.state_dir)})
+        return
+    click.echo(f"Showdown is up at {stack.url}")
+    click.echo(f"login token: {stack.token}")
+    click.echo(f"state and logs: {stack.state_dir}; Ctrl-C stops everything")

@@ -1,0 +1,67 @@
+"""The command line's front door: finds the rooms' commands and says how they end.
+
+Each room brings its commands through the entry points ``showdown.commands``; this module imports none of them, and a
+room that cannot be imported on this machine costs its own commands only.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Any
+
+import click
+
+from deploy.cli.errors import MEANINGS, CommandError, ExitCode
+
+GROUP = "showdown.commands"
+
+
+def _epilog() -> str:
+    # \b keeps click from filling the lines.
+    return "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+class Commands(click.Group):
+    """A group whose commands are entry points, imported when they are needed."""
+
+    find: Callable[[], list[EntryPoint]] = staticmethod(lambda: list(entry_points(group=GROUP)))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({point.name for point in self.find()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        point = next((point for point in self.find() if point.name == cmd_name), None)
+        if point is None:
+            return None
+        try:
+            command = point.load()
+        except (ImportError, AttributeError) as error:
+            return _unavailable(point, error)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+
+
+def _unavailable(point: EntryPoint, error: Exception) -> click.Command:
+    def fail(**_: Any) -> None:
+        raise CommandError(f"'{point.name}' cannot be loaded on this machine: {error}")
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    help_text = f"Unavailable here: {error}"
+    return click.Command(point.name, callback=fail, help=help_text, context_settings=settings)
+
+
+@click.group(
+    cls=Commands, epilog=_epilog(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(version("showdown"), prog_name="showdown")
+def main() -> None:
+    """TPROXY or eBPF? Measured on this kernel, proven for every trial, answered with an interval."""
+
+
+if __name__ == "__main__":
+    main(prog_name="showdown")

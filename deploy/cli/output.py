@@ -1,0 +1,55 @@
+"""What commands share when they print: JSON or a table on standard output, everything else on standard error."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
+from deploy.cli.render import cells_without_trial, print_report
+from domain.campaign import read_campaign_toml
+from domain.problems import InvalidInput
+from domain.report import CampaignReport
+
+json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead."
+)
+campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.argument(
+    "campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+
+
+def read_campaign_file(path: Path) -> str:
+    """The file's text, which is a valid campaign. Raises :class:`CampaignInvalid`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        read_campaign_toml(text)
+    except UnicodeDecodeError as error:
+        raise UsageProblem(f"{path} is not text: {error}") from error
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
+    except InvalidInput as error:
+        raise CampaignInvalid(error.problems, f"{path} is not a valid campaign") from error
+    return text
+
+
+def print_json(data: object) -> None:
+    """One JSON object on standard output."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
+    """Print a report, and say how the command shall end."""
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        print_report(report, Console())
+    state = report.campaign.get("state")
+    if state in ("failed", "cancelled"):
+        return ExitCode.FAILED
+    if state == "complete" and cells_without_trial(report):
+        return ExitCode.INCOMPLETE
+    return ExitCode.OK

@@ -1,0 +1,109 @@
+"""Progress on standard error: a bar on a terminal, a line per change elsewhere."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy.cli.client import ENDED, Coordinator
+from deploy.cli.errors import Unreachable
+
+POLL_S = 1.0  # asking costs CPU on the host that is being measured
+PATIENCE_S = 30.0  # a coordinator may be restarted while somebody watches
+_REFRESH_PER_S = 2
+
+
+class Display:
+    """Shows where a campaign stands. A context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last_line = ""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("block"),
+            MofNCompleteColumn(separator=" of "),
+            TextColumn("{task.fields[cell]}"),
+            TextColumn("{task.fields[left]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            refresh_per_second=_REFRESH_PER_S,
+        )
+        self._task = self._bar.add_task("starting", total=None, cell="", left="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(text, highlight=False, markup=False)
+
+    def show(self, campaign: Mapping[str, Any]) -> None:
+        """Show a campaign as ``GET /campaigns/<id>`` describes it."""
+        state, done, total = str(campaign["state"]), int(campaign["blocks_done"]), int(campaign["blocks_total"])
+        cell, left = current_cell(campaign), time_left(campaign)
+        if self._console.is_terminal:
+            self._bar.update(self._task, description=state, completed=done, total=total, cell=cell, left=left)
+            return
+        line = f"{state}: block {done} of {total} done" + (f", now {cell}" if cell else "")
+        if line != self._last_line:
+            self._last_line = line
+            self.say(line + (f", {left}" if left else ""))
+
+
+def current_cell(campaign: Mapping[str, Any]) -> str:
+    """What is being measured, in words; empty when nothing is."""
+    current = campaign.get("current") or {}
+    where = f"{current['workload']} at {current['level']}" if current else ""
+    return f"{where}, {current['datapath']}" if current.get("datapath") else where
+
+
+def time_left(campaign: Mapping[str, Any]) -> str:
+    """The time left in words; empty when unknown."""
+    left_s = campaign.get("time_left_s")
+    if left_s is None or campaign["state"] in ENDED:
+        return ""
+    minutes, seconds = divmod(round(left_s), 60)
+    return f"about {minutes} min {seconds:02} s left" if minutes else f"about {seconds} s left"
+
+
+def follow(
+    coordinator: Coordinator,
+    campaign_id: str,
+    display: Display,
+    *,
+    each_time: Callable[[], None] = lambda: None,
+    until: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Watch a campaign until it has ended, or ``until`` says enough; returns its state.
+
+    ``each_time`` runs before every look. Raises :class:`Unreachable` after ``PATIENCE_S`` without an answer.
+    """
+    heard_s = clock()
+    while True:
+        each_time()
+        try:
+            campaign = coordinator.campaign(campaign_id)
+        except Unreachable:
+            if clock() - heard_s > PATIENCE_S:
+                raise
+        else:
+            heard_s = clock()
+            display.show(campaign)
+            if campaign["state"] in ENDED or until():
+                return str(campaign["state"])
+        sleep(POLL_S)

@@ -1,0 +1,113 @@
+"""Commands against a coordinator that runs already: submit, status, report, cancel."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.cli.client import Coordinator
+from deploy.cli.errors import UsageProblem
+from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.progress import Display, current_cell, follow, time_left
+
+DEFAULT_URL = "http://127.0.0.1:8400"
+
+
+def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--url`` and ``--token``, and a :class:`Coordinator` as its first argument."""
+
+    @click.option(
+        "--url", envvar="SHOWDOWN_COORDINATOR_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
+        help="The coordinator.",
+    )  # fmt: skip
+    @click.option("--token", envvar="SHOWDOWN_TOKEN", default="", show_envvar=True, help="The user's token.")
+    @functools.wraps(command)
+    def with_coordinator(url: str, token: str, **options: Any) -> Any:
+        if not token:
+            raise UsageProblem("a token is needed: option --token, or SHOWDOWN_TOKEN ('showdown up' prints it)")
+        with Coordinator(url, token) as coordinator:
+            return command(coordinator, **options)
+
+    return with_coordinator
+
+
+@click.command()
+@campaign_argument
+@click.option("--wait", is_flag=True, help="Watch it to its end and print its report, as 'run' does.")
+@json_option
+@connected
+@click.pass_context
+def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool) -> None:
+    """Submit CAMPAIGN, a TOML file, to a coordinator."""
+    created = coordinator.submit(read_campaign_file(campaign))
+    campaign_id = str(created["id"])
+    if wait:
+        with Display(Console(stderr=True)) as display:
+            follow(coordinator, campaign_id, display)
+        ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+    if as_json:
+        print_json(created)
+    else:
+        click.echo(f"campaign {campaign_id} submitted; 'showdown status {campaign_id}' tells how it goes")
+
+
+@click.command()
+@click.argument("campaign_id", required=False)
+@json_option
+@connected
+def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
+    """Say how far CAMPAIGN_ID is; without it, list the campaigns."""
+    if campaign_id is None:
+        campaigns = coordinator.campaigns()
+        if as_json:
+            print_json(campaigns)
+        else:
+            _print_list(campaigns["campaigns"])
+        return
+    campaign = coordinator.campaign(campaign_id)
+    if as_json:
+        print_json(campaign)
+        return
+    details = [current_cell(campaign), time_left(campaign), str(campaign.get("reason") or "")]
+    click.echo(
+        f"{campaign_id} {campaign['name']}: {campaign['state']}, "
+        f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
+        + "".join(f", {detail}" for detail in details if detail)
+    )
+
+
+def _print_list(campaigns: list[dict[str, Any]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("id", "name", "state", "blocks"):
+        table.add_column(heading)
+    for campaign in campaigns:
+        blocks = f"{campaign['blocks_done']} of {campaign['blocks_total']}"
+        table.add_row(campaign["id"], campaign["name"], campaign["state"], blocks)
+    Console().print(table, highlight=False)
+
+
+@click.command()
+@click.argument("campaign_id")
+@json_option
+@connected
+@click.pass_context
+def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+    """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
+    ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+
+
+@click.command()
+@click.argument("campaign_id")
+@json_option
+@connected
+def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+    """Cancel CAMPAIGN_ID; what runs of it is stopped and removed."""
+    campaign = coordinator.cancel(campaign_id)
+    if as_json:
+        print_json(campaign)
+    else:
+        click.echo(f"campaign {campaign_id} is {campaign['state']}")

@@ -1,0 +1,198 @@
+"""A campaign's report for people: one table per workload, a sentence per verdict, and what does not count.
+
+The table has the shape of the vendors' own tables: low / medium / high load downwards, datapaths across.
+"""
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from domain.report import CampaignReport, CellResult, InvalidTrial, Metric, Verdict, VerdictWord
+
+NONE = "–"
+LIMIT = "direct"
+_GAP = 2
+_INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
+_MOST_DETAILS = 12  # invalid trials printed one by one; --json has them all
+_STYLES = {
+    VerdictWord.FASTER: "green",
+    VerdictWord.SLOWER: "red",
+    VerdictWord.EQUIVALENT: "cyan",
+    VerdictWord.INCONCLUSIVE: "yellow",
+}
+
+
+def print_report(report: CampaignReport, console: Console) -> None:
+    """Print everything a reader needs; fits 80 columns, and uses no more than the console has."""
+    console.print(_headline(report), highlight=False)
+    for workload in dict.fromkeys(cell.workload for cell in report.results):
+        for labels in _portions(_columns(report, workload), console.width):
+            console.print()
+            console.print(_table(report, workload, labels))
+    _print_verdicts(report, console)
+    _print_invalid(report.invalid, console)
+    _print_failed(report, console)
+    _print_telemetry(report, console)
+
+
+def cells_without_trial(report: CampaignReport) -> list[CellResult]:
+    """Cells of which nothing can be said, because not one trial is valid."""
+    return [cell for cell in report.results if cell.valid_trials == 0]
+
+
+def reference_of(report: CampaignReport) -> str:
+    """The datapath that the others are compared with; empty when nothing was compared."""
+    return next((verdict.reference for verdict in report.verdicts), "")
+
+
+def _headline(report: CampaignReport) -> str:
+    facts = report.campaign
+    parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
+    parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]
+    return " · ".join(part for part in parts if part)
+
+
+def _columns(report: CampaignReport, workload: str) -> list[str]:
+    """Reference first, the limit last, the rest in the campaign's order."""
+    labels = list(dict.fromkeys(cell.datapath for cell in report.results if cell.workload == workload))
+    reference = reference_of(report)
+    return sorted(labels, key=lambda label: (label != reference, label == LIMIT))
+
+
+def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
+    """As many datapaths side by side as fit; the first is repeated in each portion, to compare with."""
+
+    def taken(portion: Sequence[str]) -> int:
+        first_column = max(len("    95 % interval"), len(f"  × {labels[0]}")) + _GAP
+        return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
+
+    portions = [list(labels[:1])]
+    for label in labels[1:]:
+        if len(portions[-1]) > 1 and taken([*portions[-1], label]) > width:
+            portions.append([labels[0]])
+        portions[-1].append(label)
+    return portions
+
+
+def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Table:
+    reference = reference_of(report)
+    table = Table(title=workload, title_justify="left", title_style="bold", box=None, padding=(0, _GAP, 0, 0))
+    table.add_column("", no_wrap=True)
+    for label in labels:
+        table.add_column(label, justify="right", no_wrap=True)
+    cells = {(cell.level, cell.datapath): cell for cell in report.results if cell.workload == workload}
+    verdicts = {
+        (verdict.level, verdict.datapath): verdict
+        for verdict in report.verdicts
+        if verdict.workload == workload and verdict.metric is Metric.REQUESTS_PER_S
+    }
+    for level in dict.fromkeys(level for level, _ in cells):
+        of_level = [cells.get((level, label)) for label in labels]
+        load = next((cell.load for cell in of_level if cell), "")
+        table.add_row(f"[bold]{level}[/bold] {load}")
+        for name, show in _FIGURES:
+            texts = [show(cell) if cell else NONE for cell in of_level]
+            if name in _ALWAYS or any(text != NONE for text in texts):
+                table.add_row(f"  {name}", *texts)
+            if name == "requests/s" and reference:
+                compared = [verdicts.get((level, label)) for label in labels]
+                table.add_row(f"  × {reference}", *map(_ratio, compared))
+                table.add_row("    95 % interval", *map(_interval, compared))
+        table.add_row("")
+    return table
+
+
+def _ratio(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.ratio is None:
+        return NONE
+    style = _STYLES[verdict.verdict]
+    return f"[{style}]{verdict.ratio:.2f}[/{style}]"
+
+
+def _interval(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.low is None or verdict.high is None:
+        return NONE
+    return f"{verdict.low:.2f} – {verdict.high:.2f}"
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _share(cell: CellResult) -> str:
+    return NONE if cell.share_of_direct is None else f"{cell.share_of_direct.value * 100:.0f} %"
+
+
+def _trials(cell: CellResult) -> str:
+    text = f"{cell.valid_trials} of {cell.valid_trials + cell.invalid_trials}"
+    return text if cell.invalid_trials == 0 and cell.valid_trials else f"[red]{text}[/red]"
+
+
+_FIGURES: tuple[tuple[str, Callable[[CellResult], str]], ...] = (
+    ("requests/s", lambda cell: _number(cell.requests_per_s)),
+    ("CPU µs/request", lambda cell: _number(cell.cpu_us_per_request, 1)),
+    ("share of direct", _share),
+    ("latency p50 µs", lambda cell: _number(cell.latency_us.p50 if cell.latency_us else None)),
+    ("latency p99 µs", lambda cell: _number(cell.latency_us.p99 if cell.latency_us else None)),
+    ("valid trials", _trials),
+)
+_ALWAYS = frozenset({"requests/s", "CPU µs/request", "share of direct", "valid trials"})
+
+
+def _print_verdicts(report: CampaignReport, console: Console) -> None:
+    if not report.verdicts:
+        return
+    console.print("[bold]Verdicts[/bold] (95 % confidence)", highlight=False)
+    for verdict in report.verdicts:
+        style = _STYLES[verdict.verdict]
+        line = f"[{style}]{verdict.verdict.value:>12}[/{style}]  "
+        # The word stands in its own column, and the sentence's further lines below its first.
+        row = Table.grid(padding=0)
+        row.add_column(no_wrap=True)
+        row.add_column()
+        row.add_row(line, escape(verdict.sentence))
+        console.print(row)
+
+
+def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
+    if not invalid:
+        return
+    console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
+    for trial in invalid[:_MOST_DETAILS]:
+        reasons = ", ".join(reason.value for reason in trial.reasons)
+        where = f"{trial.datapath}, {trial.workload} at {trial.level}, block {trial.block}, attempt {trial.attempt}"
+        detail = f" ({'; '.join(trial.details)})" if trial.details else ""
+        _print_item(f"{where}: [red]{reasons}[/red]{escape(detail)}", console)
+    if len(invalid) > _MOST_DETAILS:
+        _print_item(f"and {len(invalid) - _MOST_DETAILS} more; --json has them all", console)
+
+
+def _print_failed(report: CampaignReport, console: Console) -> None:
+    if not report.failed_attempts:
+        return
+    console.print(f"\n[bold]Attempts without a result: {len(report.failed_attempts)}[/bold]", highlight=False)
+    for failed in report.failed_attempts[:_MOST_DETAILS]:
+        _print_item(
+            f"block {failed.block}, attempt {failed.attempt} on {failed.host}: {escape(failed.reason)}", console
+        )
+    if len(report.failed_attempts) > _MOST_DETAILS:
+        _print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)
+
+
+def _print_telemetry(report: CampaignReport, console: Console) -> None:
+    account = report.telemetry
+    if account.missing:
+        console.print(f"\n[yellow]Telemetry is missing:[/yellow] {escape(account.missing)}", highlight=False)
+    if account.produced:
+        lost = f"{account.lost:,} lost" if account.lost else "none lost"
+        console.print(
+            f"\nTelemetry: {account.produced:,} points produced, {account.delivered:,} delivered, {lost}",
+            highlight=False,
+        )
+
+
+def _print_item(text: str, console: Console) -> None:
+    console.print(Padding(text, (0, 0, 0, 2)), highlight=False)

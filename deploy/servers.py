@@ -1,0 +1,61 @@
+"""How the servers of the private stack are configured: loopback or a unix socket, nothing kept beyond need."""
+
+import socket
+from pathlib import Path
+
+
+def unused_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
+    """Redis carries messages only: no TCP port, and nothing is saved."""
+    return [
+        "redis-server",
+        "--port", "0",
+        "--unixsocket", str(unix_socket),
+        "--unixsocketperm", "600",
+        "--save", "",
+        "--appendonly", "no",
+        "--dir", str(directory),
+        "--loglevel", "warning",
+    ]  # fmt: skip
+
+
+def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
+    """InfluxDB 1.x on two ports of 127.0.0.1, silent, and without work of its own while others measure."""
+    return f"""\
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc_port}"
+
+[meta]
+  dir = "{directory}/meta"
+
+[data]
+  dir = "{directory}/data"
+  wal-dir = "{directory}/wal"
+  # One fsync for many writes: each would otherwise disturb what is being measured.
+  wal-fsync-delay = "100ms"
+  query-log-enabled = false
+
+[http]
+  bind-address = "127.0.0.1:{http_port}"
+  log-enabled = false
+
+[monitor]
+  store-enabled = false
+
+[subscriber]
+  enabled = false
+
+[continuous_queries]
+  enabled = false
+
+[logging]
+  level = "warn"
+  suppress-logo = true
+"""
