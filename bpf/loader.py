@@ -72,6 +72,16 @@ class Module:
             raise BpfError(f"bpf/{self.source}: no map {name}")
         return fd
 
+    def instructions(self, function: str) -> bytes:
+        """One function's compiled instructions; its maps are this module's, by file descriptor (bpf/instance.py)."""
+        from bcc import lib
+
+        name = function.encode()
+        start = lib.bpf_function_start(self._bpf.module, name)
+        if not start:
+            raise BpfError(f"bpf/{self.source}: no function {function}")
+        return ctypes.string_at(start, lib.bpf_function_size(self._bpf.module, name))
+
     def per_cpu_sum(self, name: str, index: int) -> int:
         """The sum over CPUs of one entry of a per-CPU array of u64."""
         table = self._bpf[name.encode()]

@@ -21,6 +21,7 @@ from workers import netns
 
 PREFIX = "sd-"
 RUN_ROOT = Path("/run/showdown")
+LEDGER_DIR = RUN_ROOT / "ledger"  # one for all workers of a machine; like kernel objects it ends with the boot
 TAG = re.compile(r"^[0-9a-z]{6}$")
 _NETNS = re.compile(r"^sd-[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
 _RUN_DIR = re.compile(r"^[0-9a-z]{6}-[0-9a-z_-]{1,60}$")

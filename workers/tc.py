@@ -1,0 +1,50 @@
+"""tc filters: BPF programs at the ingress of a DUT's devices."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pyroute2 import IPRoute
+
+from bpf.instance import Instance
+from workers import netns
+from workers.lab import Lab
+
+INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+
+
+@contextmanager
+def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
+    """Attach programs (device role → name and file descriptor, direct action) at the ingress of the DUT's devices.
+
+    Raises ``OSError`` or pyroute2's ``NetlinkError`` with nothing left behind.
+    """
+    done: list[str] = []
+
+    def attach() -> None:
+        with IPRoute() as ip:
+            for role, (name, fd) in programs.items():
+                index = lab.ifindex(role)
+                ip.tc("add", "clsact", index=index)
+                done.append(role)
+                ip.tc("add-filter", "bpf", index=index, handle=":1", fd=fd, name=name, parent=INGRESS,
+                      classid=1, direct_action=True)  # fmt: skip
+
+    def detach() -> None:
+        with IPRoute() as ip:
+            for role in reversed(done):
+                if ip.get_qdiscs(index=lab.ifindex(role)):
+                    ip.tc("del", "clsact", index=lab.ifindex(role))
+
+    try:
+        netns.call_in(lab.dut_ns, attach)
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, detach)
+
+
+def both_ways(programs: Instance) -> dict[str, tuple[str, int]]:
+    """``from_client`` at the client's side and ``from_origin`` at the server's, for :func:`ingress_filters`."""
+    return {
+        "dut_client": ("from_client", programs.programs["from_client"]),
+        "dut_server": ("from_origin", programs.programs["from_origin"]),
+    }
