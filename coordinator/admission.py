@@ -1,0 +1,126 @@
+"""Pure: may this campaign run on these hosts? Every "no" names the field, and what is known or missing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.campaign import Campaign, datapath_of
+from domain.jobs import HostCapabilities, Variant
+from domain.problems import InvalidInput, Problem
+
+FAMILIES = ("datapaths", "workloads", "probes")
+
+
+@dataclass(frozen=True)
+class KnownHost:
+    """A registered host; ``online`` when it was heard of lately."""
+
+    capabilities: HostCapabilities
+    online: bool
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.capabilities.host
+
+
+def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
+    """The names of the hosts that will run the campaign: those it names, or all online ones that can run all of it.
+
+    Raises :class:`InvalidInput` with every problem found.
+    """
+    if not hosts:
+        raise _refusal("hosts", "no worker host is registered; start one with `showdown worker`")
+    chosen = _chosen(campaign, hosts)
+    problems = list(_unknown(campaign, hosts))
+    unknown = {problem.field for problem in problems}
+    problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
+    if campaign.hosts:
+        problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
+        able = chosen
+    else:
+        problems += [p for p in _missing_everywhere(campaign, chosen) if p.field not in unknown]
+        able = [host for host in chosen if _can_run_all(campaign, host)]
+    if problems:
+        raise InvalidInput(problems)
+    if not able:
+        raise _refusal("hosts", "no single host can run all of it; name fewer datapaths, workloads or probes")
+    return tuple(sorted(host.name for host in able)) if not campaign.hosts else campaign.hosts
+
+
+def _refusal(field: str, message: str) -> InvalidInput:
+    return InvalidInput([Problem(field=field, message=message)])
+
+
+def _chosen(campaign: Campaign, hosts: Sequence[KnownHost]) -> list[KnownHost]:
+    by_name = {host.name: host for host in hosts}
+    strangers = [
+        Problem(field=f"hosts.{i}", message=f"unknown host {name!r}; registered: {', '.join(sorted(by_name))}")
+        for i, name in enumerate(campaign.hosts)
+        if name not in by_name
+    ]
+    if strangers:
+        raise InvalidInput([*strangers, *_unknown(campaign, hosts)])
+    if campaign.hosts:
+        return [by_name[name] for name in campaign.hosts]
+    online = [host for host in hosts if host.online]
+    if not online:
+        raise _refusal("hosts", "no worker host is online; start one with `showdown worker`")
+    return online
+
+
+def _named(campaign: Campaign) -> Iterator[tuple[str, str, str]]:
+    """(field, family, name) of every variant that a campaign names."""
+    for family in FAMILIES:
+        for i, name in enumerate(getattr(campaign, family)):
+            yield f"{family}.{i}", family, datapath_of(name)
+
+
+def _unknown(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        known = sorted({v.name for host in hosts for v in variants(host.capabilities, family)})
+        if name not in known:
+            yield Problem(field=field, message=f"unknown {family[:-1]} {name!r}; known: {', '.join(known) or 'none'}")
+
+
+def variants(capabilities: HostCapabilities, family: str) -> tuple[Variant, ...]:
+    """The variants of ``datapaths``, ``workloads`` or ``probes``."""
+    found: tuple[Variant, ...] = getattr(capabilities, family)
+    return found
+
+
+def _why_not(host: KnownHost, family: str, name: str) -> str:
+    """Why ``host`` cannot run a variant; empty when it can."""
+    variant = host.capabilities.variant(family, name)
+    if variant is None:
+        return f"{host.name} does not have it"
+    return "" if variant.available else f"{host.name}: {'; '.join(variant.missing)}"
+
+
+def _missing_anywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        reasons = [reason for host in hosts if (reason := _why_not(host, family, name))]
+        if reasons:
+            yield Problem(field=field, message=f"{name} cannot run on every named host: {' | '.join(reasons)}")
+
+
+def _missing_everywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        reasons = [_why_not(host, family, name) for host in hosts]
+        if all(reasons):
+            yield Problem(field=field, message=f"{name} can run on no host: {' | '.join(reasons)}")
+
+
+def _can_run_all(campaign: Campaign, host: KnownHost) -> bool:
+    return not any(_why_not(host, family, name) for _, family, name in _named(campaign))
+
+
+def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for workload in campaign.workloads:
+        found = (host.capabilities.variant("workloads", workload) for host in hosts)
+        kinds = sorted({kind for variant in found if variant for kind in variant.level_kinds})
+        for level, load in campaign.levels.items():
+            if kinds and load.kind not in kinds:
+                yield Problem(
+                    field=f"levels.{level}",
+                    message=f"{workload} carries {' and '.join(kinds)} loads only, not {load}",
+                )

@@ -1,0 +1,224 @@
+"""Campaigns: submit, list, look at, cancel; results, verdicts and the whole report."""
+
+import csv
+import importlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response, abort, request
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from coordinator import ticker
+from coordinator.services import services
+from coordinator.store import results, submission, transitions, views
+from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.problems import InvalidInput, Problem
+from domain.report import CampaignReport, CellResult, Verdict
+
+blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
+
+TOML_TYPE = "application/toml"
+_CSV_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "CSV", "content": {"text/csv": {}}}}
+_CAMPAIGN_BYTES = 64 << 10  # a campaign is a page of text; TOML's parser must not chew on more
+
+
+class CampaignList(BaseModel):
+    """The newest campaigns, newest first."""
+
+    campaigns: list[views.CampaignSummary]
+
+
+class ResultList(BaseModel):
+    """One result per cell."""
+
+    results: list[CellResult]
+
+
+class VerdictList(BaseModel):
+    """Each datapath against the reference, per workload, level and metric."""
+
+    verdicts: list[Verdict]
+
+
+@blueprint.post("/campaigns")
+@blueprint.output(views.CampaignView, status_code=201)
+@blueprint.doc(responses={422: "The campaign was refused; each problem names its field"})
+def submit() -> tuple[Mapping[str, Any], int, Mapping[str, str]]:
+    """Submit a campaign, as JSON or (Content-Type: application/toml) as TOML."""
+    campaign_id = submit_campaign(_campaign_of_request())
+    with services().store.read() as session:
+        view = views.campaign_view(session, campaign_id, services().clock())
+    return view or {}, 201, {"Location": f"{request.path}/{campaign_id}"}
+
+
+def submit_campaign(campaign: Campaign) -> str:
+    """Store a valid campaign, dispatch its first blocks and return its id. Raises :class:`InvalidInput`."""
+    known = services()
+    with known.store.write() as session:
+        campaign_id = submission.submit(session, campaign, known.clock()).id
+    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+    return campaign_id
+
+
+@blueprint.get("/campaigns")
+@blueprint.output(CampaignList)
+def list_campaigns() -> Mapping[str, Any]:
+    """The newest 200 campaigns."""
+    with services().store.read() as session:
+        return {"campaigns": views.campaign_list(session)}
+
+
+@blueprint.get("/campaigns/<campaign_id>")
+@blueprint.output(views.CampaignView)
+@blueprint.doc(responses=[404])
+def get_campaign(campaign_id: str) -> Mapping[str, Any]:
+    """A campaign with its progress."""
+    with services().store.read() as session:
+        return views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
+
+
+@blueprint.post("/campaigns/<campaign_id>/cancel")
+@blueprint.output(views.CampaignView)
+@blueprint.doc(responses=[404])
+def cancel(campaign_id: str) -> Mapping[str, Any]:
+    """Cancel a campaign: what waits never begins, what runs is stopped within seconds. Twice is once."""
+    cancel_by_id(campaign_id)
+    return get_view(campaign_id)
+
+
+def cancel_by_id(campaign_id: str) -> None:
+    """Cancel a campaign. Aborts with 404 when it is unknown."""
+    known = services()
+    with known.store.write() as session:
+        row = transitions.lock_campaign(session, campaign_id) or _unknown(campaign_id)
+        transitions.cancel_campaign(session, row, known.clock())
+    ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+
+
+def get_view(campaign_id: str) -> Mapping[str, Any]:
+    """The campaign's view. Aborts with 404 when it is unknown."""
+    with services().store.read() as session:
+        return views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
+
+
+@blueprint.get("/campaigns/<campaign_id>/report")
+@blueprint.output(CampaignReport)
+@blueprint.doc(responses=[404])
+def get_report(campaign_id: str) -> CampaignReport:
+    """Everything a campaign says: results, verdicts, invalid trials, failed attempts, telemetry."""
+    return report_of(campaign_id)
+
+
+@blueprint.get("/campaigns/<campaign_id>/results")
+@blueprint.output(ResultList)
+@blueprint.doc(responses=[404])
+def get_results(campaign_id: str) -> Mapping[str, Any]:
+    """One result per cell."""
+    return {"results": report_of(campaign_id).results}
+
+
+@blueprint.get("/campaigns/<campaign_id>/verdicts")
+@blueprint.output(VerdictList)
+@blueprint.doc(responses=[404])
+def get_verdicts(campaign_id: str) -> Mapping[str, Any]:
+    """Every verdict, with its interval."""
+    return {"verdicts": report_of(campaign_id).verdicts}
+
+
+@blueprint.get("/campaigns/<campaign_id>/results.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_results_csv(campaign_id: str) -> Response:
+    """One line per cell."""
+    return _csv(CellResult, report_of(campaign_id).results, f"{campaign_id}-results")
+
+
+@blueprint.get("/campaigns/<campaign_id>/verdicts.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_verdicts_csv(campaign_id: str) -> Response:
+    """One line per verdict."""
+    return _csv(Verdict, report_of(campaign_id).verdicts, f"{campaign_id}-verdicts")
+
+
+def report_of(campaign_id: str) -> CampaignReport:
+    """The campaign's report as of now. Aborts with 404 when it is unknown."""
+    with services().store.read() as session:
+        return build(session, campaign_id) or _unknown(campaign_id)
+
+
+def build(session: Session, campaign_id: str) -> CampaignReport | None:
+    """Analyse what the store knows of a campaign; ``None`` when it is unknown."""
+    record = views.campaign_record(session, campaign_id)
+    if record is None:
+        return None
+    attempts = results.attempt_records(session, campaign_id)
+    # Loaded when first asked for: scipy takes its time, and the ticker never needs it.
+    analysis = importlib.import_module("coordinator.analysis")
+    report: CampaignReport = analysis.build_report(Campaign.model_validate(record["campaign"]), record, attempts)
+    return report
+
+
+def _campaign_of_request() -> Campaign:
+    if (request.content_length or 0) > _CAMPAIGN_BYTES:
+        abort(413, f"a campaign has at most {_CAMPAIGN_BYTES} bytes")
+    request.max_content_length = _CAMPAIGN_BYTES
+    try:
+        if request.mimetype == TOML_TYPE:
+            return read_campaign_toml(request.get_data().decode())
+        if not request.is_json:
+            abort(415, f"send a campaign as application/json or {TOML_TYPE}")
+        data = request.get_json()
+    except UnicodeDecodeError as error:
+        raise _bad("is not UTF-8") from error
+    except RecursionError:
+        raise _bad("is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise _bad("must be an object")
+    return read_campaign(data)
+
+
+def _bad(message: str) -> InvalidInput:
+    return InvalidInput([Problem(field="campaign", message=message)])
+
+
+def _unknown(campaign_id: str) -> Any:
+    abort(404, f"there is no campaign {campaign_id[:40]!r}")
+
+
+def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str) -> Response:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    header = _columns(model)
+    writer.writerow(header)
+    for row in rows:
+        flat = dict(_flatten(row.model_dump(mode="json")))
+        writer.writerow([flat.get(column, "") for column in header])
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text.getvalue(), mimetype="text/csv", headers=disposition)
+
+
+_NESTED = {
+    "share_of_direct": ("value", "low", "high"),
+    "latency_us": ("p50", "p99", "p999", "count"),
+    "service_time_us": ("p50", "p99", "p999", "count"),
+}
+
+
+def _columns(model: type[BaseModel]) -> list[str]:
+    return [
+        column
+        for field in model.model_fields
+        for column in ([f"{field}_{part}" for part in _NESTED[field]] if field in _NESTED else [field])
+    ]
+
+
+def _flatten(row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for field, value in row.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{field}_{part}", number) for part, number in value.items())
+        elif isinstance(value, list):
+            yield field, "; ".join(map(str, value))
+        else:
+            yield field, "" if value is None else value

@@ -1,0 +1,134 @@
+"""What can be asked for: datapaths, workloads, probes and hosts, as the registered hosts tell it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apiflask import APIBlueprint
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator.admission import variants
+from coordinator.services import services
+from coordinator.store.models import HostRow
+from coordinator.store.submission import is_online, known_hosts
+from coordinator.store.views import iso
+from domain.jobs import HostCapabilities
+
+blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
+
+
+class VariantOnHosts(BaseModel):
+    """A datapath, workload or probe, and where it runs."""
+
+    name: str
+    summary: str
+    function: str | None = Field(default=None, description="Datapaths only.")
+    level_kinds: list[str] = Field(default=[], description="Workloads only.")
+    stage: str | None = Field(default=None, description="Probes only.")
+    available: bool = Field(description="True when an online host can run it.")
+    hosts: dict[str, list[str]] = Field(description="By host: why it cannot run there; empty when it can.")
+
+
+class HostView(BaseModel):
+    """A worker host."""
+
+    name: str
+    online: bool
+    registered_at: str
+    seen_at: str
+    capabilities: HostCapabilities
+
+
+class DatapathList(BaseModel):
+    """All datapaths."""
+
+    datapaths: list[VariantOnHosts]
+
+
+class WorkloadList(BaseModel):
+    """All workloads."""
+
+    workloads: list[VariantOnHosts]
+
+
+class ProbeList(BaseModel):
+    """All probes."""
+
+    probes: list[VariantOnHosts]
+
+
+class HostList(BaseModel):
+    """All hosts."""
+
+    hosts: list[HostView]
+
+
+def variant_list(session: Session, family: str, now: float) -> list[VariantOnHosts]:
+    """Every variant of ``datapaths``, ``workloads`` or ``probes`` that some host knows, by name."""
+    found: dict[str, VariantOnHosts] = {}
+    for host in known_hosts(session, now):
+        for variant in variants(host.capabilities, family):
+            entry = found.setdefault(
+                variant.name,
+                VariantOnHosts(
+                    name=variant.name,
+                    summary=variant.summary,
+                    function=variant.function,
+                    level_kinds=list(variant.level_kinds),
+                    stage=variant.stage,
+                    available=False,
+                    hosts={},
+                ),
+            )
+            entry.hosts[host.name] = list(variant.missing)
+            entry.available |= variant.available and host.online
+    return [found[name] for name in sorted(found)]
+
+
+def host_list(session: Session, now: float) -> list[HostView]:
+    """Every registered host, by name."""
+    return [
+        HostView(
+            name=row.name,
+            online=is_online(row, now),
+            registered_at=iso(row.registered_at) or "",
+            seen_at=iso(row.seen_at) or "",
+            capabilities=row.capabilities,
+        )
+        for row in session.scalars(select(HostRow).order_by(HostRow.name))
+    ]
+
+
+def _variants(family: str) -> Mapping[str, Any]:
+    with services().store.read() as session:
+        return {family: variant_list(session, family, services().clock())}
+
+
+@blueprint.get("/datapaths")
+@blueprint.output(DatapathList)
+def list_datapaths() -> Mapping[str, Any]:
+    """Datapaths, their function, and the hosts that can run them."""
+    return _variants("datapaths")
+
+
+@blueprint.get("/workloads")
+@blueprint.output(WorkloadList)
+def list_workloads() -> Mapping[str, Any]:
+    """Workloads and the kinds of load they carry."""
+    return _variants("workloads")
+
+
+@blueprint.get("/probes")
+@blueprint.output(ProbeList)
+def list_probes() -> Mapping[str, Any]:
+    """Probes and the kernel stages they measure."""
+    return _variants("probes")
+
+
+@blueprint.get("/hosts")
+@blueprint.output(HostList)
+def list_hosts() -> Mapping[str, Any]:
+    """Hosts with their capabilities; each "no" has its reason."""
+    with services().store.read() as session:
+        return {"hosts": host_list(session, services().clock())}

@@ -1,0 +1,104 @@
+"""Bodies in, errors out: strict JSON, and one shape for every error."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from flask import Flask, Request, Response, jsonify, request
+from flask.json.provider import DefaultJSONProvider
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from domain.problems import InvalidInput, Problem, problems_of
+
+USER_BODY_BYTES = 1 << 20
+WORKER_BODY_BYTES = 16 << 20
+
+
+class ErrorBody(BaseModel):
+    """Every error of the API."""
+
+    message: str
+    problems: list[Problem] = []
+
+
+class StrictJson(DefaultJSONProvider):
+    """JSON as RFC 8259 has it: no NaN or Infinity, no repeated names, numbers that fit a double."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Raises ``ValueError``."""
+        try:
+            return json.loads(
+                s, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite, **kwargs
+            )
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:40]!r} is given twice")
+        found[name] = value
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is out of range")
+    return value
+
+
+class StrictRequest(Request):
+    """A request whose undecodable JSON is a problem of its ``body``."""
+
+    def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
+        reason = f"is not JSON: {e}" if e is not None else "must be JSON (Content-Type: application/json)"
+        raise BadRequest(reason)
+
+
+def limit_body() -> None:
+    """Cap the body of this request: workers' reports are larger than anything a user sends."""
+    is_worker = "worker" in request.blueprints
+    request.max_content_length = WORKER_BODY_BYTES if is_worker else USER_BODY_BYTES
+
+
+def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()) -> Response:
+    """An error in the one shape."""
+    body = ErrorBody(message=message, problems=list(problems))
+    response = jsonify(body.model_dump())
+    response.status_code = status
+    return response
+
+
+def register_errors(app: Flask) -> None:
+    """JSON errors under /api/; pages elsewhere are the web's own."""
+
+    @app.errorhandler(InvalidInput)
+    def _invalid(error: InvalidInput) -> Response:
+        return error_response(422, "the input was refused", error.problems)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response | HTTPException:
+        if not request.path.startswith("/api/"):
+            return error
+        response = error_response(error.code or 500, error.description or error.name, _problems(error))
+        if error.code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+
+def _problems(error: HTTPException) -> tuple[Problem, ...]:
+    # APIFlask raises its own error from pydantic's; ours says more.
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return problems_of(cause)
+    if isinstance(error, BadRequest) and request.method not in {"GET", "HEAD"}:
+        return (Problem(field="body", message=error.description or error.name),)
+    return ()

@@ -1,0 +1,19 @@
+"""Is the coordinator alive? Open to everyone, and says nothing else."""
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify
+from sqlalchemy import text
+
+from coordinator.auth import public
+from coordinator.services import services
+
+blueprint = APIBlueprint("health", __name__, tag="Health")
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> Response:
+    """200 when the database answers."""
+    with services().store.read() as session:
+        session.execute(text("SELECT 1"))
+    return jsonify({"status": "ok"})

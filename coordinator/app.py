@@ -1,0 +1,101 @@
+"""The Flask application: :func:`create_app` puts the rooms together."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response
+
+from coordinator import api, auth
+from coordinator.api import codec
+from coordinator.config import Settings, load_settings
+from coordinator.dispatch import CeleryDispatcher, Dispatcher
+from coordinator.services import EXTENSION, Services
+from coordinator.store.database import Store
+from coordinator.web import blueprint as web
+from domain.campaign import Campaign
+
+VERSION = "0.1.0"
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class _App(APIFlask):
+    request_class = codec.StrictRequest
+    json_provider_class = codec.StrictJson
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    store: Store | None = None,
+    dispatcher: Dispatcher | None = None,
+    clock: Callable[[], float] = time.time,
+) -> APIFlask:
+    """The application. The schema must be there already: ``showdown coordinator migrate``.
+
+    ``store``, ``dispatcher`` and ``clock`` are given by tests. Raises ``SettingsError``.
+    """
+    settings = settings or load_settings()
+    # The docs page would load its scripts from a CDN, which the content security policy rightly forbids.
+    app = _App("coordinator", title="Showdown", version=VERSION, spec_path="/api/v1/openapi.json", docs_path=None)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=codec.USER_BODY_BYTES,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
+        SESSION_COOKIE_NAME="showdown",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        OPENAPI_VERSION="3.1.0",
+    )
+    app.extensions[EXTENSION] = Services(
+        settings=settings,
+        store=store or Store(settings.database_url),
+        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url),
+        clock=clock,
+    )
+    app.before_request(codec.limit_body)
+    auth.install(app)
+    codec.register_errors(app)
+    app.after_request(_secure)
+    app.spec_processor(_complete_spec)
+    api.register(app)
+    app.register_blueprint(web)
+    return app
+
+
+def _secure(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _complete_spec(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
+    """What APIFlask cannot know: the tokens, and that a campaign comes as JSON or TOML."""
+    if isinstance(spec, str):  # the YAML form, which nothing here asks for
+        return spec
+    components = spec.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    spec["security"] = [{"token": []}]
+    schema = Campaign.model_json_schema(ref_template="#/components/schemas/Campaign.{model}")
+    schemas = components.setdefault("schemas", {})
+    schemas |= {f"Campaign.{name}": nested for name, nested in schema.pop("$defs", {}).items()}
+    schemas["Campaign"] = schema
+    spec["paths"]["/api/v1/campaigns"]["post"]["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Campaign"}},
+            "application/toml": {"schema": {"type": "string"}},
+        },
+    }
+    return spec

@@ -1,0 +1,150 @@
+"""Who may call what. Nothing is open unless it is marked :func:`public`: the guard runs before every request.
+
+Users come with a bearer token, or with a session that was signed in with it; a session that changes something also
+carries its CSRF token. Workers have their own bearer token, good for the worker API alone.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, request, session
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+
+from coordinator.services import services
+
+SESSION_HOURS = 12
+CSRF_HEADER = "X-CSRF-Token"
+CSRF_FIELD = "csrf_token"
+WORKER_BLUEPRINT = "worker"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FAILURES_ALLOWED = 5
+_FAILURE_WINDOW_S = 60.0
+_ADDRESSES_KEPT = 1000
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everyone; put it below the route's decorator."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def guard() -> None:
+    """Refuse a request that may not pass. Raises ``Unauthorized`` (401) or ``Forbidden`` (403)."""
+    if request.endpoint is None:
+        return  # 404 or 405: there is nothing to protect
+    if request.endpoint == "static" or request.endpoint.endswith(".static"):
+        return
+    view = current_app.view_functions[request.endpoint]
+    if getattr(view, "is_public", False):
+        return
+    if WORKER_BLUEPRINT in request.blueprints:
+        require_worker()
+    else:
+        require_user()
+
+
+def require_user() -> None:
+    """Pass for the user token, or a signed-in session (with its CSRF token where the method changes something)."""
+    bearer = _bearer()
+    if bearer is not None:
+        if not _same(bearer, services().settings.token):
+            raise Unauthorized("this token is not the user token (SHOWDOWN_TOKEN)")
+        return
+    if not is_signed_in():
+        raise Unauthorized("sign in, or send the user token: Authorization: Bearer …")
+    if request.method not in _SAFE_METHODS:
+        check_csrf()
+
+
+def require_worker() -> None:
+    """Pass for the worker token only."""
+    bearer = _bearer()
+    if bearer is None or not _same(bearer, services().settings.worker_token):
+        raise Unauthorized("send the worker token (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
+
+
+def sign_in(token: str) -> bool:
+    """Sign the session in if ``token`` is the user token. Raises ``TooManyRequests`` (429) after many failures."""
+    failures: _Failures = current_app.extensions["showdown.sign_in_failures"]
+    address = request.remote_addr or ""
+    if failures.too_many(address):
+        raise TooManyRequests("too many failures to sign in; wait a minute")
+    if not _same(token.strip(), services().settings.token):
+        failures.add(address)
+        return False
+    session.clear()  # a new session: nothing set before the sign-in survives it
+    session.permanent = True
+    session["user"] = _token_mark()
+    session["csrf"] = secrets.token_urlsafe(32)
+    return True
+
+
+def sign_out() -> None:
+    """Forget the session."""
+    session.clear()
+
+
+def is_signed_in() -> bool:
+    """True for a session signed in with the present user token."""
+    mark = session.get("user")
+    return isinstance(mark, str) and _same(mark, _token_mark())
+
+
+def csrf_token() -> str:
+    """The session's CSRF token; made when there is none, so that the sign-in form has one too."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(32)
+    return str(session["csrf"])
+
+
+def check_csrf() -> None:
+    """Raises ``Forbidden`` (403) unless the request carries the session's CSRF token (header or form field)."""
+    sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
+    expected = session.get("csrf")
+    if not isinstance(expected, str) or not _same(sent, expected):
+        raise Forbidden("the CSRF token is missing or wrong; reload the page and try again")
+
+
+def install(app: Flask) -> None:
+    """Put the guard before every request of ``app``."""
+    app.extensions["showdown.sign_in_failures"] = _Failures()
+    app.before_request(guard)
+
+
+def _bearer() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
+
+
+def _token_mark() -> str:
+    # A changed token ends every session; the cookie is signed but readable, so it holds no part of the token.
+    settings = services().settings
+    return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
+
+
+class _Failures:
+    """Failed sign-ins per address within the last minute, of this process; bounded."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, list[float]] = OrderedDict()
+
+    def too_many(self, address: str) -> bool:
+        recent = [t for t in self._times.get(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
+        return len(recent) >= _FAILURES_ALLOWED
+
+    def add(self, address: str) -> None:
+        recent = [t for t in self._times.pop(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
+        self._times[address] = [*recent, time.monotonic()]
+        while len(self._times) > _ADDRESSES_KEPT:
+            self._times.popitem(last=False)

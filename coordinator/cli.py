@@ -1,0 +1,77 @@
+"""``showdown coordinator``: the web and REST server, the ticker, and the schema's migration."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+import click
+
+from coordinator.config import Settings, SettingsError, load_settings
+from coordinator.dispatch import CeleryDispatcher
+from coordinator.store.database import Store
+
+
+@click.group()
+def coordinator() -> None:
+    """The coordinator: web form, REST, planning, dispatch. Settings come from SHOWDOWN_* variables."""
+
+
+@coordinator.command()
+@click.option("--bind", default="127.0.0.1:8400", show_default=True, help="host:port or unix:/path.")
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
+def serve(bind: str, threads: int) -> None:
+    """Serve the web pages and REST (gunicorn, in the foreground). Migrates the schema first."""
+    settings = _settings()
+    _migrate(settings)
+    if settings.token_is_new:
+        click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"It is kept in {settings.state_dir / 'secrets.json'}.", err=True)
+    # gunicorn takes this process over, so that whoever started it can signal it directly. One process: its threads
+    # share the connections, and the machine that serves may be the one that measures.
+    arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
+    arguments += ["--no-control-socket", "--graceful-timeout", "5", "coordinator.app:create_app()"]
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
+
+
+@coordinator.command()
+def ticker() -> None:
+    """Keep campaigns moving: leases, retries, lost messages, cancels. Several at once do no harm."""
+    # Imported late: the other commands do not need it.
+    from coordinator.ticker import run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    settings = _settings()
+    _migrate(settings)
+    stop = threading.Event()
+
+    def _stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+
+
+@coordinator.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    _migrate(_settings())
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _migrate(settings: Settings) -> None:
+    store = Store(settings.database_url)
+    try:
+        store.migrate()
+    finally:
+        store.close()

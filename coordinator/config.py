@@ -1,0 +1,157 @@
+"""Environment → :class:`Settings`. The only module of the coordinator that reads the environment."""
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_STATE_DIR = "/var/lib/showdown"
+DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
+_SECRETS = {
+    "token": "SHOWDOWN_TOKEN",
+    "worker_token": "SHOWDOWN_WORKER_TOKEN",
+    "secret_key": "SHOWDOWN_SECRET_KEY",
+}
+_SHORTEST_SECRET = 16  # characters; fewer can be guessed
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message names the environment variable."""
+
+
+@dataclass(frozen=True)
+class InfluxSettings:
+    """Where telemetry is read from; an empty ``url`` means nowhere. On 1.x ``bucket`` is the database."""
+
+    url: str = ""
+    token: str = ""
+    org: str = ""
+    bucket: str = "showdown"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the coordinator is told from outside."""
+
+    state_dir: Path
+    database_url: str
+    broker_url: str
+    token: str
+    worker_token: str
+    secret_key: str
+    influx: InfluxSettings = InfluxSettings()
+    grafana_url: str = ""
+    secure_cookies: bool = False
+    token_is_new: bool = False
+
+    def __repr__(self) -> str:  # secrets stay out of logs and tracebacks
+        return f"Settings(state_dir={str(self.state_dir)!r})"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment, generating and keeping missing secrets in ``<state dir>/secrets.json``.
+
+    Raises :class:`SettingsError`.
+    """
+    env = os.environ if environ is None else environ
+    state_dir = _state_dir(env)
+    given = {name: env.get(variable, "") for name, variable in _SECRETS.items()}
+    for name, value in given.items():
+        if value and len(value) < _SHORTEST_SECRET:
+            raise SettingsError(f"{_SECRETS[name]} is shorter than {_SHORTEST_SECRET} characters")
+    kept, is_new = ({}, False) if all(given.values()) else _kept_secrets(state_dir)
+    chosen = {name: value or kept[name] for name, value in given.items()}
+    return Settings(
+        state_dir=state_dir,
+        database_url=_database_url(env, state_dir),
+        broker_url=_broker_url(env),
+        token=chosen["token"],
+        worker_token=chosen["worker_token"],
+        secret_key=chosen["secret_key"],
+        influx=InfluxSettings(
+            url=_http_url(env, "SHOWDOWN_INFLUX_URL"),
+            token=env.get("SHOWDOWN_INFLUX_TOKEN", ""),
+            org=env.get("SHOWDOWN_INFLUX_ORG", ""),
+            bucket=env.get("SHOWDOWN_INFLUX_BUCKET", "") or "showdown",
+        ),
+        grafana_url=_http_url(env, "SHOWDOWN_GRAFANA_URL"),
+        secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES"),
+        token_is_new=is_new and not given["token"],
+    )
+
+
+def _state_dir(env: Mapping[str, str]) -> Path:
+    state_dir = Path(env.get("SHOWDOWN_STATE_DIR", "") or DEFAULT_STATE_DIR)
+    if not state_dir.is_absolute():
+        raise SettingsError(f"SHOWDOWN_STATE_DIR is not an absolute path: {state_dir}")
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be used: {error}") from error
+    return state_dir
+
+
+def _database_url(env: Mapping[str, str], state_dir: Path) -> str:
+    url = env.get("SHOWDOWN_DATABASE_URL", "") or f"sqlite:///{state_dir / 'showdown.sqlite'}"
+    # SQLAlchemy would pick psycopg2 for the plain scheme; psycopg 3 is what is installed.
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            url = "postgresql+psycopg://" + url.removeprefix(scheme)
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingsError("SHOWDOWN_DATABASE_URL must begin with sqlite:/// or postgresql://")
+    return url
+
+
+def _broker_url(env: Mapping[str, str]) -> str:
+    url = env.get("SHOWDOWN_BROKER_URL", "") or DEFAULT_BROKER_URL
+    if not url.startswith(("redis://", "rediss://", "redis+socket://")):
+        raise SettingsError("SHOWDOWN_BROKER_URL must begin with redis://, rediss:// or redis+socket://")
+    return url
+
+
+def _http_url(env: Mapping[str, str], variable: str) -> str:
+    url = env.get(variable, "").rstrip("/")
+    if url and not url.startswith(("http://", "https://")):
+        raise SettingsError(f"{variable} must begin with http:// or https://")
+    return url
+
+
+def _flag(env: Mapping[str, str], variable: str) -> bool:
+    value = env.get(variable, "").lower()
+    if value not in {"", "0", "1", "no", "yes", "false", "true"}:
+        raise SettingsError(f"{variable} must be yes or no")
+    return value in {"1", "yes", "true"}
+
+
+def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
+    """The secrets of the state directory and whether this call made them; safe against a second process."""
+    path = state_dir / "secrets.json"
+    is_new = False
+    if not path.exists():
+        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}))
+    try:
+        kept = json.loads(path.read_text())
+        return {name: str(kept[name]) for name in _SECRETS}, is_new
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        variables = ", ".join(_SECRETS.values())
+        raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Create ``path`` with mode 0600, whole or not at all; ``False`` when another process was first."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets-")
+    except OSError as error:
+        raise SettingsError(f"SHOWDOWN_STATE_DIR cannot be written: {error}") from error
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True

@@ -1,0 +1,76 @@
+"""Pure: a campaign and a seed → its blocks, each with its order of slices.
+
+Slow drift of a machine must cancel (METHOD, "Design of a campaign"), within a block and over the campaign:
+blocks come in rounds that hold each (workload, level) once, so an interrupted campaign is balanced too; slices come
+in rounds that hold each datapath once, every second one reversed, in rows of a Williams square, so that over the
+blocks every datapath stands at every position equally often and follows every other one alike.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from domain.campaign import Campaign
+from domain.trial import Block
+
+
+def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[Block, ...]:
+    """All blocks of a campaign in the order in which they are dispatched; the same for the same seed.
+
+    Raises ``ValueError`` without hosts, or with seed 0: that one means "draw one", and the caller records it.
+    """
+    if not hosts:
+        raise ValueError("a campaign needs a host")
+    if not seed:
+        raise ValueError("draw a seed first")
+    rng = random.Random(seed)  # noqa: S311 (an order that can be repeated, not a secret)
+    shapes = [(workload, level) for workload in campaign.workloads for level in campaign.levels]
+    orders = {shape: _slice_orders(campaign, rng) for shape in shapes}
+    first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
+    blocks: list[Block] = []
+    for round_number in range(campaign.blocks):
+        rng.shuffle(shapes)
+        for workload, level in shapes:
+            blocks.append(
+                Block(
+                    index=len(blocks),
+                    workload=workload,
+                    level=level,
+                    load=campaign.levels[level],
+                    datapaths=campaign.labels,
+                    order=next(orders[workload, level]),
+                    host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
+                )
+            )
+    return tuple(blocks)
+
+
+def _slice_orders(campaign: Campaign, rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """Endless orders of one block's slices, balanced over consecutive blocks."""
+    rounds = _rounds(campaign.labels, rng)
+    while True:
+        yield tuple(label for _ in range(campaign.slices) for label in next(rounds))
+
+
+def _rounds(labels: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """Endless permutations: the rows of a Williams square in shuffled order, each then reversed (A B C, C B A)."""
+    names = list(labels)
+    rng.shuffle(names)
+    rows = williams_rows(len(names))
+    while True:
+        rng.shuffle(rows)
+        for row in rows:
+            forward = tuple(names[position] for position in row)
+            yield forward
+            yield forward[::-1]
+
+
+def williams_rows(size: int) -> list[tuple[int, ...]]:
+    """A Latin square in which neighbours vary: each row is the zigzag 0, 1, n-1, 2, n-2 … moved on by one.
+
+    Every number stands once at every position. For an even ``size`` each also follows every other exactly once; for an
+    odd one that holds for the rows together with their reversals (E. J. Williams, 1949).
+    """
+    zigzag = [0]
+    for step in range(1, size):
+        zigzag.append((step + 1) // 2 if step % 2 else size - step // 2)
+    return [tuple((value + row) % size for value in zigzag) for row in range(size)]

@@ -1,0 +1,164 @@
+"""The tables. Times are seconds since the epoch, UTC; typed values are kept as their JSON text."""
+
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from domain.campaign import Campaign
+from domain.jobs import HostCapabilities
+from domain.trial import Block, TelemetryAccount, TrialResult
+
+T = TypeVar("T")
+
+# Text rather than a JSON type: both databases keep it exactly, and nothing inside is ever queried.
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class JsonText(TypeDecorator[T]):
+    """A typed value as JSON text, validated again when it is loaded."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Any) -> T | None:
+        return None if value is None else self._adapter.validate_json(value)
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class CampaignRow(Base):
+    """A submitted campaign."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    seed: Mapped[int] = mapped_column(Integer)
+    campaign: Mapped[Campaign] = mapped_column(JsonText(Campaign))
+    hosts: Mapped[tuple[str, ...]] = mapped_column(JsonText(tuple[str, ...]))
+    created_at: Mapped[float] = mapped_column(Float(53), index=True)
+    started_at: Mapped[float | None] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+    cancelled_at: Mapped[float | None] = mapped_column(Float(53))
+    error: Mapped[str] = mapped_column(Text, default="")
+
+    blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
+
+
+class BlockRow(Base):
+    """One block; ``host`` may come to differ from the plan's when a host goes away."""
+
+    __tablename__ = "blocks"
+    __table_args__ = (UniqueConstraint("campaign_id", "index"), Index(None, "host", "state"))
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
+    index: Mapped[int] = mapped_column(Integer)
+    workload: Mapped[str] = mapped_column(String(32))
+    level: Mapped[str] = mapped_column(String(32))
+    host: Mapped[str] = mapped_column(String(63))
+    state: Mapped[str] = mapped_column(String(16))
+    plan: Mapped[Block] = mapped_column(JsonText(Block))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+
+    campaign: Mapped[CampaignRow] = relationship(back_populates="blocks")
+    attempts: Mapped[list["AttemptRow"]] = relationship(back_populates="block", order_by="AttemptRow.number")
+
+
+class AttemptRow(Base):
+    """One attempt of a block, from its message to its report."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("block_id", "number"),)
+
+    id: Mapped[str] = mapped_column(String(20), primary_key=True)
+    block_id: Mapped[str] = mapped_column(ForeignKey("blocks.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    host: Mapped[str] = mapped_column(String(63))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    sent_at: Mapped[float | None] = mapped_column(Float(53))
+    lease: Mapped[str | None] = mapped_column(String(64))
+    lease_expires_at: Mapped[float | None] = mapped_column(Float(53))
+    claimed_at: Mapped[float | None] = mapped_column(Float(53))
+    revoked_at: Mapped[float | None] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+    phase: Mapped[str] = mapped_column(String(16), default="")
+    datapath: Mapped[str] = mapped_column(String(40), default="")
+    slices_done: Mapped[int] = mapped_column(Integer, default=0)
+    wall_s: Mapped[float | None] = mapped_column(Float(53))
+    telemetry: Mapped[TelemetryAccount | None] = mapped_column(JsonText(TelemetryAccount))
+    fingerprint: Mapped[dict[str, str] | None] = mapped_column(JsonText(dict[str, str]))
+
+    block: Mapped[BlockRow] = relationship(back_populates="attempts")
+    trials: Mapped[list["TrialRow"]] = relationship(back_populates="attempt", order_by="TrialRow.position")
+
+
+class TrialRow(Base):
+    """One trial of an attempt that reported a result, valid or not."""
+
+    __tablename__ = "trials"
+    __table_args__ = (UniqueConstraint("attempt_id", "position"),)
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"))
+    position: Mapped[int] = mapped_column(Integer)
+    datapath: Mapped[str] = mapped_column(String(40))
+    valid: Mapped[bool] = mapped_column(Boolean)
+    result: Mapped[TrialResult] = mapped_column(JsonText(TrialResult))
+
+    attempt: Mapped[AttemptRow] = relationship(back_populates="trials")
+
+
+class HostRow(Base):
+    """A worker host and what it said it can run."""
+
+    __tablename__ = "hosts"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities))
+    registered_at: Mapped[float] = mapped_column(Float(53))
+    seen_at: Mapped[float] = mapped_column(Float(53))
+
+
+class EventRow(Base):
+    """What happened to a campaign, for its page."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    at: Mapped[float] = mapped_column(Float(53))
+    message: Mapped[str] = mapped_column(Text)

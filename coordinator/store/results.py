@@ -1,0 +1,123 @@
+"""Attempts and trials as plain values: for the analysis, and for everyone who asks for the evidence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from coordinator.lifecycle import AttemptState, accepted_attempt
+from coordinator.records import AttemptRecord
+from coordinator.store.models import AttemptRow, BlockRow, TrialRow
+from domain.histogram import LatencyHistogram
+from domain.trial import BlockResult, TelemetryAccount
+
+
+def attempt_records(session: Session, campaign_id: str) -> Sequence[AttemptRecord]:
+    """Every attempt of a campaign, by block and number; the one accepted attempt of each block is marked."""
+    query = (
+        select(BlockRow)
+        .where(BlockRow.campaign_id == campaign_id)
+        .order_by(BlockRow.index)
+        .options(selectinload(BlockRow.attempts).selectinload(AttemptRow.trials))
+    )
+    return [
+        _record(block, attempt, accepted=attempt.number == _accepted_number(block))
+        for block in session.scalars(query)
+        for attempt in block.attempts
+    ]
+
+
+def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
+    """Every trial of a campaign, the invalid ones and those of earlier attempts too."""
+    query = (
+        select(TrialRow)
+        .join(AttemptRow, AttemptRow.id == TrialRow.attempt_id)
+        .join(BlockRow, BlockRow.id == AttemptRow.block_id)
+        .where(BlockRow.campaign_id == campaign_id)
+        .order_by(BlockRow.index, AttemptRow.number, TrialRow.position)
+        .options(selectinload(TrialRow.attempt).selectinload(AttemptRow.block).selectinload(BlockRow.attempts))
+    )
+    return [_trial(row) for row in session.scalars(query)]
+
+
+def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
+    """One trial; ``None`` when unknown."""
+    row = session.get(TrialRow, trial_id)
+    return None if row is None else _trial(row)
+
+
+def _accepted_number(block: BlockRow) -> int | None:
+    return accepted_attempt((a.number, a.state == AttemptState.DONE) for a in block.attempts)
+
+
+def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptRecord:
+    result = None
+    if attempt.state == AttemptState.DONE:
+        result = BlockResult(
+            host=attempt.host,
+            trials=tuple(trial.result for trial in attempt.trials),
+            telemetry=attempt.telemetry or TelemetryAccount(),
+            fingerprint=attempt.fingerprint or {},
+            wall_s=attempt.wall_s or 0.0,
+        )
+    return AttemptRecord(
+        block_index=block.index,
+        block_id=block.id,
+        workload=block.workload,
+        level=block.level,
+        attempt=attempt.number,
+        host=attempt.host,
+        state=attempt.state,
+        reason=attempt.reason,
+        accepted=accepted,
+        result=result,
+    )
+
+
+def _trial(row: TrialRow) -> dict[str, Any]:
+    attempt, block, result = row.attempt, row.attempt.block, row.result
+    proof = result.proof
+    return {
+        "id": row.id,
+        "campaign": block.campaign_id,
+        "block": block.index,
+        "block_id": block.id,
+        "attempt": attempt.number,
+        "accepted": attempt.number == _accepted_number(block),
+        "host": attempt.host,
+        "datapath": result.datapath,
+        "function": result.function,
+        "workload": result.workload,
+        "level": result.level,
+        "load": str(block.plan.load),
+        "validity": {
+            "valid": result.validity.valid,
+            "reasons": [str(reason) for reason in result.validity.reasons],
+            "details": [finding.detail for finding in result.validity.findings],
+        },
+        "requests": result.requests,
+        "duration_s": result.duration_s,
+        # The figures of an invalid trial are not figures of its datapath: what was counted stays visible below.
+        "requests_per_s": result.requests_per_s if result.validity.valid else None,
+        "cpu_us_per_request": result.cpu_us_per_request if result.validity.valid else None,
+        "errors": result.errors,
+        "counters": proof.counters.model_dump(mode="json") if proof else None,
+        "proof": proof.model_dump(mode="json") if proof else None,
+        "slices": [s.model_dump(mode="json") for s in result.slices],
+        "probes": [p.model_dump(mode="json") for p in result.probes],
+        "cpu": result.cpu.model_dump(mode="json"),
+        "latency_us": _percentiles(result.latency),
+        "service_time_us": _percentiles(result.service_time),
+        "offloads": result.offloads,
+        "generator": result.generator,
+        "notes": list(result.notes),
+        "schema_version": result.schema_version,
+    }
+
+
+def _percentiles(histogram: LatencyHistogram | None) -> dict[str, float] | None:
+    if histogram is None or not histogram.count:
+        return None
+    values = {name: histogram.percentile_ns(p) for name, p in (("p50", 50.0), ("p99", 99.0), ("p999", 99.9))}
+    return {name: value / 1000 for name, value in values.items() if value is not None} | {"count": histogram.count}

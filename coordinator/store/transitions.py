@@ -1,0 +1,119 @@
+"""Applies :mod:`coordinator.lifecycle` to rows. Callers hold a write transaction and the campaign's lock.
+
+Lock order: a host's row before a campaign's row, never the other way round.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator import lifecycle
+from coordinator.lifecycle import AttemptEvent, AttemptState, BlockEvent, BlockState, CampaignEvent, CampaignState
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from domain.trial import BlockResult
+
+
+def lock_campaign(session: Session, campaign_id: str) -> CampaignRow | None:
+    """The campaign's row, locked until the transaction ends: all changes of a campaign happen one after another."""
+    query = select(CampaignRow).where(CampaignRow.id == campaign_id).with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def note(session: Session, campaign_id: str, now: float, message: str) -> None:
+    """Add an entry to the campaign's history."""
+    session.add(EventRow(campaign_id=campaign_id, at=now, message=message))
+
+
+def begin_attempt(session: Session, block: BlockRow) -> AttemptRow:
+    """Create the block's next attempt, to be sent to the block's host."""
+    block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.DISPATCH)
+    number = len(block.attempts) + 1
+    attempt = AttemptRow(
+        id=f"{block.id}-{number}", number=number, host=block.host, state=AttemptState.DISPATCHED, block=block
+    )
+    session.add(attempt)
+    return attempt
+
+
+def claim_attempt(session: Session, attempt: AttemptRow, now: float) -> None:
+    """The attempt and its block run; the campaign too."""
+    block, campaign = attempt.block, attempt.block.campaign
+    attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), AttemptEvent.CLAIM)
+    block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.CLAIM)
+    campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), CampaignEvent.BLOCK_CLAIMED)
+    attempt.claimed_at = now
+    if campaign.started_at is None:
+        campaign.started_at = now
+        note(session, campaign.id, now, f"started on {attempt.host}")
+
+
+def end_attempt(
+    session: Session,
+    attempt: AttemptRow,
+    event: AttemptEvent,
+    now: float,
+    *,
+    reason: str = "",
+    result: BlockResult | None = None,
+) -> None:
+    """End an attempt, and with it perhaps its block and its campaign."""
+    block = attempt.block
+    attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), event)
+    attempt.ended_at, attempt.reason = now, reason
+    outcome = lifecycle.event_after_attempt(
+        event,
+        attempt=attempt.number,
+        result=result,
+        earlier_result=any(a.state == AttemptState.DONE for a in block.attempts if a is not attempt),
+        cancelling=block.campaign.state == CampaignState.CANCELLING,
+    )
+    block.state = lifecycle.block_after(BlockState(block.state), outcome)
+    if reason:
+        note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: {reason}")
+    elif outcome is BlockEvent.RETRY:
+        note(session, block.campaign_id, now, f"block {block.index} is measured again: the machine was disturbed")
+    if BlockState(block.state).ended:
+        block.ended_at = now
+        block.reason = reason if outcome is BlockEvent.FAIL else ""
+        finish_campaign(session, block.campaign, now)
+
+
+def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
+    """Stop what has not begun at once; what runs learns of it with its next heartbeat. Twice is once."""
+    state = CampaignState(campaign.state)
+    if state.ended or state is CampaignState.CANCELLING:
+        return
+    campaign.state = lifecycle.campaign_after(state, CampaignEvent.CANCEL)
+    campaign.cancelled_at = now
+    note(session, campaign.id, now, "cancelled")
+    for block in campaign.blocks:
+        if block.state in {BlockState.WAITING, BlockState.DISPATCHED}:
+            block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.CANCEL)
+            block.ended_at = now
+            for attempt in block.attempts:
+                if attempt.state == AttemptState.DISPATCHED:
+                    attempt.state = lifecycle.attempt_after(AttemptState.DISPATCHED, AttemptEvent.STOP)
+                    attempt.ended_at, attempt.reason = now, "cancelled before it began"
+    finish_campaign(session, campaign, now)
+
+
+def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
+    """End the campaign if all its blocks have ended."""
+    session.flush()
+    states = session.scalars(select(BlockRow.state).where(BlockRow.campaign_id == campaign.id)).all()
+    event = lifecycle.event_after_blocks([BlockState(state) for state in states])
+    if event is None or CampaignState(campaign.state).ended:
+        return
+    campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), event)
+    campaign.ended_at = now
+    if campaign.state == CampaignState.FAILED:
+        campaign.error = f"no block could be measured; the last reason: {_last_reason(session, campaign.id)}"
+    note(session, campaign.id, now, str(campaign.state))
+
+
+def _last_reason(session: Session, campaign_id: str) -> str:
+    query = (
+        select(BlockRow.reason)
+        .where(BlockRow.campaign_id == campaign_id, BlockRow.reason != "")
+        .order_by(BlockRow.ended_at.desc(), BlockRow.index.desc())
+    )
+    return session.scalars(query.limit(1)).first() or "unknown"

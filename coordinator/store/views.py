@@ -1,0 +1,218 @@
+"""What is shown of campaigns, trials and hosts: the same values for REST and the web pages."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from coordinator.lifecycle import AttemptState, BlockState, CampaignState
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from domain.campaign import Campaign
+from domain.trial import MAX_ATTEMPTS
+
+_SET_UP_S = 5.0  # of a block: labs, datapaths, origins, probes; used until the first block has told its own
+
+
+class CampaignSummary(BaseModel):
+    """One line of the list of campaigns. Times are ISO 8601, UTC."""
+
+    id: str
+    name: str
+    state: CampaignState
+    seed: int
+    blocks_total: int
+    blocks_done: int
+    blocks_failed: int
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    hosts: list[str]
+    error: str
+
+
+class RunningBlock(BaseModel):
+    """A block that runs now."""
+
+    block: int = Field(description="Its index, from 0.")
+    block_id: str
+    attempt: int
+    attempts_allowed: int = MAX_ATTEMPTS
+    host: str
+    workload: str
+    level: str
+    load: str
+    phase: str = Field(description="prepare, warm_up, slices or finish; empty before the first word.")
+    datapath: str
+    slices_done: int
+    slices_total: int
+
+
+class Progress(BaseModel):
+    """How far a campaign is. ``phase``, ``block``, ``cell`` and slices are the first running block's."""
+
+    phase: str = ""
+    block: int | None = None
+    cell: dict[str, str] | None = Field(default=None, description="datapath, workload, level now under traffic.")
+    slices_done: int = 0
+    slices_total: int = 0
+    running: list[RunningBlock] = []
+    waiting_for: list[str] = Field(default=[], description="Hosts that have yet to take a block.")
+    elapsed_s: float = 0.0
+    left_s: float | None = Field(default=None, description="Estimated; null when it has ended.")
+
+
+class HistoryEntry(BaseModel):
+    """Something that happened to a campaign."""
+
+    at: str
+    message: str
+
+
+class CampaignView(CampaignSummary):
+    """A campaign with its progress and history."""
+
+    campaign: Campaign
+    progress: Progress
+    history: list[HistoryEntry]
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC, milliseconds kept."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def campaign_list(session: Session, *, limit: int = 200) -> list[dict[str, Any]]:
+    """The newest campaigns, newest first; each is a :class:`CampaignSummary` as a dict."""
+    rows = session.scalars(select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id).limit(limit))
+    campaigns = rows.all()
+    counts = _block_counts(session, [row.id for row in campaigns])
+    return [CampaignSummary(**_summary(row, counts.get(row.id, {}))).model_dump(mode="json") for row in campaigns]
+
+
+def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
+    """The ``campaign`` object of a report: the summary and the submitted campaign; ``None`` when unknown."""
+    row = session.get(CampaignRow, campaign_id)
+    if row is None:
+        return None
+    summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {})))
+    return {**summary.model_dump(mode="json"), "campaign": row.campaign.model_dump(mode="json")}
+
+
+def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
+    """A :class:`CampaignView` as a dict; ``None`` when unknown. ``now`` is in seconds since the epoch."""
+    row = session.get(CampaignRow, campaign_id)
+    if row is None:
+        return None
+    counts = _block_counts(session, [row.id]).get(row.id, {})
+    events = session.scalars(
+        select(EventRow).where(EventRow.campaign_id == campaign_id).order_by(EventRow.id.desc()).limit(100)
+    )
+    view = CampaignView(
+        **_summary(row, counts),
+        campaign=row.campaign,
+        progress=_progress(session, row, counts, now),
+        history=[HistoryEntry(at=iso(e.at) or "", message=e.message) for e in reversed(events.all())],
+    )
+    return view.model_dump(mode="json")
+
+
+def _block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[str, int]]:
+    query = (
+        select(BlockRow.campaign_id, BlockRow.state, func.count())
+        .where(BlockRow.campaign_id.in_(campaign_ids))
+        .group_by(BlockRow.campaign_id, BlockRow.state)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for campaign_id, state, count in session.execute(query):
+        counts.setdefault(campaign_id, {})[state] = count
+    return counts
+
+
+def _summary(row: CampaignRow, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": row.state,
+        "seed": row.seed,
+        "blocks_total": sum(counts.values()),
+        "blocks_done": counts.get(BlockState.DONE, 0),
+        "blocks_failed": counts.get(BlockState.FAILED, 0),
+        "created_at": iso(row.created_at),
+        "started_at": iso(row.started_at),
+        "ended_at": iso(row.ended_at),
+        "hosts": list(row.hosts),
+        "error": row.error,
+    }
+
+
+def _progress(session: Session, row: CampaignRow, counts: dict[str, int], now: float) -> Progress:
+    begin, end = row.started_at, row.ended_at
+    elapsed_s = max(0.0, (end or now) - begin) if begin is not None else 0.0
+    if CampaignState(row.state).ended:
+        return Progress(phase="ended", elapsed_s=elapsed_s)
+    running = _running_blocks(session, row.id)
+    waiting = select(BlockRow.host).where(BlockRow.campaign_id == row.id, BlockRow.state == BlockState.DISPATCHED)
+    progress = Progress(
+        phase="waiting",
+        running=running,
+        waiting_for=sorted(set(session.scalars(waiting))),
+        elapsed_s=elapsed_s,
+        left_s=_left_s(session, row, counts, running),
+    )
+    if not running:
+        return progress
+    first = running[0]
+    cell = {"datapath": first.datapath, "workload": first.workload, "level": first.level}
+    return progress.model_copy(
+        update={
+            "phase": first.phase or "prepare",
+            "block": first.block,
+            "cell": cell,
+            "slices_done": first.slices_done,
+            "slices_total": first.slices_total,
+        }
+    )
+
+
+def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
+    query = (
+        select(AttemptRow)
+        .join(BlockRow)
+        .where(BlockRow.campaign_id == campaign_id, AttemptRow.state == AttemptState.RUNNING)
+        .order_by(BlockRow.index)
+        .options(selectinload(AttemptRow.block))
+    )
+    return [
+        RunningBlock(
+            block=attempt.block.index,
+            block_id=attempt.block_id,
+            attempt=attempt.number,
+            host=attempt.host,
+            workload=attempt.block.workload,
+            level=attempt.block.level,
+            load=str(attempt.block.plan.load),
+            phase=attempt.phase,
+            datapath=attempt.datapath,
+            slices_done=min(attempt.slices_done, len(attempt.block.plan.order)),
+            slices_total=len(attempt.block.plan.order),
+        )
+        for attempt in session.scalars(query)
+    ]
+
+
+def _left_s(session: Session, row: CampaignRow, counts: dict[str, int], running: list[RunningBlock]) -> float:
+    """Blocks to go times what a block took so far, shared among the hosts."""
+    query = (
+        select(func.avg(AttemptRow.ended_at - AttemptRow.claimed_at))
+        .join(BlockRow)
+        .where(BlockRow.campaign_id == row.id, AttemptRow.state == AttemptState.DONE)
+    )
+    block_s = session.scalar(query)
+    if block_s is None:
+        block_s = row.campaign.traffic_s / row.campaign.total_blocks + _SET_UP_S
+    to_go = sum(count for state, count in counts.items() if not BlockState(state).ended)
+    begun = sum(block.slices_done / max(1, block.slices_total) for block in running)
+    hosts = max(1, min(len(row.hosts), to_go))
+    return round(max(0.0, to_go - begun) * block_s / hosts, 1)

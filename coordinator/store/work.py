@@ -1,0 +1,148 @@
+"""What workers ask of the store: register, claim, heartbeat, report. Each function is one transaction's content."""
+
+import secrets
+
+from sqlalchemy.orm import Session
+
+from coordinator.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.store import transitions
+from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
+from domain.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
+from domain.problems import InvalidInput, Problem
+from domain.trial import BlockResult
+
+
+class Refused(Exception):
+    """The worker may not go on with this attempt; the message says why."""
+
+
+def register_host(session: Session, capabilities: HostCapabilities, now: float) -> None:
+    """Store what a host can run, and that it is there."""
+    row = session.get(HostRow, capabilities.host)
+    if row is None:
+        row = HostRow(name=capabilities.host, registered_at=now)
+        session.add(row)
+    row.capabilities, row.seen_at = capabilities, now
+
+
+def claim(session: Session, block_id: str, number: int, host: str, now: float) -> BlockJob:
+    """Give the attempt to ``host`` under a new lease. Raises :class:`Refused`."""
+    attempt = _locked_attempt(session, block_id, number)
+    block, campaign = attempt.block, attempt.block.campaign
+    if attempt.host != host:
+        raise Refused(f"this attempt is {attempt.host}'s")
+    if CampaignState(campaign.state) not in {CampaignState.QUEUED, CampaignState.RUNNING}:
+        raise Refused(f"the campaign is {campaign.state}")
+    if attempt.state != AttemptState.DISPATCHED or block.state != BlockState.DISPATCHED:
+        raise Refused(f"this attempt is {attempt.state} already")
+    transitions.claim_attempt(session, attempt, now)
+    attempt.lease = secrets.token_urlsafe(24)
+    attempt.lease_expires_at = now + LEASE_S
+    _seen(session, host, now)
+    settings = campaign.campaign
+    return BlockJob(
+        campaign_id=campaign.id,
+        campaign_name=campaign.name,
+        block_id=block.id,
+        attempt=number,
+        lease=attempt.lease,
+        block=block.plan.model_copy(update={"host": host}),
+        slice_s=settings.slice_s,
+        warm_up_s=settings.warm_up_s,
+        probes=settings.probes,
+    )
+
+
+def heartbeat(session: Session, block_id: str, number: int, beat: Heartbeat, now: float) -> HeartbeatAnswer:
+    """Renew the lease and keep the progress. Raises :class:`Refused` when the lease is no longer good."""
+    attempt = _leased_attempt(session, block_id, number, beat.lease)
+    if attempt.state != AttemptState.RUNNING:
+        raise Refused(f"this attempt is {attempt.state}")
+    attempt.lease_expires_at = now + LEASE_S
+    attempt.phase, attempt.datapath, attempt.slices_done = beat.phase, beat.datapath[:40], beat.slices_done
+    _seen(session, attempt.host, now)
+    return HeartbeatAnswer(cancel=attempt.block.campaign.state == CampaignState.CANCELLING)
+
+
+def report(session: Session, block_id: str, number: int, told: Report, now: float) -> str | None:
+    """Take the end of an attempt; returns the host that is free now, ``None`` when all this was known already.
+
+    Raises :class:`Refused` for another lease than the attempt's, or an attempt given up;
+    :class:`InvalidInput` for a report that does not fit its block.
+    """
+    attempt = _leased_attempt(session, block_id, number, told.lease)
+    if attempt.state == AttemptState.LOST:
+        raise Refused("the lease expired and the attempt was given up")
+    if attempt.state != AttemptState.RUNNING:
+        return None
+    _check_report(told, attempt.block)
+    if told.result is not None:
+        _keep_result(session, attempt, told.result)
+        transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=told.result)
+    elif told.cancelled:
+        reason = told.failure or "stopped by its worker"
+        transitions.end_attempt(session, attempt, AttemptEvent.STOP, now, reason=_printable(reason))
+    else:
+        transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=_printable(told.failure))
+    _seen(session, attempt.host, now)
+    return attempt.host
+
+
+def _locked_attempt(session: Session, block_id: str, number: int) -> AttemptRow:
+    transitions.lock_campaign(session, block_id.rpartition("-")[0])
+    attempt = session.get(AttemptRow, f"{block_id}-{number}")
+    if attempt is None:
+        raise Refused("there is no such attempt")
+    return attempt
+
+
+def _leased_attempt(session: Session, block_id: str, number: int, lease: str) -> AttemptRow:
+    attempt = _locked_attempt(session, block_id, number)
+    if not attempt.lease or not secrets.compare_digest(attempt.lease.encode(), lease.encode()):
+        raise Refused("the lease is not this attempt's")
+    return attempt
+
+
+def _seen(session: Session, host: str, now: float) -> None:
+    row = session.get(HostRow, host)
+    if row is not None:
+        row.seen_at = max(row.seen_at, now)
+
+
+def _check_report(told: Report, block: BlockRow) -> None:
+    if told.result is None:
+        if not told.failure and not told.cancelled:
+            raise InvalidInput([Problem(field="result", message="give a result, a failure, or cancelled")])
+        return
+    if told.failure or told.cancelled:
+        raise InvalidInput(
+            [Problem(field="failure", message="a report with a result has neither failure nor cancelled")]
+        )
+    expected = sorted(block.plan.datapaths)
+    if sorted(trial.datapath for trial in told.result.trials) != expected:
+        raise InvalidInput([Problem(field="result.trials", message=f"must be one trial each of {', '.join(expected)}")])
+    for i, trial in enumerate(told.result.trials):
+        if (trial.workload, trial.level) != (block.workload, block.level):
+            message = f"is of another cell than the block's {block.workload}, {block.level}"
+            raise InvalidInput([Problem(field=f"result.trials.{i}", message=message)])
+
+
+def _keep_result(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
+    attempt.wall_s, attempt.telemetry, attempt.fingerprint = result.wall_s, result.telemetry, result.fingerprint
+    for trial in result.trials:
+        position = attempt.block.plan.datapaths.index(trial.datapath)
+        session.add(
+            TrialRow(
+                id=f"{attempt.id}-{position}",
+                attempt=attempt,
+                position=position,
+                datapath=trial.datapath,
+                valid=trial.validity.valid,
+                result=trial,
+            )
+        )
+
+
+def _printable(text: str) -> str:
+    # PostgreSQL refuses NUL in text, and a terminal must not be steered by a worker's message.
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

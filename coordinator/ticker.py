@@ -1,0 +1,202 @@
+"""Keeps campaigns moving: every second, whatever was left undone by requests, workers or the broker.
+
+Several tickers at once are harmless: each step locks its rows and looks again before it changes them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+
+from coordinator.dispatch import Dispatcher, DispatchError
+from coordinator.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.store import transitions
+from coordinator.store.database import Store
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
+from coordinator.store.submission import ONLINE_S, is_online
+from domain.jobs import BlockMessage
+
+INTERVAL_S = 1.0
+RESEND_S = 15.0  # a message that was not claimed by then is taken for lost
+REVOKE_AFTER_S = 3.0  # a worker hears of a cancel within one heartbeat (2 s); after that it gets SIGTERM …
+REVOKE_AGAIN_S = 5.0  # … and again
+START_GRACE_S = 10.0  # workers could not renew their leases while the coordinator was down
+_OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
+_OPEN = (CampaignState.QUEUED, CampaignState.RUNNING)
+
+log = logging.getLogger(__name__)
+
+
+def tick(store: Store, dispatcher: Dispatcher, now: float, *, expire: bool = True) -> None:
+    """One round: give up silent attempts, move blocks off silent hosts, dispatch, send again, revoke, finish."""
+    if expire:
+        expire_leases(store, now)
+    reassign_blocks(store, now)
+    dispatch_waiting(store, dispatcher, now)
+    resend_unclaimed(store, dispatcher, now)
+    revoke_deaf(store, dispatcher, now)
+    finish_campaigns(store, now)
+
+
+def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
+    """Tick until ``stop`` is set. A failing round is logged and the next one tries again."""
+    begin = time.monotonic()
+    while not stop.wait(INTERVAL_S):
+        try:
+            tick(store, dispatcher, clock(), expire=time.monotonic() - begin > START_GRACE_S)
+        except Exception:  # a database that is away comes back; the ticker must outlive it
+            log.exception("a round of the ticker failed")
+
+
+def expire_leases(store: Store, now: float) -> None:
+    """Attempts whose worker fell silent are lost."""
+    with store.read() as session:
+        query = select(AttemptRow.id, BlockRow.campaign_id).join(BlockRow)
+        silent = session.execute(
+            query.where(AttemptRow.state == AttemptState.RUNNING, AttemptRow.lease_expires_at < now)
+        ).all()
+    for attempt_id, campaign_id in silent:
+        with store.write() as session:
+            campaign = transitions.lock_campaign(session, campaign_id)
+            attempt = session.get_one(AttemptRow, attempt_id)
+            still_silent = attempt.lease_expires_at is not None and attempt.lease_expires_at < now
+            if attempt.state != AttemptState.RUNNING or not still_silent or campaign is None:
+                continue
+            # A worker that was stopped on purpose often cannot say goodbye.
+            event = AttemptEvent.STOP if campaign.state == CampaignState.CANCELLING else AttemptEvent.EXPIRE
+            transitions.end_attempt(session, attempt, event, now, reason=f"the worker on {attempt.host} fell silent")
+
+
+def reassign_blocks(store: Store, now: float) -> None:
+    """Blocks that wait for a silent host go to another host of their campaign that is online."""
+    for campaign_id, host in _blocks_of_silent_hosts(store, now):
+        with store.write() as session:
+            campaign = transitions.lock_campaign(session, campaign_id)
+            online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
+            online = sorted((h for h in online if is_online(h, now)), key=lambda h: h.name)
+            if not online or any(h.name == host for h in online):
+                continue
+            blocks = session.scalars(
+                select(BlockRow)
+                .where(BlockRow.campaign_id == campaign_id, BlockRow.host == host)
+                .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
+                .order_by(BlockRow.index)
+            ).all()
+            for i, block in enumerate(blocks):
+                block.host = online[i % len(online)].name
+                for attempt in block.attempts:
+                    if attempt.state == AttemptState.DISPATCHED:
+                        attempt.host, attempt.sent_at = block.host, None
+            names = ", ".join(h.name for h in online)
+            transitions.note(session, campaign_id, now, f"{host} is silent: {len(blocks)} blocks moved to {names}")
+
+
+def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
+    with store.read() as session:
+        query = (
+            select(BlockRow.campaign_id, BlockRow.host)
+            .distinct()
+            .join(CampaignRow)
+            .outerjoin(HostRow, HostRow.name == BlockRow.host)
+            .where(CampaignRow.state.in_(_OPEN))
+            .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
+            .where(func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S)
+        )
+        return [(campaign_id, host) for campaign_id, host in session.execute(query)]
+
+
+def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Every online host without an outstanding block gets its next one; oldest campaign first, in planned order."""
+    with store.read() as session:
+        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if is_online(h, now)]
+    for host in hosts:
+        attempt = _begin_next(store, host)
+        if attempt is not None:
+            _send(store, dispatcher, attempt, now)
+
+
+def _begin_next(store: Store, host: str) -> AttemptRow | None:
+    """Create the host's next attempt unless one is outstanding; committed before anything is sent."""
+    candidates = (
+        select(BlockRow.id, BlockRow.campaign_id)
+        .join(CampaignRow)
+        .where(BlockRow.host == host, BlockRow.state == BlockState.WAITING, CampaignRow.state.in_(_OPEN))
+        .order_by(CampaignRow.created_at, CampaignRow.id, BlockRow.index)
+        .limit(1)
+    )
+    with store.read() as session:
+        if session.execute(candidates).first() is None:
+            return None
+    with store.write() as session:
+        session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
+        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING)).limit(1)
+        chosen = session.execute(candidates).first()
+        if chosen is None or session.scalar(outstanding) is not None:
+            return None
+        campaign = transitions.lock_campaign(session, chosen.campaign_id)
+        block = session.get_one(BlockRow, chosen.id)
+        if campaign is None or campaign.state not in _OPEN or block.state != BlockState.WAITING or block.host != host:
+            return None
+        return transitions.begin_attempt(session, block)
+
+
+def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Messages that were lost, or never left, go out again; not to silent hosts, whose queues would fill up."""
+    with store.read() as session:
+        unclaimed = session.scalars(
+            select(AttemptRow)
+            .join(HostRow, HostRow.name == AttemptRow.host)
+            .where(AttemptRow.state == AttemptState.DISPATCHED, HostRow.seen_at >= now - ONLINE_S)
+            .where(func.coalesce(AttemptRow.sent_at, 0.0) <= now - RESEND_S)
+        ).all()
+    for attempt in unclaimed:
+        _send(store, dispatcher, attempt, now)
+
+
+def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float) -> None:
+    try:
+        dispatcher.send(attempt.host, BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
+    except DispatchError as error:
+        log.warning("block %s is not sent: %s", attempt.block_id, error)
+        return
+    with store.write() as session:
+        row = session.get_one(AttemptRow, attempt.id)
+        if row.host == attempt.host:  # it may have moved meanwhile
+            row.sent_at = now
+
+
+def revoke_deaf(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Attempts that go on although their campaign was cancelled are terminated."""
+    with store.read() as session:
+        deaf = session.scalars(
+            select(AttemptRow)
+            .join(BlockRow, BlockRow.id == AttemptRow.block_id)
+            .join(CampaignRow, CampaignRow.id == BlockRow.campaign_id)
+            .where(AttemptRow.state == AttemptState.RUNNING, CampaignRow.state == CampaignState.CANCELLING)
+            .where(CampaignRow.cancelled_at <= now - REVOKE_AFTER_S)
+            .where(func.coalesce(AttemptRow.revoked_at, 0.0) <= now - REVOKE_AGAIN_S)
+        ).all()
+    for attempt in deaf:
+        try:
+            dispatcher.revoke(BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
+        except DispatchError as error:
+            log.warning("block %s is not revoked: %s", attempt.block_id, error)
+            continue
+        with store.write() as session:
+            session.get_one(AttemptRow, attempt.id).revoked_at = now
+
+
+def finish_campaigns(store: Store, now: float) -> None:
+    """Campaigns all of whose blocks have ended, end; normally the last report did that already."""
+    ended = [BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED]
+    open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.not_in(ended))
+    with store.read() as session:
+        query = select(CampaignRow.id).where(CampaignRow.state.in_([*_OPEN, CampaignState.CANCELLING]))
+        finished = session.scalars(query.where(~open_block.exists())).all()
+    for campaign_id in finished:
+        with store.write() as session:
+            campaign = transitions.lock_campaign(session, campaign_id)
+            if campaign is not None:
+                transitions.finish_campaign(session, campaign, now)
