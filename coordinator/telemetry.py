@@ -1,0 +1,110 @@
+"""Kernel latency of a trial, read from InfluxDB for charts. InfluxQL over ``/query``: 1.6 to 3 understand it.
+
+InfluxDB only carries telemetry; a campaign is complete without it, so everything here may fail and says why.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import httpx
+
+from domain.sample import BUCKETS, KERNEL_LATENCY, bucket_bounds_ns, bucket_field
+
+TIMEOUT_S = 3.0
+# One point per slice and stage; the longest trials have a few hundred.
+MAX_POINTS = 5000
+
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_FIELD_BOUNDS_NS = {bucket_field(index): bucket_bounds_ns(index)[1] for index in range(BUCKETS)}
+
+
+class TelemetryUnavailable(RuntimeError):
+    """InfluxDB is not configured, cannot be reached, or refuses; the message says which."""
+
+
+class Influx(Protocol):
+    """Where InfluxDB is; on 1.x ``bucket`` is the database."""
+
+    @property
+    def url(self) -> str:
+        """Empty when there is none."""
+
+    @property
+    def token(self) -> str:
+        """Sent when not empty."""
+
+    @property
+    def org(self) -> str:
+        """For 2.x; reading needs none."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket or database."""
+
+
+def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
+    """The series of one trial by stage: times (RFC 3339), p50 and p99 in ns, counts, and counts per bucket.
+
+    Raises :class:`TelemetryUnavailable`, and ``ValueError`` when ``campaign`` or ``run`` is no id.
+    """
+    where = " AND ".join(f"\"{tag}\" = '{_checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
+    statement = f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
+    stages = [_stage(series) for series in _query(influx, statement)]
+    return {"campaign": campaign, "run": run, "stages": sorted(stages, key=lambda stage: str(stage["stage"]))}
+
+
+def _checked(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is no id: lower-case letters, digits and dashes only")
+    return value
+
+
+def _query(influx: Influx, statement: str) -> Sequence[Mapping[str, Any]]:
+    """The series of one statement's answer."""
+    if not influx.url:
+        raise TelemetryUnavailable("no InfluxDB is configured (SHOWDOWN_INFLUX_URL)")
+    headers = {"Authorization": f"Token {influx.token}"} if influx.token else {}
+    try:
+        response = httpx.post(
+            influx.url.rstrip("/") + "/query",
+            params={"db": influx.bucket},
+            data={"q": statement},
+            headers=headers,
+            timeout=TIMEOUT_S,
+        )
+        answer = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} cannot be reached: {error}") from error
+    except ValueError as error:
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered {response.status_code} without JSON") from error
+    if not isinstance(answer, dict):
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered in a form that is not its own")
+    results = answer.get("results") or [{}]
+    problem = answer.get("error") or answer.get("message") or results[0].get("error")
+    if problem or response.status_code != httpx.codes.OK:
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} refused: {problem or response.status_code}")
+    return list(results[0].get("series") or [])
+
+
+def _stage(series: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {name: index for index, name in enumerate(series["columns"])}
+    rows = series["values"]
+
+    def column(name: str) -> list[Any]:
+        return [row[columns[name]] for row in rows] if name in columns else [None] * len(rows)
+
+    buckets = [
+        {"le_ns": bound_ns, "counts": [count or 0 for count in column(field)]}
+        for field, bound_ns in _FIELD_BOUNDS_NS.items()
+        if any(column(field))
+    ]
+    return {
+        "stage": series["tags"]["stage"],
+        "unit": "ns",
+        "times": column("time"),
+        "p50_ns": column("p50_ns"),
+        "p99_ns": column("p99_ns"),
+        "count": column("count"),
+        "buckets": buckets,
+    }

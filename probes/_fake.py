@@ -1,0 +1,88 @@
+"""Fakes for tests without root, BCC or InfluxDB: a probe that is told what happened, and a sink that may fail."""
+
+from collections.abc import Iterable
+
+from domain.jobs import HostCapabilities
+from domain.sample import BUCKETS, StageHistogram, StageSample, bucket_index
+from probes.base import LabView, Probe, ProbeError
+from probes.sink import SinkError
+
+
+class FakeProbe(Probe):
+    """Meets the contract in memory. :meth:`happen` plays the kernel: it counts only for the watched lab."""
+
+    name = "fake"
+    stage = "fake"
+    summary = "A probe for tests"
+
+    def __init__(self, name: str = "fake", *, broken: str = "") -> None:
+        self.name = self.stage = name  # type: ignore[misc]  # several fakes stand side by side in a test
+        self.broken = broken
+        self.watched: LabView | None = None
+        self.watches: list[str | None] = []
+        self.starts = 0
+        self.running = False
+        self._total = StageHistogram()
+        self._samples: list[StageSample] = []
+        self._sequence = 0
+
+    def happen(self, label: str, *values_ns: int, unmatched: int = 0, time_ns: int = 0) -> None:
+        """Durations in the lab ``label``; every one of them is sampled."""
+        if not self.running or self.watched is None or self.watched.label != label:
+            return
+        for value_ns in values_ns:
+            counts = [0] * BUCKETS
+            counts[bucket_index(value_ns)] = 1
+            self._total = self._total.plus(StageHistogram(tuple(counts), value_ns, value_ns, 1))
+            self._sequence += 1
+            self._samples.append(StageSample(self.stage, value_ns, time_ns, self._sequence))
+        self._total = self._total.plus(StageHistogram(started=unmatched))
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        return [f.reason for f in capabilities.features if f.name == "bcc" and not f.present]
+
+    def start(self) -> None:
+        if self.broken:
+            raise ProbeError(self.broken)
+        self.starts += 1
+        self.running = True
+
+    def watch(self, lab: LabView | None) -> None:
+        self._check()
+        self.watched = lab
+        self.watches.append(lab.label if lab else None)
+
+    def read(self) -> tuple[StageHistogram, Iterable[StageSample]]:
+        self._check()
+        samples, self._samples = self._samples, []
+        return self._total, samples
+
+    def stop(self) -> None:
+        self.running = False
+        self.watched = None
+
+    def _check(self) -> None:
+        if not self.running:
+            raise ProbeError(self.broken or f"{self.name} was not started")
+
+
+class FakeSink:
+    """Keeps what it is given; ``fail`` makes each write fail while it is set."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.batches: list[int] = []
+        self.fail: SinkError | None = None
+        self.tries = 0
+        self.closed = False
+
+    def write(self, lines: str) -> None:
+        self.tries += 1
+        if self.fail is not None:
+            raise self.fail
+        batch = lines.split("\n")
+        self.batches.append(len(batch))
+        self.lines += batch
+
+    def close(self) -> None:
+        self.closed = True
