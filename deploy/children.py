@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _POLL_S = 0.05
-_TAIL_BYTES = 2_000
+_TAIL_LINES = 15
 
 
 class StackError(RuntimeError):
@@ -96,7 +96,8 @@ class Child:
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
-            tail = self.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
+            tail = self.log.read_bytes().decode(errors="replace").strip()
+            tail = "\n".join(tail.splitlines()[-_TAIL_LINES:])
             if tail:
                 return f"the end of {self.log}:\n{tail}"
         return f"its log {self.log} is empty"

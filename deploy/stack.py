@@ -219,7 +219,7 @@ class PrivateStack:
             return False
         if answer.status_code != 200:
             raise StackError(f"the coordinator answers {answer.status_code} when asked for its hosts: {answer.text}")
-        return bool(answer.json())
+        return any(host["online"] for host in answer.json()["hosts"])
 
 
 def _answers(url: str, status: int | None) -> bool:

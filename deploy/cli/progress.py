@@ -44,7 +44,8 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -53,11 +54,14 @@ class Display:
     def show(self, campaign: Mapping[str, Any]) -> None:
         """Show a campaign as ``GET /campaigns/<id>`` describes it."""
         state, done, total = str(campaign["state"]), int(campaign["blocks_done"]), int(campaign["blocks_total"])
-        cell, left = current_cell(campaign), time_left(campaign)
+        cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
-            self._bar.update(self._task, description=state, completed=done, total=total, cell=cell, left=left)
+            now = current_cell(campaign)
+            self._bar.update(self._task, description=state, completed=done, total=total, cell=now, left=left)
             return
-        line = f"{state}: block {done} of {total} done" + (f", now {cell}" if cell else "")
+        # A line per block: the datapath changes with every slice.
+        line = f"{state}: block {done} of {total} done"
+        line += f", now {cell['workload']} at {cell['level']}" if cell else ""
         if line != self._last_line:
             self._last_line = line
             self.say(line + (f", {left}" if left else ""))
@@ -65,15 +69,17 @@ class Display:
 
 def current_cell(campaign: Mapping[str, Any]) -> str:
     """What is being measured, in words; empty when nothing is."""
-    current = campaign.get("current") or {}
-    where = f"{current['workload']} at {current['level']}" if current else ""
-    return f"{where}, {current['datapath']}" if current.get("datapath") else where
+    cell = campaign["progress"]["cell"]
+    if not cell:
+        return ""
+    where = f"{cell['workload']} at {cell['level']}"
+    return f"{where}, {cell['datapath']}" if cell["datapath"] else where
 
 
 def time_left(campaign: Mapping[str, Any]) -> str:
     """The time left in words; empty when unknown."""
-    left_s = campaign.get("time_left_s")
-    if left_s is None or campaign["state"] in ENDED:
+    left_s = campaign["progress"]["left_s"]
+    if left_s is None:
         return ""
     minutes, seconds = divmod(round(left_s), 60)
     return f"about {minutes} min {seconds:02} s left" if minutes else f"about {seconds} s left"

@@ -72,7 +72,7 @@ def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) 
     if as_json:
         print_json(campaign)
         return
-    details = [current_cell(campaign), time_left(campaign), str(campaign.get("reason") or "")]
+    details = [current_cell(campaign), time_left(campaign), campaign["error"]]
     click.echo(
         f"{campaign_id} {campaign['name']}: {campaign['state']}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"

@@ -1,0 +1,93 @@
+"""The REST client: what it sends, and what it makes of each bad answer."""
+
+import httpx
+import pytest
+
+from deploy.cli.client import Coordinator
+from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+
+
+def coordinator(answer):
+    handler = answer if callable(answer) else lambda request: answer
+    return Coordinator("http://coordinator.test/", "secret-token", transport=httpx.MockTransport(handler))
+
+
+def test_a_campaign_is_submitted_as_toml_with_the_token():
+    seen = []
+
+    def accept(request):
+        seen.append(request)
+        return httpx.Response(201, json={"id": "k3f9x2ab"})
+
+    with coordinator(accept) as client:
+        assert client.submit('name = "µ"')["id"] == "k3f9x2ab"
+    (request,) = seen
+    assert request.method == "POST"
+    assert str(request.url) == "http://coordinator.test/api/v1/campaigns"
+    assert request.headers["authorization"] == "Bearer secret-token"
+    assert request.headers["content-type"] == "application/toml"
+    assert request.content.decode() == 'name = "µ"'
+
+
+def test_each_problem_is_told_with_its_field():
+    body = {"message": "the input was refused", "problems": [{"field": "blocks", "message": "is required"},
+                                                             {"field": "levels.low", "message": "what?"}]}  # fmt: skip
+    with coordinator(httpx.Response(422, json=body)) as client, pytest.raises(CampaignInvalid) as refused:
+        client.submit("")
+    assert refused.value.exit_code == 3
+    assert refused.value.format_message().splitlines() == [
+        "the input was refused",
+        "  blocks: is required",
+        "  levels.low: what?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (httpx.Response(401, json={"message": "who are you?"}), Unreachable, "refuses the token: who are you?"),
+        (httpx.Response(403, text="<html>"), Unreachable, "SHOWDOWN_TOKEN"),
+        (httpx.Response(503, text="down"), Unreachable, "not in service"),
+        (httpx.Response(404, json={"message": "there is no campaign 'x1'"}), UsageProblem, "there is no campaign"),
+        (httpx.Response(413, json={"message": "too large"}), CampaignInvalid, "too large"),
+        (httpx.Response(500, json={"message": "oh"}), CommandError, "answers 500: oh"),
+        (httpx.Response(500, json=["no", "object"]), CommandError, "answers 500"),
+        (httpx.Response(200, text="<html>hello"), CommandError, "is not a coordinator's"),
+        (httpx.Response(200, json=[1]), CommandError, "is not a coordinator's"),
+    ],
+)
+def test_bad_answers(answer, error, words):
+    with coordinator(answer) as client, pytest.raises(CommandError, match=words) as raised:
+        client.campaign("x1")
+    assert type(raised.value) is error
+
+
+def test_nobody_there():
+    def refuse(request):
+        raise httpx.ConnectError("Connection refused")
+
+    with coordinator(refuse) as client, pytest.raises(Unreachable, match=r"http://coordinator\.test.*refused"):
+        client.campaign("x1")
+
+
+def test_an_id_cannot_lead_elsewhere():
+    with coordinator(httpx.Response(200, json={})) as client, pytest.raises(UsageProblem, match="not a campaign's id"):
+        client.cancel("../hosts")
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://[::1", "http://x:port"])
+def test_a_url_that_is_none(url):
+    with pytest.raises(CommandError) as raised, Coordinator(url, "t") as client:
+        client.campaigns()
+    assert raised.value.exit_code in (2, 6)
+
+
+def test_a_token_that_no_header_can_carry():
+    with pytest.raises(UsageProblem):
+        Coordinator("http://x", "tökén\n")
+
+
+def test_a_report_from_another_version_says_so():
+    with coordinator(httpx.Response(200, json={"results": 7})) as client:
+        with pytest.raises(CommandError, match="as new as"):
+            client.report("x1")

@@ -1,0 +1,105 @@
+"""Following a campaign: until it ends, with patience, and in plain lines where there is no terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from deploy.cli.errors import Unreachable
+from deploy.cli.progress import PATIENCE_S, Display, follow
+
+
+def view(state="running", done=0, cell=None, left_s=None):
+    return {
+        "state": state,
+        "blocks_done": done,
+        "blocks_total": 18,
+        "progress": {"cell": cell, "left_s": left_s},
+    }
+
+
+CELL = {"datapath": "tproxy", "workload": "http_keepalive", "level": "low"}
+
+
+class Coordinator:
+    """Answers with what it is given, one by one."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def campaign(self, campaign_id):
+        assert campaign_id == "k3f9x2ab"
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.now_s += seconds
+
+
+def followed(*answers, terminal=False, **options):
+    out, clock = io.StringIO(), Clock()
+    with Display(Console(file=out, width=120, force_terminal=terminal)) as display:
+        state = follow(Coordinator(*answers), "k3f9x2ab", display, sleep=clock.sleep, clock=clock, **options)
+    return state, out.getvalue(), clock
+
+
+def test_plain_lines_name_block_cell_and_time_left_and_do_not_repeat():
+    state, text, _ = followed(
+        view("queued"),
+        view(done=2, cell=CELL, left_s=125.4),
+        view(done=2, cell={**CELL, "datapath": "direct"}, left_s=124.4),
+        view(done=3, cell={**CELL, "level": "high"}, left_s=12),
+        view("complete", done=18),
+    )
+    assert state == "complete"
+    assert text.splitlines() == [
+        "queued: block 0 of 18 done",
+        "running: block 2 of 18 done, now http_keepalive at low, about 2 min 05 s left",
+        "running: block 3 of 18 done, now http_keepalive at high, about 12 s left",
+        "complete: block 18 of 18 done",
+    ]
+
+
+def test_a_terminal_gets_a_bar():
+    _, text, _ = followed(view(done=7, cell=CELL, left_s=30), view("complete", done=18), terminal=True)
+    assert "7 of 18" in text or "18 of 18" in text
+    assert "\x1b[" in text
+
+
+@pytest.mark.parametrize("state", ["complete", "failed", "cancelled"])
+def test_it_ends_with_the_campaign_and_not_before(state):
+    ended, _, clock = followed(view("queued"), view("running"), view("cancelling"), view(state))
+    assert ended == state
+    assert clock.now_s == 3.0
+
+
+def test_a_coordinator_that_is_away_for_a_moment_is_waited_for():
+    assert followed(view(), *[Unreachable("away")] * 20, view("complete"))[0] == "complete"
+
+
+def test_patience_ends():
+    clock = Clock()
+    with Display(Console(file=io.StringIO())) as display, pytest.raises(Unreachable):
+        follow(Coordinator(view(), Unreachable("gone")), "k3f9x2ab", display, sleep=clock.sleep, clock=clock)
+    assert PATIENCE_S < clock.now_s < PATIENCE_S + 5
+
+
+def test_each_look_is_preceded_by_a_look_at_the_stack():
+    looks = []
+    followed(view(), view(), view("complete"), each_time=lambda: looks.append(1))
+    assert len(looks) == 3
+
+
+def test_enough_is_enough():
+    assert followed(view("cancelling"), until=lambda: True)[0] == "cancelling"

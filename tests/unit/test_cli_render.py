@@ -1,0 +1,145 @@
+"""The printed table: readable at 80 columns, complete, and honest about what does not count."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from deploy.cli.render import NONE, print_report
+from domain.report import (
+    CampaignReport,
+    CellResult,
+    FailedAttempt,
+    Interval,
+    InvalidTrial,
+    Metric,
+    Percentiles,
+    Verdict,
+    VerdictWord,
+)
+from domain.trial import Reason, TelemetryAccount
+
+LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
+RATIOS = {"direct": 2.0, "tproxy": 1.0, "ebpf_sk_assign": 1.01, "ebpf_redirect": 1.9}
+
+
+def cell(datapath, level="low", **changes):
+    ratio = RATIOS.get(datapath, 1.0)
+    share = Interval(value=ratio / 2, low=ratio / 2.1, high=ratio / 1.9)
+    values = {
+        "datapath": datapath, "function": "steer", "workload": "http_keepalive", "level": level, "load": LEVELS[level],
+        "requests_per_s": 50_000 * ratio, "cpu_us_per_request": 30.0 / ratio, "share_of_direct": share,
+        "valid_trials": 6, "invalid_trials": 0,
+    }  # fmt: skip
+    return CellResult(**(values | changes))
+
+
+def verdict(datapath, level="low", word=VerdictWord.FASTER, metric=Metric.REQUESTS_PER_S):
+    ratio = RATIOS[datapath]
+    return Verdict(
+        datapath=datapath, reference="tproxy", workload="http_keepalive", level=level, metric=metric, verdict=word,
+        pairs=6, ratio=ratio, low=ratio - 0.05, high=ratio + 0.05,
+        sentence=f"{datapath} is {word} than tproxy at {level} load [{ratio - 0.05:.2f}, {ratio + 0.05:.2f}].",
+    )  # fmt: skip
+
+
+def reference_report(**changes):
+    others = [datapath for datapath in RATIOS if datapath != "tproxy"]
+    values = {
+        "campaign": {"id": "k3f9x2ab", "name": "showdown", "state": "complete", "seed": 42},
+        "results": [cell(datapath, level) for level in LEVELS for datapath in RATIOS],
+        "verdicts": [verdict(datapath, level) for level in LEVELS for datapath in others],
+    }
+    return CampaignReport(**(values | changes))
+
+
+def printed(report, width=80):
+    out = io.StringIO()
+    print_report(report, Console(file=out, width=width))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_four_datapaths_at_three_loads_fit_80_columns_side_by_side():
+    lines = printed(reference_report())
+    assert max(map(len, lines)) <= 80
+    heads = [line.split() for line in lines if "ebpf_sk_assign" in line and "ebpf_redirect" in line]
+    assert heads == [["tproxy", "ebpf_sk_assign", "ebpf_redirect", "direct"]], "reference first, the limit last"
+    rows = [line.split() for line in lines]
+    for level, load in LEVELS.items():
+        start = rows.index([level, load])
+        assert rows[start + 1] == ["requests/s", "50,000", "50,500", "95,000", "100,000"]
+        assert rows[start + 2] == ["×", "tproxy", NONE, "1.01", "1.90", "2.00"]
+        assert rows[start + 3] == "95 % interval – 0.96 – 1.06 1.85 – 1.95 1.95 – 2.05".split()
+        assert rows[start + 4] == ["CPU", "µs/request", "30.0", "29.7", "15.8", "15.0"]
+        assert rows[start + 5][:3] == ["share", "of", "direct"]
+        assert rows[start + 5][3::2] == ["50", "50", "95", "100"]
+        assert " ".join(rows[start + 6]) == "valid trials 6 of 6 6 of 6 6 of 6 6 of 6"
+
+
+def test_every_verdict_has_its_sentence():
+    report = reference_report()
+    text = " ".join(" ".join(printed(report, width=120)).split())
+    for one in report.verdicts:
+        assert f"{one.verdict.value} {one.sentence}" in text
+
+
+def test_brackets_in_a_sentence_are_printed_not_interpreted():
+    report = reference_report(verdicts=[verdict("direct").model_copy(update={"sentence": "[bold] [0.9, 1.1]"})])
+    assert any("[bold] [0.9, 1.1]" in line for line in printed(report))
+
+
+@pytest.mark.parametrize("width", [52, 60, 80])
+def test_nine_datapaths_are_split_and_the_reference_repeated(width):
+    labels = ["tproxy", *(f"datapath_number_{n}" for n in range(8))]
+    lines = printed(reference_report(results=[cell(label) for label in labels], verdicts=[]), width)
+    heads = [line.split() for line in lines if "tproxy" in line]
+    assert len(heads) > 1
+    assert all(head[0] == "tproxy" for head in heads)
+    assert [label for head in heads for label in head[1:]] == labels[1:]
+    assert max(map(len, lines)) <= width
+
+
+def test_a_cell_without_a_valid_trial_shows_a_dash_never_a_zero():
+    empty = cell("ebpf_redirect", requests_per_s=None, cpu_us_per_request=None, share_of_direct=None,
+                 valid_trials=0, invalid_trials=6)  # fmt: skip
+    rows = [line.split() for line in printed(reference_report(results=[cell("tproxy"), empty], verdicts=[]))]
+    assert ["requests/s", "50,000", NONE] in rows
+    assert ["CPU", "µs/request", "30.0", NONE] in rows
+    assert "valid trials 6 of 6 0 of 6".split() in rows
+
+
+def test_latency_is_shown_for_open_loads_only():
+    assert not any("latency" in line for line in printed(reference_report()))
+    latency = Percentiles(p50=120, p99=1234.5, p999=2000, count=10)
+    rows = [line.split() for line in printed(reference_report(results=[cell("tproxy", latency_us=latency)]))]
+    assert ["latency", "p99", "µs", "1,234"] in rows
+
+
+def test_what_does_not_count_is_told():
+    report = reference_report(
+        invalid=[
+            InvalidTrial(
+                trial="t", block=3, attempt=2, datapath="tproxy", workload="http_keepalive", level="high",
+                reasons=(Reason.BYPASSED, Reason.LEAKED), details=("0 of 58011 requests",),
+            )
+        ],
+        failed_attempts=[FailedAttempt(block=1, attempt=1, host="vm", reason="the lease expired")],
+        telemetry=TelemetryAccount(produced=1200, delivered=1100, lost=100, missing="InfluxDB was away"),
+    )  # fmt: skip
+    text = "\n".join(printed(report, width=200))
+    assert "tproxy, http_keepalive at high, block 3, attempt 2: bypassed, leaked (0 of 58011 requests)" in text
+    assert "block 1, attempt 1 on vm: the lease expired" in text
+    assert "Telemetry is missing: InfluxDB was away" in text
+    assert "1,200 points produced, 1,100 delivered, 100 lost" in text
+
+
+def test_a_long_list_of_invalid_trials_is_cut_and_says_so():
+    trial = InvalidTrial(trial="t", block=0, attempt=1, datapath="tproxy", workload="http_keepalive", level="low",
+                         reasons=(Reason.DROPS,))  # fmt: skip
+    lines = printed(reference_report(invalid=[trial] * 30))
+    assert sum("drops" in line for line in lines) == 12
+    assert any("and 18 more" in line for line in lines)
+
+
+def test_an_empty_report_prints_its_headline():
+    assert printed(CampaignReport(campaign={"id": "a", "name": "n", "state": "failed"})) == ["n · failed · id a"]
