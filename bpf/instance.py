@@ -17,7 +17,7 @@ from pathlib import Path
 from bpf.loader import BpfError, Module, ProgramType
 
 _NUMBERS = {"x86_64": 321, "aarch64": 280}
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROG_LOAD, _INFO_BY_FD = 0, 1, 2, 5, 15
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROG_LOAD, _INFO_BY_FD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 5, 15, 17
 _PERCPU_ARRAY = 6
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSTRUCTION = struct.Struct("=BBhi")
@@ -50,7 +50,7 @@ class Instance:
             moved = {module.map_fd(name): self._copy(name, module.map_fd(name)) for name in maps}
             for function in functions:
                 instructions = _moved(module.instructions(function), moved)
-                self.programs[function] = _load(function, instructions, kind)
+                self.programs[function] = load_program(function, instructions, kind)
         except (OSError, BpfError) as error:
             self.close()
             raise BpfError(f"bpf/{module.source}: {error}") from error
@@ -89,19 +89,30 @@ class Instance:
 
     def _copy(self, name: str, original: int) -> int:
         shape = self._shapes[name] = _shape(original)
-        attributes = struct.pack(
-            "=5I2I16s",
-            shape.kind,
-            shape.key_bytes,
-            shape.value_bytes,
-            shape.entries,
-            shape.flags,
-            0,  # inner_map_fd
-            0,  # numa_node
-            _object_name(name),
-        )
-        fd = self._maps[name] = _bpf(_MAP_CREATE, attributes, f"map {name}")
+        fd = self._maps[name] = create_map(name, shape)
         return fd
+
+
+def create_map(name: str, shape: MapShape) -> int:
+    """Create a map; returns its file descriptor, which the caller closes. Raises :class:`BpfError`."""
+    attributes = struct.pack(
+        "=5I2I16s",
+        shape.kind,
+        shape.key_bytes,
+        shape.value_bytes,
+        shape.entries,
+        shape.flags,
+        0,  # inner_map_fd
+        0,  # numa_node
+        _object_name(name),
+    )
+    return _bpf(_MAP_CREATE, attributes, f"map {name}")
+
+
+def attach_raw_tracepoint(program: int, tracepoint: str) -> int:
+    """Attach a loaded program; returns the link's file descriptor, which detaches when closed. Raises `BpfError`."""
+    name = ctypes.create_string_buffer(tracepoint.encode())
+    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QII", ctypes.addressof(name), program, 0), tracepoint)
 
 
 def possible_cpus() -> int:
@@ -126,14 +137,20 @@ def _moved(instructions: bytes, fds: dict[int, int]) -> bytes:
     return bytes(out)
 
 
-def _load(function: str, instructions: bytes, kind: ProgramType) -> int:
+def load_program(
+    function: str, instructions: bytes, kind: int, expected_attach_type: int = 0, attach_btf_id: int = 0
+) -> int:
+    """Load a program, named after ``function``; returns its file descriptor, which the caller closes.
+
+    Raises :class:`BpfError`, with the verifier's log where it wrote one.
+    """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     licence = ctypes.create_string_buffer(_LICENSE)
     log = ctypes.create_string_buffer(_LOG_BYTES)
 
     def attributes(log_level: int) -> bytes:
         return struct.pack(
-            "=IIQQIIQII16s",
+            "=IIQQIIQII16sIIIIQIIQII",
             int(kind),
             len(instructions) // _INSTRUCTION.size,
             ctypes.addressof(code),
@@ -144,6 +161,10 @@ def _load(function: str, instructions: bytes, kind: ProgramType) -> int:
             0,  # kern_version
             0,  # prog_flags
             _object_name(function),
+            0,  # prog_ifindex
+            expected_attach_type,
+            *(0,) * 7,  # BTF of the program's own, with function and line information
+            attach_btf_id,
         )
 
     try:

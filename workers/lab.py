@@ -4,10 +4,8 @@ Labs of a block stand side by side. An idle lab costs nothing and sends nothing:
 Everything is named after its tag and position and ledgered before it is made (workers/ownership.py).
 """
 
-import contextlib
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,13 +18,13 @@ from pyroute2 import IPRoute
 from probes.base import LabView
 from workers import netns, offloads, ownership
 from workers.ownership import RUN_ROOT, TAG, Ledger
+from workers.process import Process
 
 ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
 """Each device's role and the namespace that it is in."""
 
 MAX_POSITION = 8
-STOP_WAIT_S = 1.0
 
 _LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
@@ -68,61 +66,6 @@ class LabSpec:
             raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
 
 
-class Process:
-    """A program running in a lab, in a session of its own; its output is in ``log``."""
-
-    def __init__(self, popen: "subprocess.Popen[bytes]", argv: Sequence[str], log: Path, task_role: str | None) -> None:
-        self.argv = tuple(argv)
-        self.log = log
-        self.pid = popen.pid
-        self.task_role = task_role
-        self._popen = popen
-
-    @property
-    def returncode(self) -> int | None:
-        """As of the last :meth:`poll` or :meth:`wait`."""
-        return self._popen.returncode
-
-    def poll(self) -> int | None:
-        """The exit status, or ``None`` while it runs."""
-        return self._popen.poll()
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit status. Raises ``subprocess.TimeoutExpired``."""
-        return self._popen.wait(timeout)
-
-    def send_signal(self, number: int) -> None:
-        """To this process only; harmless when it has ended."""
-        self._popen.send_signal(number)
-
-    def kill(self) -> None:
-        """SIGKILL, and reap it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._popen.wait()
-
-    def stop(self, timeout_s: float = STOP_WAIT_S) -> None:
-        """SIGTERM, after ``timeout_s`` SIGKILL, to the whole session; reaps it."""
-        if self._popen.poll() is None:
-            self._popen.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(timeout_s)
-        self.kill()
-
-    def output(self) -> str:
-        """The end of what it wrote, at most 2,000 characters."""
-        return self.log.read_text(errors="replace")[-2000:]
-
-    def tasks(self) -> tuple[int, ...]:
-        """The threads of the process and of its children."""
-        found: list[int] = []
-        for pid in ownership.pids():
-            with contextlib.suppress(OSError):  # ended meanwhile
-                if os.getsid(pid) == self.pid:
-                    found += [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]
-        return tuple(found)
-
-
 class Lab:
     """One lab. All attributes but ``offloads`` are known before it is built; see :func:`built`."""
 
@@ -149,8 +92,9 @@ class Lab:
         self._indexes: dict[str, int] = {}
 
     def netns_of(self, role: str) -> str:
-        """The namespace's name of ``client``, ``dut`` or ``server``."""
-        return {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}[role]
+        """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
+        names = {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}
+        return role if role in names.values() else names[role]
 
     def ifindex(self, role: str) -> int:
         """The interface index of a device, by role, within its namespace."""

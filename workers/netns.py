@@ -81,6 +81,16 @@ def call_in(name: str, function: Callable[[], T]) -> T:
         os.close(fd)
 
 
+def call_in_new(function: Callable[[], T]) -> T:
+    """Call ``function`` in a thread with a new nameless namespace, which ends with the thread: nothing can be left."""
+
+    def unshared() -> T:
+        _check(_libc.unshare(CLONE_NEWNET), "new network namespace")
+        return function()
+
+    return _in_thread(unshared)
+
+
 def run_in(name: str, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> str:
     """Run a short program in the namespace; returns its standard output.
 

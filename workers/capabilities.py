@@ -1,0 +1,155 @@
+"""What this host can run; each "no" with its reason and remedy. ``python -m workers.capabilities HOST`` prints JSON.
+
+Features are found out by trying (workers/kernel_features.py); variants then look at the features only.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+import probes.catalog
+import workers.datapaths
+import workers.workloads
+from bpf.loader import BpfError
+from domain.jobs import Feature, HostCapabilities, Variant
+from domain.registry import discover
+from probes.base import Probe
+from workers import kernel_features as kernel
+from workers import netns
+from workers.datapaths.base import Datapath
+from workers.fingerprint import fingerprint as fingerprint
+from workers.workloads.base import Workload
+
+PROGRAMS = {
+    "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
+    "nsenter": "util-linux", "setpriv": "util-linux", "h2load": "nghttp2-client",
+}  # fmt: skip
+"""Programs that variants use, and Debian's package of each."""
+
+_OTHER_KERNEL = "Use a kernel that has it."
+
+
+@dataclass(frozen=True)
+class Try:
+    """One feature: how to find out, and what to do about a no."""
+
+    name: str
+    attempt: Callable[[], None]
+    remedy: str
+    absent: str = ""
+    in_namespace: bool = False
+    needs_root: bool = True
+
+
+TRIES = (
+    Try("bcc", kernel.bcc, "Install python3-bpfcc and the kernel's headers (deploy/bootstrap.sh does)."),
+    Try("btf", kernel.btf, _OTHER_KERNEL, "CONFIG_DEBUG_INFO_BTF is off", needs_root=False),
+    Try("tracefs", kernel.tracefs, "Run: mount -t tracefs tracefs /sys/kernel/tracing", "tracefs is not mounted"),
+    Try("raw_tracepoints", kernel.raw_tracepoints, _OTHER_KERNEL),
+    Try("netns", lambda: None, _OTHER_KERNEL, in_namespace=True),
+    Try("veth", kernel.veth, "Run: modprobe veth", in_namespace=True),
+    Try("nft.tproxy", kernel.nft_tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
+    Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
+    Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
+    Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
+    Try("bpf.sk_assign", partial(kernel.helper, "sk_assign"), "Use Linux 5.7 or later."),
+    Try("bpf.redirect_neigh", partial(kernel.helper, "redirect_neigh"), "Use Linux 5.10 or later."),
+    Try("bpf.xdp", kernel.xdp, _OTHER_KERNEL),
+    Try("bpf.sockmap", kernel.sockmap, _OTHER_KERNEL),
+    Try("bpf.sk_lookup", kernel.sk_lookup, "Use Linux 5.9 or later."),
+    Try("kprobes", kernel.kprobes, _OTHER_KERNEL, "CONFIG_KPROBES is off", needs_root=False),
+    Try("fentry", kernel.fentry, _OTHER_KERNEL),
+    Try("qdisc.fq", partial(kernel.qdisc, "fq"), "Run: modprobe sch_fq", in_namespace=True),
+    Try("qdisc.fq_codel", partial(kernel.qdisc, "fq_codel"), "Run: modprobe sch_fq_codel", in_namespace=True),
+    Try("qdisc.netem", partial(kernel.qdisc, "netem"), "Run: modprobe sch_netem", in_namespace=True),
+    Try("netkit", partial(kernel.link, "netkit"), "Use Linux 6.7 or later with CONFIG_NETKIT.", in_namespace=True),
+    Try("ipvs", kernel.ipvs, "Run: modprobe ip_vs", "no IPVS in this kernel, or its module is not loaded"),
+    Try("ktls", kernel.ktls, "Run: modprobe tls", "no kernel TLS, or its module is not loaded", needs_root=False),
+    Try("hardware_counters", kernel.hardware_counters, "Use bare metal, or a virtual machine with a PMU.",
+        "the CPU's counters are not available; a virtual machine often has none"),
+)  # fmt: skip
+
+
+def probe_features() -> tuple[Feature, ...]:
+    """Try everything; leaves nothing behind. Without root, what needs it is absent for that reason."""
+    root = os.geteuid() == 0
+    headers = f"/lib/modules/{platform.release()}/build"
+    return (
+        _feature("root", root, "namespaces and BPF programs need it.", "Run as root."),
+        _feature(
+            "kernel_headers",
+            os.path.isdir(f"{headers}/include"),
+            f"no {headers}.",
+            "Install linux-headers-amd64 and link it (deploy/bootstrap.sh does).",
+        ),
+        *(_program(name, package) for name, package in PROGRAMS.items()),
+        *(_tried(one, root) for one in TRIES),
+    )
+
+
+def host_capabilities(host: str) -> HostCapabilities:
+    """Every variant that is installed, with what this host lacks for it. Takes about a second."""
+    bare = HostCapabilities(host=host, features=probe_features(), fingerprint=fingerprint())
+    return bare.model_copy(
+        update={
+            "datapaths": _variants(workers.datapaths, Datapath, bare, function="function"),
+            "workloads": _variants(workers.workloads, Workload, bare, level_kinds="level_kinds"),
+            "probes": _variants(probes.catalog, Probe, bare, stage="stage"),
+        }
+    )
+
+
+def _variants(package: ModuleType, contract: type[Any], host: HostCapabilities, **extra: str) -> tuple[Variant, ...]:
+    return tuple(
+        Variant(
+            name=name,
+            summary=variant.summary,
+            missing=tuple(variant.missing(host)),
+            **{field: getattr(variant, attribute) for field, attribute in extra.items()},
+        )
+        for name, variant in discover(package, contract).items()
+    )
+
+
+def _feature(name: str, present: bool, reason: str, remedy: str) -> Feature:
+    return Feature(name=name, present=True) if present else Feature(
+        name=name, present=False, reason=reason, remedy=remedy)  # fmt: skip
+
+
+def _program(name: str, package: str) -> Feature:
+    # Debian keeps some in sbin, which is not on every user's path.
+    present = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+    return _feature(f"program.{name}", present, f"{name} is not installed.", f"Run: apt-get install {package}")
+
+
+def _tried(one: Try, root: bool) -> Feature:
+    if one.needs_root and not root:
+        return Feature(name=one.name, present=False, reason="cannot be tried without root.", remedy="Run as root.")
+    try:
+        if one.in_namespace:
+            netns.call_in_new(one.attempt)
+        else:
+            one.attempt()
+    except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, kernel.Refused) as error:
+        reason = one.absent or _words(error)
+        return Feature(name=one.name, present=False, reason=reason.rstrip(".") + ".", remedy=one.remedy)
+    return Feature(name=one.name, present=True)
+
+
+def _words(error: Exception) -> str:
+    stderr = getattr(error, "stderr", None)
+    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr or str(error)
+    return " ".join(text.split())[:200]
+
+
+if __name__ == "__main__":
+    print(host_capabilities(sys.argv[1]).model_dump_json())
