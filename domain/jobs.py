@@ -117,3 +117,15 @@ class HostCapabilities(Frozen):
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""
         variants: Any = getattr(self, family)
         return next((v for v in variants if v.name == name), None)
+
+    def lacking(self, *names: str) -> list[str]:
+        """One sentence per feature in ``names`` that the host has not; one that was never tried counts as absent."""
+        known = {feature.name: feature for feature in self.features}
+        sentences = []
+        for name in names:
+            feature = known.get(name)
+            if feature is None:
+                sentences.append(f"{name}: not known on this host.")
+            elif not feature.present:
+                sentences.append(" ".join(filter(None, [f"{name}: {feature.reason}", feature.remedy])))
+        return sentences

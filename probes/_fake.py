@@ -39,7 +39,7 @@ class FakeProbe(Probe):
         self._total = self._total.plus(StageHistogram(started=unmatched))
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return [f.reason for f in capabilities.features if f.name == "bcc" and not f.present]
+        return capabilities.lacking("bcc")
 
     def start(self) -> None:
         if self.broken:

@@ -13,7 +13,7 @@ from probes.base import LabView, Probe, ProbeError
 from probes.kernel import BtfError, member_offset
 
 # Features of workers/capabilities.py without which no probe runs.
-FEATURES = ("bcc", "btf", "raw_tracepoints")
+FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 
 _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
 _DEVICE = struct.Struct("=16s16sQ")  # struct device of bpf/include/probe.h
@@ -50,11 +50,7 @@ class TracingProbe(Probe):
         self._clock_offset_ns = 0
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return [
-            feature.reason or f"{feature.name} is missing"
-            for feature in capabilities.features
-            if feature.name in FEATURES and not feature.present
-        ]
+        return capabilities.lacking(*FEATURES)
 
     def start(self) -> None:
         if self._module is not None:

@@ -1,0 +1,112 @@
+"""Every discovered probe, and the fake, meet the contract. What needs a kernel is in tests/kernel."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import probes.catalog
+from bpf.loader import ROOT
+from domain.jobs import Feature, HostCapabilities
+from domain.registry import discover
+from domain.sample import StageHistogram
+from probes._fake import FakeProbe
+from probes.base import LabView, Probe, ProbeError
+from probes.tracing import FEATURES
+
+PROBES = discover(probes.catalog, Probe)
+VIEW = LabView(
+    "lab",
+    {
+        role: (number + 2, f"contract{number}")
+        for number, role in enumerate(("client", "dut_client", "dut_server", "server"))
+    },
+    {"client": 1, "dut": 2, "server": 3},
+    {"proxy": (), "origin": ()},
+)
+
+
+@pytest.fixture(params=sorted(PROBES))
+def probe(request: pytest.FixtureRequest) -> Probe:
+    return PROBES[request.param]
+
+
+def test_the_catalog_holds_at_least_the_promised_probes() -> None:
+    assert {"run_queue", "rx_steering", "forward", "net_rx_softirq"} <= set(PROBES)
+
+
+def test_one_name_everywhere(probe: Probe) -> None:
+    assert probe.stage == probe.name
+    assert (ROOT / "probes" / f"{probe.name}.c").is_file()
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", probe.name)
+    assert probe.unit == "ns"
+    assert 20 < len(probe.summary) < 200
+
+
+def test_no_c_source_is_without_its_probe() -> None:
+    assert {path.stem for path in (ROOT / "probes").glob("*.c")} == set(PROBES)
+
+
+def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
+    for path in [*(ROOT / "probes").glob("*.c"), ROOT / "include/probe.h", ROOT / "include/histogram.h"]:
+        text = path.read_text()
+        assert "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause" in text.splitlines()[0], path
+        assert not re.search(r"struct (sk_buff|sock|net_device|task_struct|net)\b", text), path
+
+
+def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
+    everything = [Feature(name=name, present=True) for name in FEATURES]
+    assert probe.missing(HostCapabilities(host="h", features=tuple(everything))) == []
+    for absent in FEATURES:
+        without = Feature(name=absent, present=False, reason="It is not there.", remedy="Install it.")
+        others = [feature for feature in everything if feature.name != absent]
+        sentences = probe.missing(HostCapabilities(host="h", features=(*others, without)))
+        assert sentences == [f"{absent}: It is not there. Install it."]
+    assert len(probe.missing(HostCapabilities(host="h"))) == len(FEATURES)
+
+
+def test_a_probe_that_was_not_started_refuses_and_stops_harmlessly(probe: Probe) -> None:
+    probe.stop()
+    with pytest.raises(ProbeError):
+        probe.read()
+    with pytest.raises(ProbeError):
+        probe.watch(None)
+    probe.stop()
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("name", [*sorted(PROBES), "fake"])
+def test_a_life(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Loads without a word from the compiler or the verifier, watches, reads, stops, and can be started again."""
+    probe = PROBES.get(name) or FakeProbe()
+    for _ in range(2):
+        probe.start()
+        histogram, samples = probe.read()
+        assert (histogram, list(samples)) == (StageHistogram(), [])
+        probe.watch(VIEW)
+        probe.watch(None)
+        before, _ = probe.read()
+        after, _ = probe.read()
+        assert before == after
+        probe.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("name", ["forward", "rx_steering"])
+def test_a_device_name_that_is_none_is_refused(name: str) -> None:
+    probe = PROBES[name]
+    probe.start()
+    try:
+        for bad in ("", "sixteen-bytes-ab"):
+            devices = dict.fromkeys(VIEW.devices, (1, bad))
+            with pytest.raises(ProbeError, match="no device name"):
+                probe.watch(LabView("lab", devices, VIEW.netns, VIEW.tasks))
+    finally:
+        probe.stop()
+
+
+def test_the_root_is_where_the_sources_are() -> None:
+    assert Path(ROOT / "include" / "probe.h").is_file()
