@@ -27,9 +27,6 @@ def serve(bind: str, threads: int) -> None:
     """Serve the web pages and REST (gunicorn, in the foreground). Migrates the schema first."""
     settings = _settings()
     _migrate(settings)
-    if settings.token_is_new:
-        click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is kept in {settings.state_dir / 'secrets.json'}.", err=True)
     # gunicorn takes this process over, so that whoever started it can signal it directly. One process: its threads
     # share the connections, and the machine that serves may be the one that measures.
     arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
@@ -64,9 +61,13 @@ def migrate() -> None:
 
 def _settings() -> Settings:
     try:
-        return load_settings()
+        settings = load_settings()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    if settings.token_is_new:  # printed by whichever process came first and made it
+        click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"It is kept in {settings.state_dir / 'secrets.json'}.", err=True)
+    return settings
 
 
 def _migrate(settings: Settings) -> None:

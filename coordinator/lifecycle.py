@@ -63,9 +63,13 @@ class CampaignEvent(StrEnum):
 
 
 class BlockEvent(StrEnum):
-    """What happens to a block. ``retry``: the attempt ended and another one follows."""
+    """What happens to a block.
+
+    ``withdraw``: it goes to another host, unclaimed; ``retry``: its attempt ended and another one follows.
+    """
 
     DISPATCH = "dispatch"
+    WITHDRAW = "withdraw"
     CLAIM = "claim"
     RETRY = "retry"
     FINISH = "finish"
@@ -101,6 +105,7 @@ _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
 
 _BLOCK: Mapping[tuple[BlockState, BlockEvent], BlockState] = {
     (BlockState.WAITING, BlockEvent.DISPATCH): BlockState.DISPATCHED,
+    (BlockState.DISPATCHED, BlockEvent.WITHDRAW): BlockState.WAITING,
     (BlockState.DISPATCHED, BlockEvent.CLAIM): BlockState.RUNNING,
     (BlockState.RUNNING, BlockEvent.RETRY): BlockState.WAITING,
     (BlockState.RUNNING, BlockEvent.FINISH): BlockState.DONE,

@@ -85,10 +85,7 @@ def reassign_blocks(store: Store, now: float) -> None:
                 .order_by(BlockRow.index)
             ).all()
             for i, block in enumerate(blocks):
-                block.host = online[i % len(online)].name
-                for attempt in block.attempts:
-                    if attempt.state == AttemptState.DISPATCHED:
-                        attempt.host, attempt.sent_at = block.host, None
+                transitions.move_block(session, block, online[i % len(online)].name)
             names = ", ".join(h.name for h in online)
             transitions.note(session, campaign_id, now, f"{host} is silent: {len(blocks)} blocks moved to {names}")
 
@@ -162,8 +159,8 @@ def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float)
         log.warning("block %s is not sent: %s", attempt.block_id, error)
         return
     with store.write() as session:
-        row = session.get_one(AttemptRow, attempt.id)
-        if row.host == attempt.host:  # it may have moved meanwhile
+        row = session.get(AttemptRow, attempt.id)
+        if row is not None and row.host == attempt.host:  # the block may have moved meanwhile
             row.sent_at = now
 
 

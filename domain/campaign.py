@@ -26,6 +26,7 @@ from domain.problems import InvalidInput, Problem, problems_of
 
 MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns
+MAX_TEXT_BYTES = 16 << 10  # of a written campaign; TOML's parser takes quadratic time over long dotted keys
 MAX_CONNECTIONS = 10_000
 MAX_RATE_PER_S = 5_000_000
 
@@ -137,6 +138,14 @@ class Campaign(Frozen):
     )
     equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
 
+    @field_validator("description")
+    @classmethod
+    def _is_printable(cls, value: str) -> str:
+        # It is printed to terminals and kept in databases: neither takes control characters well.
+        if any(not character.isprintable() and character not in "\n\t" for character in value):
+            raise ValueError("must not hold control characters")
+        return value
+
     @field_validator("datapaths", "workloads", "probes", "hosts", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:
@@ -229,10 +238,14 @@ def read_campaign(data: Mapping[str, Any]) -> Campaign:
 
 def read_campaign_toml(text: str) -> Campaign:
     """Validate a campaign written as TOML. Raises :class:`InvalidInput`."""
+    if len(text.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
+        raise InvalidInput([Problem(field="campaign", message=f"is longer than {MAX_TEXT_BYTES} bytes")])
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and a number of more digits than Python will read
         raise InvalidInput([Problem(field="campaign", message=f"is not TOML: {error}")]) from error
+    except RecursionError:
+        raise InvalidInput([Problem(field="campaign", message="is nested too deeply")]) from None
     return read_campaign(data)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from coordinator import ticker
 from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
-from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -22,7 +22,6 @@ blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
 TOML_TYPE = "application/toml"
 _CSV_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "CSV", "content": {"text/csv": {}}}}
-_CAMPAIGN_BYTES = 64 << 10  # a campaign is a page of text; TOML's parser must not chew on more
 
 
 class CampaignList(BaseModel):
@@ -161,9 +160,7 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
 
 
 def _campaign_of_request() -> Campaign:
-    if (request.content_length or 0) > _CAMPAIGN_BYTES:
-        abort(413, f"a campaign has at most {_CAMPAIGN_BYTES} bytes")
-    request.max_content_length = _CAMPAIGN_BYTES
+    request.max_content_length = MAX_TEXT_BYTES
     try:
         if request.mimetype == TOML_TYPE:
             return read_campaign_toml(request.get_data().decode())
@@ -172,8 +169,6 @@ def _campaign_of_request() -> Campaign:
         data = request.get_json()
     except UnicodeDecodeError as error:
         raise _bad("is not UTF-8") from error
-    except RecursionError:
-        raise _bad("is nested too deeply") from None
     if not isinstance(data, dict):
         raise _bad("must be an object")
     return read_campaign(data)

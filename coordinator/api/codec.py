@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.problems import InvalidInput, Problem, problems_of
 
@@ -99,6 +99,9 @@ def _problems(error: HTTPException) -> tuple[Problem, ...]:
     cause = error.__cause__
     if isinstance(cause, ValidationError):
         return problems_of(cause)
-    if isinstance(error, BadRequest) and request.method not in {"GET", "HEAD"}:
+    if isinstance(error, (BadRequest, RequestEntityTooLarge, UnsupportedMediaType)) and request.method not in {
+        "GET",
+        "HEAD",
+    }:
         return (Problem(field="body", message=error.description or error.name),)
     return ()

@@ -46,6 +46,14 @@ def claim_attempt(session: Session, attempt: AttemptRow, now: float) -> None:
         note(session, campaign.id, now, f"started on {attempt.host}")
 
 
+def move_block(session: Session, block: BlockRow, host: str) -> None:
+    """Give a block that nobody claimed to another host; an attempt that was sent is void, and its number free."""
+    if block.state == BlockState.DISPATCHED:
+        block.state = lifecycle.block_after(BlockState.DISPATCHED, BlockEvent.WITHDRAW)
+        session.delete(block.attempts.pop())
+    block.host = host
+
+
 def end_attempt(
     session: Session,
     attempt: AttemptRow,
