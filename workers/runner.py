@@ -52,12 +52,13 @@ class BlockRunner:
         stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        meter: CpuMeter | None = None,
     ) -> None:
         self.job, self.host = job, host
         self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
         self._workload = host.workloads[job.block.workload]
         self._generator = host.generators[self._plan(1.0).generator]
-        self._cpu = CpuMeter()
+        self._cpu = meter or CpuMeter()
         self._began = clock()
 
     def run(self) -> BlockResult:

@@ -6,16 +6,16 @@ from functools import cache
 from typing import Any
 
 from celery import shared_task
-from probes.session import ProbeSession
-from probes.stream import Stream
 
 import probes.catalog
 import workers.datapaths
 import workers.workloads
 from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, Phase
 from domain.registry import discover
-from domain.trial import BlockResult, TelemetryAccount
+from domain.trial import BlockResult
 from probes.base import Probe
+from probes.session import ProbeSession
+from probes.stream import Stream
 from workers.capabilities import fingerprint
 from workers.config import WorkerSettings
 from workers.coordinator import Coordinator
@@ -57,10 +57,9 @@ class Worker:
     ) -> BlockResult:
         """Run a claimed block on this host."""
         sweep(LEDGER_DIR)  # what an attempt that was killed here has left
-        failed = self.session.start(job.probes)
-        for probe, reason in failed.items():
-            log.warning("probe %s does not start: %s", probe, reason)
-        before = self.stream.account()
+        for name, why in self.session.start(job.probes).items():
+            log.warning("probe %s does not start: %s", name, why)
+        self.stream.take_account(0)  # what an earlier block left over is not this one's
         host = Host(
             name=self.settings.host,
             ledger=self.ledger,
@@ -71,15 +70,9 @@ class Worker:
             telemetry=self.stream,
         )
         result = BlockRunner(job, host, progress=progress, stop=stop).run()
-        self.stream.flush(FLUSH_S)
-        after = self.stream.account()
-        notes = [after.missing, *(f"probe {probe}: {reason}" for probe, reason in failed.items())]
-        account = TelemetryAccount(
-            produced=after.produced - before.produced,
-            delivered=after.delivered - before.delivered,
-            lost=after.lost - before.lost,
-            missing="; ".join(filter(None, notes))[:500],
-        )
+        account = self.stream.take_account(FLUSH_S)
+        notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
+        account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})
         return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
 
 

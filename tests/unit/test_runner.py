@@ -13,6 +13,7 @@ from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.trial import Block, Counters, Reason, TrialResult
 from probes.base import LabView
+from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import LabSpec
 from workers.origin import Answer
@@ -125,6 +126,21 @@ class FakeTelemetry:
         self.points.append(point)
 
 
+class FakeMeter(CpuMeter):
+    """A second passes between snapshots, half of it busy, of which the first slices' ``steal`` is stolen."""
+
+    def __init__(self, faults: dict[str, Any]) -> None:
+        super().__init__()
+        self.faults, self.snapshots = faults, 0
+
+    def snapshot(self) -> CpuSnapshot:
+        self.snapshots += 1
+        n = self.snapshots
+        steal = n * self.faults.get("steal_ticks", 0)
+        host = HostTicks(cpus=2, user=50 * n, system=30 * n, irq=0, softirq=20 * n, steal=steal, idle=100 * n)
+        return CpuSnapshot(float(n), host, {(1, 1): n * self.faults.get("foreign_ticks", 0)})
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -167,7 +183,9 @@ def run(world: World, **how: Any) -> dict[str, TrialResult]:
     )
     # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
     ticks = iter(range(1_000_000))
-    runner = BlockRunner(job(), host, clock=lambda: next(ticks) / 10, sleep=lambda _: None, **how)
+    runner = BlockRunner(
+        job(), host, clock=lambda: next(ticks) / 10, sleep=lambda _: None, meter=FakeMeter(world.faults), **how
+    )
     try:
         return {trial.datapath: trial for trial in runner.run().trials}
     finally:
@@ -175,8 +193,7 @@ def run(world: World, **how: Any) -> dict[str, TrialResult]:
 
 
 def reasons(trials: dict[str, TrialResult]) -> dict[str, set[Reason]]:
-    # The machine that runs this test may be busy; its weather is not what is tested here.
-    return {label: set(t.validity.reasons) - {Reason.STEAL, Reason.INTERFERENCE} for label, t in trials.items()}
+    return {label: set(trial.validity.reasons) for label, trial in trials.items()}
 
 
 def test_slices_run_in_the_planned_order_after_warm_up(world: World) -> None:
@@ -241,3 +258,20 @@ def test_a_stop_ends_the_block_and_removes_the_labs(world: World) -> None:
         run(world, progress=lambda phase, *_: seen.append(phase), stop=lambda: Phase.WARM_UP in seen)
     assert Phase.SLICES not in seen
     assert "lab" in world.log[0]
+
+
+def test_cpu_per_request_is_host_wide_less_the_idle_baseline(world: World) -> None:
+    # Two slices of one second: 2 s busy, of which the idle labs' 1 s per second is taken off: nothing is left.
+    trial = run(world)["fake"]
+    assert trial.cpu.busy_s == pytest.approx(2.0)
+    assert trial.cpu.softirq_s == pytest.approx(0.4)
+    assert trial.idle_cpu_s_per_s == pytest.approx(1.0)
+    assert trial.cpu_us_per_request == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("steal_ticks", "steal"), ("foreign_ticks", "interference")])
+def test_the_weather_is_a_transient_reason(world: World, fault: str, reason: str) -> None:
+    world.faults[fault] = 30
+    for trial in run(world).values():
+        assert trial.validity.reasons == (reason,)
+        assert trial.validity.transient

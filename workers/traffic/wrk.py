@@ -1,11 +1,14 @@
 """Driver of wrk: the closed-loop generator.
 
 Each connection sends its next request when the last answer came, so the durations are service times, never latency
-under load. wrk takes whole seconds only, and opens its connections anew for every slice.
+under load. wrk opens its connections anew for every slice. It takes whole seconds only; SIGINT ends it earlier with
+its usual report, which tells how long it really ran.
 """
 
 import json
+import math
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from workers.workloads.base import GeneratorPlan, TrafficResult
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _POLL_S = 0.05
-_GRACE_S = 5.0  # wrk stops by itself after its duration; much later it hangs
+_GRACE_S = 5.0  # wrk looks every 100 ms whether it shall stop; much later it hangs
 
 
 class Wrk:
@@ -30,16 +33,16 @@ class Wrk:
     def run(
         self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool] = lambda: False
     ) -> TrafficResult:
-        """Run wrk for ``plan.duration_s`` seconds (rounded up to whole ones); a failure is in the result."""
+        """Run wrk for ``plan.duration_s`` seconds; a failure is in the result."""
         if not isinstance(plan.load, ClosedLoad):
             return TrafficResult(failure=f"wrk makes closed loops only, not {plan.load}")
-        seconds = max(1, round(plan.duration_s + 0.49))
+        seconds = math.ceil(plan.duration_s)
         threads = max(1, min(len(os.sched_getaffinity(0)), plan.load.connections))
         argv = ["wrk", f"-t{threads}", f"-c{plan.load.connections}", f"-d{seconds}s", "--timeout", "2s",
                 "-s", str(_SCRIPT), f"http://{host}:{port}{plan.path}"]  # fmt: skip
         before = _children_cpu_s()
         started = time.monotonic()
-        failure, output = _run(argv, netns, started + seconds + _GRACE_S, stop)
+        failure, output = _run(argv, netns, started + plan.duration_s, stop)
         if failure:
             return TrafficResult(failure=failure)
         share = (_children_cpu_s() - before) / (threads * max(time.monotonic() - started, 1e-9))
@@ -66,8 +69,8 @@ def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -
         return TrafficResult(failure=f"wrk printed garbage ({error}): {lines[0][:200]}")
 
 
-def _run(argv: list[str], netns: str, deadline: float, stop: Callable[[], bool]) -> tuple[str, str]:
-    """Run to the end; returns (failure, output), one of them empty."""
+def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> tuple[str, str]:
+    """Run until ``end`` (monotonic); returns (failure, output), one of them empty."""
     try:
         process = subprocess.Popen(
             # nsenter and setpriv replace themselves; wrk dies with us, and its namespace is swept in any case.
@@ -76,16 +79,21 @@ def _run(argv: list[str], netns: str, deadline: float, stop: Callable[[], bool])
         )  # fmt: skip
     except OSError as error:
         return f"wrk did not start: {error}", ""
+    told = False
     try:
         while True:
+            now = time.monotonic()
             try:
-                output, _ = process.communicate(timeout=_POLL_S)
+                output, _ = process.communicate(timeout=_POLL_S if told else min(_POLL_S, max(end - now, 0.001)))
                 break
             except subprocess.TimeoutExpired:
                 if stop():
                     return "stopped", ""
-                if time.monotonic() > deadline:
-                    return "wrk did not end in time", ""
+            if time.monotonic() > end + _GRACE_S:
+                return "wrk did not end in time", ""
+            if time.monotonic() >= end and not told:
+                told = True
+                process.send_signal(signal.SIGINT)
     finally:
         if process.poll() is None:
             process.kill()
