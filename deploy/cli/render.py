@@ -16,7 +16,7 @@ NONE = "–"
 LIMIT = "direct"
 _GAP = 2
 _INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
-_MOST_DETAILS = 12  # invalid trials printed one by one; --json has them all
+_MOST_DETAILS = 12  # failed attempts printed one by one; --json has them all
 _STYLES = {
     VerdictWord.FASTER: "green",
     VerdictWord.SLOWER: "red",
@@ -158,16 +158,20 @@ def _print_verdicts(report: CampaignReport, console: Console) -> None:
 
 
 def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
+    """A line per cell and reason, with the first such trial's numbers; --json has every trial."""
     if not invalid:
         return
     console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for trial in invalid[:_MOST_DETAILS]:
-        reasons = ", ".join(reason.value for reason in trial.reasons)
-        where = f"{trial.datapath}, {trial.workload} at {trial.level}, block {trial.block}, attempt {trial.attempt}"
-        detail = f" ({'; '.join(trial.details)})" if trial.details else ""
-        _print_item(f"{where}: [red]{reasons}[/red]{escape(detail)}", console)
-    if len(invalid) > _MOST_DETAILS:
-        _print_item(f"and {len(invalid) - _MOST_DETAILS} more; --json has them all", console)
+    alike: dict[tuple[object, ...], list[InvalidTrial]] = {}
+    for trial in invalid:
+        alike.setdefault((trial.datapath, trial.workload, trial.level, trial.reasons), []).append(trial)
+    for first, *others in alike.values():
+        reasons = ", ".join(reason.value for reason in first.reasons)
+        where = f"{first.datapath}, {first.workload} at {first.level}"
+        which = f"block {first.block}, attempt {first.attempt}"
+        which = f"{len(others) + 1} trials, first {which}" if others else which
+        details = f": {'; '.join(first.details)}" if first.details else ""
+        _print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
 
 
 def _print_failed(report: CampaignReport, console: Console) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "c
 class FakeStack:
     """Stands in for the private stack; ``on_watch`` is what happens while the campaign runs."""
 
-    entered: list["FakeStack"]
+    entered: ClassVar[list["FakeStack"]]
     on_enter = on_watch = staticmethod(lambda: None)
 
     def __init__(self, state_dir, *, port=8400):
@@ -75,7 +76,7 @@ class Fake:
 @pytest.fixture
 def stack(monkeypatch):
     class Stack(FakeStack):
-        entered = []
+        entered: ClassVar[list[FakeStack]] = []
 
     monkeypatch.setattr(deploy.cli.local, "PrivateStack", Stack)
     return Stack

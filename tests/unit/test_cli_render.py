@@ -69,7 +69,21 @@ def test_four_datapaths_at_three_loads_fit_80_columns_side_by_side():
         start = rows.index([level, load])
         assert rows[start + 1] == ["requests/s", "50,000", "50,500", "95,000", "100,000"]
         assert rows[start + 2] == ["×", "tproxy", NONE, "1.01", "1.90", "2.00"]
-        assert rows[start + 3] == "95 % interval – 0.96 – 1.06 1.85 – 1.95 1.95 – 2.05".split()
+        assert rows[start + 3] == [
+            "95",
+            "%",
+            "interval",
+            NONE,
+            "0.96",
+            "–",
+            "1.06",
+            "1.85",
+            "–",
+            "1.95",
+            "1.95",
+            "–",
+            "2.05",
+        ]
         assert rows[start + 4] == ["CPU", "µs/request", "30.0", "29.7", "15.8", "15.0"]
         assert rows[start + 5][:3] == ["share", "of", "direct"]
         assert rows[start + 5][3::2] == ["50", "50", "95", "100"]
@@ -105,7 +119,7 @@ def test_a_cell_without_a_valid_trial_shows_a_dash_never_a_zero():
     rows = [line.split() for line in printed(reference_report(results=[cell("tproxy"), empty], verdicts=[]))]
     assert ["requests/s", "50,000", NONE] in rows
     assert ["CPU", "µs/request", "30.0", NONE] in rows
-    assert "valid trials 6 of 6 0 of 6".split() in rows
+    assert ["valid", "trials", "6", "of", "6", "0", "of", "6"] in rows
 
 
 def test_latency_is_shown_for_open_loads_only():
@@ -127,17 +141,28 @@ def test_what_does_not_count_is_told():
         telemetry=TelemetryAccount(produced=1200, delivered=1100, lost=100, missing="InfluxDB was away"),
     )  # fmt: skip
     text = "\n".join(printed(report, width=200))
-    assert "tproxy, http_keepalive at high, block 3, attempt 2: bypassed, leaked (0 of 58011 requests)" in text
+    assert "tproxy, http_keepalive at high: bypassed, leaked (block 3, attempt 2: 0 of 58011 requests)" in text
     assert "block 1, attempt 1 on vm: the lease expired" in text
     assert "Telemetry is missing: InfluxDB was away" in text
     assert "1,200 points produced, 1,100 delivered, 100 lost" in text
 
 
-def test_a_long_list_of_invalid_trials_is_cut_and_says_so():
-    trial = InvalidTrial(trial="t", block=0, attempt=1, datapath="tproxy", workload="http_keepalive", level="low",
-                         reasons=(Reason.DROPS,))  # fmt: skip
-    lines = printed(reference_report(invalid=[trial] * 30))
-    assert sum("drops" in line for line in lines) == 12
+def test_invalid_trials_alike_share_a_line_with_their_number():
+    def invalid(block, reason):
+        return InvalidTrial(trial=f"t{block}", block=block, attempt=1, datapath="tproxy", workload="http_keepalive",
+                            level="low", reasons=(reason,), details=(f"detail {block}",))  # fmt: skip
+
+    trials = [*(invalid(block, Reason.DROPS) for block in range(30)), invalid(31, Reason.STEAL)]
+    lines = printed(reference_report(invalid=trials), width=120)
+    assert "Invalid trials: 31, not analysed" in lines
+    assert "  tproxy, http_keepalive at low: drops (30 trials, first block 0, attempt 1: detail 0)" in lines
+    assert "  tproxy, http_keepalive at low: steal (block 31, attempt 1: detail 31)" in lines
+
+
+def test_a_long_list_of_failed_attempts_is_cut_and_says_so():
+    failed = FailedAttempt(block=0, attempt=1, host="vm", reason="the lease expired")
+    lines = printed(reference_report(failed_attempts=[failed] * 30))
+    assert sum("expired" in line for line in lines) == 12
     assert any("and 18 more" in line for line in lines)
 
 
