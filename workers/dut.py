@@ -12,6 +12,8 @@ from workers.lab import Lab
 MARK = 1  # of packets that the DUT delivers locally though they are addressed elsewhere
 LOCAL_TABLE = 100
 
+_ROUTED_PATH = ("net/ipv4/ip_forward", "net/ipv4/tcp_early_demux")
+
 
 class ClosedPath:
     """The routed path of a DUT, shut. Every packet that would have taken it is dropped and counted by the kernel."""
@@ -32,13 +34,15 @@ class ClosedPath:
 def closed_path(lab: Lab) -> Iterator[ClosedPath]:
     """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
 
-    The kernel counts each such packet in ``Ip: InAddrErrors`` (net/ipv4/route.c, ip_error).
+    The kernel counts each such packet in ``Ip: InAddrErrors`` (net/ipv4/route.c, ip_error). Early demultiplexing goes
+    too: it would find a proxy's standing connections past rules that are gone. Steered packets never use it.
     """
+    shut, open_again = (dict.fromkeys(_ROUTED_PATH, value) for value in "01")
     with ExitStack() as stack:
         snmp = netns.open_in(lab.dut_ns, "snmp")
         stack.callback(os.close, snmp)
-        netns.call_in(lab.dut_ns, lambda: netns.write_sysctls({"net/ipv4/ip_forward": "0"}))
-        stack.callback(netns.call_in, lab.dut_ns, lambda: netns.write_sysctls({"net/ipv4/ip_forward": "1"}))
+        stack.callback(netns.call_in, lab.dut_ns, lambda: netns.write_sysctls(open_again))
+        netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(shut))
         yield ClosedPath(snmp)
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workers.lab import Lab, LabError, Process
+from workers.lab import Lab, LabError
+from workers.process import Process
 
 LISTEN_PORT = 15001
 START_TIMEOUT_S = 5.0

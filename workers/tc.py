@@ -1,9 +1,11 @@
 """tc filters: BPF programs at the ingress of a DUT's devices."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.instance import Instance
 from workers import netns
@@ -32,7 +34,7 @@ def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterat
     def detach() -> None:
         with IPRoute() as ip:
             for role in reversed(done):
-                if ip.get_qdiscs(index=lab.ifindex(role)):
+                with contextlib.suppress(NetlinkError):  # somebody has removed it: so it is gone
                     ip.tc("del", "clsact", index=lab.ifindex(role))
 
     try:

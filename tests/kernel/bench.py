@@ -1,0 +1,159 @@
+"""A lab with an origin that remembers its clients, for the tests of datapaths."""
+
+import contextlib
+import http.client
+import os
+import random
+import socket
+import string
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpf import instance
+from bpf.loader import BpfError
+from domain.trial import Counters
+from workers import netns, ownership
+from workers.datapaths.base import Attachment, Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.ownership import Ledger
+
+_NGINX = """\
+daemon off;
+pid {run_dir}/nginx.pid;
+error_log stderr;
+worker_processes 2;
+user root;
+events {{ }}
+http {{
+    log_format client "$remote_addr";
+    access_log {run_dir}/clients.log client;
+    server {{
+        listen 80;
+        location / {{ return 200 "hello"; }}
+    }}
+}}
+"""
+BODY = b"hello"
+
+
+@dataclass
+class Bench:
+    """One lab, its datapath in force and its origin listening."""
+
+    lab: Lab
+    attachment: Attachment
+
+    def counters(self) -> Counters:
+        return self.attachment.counters()
+
+    def get(self, requests: int = 1, timeout_s: float = 2.0) -> int:
+        """Requests on one connection from the client's namespace; returns how many were answered."""
+
+        def talk() -> int:
+            answered = 0
+            connection = http.client.HTTPConnection(self.lab.server_address, self.lab.origin_port, timeout=timeout_s)
+            with contextlib.closing(connection), contextlib.suppress(OSError):
+                for _ in range(requests):
+                    connection.request("GET", "/")
+                    answered += connection.getresponse().read() == BODY
+            return answered
+
+        return netns.call_in(self.lab.client_ns, talk)
+
+    def clients_seen(self) -> list[str]:
+        """The client's address of each request that reached the origin."""
+        return (self.lab.run_dir / "clients.log").read_text().split()
+
+    def in_dut(self, *argv: str) -> str:
+        return netns.run_in(self.lab.dut_ns, argv)
+
+    def connection(self) -> socket.socket:
+        """A standing connection from the client's namespace."""
+        address = (self.lab.server_address, self.lab.origin_port)
+        return netns.call_in(self.lab.client_ns, lambda: socket.create_connection(address, timeout=1))
+
+
+def new_tag() -> str:
+    return "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
+
+
+@contextmanager
+def bench(datapath: Datapath, directory: Path) -> Iterator[Bench]:
+    """Build a lab with ``datapath`` in force; afterwards insists that nothing of it is left."""
+    tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
+    programs: set[int] = set()
+    with ExitStack() as stack:
+        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), Ledger(directory)))
+        inodes = set(lab.view().netns.values())
+        start_origin(lab)
+        attachment = stack.enter_context(datapath.attached(lab))
+        programs = own_programs()
+        yield Bench(lab, attachment)
+    assert_nothing_left(tag, inodes, directory)
+    assert_unloaded(programs - own_programs())
+    # Only a compiled module stays open, for the next lab.
+    still = set(os.listdir("/proc/self/fd")) - descriptors
+    assert all("bpf-map" in _target(fd) for fd in still), [_target(fd) for fd in still]
+
+
+def start_origin(lab: Lab) -> None:
+    config = lab.run_dir / "nginx.conf"
+    config.write_text(_NGINX.format(run_dir=lab.run_dir))
+    process = lab.spawn("server", ["nginx", "-p", str(lab.run_dir), "-c", str(config)], task_role="origin")
+    deadline = time.monotonic() + 5
+    while not netns.call_in(lab.server_ns, lambda: _listens(lab)):
+        assert process.poll() is None, process.output()
+        assert time.monotonic() < deadline, "nginx does not listen"
+        time.sleep(0.005)
+
+
+def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
+    assert netns.names(f"sd-{tag}") == []
+    assert ownership.processes_in(inodes) == []
+    assert list(ownership.RUN_ROOT.glob(f"{tag}*")) == []
+    assert list(directory.glob("*")) == []
+
+
+def own_programs() -> set[int]:
+    """The ids of the BPF programs that this process holds."""
+    ids = set()
+    for fd in os.listdir("/proc/self/fdinfo"):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines():
+                if line.startswith("prog_id:"):
+                    ids.add(int(line.split()[1]))
+    return ids
+
+
+def assert_unloaded(programs: set[int]) -> None:
+    deadline = time.monotonic() + 5
+    while loaded := [program for program in programs if _is_loaded(program)]:
+        assert time.monotonic() < deadline, f"BPF programs still loaded: {loaded}"
+        time.sleep(0.01)  # the kernel frees a program after a grace period
+
+
+def _is_loaded(program: int) -> bool:
+    prog_get_fd_by_id = 13
+    try:
+        os.close(instance._bpf(prog_get_fd_by_id, struct.pack("=III", program, 0, 0), "program"))
+    except BpfError as error:
+        if "ENOENT" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _listens(lab: Lab) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((lab.server_address, lab.origin_port)) == 0
+
+
+def _target(fd: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return "bpf-map, gone meanwhile"

@@ -1,0 +1,89 @@
+"""The datapath ebpf_redirect on the real kernel, whole and broken on purpose."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.bench import bench
+from workers import netns
+from workers.datapaths.base import DatapathError
+from workers.datapaths.ebpf_redirect import EbpfRedirect
+from workers.lab import LabSpec, built
+from workers.ownership import Ledger
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+@pytest.fixture(scope="module")
+def datapath() -> EbpfRedirect:
+    return EbpfRedirect()  # compiles once
+
+
+def test_it_carries_and_counts_traffic(datapath: EbpfRedirect, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get(20) == 20
+        assert b.get(5) == 5
+        c = b.counters()
+        assert c.packets is not None
+        assert 25 <= c.packets <= 25 * 3 + 20
+        assert c.connections == 2
+        assert c.bytes is not None
+        assert c.bytes == 25 * _response_bytes(b.lab.server_address, b.lab.client_ns)
+        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+        assert set(b.clients_seen()) == {b.lab.client_address}
+
+
+def test_it_decrements_the_time_to_live(datapath: EbpfRedirect, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+
+        def connect() -> int:
+            with socket.socket() as client:
+                client.settimeout(0.5)
+                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+                return client.connect_ex((b.lab.server_address, b.lab.origin_port))
+
+        assert netns.call_in(b.lab.client_ns, connect) != 0
+        assert b.counters().dropped_packets > 0
+        assert b.counters().leaked_packets == 0
+
+
+def test_netfilter_and_routing_see_none_of_it(datapath: EbpfRedirect, tmp_path: Path) -> None:
+    rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
+    with bench(datapath, tmp_path) as b:
+        netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
+        assert b.get(3) == 3
+        assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
+
+
+@pytest.mark.parametrize("role", ["dut_client", "dut_server"])
+def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirect, tmp_path: Path, role: str) -> None:
+    with bench(datapath, tmp_path) as b:
+        with b.connection() as standing:
+            b.in_dut("tc", "qdisc", "del", "dev", b.lab.devices[role], "clsact")
+            standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            with pytest.raises(TimeoutError):
+                standing.recv(100)
+        assert b.get(timeout_s=0.3) == 0
+        assert b.counters().leaked_packets > 0
+        if role == "dut_client":
+            assert b.clients_seen() == []
+
+
+def test_a_taken_hook_leaves_nothing_in_force(datapath: EbpfRedirect, tmp_path: Path) -> None:
+    with built(LabSpec("zzzzzz", "ebpf_redirect", 0), Ledger(tmp_path)) as lab:
+        netns.run_in(lab.dut_ns, ["tc", "qdisc", "add", "dev", lab.devices["dut_server"], "clsact"])
+        with pytest.raises(DatapathError), datapath.attached(lab):
+            pytest.fail("must not be attached")
+        listing = netns.run_in(lab.dut_ns, ["tc", "filter", "show", "dev", lab.devices["dut_client"], "ingress"])
+        assert listing.strip() == ""
+        assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
+
+
+def _response_bytes(address: str, client_ns: str) -> int:
+    def ask() -> int:
+        with socket.create_connection((address, 80), timeout=2) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            return len(client.recv(65536))
+
+    return netns.call_in(client_ns, ask)

@@ -1,0 +1,137 @@
+"""The lab on the real kernel: complete, alike, silent when idle, and gone afterwards."""
+
+import os
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.bench import assert_nothing_left, new_tag
+from workers import netns, offloads
+from workers.lab import DEVICES, Lab, LabError, LabSpec, built
+from workers.ownership import RUN_ROOT, Ledger
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+def test_the_client_reaches_the_server_through_the_dut(tmp_path: Path) -> None:
+    tag = new_tag()
+    with built(LabSpec(tag, "direct", 0), Ledger(tmp_path)) as lab:
+        inodes = set(lab.view().netns.values())
+        listener = netns.call_in(lab.server_ns, lambda: socket.create_server((lab.server_address, lab.origin_port)))
+        with listener:
+            address = (lab.server_address, lab.origin_port)
+            with netns.call_in(lab.client_ns, lambda: socket.create_connection(address, timeout=2)):
+                connection, (peer, _) = listener.accept()
+                connection.close()
+        assert peer == lab.client_address
+        packets = device_packets(lab)
+        assert packets["dut_client"] >= 3
+        assert packets["dut_server"] >= 2
+    assert_nothing_left(tag, inodes, tmp_path)
+
+
+def test_names_tell_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> None:
+    lab = Lab(LabSpec("abc123", "a" * 32 + "#2", 8), Ledger(tmp_path))
+    assert lab.client_ns == f"sd-abc123-8{'a' * 32}-2-client"
+    assert all(len(name) <= 15 for name in lab.devices.values())
+    assert len({*lab.devices.values()}) == 4
+    assert list(tmp_path.iterdir()) == [], "nothing is owned before it is built"
+
+
+@pytest.mark.parametrize(
+    ("tag", "label", "position"),
+    [("ABC123", "direct", 0), ("abc12", "direct", 0), ("abc123", "../x", 0), ("abc123", "direct", 9)],
+)
+def test_a_spec_that_could_not_be_named_is_refused(tag: str, label: str, position: int) -> None:
+    with pytest.raises(ValueError, match=r"tag|label|position"):
+        LabSpec(tag, label, position)
+
+
+def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
+    tag, ledger = new_tag(), Ledger(tmp_path)
+    with ExitStack() as stack:
+        labs = [stack.enter_context(built(LabSpec(tag, "direct", position), ledger)) for position in range(4)]
+        views = [lab.view() for lab in labs]
+        assert len({inode for view in views for inode in view.netns.values()}) == 12
+        assert len({lab.server_address for lab in labs}) == 4
+        before = [device_packets(lab) for lab in labs]
+        time.sleep(1.2)
+        assert [device_packets(lab) for lab in labs] == before
+        assert sum(sum(packets.values()) for packets in before) == 0
+    assert netns.names(f"sd-{tag}") == []
+
+
+def test_a_block_of_four_labs_is_built_and_removed_quickly(tmp_path: Path) -> None:
+    tag, ledger, started = new_tag(), Ledger(tmp_path), time.monotonic()
+    with ExitStack() as stack:
+        for position in range(4):
+            stack.enter_context(built(LabSpec(tag, "direct", position), ledger))
+    assert time.monotonic() - started < 1.5
+
+
+def test_offloads_are_set_alike_and_read_back(tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+        assert dict(lab.offloads) == offloads.DEFAULTS
+        changed = offloads.DEFAULTS | {"tso": False, "gro": True}
+        for role in DEVICES:
+            place, device = lab.netns_of(DEVICES[role]), lab.devices[role]
+            assert netns.call_in(place, lambda device=device: offloads.set_offloads(device, changed)) == changed
+
+
+def test_a_lab_that_cannot_be_completed_is_undone(tmp_path: Path) -> None:
+    tag, ledger = new_tag(), Ledger(tmp_path)
+    taken = f"sd-{tag}-0direct-server"
+    netns.create(taken)
+    try:
+        with pytest.raises(LabError, match="File exists"), built(LabSpec(tag, "direct", 0), ledger):
+            pytest.fail("must not be built")
+        assert not [name for name in netns.names(f"sd-{tag}") if name != taken]
+        assert list(RUN_ROOT.glob(f"{tag}*")) == []
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        netns.remove(taken)
+
+
+def test_programs_run_in_their_namespace_and_end_with_the_lab(tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+        process = lab.spawn("dut", ["sh", "-c", "readlink /proc/self/ns/net; sleep 60 & sleep 61"], task_role="proxy")
+        deadline = time.monotonic() + 5
+        while len(lab.view().tasks["proxy"]) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        tasks = lab.view().tasks["proxy"]
+        assert len(tasks) == 3, "the shell and its two children"
+        assert process.output().strip() == f"net:[{netns.inode(lab.dut_ns)}]"
+    assert process.returncode is not None
+    assert not [task for task in tasks if os.path.exists(f"/proc/{task}") and _state(task) not in "ZX"]
+
+
+def test_a_program_that_does_not_exist_says_so(tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+        process = lab.spawn("dut", ["no-such-program"], task_role=None)
+        assert process.wait(5) != 0
+        assert "no-such-program" in process.output()
+
+
+def device_packets(lab: Lab) -> dict[str, int]:
+    """Packets received and sent, by device."""
+    packets = {}
+    for role, place in DEVICES.items():
+        fd = netns.open_in(lab.netns_of(place), "dev")
+        try:
+            for line in os.read(fd, 65536).decode().splitlines()[2:]:
+                name, _, numbers = line.partition(":")
+                if name.strip() == lab.devices[role]:
+                    packets[role] = int(numbers.split()[1]) + int(numbers.split()[9])
+        finally:
+            os.close(fd)
+    return packets
+
+
+def _state(task: int) -> str:
+    try:
+        return Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
