@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any, NoReturn
 
+from apiflask import HTTPError
 from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
@@ -23,13 +24,14 @@ class ErrorBody(BaseModel):
 
 
 class StrictJson(DefaultJSONProvider):
-    """JSON as RFC 8259 has it: no NaN or Infinity, no repeated names, numbers that fit a double."""
+    """JSON as RFC 8259 has it: UTF-8, no NaN or Infinity, no repeated names, numbers that fit a double."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Raises ``ValueError``."""
+        text = s.decode() if isinstance(s, bytes) else s  # json would guess UTF-16 and UTF-32 too
         try:
             return json.loads(
-                s, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite, **kwargs
+                text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite, **kwargs
             )
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
@@ -84,6 +86,13 @@ def register_errors(app: Flask) -> None:
     def _invalid(error: InvalidInput) -> Response:
         return error_response(422, "the input was refused", error.problems)
 
+    @app.errorhandler(HTTPError)
+    def _refused(error: HTTPError) -> Response:
+        # APIFlask raises its own error from pydantic's; pydantic's says more.
+        cause = error.__cause__
+        problems = problems_of(cause) if isinstance(cause, ValidationError) else ()
+        return error_response(error.status_code, "the input was refused" if problems else error.message, problems)
+
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | HTTPException:
         if not request.path.startswith("/api/"):
@@ -95,10 +104,6 @@ def register_errors(app: Flask) -> None:
 
 
 def _problems(error: HTTPException) -> tuple[Problem, ...]:
-    # APIFlask raises its own error from pydantic's; ours says more.
-    cause = error.__cause__
-    if isinstance(cause, ValidationError):
-        return problems_of(cause)
     if isinstance(error, (BadRequest, RequestEntityTooLarge, UnsupportedMediaType)) and request.method not in {
         "GET",
         "HEAD",
