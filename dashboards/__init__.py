@@ -1,0 +1,1 @@
+"""Grafana: the dashboard, the generator that writes it, and its provisioning."""

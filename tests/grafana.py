@@ -1,0 +1,39 @@
+"""The dashboard's queries, as Grafana would send them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+MACROS = {"$timeFilter": "time >= now() - 15m", "$__interval": "1s"}
+
+
+def templates(dashboard: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What each panel, variable and annotation asks: its name, and its query before substitution."""
+    panels = [
+        (f"{panel['title']} {target['refId']}", target["query"])
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+    ]
+    variables = [(f"variable {variable['name']}", variable["query"]) for variable in dashboard["templating"]["list"]]
+    annotations = [(f"annotation {one['name']}", one["query"]) for one in dashboard["annotations"]["list"]]
+    return panels + variables + annotations
+
+
+def substituted(template: str, values: Mapping[str, str]) -> str:
+    """The query with its variables' values in place; a value may be a regular expression, as Grafana makes it."""
+    for name, value in MACROS.items():
+        template = template.replace(name, value)
+    query = re.sub(r"\$([a-z]+)\b", lambda match: values[match.group(1)], template)
+    assert not re.search(r"\$\w", query), query
+    return query
+
+
+def rows(url: str, database: str, statement: str) -> list[dict[str, Any]]:
+    """The series that InfluxDB answers. Fails when it refuses."""
+    response = httpx.post(f"{url}/query", params={"db": database}, data={"q": statement})
+    response.raise_for_status()
+    (result,) = response.json()["results"]
+    assert "error" not in result, result
+    return list(result.get("series", []))
