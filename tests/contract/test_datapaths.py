@@ -1,0 +1,100 @@
+"""Every datapath that is discovered meets its contract, and so does the fake."""
+
+import inspect
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+import workers.datapaths
+from domain.jobs import Feature, HostCapabilities
+from domain.registry import discover
+from workers.datapaths._fake import FakeDatapath
+from workers.datapaths.base import Datapath, DatapathError
+from workers.lab import Lab, LabSpec
+from workers.ownership import Ledger
+
+FUNCTIONS = {"forward", "steer", "splice", "balance", "filter", "shape"}
+ROOT = Path(workers.datapaths.__file__).parent.parent.parent
+DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
+EVERY = pytest.mark.parametrize("datapath", [*DATAPATHS.values(), FakeDatapath()], ids=lambda d: d.name)
+
+
+def test_the_four_of_the_first_release_are_found_and_the_fake_is_not() -> None:
+    assert {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"} <= set(DATAPATHS)
+    assert "fake" not in DATAPATHS
+
+
+@EVERY
+def test_it_says_what_it_is(datapath: Datapath) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]{0,31}", datapath.name)
+    assert datapath.function in FUNCTIONS
+    assert datapath.summary.endswith(".")
+    assert len(datapath.summary) < 120
+
+
+@EVERY
+def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
+    methods = {name for name, _ in inspect.getmembers(type(datapath), inspect.isfunction) if not name.startswith("_")}
+    assert methods == {"missing", "attached"}
+
+
+@EVERY
+def test_it_lacks_nothing_where_everything_is(datapath: Datapath) -> None:
+    assert datapath.missing(_host(present=True)) == []
+
+
+@EVERY
+def test_it_says_in_sentences_what_it_lacks(datapath: Datapath) -> None:
+    lacking = datapath.missing(_host(present=False))
+    assert lacking
+    assert all("because of the test" in sentence for sentence in lacking)
+
+
+@EVERY
+def test_each_feature_that_it_needs_is_one_that_hosts_are_probed_for(datapath: Datapath) -> None:
+    assert not [sentence for sentence in datapath.missing(_host(present=True)) if "not known" in sentence]
+
+
+@EVERY
+def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
+    assert datapath.missing(HostCapabilities(host="h"))
+
+
+@pytest.mark.parametrize("name", [name for name in DATAPATHS if name.startswith("ebpf_")])
+def test_its_c_source_bears_its_name_and_licence(name: str) -> None:
+    text = (ROOT / f"bpf/datapaths/{name}.c").read_text()
+    assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n")
+
+
+@pytest.mark.parametrize("name", list(DATAPATHS))
+def test_it_never_sleeps_times_or_polls(name: str) -> None:
+    source = (ROOT / f"workers/datapaths/{name}.py").read_text()
+    assert not re.search(r"^(import time|from time )", source, re.MULTILINE)
+
+
+def test_the_fake_attaches_counts_and_undoes(tmp_path: Path) -> None:
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath()
+    with fake.attached(lab) as attachment:
+        assert isinstance(fake.attached(lab), AbstractContextManager)
+        attachment.cross(packets=3, payload_bytes=10, connections=1)
+        assert attachment.counters().packets == 3
+        attachment.broken = "cut"
+        with pytest.raises(DatapathError, match="cut"):
+            attachment.counters()
+    assert fake.attachments == {}
+
+
+def test_the_fake_can_refuse(tmp_path: Path) -> None:
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath(refuse="no")
+    with pytest.raises(DatapathError, match="no"), fake.attached(lab):
+        pytest.fail("must not be attached")
+
+
+def _host(*, present: bool) -> HostCapabilities:
+    from workers.capabilities import PROGRAMS, TRIES
+
+    names = ["root", "kernel_headers", *(f"program.{name}" for name in PROGRAMS), *(one.name for one in TRIES)]
+    reason = "" if present else "because of the test."
+    return HostCapabilities(host="h", features=tuple(Feature(name=n, present=present, reason=reason) for n in names))
