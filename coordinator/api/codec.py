@@ -26,6 +26,8 @@ class ErrorBody(BaseModel):
 class StrictJson(DefaultJSONProvider):
     """JSON as RFC 8259 has it: UTF-8, no NaN or Infinity, no repeated names, numbers that fit a double."""
 
+    sort_keys = False  # low, medium, high is the campaign's order of levels, not the alphabet's
+
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Raises ``ValueError``."""
         text = s.decode() if isinstance(s, bytes) else s  # json would guess UTF-16 and UTF-32 too
