@@ -1,0 +1,172 @@
+"""The private stack with its real servers: up, used, broken, interrupted, and gone without a trace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from deploy.stack import PrivateStack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+
+SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]
+LEDGERS = Path("/run/showdown/ledger")
+SERVERS = ("redis-server", "influxd", "coordinator", "ticker", "worker")
+ONE_LONG_BLOCK = """
+name = "interrupted"
+datapaths = ["direct"]
+blocks = 1
+slices = 60
+slice_s = 1.0
+warm_up_s = 0.0
+[levels]
+low = "closed(2)"
+"""
+
+
+@pytest.fixture
+def environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
+
+
+def wait_until(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def parent_of(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return 0
+
+
+def descendants(pid):
+    """Every living process below ``pid``; the stack's children stay below it even in groups of their own."""
+    below, grew = {pid}, True
+    while grew:
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        found = below | {one for one in pids if parent_of(one) in below}
+        grew, below = found != below, found
+    return below - {pid}
+
+
+def alive(pids):
+    return {pid for pid in pids if parent_of(pid) or Path(f"/proc/{pid}").exists()}
+
+
+def listening(pids):
+    """(address, pid) of every TCP socket on which one of ``pids`` listens."""
+    listing = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return {(row[3], pid) for row in rows for pid in pids if f"pid={pid}," in row[-1]}
+
+
+def labs_of(pid):
+    """Namespaces that the ledgers of ``pid``'s descendants name."""
+    ours = descendants(pid)
+    names = set()
+    for path in LEDGERS.glob("*.json"):
+        entry = json.loads(path.read_text())
+        if entry["owner"]["pid"] in ours:
+            names |= set(entry["netns"])
+    return {name for name in names if Path("/run/netns", name).exists()}
+
+
+def start(arguments, environment):
+    return subprocess.Popen(
+        [*SHOWDOWN, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_everything_is_up_private_and_gone_afterwards(tmp_path, environment):
+    with PrivateStack(tmp_path / "s", environment) as stack:
+        pids = stack.pids
+        assert tuple(pids) == SERVERS
+        everything = {*pids.values(), *(one for pid in pids.values() for one in descendants(pid))}
+        addresses = {address.rpartition(":")[0] for address, _ in listening(everything)}
+        assert addresses == {"127.0.0.1"}
+        assert not any(pid == pids["redis-server"] for _, pid in listening(everything)), "redis has its socket only"
+        assert redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
+        influx = stack.environment["SHOWDOWN_INFLUX_URL"]
+        databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).text
+        assert '["showdown"]' in databases
+        assert httpx.get(f"{stack.url}/api/v1/hosts", trust_env=False).status_code == 401
+        bearer = {"Authorization": f"Bearer {stack.token}"}
+        (host,) = httpx.get(f"{stack.url}/api/v1/hosts", headers=bearer, trust_env=False).json()["hosts"]
+        assert host["online"]
+        stack.watch()
+    assert alive(everything) == set()
+
+
+def test_a_killed_worker_comes_back(tmp_path, environment):
+    with PrivateStack(tmp_path / "s", environment) as stack:
+        log, first = stack.state_dir / "worker.log", stack.pids["worker"]
+        pool = descendants(first)
+        ready = log.read_text().count(" ready.")
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: not alive(pool))
+        wait_until(lambda: (stack.watch(), stack.pids["worker"] != first)[1])
+        wait_until(lambda: log.read_text().count(" ready.") > ready)
+
+
+def test_up_goes_on_with_its_state_where_it_ended(tmp_path, environment):
+    environment["SHOWDOWN_STATE_DIR"] = str(tmp_path / "s")
+    tokens = []
+    for _ in range(2):
+        with start(["up", "--json", "--port", "18455"], environment) as up:
+            announced = json.loads("".join(iter(up.stdout.readline, "}\n")) + "}")
+            tokens.append(announced["token"])
+            children = descendants(up.pid)
+            assert len(children) >= len(SERVERS)
+            up.send_signal(signal.SIGTERM)
+            assert up.wait(30) == 0, up.stderr.read()
+        assert alive(children) == set()
+    assert tokens[0] == tokens[1]
+
+
+def test_nothing_outlives_up_that_is_killed(tmp_path, environment):
+    environment["SHOWDOWN_STATE_DIR"] = str(tmp_path / "s")
+    with start(["up", "--port", "18456"], environment) as up:
+        up.stdout.readline()
+        children = descendants(up.pid)
+        assert len(children) >= len(SERVERS)
+        up.kill()
+    wait_until(lambda: not alive(children))
+
+
+def test_an_interrupted_run_leaves_no_lab_and_no_process(tmp_path, environment):
+    campaign = tmp_path / "interrupted.toml"
+    campaign.write_text(ONE_LONG_BLOCK)
+    environment["TMPDIR"] = str(tmp_path)
+    with start(["run", str(campaign)], environment) as run:
+        labs = wait_until(lambda: run.poll() is None and labs_of(run.pid))
+        children = descendants(run.pid)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(40) == 130, run.stderr.read()
+        assert time.monotonic() - began < 25
+        assert "cancelling" in run.stderr.read()
+    assert [name for name in labs if Path("/run/netns", name).exists()] == []
+    assert alive(children) == set()
+    assert list(tmp_path.glob("showdown-*")) == []
+
+
+def test_a_run_of_an_invalid_campaign_starts_nothing(tmp_path, environment):
+    campaign = tmp_path / "bad.toml"
+    campaign.write_text("blocks = 0")
+    environment["TMPDIR"] = str(tmp_path)
+    done = subprocess.run([*SHOWDOWN, "run", str(campaign)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "  blocks: " in done.stderr
+    assert list(tmp_path.iterdir()) == [campaign]
