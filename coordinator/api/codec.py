@@ -93,7 +93,7 @@ def register_errors(app: Flask) -> None:
         # APIFlask raises its own error from pydantic's; pydantic's says more.
         cause = error.__cause__
         problems = problems_of(cause) if isinstance(cause, ValidationError) else ()
-        return error_response(error.status_code, "the input was refused" if problems else error.message, problems)
+        return error_response(error.status_code, "the input was refused" if problems else error.message or "refused", problems)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | HTTPException:
