@@ -64,7 +64,10 @@ class HaProxy:
         self._stats = stats
 
     def connections_and_bytes(self) -> tuple[int, int]:
-        """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
+        """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`.
+
+        HAProxy adds a connection's bytes when it ends, and every 5 s while it stands (``option contstats``).
+        """
         if self.process.poll() is not None:
             raise ProxyError(f"haproxy ended with status {self.process.returncode}: {self.process.output()[-300:]}")
         try:

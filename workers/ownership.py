@@ -190,8 +190,6 @@ def remove_run_dir(name: str) -> list[str]:
     if not _RUN_DIR.match(name) or not path.is_dir() or path.is_symlink():
         return []
     shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):  # not empty: other labs stand
-        RUN_ROOT.rmdir()
     return [f"run directory {path}"]
 
 
