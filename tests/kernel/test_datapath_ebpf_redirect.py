@@ -34,7 +34,15 @@ def test_it_carries_and_counts_traffic(datapath: EbpfRedirect, tmp_path: Path) -
         assert set(b.clients_seen()) == {b.lab.client_address}
 
 
-def test_it_decrements_the_time_to_live(datapath: EbpfRedirect, tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_it_decrements_the_time_to_live_like_a_router(datapath: EbpfRedirect, tmp_path: Path, role: str) -> None:
+    rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
+    with bench(datapath, tmp_path) as b:
+        netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
+        assert b.get(3, timeout_s=0.5) == 3
+
+
+def test_it_ends_what_has_no_time_left_to_live(datapath: EbpfRedirect, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
 
         def connect() -> int:
