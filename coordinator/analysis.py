@@ -39,7 +39,8 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
 
     ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy.
     """
-    data = _Data(campaign, attempts)
+    drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
+    data = _Data(campaign, attempts, drawn if isinstance(drawn, int) else campaign.seed)
     verdicts = _verdicts(data)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts)},
@@ -73,6 +74,7 @@ class _Data:
 
     campaign: Campaign
     attempts: Sequence[AttemptRecord]
+    bootstrap_seed: int
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
@@ -114,7 +116,7 @@ class _Data:
 
     def seed(self, *words: str) -> tuple[int, int]:
         """A seed for one figure that does not depend on which other figures are computed."""
-        return self.campaign.seed, zlib.crc32("/".join(words).encode())
+        return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
 
 
 def _figure(trial: TrialResult | None, metric: Metric) -> float | None:

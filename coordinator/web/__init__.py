@@ -1,5 +1,10 @@
-"""The web pages."""
+"""The web pages: sign in, submit, watch, read. Thin: decode, call the same functions as REST, render.
 
-from apiflask import APIBlueprint
+Nothing is scripted inline and nothing comes from elsewhere, as the content security policy demands. Pages work
+without JavaScript; htmx only keeps them fresh.
+"""
 
-blueprint = APIBlueprint("web", __name__, enable_openapi=False)
+from coordinator.web import views
+from coordinator.web.entry import blueprint
+
+__all__ = ["blueprint", "views"]

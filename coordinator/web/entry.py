@@ -1,0 +1,100 @@
+"""The blueprint, its errors as pages, and signing in and out."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
+from werkzeug.wrappers import Response
+
+from coordinator import auth
+from coordinator.web.words import FILTERS
+
+blueprint = APIBlueprint(
+    "web",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/web",
+    enable_openapi=False,
+)
+for _name, _filter in FILTERS.items():
+    blueprint.add_app_template_filter(_filter, _name)
+
+
+@blueprint.context_processor
+def _shared() -> dict[str, Any]:
+    return {"signed_in": auth.is_signed_in(), "csrf_field": _csrf_field}
+
+
+def _csrf_field() -> Markup:
+    return Markup('<input type="hidden" name="{}" value="{}">').format(auth.CSRF_FIELD, auth.csrf_token())
+
+
+@blueprint.after_request
+def _private(response: Response) -> Response:
+    # Pages hold one user's figures and CSRF token: no cache but the reader's own may keep them.
+    if request.endpoint != "web.static":
+        response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
+
+
+@blueprint.get("/sign-in")
+@auth.public
+def sign_in() -> str | Response:
+    """The page that asks for the token."""
+    if auth.is_signed_in():
+        return redirect(_local(request.args.get("next", "")))
+    return _sign_in_page("")
+
+
+@blueprint.post("/sign-in")
+@auth.public
+def do_sign_in() -> tuple[str, int] | Response:
+    """Sign in with the token, then go where the reader wanted to go."""
+    auth.check_csrf()
+    try:
+        if auth.sign_in(request.form.get("token", "")):
+            return redirect(_local(request.form.get("next", "")), code=303)
+    except TooManyRequests as error:
+        return _sign_in_page(error.description or ""), 429
+    return _sign_in_page("This is not the token."), 403
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> Response:
+    """Forget the session."""
+    auth.sign_out()
+    return redirect(url_for("web.sign_in"), code=303)
+
+
+@blueprint.errorhandler(HTTPException)
+def _error(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
+    if error.code is None or error.code < 400:
+        return error
+    if isinstance(error, Unauthorized):
+        return _to_sign_in()
+    title = {403: "Not allowed", 404: "Not found"}.get(error.code, error.name)
+    return render_template("web/error.html", title=title, message=error.description), error.code
+
+
+def _to_sign_in() -> Response:
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    if request.headers.get("HX-Request"):
+        # A fragment must not become the sign-in page: the whole page goes there.
+        response = make_response("", 401)
+        response.headers["HX-Redirect"] = url_for("web.sign_in")
+        return response
+    return redirect(url_for("web.sign_in", next=wanted or None), code=303)
+
+
+def _sign_in_page(error: str) -> str:
+    return render_template("web/sign_in.html", error=error, next=_local(request.values.get("next", "")))
+
+
+def _local(path: str) -> str:
+    """``path`` if it stays on this site, else the home page."""
+    # "//host" and "/\host" are other sites to a browser.
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_local else url_for("web.home")

@@ -1,0 +1,207 @@
+"""The campaign form: HTML fields ↔ the plain mapping that :func:`domain.campaign.read_campaign` takes. Pure.
+
+The form checks nothing itself. It turns digits into numbers, leaves out what was left empty, and finds the field
+that each problem belongs to: limits and messages are the domain's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from domain.campaign import Campaign, datapath_of
+from domain.problems import Problem
+
+MOST_LEVELS = 8  # as many as the domain takes
+_TEXTS = ("name", "description", "reference")
+_INTEGERS = ("blocks", "slices", "seed")
+_NUMBERS = ("slice_s", "warm_up_s", "equivalence_margin")
+_LISTS = ("datapaths", "workloads", "probes", "hosts")
+COPY = "copy"  # the form's field for a datapath's second copy (A/A)
+
+# The reference campaign: what an empty form proposes.
+DEFAULTS: Mapping[str, Any] = {
+    "name": "showdown",
+    "description": "TPROXY against eBPF at low, medium and high load, on this kernel",
+    "datapaths": ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"),
+    "reference": "tproxy",
+    "workloads": ("http_keepalive",),
+    "levels": {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"},
+    "blocks": 6,
+    "slices": 2,
+    "slice_s": 1.0,
+    "warm_up_s": 1.0,
+    "probes": ("run_queue", "rx_steering", "net_rx_softirq"),
+    "hosts": (),
+    "seed": 0,
+    "equivalence_margin": 0.03,
+}
+
+
+Submitted = MultiDict[str, str]  # what Flask's form is: several values per field, in the order of the page
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form as shown: texts as typed, and the problems beside their fields."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    toml: str = ""
+    spare_rows: int = 1
+
+    def errors(self, name: str) -> list[str]:
+        """The messages that belong beside the field ``name``, those of its entries included."""
+        return [_message(p, name) for p in self.problems if _field_of(p) == name]
+
+    def level_errors(self, name: str) -> list[str]:
+        """The messages of one level's row."""
+        return [p.message for p in self.problems if _level_of(p) == name]
+
+    @property
+    def general_errors(self) -> list[str]:
+        """Messages that belong to no field of the form, and those of levels without a row."""
+        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, "levels"}
+        rows = {name for name, _ in self.levels}
+        return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
+
+    @property
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """The levels, and empty rows while there is room."""
+        return (*self.levels, *[("", "")] * self.spare_rows)[:MOST_LEVELS]
+
+    def with_rows(self, more: int) -> "Form":
+        """The same form with ``more`` empty rows for levels."""
+        return replace(self, spare_rows=self.spare_rows + more)
+
+    def references(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Labels that may be the reference, of the datapaths on the page: the copies that are ticked too."""
+        wanted = self.values.get("reference", "")
+        found = [*names, *(f"{name}#2" for name in self.chosen.get(COPY, ()))]
+        return tuple(dict.fromkeys([*found, wanted] if wanted else found))
+
+
+def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
+    """The form as first shown: the reference campaign, as much of it as is ``available`` by family somewhere."""
+    data = dict(DEFAULTS)
+    for family, names in (available or {}).items():
+        data[family] = tuple(name for name in DEFAULTS[family] if name in names) if names else DEFAULTS[family]
+    if data["reference"] not in data["datapaths"]:
+        data["reference"] = ""
+    return shown(data)
+
+
+def of_campaign(campaign: Campaign) -> Form:
+    """The form filled with a campaign, to submit it again or change it."""
+    return shown(campaign.model_dump(mode="json"))
+
+
+def shown(data: Mapping[str, Any]) -> Form:
+    """A form that shows the fields of a campaign's mapping."""
+    datapaths = tuple(data.get("datapaths", ()))
+    lists = {name: tuple(dict.fromkeys(data.get(name, ()))) for name in _LISTS}
+    copies = tuple(name for name in lists["datapaths"] if datapaths.count(name) > 1)
+    names = (*_TEXTS, *_INTEGERS, *_NUMBERS)
+    return Form(
+        values={name: "" if data.get(name) is None else f"{data[name]}" for name in names},
+        chosen={**lists, COPY: copies},
+        levels=tuple(data.get("levels", {}).items()),
+    )
+
+
+def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
+    """The form as it came in, every keystroke kept."""
+    return Form(
+        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS)},
+        chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
+        levels=tuple(_level_rows(form)),
+        problems=tuple(problems),
+    )
+
+
+def with_toml(text: str, problems: Iterable[Problem]) -> Form:
+    """The form as first shown, beside the TOML as it came in."""
+    return replace(blank(), problems=tuple(problems), toml=text)
+
+
+def mapping_of(form: Submitted) -> dict[str, Any]:
+    """What was typed, as the mapping that a TOML file would have given."""
+    data: dict[str, Any] = {name: form.get(name, "").strip() for name in _TEXTS}
+    data |= {name: _integer(form.get(name, "")) for name in _INTEGERS}
+    data |= {name: _number(form.get(name, "")) for name in _NUMBERS}
+    data = {name: value for name, value in data.items() if value != ""}
+    lists = {name: form.getlist(name) for name in _LISTS}
+    lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]
+    # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
+    data |= {name: values for name, values in lists.items() if values or name in ("datapaths", "workloads")}
+    data["levels"] = dict(_level_rows(form))
+    return data
+
+
+def repeated_levels(form: Submitted) -> list[Problem]:
+    """A mapping cannot hold a name twice, so this one problem is found here."""
+    names = [name for name, _ in _level_rows(form)]
+    repeated = dict.fromkeys(name for name in names if names.count(name) > 1)
+    return [Problem(field=f"levels.{name}", message="named twice; name each level once") for name in repeated]
+
+
+def _level_rows(form: Submitted) -> list[tuple[str, str]]:
+    rows = zip(form.getlist("level_name"), form.getlist("level_load"), strict=False)
+    return [(name.strip(), load.strip()) for name, load in rows if name.strip() or load.strip()]
+
+
+def _integer(text: str) -> int | str:
+    text = text.strip()
+    with suppress(ValueError):
+        return int(text)
+    return text
+
+
+def _number(text: str) -> float | str:
+    text = text.strip()
+    with suppress(ValueError):
+        return float(text)
+    return text
+
+
+def _field_of(problem: Problem) -> str:
+    # A list's entries are shown with the list; a level has a row of its own.
+    first, _, rest = problem.field.partition(".")
+    return first if not rest or first in _LISTS else problem.field
+
+
+def _level_of(problem: Problem) -> str | None:
+    parts = problem.field.split(".")
+    return parts[1] if parts[0] == "levels" and len(parts) > 1 else None
+
+
+def _message(problem: Problem, name: str) -> str:
+    rest = problem.field[len(name) + 1 :]
+    if not rest:
+        return problem.message
+    return f"number {int(rest) + 1}: {problem.message}" if rest.isdigit() else f"{rest}: {problem.message}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One variant in the form: what it is, where it runs, and why not elsewhere."""
+
+    name: str
+    summary: str = ""
+    function: str = ""
+    level_kinds: tuple[str, ...] = ()
+    available: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+def in_order(choices: Sequence[Choice], wanted: Iterable[str]) -> list[Choice]:
+    """The choices that run somewhere first, in the reference campaign's order; wanted but unknown names last."""
+    known = {choice.name for choice in choices}
+    missing = [Choice(name=datapath_of(name)) for name in dict.fromkeys(wanted) if datapath_of(name) not in known]
+    order = {name: index for index, name in enumerate((*DEFAULTS["datapaths"], *DEFAULTS["probes"]))}
+    ranked = sorted(choices, key=lambda c: (not c.available, order.get(c.name, len(order)), c.name))
+    return [*ranked, *missing]

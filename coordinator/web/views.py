@@ -1,0 +1,248 @@
+"""The routes of the web pages: campaigns and their fragments, trials, hosts."""
+
+import functools
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, abort, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from coordinator.analysis import MIN_PAIRS
+from coordinator.api import campaigns as api
+from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
+from coordinator.lifecycle import CampaignState
+from coordinator.services import services
+from coordinator.store import results as store_results
+from coordinator.store import views as store_views
+from coordinator.web import form as forms
+from coordinator.web.chart import throughput_chart
+from coordinator.web.entry import blueprint
+from coordinator.web.showdown_table import statements, tables
+from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.problems import InvalidInput
+from domain.report import CampaignReport, Metric
+
+TRIALS_SHOWN = 500
+DASHBOARD = "showdown"  # the provisioned Grafana dashboard's uid
+_FAMILIES = ("datapaths", "workloads", "probes")
+_DOWNLOADS = (
+    ("report (JSON)", "campaigns.get_report"),
+    ("results (CSV)", "campaigns.get_results_csv"),
+    ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
+)
+
+
+@blueprint.get("/")
+def home() -> AnyResponse:
+    """The list of campaigns is the way in."""
+    return redirect(url_for("web.campaigns"))
+
+
+@blueprint.get("/campaigns")
+def campaigns() -> str:
+    """Every campaign, newest first."""
+    return render_template("web/campaigns.html", **_campaign_list())
+
+
+@blueprint.get("/campaigns/rows")
+def campaign_rows() -> str:
+    """The list's fragment, polled while a campaign is live."""
+    return render_template("web/_campaign_list.html", **_campaign_list())
+
+
+@blueprint.get("/campaigns/<campaign_id>/headline")
+def headline(campaign_id: str) -> Response:
+    """The list's last column: each datapath against the reference at the highest load."""
+    report = api.report_of(campaign_id)
+    campaign = Campaign.model_validate(report.campaign["campaign"])
+    workload, level = campaign.workloads[0], list(campaign.levels)[-1]
+    verdicts = [
+        v
+        for v in report.verdicts
+        if (v.workload, v.level, v.metric) == (workload, level, Metric.REQUESTS_PER_S)
+        and v.reference == campaign.reference_label
+    ]
+    response = make_response(render_template("web/_headline.html", verdicts=verdicts))
+    if CampaignState(report.campaign["state"]).ended:
+        response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+@blueprint.get("/campaigns/new")
+def new_campaign() -> str:
+    """The form, filled with the reference campaign, or with the campaign ``?like=<id>``."""
+    like = request.args.get("like")
+    if like is None:
+        return _form_page()
+    return _form_page(forms.of_campaign(Campaign.model_validate(api.get_view(like)["campaign"])))
+
+
+@blueprint.post("/campaigns")
+def submit_campaign() -> AnyResponse | tuple[str, int]:
+    """Submit the form, or the pasted TOML; with problems the form comes back as it was typed."""
+    if request.form.get("add_level"):
+        return _form_page(forms.submitted(request.form), spare_levels=1), 200
+    try:
+        campaign_id = api.submit_campaign(_submitted_campaign())
+    except InvalidInput as error:
+        if "toml" in request.form:
+            return _form_page(forms.with_toml(request.form["toml"], error.problems)), 422
+        return _form_page(forms.submitted(request.form, error.problems)), 422
+    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
+
+
+@blueprint.get("/campaigns/<campaign_id>")
+def campaign(campaign_id: str) -> str:
+    """A campaign: its progress, figures, verdicts and evidence."""
+    return render_template("web/campaign.html", **_progress(campaign_id), **_results(campaign_id))
+
+
+@blueprint.get("/campaigns/<campaign_id>/progress")
+def progress(campaign_id: str) -> Response:
+    """The progress fragment, polled each second. Tells the page when there are new results to fetch."""
+    known = _progress(campaign_id)
+    response = make_response(render_template("web/_progress.html", **known))
+    ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
+    if not known["live"] or request.args.get("seen") != str(ended_blocks):
+        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}})
+    return response
+
+
+@blueprint.get("/campaigns/<campaign_id>/results")
+def results(campaign_id: str) -> str:
+    """The results fragment, fetched when a block has ended, with an announcement for screen readers."""
+    known = _progress(campaign_id)
+    fragment = render_template("web/_results.html", **known, **_results(campaign_id))
+    return fragment + render_template("web/_announcement.html", **known)
+
+
+@blueprint.post("/campaigns/<campaign_id>/cancel")
+def cancel(campaign_id: str) -> AnyResponse:
+    """Cancel a campaign; twice is once."""
+    api.cancel_by_id(campaign_id)
+    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
+
+
+@blueprint.get("/campaigns/<campaign_id>/trials")
+def trials(campaign_id: str) -> str:
+    """Every trial with its validity, the newest ones where there are many."""
+    view = api.get_view(campaign_id)
+    with services().store.read() as session:
+        found = store_results.trial_list(session, campaign_id)
+    return render_template(
+        "web/trials.html",
+        view=view,
+        trials=found[-TRIALS_SHOWN:],
+        total=len(found),
+        invalid=sum(not trial["validity"]["valid"] for trial in found),
+    )
+
+
+@blueprint.get("/trials/<trial_id>")
+def trial(trial_id: str) -> str:
+    """One trial with its proof and what the probes saw."""
+    with services().store.read() as session:
+        found = store_results.trial_view(session, trial_id)
+    if found is None:
+        abort(404, f"there is no trial {trial_id[:40]!r}")
+    return render_template("web/trial.html", trial=found)
+
+
+@blueprint.get("/hosts")
+def hosts() -> str:
+    """Hosts, what they can run, and why not."""
+    with services().store.read() as session:
+        return render_template("web/hosts.html", hosts=host_list(session, services().clock()))
+
+
+def _campaign_list() -> dict[str, Any]:
+    with services().store.read() as session:
+        found = store_views.campaign_list(session)
+    return {"campaigns": found, "live": any(not CampaignState(c["state"]).ended for c in found)}
+
+
+def _form_page(form: forms.Form | None = None, spare_levels: int = 0) -> str:
+    with services().store.read() as session:
+        now = services().clock()
+        variants = {family: variant_list(session, family, now) for family in _FAMILIES}
+        known_hosts = host_list(session, now)
+    if form is None:
+        form = forms.blank({family: [v.name for v in found if v.available] for family, found in variants.items()})
+    choices = {
+        family: forms.in_order([_choice(v) for v in found], form.chosen.get(family, ()))
+        for family, found in variants.items()
+    }
+    return render_template(
+        "web/new_campaign.html",
+        form=form.with_rows(spare_levels),
+        choices=choices,
+        hosts=known_hosts,
+        references=form.references([choice.name for choice in choices["datapaths"]]),
+    )
+
+
+def _choice(variant: VariantOnHosts) -> forms.Choice:
+    return forms.Choice(
+        name=variant.name,
+        summary=variant.summary,
+        function=variant.function or "",
+        level_kinds=tuple(variant.level_kinds),
+        available=variant.available,
+        reasons=tuple(f"{host}: {', '.join(reasons)}" for host, reasons in variant.hosts.items() if reasons)
+        or (() if variant.available else ("no host that has it is online",)),
+    )
+
+
+def _submitted_campaign() -> Campaign:
+    """Raises :class:`InvalidInput`."""
+    if "toml" in request.form:
+        return read_campaign_toml(request.form["toml"])
+    repeated = forms.repeated_levels(request.form)
+    try:
+        found = read_campaign(forms.mapping_of(request.form))
+    except InvalidInput as error:
+        raise InvalidInput([*error.problems, *repeated]) from error
+    if repeated:
+        raise InvalidInput(repeated)
+    return found
+
+
+def _progress(campaign_id: str) -> dict[str, Any]:
+    view = api.get_view(campaign_id)
+    live = not CampaignState(view["state"]).ended
+    done = f"{view['blocks_done']} of {view['blocks_total']} blocks done"
+    return {"view": view, "live": live, "grafana": _grafana(view), "announcement": f"Campaign {view['state']}, {done}."}
+
+
+def _results(campaign_id: str) -> dict[str, Any]:
+    report: CampaignReport = api.report_of(campaign_id)
+    campaign = Campaign.model_validate(report.campaign["campaign"])
+    found = tables(campaign, report)
+    return {
+        "report": report,
+        "measured": any(r.valid_trials or r.invalid_trials for r in report.results),
+        "min_pairs": MIN_PAIRS,
+        "reference": campaign.reference_label,
+        "tables": found,
+        "statements": statements(campaign, report.verdicts),
+        "charts": [chart for table in found if (chart := throughput_chart(table))],
+        "downloads": _DOWNLOADS,
+    }
+
+
+def _grafana(view: Mapping[str, Any]) -> str:
+    """The dashboard for this campaign and its time; empty when no Grafana is set."""
+    url = services().settings.grafana_url
+    if not url:
+        return ""
+    milliseconds = functools.partial(_milliseconds, slack_ms=5_000)
+    begin = milliseconds(view["started_at"] or view["created_at"], sign=-1)
+    end = milliseconds(view["ended_at"], sign=1) if view["ended_at"] else "now"
+    return f"{url}/d/{DASHBOARD}?{urlencode({'var-campaign': view['id'], 'from': begin, 'to': end})}"
+
+
+def _milliseconds(at: str, *, sign: int, slack_ms: int) -> int:
+    return round(datetime.fromisoformat(at).timestamp() * 1000) + sign * slack_ms

@@ -1,0 +1,72 @@
+"""How figures and times are written on a page. Pure; registered as Jinja filters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+NOTHING = "–"
+
+
+def rate(value: float | None) -> str:
+    """A rate with three significant digits: ``118 k``, ``2.04 M``, ``734``."""
+    if value is None:
+        return NOTHING
+    for limit, unit in ((999_500, "M"), (999.5, "k")):
+        if value >= limit:
+            return f"{_three(value / (1e6 if unit == 'M' else 1e3))} {unit}"
+    return _three(value)
+
+
+def figure(value: float | None) -> str:
+    """A number with three significant digits."""
+    return NOTHING if value is None else _three(value)
+
+
+def ratio(value: float | None) -> str:
+    """A ratio with two decimals, more where it is tiny and fewer where it is huge."""
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}" if 0.095 <= value < 100 else f"{value:.3g}"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent."""
+    return NOTHING if value is None else f"{_three(100 * value) if value < 10 else f'{100 * value:.0f}'} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A duration for people: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds is None:
+        return NOTHING
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def moment(at: str | None) -> str:
+    """An ISO 8601 time in UTC, to the second: ``2026-02-03 14:05:06``."""
+    return NOTHING if not at else f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def spelled(name: str) -> str:
+    """A machine-readable word for people: ``wrong_client_address`` → ``wrong client address``."""
+    return name.replace("_", " ")
+
+
+def _three(value: float) -> str:
+    if value == 0 or value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.0995 else f"{value:.3g}"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "rate": rate,
+    "figure": figure,
+    "ratio": ratio,
+    "percent": percent,
+    "duration": duration,
+    "moment": moment,
+    "spelled": spelled,
+}

@@ -1,0 +1,97 @@
+"""Figures as they are written and drawn."""
+
+import pytest
+
+from coordinator.web import words
+from coordinator.web.chart import LEFT, WIDTH, nice_step, throughput_chart
+from coordinator.web.showdown_table import Row, Square, Table
+from domain.report import CellResult
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (734.4, "734"),
+        (999.4, "999"),
+        (999.6, "1.00 k"),
+        (57_800, "57.8 k"),
+        (2_040_000, "2.04 M"),
+    ],
+)
+def test_rates(value: float | None, text: str) -> None:
+    assert words.rate(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (1.0, "1.00"), (0.5012, "0.50"), (0.0123, "0.0123"), (123.4, "123"), (1e300, "1e+300")],
+)
+def test_ratios(value: float | None, text: str) -> None:
+    assert words.ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (-3, "0 s")],
+)
+def test_durations(value: float | None, text: str) -> None:
+    assert words.duration(value) == text
+
+
+def test_shares_and_times() -> None:
+    assert [words.percent(v) for v in (None, 0.4567, 1.0, 0.003)] == ["–", "45.7 %", "100 %", "0.30 %"]
+    assert words.moment("2026-02-03T15:05:06.789+01:00") == "2026-02-03 14:05:06"
+    assert words.moment(None) == "–"
+
+
+@pytest.mark.parametrize(("top", "step"), [(150_000, 50_000), (100, 20), (1, 0.2), (11, 2.5), (3e6, 1e6)])
+def test_gridlines_stand_at_round_numbers(top: float, step: float) -> None:
+    assert nice_step(top) == pytest.approx(step)
+
+
+def a_table(*figures: tuple[float, float | None, float | None] | None) -> Table:
+    squares = tuple(
+        Square(
+            f"d{i}",
+            CellResult(
+                datapath=f"d{i}",
+                function="steer",
+                workload="w",
+                level="low",
+                load="closed(8)",
+                requests_per_s=figure[0] if figure else None,
+                requests_per_s_low=figure[1] if figure else None,
+                requests_per_s_high=figure[2] if figure else None,
+                valid_trials=1,
+                invalid_trials=0,
+            ),
+            None,
+            None,
+            False,
+        )
+        for i, figure in enumerate(figures)
+    )
+    return Table("w", tuple(s.label for s in squares), ("steer",) * len(squares), (Row("low", "closed(8)", squares),))
+
+
+def test_the_chart_places_figures_to_scale() -> None:
+    chart = throughput_chart(a_table((50_000, 40_000, 60_000), (100_000, 90_000, 110_000), None))
+    one, other, nothing = chart.groups[0].marks
+    scale = (other.x - LEFT) / 100_000
+    assert one.x - LEFT == pytest.approx(50_000 * scale, abs=0.2)
+    assert (one.high - one.low) == pytest.approx(20_000 * scale, abs=0.2)
+    assert nothing.x is nothing.low is None
+    assert chart.ticks[0] == (0, LEFT)
+    assert all(mark.y < chart.axis_y < chart.height for mark in chart.groups[0].marks)
+
+
+def test_an_absurd_interval_does_not_squeeze_the_estimates() -> None:
+    chart = throughput_chart(a_table((50_000, 1, 9e9), (100_000, None, None)))
+    assert chart.groups[0].marks[1].x >= LEFT + (chart.right - LEFT) / 2
+    assert chart.groups[0].marks[0].high <= WIDTH
+
+
+def test_without_figures_there_is_no_chart() -> None:
+    assert throughput_chart(a_table(None, None)) is None
