@@ -1,4 +1,4 @@
-"""The store: migrations agree with the models and transactions keep their promises, on PostgreSQL too if it is there."""
+"""The store: migrations agree with the models and transactions keep their promises, on PostgreSQL too where it is."""
 
 import os
 import pwd

@@ -1,0 +1,119 @@
+"""Trials: figures, validity, sums, and the format that must load forever."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.trial import (
+    TRANSIENT_REASONS,
+    Counters,
+    CpuTime,
+    Finding,
+    Reason,
+    TelemetryAccount,
+    TrialResult,
+    Validity,
+)
+
+DATA = Path(__file__).parents[1] / "data" / "trial_result_v1.json"
+
+
+def test_a_result_of_version_1_loads_forever() -> None:
+    result = TrialResult.model_validate_json(DATA.read_text())
+    assert result.schema_version == 1
+    assert (result.datapath, result.function, result.level) == ("ebpf_redirect#2", "forward", "medium")
+    assert result.requests_per_s == pytest.approx(110_000)
+    assert result.cpu_us_per_request == pytest.approx((3.11 - 0.0201) * 1e6 / 221_100)
+    assert result.validity.reasons == (Reason.STEAL,)
+    assert result.service_time is not None
+    assert result.service_time.count == 1000
+    assert result.service_time.percentile_ns(50) == pytest.approx(80_000, rel=1e-3)
+    assert result.proof is not None
+    assert result.proof.counters.connections is None
+    assert result.slices[1].errors == {"timeout": 3}
+
+
+def test_nothing_of_it_is_lost_when_it_is_written_again() -> None:
+    result = TrialResult.model_validate_json(DATA.read_text())
+    assert json.loads(result.model_dump_json()) == json.loads(DATA.read_text())
+
+
+def test_an_unknown_version_or_field_is_refused() -> None:
+    data = json.loads(DATA.read_text())
+    for change in ({"schema_version": 2}, {"nosuch": 1}, {"requests": -1}, {"latency": "garbage"}):
+        with pytest.raises(ValidationError):
+            TrialResult.model_validate(data | change)
+
+
+def trial(**changes: object) -> TrialResult:
+    base = {"datapath": "d", "function": "forward", "workload": "w", "level": "l", "validity": {}}
+    return TrialResult.model_validate(base | {"duration_s": 2, "requests": 100} | changes)
+
+
+def test_figures_without_data_are_none_never_zero() -> None:
+    assert trial().requests_per_s == 50
+    assert trial(requests=0).requests_per_s is None
+    assert trial(duration_s=0).requests_per_s is None
+    assert trial().cpu_us_per_request is None  # no CPU time was measured
+
+
+def test_cpu_per_request_leaves_the_idle_and_the_stolen_out() -> None:
+    cpu = CpuTime(wall_s=2, cpus=2, user_s=0.1, system_s=0.2, irq_s=0.05, softirq_s=0.15, steal_s=9, idle_s=9)
+    assert cpu.busy_s == pytest.approx(0.5)
+    assert trial(cpu=cpu).cpu_us_per_request == pytest.approx(5000)
+    assert trial(cpu=cpu, idle_cpu_s_per_s=0.1).cpu_us_per_request == pytest.approx(3000)
+    assert trial(cpu=cpu, idle_cpu_s_per_s=1).cpu_us_per_request == 0
+
+
+def validity(*reasons: Reason) -> Validity:
+    return Validity(findings=tuple(Finding(reason=r, detail="x") for r in reasons))
+
+
+def test_validity() -> None:
+    assert validity().valid
+    assert not validity().transient
+    assert not validity(Reason.STEAL).valid
+    assert validity(Reason.STEAL, Reason.INTERFERENCE, Reason.STEAL).transient
+    assert not validity(Reason.STEAL, Reason.BYPASSED).transient
+    assert validity(Reason.STEAL, Reason.BYPASSED, Reason.STEAL).reasons == (Reason.STEAL, Reason.BYPASSED)
+    # What says that the datapath was not in the path must never be waved through as weather.
+    assert TRANSIENT_REASONS.isdisjoint({Reason.BYPASSED, Reason.LEAKED, Reason.WRONG_CLIENT_ADDRESS, Reason.CORRUPT})
+
+
+numbers = st.none() | st.integers(0, 10**12)
+counters = st.builds(
+    Counters, packets=numbers, bytes=numbers, connections=numbers, leaked_packets=st.integers(0, 10**6)
+)
+
+
+@given(counters, counters)
+def test_counters_grow_and_add_up(one: Counters, other: Counters) -> None:
+    both = one.plus(other)
+    grown = both.minus(one)
+    for name in ("packets", "bytes", "connections"):
+        a, b = getattr(one, name), getattr(other, name)
+        known = a is not None and b is not None
+        assert getattr(both, name) == (a + b if known else None)
+        assert getattr(grown, name) == (b if known else None)
+    assert grown.leaked_packets == other.leaked_packets
+
+
+def test_a_counter_that_went_backwards_did_not_grow() -> None:
+    assert Counters(packets=5, leaked_packets=1).minus(Counters(packets=9, leaked_packets=2)) == Counters(packets=0)
+
+
+def test_cpu_times_add_up() -> None:
+    one = CpuTime(wall_s=1, cpus=2, user_s=0.5, steal_s=0.1)
+    both = one.plus(one)
+    assert (both.wall_s, both.cpus, both.user_s, both.steal_s) == (2, 2, 1, 0.2)
+
+
+def test_telemetry_accounts_keep_the_first_reason() -> None:
+    one = TelemetryAccount(produced=3, delivered=2, lost=1)
+    other = TelemetryAccount(produced=4, lost=4, missing="InfluxDB is down")
+    both = one.plus(other).plus(TelemetryAccount(missing="later"))
+    assert both == TelemetryAccount(produced=7, delivered=2, lost=5, missing="InfluxDB is down")
