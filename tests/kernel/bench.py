@@ -27,13 +27,14 @@ pid {run_dir}/nginx.pid;
 error_log stderr;
 worker_processes 2;
 user root;
-events {{ }}
+events {{ worker_connections 8192; }}
 http {{
     log_format client "$remote_addr";
     access_log {run_dir}/clients.log client;
     server {{
         listen 80;
         location / {{ return 200 "hello"; }}
+        location /large {{ alias {run_dir}/large; }}
     }}
 }}
 """

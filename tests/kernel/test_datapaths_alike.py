@@ -1,0 +1,98 @@
+"""What every discovered datapath must do alike: whole bodies, many connections, idle silence, no trace left."""
+
+import contextlib
+import http.client
+import random
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import workers.datapaths
+from domain.registry import discover
+from tests.kernel.bench import bench, new_tag
+from tests.kernel.test_lab import device_packets
+from workers import netns
+from workers.datapaths.base import Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.ownership import Ledger
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
+EVERY = pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
+
+
+@EVERY
+def test_large_bodies_arrive_whole_and_are_counted(datapath: Datapath, tmp_path: Path) -> None:
+    body = random.Random(1).randbytes(4_000_000)  # many segments, merged by the offloads
+    with bench(datapath, tmp_path) as b:
+        (b.lab.run_dir / "large").write_bytes(body)
+
+        def fetch() -> bytes:
+            connection = http.client.HTTPConnection(b.lab.server_address, b.lab.origin_port, timeout=5)
+            with contextlib.closing(connection):
+                connection.request("GET", "/large")
+                return connection.getresponse().read()
+
+        assert netns.call_in(b.lab.client_ns, fetch) == body
+        time.sleep(0.05)  # HAProxy counts a connection's bytes when it has ended
+        counted = b.counters().bytes
+        if counted is not None:
+            assert len(body) < counted < len(body) * 1.01
+        assert b.counters().leaked_packets == 0
+
+
+@EVERY
+def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
+    connections = 1500
+    with bench(datapath, tmp_path) as b:
+
+        def talk() -> int:
+            with ExitStack() as stack:
+                address = (b.lab.server_address, b.lab.origin_port)
+                standing = [
+                    stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(connections)
+                ]
+                for one in standing:
+                    one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+                return sum(one.recv(1000).startswith(b"HTTP/1.1 200") for one in standing)
+
+        assert netns.call_in(b.lab.client_ns, talk) == connections
+        assert b.clients_seen() == [b.lab.client_address] * connections
+        counters = b.counters()
+        assert counters.connections in (None, connections)
+        assert counters.packets is not None
+        assert counters.packets >= connections * 3
+        assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
+
+
+@EVERY
+def test_it_is_silent_while_idle(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get() == 1
+        time.sleep(0.2)
+        before = device_packets(b.lab), b.counters()
+        time.sleep(1.0)
+        assert (device_packets(b.lab), b.counters()) == before
+
+
+@EVERY
+def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), datapath.name, 0), Ledger(tmp_path)) as lab:
+        for _ in range(2):
+            with datapath.attached(lab) as attachment:
+                counters = attachment.counters()
+                assert (counters.packets, counters.leaked_packets) == (0, 0)
+                assert all(_local_delivery(lab)) == (datapath.function == "steer")
+            assert lab.processes == []
+            assert _local_delivery(lab) == ["", ""]
+            assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
+            assert "clsact" not in netns.run_in(lab.dut_ns, ["tc", "qdisc", "show"])
+            assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
+
+
+def _local_delivery(lab: Lab) -> list[str]:
+    commands = "ip rule show fwmark 1", "ip route show table all type local 0.0.0.0/0"
+    return [netns.run_in(lab.dut_ns, command.split()).strip() for command in commands]
