@@ -93,7 +93,8 @@ def register_errors(app: Flask) -> None:
         # APIFlask raises its own error from pydantic's; pydantic's says more.
         cause = error.__cause__
         problems = problems_of(cause) if isinstance(cause, ValidationError) else ()
-        return error_response(error.status_code, "the input was refused" if problems else error.message or "refused", problems)
+        message = "the input was refused" if problems else error.message or "refused"
+        return error_response(error.status_code, message, problems)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | HTTPException:

@@ -1,0 +1,118 @@
+"""Environment → settings: defaults, secrets that are kept, and errors that name the variable."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from coordinator.cli import coordinator
+from coordinator.config import Settings, SettingsError, load_settings
+
+TOKENS = {
+    "SHOWDOWN_TOKEN": "u" * 20,
+    "SHOWDOWN_WORKER_TOKEN": "w" * 20,
+    "SHOWDOWN_SECRET_KEY": "s" * 20,
+}
+
+
+def load(tmp_path: Path, **more: str) -> Settings:
+    return load_settings({"SHOWDOWN_STATE_DIR": str(tmp_path / "state")} | more)
+
+
+def test_the_defaults_need_nothing(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.database_url == f"sqlite:///{tmp_path}/state/showdown.sqlite"
+    assert settings.broker_url == "redis://127.0.0.1:6379/0"
+    assert (settings.influx.url, settings.influx.bucket, settings.grafana_url) == ("", "showdown", "")
+
+
+def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    first, second = load(tmp_path), load(tmp_path)
+    assert first.token_is_new
+    assert not second.token_is_new
+    assert (first.token, first.worker_token, first.secret_key) == (second.token, second.worker_token, second.secret_key)
+    assert len({first.token, first.worker_token, first.secret_key}) == 3
+    assert all(len(s) >= 32 for s in (first.token, first.worker_token, first.secret_key))
+    assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
+    assert first.token not in repr(first)
+
+
+def test_two_processes_starting_at_once_agree(tmp_path: Path) -> None:
+    barrier, found = threading.Barrier(6), []
+
+    def start() -> None:
+        barrier.wait()
+        found.append(load(tmp_path))
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({s.token for s in found}) == 1
+    assert [s.token_is_new for s in found].count(True) == 1
+    assert [p.name for p in (tmp_path / "state").iterdir()] == ["secrets.json"]
+
+
+def test_given_secrets_are_used_and_nothing_is_kept(tmp_path: Path) -> None:
+    settings = load(tmp_path, **TOKENS)
+    assert (settings.token, settings.worker_token, settings.secret_key) == tuple(TOKENS.values())
+    assert not settings.token_is_new
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_postgresql_uses_the_driver_that_is_installed(tmp_path: Path) -> None:
+    for scheme in ("postgresql", "postgres"):
+        settings = load(tmp_path, SHOWDOWN_DATABASE_URL=f"{scheme}://u@db/x")
+        assert settings.database_url == "postgresql+psycopg://u@db/x"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SHOWDOWN_TOKEN", "short"),
+        ("SHOWDOWN_WORKER_TOKEN", "short"),
+        ("SHOWDOWN_SECRET_KEY", "short"),
+        ("SHOWDOWN_DATABASE_URL", "mysql://x"),
+        ("SHOWDOWN_BROKER_URL", "amqp://x"),
+        ("SHOWDOWN_INFLUX_URL", "localhost:8086"),
+        ("SHOWDOWN_GRAFANA_URL", "javascript:alert(1)"),
+        ("SHOWDOWN_SECURE_COOKIES", "perhaps"),
+        ("SHOWDOWN_STATE_DIR", "relative/path"),
+        ("SHOWDOWN_STATE_DIR", "/proc/nosuch/state"),
+    ],
+)
+def test_errors_name_the_variable(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({"SHOWDOWN_STATE_DIR": str(tmp_path / "state")} | TOKENS | {variable: value})
+
+
+def test_a_broken_secrets_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "secrets.json").write_text("{}")
+    with pytest.raises(SettingsError, match=r"secrets\.json"):
+        load(tmp_path)
+
+
+def test_the_first_start_prints_the_token_and_the_second_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in (*TOKENS, "SHOWDOWN_DATABASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    first = CliRunner().invoke(coordinator, ["migrate"])
+    assert first.exit_code == 0, first.output
+    assert load_settings().token in first.stderr
+    assert (tmp_path / "showdown.sqlite").exists()
+    second = CliRunner().invoke(coordinator, ["migrate"])
+    assert (second.exit_code, second.stderr) == (0, "")
+
+
+def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", "relative")
+    answer = CliRunner().invoke(coordinator, ["migrate"])
+    assert answer.exit_code == 1
+    assert "SHOWDOWN_STATE_DIR" in answer.stderr
+    assert "Traceback" not in answer.stderr
