@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 struct args {
-    char *failure;
-    size_t failure_size;
+	char *failure;
+	size_t failure_size;
 };
 
 // Notes the first refusal; returns false, so that readers can `return args_refuse(...)`.

@@ -13,9 +13,9 @@
 
 // What a body should be: `length` bytes, byte i being data[i % period]; data holds two periods for straight compares.
 struct body {
-    const uint8_t *data;
-    uint64_t period;
-    uint64_t length;
+	const uint8_t *data;
+	uint64_t period;
+	uint64_t length;
 };
 
 // The pattern that origin and generator share. Called once, before threads start.

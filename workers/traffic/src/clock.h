@@ -11,16 +11,21 @@
 #define NS_PER_S 1000000000ull
 #define NEVER UINT64_MAX
 
-static inline uint64_t clock_read(clockid_t clock) {
-    struct timespec now = {0}; // stays 0 where the clock is gone: that of a thread which has ended
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+static inline uint64_t clock_read(clockid_t clock)
+{
+	struct timespec now = {0}; // stays 0 where the clock is gone: that of a thread which has ended
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static inline uint64_t now_ns(void) { return clock_read(CLOCK_MONOTONIC); }
+static inline uint64_t now_ns(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
 
-static inline struct timespec timespec_of(uint64_t ns) {
-    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+static inline struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 }
 
 #endif

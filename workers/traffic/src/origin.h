@@ -20,59 +20,59 @@ enum service { SERVE_HTTP, SERVE_TCP, SERVE_UDP, SERVICES };
 extern const char *const service_names[SERVICES];
 
 struct origin_plan {
-    int addresses_count;
-    union address addresses[ADDRESSES_MAX];
-    bool serves[SERVICES];
-    uint16_t ports[SERVICES];
-    int cpus_count;
-    int cpus[CPUS_MAX];
-    char netns[256];
-    uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
+	int addresses_count;
+	union address addresses[ADDRESSES_MAX];
+	bool serves[SERVICES];
+	uint16_t ports[SERVICES];
+	int cpus_count;
+	int cpus[CPUS_MAX];
+	char netns[256];
+	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
 };
 
 enum peer_kind { PEER_LISTENER, PEER_DATAGRAMS, PEER_HTTP, PEER_ECHO };
 
 struct peer {
-    int fd;
-    uint8_t kind, service;
-    bool responding, uploading, streaming, chunked, echo, keep_alive, discarding;
-    uint32_t interest; // what epoll is asked for
-    union address address;
-    // Request
-    char in[HEAD_MAX];
-    size_t in_used;
-    uint64_t upload_left, upload_bytes;
-    uint32_t upload_crc;
-    struct chunks chunks;
-    // Response: `out`, then `body` from body_done on; or tokens
-    char out[OUT_BYTES];
-    size_t out_size, out_done;
-    struct body body;
-    uint64_t body_done;
-    uint64_t token, tokens, token_bytes, token_done, cadence_ns, due_ns;
-    uint32_t heap_at;
-    // What the echo could not send yet
-    char *pending;
-    size_t pending_size, pending_done;
-    struct peer *next; // free list, and the list of those to be freed after this batch of events
+	int fd;
+	uint8_t kind, service;
+	bool responding, uploading, streaming, chunked, echo, keep_alive, discarding;
+	uint32_t interest; // what epoll is asked for
+	union address address;
+	// Request
+	char in[HEAD_MAX];
+	size_t in_used;
+	uint64_t upload_left, upload_bytes;
+	uint32_t upload_crc;
+	struct chunks chunks;
+	// Response: `out`, then `body` from body_done on; or tokens
+	char out[OUT_BYTES];
+	size_t out_size, out_done;
+	struct body body;
+	uint64_t body_done;
+	uint64_t token, tokens, token_bytes, token_done, cadence_ns, due_ns;
+	uint32_t heap_at;
+	// What the echo could not send yet
+	char *pending;
+	size_t pending_size, pending_done;
+	struct peer *next; // free list, and the list of those to be freed after this batch of events
 };
 
 struct served {
-    uint64_t connections, requests, bytes_received, bytes_sent, datagrams, bad_requests;
+	uint64_t connections, requests, bytes_received, bytes_sent, datagrams, bad_requests;
 };
 
 struct server {
-    const struct origin_plan *plan;
-    int index, epoll_fd;
-    pthread_t thread;
-    struct peer *listeners; // and datagram sockets: one per address and service
-    int listeners_count;
-    struct peer *spare, *closed;
-    struct peer **heap; // of streams, by due_ns
-    uint32_t heap_count, heap_room;
-    uint8_t *scratch;
-    struct served served;
-    char failure[160];
+	const struct origin_plan *plan;
+	int index, epoll_fd;
+	pthread_t thread;
+	struct peer *listeners; // and datagram sockets: one per address and service
+	int listeners_count;
+	struct peer *spare, *closed;
+	struct peer **heap; // of streams, by due_ns
+	uint32_t heap_count, heap_room;
+	uint8_t *scratch;
+	struct served served;
+	char failure[160];
 };
 
 extern _Atomic bool origin_stop;

@@ -12,20 +12,20 @@
 #define LENGTH_MAX (1ll << 50)
 
 struct response_head {
-    int status;
-    int64_t content_length; // -1: not given
-    bool chunked;
-    bool keep_alive;
+	int status;
+	int64_t content_length; // -1: not given
+	bool chunked;
+	bool keep_alive;
 };
 
 struct request_head {
-    char method[8];
-    const char *target; // points into the caller's bytes
-    size_t target_size;
-    int64_t content_length; // -1: not given
-    bool chunked;
-    bool keep_alive;
-    bool expects_continue;
+	char method[8];
+	const char *target; // points into the caller's bytes
+	size_t target_size;
+	int64_t content_length; // -1: not given
+	bool chunked;
+	bool keep_alive;
+	bool expects_continue;
 };
 
 // The head's length with its empty line; 0: more bytes are needed; -1: malformed or longer than HEAD_MAX.
@@ -35,15 +35,15 @@ ssize_t request_parse(const char *data, size_t size, struct request_head *head);
 enum chunk_result { CHUNK_MORE, CHUNK_DATA, CHUNK_DONE, CHUNK_BAD };
 
 struct chunks {
-    uint64_t left;
-    uint32_t line_bytes;
-    uint8_t state;
-    bool last;
+	uint64_t left;
+	uint32_t line_bytes;
+	uint8_t state;
+	bool last;
 };
 
 // Decodes the next piece: *used bytes of data were consumed; with CHUNK_DATA, *piece and *piece_size name body bytes
 // within data. Call again with the rest until CHUNK_MORE (all consumed), CHUNK_DONE or CHUNK_BAD.
 enum chunk_result chunks_next(struct chunks *chunks, const char *data, size_t size, size_t *used, const char **piece,
-                              size_t *piece_size);
+			      size_t *piece_size);
 
 #endif

@@ -23,43 +23,51 @@ extern const char *const workload_names[WORKLOADS];
 
 // A stretch of traffic on one target. Its start is set while running, when the slice before it has drained.
 struct slice {
-    int target;
-    bool warm_up;
-    uint64_t length_ns;
-    uint64_t active_ns; // the target's active time at which this slice begins
-    _Atomic uint64_t start_ns, drained_ns; // 0: not yet
-    _Atomic int drained_threads;
+	int target;
+	bool warm_up;
+	uint64_t length_ns;
+	uint64_t active_ns;		       // the target's active time at which this slice begins
+	_Atomic uint64_t start_ns, drained_ns; // 0: not yet
+	_Atomic int drained_threads;
 };
 
 struct plan {
-    enum workload workload;
-    int targets_count;
-    struct target targets[TARGETS_MAX];
-    int cpus_count;
-    int cpus[CPUS_MAX];
-    bool open_loop;
-    enum arrival arrival;
-    struct profile profile;
-    uint64_t seed;
-    uint32_t connections; // per target
-    uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, stall_ns, spin_ns;
-    int order_count;
-    int order[1024];
-    uint32_t slices_count;
-    struct slice *slices;
-    char path[1024], host[256];
-    bool check; // compare bodies with `expected`
-    struct body expected; // what the answer's body should be
-    struct body upload; // the request's body
-    uint64_t token_bytes;
-    _Atomic bool stop; // asked for by a signal or a failure
+	enum workload workload;
+	int targets_count;
+	struct target targets[TARGETS_MAX];
+	int cpus_count;
+	int cpus[CPUS_MAX];
+	bool open_loop;
+	enum arrival arrival;
+	struct profile profile;
+	uint64_t seed;
+	uint32_t connections; // per target
+	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, stall_ns, spin_ns;
+	int order_count;
+	int order[1024];
+	uint32_t slices_count;
+	struct slice *slices;
+	char path[1024], host[256];
+	bool check;	      // compare bodies with `expected`
+	struct body expected; // what the answer's body should be
+	struct body upload;   // the request's body
+	uint64_t token_bytes;
+	_Atomic bool stop; // asked for by a signal or a failure
 };
 
 // Workloads that talk HTTP; the others are plain bytes.
-static inline bool is_http(enum workload workload) { return workload != TCP_RR && workload != UDP_RR; }
-static inline bool is_upload(enum workload workload) { return workload == BULK_UPLOAD; }
+static inline bool is_http(enum workload workload)
+{
+	return workload != TCP_RR && workload != UDP_RR;
+}
+static inline bool is_upload(enum workload workload)
+{
+	return workload == BULK_UPLOAD;
+}
 
 // Reads the command line. False after a message on stderr and in `failure`.
 bool plan_read(struct plan *plan, int argc, char **argv, char *failure, size_t failure_size);
+struct args;
+bool plan_read_target(struct plan *plan, struct args *args, const char *text);
 
 #endif

@@ -5,236 +5,276 @@
 
 #define SCHEMA_VERSION 1
 
-void report_json_text(const char *text) {
-    putchar('"');
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if (*at == '"' || *at == '\\')
-            printf("\\%c", *at);
-        else if (*at < ' ' || *at > '~') // bytes, not characters: an odd path must not break the line
-            printf("\\u%04x", *at);
-        else
-            putchar(*at);
-    }
-    putchar('"');
+void report_json_text(const char *text)
+{
+	putchar('"');
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		if (*at == '"' || *at == '\\')
+			printf("\\%c", *at);
+		else if (*at < ' ' || *at > '~') // bytes, not characters: an odd path must not break the line
+			printf("\\u%04x", *at);
+		else
+			putchar(*at);
+	}
+	putchar('"');
 }
 
-bool report_init(struct report *report, struct plan *plan, struct worker *workers) {
-    *report = (struct report){.plan = plan, .workers = workers};
-    report->before = calloc((size_t)plan->targets_count, sizeof *report->before);
-    report->cpu_before = calloc((size_t)plan->cpus_count, sizeof *report->cpu_before);
-    if (!report->before || !report->cpu_before) return false;
-    for (int i = 0; i < plan->targets_count; i++)
-        if (!stats_init(&report->before[i])) return false;
-    return hist_init(&report->sum, HIST_3_DIGITS) && hist_init(&report->part, HIST_3_DIGITS);
+bool report_init(struct report *report, struct plan *plan, struct worker *workers)
+{
+	*report = (struct report){.plan = plan, .workers = workers};
+	report->before = calloc((size_t)plan->targets_count, sizeof *report->before);
+	report->cpu_before = calloc((size_t)plan->cpus_count, sizeof *report->cpu_before);
+	if (!report->before || !report->cpu_before)
+		return false;
+	for (int i = 0; i < plan->targets_count; i++)
+		if (!stats_init(&report->before[i]))
+			return false;
+	return hist_init(&report->sum, HIST_3_DIGITS) && hist_init(&report->part, HIST_3_DIGITS);
 }
 
-static enum timing main_timing(const struct plan *plan) { return plan->open_loop ? LATENCY : SERVICE_TIME; }
+static enum timing main_timing(const struct plan *plan)
+{
+	return plan->open_loop ? LATENCY : SERVICE_TIME;
+}
 
 // Sets report->part to what `timing` of a target gained since the last line.
-static void take_timing(struct report *report, int target, enum timing timing) {
-    struct hist *sum = &report->sum;
-    for (uint32_t i = 0; i < sum->length; i++) sum->counts[i] = 0;
-    sum->count = sum->sum = sum->max = 0;
-    for (int i = 0; i < report->plan->cpus_count; i++)
-        hist_add(sum, &report->workers[i].lanes[target].measured.timings[timing]);
-    hist_take(&report->part, &report->before[target].timings[timing], sum);
+static void take_timing(struct report *report, int target, enum timing timing)
+{
+	struct hist *sum = &report->sum;
+	for (uint32_t i = 0; i < sum->length; i++)
+		sum->counts[i] = 0;
+	sum->count = sum->sum = sum->max = 0;
+	for (int i = 0; i < report->plan->cpus_count; i++)
+		hist_add(sum, &report->workers[i].lanes[target].measured.timings[timing]);
+	hist_take(&report->part, &report->before[target].timings[timing], sum);
 }
 
-static void print_errors(const uint64_t *now, const uint64_t *before) {
-    const char *comma = "";
-    printf("{");
-    for (int i = 0; i < CAUSES; i++) {
-        uint64_t count = now[i] - (before ? before[i] : 0);
-        if (!count) continue;
-        printf("%s\"%s\":%llu", comma, cause_names[i], (unsigned long long)count);
-        comma = ",";
-    }
-    printf("}");
+static void print_errors(const uint64_t *now, const uint64_t *before)
+{
+	const char *comma = "";
+	printf("{");
+	for (int i = 0; i < CAUSES; i++) {
+		uint64_t count = now[i] - (before ? before[i] : 0);
+		if (!count)
+			continue;
+		printf("%s\"%s\":%llu", comma, cause_names[i], (unsigned long long)count);
+		comma = ",";
+	}
+	printf("}");
 }
 
-static void print_percentiles(const struct hist *hist) {
-    printf("\"p50_ns\":%llu,\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,\"max_ns\":%llu",
-           (unsigned long long)hist_percentile(hist, 50), (unsigned long long)hist_percentile(hist, 90),
-           (unsigned long long)hist_percentile(hist, 99), (unsigned long long)hist_percentile(hist, 99.9),
-           (unsigned long long)hist->max);
+static void print_percentiles(const struct hist *hist)
+{
+	printf("\"p50_ns\":%llu,\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,\"max_ns\":%llu",
+	       (unsigned long long)hist_percentile(hist, 50), (unsigned long long)hist_percentile(hist, 90),
+	       (unsigned long long)hist_percentile(hist, 99), (unsigned long long)hist_percentile(hist, 99.9),
+	       (unsigned long long)hist->max);
 }
 
-static void second_of_target(struct report *report, int target) {
-    const struct plan *plan = report->plan;
-    struct counters now = {0}, *before = &report->before[target].counters;
-    for (int i = 0; i < plan->cpus_count; i++)
-        counters_add(&now, &report->workers[i].lanes[target].measured.counters);
-    printf("\"%s\":{\"requests\":%llu,\"sent\":%llu,\"connections\":%llu,\"bytes_received\":%llu,\"bytes_sent\":%llu,",
-           plan->targets[target].label, (unsigned long long)(now.requests - before->requests),
-           (unsigned long long)(now.sent - before->sent), (unsigned long long)(now.connections - before->connections),
-           (unsigned long long)(now.bytes_received - before->bytes_received),
-           (unsigned long long)(now.bytes_sent - before->bytes_sent));
-    printf("\"errors\":");
-    print_errors(now.errors, before->errors);
-    *before = now;
-    take_timing(report, target, main_timing(plan));
-    printf(",\"%s\":{", timing_names[main_timing(plan)]);
-    print_percentiles(&report->part);
-    take_timing(report, target, SCHEDULE_LAG);
-    printf("},\"schedule_lag\":{");
-    print_percentiles(&report->part);
-    printf("}}");
+static void second_of_target(struct report *report, int target)
+{
+	const struct plan *plan = report->plan;
+	struct counters now = {0}, *before = &report->before[target].counters;
+	for (int i = 0; i < plan->cpus_count; i++)
+		counters_add(&now, &report->workers[i].lanes[target].measured.counters);
+	printf("\"%s\":{\"requests\":%llu,\"sent\":%llu,\"connections\":%llu,\"bytes_received\":%llu,\"bytes_sent\":%"
+	       "llu,",
+	       plan->targets[target].label, (unsigned long long)(now.requests - before->requests),
+	       (unsigned long long)(now.sent - before->sent),
+	       (unsigned long long)(now.connections - before->connections),
+	       (unsigned long long)(now.bytes_received - before->bytes_received),
+	       (unsigned long long)(now.bytes_sent - before->bytes_sent));
+	printf("\"errors\":");
+	print_errors(now.errors, before->errors);
+	*before = now;
+	take_timing(report, target, main_timing(plan));
+	printf(",\"%s\":{", timing_names[main_timing(plan)]);
+	print_percentiles(&report->part);
+	take_timing(report, target, SCHEDULE_LAG);
+	printf("},\"schedule_lag\":{");
+	print_percentiles(&report->part);
+	printf("}}");
 }
 
-void report_second(struct report *report, uint64_t now) {
-    const struct plan *plan = report->plan;
-    printf("{\"type\":\"second\",\"t_s\":%.3f,\"targets\":{", (double)(now - report->start_ns) / (double)NS_PER_S);
-    for (int i = 0; i < plan->targets_count; i++) {
-        if (i) putchar(',');
-        second_of_target(report, i);
-    }
-    printf("},\"cpu_shares\":[");
-    for (int i = 0; i < plan->cpus_count; i++) {
-        uint64_t cpu = clock_read(report->workers[i].cpu_clock), before = report->cpu_before[i];
-        uint64_t gained = cpu > before ? cpu - before : 0; // a thread that has ended has no clock any more
-        printf("%s%.4f", i ? "," : "", (double)gained / (double)(now - report->last_ns));
-        report->cpu_before[i] = cpu;
-    }
-    printf("]}\n");
-    fflush(stdout);
-    report->last_ns = now;
+void report_second(struct report *report, uint64_t now)
+{
+	const struct plan *plan = report->plan;
+	printf("{\"type\":\"second\",\"t_s\":%.3f,\"targets\":{", (double)(now - report->start_ns) / (double)NS_PER_S);
+	for (int i = 0; i < plan->targets_count; i++) {
+		if (i)
+			putchar(',');
+		second_of_target(report, i);
+	}
+	printf("},\"cpu_shares\":[");
+	for (int i = 0; i < plan->cpus_count; i++) {
+		uint64_t cpu = clock_read(report->workers[i].cpu_clock), before = report->cpu_before[i];
+		uint64_t gained = cpu > before ? cpu - before : 0; // a thread that has ended has no clock any more
+		printf("%s%.4f", i ? "," : "", (double)gained / (double)(now - report->last_ns));
+		report->cpu_before[i] = cpu;
+	}
+	printf("]}\n");
+	fflush(stdout);
+	report->last_ns = now;
 }
 
-static void print_slice(const struct report *report, uint32_t index, struct hist *timing) {
-    const struct plan *plan = report->plan;
-    struct slice *slice = &plan->slices[index];
-    uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0;
-    for (uint32_t i = 0; i < timing->length; i++) timing->counts[i] = 0;
-    timing->count = timing->sum = timing->max = 0;
-    for (int i = 0; i < plan->cpus_count; i++) {
-        const struct slice_stats *s = &report->workers[i].slices[index];
-        sent += counter_read(&s->sent), requests += counter_read(&s->requests), errors += counter_read(&s->errors);
-        unsent += s->unsent, late += counter_read(&s->late);
-        received += counter_read(&s->bytes_received), out += counter_read(&s->bytes_sent);
-        hist_add(timing, &s->timing);
-    }
-    printf("\"slice\":%u,\"target\":\"%s\",\"warm_up\":%s,\"start_ns\":%llu,\"length_ns\":%llu,\"drained_ns\":%llu,",
-           index, plan->targets[slice->target].label, slice->warm_up ? "true" : "false",
-           (unsigned long long)atomic_load(&slice->start_ns), (unsigned long long)slice->length_ns,
-           (unsigned long long)atomic_load(&slice->drained_ns));
-    printf("\"sent\":%llu,\"requests\":%llu,\"errors\":%llu,\"in_flight\":%llu,\"unsent\":%llu,\"late\":%llu,"
-           "\"bytes_received\":%llu,\"bytes_sent\":%llu,",
-           (unsigned long long)sent, (unsigned long long)requests, (unsigned long long)errors,
-           (unsigned long long)(sent > requests + errors ? sent - requests - errors : 0), (unsigned long long)unsent,
-           (unsigned long long)late, (unsigned long long)received, (unsigned long long)out);
-    printf("\"%s\":{", timing_names[main_timing(plan)]);
-    print_percentiles(timing);
-    printf("}");
+static void print_slice(const struct report *report, uint32_t index, struct hist *timing)
+{
+	const struct plan *plan = report->plan;
+	struct slice *slice = &plan->slices[index];
+	uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0;
+	for (uint32_t i = 0; i < timing->length; i++)
+		timing->counts[i] = 0;
+	timing->count = timing->sum = timing->max = 0;
+	for (int i = 0; i < plan->cpus_count; i++) {
+		const struct slice_stats *s = &report->workers[i].slices[index];
+		sent += counter_read(&s->sent), requests += counter_read(&s->requests),
+			errors += counter_read(&s->errors);
+		unsent += s->unsent, late += counter_read(&s->late);
+		received += counter_read(&s->bytes_received), out += counter_read(&s->bytes_sent);
+		hist_add(timing, &s->timing);
+	}
+	printf("\"slice\":%u,\"target\":\"%s\",\"warm_up\":%s,\"start_ns\":%llu,\"length_ns\":%llu,\"drained_ns\":%"
+	       "llu,",
+	       index, plan->targets[slice->target].label, slice->warm_up ? "true" : "false",
+	       (unsigned long long)atomic_load(&slice->start_ns), (unsigned long long)slice->length_ns,
+	       (unsigned long long)atomic_load(&slice->drained_ns));
+	printf("\"sent\":%llu,\"requests\":%llu,\"errors\":%llu,\"in_flight\":%llu,\"unsent\":%llu,\"late\":%llu,"
+	       "\"bytes_received\":%llu,\"bytes_sent\":%llu,",
+	       (unsigned long long)sent, (unsigned long long)requests, (unsigned long long)errors,
+	       (unsigned long long)(sent > requests + errors ? sent - requests - errors : 0),
+	       (unsigned long long)unsent, (unsigned long long)late, (unsigned long long)received,
+	       (unsigned long long)out);
+	printf("\"%s\":{", timing_names[main_timing(plan)]);
+	print_percentiles(timing);
+	printf("}");
 }
 
-void report_slices(struct report *report) {
-    struct hist timing;
-    if (!hist_init(&timing, HIST_2_DIGITS)) return;
-    while (report->slices_told < report->plan->slices_count &&
-           atomic_load(&report->plan->slices[report->slices_told].drained_ns)) {
-        printf("{\"type\":\"slice\",");
-        print_slice(report, report->slices_told++, &timing);
-        printf("}\n");
-    }
-    hist_free(&timing);
+void report_slices(struct report *report)
+{
+	struct hist timing;
+	if (!hist_init(&timing, HIST_2_DIGITS))
+		return;
+	while (report->slices_told < report->plan->slices_count &&
+	       atomic_load(&report->plan->slices[report->slices_told].drained_ns)) {
+		printf("{\"type\":\"slice\",");
+		print_slice(report, report->slices_told++, &timing);
+		printf("}\n");
+	}
+	hist_free(&timing);
 }
 
-static void print_counters(const struct counters *c, uint64_t in_flight) {
-    printf("\"sent\":%llu,\"requests\":%llu,\"connections\":%llu,\"bytes_received\":%llu,\"bytes_sent\":%llu,",
-           (unsigned long long)c->sent, (unsigned long long)c->requests, (unsigned long long)c->connections,
-           (unsigned long long)c->bytes_received, (unsigned long long)c->bytes_sent);
-    printf("\"in_flight\":%llu,\"unsent\":%llu,\"queued\":%llu,\"late\":%llu,\"closed_idle\":%llu,",
-           (unsigned long long)in_flight, (unsigned long long)c->unsent, (unsigned long long)c->queued,
-           (unsigned long long)c->late, (unsigned long long)c->closed_idle);
-    printf("\"tokens\":%llu,\"stalls\":%llu,\"lost\":%llu,\"reordered\":%llu,\"duplicates\":%llu,\"errors\":",
-           (unsigned long long)c->tokens, (unsigned long long)c->stalls, (unsigned long long)c->lost,
-           (unsigned long long)c->reordered, (unsigned long long)c->duplicates);
-    print_errors(c->errors, NULL);
+static void print_counters(const struct counters *c, uint64_t in_flight)
+{
+	printf("\"sent\":%llu,\"requests\":%llu,\"connections\":%llu,\"bytes_received\":%llu,\"bytes_sent\":%llu,",
+	       (unsigned long long)c->sent, (unsigned long long)c->requests, (unsigned long long)c->connections,
+	       (unsigned long long)c->bytes_received, (unsigned long long)c->bytes_sent);
+	printf("\"in_flight\":%llu,\"unsent\":%llu,\"queued\":%llu,\"late\":%llu,\"closed_idle\":%llu,",
+	       (unsigned long long)in_flight, (unsigned long long)c->unsent, (unsigned long long)c->queued,
+	       (unsigned long long)c->late, (unsigned long long)c->closed_idle);
+	printf("\"tokens\":%llu,\"stalls\":%llu,\"lost\":%llu,\"reordered\":%llu,\"duplicates\":%llu,\"errors\":",
+	       (unsigned long long)c->tokens, (unsigned long long)c->stalls, (unsigned long long)c->lost,
+	       (unsigned long long)c->reordered, (unsigned long long)c->duplicates);
+	print_errors(c->errors, NULL);
 }
 
-static void print_histograms(const struct stats *stats) {
-    const char *comma = "";
-    printf("\"histograms\":{");
-    for (int i = 0; i < TIMINGS; i++) {
-        const struct hist *hist = &stats->timings[i];
-        if (!hist->count) continue;
-        printf("%s\"%s\":{\"count\":%llu,\"sum_ns\":%llu,", comma, timing_names[i], (unsigned long long)hist->count,
-               (unsigned long long)hist->sum);
-        print_percentiles(hist);
-        printf(",\"hdr\":\"");
-        hist_encode(hist, stdout);
-        printf("\"}");
-        comma = ",";
-    }
-    printf("}");
+static void print_histograms(const struct stats *stats)
+{
+	const char *comma = "";
+	printf("\"histograms\":{");
+	for (int i = 0; i < TIMINGS; i++) {
+		const struct hist *hist = &stats->timings[i];
+		if (!hist->count)
+			continue;
+		printf("%s\"%s\":{\"count\":%llu,\"sum_ns\":%llu,", comma, timing_names[i],
+		       (unsigned long long)hist->count, (unsigned long long)hist->sum);
+		print_percentiles(hist);
+		printf(",\"hdr\":\"");
+		hist_encode(hist, stdout);
+		printf("\"}");
+		comma = ",";
+	}
+	printf("}");
 }
 
-static void final_of_target(const struct report *report, int target, uint64_t end_ns) {
-    const struct plan *plan = report->plan;
-    struct stats sum;
-    uint64_t active = 0, in_flight = 0;
-    uint32_t slices = 0;
-    if (!stats_init(&sum)) return;
-    for (int i = 0; i < plan->cpus_count; i++) stats_add(&sum, &report->workers[i].lanes[target].measured);
-    for (uint32_t i = 0; i < plan->slices_count; i++) {
-        const struct slice *slice = &plan->slices[i];
-        uint64_t start = atomic_load(&slice->start_ns);
-        if (slice->target != target || slice->warm_up || !start || start >= end_ns) continue;
-        slices++;
-        active += start + slice->length_ns < end_ns ? slice->length_ns : end_ns - start;
-        for (int j = 0; j < plan->cpus_count; j++) in_flight += outstanding(&report->workers[j].slices[i]);
-    }
-    // A datagram on its way when nothing more will be waited for is lost.
-    if (plan->workload == UDP_RR) sum.counters.lost += in_flight;
-    printf("\"%s\":{\"slices\":%u,\"active_ns\":%llu,", plan->targets[target].label, slices,
-           (unsigned long long)active);
-    print_counters(&sum.counters, in_flight);
-    printf(",");
-    print_histograms(&sum);
-    printf("}");
-    for (int i = 0; i < TIMINGS; i++) hist_free(&sum.timings[i]);
+static void final_of_target(const struct report *report, int target, uint64_t end_ns)
+{
+	const struct plan *plan = report->plan;
+	struct stats sum;
+	uint64_t active = 0, in_flight = 0;
+	uint32_t slices = 0;
+	if (!stats_init(&sum))
+		return;
+	for (int i = 0; i < plan->cpus_count; i++)
+		stats_add(&sum, &report->workers[i].lanes[target].measured);
+	for (uint32_t i = 0; i < plan->slices_count; i++) {
+		const struct slice *slice = &plan->slices[i];
+		uint64_t start = atomic_load(&slice->start_ns);
+		if (slice->target != target || slice->warm_up || !start || start >= end_ns)
+			continue;
+		slices++;
+		active += start + slice->length_ns < end_ns ? slice->length_ns : end_ns - start;
+		for (int j = 0; j < plan->cpus_count; j++)
+			in_flight += outstanding(&report->workers[j].slices[i]);
+	}
+	// A datagram on its way when nothing more will be waited for is lost.
+	if (plan->workload == UDP_RR)
+		sum.counters.lost += in_flight;
+	printf("\"%s\":{\"slices\":%u,\"active_ns\":%llu,", plan->targets[target].label, slices,
+	       (unsigned long long)active);
+	print_counters(&sum.counters, in_flight);
+	printf(",");
+	print_histograms(&sum);
+	printf("}");
+	for (int i = 0; i < TIMINGS; i++)
+		hist_free(&sum.timings[i]);
 }
 
-static void print_threads(const struct report *report) {
-    printf("\"threads\":[");
-    for (int i = 0; i < report->plan->cpus_count; i++) {
-        const struct worker *w = &report->workers[i];
-        printf("%s{\"cpu\":%d,\"cpu_s\":%.6f,\"user_s\":%.6f,\"system_s\":%.6f,\"wall_s\":%.6f,\"share\":%.4f,"
-               "\"switches_voluntary\":%llu,\"switches_involuntary\":%llu}",
-               i ? "," : "", w->cpu, (double)w->cpu_ns / 1e9, (double)w->user_ns / 1e9, (double)w->system_ns / 1e9,
-               (double)w->wall_ns / 1e9, w->wall_ns ? (double)w->cpu_ns / (double)w->wall_ns : 0.0,
-               (unsigned long long)w->switches_voluntary, (unsigned long long)w->switches_involuntary);
-    }
-    printf("]");
+static void print_threads(const struct report *report)
+{
+	printf("\"threads\":[");
+	for (int i = 0; i < report->plan->cpus_count; i++) {
+		const struct worker *w = &report->workers[i];
+		printf("%s{\"cpu\":%d,\"cpu_s\":%.6f,\"user_s\":%.6f,\"system_s\":%.6f,\"wall_s\":%.6f,\"share\":%.4f,"
+		       "\"switches_voluntary\":%llu,\"switches_involuntary\":%llu}",
+		       i ? "," : "", w->cpu, (double)w->cpu_ns / 1e9, (double)w->user_ns / 1e9,
+		       (double)w->system_ns / 1e9, (double)w->wall_ns / 1e9,
+		       w->wall_ns ? (double)w->cpu_ns / (double)w->wall_ns : 0.0,
+		       (unsigned long long)w->switches_voluntary, (unsigned long long)w->switches_involuntary);
+	}
+	printf("]");
 }
 
-void report_final(struct report *report, const char *failure, bool interrupted, uint64_t end_ns) {
-    printf("{\"type\":\"final\",\"schema_version\":%d,\"failure\":", SCHEMA_VERSION);
-    report_json_text(failure);
-    printf(",\"interrupted\":%s,\"targets\":{", interrupted ? "true" : "false");
-    for (int i = 0; report && i < report->plan->targets_count; i++) {
-        if (i) putchar(',');
-        final_of_target(report, i, end_ns);
-    }
-    printf("}");
-    if (report) {
-        const struct plan *plan = report->plan;
-        struct hist timing;
-        printf(",\"workload\":\"%s\",\"loop\":\"%s\",\"start_ns\":%llu,\"end_ns\":%llu,", workload_names[plan->workload],
-               plan->open_loop ? "open" : "closed", (unsigned long long)report->start_ns, (unsigned long long)end_ns);
-        print_threads(report);
-        printf(",\"slices\":[");
-        const char *comma = "";
-        bool ready = hist_init(&timing, HIST_2_DIGITS);
-        for (uint32_t i = 0; ready && i < plan->slices_count && atomic_load(&plan->slices[i].start_ns); i++) {
-            printf("%s{", comma);
-            print_slice(report, i, &timing);
-            printf("}");
-            comma = ",";
-        }
-        printf("]");
-        if (ready) hist_free(&timing);
-    }
-    printf("}\n");
-    fflush(stdout);
+void report_final(struct report *report, const char *failure, bool interrupted, uint64_t end_ns)
+{
+	printf("{\"type\":\"final\",\"schema_version\":%d,\"failure\":", SCHEMA_VERSION);
+	report_json_text(failure);
+	printf(",\"interrupted\":%s,\"targets\":{", interrupted ? "true" : "false");
+	for (int i = 0; report && i < report->plan->targets_count; i++) {
+		if (i)
+			putchar(',');
+		final_of_target(report, i, end_ns);
+	}
+	printf("}");
+	if (report) {
+		const struct plan *plan = report->plan;
+		struct hist timing;
+		printf(",\"workload\":\"%s\",\"loop\":\"%s\",\"start_ns\":%llu,\"end_ns\":%llu,",
+		       workload_names[plan->workload], plan->open_loop ? "open" : "closed",
+		       (unsigned long long)report->start_ns, (unsigned long long)end_ns);
+		print_threads(report);
+		printf(",\"slices\":[");
+		const char *comma = "";
+		bool ready = hist_init(&timing, HIST_2_DIGITS);
+		for (uint32_t i = 0; ready && i < plan->slices_count && atomic_load(&plan->slices[i].start_ns); i++) {
+			printf("%s{", comma);
+			print_slice(report, i, &timing);
+			printf("}");
+			comma = ",";
+		}
+		printf("]");
+		if (ready)
+			hist_free(&timing);
+	}
+	printf("}\n");
+	fflush(stdout);
 }

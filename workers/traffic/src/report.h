@@ -6,13 +6,13 @@
 #include "worker.h"
 
 struct report {
-    struct plan *plan;
-    struct worker *workers;
-    uint64_t start_ns, last_ns;
-    uint32_t slices_told;
-    struct stats *before; // per target, as of the last line
-    uint64_t *cpu_before; // per thread
-    struct hist sum, part;
+	struct plan *plan;
+	struct worker *workers;
+	uint64_t start_ns, last_ns;
+	uint32_t slices_told;
+	struct stats *before; // per target, as of the last line
+	uint64_t *cpu_before; // per thread
+	struct hist sum, part;
 };
 
 bool report_init(struct report *report, struct plan *plan, struct worker *workers);

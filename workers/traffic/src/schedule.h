@@ -13,24 +13,24 @@ enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 
 // The rate over active time: `steps` pieces of equal length. A ramp has two rates and rises linearly between them.
 struct profile {
-    bool ramp;
-    int steps;
-    double rates_per_s[PROFILE_STEPS_MAX];
-    uint64_t duration_ns;
+	bool ramp;
+	int steps;
+	double rates_per_s[PROFILE_STEPS_MAX];
+	uint64_t duration_ns;
 };
 
 struct schedule {
-    const struct profile *profile;
-    enum arrival arrival;
-    uint64_t rng[4];
-    uint64_t thread, threads, index;
-    double position; // in expected requests since active time 0
-    uint64_t next_ns;
+	const struct profile *profile;
+	enum arrival arrival;
+	uint64_t rng[4];
+	uint64_t thread, threads, index;
+	double position; // in expected requests since active time 0
+	uint64_t next_ns;
 };
 
 // The schedule of one of `threads` threads, which share the rate between them. The same seed gives the same instants.
 void schedule_init(struct schedule *schedule, const struct profile *profile, enum arrival arrival, uint64_t seed,
-                   uint64_t thread, uint64_t threads);
+		   uint64_t thread, uint64_t threads);
 // Moves next_ns on to the following instant.
 void schedule_advance(struct schedule *schedule);
 

@@ -3,52 +3,59 @@
 
 #include <errno.h>
 
-const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",       "timeout", "short",
-                                         "status",  "corrupt",     "descriptors", "ports",   "other"};
-const char *const timing_names[TIMINGS] = {"latency",      "service_time", "connect",  "first_byte",
-                                           "schedule_lag", "first_token",  "token_gap"};
+const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",	  "timeout", "short",
+					 "status",  "corrupt",	   "descriptors", "ports",   "other"};
+const char *const timing_names[TIMINGS] = {"latency",	   "service_time", "connect",  "first_byte",
+					   "schedule_lag", "first_token",  "token_gap"};
 
-bool stats_init(struct stats *stats) {
-    *stats = (struct stats){0};
-    for (int i = 0; i < TIMINGS; i++)
-        if (!hist_init(&stats->timings[i], HIST_3_DIGITS)) return false;
-    return true;
+bool stats_init(struct stats *stats)
+{
+	*stats = (struct stats){0};
+	for (int i = 0; i < TIMINGS; i++)
+		if (!hist_init(&stats->timings[i], HIST_3_DIGITS))
+			return false;
+	return true;
 }
 
-void counters_add(struct counters *to, const struct counters *from) {
-    // A plain row of uint64_t, by construction.
-    uint64_t *sum = (uint64_t *)to;
-    const uint64_t *part = (const uint64_t *)from;
-    for (size_t i = 0; i < sizeof *to / sizeof *sum; i++) sum[i] += counter_read(&part[i]);
+void counters_add(struct counters *to, const struct counters *from)
+{
+	// A plain row of uint64_t, by construction.
+	uint64_t *sum = (uint64_t *)to;
+	const uint64_t *part = (const uint64_t *)from;
+	for (size_t i = 0; i < sizeof *to / sizeof *sum; i++)
+		sum[i] += counter_read(&part[i]);
 }
 
-void stats_add(struct stats *to, const struct stats *from) {
-    counters_add(&to->counters, &from->counters);
-    for (int i = 0; i < TIMINGS; i++) hist_add(&to->timings[i], &from->timings[i]);
+void stats_add(struct stats *to, const struct stats *from)
+{
+	counters_add(&to->counters, &from->counters);
+	for (int i = 0; i < TIMINGS; i++)
+		hist_add(&to->timings[i], &from->timings[i]);
 }
 
-enum cause cause_of_errno(int error) {
-    switch (error) {
-    case ECONNREFUSED:
-        return CAUSE_REFUSED;
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case ENETDOWN:
-        return CAUSE_UNREACHABLE;
-    case ECONNRESET:
-    case EPIPE:
-        return CAUSE_RESET;
-    case ETIMEDOUT:
-        return CAUSE_TIMEOUT;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        return CAUSE_DESCRIPTORS;
-    case EADDRNOTAVAIL:
-    case EADDRINUSE:
-        return CAUSE_PORTS;
-    default:
-        return CAUSE_OTHER;
-    }
+enum cause cause_of_errno(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return CAUSE_REFUSED;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+		return CAUSE_UNREACHABLE;
+	case ECONNRESET:
+	case EPIPE:
+		return CAUSE_RESET;
+	case ETIMEDOUT:
+		return CAUSE_TIMEOUT;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return CAUSE_DESCRIPTORS;
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+		return CAUSE_PORTS;
+	default:
+		return CAUSE_OTHER;
+	}
 }

@@ -12,102 +12,119 @@
 
 #define TRIES_MAX 4096u // of other source ports where one is taken: a bound on the time of one connect
 
-bool address_parse(const char *text, uint16_t port, union address *address) {
-    memset(address, 0, sizeof *address);
-    if (inet_pton(AF_INET, text, &address->v4.sin_addr) == 1) {
-        address->v4.sin_family = AF_INET;
-        address->v4.sin_port = htons(port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1) {
-        address->v6.sin6_family = AF_INET6;
-        address->v6.sin6_port = htons(port);
-        return true;
-    }
-    return false;
+bool address_parse(const char *text, uint16_t port, union address *address)
+{
+	memset(address, 0, sizeof *address);
+	if (inet_pton(AF_INET, text, &address->v4.sin_addr) == 1) {
+		address->v4.sin_family = AF_INET;
+		address->v4.sin_port = htons(port);
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1) {
+		address->v6.sin6_family = AF_INET6;
+		address->v6.sin6_port = htons(port);
+		return true;
+	}
+	return false;
 }
 
-socklen_t address_size(const union address *address) {
-    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+socklen_t address_size(const union address *address)
+{
+	return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
 }
 
-void address_text(const union address *address, char *text, size_t size) {
-    char host[INET6_ADDRSTRLEN];
-    if (address->any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof host);
-        snprintf(text, size, "[%s]:%u", host, ntohs(address->v6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
-        snprintf(text, size, "%s:%u", host, ntohs(address->v4.sin_port));
-    }
+void address_text(const union address *address, char *text, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+	if (address->any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof host);
+		snprintf(text, size, "[%s]:%u", host, ntohs(address->v6.sin6_port));
+	} else {
+		inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
+		snprintf(text, size, "%s:%u", host, ntohs(address->v4.sin_port));
+	}
 }
 
-bool netns_open(struct netns_place *place) {
-    place->home_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    place->current_fd = -1;
-    return place->home_fd >= 0;
+bool netns_open(struct netns_place *place)
+{
+	place->home_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	place->current_fd = -1;
+	return place->home_fd >= 0;
 }
 
-bool netns_enter(struct netns_place *place, int fd) {
-    if (place->current_fd == fd) return true;
-    if (setns(fd < 0 ? place->home_fd : fd, CLONE_NEWNET) != 0) return false;
-    place->current_fd = fd;
-    return true;
+bool netns_enter(struct netns_place *place, int fd)
+{
+	if (place->current_fd == fd)
+		return true;
+	if (setns(fd < 0 ? place->home_fd : fd, CLONE_NEWNET) != 0)
+		return false;
+	place->current_fd = fd;
+	return true;
 }
 
-static void set_port(union address *address, uint16_t port) {
-    if (address->any.sa_family == AF_INET6)
-        address->v6.sin6_port = htons(port);
-    else
-        address->v4.sin_port = htons(port);
+static void set_port(union address *address, uint16_t port)
+{
+	if (address->any.sa_family == AF_INET6)
+		address->v6.sin6_port = htons(port);
+	else
+		address->v4.sin_port = htons(port);
 }
 
 // Binds to the source that the cursor points at. Returns 0 or -errno.
-static int bind_source(const struct target *target, int fd, uint64_t cursor) {
-    static const int on = 1;
-    union address source;
-    if (target->sources_count) {
-        source = target->sources[cursor % (uint64_t)target->sources_count];
-        cursor /= (uint64_t)target->sources_count;
-    } else {
-        memset(&source, 0, sizeof source);
-        source.any.sa_family = target->address.any.sa_family;
-    }
-    if (target->port_low) {
-        uint64_t ports = (uint64_t)(target->port_high - target->port_low) + 1;
-        set_port(&source, (uint16_t)(target->port_low + cursor % ports));
-        // Ports of the same address may be shared by connections to different targets; connect() sees to uniqueness.
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    } else {
-        // The port is chosen at connect(), where it only has to be unique for this peer: 28k connections per target.
-        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    }
-    return bind(fd, &source.any, address_size(&source)) == 0 ? 0 : -errno;
+static int bind_source(const struct target *target, int fd, uint64_t cursor)
+{
+	static const int on = 1;
+	union address source;
+	if (target->sources_count) {
+		source = target->sources[cursor % (uint64_t)target->sources_count];
+		cursor /= (uint64_t)target->sources_count;
+	} else {
+		memset(&source, 0, sizeof source);
+		source.any.sa_family = target->address.any.sa_family;
+	}
+	if (target->port_low) {
+		uint64_t ports = (uint64_t)(target->port_high - target->port_low) + 1;
+		set_port(&source, (uint16_t)(target->port_low + cursor % ports));
+		// Ports of the same address may be shared by connections to different targets; connect() sees to
+		// uniqueness.
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	} else {
+		// The port is chosen at connect(), where it only has to be unique for this peer: 28k connections per
+		// target.
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	}
+	return bind(fd, &source.any, address_size(&source)) == 0 ? 0 : -errno;
 }
 
-static int connect_once(const struct target *target, int type, uint64_t cursor) {
-    static const int on = 1;
-    int fd = socket(target->address.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    int failure = target->sources_count || target->port_low ? bind_source(target, fd, cursor) : 0;
-    // Nagle's algorithm would hold back the end of every request that takes more than one segment.
-    if (!failure && type == SOCK_STREAM) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!failure && connect(fd, &target->address.any, address_size(&target->address)) != 0 && errno != EINPROGRESS)
-        failure = -errno;
-    if (!failure) return fd;
-    close(fd);
-    return failure;
+static int connect_once(const struct target *target, int type, uint64_t cursor)
+{
+	static const int on = 1;
+	int fd = socket(target->address.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int failure = target->sources_count || target->port_low ? bind_source(target, fd, cursor) : 0;
+	// Nagle's algorithm would hold back the end of every request that takes more than one segment.
+	if (!failure && type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!failure && connect(fd, &target->address.any, address_size(&target->address)) != 0 && errno != EINPROGRESS)
+		failure = -errno;
+	if (!failure)
+		return fd;
+	close(fd);
+	return failure;
 }
 
-int target_connect(const struct target *target, int type, uint64_t *cursor, uint64_t stride) {
-    uint64_t sources = target->sources_count ? (uint64_t)target->sources_count : 1;
-    uint64_t tuples = target->port_low ? sources * (uint64_t)(target->port_high - target->port_low + 1) : 1;
-    uint64_t tries = (tuples + stride - 1) / stride;
-    if (tries > TRIES_MAX) tries = TRIES_MAX;
-    int fd;
-    do {
-        fd = connect_once(target, type, *cursor);
-        *cursor += stride;
-    } while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries);
-    return fd;
+int target_connect(const struct target *target, int type, uint64_t *cursor, uint64_t stride)
+{
+	uint64_t sources = target->sources_count ? (uint64_t)target->sources_count : 1;
+	uint64_t tuples = target->port_low ? sources * (uint64_t)(target->port_high - target->port_low + 1) : 1;
+	uint64_t tries = (tuples + stride - 1) / stride;
+	if (tries > TRIES_MAX)
+		tries = TRIES_MAX;
+	int fd;
+	do {
+		fd = connect_once(target, type, *cursor);
+		*cursor += stride;
+	} while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries);
+	return fd;
 }

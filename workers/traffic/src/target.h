@@ -12,20 +12,20 @@
 #define SOURCES_MAX 64
 
 union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 };
 
 struct target {
-    char label[LABEL_BYTES];
-    char netns[256];
-    int netns_fd; // -1: the namespace the program was started in
-    char text[80]; // address and port, as in a URL
-    union address address;
-    int sources_count;
-    union address sources[SOURCES_MAX];
-    uint16_t port_low, port_high; // of the source; 0: the kernel chooses
+	char label[LABEL_BYTES];
+	char netns[256];
+	int netns_fd;  // -1: the namespace the program was started in
+	char text[80]; // address and port, as in a URL
+	union address address;
+	int sources_count;
+	union address sources[SOURCES_MAX];
+	uint16_t port_low, port_high; // of the source; 0: the kernel chooses
 };
 
 // Reads a numeric IPv4 or IPv6 address (never a name: looking one up would be traffic outside the lab).
@@ -35,8 +35,8 @@ void address_text(const union address *address, char *text, size_t size);
 
 // The namespace of the calling thread: sockets belong for ever to the namespace in which they were made.
 struct netns_place {
-    int home_fd;
-    int current_fd;
+	int home_fd;
+	int current_fd;
 };
 bool netns_open(struct netns_place *place);
 // Moves the calling thread into a target's namespace, or back home for -1. False with errno set.

@@ -1,0 +1,266 @@
+"""The generator against its own origin: every workload, closed and open, slices, lines and limits."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from domain.histogram import LatencyHistogram
+from tests.unit.traffic_rig import PLAIN, SANITIZED, good, load, origin, program, target
+
+HTTP = ["http_keepalive", "http_churn", "bulk_download", "bulk_upload"]
+
+
+def service(workload: str) -> str:
+    return {"tcp_rr": "tcp", "udp_rr": "udp"}.get(workload, "http")
+
+
+@pytest.mark.parametrize("name", [PLAIN, SANITIZED])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("workload", [*HTTP, "tcp_rr", "udp_rr"])
+def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str, name: str) -> None:
+    with origin(name=name, addresses=(address,)) as server:
+        run = good(
+            *("--workload", workload, "--closed", "--connections", "5", "--duration-ms", "150"),
+            *("--target", target(server.ports[service(workload)], address=address)),
+            name=name,
+        )
+    result, final = run.one, server.final
+    assert result["requests"] == result["sent"] > 5
+    assert result["errors"] == {}
+    assert result["in_flight"] == result["unsent"] == 0
+    if workload == "udp_rr":
+        assert final["datagrams"] == result["requests"]
+        assert result["lost"] == result["reordered"] == result["duplicates"] == 0
+    else:
+        assert final["connections"] == result["connections"]
+        assert result["connections"] == (result["requests"] if workload == "http_churn" else 5)
+        assert result["histograms"]["connect"]["count"] == result["connections"]
+        if workload != "tcp_rr":
+            assert final["requests"] == result["requests"]
+    assert (final["bytes_received"], final["bytes_sent"]) == (result["bytes_sent"], result["bytes_received"])
+    assert "latency" not in result["histograms"]  # a closed loop has none
+    assert result["histograms"]["service_time"]["count"] == result["requests"]
+
+
+@pytest.mark.parametrize("arrival", ["constant", "poisson"])
+@pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "tcp_rr", "udp_rr"])
+def test_an_open_loop_keeps_its_rate(workload: str, arrival: str) -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", workload, "--open", "800", "--arrival", arrival, "--connections", "32", "--seed", "3"),
+            *("--duration-ms", "500", "--target", target(server.ports[service(workload)])),
+        )
+    result = run.one
+    assert result["requests"] == pytest.approx(400, abs=0 if arrival == "constant" else 80)
+    assert result["errors"] == {}
+    for timing in ("latency", "service_time", "schedule_lag"):
+        assert result["histograms"][timing]["count"] == result["requests"]
+    assert result["histograms"]["latency"]["sum_ns"] >= result["histograms"]["service_time"]["sum_ns"]
+
+
+def test_constant_sends_do_not_bunch() -> None:
+    """Half the requests must leave within a tenth of the gap: a generator that ticks by milliseconds would not."""
+    with origin() as server:
+        run = good(
+            *("--workload", "udp_rr", "--open", "500", "--duration-ms", "600", "--spin-us", "100"),
+            *("--target", target(server.ports["udp"])),
+        )
+    assert run.one["histograms"]["schedule_lag"]["p50_ns"] < 200_000
+
+
+def test_a_stream_measures_tokens() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "stream", "--closed", "--connections", "3", "--duration-ms", "100"),
+            *("--tokens", "10", "--cadence-us", "5000", "--token-bytes", "40"),
+            *("--target", target(server.ports["http"])),
+        )
+    result = run.one
+    assert result["tokens"] == 10 * result["requests"] > 0
+    assert result["histograms"]["token_gap"]["count"] == 9 * result["requests"]
+    assert 4e6 < result["histograms"]["token_gap"]["p50_ns"] < 8e6
+    assert 4e6 < result["histograms"]["first_token"]["p50_ns"] < 15e6
+    assert result["histograms"]["service_time"]["p50_ns"] > 49e6
+
+
+def test_a_frozen_stream_shows_stalls() -> None:
+    with origin("--stall-ms", "100", "--stall-every-ms", "300") as server:
+        run = good(
+            *("--workload", "stream", "--closed", "--connections", "2", "--duration-ms", "600", "--tokens", "100"),
+            *("--cadence-us", "2000", "--stall-us", "50000", "--target", target(server.ports["http"])),
+        )
+    assert run.one["stalls"] >= 2
+    assert run.one["histograms"]["token_gap"]["max_ns"] > 60e6
+
+
+def test_targets_take_turns_and_are_reported_per_slice() -> None:
+    with origin() as one, origin() as two:
+        run = good(
+            *("--workload", "http_keepalive", "--closed", "--connections", "4", "--warm-up-ms", "20"),
+            *("--duration-ms", "300", "--slice-ms", "50", "--order", "a,b,b,a"),
+            *("--target", target(one.ports["http"], "a"), "--target", target(two.ports["http"], "b")),
+        )
+    final = run.final
+    assert [s["target"] for s in final["slices"]] == ["a", "b", "a", "b", "b", "a", "a", "b"]
+    assert [s["warm_up"] for s in final["slices"]] == [True, True] + [False] * 6
+    assert [s["slice"] for s in run.of("slice")] == list(range(8))
+    for label, server in (("a", one), ("b", two)):
+        result = final["targets"][label]
+        mine = [s for s in final["slices"] if s["target"] == label]
+        assert result["requests"] == sum(s["requests"] for s in mine if not s["warm_up"])
+        assert server.final["requests"] == sum(s["requests"] for s in mine)
+        assert result["connections"] == server.final["connections"] == 4  # they stay open
+        assert result["active_ns"] == 150_000_000
+    for before, after in zip(final["slices"], final["slices"][1:], strict=False):
+        assert before["start_ns"] + before["length_ns"] <= before["drained_ns"] <= after["start_ns"]
+
+
+def test_all_targets_get_the_same_poisson_schedule() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "http_keepalive", "--open", "2000", "--arrival", "poisson", "--connections", "16"),
+            *("--duration-ms", "400", "--slice-ms", "50", "--seed", "9"),
+            *("--target", target(server.ports["http"], "a"), "--target", target(server.ports["http"], "b")),
+        )
+    targets = run.final["targets"]
+    assert targets["a"]["sent"] == targets["b"]["sent"] == pytest.approx(400, abs=80)
+    per_slice = [[s["sent"] for s in run.final["slices"] if s["target"] == label] for label in "ab"]
+    assert per_slice[0] == per_slice[1]
+    assert len(set(per_slice[0])) > 1
+
+
+def test_late_answers_count_for_their_own_slice() -> None:
+    """An origin that freezes longer than the drain answers a slice while the next one runs."""
+    with origin("--stall-ms", "120", "--stall-every-ms", "200") as frozen, origin() as swift:
+        run = good(
+            *("--workload", "http_keepalive", "--open", "500", "--connections", "50", "--drain-ms", "5"),
+            *("--duration-ms", "800", "--slice-ms", "50"),
+            *("--target", target(frozen.ports["http"], "frozen"), "--target", target(swift.ports["http"], "swift")),
+        )
+    targets = run.final["targets"]
+    assert targets["frozen"]["late"] > 0
+    assert targets["frozen"]["late"] == sum(s["late"] for s in run.final["slices"] if s["target"] == "frozen")
+    assert targets["swift"]["late"] == 0
+    for label in targets:
+        assert targets[label]["requests"] + targets[label]["unsent"] == 200
+        assert all(s["sent"] == s["requests"] for s in run.final["slices"])
+
+
+def test_requests_in_flight_at_the_end_are_counted() -> None:
+    with origin("--stall-ms", "900", "--stall-every-ms", "1000") as server:
+        time.sleep(max(0.0, (1000 - time.monotonic() * 1000 % 1000 - 20) / 1000))  # just before it freezes
+        run = load(
+            *("--workload", "http_keepalive", "--open", "500", "--connections", "10", "--duration-ms", "200"),
+            *("--final-drain-ms", "50", "--target", target(server.ports["http"])),
+        )
+    result = run.one
+    assert result["in_flight"] == 10  # each connection's request
+    assert result["requests"] + result["in_flight"] + result["unsent"] == 100
+    assert result["queued"] >= result["unsent"] > 50
+
+
+def test_a_line_every_second_adds_up() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "http_keepalive", "--open", "300", "--connections", "8", "--duration-ms", "2300"),
+            *("--target", target(server.ports["http"], "x")),
+        )
+    seconds = run.of("second")
+    assert [round(line["t_s"]) for line in seconds] == [1, 2]
+    assert all(line["targets"]["x"]["requests"] == pytest.approx(300, abs=60) for line in seconds)
+    assert all(0 < line["targets"]["x"]["latency"]["p50_ns"] < 1e9 for line in seconds)
+    assert all(0 < share < 1 for line in seconds for share in line["cpu_shares"])
+    assert run.one["requests"] == 690
+    (thread,) = run.final["threads"]
+    assert thread["share"] == pytest.approx(thread["cpu_s"] / thread["wall_s"], abs=1e-3)
+
+
+def test_percentiles_are_those_of_the_encoded_histogram() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "http_churn", "--closed", "--connections", "3", "--duration-ms", "200"),
+            *("--target", target(server.ports["http"])),
+        )
+    for timing in run.one["histograms"].values():
+        decoded = LatencyHistogram.decode(timing["hdr"])
+        assert decoded.count == timing["count"]
+        for percentile, key in ((50, "p50_ns"), (90, "p90_ns"), (99, "p99_ns"), (99.9, "p999_ns")):
+            assert decoded.percentile_ns(percentile) == timing[key]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+@pytest.mark.parametrize("name", [PLAIN, SANITIZED])
+def test_two_threads_share_the_load(name: str) -> None:
+    cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0))[:2])
+    with origin("--cpus", cpus, name=name) as one, origin(name=name) as two:
+        run = good(
+            *("--workload", "http_keepalive", "--open", "1000", "--connections", "9", "--cpus", cpus),
+            *("--duration-ms", "400", "--slice-ms", "100", "--target", target(one.ports["http"], "a")),
+            *("--target", target(two.ports["http"], "b")),
+            name=name,
+        )
+    assert {label: t["requests"] for label, t in run.final["targets"].items()} == {"a": 200, "b": 200}
+    assert {label: t["connections"] for label, t in run.final["targets"].items()} == {"a": 9, "b": 9}
+    assert len(run.final["threads"]) == 2
+
+
+def test_ramp_and_steps_shape_the_rate() -> None:
+    with origin() as server:
+        common = ("--workload", "udp_rr", "--duration-ms", "400", "--target", target(server.ports["udp"]))
+        ramp = good(*common, "--open", "200", "--ramp-to", "1000", "--slice-ms", "100")
+        steps = good(*common, "--open", "1", "--steps", "100,1000", "--slice-ms", "200")
+    assert [s["sent"] for s in ramp.final["slices"]] == pytest.approx([30, 50, 70, 90], abs=2)
+    assert [s["sent"] for s in steps.final["slices"]] == [20, 200]
+
+
+def test_source_addresses_and_ports_are_used() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "tcp_rr", "--closed", "--connections", "6", "--duration-ms", "50"),
+            *("--ports", "21000-21009", "--target", target(server.ports["tcp"], source="127.0.0.7+127.0.0.8")),
+        )
+        assert run.one["connections"] == 6
+        scarce = load(
+            *("--workload", "tcp_rr", "--closed", "--connections", "6", "--duration-ms", "50"),
+            *("--ports", "21010-21011", "--target", target(server.ports["tcp"], source="127.0.0.9+127.0.0.10")),
+        )
+    assert scarce.code == 1
+    assert "give more source addresses" in scarce.final["failure"]
+
+
+def test_the_origin_tells_the_peer_and_refuses_nonsense() -> None:
+    with origin() as server:
+        base = f"http://127.0.0.1:{server.ports['http']}"
+        with urllib.request.urlopen(f"{base}/whoami", timeout=5) as answer:
+            assert json.load(answer)["peer"].startswith("127.0.0.1:")
+        chunks = iter([b"abc", b"defgh"])  # urllib sends an iterator chunked
+        request = urllib.request.Request(f"{base}/echo", data=chunks, method="POST")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert json.load(answer) == {"bytes": 8, "crc32c": "0a9421b7"}
+        for path in ("/bytes/x", "/stream?tokens=0", "/stream?size=9999999", "/nowhere"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(base + path, timeout=5)
+            refused.value.close()
+            assert refused.value.code == (404 if path == "/nowhere" else 400)
+
+
+def test_a_signal_ends_the_run_with_its_final_line() -> None:
+    with origin() as server:
+        process = subprocess.Popen(
+            [program(), "load", "--workload", "tcp_rr", "--closed", "--connections", "2", "--duration-ms", "60000"]
+            + ["--target", target(server.ports["tcp"])],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+    final = json.loads(out.splitlines()[-1])
+    assert (process.returncode, final["failure"], final["interrupted"]) == (0, "", True)
+    assert final["targets"]["only"]["requests"] > 0
+    assert 0 < final["targets"]["only"]["active_ns"] < 5e9
