@@ -11,7 +11,9 @@
 #include "histogram.h"
 
 /* An older start belongs to an object whose address was used again: it is discarded and counted lost. */
+#ifndef MAX_AGE_NS
 #define MAX_AGE_NS 100000000ULL
+#endif
 
 /* A device by name: interface indexes repeat across namespaces, the names of a lab's devices do not.
  * The mask ends with the name's NUL, for the bytes behind it may be left over from a longer name.
@@ -47,6 +49,18 @@ struct start {
 	__u64 generation;
 };
 
+/* A packet on its way, kept in an array at a slot of its address: a hash map's locks would cost more than
+ * all the rest. Packets on their way at once are bounded by the backlog (1,000 per CPU); two that share a
+ * slot cost one pair, which the match rate shows. What never ends stays until its slot is used again.
+ */
+struct packet {
+	__u64 skb;
+	struct start start;
+};
+#define PACKET_SLOTS 8192
+/* Socket buffers are 256 bytes apart. */
+#define PACKET_SLOT(skb) (((skb) >> 8) & (PACKET_SLOTS - 1))
+
 struct sample {
 	__u64 time_ns;
 	__u64 value_ns;
@@ -59,15 +73,24 @@ struct sample {
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-ALWAYS_INLINE int is_named(const struct device *device, const void *net_device)
+/* Which of the watched devices this is: 0 or 1, or -1 for none of them. */
+ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_device)
 {
 	__u64 name[2];
+	int i;
 
 	if (bpf_probe_read_kernel(name, sizeof(name), net_device + NET_DEVICE_NAME))
-		return 0;
-	/* An unused device has an empty mask, and an empty mask must match nothing. */
-	return device->mask[0] && (name[0] & device->mask[0]) == device->name[0] &&
-	       (name[1] & device->mask[1]) == device->name[1];
+		return -1;
+#pragma unroll
+	for (i = 0; i < 2; i++) {
+		const struct device *device = &watch->device[i];
+
+		/* A device that is not used has an empty mask, and an empty mask must match nothing. */
+		if (device->mask[0] && (name[0] & device->mask[0]) == device->name[0] &&
+		    (name[1] & device->mask[1]) == device->name[1])
+			return i;
+	}
+	return -1;
 }
 
 /* Records the time from start to now. Returns 1 when it is to be sampled, too. */

@@ -5,38 +5,34 @@
 BPF_ARRAY(watch, struct watch, 1);
 BPF_PERCPU_ARRAY(stage, struct stage, 1);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-/* Packets inside the DUT at once are bounded by its queues: netdev_max_backlog is 1,000 per CPU. What
- * ends in the DUT (a proxy's packets) leaves its start behind until the address is used again; the slab
- * allocator does so at once.
- */
-BPF_HASH(starts, u64, struct start, 16384);
+BPF_ARRAY(packets, struct packet, PACKET_SLOTS);
 
 RAW_TRACEPOINT_PROBE(netif_receive_skb)
 {
 	u64 skb = ctx->args[0];
 	struct watch *watching;
 	struct stage *measured;
-	struct start start = {};
+	struct packet *packet;
 	void *device = NULL;
-	int zero = 0;
+	int zero = 0, slot = PACKET_SLOT(skb);
 
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
 	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
 		return 0;
-	if (!is_named(&watching->device[0], device) && !is_named(&watching->device[1], device))
+	if (watched_device(watching, device) < 0)
 		return 0;
+	packet = packets.lookup(&slot);
 	measured = stage.lookup(&zero);
-	if (!measured)
+	if (!packet || !measured)
 		return 0;
 
 	measured->started++;
-	start.time_ns = bpf_ktime_get_ns();
-	start.generation = watching->generation;
-	/* An earlier start at this address ended in the DUT: it is replaced. */
-	if (starts.update(&skb, &start))
-		measured->lost++;
+	/* An earlier packet here ended in the DUT: it is replaced. */
+	packet->skb = skb;
+	packet->start.generation = watching->generation;
+	packet->start.time_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -46,10 +42,10 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	void *device = (void *)ctx->args[1];
 	struct watch *watching;
 	struct stage *measured;
-	struct start *start;
+	struct packet *packet;
 	struct sample sample = {};
 	u32 ingress = 0;
-	int zero = 0;
+	int zero = 0, slot = PACKET_SLOT(skb), egress;
 	u64 now;
 
 	watching = watch.lookup(&zero);
@@ -60,23 +56,24 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	 */
 	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)skb + SK_BUFF_SKB_IIF) || !ingress)
 		return 0;
-	if (!(ingress == watching->device[0].ifindex && is_named(&watching->device[1], device)) &&
-	    !(ingress == watching->device[1].ifindex && is_named(&watching->device[0], device)))
+	packet = packets.lookup(&slot);
+	if (!packet || packet->skb != skb)
 		return 0;
-	start = starts.lookup(&skb);
-	if (!start)
+	egress = watched_device(watching, device);
+	if (!(egress == 1 && ingress == watching->device[0].ifindex) &&
+	    !(egress == 0 && ingress == watching->device[1].ifindex))
 		return 0;
 	measured = stage.lookup(&zero);
 	if (!measured)
 		return 0;
 
 	now = bpf_ktime_get_ns();
-	if (record(measured, watching, start, now)) {
+	if (record(measured, watching, &packet->start, now)) {
 		sample.time_ns = now;
-		sample.value_ns = now - start->time_ns;
+		sample.value_ns = now - packet->start.time_ns;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
 			measured->lost++;
 	}
-	starts.delete(&skb);
+	packet->skb = 0;
 	return 0;
 }

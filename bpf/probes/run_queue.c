@@ -2,6 +2,8 @@
 /* run_queue: how long a lab's tasks wait for a CPU: from sched_wakeup, or from being preempted, to the
  * sched_switch that runs them.
  */
+/* A task is not an address that may be used again, and starved tasks do wait long: every wait counts. */
+#define MAX_AGE_NS (~0ULL)
 #include "probe.h"
 
 BPF_ARRAY(watch, struct watch, 1);

@@ -7,39 +7,39 @@
 BPF_ARRAY(watch, struct watch, 1);
 BPF_PERCPU_ARRAY(stage, struct stage, 1);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-/* As in forward.c; here the starts that stay are packets of no established connection. */
-BPF_HASH(starts, u64, struct start, 16384);
+BPF_ARRAY(packets, struct packet, PACKET_SLOTS);
 
 RAW_TRACEPOINT_PROBE(netif_receive_skb)
 {
 	u64 skb = ctx->args[0];
 	struct watch *watching;
 	struct stage *measured;
-	struct start start = {};
+	struct packet *packet;
 	void *device = NULL;
-	int zero = 0;
+	int zero = 0, slot = PACKET_SLOT(skb);
 
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
 	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
 		return 0;
-	if (!is_named(&watching->device[0], device) && !is_named(&watching->device[1], device)) {
-		/* Another device's packet at the address of one that never reached tcp_probe must not pair
-		 * with its start.
+	packet = packets.lookup(&slot);
+	measured = stage.lookup(&zero);
+	if (!packet || !measured)
+		return 0;
+	if (watched_device(watching, device) < 0) {
+		/* Forwarded on, or another packet at the address of one that never reached tcp_probe: what
+		 * comes now must not pair with that start.
 		 */
-		starts.delete(&skb);
+		if (packet->skb == skb)
+			packet->skb = 0;
 		return 0;
 	}
-	measured = stage.lookup(&zero);
-	if (!measured)
-		return 0;
 
 	measured->started++;
-	start.time_ns = bpf_ktime_get_ns();
-	start.generation = watching->generation;
-	if (starts.update(&skb, &start))
-		measured->lost++;
+	packet->skb = skb;
+	packet->start.generation = watching->generation;
+	packet->start.time_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -48,28 +48,28 @@ RAW_TRACEPOINT_PROBE(tcp_probe)
 	u64 skb = ctx->args[1];
 	struct watch *watching;
 	struct stage *measured;
-	struct start *start;
+	struct packet *packet;
 	struct sample sample = {};
-	int zero = 0;
+	int zero = 0, slot = PACKET_SLOT(skb);
 	u64 now;
 
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
-	start = starts.lookup(&skb);
-	if (!start)
+	packet = packets.lookup(&slot);
+	if (!packet || packet->skb != skb)
 		return 0;
 	measured = stage.lookup(&zero);
 	if (!measured)
 		return 0;
 
 	now = bpf_ktime_get_ns();
-	if (record(measured, watching, start, now)) {
+	if (record(measured, watching, &packet->start, now)) {
 		sample.time_ns = now;
-		sample.value_ns = now - start->time_ns;
+		sample.value_ns = now - packet->start.time_ns;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
 			measured->lost++;
 	}
-	starts.delete(&skb);
+	packet->skb = 0;
 	return 0;
 }

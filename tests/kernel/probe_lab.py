@@ -58,6 +58,16 @@ while True:
     s.close()
 """
 
+FORWARDER = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.bind(("0.0.0.0", 9000))
+print("ready", flush=True)
+while True:
+    s.sendto(s.recv(100), (sys.argv[1], 9000))
+"""
+
 ASK = """
 import socket, sys
 s = socket.create_connection((sys.argv[1], 9001))
@@ -109,10 +119,10 @@ class ProbeLab:
     def run(self, role: str, script: str, *arguments: object) -> None:
         _in(self.netns(role), sys.executable, "-c", script, *map(str, arguments))
 
-    def spray(self, packets: int) -> None:
-        """Send so many datagrams through the DUT and wait until the server has them all."""
+    def spray(self, packets: int, to: str = SERVER) -> None:
+        """Send so many datagrams and wait until the server has them all."""
         with self.running("server", SINK, packets) as sink:
-            self.run("client", SPRAY, SERVER, packets)
+            self.run("client", SPRAY, to, packets)
             assert sink.stdout is not None
             assert sink.stdout.readline() == "done\n"
 

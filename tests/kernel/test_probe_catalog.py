@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -14,7 +15,7 @@ from probes.catalog.forward import Forward
 from probes.catalog.net_rx_softirq import NetRxSoftirq
 from probes.catalog.run_queue import RunQueue
 from probes.catalog.rx_steering import RxSteering
-from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, probe_lab
+from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, FORWARDER, RELAY, SERVER, ProbeLab, probe_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -117,6 +118,47 @@ def test_forward_does_not_pair_a_proxys_packets(forward: Probe, lab: ProbeLab) -
     assert histogram.lost == 0
 
 
+def test_forward_does_not_pair_datagrams_that_were_made_in_the_dut(forward: Probe, lab: ProbeLab) -> None:
+    """What is received is freed, and what is sent next is at the same address."""
+    before, _ = forward.read()
+    with lab.running("dut", FORWARDER, SERVER):
+        forward.watch(lab.view())
+        lab.spray(PACKETS, DUT_CLIENT)
+        forward.watch(None)
+    histogram = growth(forward, before)
+    assert (histogram.count, histogram.started, histogram.lost) == (0, PACKETS, 0)
+
+
+def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
+    class Impatient(Forward):
+        constants: ClassVar[dict[str, int]] = {"MAX_AGE_NS": 1}
+
+    probe = Impatient()
+    probe.start()
+    probe.watch(lab.view())
+    lab.spray(PACKETS)
+    histogram, _ = probe.read()
+    probe.stop()
+    assert (histogram.count, histogram.started, histogram.lost) == (0, PACKETS, PACKETS)
+
+
+def test_samples_that_find_the_ring_full_are_lost_and_still_counted(lab: ProbeLab) -> None:
+    class Talkative(Forward):
+        sample_every = 1
+
+    probe = Talkative()
+    probe.start()
+    probe.watch(lab.view())
+    packets = 4000
+    lab.spray(packets)
+    histogram, samples = probe.read()
+    probe.stop()
+    # 64 KiB hold 2,730 records of 24 bytes.
+    assert histogram.count == packets
+    assert packets - 2731 <= histogram.lost <= packets - 2700
+    assert len(list(samples)) == 1000  # and of those, as many as one reading hands over
+
+
 def test_rx_steering_counts_at_the_server_where_no_proxy_is(rx_steering: Probe, lab: ProbeLab) -> None:
     before, _ = rx_steering.read()
     with lab.running("server", ECHO):
@@ -154,6 +196,18 @@ def test_rx_steering_sees_no_other_lab(rx_steering: Probe, lab: ProbeLab, other_
     assert growth(rx_steering, before) == StageHistogram()
 
 
+def test_rx_steering_does_not_count_what_is_only_forwarded(rx_steering: Probe, lab: ProbeLab) -> None:
+    """The same packets reach tcp_probe at the server, which is not watched where a proxy is."""
+    before, _ = rx_steering.read()
+    with lab.running("server", ECHO):
+        rx_steering.watch(lab.view(proxy=(1,)))
+        lab.run("client", ASK, SERVER, QUESTIONS)
+        rx_steering.watch(None)
+    histogram = growth(rx_steering, before)
+    assert (histogram.count, histogram.lost) == (0, 0)
+    assert histogram.started >= 2 * QUESTIONS
+
+
 def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab: ProbeLab) -> None:
     before, _ = net_rx_softirq.read()
     with lab.running("server", ECHO):
@@ -187,8 +241,8 @@ def test_run_queue_counts_each_wakeup_of_the_labs_tasks(run_queue: Probe, lab: P
         histogram = growth(run_queue, before)
         watched.communicate("\n")
         stranger.communicate("\n")
-    # Being preempted adds to the wakeups; a busy machine preempts.
-    assert naps <= histogram.count <= 3 * naps
+    # Being preempted adds to the wakeups, and may let a nap's end pass before it begins; a busy machine preempts.
+    assert 0.9 * naps <= histogram.count <= 3 * naps
     assert histogram.matched is not None
     assert histogram.matched > 0.95
 
@@ -217,7 +271,7 @@ def test_run_queue_shows_a_busy_neighbour(run_queue: Probe, lab: ProbeLab) -> No
     # Two of them share a CPU: each waits at least about half of the time, in turns of milliseconds.
     assert histogram.count >= 10
     assert 0.35 * wall_ns < histogram.sum_ns < 1.05 * wall_ns
-    assert (histogram.percentile_ns(50) or 0) > 500_000
+    assert histogram.sum_ns / histogram.count > 500_000
 
 
 def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab) -> None:
@@ -229,7 +283,7 @@ def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab
         run_queue.watch(second)
         before, _ = run_queue.read()
         nap(processes[busy])
-        assert (growth(run_queue, before).count >= 50) is watched, view
+        assert (growth(run_queue, before).count >= 45) is watched, view
     run_queue.watch(None)
     for process in processes:
         process.communicate("\n")
