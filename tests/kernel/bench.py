@@ -51,6 +51,13 @@ class Bench:
     def counters(self) -> Counters:
         return self.attachment.counters()
 
+    def counters_with(self, payload_bytes: int) -> Counters:
+        """The counters once they show so many bytes; HAProxy adds a connection's when it has ended."""
+        deadline = time.monotonic() + 2
+        while (now := self.counters()).bytes is not None and now.bytes < payload_bytes and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return now
+
     def get(self, requests: int = 1, timeout_s: float = 2.0) -> int:
         """Requests on one connection from the client's namespace; returns how many were answered."""
 
@@ -65,9 +72,13 @@ class Bench:
 
         return netns.call_in(self.lab.client_ns, talk)
 
-    def clients_seen(self) -> list[str]:
-        """The client's address of each request that reached the origin."""
-        return (self.lab.run_dir / "clients.log").read_text().split()
+    def clients_seen(self, expected: int = 0) -> list[str]:
+        """The client's address of each request that reached the origin, once there are ``expected``."""
+        log, deadline = self.lab.run_dir / "clients.log", time.monotonic() + 2
+        # nginx writes its log after the answer.
+        while len(seen := log.read_text().split()) < expected and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return seen
 
     def in_dut(self, *argv: str) -> str:
         return netns.run_in(self.lab.dut_ns, argv)

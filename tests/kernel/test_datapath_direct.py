@@ -18,7 +18,7 @@ def test_it_carries_and_counts_traffic(tmp_path: Path) -> None:
         assert grown.packets is not None
         assert 20 <= grown.packets <= 20 * 3 + 10
         assert (grown.connections, grown.leaked_packets) == (None, 0)
-        assert b.clients_seen() == [b.lab.client_address] * 20
+        assert b.clients_seen(20) == [b.lab.client_address] * 20
 
 
 def test_traffic_that_does_not_cross_is_not_counted(tmp_path: Path) -> None:
