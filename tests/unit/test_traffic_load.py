@@ -252,8 +252,10 @@ def test_the_origin_tells_the_peer_and_refuses_nonsense() -> None:
 def test_a_signal_ends_the_run_with_its_final_line() -> None:
     with origin() as server:
         process = subprocess.Popen(
-            [program(), "load", "--workload", "tcp_rr", "--closed", "--connections", "2", "--duration-ms", "60000"]
-            + ["--target", target(server.ports["tcp"])],
+            [
+                *(program(), "load", "--workload", "tcp_rr", "--closed", "--connections", "2"),
+                *("--duration-ms", "60000", "--target", target(server.ports["tcp"])),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
