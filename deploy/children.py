@@ -20,12 +20,21 @@ class Child:
     """One process of the stack, in a process group of its own, its output in a log file.
 
     ``setpriv --pdeathsig`` (util-linux) makes the kernel end it when the thread that started it is gone, also
-    after ``kill -9``; it execs the program, so the process id is the program's.
+    after ``kill -9``; it execs the program, so the process id is the program's. ``stop_signal`` is how
+    ``stop()`` asks it to end.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         self.name = name
         self.log = log
+        self._stop_signal = stop_signal
         self._argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +74,7 @@ class Child:
             time.sleep(_POLL_S)
 
     def stop(self, deadline_s: float) -> bool:
-        """End the process and its group: SIGTERM, and SIGKILL after ``deadline_s``. Harmless when it is gone.
+        """End the process and its group: asked first, SIGKILL after ``deadline_s``. Harmless when it is gone.
 
         Returns whether it was running and left in its own time, with all that it had started.
         """
@@ -75,7 +84,7 @@ class Child:
         deadline = time.monotonic() + deadline_s
         if was_alive:
             # Only the leader is asked: it knows the order in which its own children are to end.
-            self._process.terminate()
+            self._process.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(deadline_s)
         else:

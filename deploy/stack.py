@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -85,8 +86,7 @@ class PrivateStack:
             self._own_state_dir()
             self._settings()
             self._start_servers()
-            self._start_coordinator()
-            self._start_worker()
+            self._start_ticker_and_worker()
             self._exits = exits.pop_all()
         return self
 
@@ -127,8 +127,8 @@ class PrivateStack:
         env["SHOWDOWN_COORDINATOR_URL"] = self.url
         env.setdefault("SHOWDOWN_INFLUX_BUCKET", DATABASE)
 
-    def _child(self, name: str, argv: Sequence[str]) -> Child:
-        child = Child(name, argv, self.state_dir / f"{name}.log", self._environment)
+    def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
+        child = Child(name, argv, self.state_dir / f"{name}.log", self._environment, stop_signal)
         # Ended in reverse, so that nobody loses a server that it still needs to finish.
         self._exits.callback(child.stop, STOP_S)
         child.start()
@@ -136,6 +136,7 @@ class PrivateStack:
         return child
 
     def _start_servers(self) -> None:
+        """All at once: none needs another one in order to start."""
         waits: list[tuple[Child, Callable[[], bool]]] = []
         if not self._given.get("SHOWDOWN_BROKER_URL"):
             waits.append(self._start_redis())
@@ -144,6 +145,7 @@ class PrivateStack:
                 waits.append(self._start_influxd())
             else:
                 self.notes.append("influxd is not installed: no telemetry will be kept")
+        waits.append(self._start_coordinator())
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
         if "influxd" in self.pids:
@@ -178,15 +180,13 @@ class PrivateStack:
         except httpx.HTTPError as error:
             raise StackError(f"influxd made no database {name!r}: {error}") from error
 
-    def _start_coordinator(self) -> None:
+    def _start_coordinator(self) -> tuple[Child, Callable[[], bool]]:
         bind = f"127.0.0.1:{self._port}"
-        if _answers(f"{self.url}/healthz", None):
+        health = f"{self.url}/healthz"
+        if _answers(health, None):
             raise StackError(f"{bind} is taken by another server; choose another port")
-        self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind]).wait_ready(
-            lambda: _answers(f"{self.url}/healthz", 200), READY_S
-        )
-        self._read_secrets()
-        self._child("ticker", [*self._showdown, "coordinator", "ticker"])
+        child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
+        return child, lambda: _answers(health, 200)
 
     def _read_secrets(self) -> None:
         """The coordinator draws what the environment does not give, at its first start in a state directory."""
@@ -200,8 +200,12 @@ class PrivateStack:
             except (OSError, ValueError, KeyError) as error:
                 raise StackError(f"the coordinator left no {name} in {path}: {error}") from error
 
-    def _start_worker(self) -> None:
-        self._worker = self._child("worker", [*self._showdown, "worker"])
+    def _start_ticker_and_worker(self) -> None:
+        self._read_secrets()
+        self._child("ticker", [*self._showdown, "coordinator", "ticker"])
+        # Celery's cold shutdown: the running block is undone and reported now, not measured to its end. Only while the
+        # others still live: without its broker it hangs, so the signal of the parent's death stays SIGTERM.
+        self._worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
         self._exits.callback(self._stop_worker, self._worker)
         self._worker.wait_ready(self._has_host, READY_S)
 

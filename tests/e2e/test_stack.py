@@ -47,7 +47,7 @@ def wait_until(condition, seconds=30.0):
 def parent_of(pid):
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
 
 
