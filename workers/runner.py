@@ -31,7 +31,8 @@ from workers.validity import judge, prove
 from workers.workloads.base import GeneratorPlan, TrafficResult
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice
-DRAIN_S = 0.02  # after a slice: what is still on its way belongs to it
+DRAIN_S = 0.02  # after a slice: what is still on its way belongs to it …
+DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
 MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
 
@@ -168,10 +169,11 @@ class BlockRunner:
                 cpu = self._cpu.snapshot().since(before)
             finally:
                 stages = self.host.probing.end_slice()
-            self._sleep(DRAIN_S)
             self._account(station, result, started, cpu, stages)
-            evidence.counters = evidence.counters.plus(self._counters(station).minus(counters))
+            evidence.counters = evidence.counters.plus(self._drained(station).minus(counters))
             evidence.origin_requests += station.origin.requests() - answered
+            if result.failure:
+                station.attachment = None  # the trial is lost already: further slices would only take time
         except DatapathError as error:
             evidence.against(Reason.DATAPATH_FAILED, str(error))
             station.attachment = None
@@ -223,6 +225,16 @@ class BlockRunner:
         if station.attachment is None:
             raise DatapathError("the datapath is not attached")
         return station.attachment.counters()
+
+    def _drained(self, station: Station) -> Counters:
+        """The counters once they stand still: a proxy counts some things only as its connections close."""
+        counters = self._counters(station)
+        for _ in range(DRAIN_LOOKS):
+            self._sleep(DRAIN_S)
+            earlier, counters = counters, self._counters(station)
+            if counters == earlier:
+                break
+        return counters
 
     # --- telemetry ------------------------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """Reading wrk: a result, or a failure; never a zero that looks like one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.campaign import OpenLoad
-from workers.traffic.wrk import Wrk, parse
+from workers.traffic.wrk import Wrk, parse, uncorrected
 from workers.workloads.base import GeneratorPlan
 from workers.workloads.http_keepalive import HttpKeepalive
 
@@ -15,8 +17,8 @@ GOOD = (
 
 
 def test_a_result() -> None:
-    result = parse(GOOD, connections=8)
-    assert (result.requests, result.bytes_received, result.connections, result.errors) == (3, 450, 8, {"read": 1})
+    result = parse(GOOD, connections=4)
+    assert (result.requests, result.bytes_received, result.connections, result.errors) == (3, 450, 4, {"read": 1})
     assert result.latency is None  # a closed loop has no latency under load
     assert result.service_time is not None
     assert result.service_time.count == 3
@@ -45,3 +47,25 @@ def test_answers_of_another_length_are_noticed() -> None:
     result = parse(GOOD.replace('"read":1', '"read":0'), connections=8)
     assert HttpKeepalive().check(result, answer_bytes=150) == []
     assert HttpKeepalive().check(result, answer_bytes=100) != []
+
+
+def corrected(counts: dict[int, int], expected: int) -> dict[int, int]:
+    """What wrk 4 does to its histogram before it reports (stats.c, stats_correct)."""
+    data = dict(counts)
+    for n in range(expected * 2, max(data) + 1):
+        m = n - expected
+        while data.get(n, 0) and m > expected:
+            data[m] = data.get(m, 0) + data[n]
+            m -= expected
+    return data
+
+
+@given(st.dictionaries(st.integers(1, 400), st.integers(1, 50), min_size=1), st.integers(1, 120))
+def test_what_wrk_made_up_is_taken_away_exactly(counts: dict[int, int], expected: int) -> None:
+    assert uncorrected(corrected(counts, expected), expected) == counts
+
+
+def test_service_times_that_cannot_be_told_apart_are_left_out() -> None:
+    result = parse(GOOD.replace('"requests":3', '"requests":4'), connections=8)
+    assert result.service_time is None
+    assert not result.failure

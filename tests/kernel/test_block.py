@@ -1,0 +1,179 @@
+"""One block with real labs, datapaths, origin and traffic: valid when whole, invalid with its reason when broken.
+
+A trial whose datapath breaks on the way must never become a number.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import workers.datapaths
+import workers.workloads
+from domain.campaign import ClosedLoad
+from domain.jobs import BlockJob
+from domain.registry import discover
+from domain.sample import Point, StageHistogram, TrialTags
+from domain.trial import Block, Reason, TrialResult
+from probes.base import LabView
+from tests.kernel.bench import assert_nothing_left, new_tag
+from workers import netns
+from workers.datapaths.base import Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.ownership import Ledger
+from workers.runner import BlockRunner, lab_tag
+from workers.station import Host
+from workers.traffic.wrk import Wrk
+from workers.workloads.base import GeneratorPlan, TrafficResult, Workload
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+WEATHER = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
+SLICE_S = 0.3
+
+
+class NoProbes:
+    """Measures nothing."""
+
+    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
+        """See ProbeSession."""
+
+    def end_slice(self) -> dict[str, StageHistogram]:
+        """See ProbeSession."""
+        return {}
+
+
+@dataclass
+class Points:
+    """Keeps the points."""
+
+    points: list[Point] = field(default_factory=list)
+
+    def put(self, point: Point) -> None:
+        """See Stream."""
+        self.points.append(point)
+
+
+@dataclass
+class Saboteur:
+    """wrk, and before its ``at``-th slice in a lab (warm-up not counted) something breaks there."""
+
+    labs: dict[str, Lab]
+    breaks: dict[str, Callable[[Lab], object]]
+    at: int
+    slices: dict[str, int] = field(default_factory=dict)
+    name: str = "wrk"
+
+    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
+        """See Generator."""
+        label = next(lab.label for lab in self.labs.values() if lab.client_ns == netns)
+        self.slices[label] = self.slices.get(label, 0) + 1
+        if self.slices[label] == self.at and label in self.breaks:
+            self.breaks[label](self.labs[label])
+        return Wrk().run(plan, netns=netns, host=host, port=port, stop=stop)
+
+
+def measure(
+    directory: Path, labels: tuple[str, ...], breaks: dict[str, Callable[[Lab], object]] | None = None, *, at: int = 2
+) -> dict[str, TrialResult]:
+    """Run a block of two slices per datapath; break what is to be broken before slice ``at``."""
+    labs: dict[str, Lab] = {}
+
+    inodes: set[int] = set()
+
+    @contextmanager
+    def build(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
+        with built(spec, ledger) as lab:
+            labs[lab.label] = lab
+            inodes.update(lab.view().netns.values())
+            yield lab
+
+    block = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=8), datapaths=labels,
+                  order=labels + labels[::-1], host="test")  # fmt: skip
+    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                   slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+    host = Host(
+        name="test",
+        ledger=Ledger(directory / "ledger"),
+        datapaths=discover(workers.datapaths, Datapath),
+        workloads=discover(workers.workloads, Workload),
+        generators={"wrk": Saboteur(labs, breaks or {}, at)},
+        probing=NoProbes(),
+        telemetry=Points(),
+        build_lab=build,
+    )
+    try:
+        return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
+    finally:
+        assert_nothing_left(lab_tag(job.block_id, 1), inodes, directory / "ledger")
+
+
+def reasons(trial: TrialResult) -> set[Reason]:
+    """Why the trial is invalid, weather apart."""
+    return set(trial.validity.reasons) - WEATHER
+
+
+def kill_proxy(lab: Lab) -> None:
+    """kill -9 HAProxy."""
+    next(p for p in lab.processes if p.task_role == "proxy").kill()
+
+
+def flush_nft(lab: Lab) -> None:
+    """Remove every nft rule, but not the tables."""
+    for line in netns.run_in(lab.dut_ns, ["nft", "list", "tables"]).splitlines():
+        netns.run_in(lab.dut_ns, ["nft", "flush", *line.split()])
+
+
+def detach_bpf(lab: Lab) -> None:
+    """Remove the tc filters from the DUT's device on the client's side."""
+    netns.run_in(lab.dut_ns, ["tc", "filter", "del", "dev", lab.devices["dut_client"], "ingress"])
+
+
+def stop_routing(lab: Lab) -> None:
+    """The DUT forwards no more."""
+    netns.run_in(lab.dut_ns, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])
+
+
+def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> None:
+    labels = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
+    trials = measure(tmp_path, labels)
+    assert tuple(trials) == labels
+    for label, trial in trials.items():
+        assert reasons(trial) == set(), (label, trial.validity)
+        assert trial.requests > 100
+        assert trial.proof is not None
+        assert trial.proof.accounted >= 0.99
+        assert trial.proof.origin_requests is not None
+        assert 0.99 <= trial.proof.origin_requests / trial.requests <= 1.01 + 16 / trial.requests
+        assert trial.service_time is not None
+        assert trial.service_time.count == pytest.approx(trial.requests, rel=0.02)
+        assert trial.cpu.busy_s > 0
+        assert trial.cpu_us_per_request is not None
+
+
+def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
+    trials = measure(tmp_path, ("direct", "direct#2"))
+    assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}
+
+
+BREAKS = [
+    ("direct", stop_routing, {Reason.NO_REQUESTS, Reason.GENERATOR_FAILED, Reason.ERRORS}),
+    ("tproxy", kill_proxy, {Reason.DATAPATH_FAILED}),
+    ("tproxy", flush_nft, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
+    ("ebpf_sk_assign", kill_proxy, {Reason.DATAPATH_FAILED}),
+    ("ebpf_sk_assign", detach_bpf, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
+    ("ebpf_redirect", detach_bpf, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
+]
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["before traffic", "mid-run"])
+@pytest.mark.parametrize(("label", "fault", "expected"), BREAKS, ids=[f"{b[0]}-{b[1].__name__}" for b in BREAKS])
+def test_a_broken_datapath_is_an_invalid_trial(
+    tmp_path: Path, label: str, fault: Callable[[Lab], None], expected: set[Reason], at: int
+) -> None:
+    neighbour = "direct#2" if label == "direct" else "direct"
+    trials = measure(tmp_path, (label, neighbour), {label: fault}, at=at)
+    assert reasons(trials[label]) & expected, trials[label].validity
+    assert reasons(trials[neighbour]) == set(), "the fault of one datapath is not its neighbour's"
