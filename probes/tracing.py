@@ -20,7 +20,7 @@ _DEVICE = struct.Struct("=16s16sQ")  # struct device of bpf/include/probe.h
 _WATCH = struct.Struct("=QQ")  # struct watch, before its devices
 _WATCHED_DEVICES = 2
 _SAMPLE = struct.Struct("=QQ")
-_WORDS_BEHIND_COUNTS = 6  # sum_ns, max_ns, generation, started, lost, measured
+_WORDS_BEHIND_COUNTS = 5  # sum_ns, max_ns, generation, started, lost; the rest is the kernel's own
 # A histogram tells the distribution; samples are for looking at single events, so a few per second are enough.
 _MAX_SAMPLES = 1000
 
@@ -35,12 +35,14 @@ OFFSETS = {
 class TracingProbe(Probe):
     """A probe whose C source is bpf/probes/<name>.c and follows bpf/include/probe.h.
 
-    ``sample_every`` is a power of two: one in so many durations is kept as a :class:`StageSample`.
+    Both are powers of two: one in ``track_every`` packets is measured at all, and one in ``sample_every`` measured
+    durations is kept as a :class:`StageSample`. ``count`` and ``started`` tell what was measured.
     The maximum that ``read()`` tells is that of the lab watched last, since it was turned to.
     """
 
     constants: ClassVar[Mapping[str, int]] = {}
-    sample_every: ClassVar[int] = 1024
+    track_every: int = 1
+    sample_every: int = 256
 
     def __init__(self) -> None:
         self._module: Module | None = None
@@ -82,7 +84,7 @@ class TracingProbe(Probe):
         samples, self._samples = self._samples, []
         total = StageHistogram()
         for words in module.per_cpu_words("stage", 0):
-            sum_ns, max_ns, generation, started, lost, _ = words[BUCKETS : BUCKETS + _WORDS_BEHIND_COUNTS]
+            sum_ns, max_ns, generation, started, lost = words[BUCKETS : BUCKETS + _WORDS_BEHIND_COUNTS]
             current_max_ns = max_ns if generation == self._generation else 0
             total = total.plus(StageHistogram(tuple(words[:BUCKETS]), sum_ns, current_max_ns, started, lost))
         return total, samples
@@ -110,6 +112,7 @@ class TracingProbe(Probe):
         return {
             "FIRST_EXPONENT": FIRST_EXPONENT,
             "LAST_EXPONENT": LAST_EXPONENT,
+            "TRACK_EVERY": self.track_every,
             "SAMPLE_EVERY": self.sample_every,
             **{constant: member_offset(*member) for constant, member in OFFSETS.items()},
             **self.constants,

@@ -19,17 +19,21 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
-	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
-		return 0;
-	if (watched_device(watching, device) < 0)
-		return 0;
 	packet = packets.lookup(&slot);
 	measured = stage.lookup(&zero);
 	if (!packet || !measured)
 		return 0;
+	/* An earlier packet at this address ended in the DUT: this one must not pair with its start. */
+	if (packet->skb == skb)
+		packet->skb = 0;
+	if (!is_tracked(measured))
+		return 0;
+	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
+		return 0;
+	if (watched_device(watching, device) < 0)
+		return 0;
 
 	measured->started++;
-	/* An earlier packet here ended in the DUT: it is replaced. */
 	packet->skb = skb;
 	packet->start.generation = watching->generation;
 	packet->start.time_ns = bpf_ktime_get_ns();
@@ -51,13 +55,13 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
-	/* A packet that was made here has no ingress; its address may be that of one that ended here, so
-	 * without this check a proxy's packets would pair with strangers. It is also the cheapest filter.
-	 */
-	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)skb + SK_BUFF_SKB_IIF) || !ingress)
-		return 0;
 	packet = packets.lookup(&slot);
 	if (!packet || packet->skb != skb)
+		return 0;
+	/* A packet that was made here has no ingress; its address may be that of one that ended here, so
+	 * without this check a proxy's packets would pair with strangers.
+	 */
+	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)skb + SK_BUFF_SKB_IIF) || !ingress)
 		return 0;
 	egress = watched_device(watching, device);
 	if (!(egress == 1 && ingress == watching->device[0].ifindex) &&

@@ -21,20 +21,21 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation)
 		return 0;
-	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
-		return 0;
 	packet = packets.lookup(&slot);
 	measured = stage.lookup(&zero);
 	if (!packet || !measured)
 		return 0;
-	if (watched_device(watching, device) < 0) {
-		/* Forwarded on, or another packet at the address of one that never reached tcp_probe: what
-		 * comes now must not pair with that start.
-		 */
-		if (packet->skb == skb)
-			packet->skb = 0;
+	/* Forwarded on, or another packet at the address of one that never reached tcp_probe: what comes now
+	 * must not pair with that start.
+	 */
+	if (packet->skb == skb)
+		packet->skb = 0;
+	if (!is_tracked(measured))
 		return 0;
-	}
+	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
+		return 0;
+	if (watched_device(watching, device) < 0)
+		return 0;
 
 	measured->started++;
 	packet->skb = skb;

@@ -16,5 +16,8 @@ class Forward(TracingProbe):
     stage: ClassVar[str] = "forward"
     summary: ClassVar[str] = "A packet's way through the DUT: from arriving at one device to leaving by the other"
 
+    # Tracking every packet made a request on the direct path cost about a sixth more CPU.
+    track_every: int = 4
+
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server")

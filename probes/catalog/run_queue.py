@@ -20,7 +20,7 @@ class RunQueue(TracingProbe):
     stage: ClassVar[str] = "run_queue"
     summary: ClassVar[str] = "How long the lab's proxy and origin wait for a CPU once they could run"
     constants: ClassVar[dict[str, int]] = {"MAX_TASKS": MAX_TASKS}
-    sample_every: ClassVar[int] = 128
+    sample_every: int = 32
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,5 +22,8 @@ class RxSteering(TracingProbe):
         "in the DUT where a proxy takes it, else in the server"
     )
 
+    # Tracking every packet made a request on the direct path cost about a sixth more CPU.
+    track_every: int = 4
+
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server") if lab.tasks.get("proxy") else ("server",)

@@ -33,6 +33,12 @@ sys.stdin.readline()
 """
 
 
+class Thorough(Forward):
+    """Every packet, so that the count is exact."""
+
+    track_every = 1
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[ProbeLab]:
     with probe_lab(os.getpid()) as lab:
@@ -53,12 +59,14 @@ def started(probe: Probe) -> Iterator[Probe]:
 
 @pytest.fixture(scope="module")
 def forward() -> Iterator[Probe]:
-    yield from started(Forward())
+    yield from started(Thorough())
 
 
 @pytest.fixture(scope="module")
 def rx_steering() -> Iterator[Probe]:
-    yield from started(RxSteering())
+    probe = RxSteering()
+    probe.track_every = 1
+    yield from started(probe)
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +137,21 @@ def test_forward_does_not_pair_datagrams_that_were_made_in_the_dut(forward: Prob
     assert (histogram.count, histogram.started, histogram.lost) == (0, PACKETS, 0)
 
 
+def test_a_share_of_the_packets_is_tracked_and_the_match_rate_stays(lab: ProbeLab) -> None:
+    probe = Forward()
+    probe.start()
+    probe.watch(lab.view())
+    packets = 2000
+    lab.spray(packets)
+    histogram, _ = probe.read()
+    probe.stop()
+    share = packets / probe.track_every
+    assert 0.75 * share < histogram.count < 1.25 * share
+    assert histogram.started == histogram.count
+
+
 def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
-    class Impatient(Forward):
+    class Impatient(Thorough):
         constants: ClassVar[dict[str, int]] = {"MAX_AGE_NS": 1}
 
     probe = Impatient()
@@ -143,7 +164,7 @@ def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
 
 
 def test_samples_that_find_the_ring_full_are_lost_and_still_counted(lab: ProbeLab) -> None:
-    class Talkative(Forward):
+    class Talkative(Thorough):
         sample_every = 1
 
     probe = Talkative()
