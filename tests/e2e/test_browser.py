@@ -1,0 +1,154 @@
+"""Headless Chromium on the whole stack: sign in, fill the form, watch the campaign, read its verdict."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from deploy.stack import PrivateStack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+
+CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CAMPAIGN_MS = 150_000  # five blocks of two datapaths; most of it is building and removing labs
+
+
+# A busy machine spoils trials, and says so; the page must then show just that. Any other reason is a failure.
+WEATHER = {"interference", "steal"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
+    with PrivateStack(tmp_path_factory.mktemp("browser"), environment) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A page whose console must stay silent but for the errors that a test expects."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def tab(stack: PrivateStack, chromium: Browser) -> Iterator[Tab]:
+    """Signed in, where the form is."""
+    context = chromium.new_context(base_url=stack.url, viewport={"width": 1280, "height": 900})
+    tab = Tab(context.new_page())
+    tab.page.goto("/campaigns/new")
+    tab.page.get_by_label("Token").fill(stack.token)
+    tab.page.get_by_role("button", name="Sign in").click()
+    expect(tab.page.get_by_role("heading", name="New campaign")).to_be_visible()
+    yield tab
+    context.close()
+
+
+def fill_a_short_campaign(page: Page) -> None:
+    """Two datapaths at one level: five blocks, as a verdict needs five pairs."""
+    page.get_by_label("Name", exact=True).fill("from-chromium")
+    for name in ("ebpf_sk_assign", "tproxy"):
+        page.locator(f"#datapaths-{name}").uncheck()
+    page.get_by_label("Reference").select_option("direct")
+    page.get_by_label("Level 1, load").fill("closed(16)")
+    for row in (2, 3):
+        page.get_by_label(f"Level {row}, name").fill("")
+        page.get_by_label(f"Level {row}, load").fill("")
+    for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.5"), ("Warm-up, seconds", "0")):
+        page.get_by_label(name, exact=True).fill(value)
+
+
+def test_the_form_names_the_field_that_is_wrong_and_keeps_the_rest(tab: Tab) -> None:
+    page = tab.page
+    fill_a_short_campaign(page)
+    page.get_by_label("Blocks", exact=True).fill("many")
+    page.get_by_role("button", name="Submit the campaign").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was submitted.")
+    expect(page.get_by_label("Blocks", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#blocks-error")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("from-chromium")
+    expect(page.locator("#datapaths-tproxy")).not_to_be_checked()
+    assert [c for c in tab.complaints if "422" not in c] == []
+
+
+def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
+    page = tab.page
+    fill_a_short_campaign(page)
+    page.get_by_role("button", name="Submit the campaign").click()
+    expect(page.get_by_role("heading", name=re.compile("from-chromium"))).to_be_visible()
+    # Everything from here on comes by polling: the page is never loaded again.
+    page.evaluate("window.neverReloaded = true")
+    expect(page.locator("#progress")).to_contain_text("of 5", timeout=30_000)
+    expect(page.locator("#progress .state")).to_have_text("complete", timeout=CAMPAIGN_MS)
+    report = page.request.get(f"/api/v1{urlsplit(page.url).path}/report").json()
+    assert {reason for trial in report["invalid"] for reason in trial["reasons"]} <= WEATHER
+    first = report["verdicts"][0]
+    assert first["pairs"] >= 5 or report["invalid"]
+    expect(page.locator("#results .sentences li").first).to_contain_text(first["sentence"])
+    assert first["sentence"].startswith("ebpf_redirect ")
+    valid = report["results"][0]["valid_trials"]
+    expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
+    if valid:
+        expect(page.get_by_role("img", name=re.compile("Requests per second"))).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    assert page.evaluate("window.neverReloaded")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.wait_for_timeout(2_500)
+    assert requests == []  # polling has stopped
+    assert tab.complaints == []
+
+
+def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
+    page = tab.page
+    page.goto("/campaigns")
+    page.get_by_role("link", name="from-chromium").first.click()
+    page.get_by_role("link", name="All trials").click()
+    page.locator("tbody th a").first.click()
+    expect(page.locator(".uplot canvas")).to_be_visible(timeout=10_000)
+    expect(page.locator(".u-legend")).to_contain_text("run_queue")
+    expect(page.locator("[data-kernel-latency-message]")).to_be_empty()
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_no_page_is_wider_than_its_window(
+    stack: PrivateStack, chromium: Browser, tab: Tab, width: int, scheme: str, tmp_path: Path
+) -> None:
+    page = tab.page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/campaigns")
+    campaign = page.get_by_role("link", name="from-chromium").first.get_attribute("href")
+    for path in ("/campaigns", "/campaigns/new", "/hosts", str(campaign), f"{campaign}/trials"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert tab.complaints == []
