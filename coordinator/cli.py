@@ -30,7 +30,7 @@ def serve(bind: str, threads: int) -> None:
     # gunicorn takes this process over, so that whoever started it can signal it directly. One process: its threads
     # share the connections, and the machine that serves may be the one that measures.
     arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
-    arguments += ["--no-control-socket", "--graceful-timeout", "5", "coordinator.app:create_app()"]
+    arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
 
 

@@ -334,6 +334,7 @@ def test_blocks_of_a_silent_host_move_to_another(house: House) -> None:
         done += 1
         assert done <= 4
     assert done == 4
+    assert [attempts(house, f"{campaign_id}-{i}") for i in range(4)] == [[(1, "done")]] * 4  # none was wasted
     assert "h1 is silent" in str(house.view(campaign_id)["history"])
 
 

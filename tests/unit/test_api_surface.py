@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import request
 from openapi_spec_validator import validate
 
 from tests.unit.house import House, capabilities
@@ -52,10 +53,15 @@ def test_errors_have_one_shape(house: House, method: str, path: str, status: int
 
 
 def test_users_bodies_are_capped_and_workers_are_larger(house: House) -> None:
+    @house.app.post("/test/read")
+    def read() -> dict[str, int]:
+        return {"bytes": len(request.get_data())}
+
+    for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413)):
+        assert house.client.post("/test/read", data=b"x" * size, headers=house.user).status_code == status
     fingerprint = {"big": "x" * (2 << 20)}
     body = capabilities("h1").model_copy(update={"fingerprint": fingerprint}).model_dump(mode="json")
     assert house.client.put("/api/v1/worker/hosts/h1", json=body, headers=house.worker).status_code == 204
-    assert house.client.post("/api/v1/campaigns/x/cancel", json=body, headers=house.user).status_code in {404, 413}
     huge = b'{"host": "' + b"x" * (17 << 20) + b'"}'
     answer = house.client.put(
         "/api/v1/worker/hosts/h1", data=huge, content_type="application/json", headers=house.worker

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coordinator.cli import coordinator
-from coordinator.config import Settings, SettingsError, load_settings
+from coordinator.config import Settings, SettingsError, _write_new, load_settings
 
 TOKENS = {
     "SHOWDOWN_TOKEN": "u" * 20,
@@ -54,6 +54,14 @@ def test_two_processes_starting_at_once_agree(tmp_path: Path) -> None:
     assert len({s.token for s in found}) == 1
     assert [s.token_is_new for s in found].count(True) == 1
     assert [p.name for p in (tmp_path / "state").iterdir()] == ["secrets.json"]
+
+
+def test_the_second_of_two_that_write_leaves_the_first_ones_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    assert _write_new(path, "first")
+    assert not _write_new(path, "second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_given_secrets_are_used_and_nothing_is_kept(tmp_path: Path) -> None:
