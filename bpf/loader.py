@@ -5,6 +5,7 @@ layouts need not be the running kernel's, so a C source never dereferences a ker
 from the kernel's BTF as constants (see the probes).
 """
 
+import atexit
 import contextlib
 import ctypes
 from collections.abc import Callable, Mapping
@@ -46,11 +47,14 @@ class Module:
             *(f"-D{k}={v}" for k, v in (defines or {}).items()),
         ]
         self.source = source
-        try:
-            self._bpf: Any = BPF(src_file=bytes(ROOT / source), cflags=flags)
-        except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
-            raise BpfError(f"bpf/{source}: {error}") from error
         self._rings_open = False
+        # Two steps: BCC keeps what it attached before it failed until the process ends, so it is undone here.
+        self._bpf: Any = BPF.__new__(BPF)
+        try:
+            self._bpf.__init__(src_file=bytes(ROOT / source), cflags=flags)
+        except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
+            self.close()
+            raise BpfError(f"bpf/{source}: {error}") from error
 
     def load(self, function: str, kind: ProgramType) -> int:
         """Load one function; returns the program's file descriptor, owned by this module."""
@@ -125,6 +129,7 @@ class Module:
     def close(self) -> None:
         """Detach and unload everything; harmless when repeated."""
         self._bpf.cleanup()
+        atexit.unregister(self._bpf.cleanup)  # BCC registers it, and so would keep every module for ever
 
     def __enter__(self) -> "Module":
         return self

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from bpf.loader import BpfError, Module
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.forward import Forward
@@ -328,6 +330,18 @@ def test_a_stopped_probe_leaves_no_program_behind() -> None:
     probe.stop()  # harmless
     assert fds >= 2
     assert programs() == fds - 2
+
+
+def test_a_source_that_fails_half_way_leaves_nothing_attached(tmp_path: Path) -> None:
+    source = tmp_path / "half.c"
+    source.write_text("""
+        RAW_TRACEPOINT_PROBE(sched_switch) { return 0; }
+        RAW_TRACEPOINT_PROBE(softirq_entry) { return *(int *)ctx->args[0]; }
+    """)
+    before = programs()
+    with pytest.raises(BpfError, match="softirq_entry"):
+        Module(str(source))
+    assert programs() == before
 
 
 def programs() -> int:
