@@ -120,6 +120,23 @@ def test_targets_take_turns_and_are_reported_per_slice() -> None:
         assert before["start_ns"] + before["length_ns"] <= before["drained_ns"] <= after["start_ns"]
 
 
+def test_the_hosts_cpu_time_is_read_at_the_slices_borders() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "tcp_rr", "--closed", "--connections", "8", "--duration-ms", "1000", "--slice-ms", "250"),
+            *("--target", target(server.ports["tcp"], "a"), "--target", target(server.ports["tcp"], "b")),
+        )
+    final = run.final
+    for label, result in final["targets"].items():
+        ticks = result["host_cpu_ticks"]
+        mine = [s for s in final["slices"] if s["target"] == label]
+        assert ticks == {kind: sum(s["host_cpu_ticks"][kind] for s in mine) for kind in ticks}
+        assert ticks["system"] > 0
+        elapsed_s = sum(s["drained_ns"] - s["start_ns"] for s in mine) / 1e9
+        # Every CPU accounts for all of its time, in one kind or another; each border may be a few ticks off.
+        assert sum(ticks.values()) / final["ticks_per_s"] == pytest.approx(elapsed_s * os.cpu_count(), rel=0.2)
+
+
 def test_all_targets_get_the_same_poisson_schedule() -> None:
     with origin() as server:
         run = good(

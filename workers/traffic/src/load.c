@@ -140,6 +140,7 @@ static int run(void)
 	report.start_ns = report.last_ns = start;
 	for (int i = 0; i < plan.cpus_count; i++)
 		report.cpu_before[i] = clock_read(workers[i].cpu_clock);
+	plan.slices[0].cpu_before = host_cpu_read();
 	if (set_up)
 		atomic_store(&plan.slices[0].start_ns, start);
 	pthread_barrier_wait(&barrier);
@@ -159,6 +160,7 @@ int load_main(int argc, char **argv)
 	char failure[512] = "";
 	struct sigaction action = {.sa_handler = on_signal};
 	pattern_init();
+	host_cpu_open();
 	if (!plan_read(&plan, argc, argv, failure, sizeof failure))
 		return failed(EXIT_USAGE, false, failure);
 	sigaction(SIGINT, &action, NULL);

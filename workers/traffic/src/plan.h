@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "body.h"
+#include "host_cpu.h"
 #include "schedule.h"
 #include "target.h"
 
@@ -29,6 +30,7 @@ struct slice {
 	uint64_t active_ns;		       // the target's active time at which this slice begins
 	_Atomic uint64_t start_ns, drained_ns; // 0: not yet
 	_Atomic int drained_threads;
+	struct host_cpu cpu_before, cpu_after; // written by whoever hands over, before start_ns and drained_ns
 };
 
 struct plan {

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SCHEMA_VERSION 1
 
@@ -117,6 +118,21 @@ void report_second(struct report *report, uint64_t now)
 	report->last_ns = now;
 }
 
+static void print_host_cpu(const struct host_cpu *cpu)
+{
+	printf("\"host_cpu_ticks\":{");
+	for (int i = 0; i < HOST_CPU_KINDS; i++)
+		printf("%s\"%s\":%llu", i ? "," : "", host_cpu_names[i], (unsigned long long)cpu->ticks[i]);
+	printf("}");
+}
+
+// What the host spent from a slice's start until it had drained; nothing for a slice that was cut off.
+static struct host_cpu slice_cpu(const struct slice *slice)
+{
+	struct host_cpu none = {0};
+	return atomic_load(&slice->drained_ns) ? host_cpu_gain(&slice->cpu_before, &slice->cpu_after) : none;
+}
+
 static void print_slice(const struct report *report, uint32_t index, struct hist *timing)
 {
 	const struct plan *plan = report->plan;
@@ -146,7 +162,9 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 	       (unsigned long long)out);
 	printf("\"%s\":{", timing_names[main_timing(plan)]);
 	print_percentiles(timing);
-	printf("}");
+	printf("},");
+	struct host_cpu cpu = slice_cpu(slice);
+	print_host_cpu(&cpu);
 }
 
 void report_slices(struct report *report)
@@ -201,6 +219,7 @@ static void final_of_target(const struct report *report, int target, uint64_t en
 	const struct plan *plan = report->plan;
 	struct stats sum;
 	uint64_t active = 0, in_flight = 0;
+	struct host_cpu cpu = {0};
 	uint32_t slices = 0;
 	if (!stats_init(&sum))
 		return;
@@ -212,6 +231,8 @@ static void final_of_target(const struct report *report, int target, uint64_t en
 		if (slice->target != target || slice->warm_up || !start || start >= end_ns)
 			continue;
 		slices++;
+		struct host_cpu gain = slice_cpu(slice);
+		host_cpu_add(&cpu, &gain);
 		active += start + slice->length_ns < end_ns ? slice->length_ns : end_ns - start;
 		for (int j = 0; j < plan->cpus_count; j++)
 			in_flight += outstanding(&report->workers[j].slices[i]);
@@ -221,6 +242,8 @@ static void final_of_target(const struct report *report, int target, uint64_t en
 		sum.counters.lost += in_flight;
 	printf("\"%s\":{\"slices\":%u,\"active_ns\":%llu,", plan->targets[target].label, slices,
 	       (unsigned long long)active);
+	print_host_cpu(&cpu);
+	printf(",");
 	print_counters(&sum.counters, in_flight);
 	printf(",");
 	print_histograms(&sum);
@@ -258,8 +281,8 @@ void report_final(struct report *report, const char *failure, bool interrupted, 
 	if (report) {
 		const struct plan *plan = report->plan;
 		struct hist timing;
-		printf(",\"workload\":\"%s\",\"loop\":\"%s\",\"start_ns\":%llu,\"end_ns\":%llu,",
-		       workload_names[plan->workload], plan->open_loop ? "open" : "closed",
+		printf(",\"workload\":\"%s\",\"loop\":\"%s\",\"ticks_per_s\":%ld,\"start_ns\":%llu,\"end_ns\":%llu,",
+		       workload_names[plan->workload], plan->open_loop ? "open" : "closed", sysconf(_SC_CLK_TCK),
 		       (unsigned long long)report->start_ns, (unsigned long long)end_ns);
 		print_threads(report);
 		printf(",\"slices\":[");

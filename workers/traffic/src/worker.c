@@ -172,6 +172,9 @@ static void hand_over(struct worker *w, uint32_t index)
 	struct slice *slice = &plan->slices[index];
 	if (atomic_fetch_add(&slice->drained_threads, 1) + 1 < plan->cpus_count)
 		return;
+	slice->cpu_after = host_cpu_read();
+	if (index + 1 < plan->slices_count)
+		slice[1].cpu_before = slice->cpu_after;
 	uint64_t now = now_ns();
 	atomic_store(&slice->drained_ns, now);
 	if (index + 1 < plan->slices_count)
