@@ -65,7 +65,7 @@ class CampaignEvent(StrEnum):
 class BlockEvent(StrEnum):
     """What happens to a block.
 
-    ``withdraw``: it goes to another host, unclaimed; ``retry``: its attempt ended and another one follows.
+    ``withdraw``: its attempt is void before anyone claimed it; ``retry``: its attempt ended and another one follows.
     """
 
     DISPATCH = "dispatch"
@@ -105,6 +105,7 @@ _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
 
 _BLOCK: Mapping[tuple[BlockState, BlockEvent], BlockState] = {
     (BlockState.WAITING, BlockEvent.DISPATCH): BlockState.DISPATCHED,
+    (BlockState.WAITING, BlockEvent.FINISH): BlockState.DONE,  # by a result that came late
     (BlockState.DISPATCHED, BlockEvent.WITHDRAW): BlockState.WAITING,
     (BlockState.DISPATCHED, BlockEvent.CLAIM): BlockState.RUNNING,
     (BlockState.RUNNING, BlockEvent.RETRY): BlockState.WAITING,
@@ -122,6 +123,7 @@ _ATTEMPT: Mapping[tuple[AttemptState, AttemptEvent], AttemptState] = {
     (AttemptState.RUNNING, AttemptEvent.FAILURE): AttemptState.FAILED,
     (AttemptState.RUNNING, AttemptEvent.EXPIRE): AttemptState.LOST,
     (AttemptState.RUNNING, AttemptEvent.STOP): AttemptState.CANCELLED,
+    (AttemptState.LOST, AttemptEvent.RESULT): AttemptState.DONE,  # the worker lived, only the network did not
 }
 
 S = TypeVar("S", bound=StrEnum)

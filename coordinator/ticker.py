@@ -85,7 +85,8 @@ def reassign_blocks(store: Store, now: float) -> None:
                 .order_by(BlockRow.index)
             ).all()
             for i, block in enumerate(blocks):
-                transitions.move_block(session, block, online[i % len(online)].name)
+                transitions.withdraw(session, block)
+                block.host = online[i % len(online)].name
             names = ", ".join(h.name for h in online)
             transitions.note(session, campaign_id, now, f"{host} is silent: {len(blocks)} blocks moved to {names}")
 

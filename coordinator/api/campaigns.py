@@ -1,7 +1,6 @@
 """Campaigns: submit, list, look at, cancel; results, verdicts and the whole report."""
 
 import csv
-import importlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
+from coordinator.analysis import build_report
 from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
@@ -153,10 +153,7 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
     if record is None:
         return None
     attempts = results.attempt_records(session, campaign_id)
-    # Loaded when first asked for: scipy takes its time, and the ticker never needs it.
-    analysis = importlib.import_module("coordinator.analysis")
-    report: CampaignReport = analysis.build_report(Campaign.model_validate(record["campaign"]), record, attempts)
-    return report
+    return build_report(Campaign.model_validate(record["campaign"]), record, attempts)
 
 
 def _campaign_of_request() -> Campaign:

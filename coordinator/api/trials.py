@@ -1,12 +1,12 @@
 """Trials: the evidence behind every figure, the invalid ones included."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 
+from coordinator import telemetry
 from coordinator.api.codec import error_response
 from coordinator.services import services
 from coordinator.store import results, views
@@ -36,7 +36,6 @@ def get_trial(trial_id: str) -> Response:
 def get_kernel_latency(trial_id: str) -> Response:
     """What the probes saw during a trial, from InfluxDB."""
     trial = _trial(trial_id)
-    telemetry = importlib.import_module("coordinator.telemetry")
     try:
         return jsonify(telemetry.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
     except telemetry.TelemetryUnavailable as error:

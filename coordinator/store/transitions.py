@@ -46,12 +46,28 @@ def claim_attempt(session: Session, attempt: AttemptRow, now: float) -> None:
         note(session, campaign.id, now, f"started on {attempt.host}")
 
 
-def move_block(session: Session, block: BlockRow, host: str) -> None:
-    """Give a block that nobody claimed to another host; an attempt that was sent is void, and its number free."""
+def withdraw(session: Session, block: BlockRow) -> None:
+    """Void the attempt that was sent but not claimed, if there is one; its number is free again."""
     if block.state == BlockState.DISPATCHED:
         block.state = lifecycle.block_after(BlockState.DISPATCHED, BlockEvent.WITHDRAW)
         session.delete(block.attempts.pop())
-    block.host = host
+
+
+def accept_late(session: Session, attempt: AttemptRow, result: BlockResult, now: float) -> bool:
+    """Take the result of an attempt given up for lost, unless its block is measured again already or has ended."""
+    block = attempt.block
+    if block.state not in {BlockState.WAITING, BlockState.DISPATCHED}:
+        return False
+    withdraw(session, block)
+    attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), AttemptEvent.RESULT)
+    attempt.ended_at, attempt.reason = now, ""
+    note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: its result came late")
+    outcome = lifecycle.event_after_attempt(AttemptEvent.RESULT, attempt=attempt.number, result=result)
+    if outcome is BlockEvent.FINISH:
+        block.state = lifecycle.block_after(BlockState(block.state), outcome)
+        block.ended_at = now
+        finish_campaign(session, block.campaign, now)
+    return True
 
 
 def end_attempt(

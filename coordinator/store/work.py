@@ -71,11 +71,14 @@ def report(session: Session, block_id: str, number: int, told: Report, now: floa
     :class:`InvalidInput` for a report that does not fit its block.
     """
     attempt = _leased_attempt(session, block_id, number, told.lease)
-    if attempt.state == AttemptState.LOST:
-        raise Refused("the lease expired and the attempt was given up")
-    if attempt.state != AttemptState.RUNNING:
+    if attempt.state not in {AttemptState.RUNNING, AttemptState.LOST}:
         return None
     _check_report(told, attempt.block)
+    if attempt.state == AttemptState.LOST:
+        if told.result is None or not transitions.accept_late(session, attempt, told.result, now):
+            raise Refused("the lease expired and the attempt was given up")
+        _keep_result(session, attempt, told.result)
+        return attempt.host
     if told.result is not None:
         _keep_result(session, attempt, told.result)
         transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=told.result)

@@ -159,12 +159,37 @@ def test_a_silent_worker_loses_its_attempt_and_the_block_is_tried_again(house: H
     assert attempts(house, first.block_id) == [(1, "lost"), (2, "dispatched")]
     beat = {"lease": lease, "phase": "slices"}
     assert house.call("heartbeat", first, beat).status_code == 409
+    assert house.call("report", first, {"lease": lease, "failure": "x"}).status_code == 409
+    house.claim(house.last_sent())
     body = {"lease": lease, "result": result("h1", ["direct", "tproxy"])}
-    assert house.call("report", first, body).status_code == 409
+    assert house.call("report", first, body).status_code == 409  # it is measured again already
+    house.wait(LEASE_S + 1, present=("h1",))
+    assert house.last_sent().attempt == 3
     house.run_block()
     assert house.view(campaign_id)["state"] == "complete"
     report = house.get(f"campaigns/{campaign_id}/report").json
-    assert [(f["attempt"], "silent" in f["reason"]) for f in report["failed_attempts"]] == [(1, True)]
+    assert [(f["attempt"], "silent" in f["reason"]) for f in report["failed_attempts"]] == [(1, True), (2, True)]
+
+
+@pytest.mark.parametrize(("reasons", "after"), [((), [(1, "done")]), (("steal",), [(1, "done"), (2, "dispatched")])])
+def test_a_late_result_counts_while_nobody_measures_again(
+    house: House, reasons: tuple[str, ...], after: list[tuple[int, str]]
+) -> None:
+    house.register()
+    campaign_id = house.submit(blocks=1)
+    first = house.last_sent()
+    lease = house.claim(first)
+    house.wait(LEASE_S + 1, present=("h1",))
+    assert attempts(house, first.block_id) == [(1, "lost"), (2, "dispatched")]
+    body = {"lease": lease, "result": result("h1", ["direct", "tproxy"], reasons=reasons)}
+    for _ in range(2):
+        assert house.call("report", first, body).status_code == 204
+    assert attempts(house, first.block_id) == after
+    if reasons:
+        house.run_block()
+    else:
+        assert house.call("claim", house.last_sent(), {"host": "h1"}).status_code == 409  # its message is void
+    assert house.view(campaign_id)["state"] == "complete"
 
 
 def test_heartbeats_keep_the_lease(house: House) -> None:

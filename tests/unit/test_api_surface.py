@@ -2,8 +2,6 @@
 
 import csv
 import io
-import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from flask import request
 from openapi_spec_validator import validate
 
+from coordinator import telemetry
 from tests.unit.house import House, capabilities
 
 
@@ -160,20 +159,15 @@ def test_csv_agrees_with_json(house: House) -> None:
 
 
 def test_kernel_latency_asks_influx_about_the_trial(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    class TelemetryUnavailable(Exception):
-        pass
-
     asked = []
 
     def kernel_latency(influx: object, campaign: str, run: str) -> dict[str, str]:
         asked.append((influx, campaign, run))
         if len(asked) > 1:
-            raise TelemetryUnavailable("InfluxDB is down")
+            raise telemetry.TelemetryUnavailable("InfluxDB is down")
         return {"stage": "x"}
 
-    fake = types.ModuleType("coordinator.telemetry")
-    fake.kernel_latency, fake.TelemetryUnavailable = kernel_latency, TelemetryUnavailable  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "coordinator.telemetry", fake)
+    monkeypatch.setattr(telemetry, "kernel_latency", kernel_latency)
     house.register()
     campaign_id = house.submit(blocks=1)
     house.run_block()

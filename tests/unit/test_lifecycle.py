@@ -30,6 +30,7 @@ CAMPAIGN = [
 ]
 BLOCK = [
     ("waiting", "dispatch", "dispatched"),
+    ("waiting", "finish", "done"),
     ("dispatched", "withdraw", "waiting"),
     ("dispatched", "claim", "running"),
     ("running", "retry", "waiting"),
@@ -46,6 +47,7 @@ ATTEMPT = [
     ("running", "failure", "failed"),
     ("running", "expire", "lost"),
     ("running", "stop", "cancelled"),
+    ("lost", "result", "done"),
 ]
 FAMILIES = [
     (lifecycle.campaign_after, CampaignState, CampaignEvent, CAMPAIGN),
