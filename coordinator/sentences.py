@@ -7,7 +7,8 @@ from domain.report import Metric, Verdict, VerdictWord
 SIGNIFICANCE = 0.05
 _UNITS = {Metric.REQUESTS_PER_S: "the requests/s", Metric.CPU_US_PER_REQUEST: "the CPU time per request"}
 # With few blocks no p can pass Holm: true of every sentence alike, so it stays among the caveats only.
-_OUT_OF_REACH = "could not have made it smaller"
+OUT_OF_REACH = "could not have made it smaller"
+_SUBJECTS = {Metric.REQUESTS_PER_S: "requests/s", Metric.CPU_US_PER_REQUEST: "CPU per request"}
 _DOING = {
     "forward": "forwarding",
     "steer": "proxying",
@@ -34,14 +35,14 @@ def sentence_of(campaign: Campaign, verdict: Verdict, min_pairs: int) -> str:
     if len(campaign.workloads) > 1:
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
-    unit = _UNITS[verdict.metric]
     if verdict.pairs < min_pairs:
         return (
-            f"{verdict.datapath} against {verdict.reference} {where}, {unit}: inconclusive, "
+            f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
             f"only {pairs} of valid trials; a verdict needs {min_pairs}."
         )
-    figures = f"{_number(verdict.ratio)} × {unit} [{_number(verdict.low)}, {_number(verdict.high)}], {pairs}"
-    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats if _OUT_OF_REACH not in caveat)
+    interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
+    figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"
+    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats if OUT_OF_REACH not in caveat)
     return f"{_claim(campaign, verdict, where)}: {figures}{notes}."
 
 
@@ -53,13 +54,8 @@ def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
         return f"{one} {what} {other} within ±{campaign.equivalence_margin * 100:g} % {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
         effect = (verdict.smallest_effect or 0.0) * 100
-        what = "requests/s" if rate else "CPU per request"
-        return (
-            f"{one} against {other} {where}, {what}: inconclusive, "
-            f"a difference below {effect:.2g} % would not have shown"
-            if effect < 100
-            else f"{one} against {other} {where}, {what}: inconclusive, the data scatter too much"
-        )
+        why = f"a difference below {effect:.2g} % would not have shown" if effect < 100 else "the data scatter too much"
+        return f"{one} against {other} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, {why}"
     better = verdict.verdict is VerdictWord.FASTER
     if rate:
         return f"{one} is {'faster' if better else 'slower'} than {other} {where}"
@@ -95,7 +91,7 @@ def _after_holm(verdict: Verdict, family: int) -> str:
         return ""
     among = f"p after Holm's adjustment over {family} comparisons is {verdict.p:.2g}"
     if smallest_p(verdict.pairs) * family >= SIGNIFICANCE:
-        return f"{among}; {verdict.pairs} pairs {_OUT_OF_REACH} than {SIGNIFICANCE}"
+        return f"{among}; {verdict.pairs} pairs {OUT_OF_REACH} than {SIGNIFICANCE}"
     return among
 
 

@@ -14,6 +14,7 @@ from coordinator.analysis import MIN_PAIRS
 from coordinator.api import campaigns as api
 from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
 from coordinator.lifecycle import CampaignState
+from coordinator.sentences import OUT_OF_REACH
 from coordinator.services import services
 from coordinator.store import results as store_results
 from coordinator.store import views as store_views
@@ -229,6 +230,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "tables": found,
         "statements": statements(campaign, report.verdicts),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
+        "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }
 

@@ -1,5 +1,6 @@
 """The pages over the real application: who gets in, what is shown in every state, what is escaped."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,6 +277,7 @@ def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) 
     assert any(
         s.startswith("tproxy is as fast as direct within ±3 % at medium load (closed(8))") for s in sentences(page)
     )
+    assert "So few pairs cannot bring a p below 0.05" not in page.text  # these intervals hold 1
     assert "Telemetry: 100 points produced = 90 delivered +" in sentences(page)
     assert 'name="csrf_token"' in page.text
     assert f"{path}/cancel" not in page.text
@@ -371,10 +373,12 @@ def test_hosts_show_what_they_lack(house: House, browser: FlaskClient) -> None:
     assert "offline" in sentences(browser.get("/hosts"))
 
 
-def test_grafana_is_linked_where_there_is_one(tmp_path: Path, house: House, browser: FlaskClient) -> None:
+def test_grafana_is_linked_where_there_is_one(house: House, browser: FlaskClient) -> None:
     house.register()
     campaign_id = house.submit()
     assert "Grafana" not in browser.get(f"/campaigns/{campaign_id}").text
+    dashboard = json.loads((Path(__file__).parents[2] / "dashboards/showdown.json").read_text())
+    assert any(variable["name"] == "campaign" for variable in dashboard["templating"]["list"])
     object.__setattr__(house.settings, "grafana_url", "https://grafana.example")
-    link = f"https://grafana.example/d/showdown?var-campaign={campaign_id}&amp;from=999995000&amp;to=now"
+    link = f"https://grafana.example/d/{dashboard['uid']}?var-campaign={campaign_id}&amp;from=999995000&amp;to=now"
     assert link in browser.get(f"/campaigns/{campaign_id}").text

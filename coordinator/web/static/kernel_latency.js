@@ -25,7 +25,7 @@
       height: 280,
       scales: { x: { time: false, distr: 3 } },
       axes: [
-        { ...axis, label: "latency, µs (upper bound of the bucket)" },
+        { ...axis, grid: { show: false }, label: "latency, µs (upper bound of the bucket)" },
         { ...axis, label: "share of events, %", size: 60 },
       ],
       series: [
