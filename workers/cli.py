@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 
 import click
@@ -37,7 +38,7 @@ def doctor(as_json: bool) -> None:
     """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs."""
     from workers.capabilities import host_capabilities
 
-    capabilities = host_capabilities(default_host())
+    capabilities = host_capabilities(os.environ.get("SHOWDOWN_HOST") or default_host())
     if as_json:
         click.echo(capabilities.model_dump_json(indent=2))
     else:

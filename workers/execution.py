@@ -2,12 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
 
-from domain.jobs import HEARTBEAT_S, BlockJob, BlockMessage, Heartbeat, Phase, Report
+from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, Phase, Report
 from domain.trial import BlockResult
 from workers.coordinator import Coordinator, Refused
 from workers.runner import Cancelled
@@ -25,6 +26,7 @@ class Lease:
     coordinator: Coordinator
     job: BlockJob
     period_s: float = HEARTBEAT_S
+    clock: Callable[[], float] = time.monotonic
     cancelled: threading.Event = field(default_factory=threading.Event)
     lost: threading.Event = field(default_factory=threading.Event)
     _done: threading.Event = field(default_factory=threading.Event)
@@ -48,17 +50,23 @@ class Lease:
         return self.cancelled.is_set() or self.lost.is_set()
 
     def _beat(self) -> None:
+        heard = self.clock()
         while not self._done.wait(self.period_s):
             phase, datapath, done = self._where
             beat = Heartbeat(lease=self.job.lease, phase=phase, datapath=datapath, slices_done=done)
             try:
-                if self.coordinator.heartbeat(self.job, beat).cancel:
+                answer = self.coordinator.heartbeat(self.job, beat)
+                heard = self.clock()
+                if answer.cancel:
                     self.cancelled.set()
             except Refused as refusal:
                 log.warning("block %s: the lease is lost: %s", self.job.block_id, refusal)
                 self.lost.set()
             except httpx.HTTPError as error:
                 log.warning("block %s: heartbeat failed: %s", self.job.block_id, error)
+                if self.clock() - heard > LEASE_S:
+                    # By now the attempt belongs to somebody else, if to anybody.
+                    self.lost.set()
 
 
 def execute(message: BlockMessage, coordinator: Coordinator, measure: Measure, period_s: float = HEARTBEAT_S) -> None:

@@ -14,7 +14,7 @@ from domain.jobs import BlockJob, BlockMessage, Phase, Report
 from domain.trial import Block, BlockResult, TrialResult, Validity
 from workers.config import WorkerSettings
 from workers.coordinator import Coordinator
-from workers.execution import execute
+from workers.execution import Lease, execute
 from workers.runner import Cancelled
 
 MESSAGE = BlockMessage(block_id="k1-0", attempt=1)
@@ -118,6 +118,17 @@ def test_a_lost_lease_reports_nothing(fake: FakeCoordinator, coordinator: Coordi
 
     execute(MESSAGE, coordinator, measures, period_s=0.01)
     assert fake.reports == []
+
+
+def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
+    fake: FakeCoordinator, coordinator: Coordinator
+) -> None:
+    fake.beat_status = 503
+    ticks = iter(range(0, 1_000_000, 6))  # six seconds pass between two looks at the clock
+    with Lease(coordinator, JOB, 0.001, clock=lambda: next(ticks)) as lease:
+        assert lease.lost.wait(5)
+        assert len(fake.beats) == 4, "the lease is 20 s"
+        assert lease.stop()
 
 
 def test_a_told_stop_is_reported_and_goes_on_up(fake: FakeCoordinator, coordinator: Coordinator) -> None:

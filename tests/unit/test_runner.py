@@ -269,6 +269,14 @@ def test_cpu_per_request_is_host_wide_less_the_idle_baseline(world: World) -> No
     assert trial.cpu_us_per_request == pytest.approx(0.0)
 
 
+def test_others_at_work_while_the_labs_idle_spoil_the_baseline(world: World) -> None:
+    # 15 ticks a second of two CPUs: 7.5 % is little beside traffic, but would be taken off every figure.
+    world.faults["foreign_ticks"] = 15
+    trials = run(world)
+    assert reasons(trials) == {"fake": {Reason.INTERFERENCE}, "fake#2": {Reason.INTERFERENCE}}
+    assert "idleness" in trials["fake"].validity.findings[0].detail
+
+
 @pytest.mark.parametrize(("fault", "reason"), [("steal_ticks", "steal"), ("foreign_ticks", "interference")])
 def test_the_weather_is_a_transient_reason(world: World, fault: str, reason: str) -> None:
     world.faults[fault] = 30

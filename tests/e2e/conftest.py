@@ -1,0 +1,57 @@
+"""The whole stack, started once for the tests that only use it."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.cli.client import ENDED, Coordinator
+from deploy.stack import PrivateStack
+
+
+@dataclass
+class Running:
+    """A stack that runs, and a client of it."""
+
+    stack: PrivateStack
+    coordinator: Coordinator
+
+    def until(
+        self, campaign_id: str, reached: Callable[[dict[str, Any]], bool], timeout_s: float = 60.0
+    ) -> dict[str, Any]:
+        """Look after the stack until the campaign is as wanted."""
+        deadline = time.monotonic() + timeout_s
+        while not reached(view := self.coordinator.campaign(campaign_id)):
+            assert time.monotonic() < deadline, f"it did not happen in time: {view}"
+            self.stack.watch()
+            time.sleep(0.1)
+        return view
+
+    def run(self, toml: str, timeout_s: float = 120.0) -> str:
+        """Submit a campaign and wait for its end; returns its id."""
+        campaign_id = str(self.coordinator.submit(toml)["id"])
+        self.until(campaign_id, lambda view: view["state"] in ENDED, timeout_s)
+        return campaign_id
+
+
+def own_environment() -> dict[str, str]:
+    """This process's environment without settings of ours: everything is private."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
+
+
+@pytest.fixture(scope="session")
+def running(kernel: None) -> Iterator[Running]:
+    """One stack for all tests that leave it as they found it."""
+    # pytest's directories are too long for a unix socket's path.
+    directory = Path(tempfile.mkdtemp(prefix="showdown-test-"))
+    try:
+        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
+            yield Running(stack, coordinator)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,163 @@
+"""A campaign through the whole house: submitted over REST, run on real datapaths, told in figures with proof."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dashboards import generate
+from domain.report import CampaignReport
+from domain.trial import Reason
+from tests.e2e.conftest import Running
+from tests.grafana import rows, substituted, templates
+from workers import netns
+from workers.runner import lab_tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+
+WEATHER = {Reason.STEAL, Reason.INTERFERENCE}
+DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]
+SHORT = f"""
+name = "short"
+datapaths = {json.dumps(DATAPATHS)}
+reference = "tproxy"
+blocks = 1
+slices = 1
+slice_s = 1.2
+warm_up_s = 0.2
+probes = ["run_queue", "rx_steering", "forward", "net_rx_softirq"]
+seed = 7
+[levels]
+low = "closed(8)"
+"""
+LONG = """
+name = "long"
+datapaths = ["direct", "tproxy"]
+blocks = 1
+slices = {slices}
+slice_s = 0.5
+warm_up_s = 0.0
+[levels]
+low = "closed(4)"
+"""
+
+
+@pytest.fixture(scope="module")
+def short(running: Running) -> str:
+    """The id of a short campaign that has ended."""
+    return running.run(SHORT)
+
+
+def get(running: Running, path: str) -> httpx.Response:
+    """An answer of the REST interface."""
+    headers = {"Authorization": f"Bearer {running.stack.token}"}
+    answer = httpx.get(f"{running.stack.url}/api/v1/{path}", headers=headers, trust_env=False, timeout=30)
+    answer.raise_for_status()
+    return answer
+
+
+def labs_standing(block_id: str, attempt: int = 1) -> list[str]:
+    """The namespaces of an attempt."""
+    return netns.names(f"sd-{lab_tag(block_id, attempt)}")
+
+
+def trials_of(running: Running, campaign_id: str) -> list[dict[str, Any]]:
+    """The trials of the campaign's last attempts."""
+    trials: list[dict[str, Any]] = get(running, f"campaigns/{campaign_id}/trials").json()["trials"]
+    return trials
+
+
+def test_every_trial_has_its_proof(running: Running, short: str) -> None:
+    trials = trials_of(running, short)
+    assert {trial["datapath"] for trial in trials} == set(DATAPATHS)
+    for trial in trials:
+        assert set(trial["validity"]["reasons"]) <= WEATHER, trial["validity"]
+        assert trial["proof"]["accounted"] >= 0.99
+        assert trial["proof"]["origin_requests"] > 0
+        if trial["validity"]["valid"]:
+            assert trial["requests_per_s"] > 0
+            assert trial["cpu_us_per_request"] > 0
+        else:
+            assert trial["requests_per_s"] is None, "an invalid trial has no figure"
+
+
+def test_the_report_is_one_object_with_every_cell(running: Running, short: str) -> None:
+    report = CampaignReport.model_validate(get(running, f"campaigns/{short}/report").json())
+    assert [cell.datapath for cell in report.results] == DATAPATHS
+    for cell in report.results:
+        assert cell.valid_trials + cell.invalid_trials == 1
+    assert {verdict.datapath for verdict in report.verdicts} == set(DATAPATHS) - {"tproxy"}
+    for verdict in report.verdicts:
+        assert verdict.verdict == "inconclusive", "one block is no evidence"
+    assert report.telemetry.produced == report.telemetry.delivered + report.telemetry.lost
+    assert report.telemetry.delivered > 0
+    assert report.telemetry.missing == ""
+
+
+def test_results_and_verdicts_come_as_csv_too(running: Running, short: str) -> None:
+    results = list(csv.DictReader(io.StringIO(get(running, f"campaigns/{short}/results.csv").text)))
+    assert [row["datapath"] for row in results] == DATAPATHS
+    verdicts = list(csv.DictReader(io.StringIO(get(running, f"campaigns/{short}/verdicts.csv").text)))
+    assert {row["metric"] for row in verdicts} == {"requests_per_s", "cpu_us_per_request"}
+
+
+def test_kernel_latency_of_a_trial_comes_from_influxdb(running: Running, short: str) -> None:
+    trial = next(t for t in trials_of(running, short) if t["datapath"] == "tproxy")
+    series = get(running, f"trials/{trial['id']}/kernel-latency").json()
+    stages = {stage["stage"]: stage for stage in series["stages"]}
+    assert {"run_queue", "rx_steering", "net_rx_softirq"} <= set(stages)
+    assert sum(stages["rx_steering"]["count"]) > 0
+    for reading in trial["probes"]:
+        if reading["stage"] in stages:
+            assert sum(stages[reading["stage"]]["count"]) == reading["count"], "the stream lost nothing of it"
+
+
+def test_forwarding_is_seen_where_packets_are_forwarded(running: Running, short: str) -> None:
+    counts = {t["datapath"]: {p["stage"]: p["count"] for p in t["probes"]} for t in trials_of(running, short)}
+    assert counts["direct"]["forward"] > 0
+    assert counts["tproxy"]["forward"] == 0, "a proxy ends connections; nothing is forwarded"
+    assert counts["tproxy"]["run_queue"] > 0
+
+
+def test_every_query_of_the_dashboard_finds_rows(running: Running, short: str) -> None:
+    url = running.stack.environment["SHOWDOWN_INFLUX_URL"]
+    values = {"campaign": short, "host": ".*", "datapath": ".*", "workload": ".*", "level": ".*", "stage": "run_queue"}
+    for name, query in templates(generate.dashboard()):
+        assert rows(url, "showdown", substituted(query, values)), name
+
+
+def test_the_labs_are_gone_after_a_campaign(running: Running, short: str) -> None:
+    assert {name for t in trials_of(running, short) for name in labs_standing(t["block_id"])} == set()
+
+
+def test_a_cancelled_campaign_leaves_no_lab_within_ten_seconds(running: Running) -> None:
+    campaign_id = str(running.coordinator.submit(LONG.format(slices=100))["id"])
+    running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
+    running.coordinator.cancel(campaign_id)
+    began = time.monotonic()
+    running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)
+    assert labs_standing(f"{campaign_id}-0") == []
+    assert time.monotonic() - began < 10
+
+
+def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Running) -> None:
+    campaign_id = str(running.coordinator.submit(LONG.format(slices=6))["id"])
+    running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
+    assert labs_standing(f"{campaign_id}-0")
+    os.kill(running.stack.pids["worker"], signal.SIGKILL)
+    view = running.until(campaign_id, lambda view: view["state"] in {"complete", "failed"}, 90)
+    assert view["state"] == "complete"
+    report = running.coordinator.report(campaign_id)
+    assert report.failed_attempts[0].attempt == 1
+    assert re.search("silent|lost|lease", report.failed_attempts[0].reason)
+    assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
+    assert labs_standing(f"{campaign_id}-0") == [], "what the killed worker left is swept"
+    assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
