@@ -22,7 +22,7 @@ class RxSteering(TracingProbe):
         "in the DUT where a proxy takes it, else in the server"
     )
 
-    # Tracking every packet took about 175 ns for each of its four devices per request; a share is enough for a distribution.
+    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
     track_every: int = 4
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:
