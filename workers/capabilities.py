@@ -133,7 +133,9 @@ def _program(name: str, package: str) -> Feature:
 
 def _tried(one: Try, root: bool) -> Feature:
     if one.needs_root and not root:
-        return Feature(name=one.name, present=False, reason=f"{one.name} cannot be tried without root.", remedy="Run as root.")
+        return Feature(
+            name=one.name, present=False, reason=f"{one.name} cannot be tried without root.", remedy="Run as root."
+        )
     try:
         if one.in_namespace:
             netns.call_in_new(one.attempt)
