@@ -106,10 +106,8 @@ void conn_available(struct worker *w, struct conn *c, uint64_t now)
 		schedule_advance(&lane->send);
 		lane->backlog--;
 		conn_request(w, c, intended, now);
-	} else if (current && w->sending && !w->plan->open_loop && now < w->slice_end_ns) {
-		conn_request(w, c, now, now);
 	} else {
-		put_free(lane, c);
+		put_free(lane, c); // in a closed loop, loop_ask_free() asks again when this batch of answers is through
 	}
 }
 

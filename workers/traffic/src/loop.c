@@ -78,6 +78,15 @@ static void sweep(struct worker *w, uint64_t now)
 	w->next_sweep_ns = now + SWEEP_NS;
 }
 
+void loop_ask_free(struct worker *w)
+{
+	if (w->plan->open_loop || !w->sending)
+		return;
+	struct lane *lane = &w->lanes[w->plan->slices[w->slice].target];
+	for (struct conn *c; (w->last_ns = now_ns()) < w->slice_end_ns && (c = conn_take(lane));)
+		conn_request(w, c, w->last_ns, w->last_ns);
+}
+
 void loop_pump(struct worker *w, uint64_t until_ns)
 {
 	struct epoll_event events[EVENTS];
@@ -99,7 +108,8 @@ void loop_pump(struct worker *w, uint64_t until_ns)
 		if (w->last_ns >= w->next_due_ns)
 			loop_dispatch(w, w->last_ns);
 	}
-	if (!count)
+	loop_ask_free(w);
+	if (count <= 0)
 		w->last_ns = now_ns();
 	if (w->last_ns >= w->next_sweep_ns)
 		sweep(w, w->last_ns);

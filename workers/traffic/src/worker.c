@@ -122,22 +122,6 @@ static bool wait_for_start(struct worker *w, struct slice *slice)
 	return true;
 }
 
-static void begin_slice(struct worker *w, const struct slice *slice)
-{
-	struct lane *lane = &w->lanes[slice->target];
-	w->sending = true;
-	loop_next_due(w);
-	if (w->plan->open_loop)
-		return;
-	for (uint32_t i = 0; i < lane->conns_count; i++) {
-		struct conn *c = conn_take(lane);
-		if (!c)
-			break; // the others still carry late answers, and join when these have come
-		uint64_t now = now_ns();
-		conn_request(w, c, now, now);
-	}
-}
-
 // Whether an answer is awaited: to a request of slice `from` or of a later one.
 static bool awaits(const struct worker *w, uint32_t from)
 {
@@ -193,7 +177,9 @@ static void run_slices(struct worker *w)
 		struct schedule kept = lane->due;
 		if (slice->warm_up)
 			lane->due = lane->warm_up_due; // a schedule of its own, so that measured time starts at 0
-		begin_slice(w, slice);
+		w->sending = true;
+		loop_next_due(w);
+		loop_ask_free(w); // the others still carry late answers, and join when these have come
 		while (now_ns() < w->slice_end_ns && !stopped(w))
 			loop_pump(w, w->slice_end_ns);
 		end_slice(w, slice, i + 1 == plan->slices_count);

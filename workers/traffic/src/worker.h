@@ -90,6 +90,7 @@ void *worker_run(void *worker);
 void loop_open_all(struct worker *w);
 void loop_pump(struct worker *w, uint64_t until_ns);
 void loop_dispatch(struct worker *w, uint64_t now); // sends what is due
+void loop_ask_free(struct worker *w);		    // closed loop: a request on every free connection
 void loop_next_due(struct worker *w);		    // recomputes next_due_ns
 
 // conn.c: the life of a connection
