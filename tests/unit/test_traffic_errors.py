@@ -1,5 +1,7 @@
 """Errors by cause, against servers that misbehave; refusals, and limits of the host."""
 
+import contextlib
+import random
 import socket
 import struct
 import threading
@@ -232,6 +234,56 @@ def test_descriptors_that_run_out_are_told_too() -> None:
     assert "Too many open files; the limit of open files is 64" in run.final["failure"]
     assert run.one["errors"]["descriptors"] > 0
     assert run.one["requests"] > 0  # some still worked, which makes no measurement of it
+
+
+REQUESTS = [
+    b"GET /bytes/300000 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /stream?tokens=3&cadence_us=100&size=24 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+    b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"GET /whoami HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 400,
+    b"PUT /echo HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000 + b"GET /whoami HTTP/1.1\r\n\r\n",
+    b"GET /" + b"a" * 9000,
+    b"\0" * 100,
+]
+
+
+def test_the_origin_survives_nonsense() -> None:
+    """Mutated, pipelined, cut and abandoned requests; the sanitizers watch, and it still serves afterwards."""
+    rng = random.Random(11)
+    with origin(name=SANITIZED) as running:
+        for index in range(250):
+            data = bytearray(b"".join(rng.choices(REQUESTS, k=rng.randint(1, 3))))
+            for _ in range(rng.randint(0, 5) if index >= len(REQUESTS) else 0):
+                at = rng.randint(0, len(data) - 1)
+                data[at : at + rng.randint(0, 5)] = rng.randbytes(rng.randint(0, 5))
+            with socket.create_connection(("127.0.0.1", running.ports["http"]), timeout=5) as client:
+                client.setblocking(False)
+                with contextlib.suppress(OSError):
+                    client.send(data[: rng.randint(1, len(data))])
+                    if index % 3:
+                        client.shutdown(socket.SHUT_WR)
+                    if index % 5 == 0:
+                        client.recv(100)
+        run = load(
+            *("--workload", "bulk_upload", "--closed", "--connections", "2", "--duration-ms", "50"),
+            *("--target", target(running.ports["http"])),
+        )
+        assert (run.code, run.one["errors"]) == (0, {})
+    assert running.final["bad_requests"] > 10
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    with origin(name=SANITIZED) as running, socket.create_connection(("127.0.0.1", running.ports["http"])) as client:
+        client.sendall(b"".join(REQUESTS[:4]) + b"GET /bytes/3 HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while more := client.recv(65536):
+            answer += more
+    assert answer.count(b"HTTP/1.1 200 OK") == 5
+    assert answer.count(b"HTTP/1.1 100 Continue") == 1
+    assert answer.index(b"Content-Length: 300000") < answer.index(b"text/event-stream") < answer.index(b'"bytes":5')
+    assert answer.count(b"data: 000000000") == 3
+    assert answer.endswith(b"Connection: close\r\n\r\n3zE")
 
 
 def test_udp_loss_and_damage_are_counted() -> None:

@@ -123,6 +123,8 @@ SEEDS = [
     b"GET /bytes/100 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     b"5\r\nhello\r\n1a;ext=1\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nTrailer: x\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    b"ffffffffffffffffff\r\n",
     b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 9000,
     b"",
 ]

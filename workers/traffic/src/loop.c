@@ -108,11 +108,11 @@ void loop_pump(struct worker *w, uint64_t until_ns)
 		if (w->last_ns >= w->next_due_ns)
 			loop_dispatch(w, w->last_ns);
 	}
-	loop_ask_free(w);
 	if (count <= 0)
 		w->last_ns = now_ns();
 	if (w->last_ns >= w->next_sweep_ns)
 		sweep(w, w->last_ns);
+	loop_ask_free(w);
 }
 
 static bool stopped(const struct worker *w)
