@@ -37,13 +37,14 @@ UNKNOWN_FUNCTION = "unknown"
 def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
     """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
 
-    ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy.
+    ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy;
+    ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
     """
     drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
     data = _Data(campaign, attempts, drawn if isinstance(drawn, int) else campaign.seed)
     verdicts = _verdicts(data)
     return CampaignReport(
-        campaign={**record, "aa": _false_positives(verdicts)},
+        campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
         results=tuple(_cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         invalid=tuple(_invalid_trials(campaign, attempts)),
@@ -253,6 +254,35 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
         "rate": false / len(judged) if judged else None,
         "intervals_without_1": excluding,
     }
+
+
+def _probe_tax(data: _Data) -> dict[str, Any] | None:
+    """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter."""
+    if not data.campaign.probes:
+        return None
+    taxes = {}
+    for label in data.campaign.labels:
+        logs = [
+            math.log(watched / trial.requests_per_s)
+            for blocks in data.blocks.values()
+            for block in blocks
+            if (trial := block.get(label)) and trial.validity.valid and trial.requests_per_s
+            if (watched := _watched_rate(trial))
+        ]
+        if estimate := interval(logs, data.seed("probe_tax", label)):
+            taxes[label] = {
+                "ratio": finite_exp(estimate.mean),
+                "low": finite_exp(estimate.low),
+                "high": finite_exp(estimate.high),
+                "pairs": estimate.count,
+            }
+    return taxes
+
+
+def _watched_rate(trial: TrialResult) -> float | None:
+    watched = [one for one in trial.slices if one.probed]
+    duration_s = sum(one.duration_s for one in watched)
+    return sum(one.requests for one in watched) / duration_s if duration_s else None
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:

@@ -38,6 +38,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[Block, ..
                     load=campaign.levels[level],
                     datapaths=campaign.labels,
                     order=next(orders[workload, level]),
+                    probed=len(campaign.labels) if campaign.probes else 0,
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
                 )
             )
@@ -48,7 +49,7 @@ def _slice_orders(campaign: Campaign, rng: random.Random) -> Iterator[tuple[str,
     """Endless orders of one block's slices, balanced over consecutive blocks."""
     rounds = _rounds(campaign.labels, rng)
     while True:
-        yield tuple(label for _ in range(campaign.slices) for label in next(rounds))
+        yield tuple(label for _ in range(campaign.slices + bool(campaign.probes)) for label in next(rounds))
 
 
 def _rounds(labels: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:

@@ -122,7 +122,13 @@ class Campaign(Frozen):
     workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
     levels: dict[Name, LoadLevel] = Field(min_length=1, max_length=8)
     blocks: int = Field(default=6, ge=1, le=200, strict=True, description="Blocks per workload and level.")
-    slices: int = Field(default=2, ge=1, le=1000, strict=True, description="Slices per trial.")
+    slices: int = Field(
+        default=2,
+        ge=1,
+        le=1000,
+        strict=True,
+        description="Counted slices per trial; with probes, one more slice is watched and not counted.",
+    )
     slice_s: float = Field(default=1.0, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
@@ -220,7 +226,8 @@ class Campaign(Frozen):
     @property
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, warm-up included."""
-        return self.total_blocks * len(self.labels) * (self.slices * self.slice_s + self.warm_up_s)
+        slices = self.slices + bool(self.probes)
+        return self.total_blocks * len(self.labels) * (slices * self.slice_s + self.warm_up_s)
 
 
 def datapath_of(label: str) -> str:

@@ -149,6 +149,7 @@ class SliceResult(Frozen):
     connections: int = Field(ge=0)
     bytes_received: int = Field(ge=0)
     errors: dict[str, int] = Field(default_factory=dict, description="By cause.")
+    probed: bool = Field(default=False, description="Probes watched it: it explains, and is not counted.")
 
 
 class ProbeReading(Frozen):
@@ -165,7 +166,11 @@ class ProbeReading(Frozen):
 
 
 class TrialResult(Frozen):
-    """One cell in one block: the sum of its slices, its proof and its validity."""
+    """One cell in one block: the sum of its slices, its proof and its validity.
+
+    Looking costs: ``duration_s``, ``requests``, ``cpu`` and the histograms are of the slices without probes; proof and
+    errors are of all.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     datapath: Label
@@ -232,7 +237,8 @@ class BlockResult(Frozen):
 class Block(Frozen):
     """All datapaths of one (workload, level), measured together on one host.
 
-    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times.
+    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times, and once more among the last
+    ``probed`` slices, in which the probes watch and which no figure counts.
     """
 
     index: int = Field(ge=0)
@@ -241,4 +247,5 @@ class Block(Frozen):
     load: LoadLevel
     datapaths: tuple[Label, ...]
     order: tuple[Label, ...]
+    probed: int = Field(default=0, ge=0)
     host: HostName

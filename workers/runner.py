@@ -6,8 +6,8 @@ with its reason; the others are measured all the same. Whatever goes wrong with 
 
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from domain.campaign import datapath_of
 from domain.histogram import LatencyHistogram
@@ -168,20 +168,17 @@ class BlockRunner:
         for done, label in enumerate(self.job.block.order):
             self._tell(Phase.SLICES, label, done)
             if by_label[label].usable:
-                self._slice(by_label[label])
+                self._slice(by_label[label], probed=done >= len(self.job.block.order) - self.job.block.probed)
 
-    def _slice(self, station: Station) -> None:
+    def _slice(self, station: Station, *, probed: bool) -> None:
         evidence = station.evidence
         try:
             counters, answered = self._counters(station), station.origin.requests()
-            self.host.probing.begin_slice(station.lab.view(), station.tags)
-            started, before = self._clock(), self._cpu.snapshot()
-            try:
+            with self._watching(station) if probed else nullcontext():
+                started, before = self._clock(), self._cpu.snapshot()
                 result = self._traffic(station, self.job.slice_s)
                 cpu = self._cpu.snapshot().since(before)
-            finally:
-                stages = self.host.probing.end_slice()
-            self._account(station, result, started, cpu, stages)
+            self._account(station, result, started, cpu, probed=probed)
             evidence.counters = evidence.counters.plus(self._drained(station).minus(counters))
             evidence.origin_requests += station.origin.requests() - answered
             if result.failure:
@@ -192,6 +189,17 @@ class BlockRunner:
         except OriginError as error:
             evidence.against(Reason.DATAPATH_FAILED, f"the origin failed: {error}")
             station.attachment = None
+
+    @contextmanager
+    def _watching(self, station: Station) -> Iterator[None]:
+        """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
+        self.host.probing.begin_slice(station.lab.view(), station.tags)
+        try:
+            yield
+        finally:
+            seen = station.evidence.stages
+            for stage, histogram in self.host.probing.end_slice().items():
+                seen[stage] = seen.get(stage, StageHistogram()).plus(histogram)
 
     def _traffic(self, station: Station, duration_s: float) -> TrafficResult:
         lab = station.lab
@@ -208,7 +216,8 @@ class BlockRunner:
         result: TrafficResult,
         started: float,
         cpu: CpuTime,
-        stages: dict[str, StageHistogram],
+        *,
+        probed: bool,
     ) -> None:
         evidence = station.evidence
         if result.failure:
@@ -223,14 +232,14 @@ class BlockRunner:
                 connections=result.connections,
                 bytes_received=result.bytes_received,
                 errors=result.errors,
+                probed=probed,
             )
         )
-        evidence.cpu = evidence.cpu.plus(cpu)
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, result.busiest_thread_share)
-        for stage, histogram in stages.items():
-            evidence.stages[stage] = evidence.stages.get(stage, StageHistogram()).plus(histogram)
-        station.latency += [result.latency] if result.latency else []
-        station.service_time += [result.service_time] if result.service_time else []
+        if not probed:
+            evidence.cpu = evidence.cpu.plus(cpu)
+            station.latency += [result.latency] if result.latency else []
+            station.service_time += [result.service_time] if result.service_time else []
         self._publish(station, result, cpu)
 
     def _counters(self, station: Station) -> Counters:
@@ -281,8 +290,8 @@ class BlockRunner:
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),
-            duration_s=sum(s.duration_s for s in evidence.slices),
-            requests=evidence.requests,
+            duration_s=sum(s.duration_s for s in evidence.counted),
+            requests=sum(s.requests for s in evidence.counted),
             errors=evidence.errors,
             cpu=evidence.cpu,
             idle_cpu_s_per_s=idle_cpu_s_per_s,

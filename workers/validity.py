@@ -39,6 +39,11 @@ class Evidence:
         self.findings.append(Finding(reason=reason, detail=detail[:500]))
 
     @property
+    def counted(self) -> list[SliceResult]:
+        """The slices that figures are made of: those that no probe watched."""
+        return [s for s in self.slices if not s.probed]
+
+    @property
     def requests(self) -> int:
         """Completed requests of all slices."""
         return sum(s.requests for s in self.slices)

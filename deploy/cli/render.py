@@ -35,6 +35,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     _print_verdicts(report, console)
     _print_invalid(report.invalid, console)
     _print_failed(report, console)
+    _print_probe_tax(report, console)
     _print_telemetry(report, console)
 
 
@@ -184,6 +185,18 @@ def _print_failed(report: CampaignReport, console: Console) -> None:
         )
     if len(report.failed_attempts) > _MOST_DETAILS:
         _print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)
+
+
+def _print_probe_tax(report: CampaignReport, console: Console) -> None:
+    taxes = report.campaign.get("probe_tax") or {}
+    if taxes:
+        figures = ", ".join(
+            f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()
+        )
+        console.print(
+            f"\nProbes watched slices of their own, which no figure counts; requests/s there: × {figures}",
+            highlight=False,
+        )
 
 
 def _print_telemetry(report: CampaignReport, console: Console) -> None:

@@ -13,7 +13,7 @@ from coordinator.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Metric, Verdict, VerdictWord
-from domain.trial import BlockResult, CpuTime, Finding, Reason, TelemetryAccount, TrialResult, Validity
+from domain.trial import BlockResult, CpuTime, Finding, Reason, SliceResult, TelemetryAccount, TrialResult, Validity
 
 FUNCTIONS = {"direct": "forward", "tproxy": "steer", "ebpf_sk_assign": "steer", "ebpf_redirect": "forward"}
 Rates = Mapping[str, float | None]  # None: an invalid trial
@@ -149,7 +149,7 @@ def test_nothing_measured_is_none_and_never_zero() -> None:
     assert {(v.verdict, v.ratio, v.low, v.p, v.pairs) for v in report.verdicts} == {
         ("inconclusive", None, None, None, 0)
     }
-    assert report.campaign == {"id": "x", "aa": None}
+    assert report.campaign == {"id": "x", "aa": None, "probe_tax": None}
 
 
 def test_cells_give_geometric_means_and_the_share_of_direct() -> None:
@@ -220,6 +220,20 @@ def test_the_false_positive_rate_of_copies_is_near_five_percent() -> None:
         blocks = [{k: float(5e4 * np.exp(rng.normal(0, 0.08))) for k in ("tproxy", "tproxy#2")} for _ in range(6)]
         false += reported(a_campaign("tproxy", "tproxy"), blocks).campaign["aa"]["false_positives"] / 2
     assert 1 <= false <= 16  # 7.5 expected; both metrics of a pair mirror each other here
+
+
+def test_watched_slices_tell_the_tax_of_the_probes() -> None:
+    def slices(rate: int) -> tuple[SliceResult, ...]:
+        common = {"started_s": 0.0, "duration_s": 1.0, "connections": 8, "bytes_received": 0}
+        return (SliceResult(requests=rate, probed=True, **common), SliceResult(requests=10_000, **common))
+
+    attempts = [
+        an_attempt(i, {"tproxy": 10_000.0}, slices=slices(rate)) for i, rate in enumerate((9_000, 9_200, 9_100))
+    ]
+    tax = build_report(a_campaign("tproxy", probes=["run_queue"]), {}, attempts).campaign["probe_tax"]
+    assert tax["tproxy"]["ratio"] == pytest.approx((0.9 * 0.92 * 0.91) ** (1 / 3))
+    assert tax["tproxy"]["low"] < tax["tproxy"]["ratio"] < tax["tproxy"]["high"] < 1
+    assert tax["tproxy"]["pairs"] == 3
 
 
 def test_open_levels_say_that_the_rate_was_given() -> None:

@@ -124,3 +124,12 @@ def test_it_asks_for_hosts_and_a_seed() -> None:
         plan(make(), [], 1)
     with pytest.raises(ValueError, match="seed"):
         plan(make(), ["a"], 0)
+
+
+def test_probes_get_a_round_of_slices_of_their_own_at_the_end() -> None:
+    watched = make(datapaths=3, levels=1, slices=2).model_copy(update={"probes": ("run_queue",)})
+    for block in plan(watched, ["a"], 3):
+        assert block.probed == 3
+        assert Counter(block.order) == dict.fromkeys(watched.labels, 3)
+        assert set(block.order[-block.probed :]) == set(watched.labels)
+    assert {b.probed for b in plan(make(datapaths=3, levels=1, slices=2), ["a"], 3)} == {0}

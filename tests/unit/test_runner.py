@@ -146,14 +146,14 @@ def world() -> World:
     return World()
 
 
-def job(order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake")) -> BlockJob:
+def job(order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"), probed: int = 0) -> BlockJob:
     block = Block(index=3, workload="http_keepalive", level="low", load=ClosedLoad(connections=4),
-                  datapaths=("fake", "fake#2"), order=order, host="h1")  # fmt: skip
+                  datapaths=("fake", "fake#2"), order=order, probed=probed, host="h1")  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
 
-def run(world: World, **how: Any) -> dict[str, TrialResult]:
+def run(world: World, plan: dict[str, Any] | None = None, **how: Any) -> dict[str, TrialResult]:
     @contextmanager
     def build(spec: LabSpec, ledger: object) -> Iterator[Any]:
         world.labs_standing += 1
@@ -184,7 +184,12 @@ def run(world: World, **how: Any) -> dict[str, TrialResult]:
     # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
     ticks = iter(range(1_000_000))
     runner = BlockRunner(
-        job(), host, clock=lambda: next(ticks) / 10, sleep=lambda _: None, meter=FakeMeter(world.faults), **how
+        job(**plan or {}),
+        host,
+        clock=lambda: next(ticks) / 10,
+        sleep=lambda _: None,
+        meter=FakeMeter(world.faults),
+        **how,
     )
     try:
         return {trial.datapath: trial for trial in runner.run().trials}
@@ -210,11 +215,25 @@ def test_slices_run_in_the_planned_order_after_warm_up(world: World) -> None:
         assert trial.service_time is not None
         assert trial.service_time.count == 2000
         assert trial.latency is None
-        assert trial.probes[0].sum_ns == 10
+        assert trial.probes == ()
+
+
+def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> None:
+    order = ("fake", "fake#2", "fake#2", "fake")
+    trials = run(world, plan={"order": order, "probed": 2})
+    assert [line for line in world.log if line.startswith("begin")] == ["begin fake#2 k1-3-2-1", "begin fake k1-3-2-0"]
+    for trial in trials.values():
+        assert [s.probed for s in trial.slices] == [False, True]
+        assert (trial.requests, trial.duration_s, trial.cpu.wall_s) == (1000, 1.0, 1.0)
+        assert trial.service_time is not None
+        assert trial.service_time.count == 1000
+        assert trial.proof is not None
+        assert trial.proof.requests == 2000
+        assert trial.probes[0].sum_ns == 5
 
 
 def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None:
-    run(world)
+    run(world, plan={"probed": 4})
     tags = {line.split()[1] for line in world.log if line.startswith("lab ")}
     assert len(tags) == 1
     assert "begin fake k1-3-2-0" in world.log
