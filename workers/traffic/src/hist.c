@@ -11,16 +11,29 @@
 #define VARINT_BYTES 9
 #define STORED_BLOCK_BYTES 65535u
 
+// HDR: half the smallest power of two that separates 2 * 10^digits values.
+static uint32_t half_bits_of(enum hist_digits digits)
+{
+	return digits == HIST_3_DIGITS ? 10 : 7;
+}
+
+uint32_t hist_length(enum hist_digits digits)
+{
+	uint32_t buckets = 1;
+	for (uint64_t untrackable = 2ull << half_bits_of(digits); untrackable <= HIST_HIGHEST_NS; untrackable <<= 1)
+		buckets++;
+	return (buckets + 1) << half_bits_of(digits);
+}
+
+void hist_place(struct hist *hist, enum hist_digits digits, uint64_t *counts)
+{
+	*hist = (struct hist){.half_bits = half_bits_of(digits), .digits = digits, .length = hist_length(digits)};
+	hist->counts = counts;
+}
+
 bool hist_init(struct hist *hist, enum hist_digits digits)
 {
-	// HDR: the smallest power of two that separates 2 * 10^digits values, halved.
-	uint32_t half_bits = digits == HIST_3_DIGITS ? 10 : 7;
-	uint64_t untrackable = 2ull << half_bits;
-	uint32_t buckets = 1;
-	for (; untrackable <= HIST_HIGHEST_NS; untrackable <<= 1)
-		buckets++;
-	*hist = (struct hist){.half_bits = half_bits, .digits = digits, .length = (buckets + 1) << half_bits};
-	hist->counts = calloc(hist->length, sizeof *hist->counts);
+	hist_place(hist, digits, calloc(hist_length(digits), sizeof *hist->counts));
 	return hist->counts != NULL;
 }
 

@@ -23,6 +23,9 @@ struct hist {
 	uint64_t *counts;
 };
 
+uint32_t hist_length(enum hist_digits digits);
+// In memory of the caller's: hist_length() zeroes.
+void hist_place(struct hist *hist, enum hist_digits digits, uint64_t *counts);
 bool hist_init(struct hist *hist, enum hist_digits digits);
 void hist_free(struct hist *hist);
 void hist_add(struct hist *to, const struct hist *from);

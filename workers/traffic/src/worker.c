@@ -55,16 +55,30 @@ static bool init_lane(struct worker *w, int target, struct conn *conns, uint32_t
 	return make_request(plan, lane) && stats_init(&lane->measured) && stats_init(&lane->warm_up);
 }
 
+// Zeroed memory that costs nothing until it is touched.
+static void *reserve(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static bool init_slices(struct worker *w)
+{
+	uint32_t count = w->plan->slices_count, length = hist_length(HIST_2_DIGITS);
+	uint64_t *counts = reserve(sizeof *counts * length * count); // a slice touches a few pages of its own
+	for (uint32_t i = 0; counts && i < count; i++)
+		hist_place(&w->slices[i].timing, HIST_2_DIGITS, counts + (size_t)i * length);
+	return counts != NULL;
+}
+
 static bool init_conns(struct worker *w, uint32_t per_target)
 {
 	struct plan *plan = w->plan;
 	w->conns_count = per_target * (uint32_t)plan->targets_count;
 	w->conns = calloc(w->conns_count, sizeof *w->conns);
-	// Reserved, not used: only a head that comes in pieces touches its page.
-	char *stash = mmap(NULL, (size_t)w->conns_count * HEAD_MAX, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *stash = reserve((size_t)w->conns_count * HEAD_MAX); // only a head that comes in pieces touches its page
 	struct udp_peer *peers = plan->workload == UDP_RR ? udp_peers_alloc(w->conns_count) : NULL;
-	if (!w->conns || stash == MAP_FAILED || (plan->workload == UDP_RR && !peers))
+	if (!w->conns || !stash || (plan->workload == UDP_RR && !peers))
 		return false;
 	for (uint32_t i = 0; i < w->conns_count; i++) {
 		struct conn *c = &w->conns[i];
@@ -90,9 +104,8 @@ bool worker_init(struct worker *w, struct plan *plan, int index)
 	w->lanes = calloc((size_t)plan->targets_count, sizeof *w->lanes);
 	if (!w->buffer || !w->slices || !w->lanes || !init_conns(w, per_target))
 		return false;
-	for (uint32_t i = 0; i < plan->slices_count; i++)
-		if (!hist_init(&w->slices[i].timing, HIST_2_DIGITS))
-			return false;
+	if (!init_slices(w))
+		return false;
 	for (int i = 0; i < plan->targets_count; i++)
 		if (!init_lane(w, i, w->conns + (uint32_t)i * per_target, per_target))
 			return false;
