@@ -117,7 +117,12 @@ class Proof(Frozen):
 
 
 class CpuTime(Frozen):
-    """Host-wide CPU seconds (all CPUs together) over some wall-clock time."""
+    """Host-wide CPU seconds (all CPUs together) over some wall-clock time.
+
+    Idle time is exact (the kernel notes when a CPU goes idle and wakes), and so is ``busy_s``, which is what it leaves.
+    How the busy time divides into user, system, irq and softirq is sampled at ticks on most kernels, which miss the
+    short bursts of a partly loaded host: these are good for shares only.
+    """
 
     wall_s: float = Field(default=0.0, ge=0)
     cpus: int = Field(default=1, ge=1)
@@ -131,8 +136,8 @@ class CpuTime(Frozen):
 
     @property
     def busy_s(self) -> float:
-        """User, system, irq and softirq; steal is not the host's work and stays apart."""
-        return self.user_s + self.system_s + self.irq_s + self.softirq_s
+        """What was neither idle nor stolen: user, system, irq and softirq; steal is not the host's work."""
+        return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
 
     def plus(self, other: "CpuTime") -> "CpuTime":
         """The sum over slices of one host."""
