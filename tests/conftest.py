@@ -1,6 +1,7 @@
 """Fixtures of the whole suite."""
 
 import os
+from collections.abc import Generator
 
 import pytest
 
@@ -14,3 +15,18 @@ def kernel() -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
+    """In CI a kernel test that skips has failed: it would have proven nothing."""
+    report = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and os.environ.get("CI")
+        and item.get_closest_marker("kernel")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"a kernel test may not skip in CI: {report.longrepr}"
+    return report

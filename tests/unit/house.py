@@ -57,7 +57,7 @@ def trial(
         ],
         "duration_s": 1.0,
         "requests": 1000,
-        "cpu": {"wall_s": 1.0, "cpus": 2, "user_s": 0.1, "system_s": 0.2, "softirq_s": 0.1},
+        "cpu": {"wall_s": 1.0, "cpus": 2, "user_s": 0.1, "system_s": 0.2, "softirq_s": 0.1, "idle_s": 1.6},
         "service_time": LatencyHistogram.of({100_000: 900, 300_000: 100}).encode(),
         "proof": {
             "counters": {"packets": 9000, "bytes": 160_000, "connections": 8},
