@@ -26,6 +26,7 @@ from deploy.servers import influxd_config, redis_argv, unused_port
 
 SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
 DATABASE = "showdown"
+INFLUXD = "influxd"
 READY_S = 60.0
 STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a worker that is told to stop removes its labs first
@@ -95,13 +96,20 @@ class PrivateStack:
     ) -> None:
         self._exits.close()
 
-    def watch(self) -> None:
-        """Look after the children: a worker that died is started again, within bounds.
+    def watch(self) -> list[str]:
+        """Look after the children: a worker that died is started again, within bounds; InfluxDB is done without.
 
-        Call it from time to time. Raises :class:`StackError` when another child has ended.
+        Call it from time to time; returns what is new in ``notes``. Raises :class:`StackError` when another child has
+        ended.
         """
-        for child in self._children:
+        known = len(self.notes)
+        for child in self._children.copy():
             if child.alive():
+                continue
+            if child.name == INFLUXD:
+                # It only carries telemetry: the campaign goes on, and its report says what is missing.
+                self.notes.append(f"telemetry is missing from now on: {child.obituary()}")
+                self._children.remove(child)
                 continue
             if child is not self._worker or self.worker_restarts >= MAX_WORKER_RESTARTS:
                 raise StackError(child.obituary())
@@ -109,6 +117,7 @@ class PrivateStack:
             # What the dead worker left in its process group must not run beside its successor.
             child.stop(STOP_S)
             child.start()
+        return self.notes[known:]
 
     def _own_state_dir(self) -> None:
         try:
@@ -148,7 +157,7 @@ class PrivateStack:
         waits.append(self._start_coordinator())
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
-        if "influxd" in self.pids:
+        if INFLUXD in self.pids:
             self._create_database()
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
@@ -170,7 +179,7 @@ class PrivateStack:
         config = self.state_dir / "influxd.conf"
         config.write_text(influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port()))
         url = self._environment["SHOWDOWN_INFLUX_URL"] = f"http://127.0.0.1:{port}"
-        return self._child("influxd", ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
+        return self._child(INFLUXD, ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
 
     def _create_database(self) -> None:
         name = self._environment["SHOWDOWN_INFLUX_BUCKET"]

@@ -78,10 +78,14 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> Non
 
 
 def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:
+    def look_after() -> None:
+        for note in stack.watch():
+            display.say(note)
+
     with Coordinator(stack.url, stack.token) as coordinator:
         campaign_id = str(coordinator.submit(toml)["id"])
         try:
-            follow(coordinator, campaign_id, display, each_time=stack.watch)
+            follow(coordinator, campaign_id, display, each_time=look_after)
         except KeyboardInterrupt:
             display.say("interrupted: cancelling the campaign and removing its labs; once more to hurry")
             _cancel(coordinator, campaign_id, display, interrupts)
@@ -128,7 +132,8 @@ def up(port: int, *, as_json: bool) -> None:
         with Interrupts().handled(), PrivateStack(directory, port=port) as stack:
             _announce(stack, as_json=as_json)
             while True:
-                stack.watch()
+                for note in stack.watch():
+                    click.echo(note, err=True)
                 time.sleep(WATCH_S)
     except StackError as error:
         raise CommandError(str(error)) from error

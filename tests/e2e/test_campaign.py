@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ import httpx
 import pytest
 
 from dashboards import generate
+from deploy.cli.client import Coordinator
+from deploy.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import Reason
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, own_environment
 from tests.grafana import rows, substituted, templates
 from workers import netns
 from workers.runner import lab_tag
@@ -161,3 +165,25 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
     assert labs_standing(f"{campaign_id}-0") == [], "what the killed worker left is swept"
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
+
+
+def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(kernel: None) -> None:
+    directory = Path(tempfile.mkdtemp(prefix="showdown-influx-"))
+    try:
+        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
+            alone = Running(stack, coordinator)
+            campaign_id = str(coordinator.submit(SHORT)["id"])
+            alone.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
+            os.kill(stack.pids["influxd"], signal.SIGKILL)
+            view = alone.until(campaign_id, lambda view: view["state"] in {"complete", "failed"})
+            assert view["state"] == "complete"
+            telemetry = coordinator.report(campaign_id).telemetry
+            assert telemetry.lost > 0
+            assert telemetry.produced == telemetry.delivered + telemetry.lost
+            assert telemetry.missing
+            assert any("influxd was killed by signal 9" in note for note in stack.notes)
+            trial = trials_of(alone, campaign_id)[0]
+            with pytest.raises(httpx.HTTPStatusError, match="503"):
+                get(alone, f"trials/{trial['id']}/kernel-latency")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

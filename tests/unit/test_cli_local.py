@@ -48,6 +48,7 @@ class FakeStack:
 
     def watch(self):
         self.on_watch()
+        return ["telemetry is missing from now on"]
 
 
 class Fake:
@@ -112,6 +113,7 @@ def test_run_prints_exactly_the_report_and_leaves_nothing(stack, fake):
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == REPORT.model_dump(mode="json")
     assert "no influxd" in result.stderr
+    assert "telemetry is missing from now on" in result.stderr
     (used,) = stack.entered
     assert used.left
     assert not used.state_dir.exists()
