@@ -62,9 +62,11 @@ def _finite(text: str) -> float:
 class StrictRequest(Request):
     """A request whose undecodable JSON is a problem of its ``body``."""
 
-    def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
-        reason = f"is not JSON: {e}" if e is not None else "must be JSON (Content-Type: application/json)"
-        raise BadRequest(reason)
+    def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
+        """Raises ``BadRequest`` that says what is wrong; ``UnsupportedMediaType`` for what is not meant as JSON."""
+        if e is None:
+            raise UnsupportedMediaType("must be JSON (Content-Type: application/json)")
+        raise BadRequest(f"is not JSON: {e}")
 
 
 def limit_body() -> None:

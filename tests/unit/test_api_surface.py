@@ -51,6 +51,25 @@ def test_errors_have_one_shape(house: House, method: str, path: str, status: int
     assert set(answer.json) == {"message", "problems"}
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"[NaN]", "NaN is not a JSON number"),
+        (b'{"name": "a", "name": "b"}', "'name' is given twice"),
+        (b'{"slice_s": 1e999}', "1e999 is out of range"),
+        (b"{", "double quotes"),
+        (b"\xff", "utf-8"),
+    ],
+)
+def test_what_is_not_json_is_told_why(house: House, body: bytes, why: str) -> None:
+    headers = {**house.user, "Content-Type": "application/json"}
+    answer = house.client.post("/api/v1/campaigns", data=body, headers=headers)
+    assert answer.status_code == 400
+    assert [p["field"] for p in answer.json["problems"]] == ["body"]
+    assert "is not JSON: " in answer.json["message"]
+    assert why in answer.json["problems"][0]["message"]
+
+
 def test_users_bodies_are_capped_and_workers_are_larger(house: House) -> None:
     @house.app.post("/test/read")
     def read() -> dict[str, int]:
