@@ -73,6 +73,31 @@ def test_migrating_again_and_at_once_does_no_harm(tmp_path: Path) -> None:
     assert failures == []
 
 
+def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def open_it(url: str, barrier: threading.Barrier) -> None:
+        store = Store(url)
+        barrier.wait()
+        try:
+            with store.read() as session:
+                session.execute(text("SELECT 1"))
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            store.close()
+
+    for number in range(30):  # the race is lost about every eighth time
+        together = threading.Barrier(4)
+        url = f"sqlite:///{tmp_path / f'{number}.sqlite'}"
+        threads = [threading.Thread(target=open_it, args=(url, together)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+
+
 def test_sqlite_is_set_up_for_several_processes(store: Store) -> None:
     with store.engine.connect() as connection:
         values = {p: connection.execute(text(f"PRAGMA {p}")).scalar() for p in ("journal_mode", "foreign_keys")}
