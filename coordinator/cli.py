@@ -14,6 +14,8 @@ from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
 
+KEEP_ALIVE_S = "75"
+
 
 @click.group()
 def coordinator() -> None:
@@ -30,6 +32,9 @@ def serve(bind: str, threads: int) -> None:
     # gunicorn takes this process over, so that whoever started it can signal it directly. One process: its threads
     # share the connections, and the machine that serves may be the one that measures.
     arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
+    # Idle connections outlive the pauses between heartbeats by far: gunicorn's own 2 s are a heartbeat's pause, and
+    # every now and then a heartbeat or a claim met a connection that was just being closed.
+    arguments += ["--keep-alive", KEEP_ALIVE_S]
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from coordinator.cli import coordinator
+from coordinator.cli import coordinator, serve
 from coordinator.config import Settings, SettingsError, _write_new, load_settings
+from domain.jobs import HEARTBEAT_S
 
 TOKENS = {
     "SHOWDOWN_TOKEN": "u" * 20,
@@ -124,3 +125,12 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
     assert answer.exit_code == 1
     assert "SHOWDOWN_STATE_DIR" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    started: list[list[str]] = []
+    monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    (argv,) = started
+    assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
