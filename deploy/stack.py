@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,6 +54,7 @@ class PrivateStack:
         self.state_dir = state_dir.resolve()
         self.notes: list[str] = []
         self.worker_restarts = 0
+        self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator tells whole seconds
         self._given = dict(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
@@ -232,7 +234,8 @@ class PrivateStack:
             return False
         if answer.status_code != 200:
             raise StackError(f"the coordinator answers {answer.status_code} when asked for its hosts: {answer.text}")
-        return any(host["online"] for host in answer.json()["hosts"])
+        # A host of an earlier stack in this state directory may still pass for online.
+        return any(datetime.fromisoformat(host["seen_at"]) >= self._started for host in answer.json()["hosts"])
 
 
 def _answers(url: str, status: int | None) -> bool:

@@ -13,6 +13,9 @@ from workers.config import WorkerSettings
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
+# Not there, not this one's any more, not understood: asking again changes nothing. All else may pass (a token that is
+# being changed, a busy server), and a finished measurement waits for that.
+_REFUSALS = frozenset({404, 409, 422})
 _BACKOFF_S = (0.5, 1, 2, 4, 8)
 
 
@@ -21,7 +24,10 @@ class Refused(Exception):
 
 
 class Coordinator:
-    """Claims, heartbeats and reports. Every method raises :class:`Refused` on 4xx and ``httpx.HTTPError`` else."""
+    """Claims, heartbeats and reports.
+
+    Every method raises :class:`Refused` when asking again changes nothing, ``httpx.HTTPError`` for what may pass.
+    """
 
     def __init__(self, settings: WorkerSettings, transport: httpx.BaseTransport | None = None) -> None:
         self._host = settings.host
@@ -89,7 +95,7 @@ class Coordinator:
 
     def _send(self, method: str, path: str, body: str) -> str:
         response = self._http.request(method, path, content=body, headers={"Content-Type": "application/json"})
-        if 400 <= response.status_code < 500:
+        if response.status_code in _REFUSALS:
             raise Refused(f"{response.status_code}: {response.text[:300]}")
         response.raise_for_status()
         return response.text

@@ -12,7 +12,7 @@ from workers.lab import Lab
 MARK = 1  # of packets that the DUT delivers locally though they are addressed elsewhere
 LOCAL_TABLE = 100
 
-_ROUTED_PATH = ("net/ipv4/ip_forward", "net/ipv4/tcp_early_demux")
+_ROUTED_PATH = "net/ipv4/ip_forward"
 
 
 class ClosedPath:
@@ -34,10 +34,9 @@ class ClosedPath:
 def closed_path(lab: Lab) -> Iterator[ClosedPath]:
     """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
 
-    The kernel counts each such packet in ``Ip: InAddrErrors`` (net/ipv4/route.c, ip_error). Early demultiplexing goes
-    too: it would find a proxy's standing connections past rules that are gone. Steered packets never use it.
+    The kernel counts each such packet in ``Ip: InAddrErrors`` (net/ipv4/route.c, ip_error).
     """
-    shut, open_again = (dict.fromkeys(_ROUTED_PATH, value) for value in "01")
+    shut, open_again = ({_ROUTED_PATH: value} for value in "01")
     with ExitStack() as stack:
         snmp = netns.open_in(lab.dut_ns, "snmp")
         stack.callback(os.close, snmp)

@@ -209,7 +209,9 @@ class Lab:
                     ip.route("add", dst="0.0.0.0/0", gateway=addresses[peers[device]])
                 self._set_offloads(device)
         if role == "dut":
-            netns.write_sysctls({"net/ipv4/ip_forward": "1"})
+            # Early demultiplexing would find a proxy's standing connections past rules that are gone, and costs
+            # forwarded packets a look for sockets: off for all datapaths alike.
+            netns.write_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/tcp_early_demux": "0"})
 
     def _set_offloads(self, device: str) -> None:
         got = offloads.set_offloads(self.devices[device], offloads.DEFAULTS)

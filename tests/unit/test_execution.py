@@ -167,6 +167,15 @@ def test_a_report_nobody_wants_is_dropped(fake: FakeCoordinator, coordinator: Co
     assert list((tmp_path / "workers" / "h1" / "outbox").iterdir()) == []
 
 
+@pytest.mark.parametrize("status", [401, 403, 408, 413, 429, 500, 503])
+def test_a_report_waits_out_what_may_pass(
+    fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path, status: int
+) -> None:
+    fake.report_status = status
+    coordinator.report(JOB, Report(lease="l1", result=RESULT), patience_s=0)
+    assert len(list((tmp_path / "workers" / "h1" / "outbox").iterdir())) == 1
+
+
 def test_an_unreadable_report_is_set_aside(coordinator: Coordinator, tmp_path: Path) -> None:
     outbox = tmp_path / "workers" / "h1" / "outbox"
     outbox.mkdir(parents=True)

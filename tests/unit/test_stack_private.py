@@ -34,7 +34,7 @@ if command[:2] == ["coordinator", "serve"]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            hosts = [{"online": True}] if (state / "host").exists() else []
+            hosts = [{"online": True, "seen_at": "9999-01-01T00:00:00+00:00"}] if (state / "host").exists() else []
             body = json.dumps({"hosts": hosts}).encode()
             known = self.path == "/healthz" or self.headers["Authorization"] == "Bearer " + os.environ.get("EXPECT", "drawn-token")
             self.send_response(200 if known else 401)
