@@ -7,7 +7,7 @@ reference are averaged; requests are never resampled, percentiles never averaged
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,9 @@ from coordinator.sentences import caveats_of, sentence_of
 from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from domain.campaign import Campaign, Cell, datapath_of
 from domain.histogram import LatencyHistogram
+from domain.load import load_text
 from domain.report import (
+    Calibration,
     CampaignReport,
     CellResult,
     FailedAttempt,
@@ -26,6 +28,7 @@ from domain.report import (
     Percentiles,
     Verdict,
     VerdictWord,
+    metrics_of,
 )
 from domain.trial import TelemetryAccount, TrialResult
 
@@ -41,7 +44,9 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
     ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
     """
     drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
-    data = _Data(campaign, attempts, drawn if isinstance(drawn, int) else campaign.seed)
+    seed = drawn if isinstance(drawn, int) else campaign.seed
+    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
+    data = _Data(campaign, attempts, seed, calibration)
     verdicts = _verdicts(data)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
@@ -76,13 +81,15 @@ class _Data:
     campaign: Campaign
     attempts: Sequence[AttemptRecord]
     bootstrap_seed: int
+    calibration: Mapping[str, Calibration]
+    _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
         blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
         for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
-            if attempt.accepted and attempt.result is not None:
+            if attempt.accepted and attempt.result is not None and not attempt.calibration:
                 trials = {trial.datapath: trial for trial in attempt.result.trials}
                 blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
         return blocks
@@ -110,36 +117,45 @@ class _Data:
         """One log-ratio per block in which both trials are valid and have the figure."""
         ratios = []
         for block in self.blocks.get((cell.workload, cell.level), []):
-            one, other = (_figure(block.get(label), metric) for label in (cell.datapath, reference))
+            one, other = (self.figure(block.get(label), metric) for label in (cell.datapath, reference))
             if one is not None and other is not None:
                 ratios.append(math.log(one) - math.log(other))
         return ratios
+
+    def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
+        """One figure of a valid trial, kept: reading a percentile takes milliseconds, and many comparisons ask."""
+        # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
+        if trial is None or not trial.validity.valid:
+            return None
+        key = id(trial), metric
+        if key not in self._figures:
+            percentile = metric.percentile
+            value: float | None = getattr(trial, metric.value) if percentile is None else trial.latency_us(percentile)
+            self._figures[key] = value if value is not None and 0 < value < math.inf else None
+        return self._figures[key]
+
+    def load(self, workload: str, level: str) -> str:
+        """A level as it is shown: a share of capacity with the rate that it came to."""
+        found = self.calibration.get(workload)
+        return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
 
     def seed(self, *words: str) -> tuple[int, int]:
         """A seed for one figure that does not depend on which other figures are computed."""
         return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
 
 
-def _figure(trial: TrialResult | None, metric: Metric) -> float | None:
-    # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
-    if trial is None or not trial.validity.valid:
-        return None
-    value: float | None = getattr(trial, metric.value)
-    return value if value is not None and 0 < value < math.inf else None
-
-
 def _cell_result(data: _Data, cell: Cell) -> CellResult:
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
-    rate = _geometric_mean(valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
-    cpu = _geometric_mean(valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
+    rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
+    cpu = _geometric_mean(data, valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
     known = rate is not None and rate.count > 1
     return CellResult(
         datapath=cell.datapath,
         function=data.function(cell.datapath),
         workload=cell.workload,
         level=cell.level,
-        load=str(data.campaign.levels[cell.level]),
+        load=data.load(cell.workload, cell.level),
         requests_per_s=finite_exp(rate.mean) if rate else None,
         requests_per_s_low=finite_exp(rate.low) if rate and known else None,
         requests_per_s_high=finite_exp(rate.high) if rate and known else None,
@@ -152,16 +168,17 @@ def _cell_result(data: _Data, cell: Cell) -> CellResult:
     )
 
 
-def _geometric_mean(trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]) -> Estimate | None:
+def _geometric_mean(data: _Data, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]) -> Estimate | None:
     """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
-    logs = [math.log(value) for trial in trials if (value := _figure(trial, metric)) is not None]
+    logs = [math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None]
     if len(logs) == 1:
         return Estimate(logs[0], logs[0], logs[0], 1)
     return interval(logs, seed)
 
 
 def _share_of_direct(data: _Data, cell: Cell, measured: bool) -> Interval | None:
-    if DIRECT not in data.campaign.labels:
+    # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
+    if DIRECT not in data.campaign.labels or Metric.REQUESTS_PER_S not in metrics_of(data.campaign.levels[cell.level]):
         return None
     if cell.datapath == DIRECT:
         return Interval(value=1.0, low=1.0, high=1.0) if measured else None
@@ -184,8 +201,8 @@ def _verdicts(data: _Data) -> tuple[Verdict, ...]:
     drafts = [
         _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
         for workload in data.campaign.workloads
-        for level in data.campaign.levels
-        for metric in Metric
+        for level, load in data.campaign.levels.items()
+        for metric in metrics_of(load)
         for label, reference in compared(data.campaign)
     ]
     # The family is every comparison that may become a verdict, over the whole campaign.
@@ -235,9 +252,10 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
 
 def _worded(data: _Data, verdict: Verdict, family: int) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
-    caveats = caveats_of(data.campaign, verdict, functions, family)
+    caveats = caveats_of(verdict, functions, family)
     worded = verdict.model_copy(update={"caveats": caveats})
-    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, MIN_PAIRS)})
+    load = data.load(verdict.workload, verdict.level)
+    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load, MIN_PAIRS)})
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
