@@ -15,6 +15,7 @@ from domain.load import ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
 from domain.problems import InvalidInput, Problem, problems_of
 
 __all__ = [
+    "CALIBRATION",
     "Campaign",
     "CampaignName",
     "Cell",

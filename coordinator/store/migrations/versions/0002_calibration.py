@@ -13,19 +13,14 @@ branch_labels = None
 depends_on = None
 
 
+# Plain ALTERs, which SQLite has for columns too (3.35): a batch would rebuild tables that others refer to.
+
+
 def upgrade() -> None:
-
-    with op.batch_alter_table("blocks", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("calibration", sa.Boolean(), nullable=False, server_default=sa.false()))
-
-    with op.batch_alter_table("campaigns", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("calibration", sa.Text(), nullable=False, server_default="{}"))
+    op.add_column("blocks", sa.Column("calibration", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("campaigns", sa.Column("calibration", sa.Text(), nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:
-
-    with op.batch_alter_table("campaigns", schema=None) as batch_op:
-        batch_op.drop_column("calibration")
-
-    with op.batch_alter_table("blocks", schema=None) as batch_op:
-        batch_op.drop_column("calibration")
+    op.drop_column("campaigns", "calibration")
+    op.drop_column("blocks", "calibration")
