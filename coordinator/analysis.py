@@ -5,18 +5,15 @@ reference are averaged; requests are never resampled, percentiles never averaged
 """
 
 import math
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
+from coordinator.measured import Measured
 from coordinator.records import AttemptRecord
 from coordinator.sentences import caveats_of, sentence_of
 from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from domain.campaign import Campaign, Cell, datapath_of
 from domain.histogram import LatencyHistogram
-from domain.load import load_text
 from domain.report import (
     Calibration,
     CampaignReport,
@@ -34,7 +31,6 @@ from domain.trial import TelemetryAccount, TrialResult
 
 MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 DIRECT = "direct"
-UNKNOWN_FUNCTION = "unknown"
 
 
 def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
@@ -46,7 +42,7 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
     drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
     seed = drawn if isinstance(drawn, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
-    data = _Data(campaign, attempts, seed, calibration)
+    data = Measured(campaign, attempts, seed, calibration)
     verdicts = _verdicts(data)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
@@ -74,77 +70,7 @@ def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-@dataclass(frozen=True)
-class _Data:
-    """The accepted attempts, seen by cell."""
-
-    campaign: Campaign
-    attempts: Sequence[AttemptRecord]
-    bootstrap_seed: int
-    calibration: Mapping[str, Calibration]
-    _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
-
-    @cached_property
-    def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
-        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
-        blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
-        for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
-            if attempt.accepted and attempt.result is not None and not attempt.calibration:
-                trials = {trial.datapath: trial for trial in attempt.result.trials}
-                blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
-        return blocks
-
-    @cached_property
-    def functions(self) -> dict[str, str]:
-        """Each datapath's function, as its trials state it."""
-        return {
-            datapath_of(trial.datapath): trial.function
-            for attempt in self.attempts
-            if attempt.result is not None
-            for trial in attempt.result.trials
-        }
-
-    def function(self, label: str) -> str:
-        """The function of a label; ``unknown`` before its first trial."""
-        return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
-
-    def trials(self, cell: Cell) -> list[TrialResult]:
-        """Every trial of one cell that belongs to an accepted attempt."""
-        blocks = self.blocks.get((cell.workload, cell.level), [])
-        return [block[cell.datapath] for block in blocks if cell.datapath in block]
-
-    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
-        """One log-ratio per block in which both trials are valid and have the figure."""
-        ratios = []
-        for block in self.blocks.get((cell.workload, cell.level), []):
-            one, other = (self.figure(block.get(label), metric) for label in (cell.datapath, reference))
-            if one is not None and other is not None:
-                ratios.append(math.log(one) - math.log(other))
-        return ratios
-
-    def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
-        """One figure of a valid trial, kept: reading a percentile takes milliseconds, and many comparisons ask."""
-        # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
-        if trial is None or not trial.validity.valid:
-            return None
-        key = id(trial), metric
-        if key not in self._figures:
-            percentile = metric.percentile
-            value: float | None = getattr(trial, metric.value) if percentile is None else trial.latency_us(percentile)
-            self._figures[key] = value if value is not None and 0 < value < math.inf else None
-        return self._figures[key]
-
-    def load(self, workload: str, level: str) -> str:
-        """A level as it is shown: a share of capacity with the rate that it came to."""
-        found = self.calibration.get(workload)
-        return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
-
-    def seed(self, *words: str) -> tuple[int, int]:
-        """A seed for one figure that does not depend on which other figures are computed."""
-        return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
-
-
-def _cell_result(data: _Data, cell: Cell) -> CellResult:
+def _cell_result(data: Measured, cell: Cell) -> CellResult:
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
     rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
@@ -168,7 +94,9 @@ def _cell_result(data: _Data, cell: Cell) -> CellResult:
     )
 
 
-def _geometric_mean(data: _Data, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]) -> Estimate | None:
+def _geometric_mean(
+    data: Measured, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
+) -> Estimate | None:
     """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
     logs = [math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None]
     if len(logs) == 1:
@@ -176,7 +104,7 @@ def _geometric_mean(data: _Data, trials: Iterable[TrialResult], metric: Metric, 
     return interval(logs, seed)
 
 
-def _share_of_direct(data: _Data, cell: Cell, measured: bool) -> Interval | None:
+def _share_of_direct(data: Measured, cell: Cell, measured: bool) -> Interval | None:
     # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
     if DIRECT not in data.campaign.labels or Metric.REQUESTS_PER_S not in metrics_of(data.campaign.levels[cell.level]):
         return None
@@ -197,7 +125,7 @@ def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles |
     return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)
 
 
-def _verdicts(data: _Data) -> tuple[Verdict, ...]:
+def _verdicts(data: Measured) -> tuple[Verdict, ...]:
     drafts = [
         _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
         for workload in data.campaign.workloads
@@ -212,7 +140,7 @@ def _verdicts(data: _Data) -> tuple[Verdict, ...]:
     return tuple(_worded(data, verdict, len(tested)) for verdict in verdicts)
 
 
-def _draft(data: _Data, cell: Cell, reference: str, metric: Metric) -> Verdict:
+def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdict:
     """A verdict without its words: ``p`` is not adjusted yet."""
     logs = data.log_ratios(cell, reference, metric)
     estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
@@ -250,7 +178,7 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
     return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
 
 
-def _worded(data: _Data, verdict: Verdict, family: int) -> Verdict:
+def _worded(data: Measured, verdict: Verdict, family: int) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
     caveats = caveats_of(verdict, functions, family)
     worded = verdict.model_copy(update={"caveats": caveats})
@@ -274,7 +202,7 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     }
 
 
-def _probe_tax(data: _Data) -> dict[str, Any] | None:
+def _probe_tax(data: Measured) -> dict[str, Any] | None:
     """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter."""
     if not data.campaign.probes:
         return None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from coordinator.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.load import Load, ShareLoad
+from domain.load import MAX_RATE_PER_S, Load, ShareLoad
 from domain.report import Calibration
 from domain.trial import Block, PlannedBlock, TrialResult
 
@@ -41,11 +41,14 @@ def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecor
 
 
 def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
-    """The share as a rate of at most three significant digits, rounded down: never more than was asked for."""
+    """The share as a rate of at most three significant digits, rounded down: never more than was asked for.
+
+    It stays within what an open load may ask for.
+    """
     rate_per_s = capacity_per_s * share.percent / 100
     digits = len(str(math.floor(rate_per_s)))
     step: int = 10 ** max(0, digits - 3)
-    return max(1, math.floor(rate_per_s / step) * step)
+    return min(max(1, math.floor(rate_per_s / step) * step), MAX_RATE_PER_S)
 
 
 def ready_block(planned: PlannedBlock, load: Load, host: str) -> Block:

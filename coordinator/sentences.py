@@ -56,9 +56,10 @@ def sentence_of(campaign: Campaign, verdict: Verdict, load: str, min_pairs: int)
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
     if verdict.pairs < min_pairs:
+        enough = " with enough requests" if verdict.metric.percentile is not None else ""
         return (
             f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
-            f"only {pairs} of valid trials; a verdict needs {min_pairs}."
+            f"only {pairs} of valid trials{enough}; a verdict needs {min_pairs}."
         )
     interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
     figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"

@@ -161,11 +161,11 @@ def _print_calibration(report: CampaignReport, console: Console) -> None:
     for workload, told in (report.campaign.get("calibration") or {}).items():
         found = Calibration.model_validate(told)
         if found.failure:
-            console.print(f"\n[bold red]No capacity:[/bold red] {escape(found.failure)}", highlight=False)
+            console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
         elif found.requests_per_s is not None:
             console.print(
-                f"\nShares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
-                f"datapath, {found.datapath}, at {found.load} on {found.host}",
+                f"Shares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
+                f"datapath, {found.datapath}, at {found.load} on {found.host}\n",
                 highlight=False,
             )
 

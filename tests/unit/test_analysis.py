@@ -267,6 +267,18 @@ def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given(
     assert {r.share_of_direct for r in report.results if r.level == "low"} == {None}
 
 
+def test_too_few_requests_have_no_high_percentile() -> None:
+    campaign = a_campaign("tproxy", "direct", levels={"low": "open(1000)"})
+    few = LatencyHistogram.of({50_000: 950, 900_000: 49})
+    attempts = [an_attempt(i, {"tproxy": 1e3, "direct": 1e3}, latency=few) for i in range(6)]
+    pairs = {v.metric: v.pairs for v in build_report(campaign, {}, attempts).verdicts}
+    assert pairs[Metric.LATENCY_P99_US] == 6
+    assert pairs[Metric.LATENCY_P999_US] == 0
+    verdict = the_verdict(build_report(campaign, {}, attempts), Metric.LATENCY_P999_US)
+    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert "only 0 pairs of valid trials with enough requests" in verdict.sentence
+
+
 def test_a_closed_level_never_compares_latency_even_where_a_trial_has_one() -> None:
     attempts = [an_attempt(i, {"tproxy": 1e4, "direct": 2e4}, latency=LatencyHistogram.of({9: 1})) for i in range(5)]
     report = build_report(a_campaign("tproxy", "direct"), {}, attempts)

@@ -13,8 +13,9 @@ from coordinator.calibration import calibrate, rate_of
 from coordinator.lifecycle import BlockEvent, BlockState, CampaignEvent, event_after_blocks, event_after_calibration
 from coordinator.records import AttemptRecord
 from coordinator.store.models import BlockRow
-from domain.campaign import Campaign, ShareLoad, read_campaign
+from domain.campaign import Campaign, OpenLoad, ShareLoad, read_campaign
 from domain.jobs import LEASE_S, BlockMessage, Variant
+from domain.load import MAX_RATE_PER_S
 from domain.trial import MAX_ATTEMPTS, BlockResult
 from tests.unit.house import House, capabilities, result, trial
 
@@ -103,12 +104,13 @@ def test_one_host_without_a_capacity_leaves_none_for_all() -> None:
     assert "never begun" in found().failure
 
 
-@given(st.floats(0.01, 5e6), st.integers(1, 100))
+@given(st.floats(0.01, 1e8), st.integers(1, 100))
 def test_a_rate_is_never_above_its_share_and_near_it(capacity_per_s: float, percent: int) -> None:
     exact = capacity_per_s * percent / 100
     rate = rate_of(ShareLoad(percent=percent), capacity_per_s)
     assert 1 <= rate <= max(1, exact)
-    assert rate >= min(exact, 1e9) * 0.99 - 1
+    assert rate >= min(exact, MAX_RATE_PER_S) * 0.99 - 1
+    OpenLoad(rate_per_s=rate)
     assert len(str(rate).rstrip("0")) <= 3
 
 
