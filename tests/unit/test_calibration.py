@@ -330,3 +330,26 @@ def test_shares_need_a_workload_with_both_kinds_of_load(house: House) -> None:
     )
     message = "only_open carries open loads only, not open(25%); its capacity is found with closed loads"
     assert answer.json["problems"] == [{"field": "levels.low", "message": message}]
+
+
+def test_the_calibration_of_a_host_that_goes_away_moves_to_another(house: House) -> None:
+    house.register("h1")
+    house.register("h2")
+    campaign_id = submit(house, levels={"low": "open(50%)"}, blocks=2)
+    assert [host for host, _ in house.dispatcher.sent] == ["h1", "h2"]
+    (_, first), _ = house.dispatcher.sent
+    job = claimed(house, first)
+    for _ in range(7):  # h1 works on and is heard of, h2 is not
+        house.now += 10
+        beat = {"lease": job["lease"], "phase": "slices", "datapath": "tproxy", "slices_done": 1}
+        assert house.call("heartbeat", first, beat).status_code == 200
+    house.wait(0, present=("h1",))
+    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    assert house.call("report", first, {"lease": job["lease"], "result": told}).status_code == 204
+    assert house.last_sent() == BlockMessage(block_id=f"{campaign_id}-1", attempt=1)
+    house.run_block(rates={"direct": 30_000, "tproxy": 30_000})
+    assert house.view(campaign_id)["calibration"][OPEN]["rates_per_s"] == {"low": 15_000}
+    for _ in range(2):
+        house.wait(1, present=("h1",))
+        house.run_block()
+    assert house.view(campaign_id)["state"] == "complete"

@@ -236,6 +236,12 @@ def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> Non
     assert house.view(campaign_id)["state"] == "complete"
     assert len(house.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 6
 
+    shares = house.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
+    house.run_block(rates={"direct": 5000, "tproxy": 4000})
+    house.run_block()
+    view = house.view(shares)
+    assert (view["state"], view["calibration"]["http_open"]["rates_per_s"]) == ("complete", {"low": 2000})
+
     other = house.submit()
     message = house.last_sent()
     answers: list[int] = []
