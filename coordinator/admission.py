@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign, ShareLoad, datapath_of
 from domain.jobs import HostCapabilities, Variant
 from domain.problems import InvalidInput, Problem
 
@@ -119,8 +119,10 @@ def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Itera
         found = (host.capabilities.variant("workloads", workload) for host in hosts)
         kinds = sorted({kind for variant in found if variant for kind in variant.level_kinds})
         for level, load in campaign.levels.items():
-            if kinds and load.kind not in kinds:
+            needed = ("open", "closed") if isinstance(load, ShareLoad) else (load.kind,)
+            if kinds and not set(needed) <= set(kinds):
+                why = "; its capacity is found with closed loads" if needed[0] in kinds else ""
                 yield Problem(
                     field=f"levels.{level}",
-                    message=f"{workload} carries {' and '.join(kinds)} loads only, not {load}",
+                    message=f"{workload} carries {' and '.join(kinds)} loads only, not {load}{why}",
                 )

@@ -5,18 +5,17 @@ reference are averaged; requests are never resampled, percentiles never averaged
 """
 
 import math
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from coordinator.measured import Measured
 from coordinator.records import AttemptRecord
 from coordinator.sentences import caveats_of, sentence_of
 from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from domain.campaign import Campaign, Cell, datapath_of
 from domain.histogram import LatencyHistogram
 from domain.report import (
+    Calibration,
     CampaignReport,
     CellResult,
     FailedAttempt,
@@ -26,12 +25,12 @@ from domain.report import (
     Percentiles,
     Verdict,
     VerdictWord,
+    metrics_of,
 )
 from domain.trial import TelemetryAccount, TrialResult
 
 MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 DIRECT = "direct"
-UNKNOWN_FUNCTION = "unknown"
 
 
 def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
@@ -41,7 +40,9 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
     ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
     """
     drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
-    data = _Data(campaign, attempts, drawn if isinstance(drawn, int) else campaign.seed)
+    seed = drawn if isinstance(drawn, int) else campaign.seed
+    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
+    data = Measured(campaign, attempts, seed, calibration)
     verdicts = _verdicts(data)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
@@ -69,77 +70,18 @@ def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-@dataclass(frozen=True)
-class _Data:
-    """The accepted attempts, seen by cell."""
-
-    campaign: Campaign
-    attempts: Sequence[AttemptRecord]
-    bootstrap_seed: int
-
-    @cached_property
-    def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
-        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
-        blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
-        for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
-            if attempt.accepted and attempt.result is not None:
-                trials = {trial.datapath: trial for trial in attempt.result.trials}
-                blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
-        return blocks
-
-    @cached_property
-    def functions(self) -> dict[str, str]:
-        """Each datapath's function, as its trials state it."""
-        return {
-            datapath_of(trial.datapath): trial.function
-            for attempt in self.attempts
-            if attempt.result is not None
-            for trial in attempt.result.trials
-        }
-
-    def function(self, label: str) -> str:
-        """The function of a label; ``unknown`` before its first trial."""
-        return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
-
-    def trials(self, cell: Cell) -> list[TrialResult]:
-        """Every trial of one cell that belongs to an accepted attempt."""
-        blocks = self.blocks.get((cell.workload, cell.level), [])
-        return [block[cell.datapath] for block in blocks if cell.datapath in block]
-
-    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
-        """One log-ratio per block in which both trials are valid and have the figure."""
-        ratios = []
-        for block in self.blocks.get((cell.workload, cell.level), []):
-            one, other = (_figure(block.get(label), metric) for label in (cell.datapath, reference))
-            if one is not None and other is not None:
-                ratios.append(math.log(one) - math.log(other))
-        return ratios
-
-    def seed(self, *words: str) -> tuple[int, int]:
-        """A seed for one figure that does not depend on which other figures are computed."""
-        return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
-
-
-def _figure(trial: TrialResult | None, metric: Metric) -> float | None:
-    # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
-    if trial is None or not trial.validity.valid:
-        return None
-    value: float | None = getattr(trial, metric.value)
-    return value if value is not None and 0 < value < math.inf else None
-
-
-def _cell_result(data: _Data, cell: Cell) -> CellResult:
+def _cell_result(data: Measured, cell: Cell) -> CellResult:
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
-    rate = _geometric_mean(valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
-    cpu = _geometric_mean(valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
+    rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
+    cpu = _geometric_mean(data, valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
     known = rate is not None and rate.count > 1
     return CellResult(
         datapath=cell.datapath,
         function=data.function(cell.datapath),
         workload=cell.workload,
         level=cell.level,
-        load=str(data.campaign.levels[cell.level]),
+        load=data.load(cell.workload, cell.level),
         requests_per_s=finite_exp(rate.mean) if rate else None,
         requests_per_s_low=finite_exp(rate.low) if rate and known else None,
         requests_per_s_high=finite_exp(rate.high) if rate and known else None,
@@ -152,16 +94,19 @@ def _cell_result(data: _Data, cell: Cell) -> CellResult:
     )
 
 
-def _geometric_mean(trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]) -> Estimate | None:
+def _geometric_mean(
+    data: Measured, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
+) -> Estimate | None:
     """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
-    logs = [math.log(value) for trial in trials if (value := _figure(trial, metric)) is not None]
+    logs = [math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None]
     if len(logs) == 1:
         return Estimate(logs[0], logs[0], logs[0], 1)
     return interval(logs, seed)
 
 
-def _share_of_direct(data: _Data, cell: Cell, measured: bool) -> Interval | None:
-    if DIRECT not in data.campaign.labels:
+def _share_of_direct(data: Measured, cell: Cell, measured: bool) -> Interval | None:
+    # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
+    if DIRECT not in data.campaign.labels or Metric.REQUESTS_PER_S not in metrics_of(data.campaign.levels[cell.level]):
         return None
     if cell.datapath == DIRECT:
         return Interval(value=1.0, low=1.0, high=1.0) if measured else None
@@ -180,12 +125,12 @@ def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles |
     return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)
 
 
-def _verdicts(data: _Data) -> tuple[Verdict, ...]:
+def _verdicts(data: Measured) -> tuple[Verdict, ...]:
     drafts = [
         _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
         for workload in data.campaign.workloads
-        for level in data.campaign.levels
-        for metric in Metric
+        for level, load in data.campaign.levels.items()
+        for metric in metrics_of(load)
         for label, reference in compared(data.campaign)
     ]
     # The family is every comparison that may become a verdict, over the whole campaign.
@@ -195,7 +140,7 @@ def _verdicts(data: _Data) -> tuple[Verdict, ...]:
     return tuple(_worded(data, verdict, len(tested)) for verdict in verdicts)
 
 
-def _draft(data: _Data, cell: Cell, reference: str, metric: Metric) -> Verdict:
+def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdict:
     """A verdict without its words: ``p`` is not adjusted yet."""
     logs = data.log_ratios(cell, reference, metric)
     estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
@@ -233,11 +178,12 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
     return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
 
 
-def _worded(data: _Data, verdict: Verdict, family: int) -> Verdict:
+def _worded(data: Measured, verdict: Verdict, family: int) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
-    caveats = caveats_of(data.campaign, verdict, functions, family)
+    caveats = caveats_of(verdict, functions, family)
     worded = verdict.model_copy(update={"caveats": caveats})
-    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, MIN_PAIRS)})
+    load = data.load(verdict.workload, verdict.level)
+    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load, MIN_PAIRS)})
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
@@ -256,7 +202,7 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     }
 
 
-def _probe_tax(data: _Data) -> dict[str, Any] | None:
+def _probe_tax(data: Measured) -> dict[str, Any] | None:
     """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter."""
     if not data.campaign.probes:
         return None

@@ -27,8 +27,9 @@ class CampaignState(StrEnum):
 
 
 class BlockState(StrEnum):
-    """Where a block stands."""
+    """Where a block stands. ``held``: its rate is a share of a capacity that calibration has yet to find."""
 
+    HELD = "held"
     WAITING = "waiting"
     DISPATCHED = "dispatched"
     RUNNING = "running"
@@ -65,9 +66,11 @@ class CampaignEvent(StrEnum):
 class BlockEvent(StrEnum):
     """What happens to a block.
 
-    ``withdraw``: its attempt is void before anyone claimed it; ``retry``: its attempt ended and another one follows.
+    ``release``: its rate is known; ``withdraw``: its attempt is void before anyone claimed it; ``retry``: its attempt
+    ended and another one follows.
     """
 
+    RELEASE = "release"
     DISPATCH = "dispatch"
     WITHDRAW = "withdraw"
     CLAIM = "claim"
@@ -104,6 +107,9 @@ _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
 }
 
 _BLOCK: Mapping[tuple[BlockState, BlockEvent], BlockState] = {
+    (BlockState.HELD, BlockEvent.RELEASE): BlockState.WAITING,
+    (BlockState.HELD, BlockEvent.FAIL): BlockState.FAILED,
+    (BlockState.HELD, BlockEvent.CANCEL): BlockState.CANCELLED,
     (BlockState.WAITING, BlockEvent.DISPATCH): BlockState.DISPATCHED,
     (BlockState.WAITING, BlockEvent.FINISH): BlockState.DONE,  # by a result that came late
     (BlockState.DISPATCHED, BlockEvent.WITHDRAW): BlockState.WAITING,
@@ -177,9 +183,24 @@ def event_after_attempt(
     return BlockEvent.CANCEL if cancelling else BlockEvent.FAIL
 
 
-def event_after_blocks(states: Collection[BlockState]) -> CampaignEvent | None:
-    """What the states of all blocks mean for their campaign; ``None`` while some have not ended."""
-    if not states or not all(state.ended for state in states):
+def event_after_calibration(states: Collection[BlockState], *, known: bool) -> BlockEvent | None:
+    """What the states of a workload's calibration blocks mean for the blocks held; ``None`` while some have not ended.
+
+    ``known`` says whether their trials gave a capacity.
+    """
+    if not all(state.ended for state in states):
+        return None
+    return BlockEvent.RELEASE if known and set(states) == {BlockState.DONE} else BlockEvent.FAIL
+
+
+def event_after_blocks(
+    states: Collection[BlockState], calibrations: Collection[BlockState] = ()
+) -> CampaignEvent | None:
+    """What the states of all blocks mean for their campaign; ``None`` while some have not ended.
+
+    ``calibrations`` are the states of calibration blocks, which give no result of their own.
+    """
+    if not states or not all(state.ended for state in (*states, *calibrations)):
         return None
     return CampaignEvent.ALL_ENDED if BlockState.DONE in states else CampaignEvent.ALL_FAILED
 

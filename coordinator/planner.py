@@ -4,16 +4,19 @@ Slow drift of a machine must cancel (METHOD, "Design of a campaign"), within a b
 blocks come in rounds that hold each (workload, level) once, so an interrupted campaign is balanced too; slices come
 in rounds that hold each datapath once, every second one reversed, in rows of a Williams square, so that over the
 blocks every datapath stands at every position equally often and follows every other one alike.
+
+Where a level is a share of capacity, blocks that find the capacity come first: one per workload and host that shares
+of it run on.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 
-from domain.campaign import Campaign
-from domain.trial import Block
+from domain.campaign import CALIBRATION, Campaign, ShareLoad
+from domain.trial import PlannedBlock
 
 
-def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[Block, ...]:
+def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBlock, ...]:
     """All blocks of a campaign in the order in which they are dispatched; the same for the same seed.
 
     Raises ``ValueError`` without hosts, or with seed 0: that one means "draw one", and the caller records it.
@@ -24,14 +27,15 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[Block, ..
         raise ValueError("draw a seed first")
     rng = random.Random(seed)  # noqa: S311 (an order that can be repeated, not a secret)
     shapes = [(workload, level) for workload in campaign.workloads for level in campaign.levels]
-    orders = {shape: _slice_orders(campaign, rng) for shape in shapes}
+    slices = campaign.slices + bool(campaign.probes)
+    orders = {shape: _slice_orders(campaign.labels, slices, rng) for shape in shapes}
     first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
-    blocks: list[Block] = []
+    blocks: list[PlannedBlock] = []
     for round_number in range(campaign.blocks):
         rng.shuffle(shapes)
         for workload, level in shapes:
             blocks.append(
-                Block(
+                PlannedBlock(
                     index=len(blocks),
                     workload=workload,
                     level=level,
@@ -42,14 +46,36 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[Block, ..
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
                 )
             )
-    return tuple(blocks)
+    calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
+    ordered = [*calibrations, *blocks]
+    return tuple(block.model_copy(update={"index": index}) for index, block in enumerate(ordered))
 
 
-def _slice_orders(campaign: Campaign, rng: random.Random) -> Iterator[tuple[str, ...]]:
+def _calibrations(campaign: Campaign, blocks: Sequence[PlannedBlock], rng: random.Random) -> list[PlannedBlock]:
+    """One block per (workload, host) that has shares to resolve; a generator of their own leaves ``blocks`` alone."""
+    shares = {name for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
+    used = dict.fromkeys((block.workload, block.host) for block in blocks if block.level in shares)
+    orders = _slice_orders(campaign.labels, campaign.calibration_slices, rng)
+    return [
+        PlannedBlock(
+            index=0,
+            workload=workload,
+            level=CALIBRATION,
+            load=campaign.calibration_load,
+            datapaths=campaign.labels,
+            order=next(orders),
+            host=host,
+            calibration=True,
+        )
+        for workload, host in sorted(used, key=lambda pair: (campaign.workloads.index(pair[0]), pair[1]))
+    ]
+
+
+def _slice_orders(labels: Sequence[str], slices: int, rng: random.Random) -> Iterator[tuple[str, ...]]:
     """Endless orders of one block's slices, balanced over consecutive blocks."""
-    rounds = _rounds(campaign.labels, rng)
+    rounds = _rounds(labels, rng)
     while True:
-        yield tuple(label for _ in range(campaign.slices + bool(campaign.probes)) for label in next(rounds))
+        yield tuple(label for _ in range(slices) for label in next(rounds))
 
 
 def _rounds(labels: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:

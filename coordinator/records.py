@@ -11,7 +11,7 @@ class AttemptRecord:
 
     ``accepted`` marks the one attempt per block whose result is analysed: the last one with a result.
     ``state`` is a value of :class:`coordinator.lifecycle.AttemptState`; ``reason`` says why it ended without
-    a result, and is empty otherwise.
+    a result, and is empty otherwise. ``calibration`` attempts find the capacity and are no cell's.
     """
 
     block_index: int
@@ -24,3 +24,4 @@ class AttemptRecord:
     reason: str
     accepted: bool
     result: BlockResult | None
+    calibration: bool = False

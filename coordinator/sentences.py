@@ -1,14 +1,31 @@
 """Verdicts in plain English: one sentence each, and the caveats that a reader must know. Pure."""
 
 from coordinator.statistics import smallest_p
-from domain.campaign import Campaign, OpenLoad, datapath_of
+from domain.campaign import Campaign, datapath_of
 from domain.report import Metric, Verdict, VerdictWord
 
 SIGNIFICANCE = 0.05
-_UNITS = {Metric.REQUESTS_PER_S: "the requests/s", Metric.CPU_US_PER_REQUEST: "the CPU time per request"}
+_UNITS = {
+    Metric.REQUESTS_PER_S: "the requests/s",
+    Metric.CPU_US_PER_REQUEST: "the CPU time per request",
+    Metric.LATENCY_P50_US: "the p50 latency",
+    Metric.LATENCY_P99_US: "the p99 latency",
+    Metric.LATENCY_P999_US: "the p99.9 latency",
+}
 # With few blocks no p can pass Holm: true of every sentence alike, so it stays among the caveats only.
 OUT_OF_REACH = "could not have made it smaller"
-_SUBJECTS = {Metric.REQUESTS_PER_S: "requests/s", Metric.CPU_US_PER_REQUEST: "CPU per request"}
+_SUBJECTS = {metric: unit.removeprefix("the ") for metric, unit in _UNITS.items()} | {
+    Metric.CPU_US_PER_REQUEST: "CPU per request"
+}
+# What is said of an equivalent, a better and a worse datapath.
+_RATE = ("is as fast as {}", "is faster than {}", "is slower than {}")
+_CPU = (
+    "costs as much CPU per request as {}",
+    "costs less CPU per request than {}",
+    "costs more CPU per request than {}",
+)
+_LATENCY = ("answers as fast as {}", "answers faster than {}", "answers slower than {}")
+_CLAIMS = {Metric.REQUESTS_PER_S: _RATE, Metric.CPU_US_PER_REQUEST: _CPU}
 _DOING = {
     "forward": "forwarding",
     "steer": "proxying",
@@ -19,26 +36,30 @@ _DOING = {
 }
 
 
-def caveats_of(campaign: Campaign, verdict: Verdict, functions: tuple[str, str], family: int) -> tuple[str, ...]:
+def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int) -> tuple[str, ...]:
     """What a reader must know besides the figures; ``functions`` are the datapath's and the reference's.
 
     ``family`` is the number of comparisons that Holm's adjustment was made over.
     """
-    found = [_across_functions(*functions), _copy(verdict), _open_rate(campaign, verdict), _small(verdict)]
+    found = [_across_functions(*functions), _copy(verdict), _small(verdict)]
     found.append(_after_holm(verdict, family))
     return tuple(caveat for caveat in found if caveat)
 
 
-def sentence_of(campaign: Campaign, verdict: Verdict, min_pairs: int) -> str:
-    """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already."""
-    where = f"at {verdict.level} load ({campaign.levels[verdict.level]})"
+def sentence_of(campaign: Campaign, verdict: Verdict, load: str, min_pairs: int) -> str:
+    """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already.
+
+    ``load`` is the level as it is shown.
+    """
+    where = f"at {verdict.level} load ({load})"
     if len(campaign.workloads) > 1:
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
     if verdict.pairs < min_pairs:
+        enough = " with enough requests" if verdict.metric.percentile is not None else ""
         return (
             f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
-            f"only {pairs} of valid trials; a verdict needs {min_pairs}."
+            f"only {pairs} of valid trials{enough}; a verdict needs {min_pairs}."
         )
     interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
     figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"
@@ -48,18 +69,14 @@ def sentence_of(campaign: Campaign, verdict: Verdict, min_pairs: int) -> str:
 
 def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
     one, other = verdict.datapath, verdict.reference
-    rate = verdict.metric is Metric.REQUESTS_PER_S
+    alike, better, worse = (words.format(other) for words in _CLAIMS.get(verdict.metric, _LATENCY))
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        what = "is as fast as" if rate else "costs as much CPU per request as"
-        return f"{one} {what} {other} within ±{campaign.equivalence_margin * 100:g} % {where}"
+        return f"{one} {alike} within ±{campaign.equivalence_margin * 100:g} % {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
         effect = (verdict.smallest_effect or 0.0) * 100
         why = f"a difference below {effect:.2g} % would not have shown" if effect < 100 else "the data scatter too much"
         return f"{one} against {other} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, {why}"
-    better = verdict.verdict is VerdictWord.FASTER
-    if rate:
-        return f"{one} is {'faster' if better else 'slower'} than {other} {where}"
-    return f"{one} costs {'less' if better else 'more'} CPU per request than {other} {where}"
+    return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
 
 
 def _across_functions(one: str, other: str) -> str:
@@ -72,12 +89,6 @@ def _across_functions(one: str, other: str) -> str:
 def _copy(verdict: Verdict) -> str:
     same = datapath_of(verdict.datapath) == datapath_of(verdict.reference)
     return "A/A, the same datapath twice: any difference is noise" if same else ""
-
-
-def _open_rate(campaign: Campaign, verdict: Verdict) -> str:
-    if verdict.metric is not Metric.REQUESTS_PER_S or not isinstance(campaign.levels[verdict.level], OpenLoad):
-        return ""
-    return "the rate was given (open load): it shows who keeps up, not who could do more"
 
 
 def _small(verdict: Verdict) -> str:

@@ -4,31 +4,40 @@ TOML, JSON and the web form all become a :class:`Campaign` through :func:`read_c
 limits and one set of messages serves all three. Limits are part of the model.
 """
 
-import re
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from domain.load import ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
 from domain.problems import InvalidInput, Problem, problems_of
+
+__all__ = [
+    "CALIBRATION",
+    "Campaign",
+    "CampaignName",
+    "Cell",
+    "ClosedLoad",
+    "Frozen",
+    "HostName",
+    "Label",
+    "LoadLevel",
+    "Name",
+    "OpenLoad",
+    "ShareLoad",
+    "datapath_of",
+    "read_campaign",
+    "read_campaign_toml",
+]
 
 MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns
 MAX_TEXT_BYTES = 16 << 10  # of a written campaign; TOML's parser takes quadratic time over long dotted keys
-MAX_CONNECTIONS = 10_000
-MAX_RATE_PER_S = 5_000_000
+CALIBRATION = "calibration"  # stands where a block's level stands; no level of a campaign may be named so
+CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
+CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 """A variant's or level's name; it becomes a metric tag, a file name and part of a namespace's name."""
@@ -40,62 +49,6 @@ HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[
 """A worker host's name: one DNS label."""
 
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Frozen(BaseModel):
-    """A value: immutable, and closed to fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ClosedLoad(Frozen):
-    """Each of ``connections`` sends its next request when the last answer came. Gives capacity."""
-
-    kind: Literal["closed"] = "closed"
-    connections: int = Field(ge=1, le=MAX_CONNECTIONS, strict=True)
-
-    def __str__(self) -> str:
-        return f"closed({self.connections})"
-
-
-class OpenLoad(Frozen):
-    """Requests leave on a schedule of ``rate_per_s`` whatever the answers do. Gives latency under load."""
-
-    kind: Literal["open"] = "open"
-    rate_per_s: int = Field(ge=1, le=MAX_RATE_PER_S, strict=True)
-
-    def __str__(self) -> str:
-        return f"open({self.rate_per_s})"
-
-
-_LOAD = re.compile(r"^\s*(closed|open)\s*\(\s*([0-9]{1,9})\s*\)\s*$")
-
-
-def _parse_load(value: Any) -> Any:
-    """Accept ``"closed(64)"`` beside ``{"kind": "closed", "connections": 64}``."""
-    if isinstance(value, (ClosedLoad, OpenLoad)):
-        return value
-    if isinstance(value, str):
-        match = _LOAD.match(value)
-        if not match:
-            raise ValueError(f"{value[:40]!r} is not a load level; write closed(connections) or open(rate)")
-        number = int(match[2])
-        return (
-            {"kind": "closed", "connections": number}
-            if match[1] == "closed"
-            else {"kind": "open", "rate_per_s": number}
-        )
-    if not isinstance(value, Mapping):
-        raise ValueError("write closed(connections) or open(rate)")
-    return value
-
-
-LoadLevel = Annotated[
-    Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")],
-    BeforeValidator(_parse_load),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _LOAD.pattern, "examples": ["closed(64)", "open(20000)"]}),
-]
 
 
 class Cell(Frozen):
@@ -167,6 +120,13 @@ class Campaign(Frozen):
             raise ValueError(f"named twice: {', '.join(repeated)}; name each once")
         return value
 
+    @field_validator("levels")
+    @classmethod
+    def _leaves_calibration_its_name(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if CALIBRATION in value:
+            raise ValueError(f"{CALIBRATION!r} is what the search for the capacity is called; choose another name")
+        return value
+
     @field_validator("slice_s", "warm_up_s", "equivalence_margin", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
@@ -180,10 +140,9 @@ class Campaign(Frozen):
             raise ValueError(
                 f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
             )
-        total_blocks = len(self.workloads) * len(self.levels) * self.blocks
-        if total_blocks > MAX_BLOCKS:
+        if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
-                f"blocks: {total_blocks} blocks in all, the limit is {MAX_BLOCKS}; "
+                f"blocks: {self.total_blocks} blocks in all, the limit is {MAX_BLOCKS}; "
                 "use fewer blocks, levels or workloads"
             )
         if self.traffic_s > MAX_TRAFFIC_S:
@@ -220,14 +179,38 @@ class Campaign(Frozen):
 
     @property
     def total_blocks(self) -> int:
-        """Blocks over all workloads and levels."""
+        """Blocks over all workloads and levels; those of the calibration come on top."""
         return len(self.workloads) * len(self.levels) * self.blocks
 
     @property
+    def calibrated(self) -> bool:
+        """True when a level is a share of capacity, which must be found first."""
+        return any(isinstance(load, ShareLoad) for load in self.levels.values())
+
+    @property
+    def calibration_blocks(self) -> int:
+        """Blocks that each host spends on finding the capacity: one per workload if any level is a share of it."""
+        return len(self.workloads) if self.calibrated else 0
+
+    @property
+    def calibration_load(self) -> ClosedLoad:
+        """What capacity is found with: the campaign's largest closed level, or a number of connections of our own."""
+        closed = [load.connections for load in self.levels.values() if isinstance(load, ClosedLoad)]
+        return ClosedLoad(connections=max(closed, default=CALIBRATION_CONNECTIONS))
+
+    @property
+    def calibration_slices(self) -> int:
+        """Slices per datapath in a calibration block."""
+        return max(self.slices, math.ceil(CALIBRATION_S / self.slice_s))
+
+    @property
     def traffic_s(self) -> float:
-        """Seconds of traffic in the whole campaign, warm-up included."""
-        slices = self.slices + bool(self.probes)
-        return self.total_blocks * len(self.labels) * (slices * self.slice_s + self.warm_up_s)
+        """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
+        slices = (
+            self.total_blocks * (self.slices + bool(self.probes)) + self.calibration_blocks * self.calibration_slices
+        )
+        warm_ups = self.total_blocks + self.calibration_blocks
+        return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
 
 
 def datapath_of(label: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.campaign import Frozen, Label, Name
+from domain.load import ClosedLoad, OpenLoad, ShareLoad
 from domain.trial import Reason, TelemetryAccount
 
 
@@ -26,11 +27,32 @@ class Metric(StrEnum):
 
     REQUESTS_PER_S = "requests_per_s"
     CPU_US_PER_REQUEST = "cpu_us_per_request"
+    LATENCY_P50_US = "latency_p50_us"
+    LATENCY_P99_US = "latency_p99_us"
+    LATENCY_P999_US = "latency_p999_us"
 
     @property
     def higher_is_better(self) -> bool:
-        """True for rates, false for costs."""
+        """True for rates, false for costs and times."""
         return self is Metric.REQUESTS_PER_S
+
+    @property
+    def percentile(self) -> float | None:
+        """The percentile (0–100) of a latency; ``None`` for what is none."""
+        return _PERCENTILES.get(self)
+
+
+_PERCENTILES = {Metric.LATENCY_P50_US: 50.0, Metric.LATENCY_P99_US: 99.0, Metric.LATENCY_P999_US: 99.9}
+CLOSED_METRICS = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST)
+OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, *_PERCENTILES)
+
+
+def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad) -> tuple[Metric, ...]:
+    """What is compared at a level, the primary figure first.
+
+    The rate of an open level was given, so it compares nothing; the latencies of a closed one are service times.
+    """
+    return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
 
 
 class Interval(Frozen):
@@ -57,16 +79,37 @@ class CellResult(Frozen):
     function: Name
     workload: Name
     level: Name
-    load: str
-    requests_per_s: float | None = None
+    load: str = Field(description="A share of capacity with the rate that it came to: open(25%) = 9,800/s.")
+    requests_per_s: float | None = Field(default=None, description="Of an open level: near what was asked for.")
     requests_per_s_low: float | None = None
     requests_per_s_high: float | None = None
     cpu_us_per_request: float | None = None
-    share_of_direct: Interval | None = Field(default=None, description="Requests/s over those of direct, paired.")
+    share_of_direct: Interval | None = Field(
+        default=None, description="Requests/s over those of direct, paired; none at open levels, whose rate is given."
+    )
     latency_us: Percentiles | None = Field(default=None, description="From the intended send; open loop only.")
     service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
     valid_trials: int = Field(ge=0)
     invalid_trials: int = Field(ge=0)
+
+    @property
+    def open_loop(self) -> bool:
+        """True when requests left on a schedule: then latency is the figure, and the rate is none."""
+        return self.load.startswith("open")
+
+
+class Calibration(Frozen):
+    """The capacity that one workload's shares are of, as the campaign's own calibration blocks found it.
+
+    Either ``requests_per_s``, ``datapath``, ``host`` and ``rates_per_s`` are known, or ``failure`` says why not.
+    """
+
+    load: str = Field(description="The closed load that it was found with.")
+    requests_per_s: float | None = Field(default=None, description="Of the slowest datapath on the slowest host.")
+    datapath: Label | None = None
+    host: str | None = None
+    rates_per_s: dict[Name, int] = Field(default={}, description="By level: what each share came to.")
+    failure: str = ""
 
 
 class Verdict(Frozen):
@@ -116,7 +159,9 @@ class FailedAttempt(Frozen):
 class CampaignReport(Frozen):
     """Everything a campaign says, in one object."""
 
-    campaign: dict[str, Any] = Field(description="id, name, state, seed, blocks done, times, hosts, the campaign.")
+    campaign: dict[str, Any] = Field(
+        description="id, name, state, seed, blocks done, times, hosts, calibration, the campaign."
+    )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.histogram import LatencyHistogram
+from domain.load import Load
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 3  # of one block: the first and at most two more
@@ -202,6 +203,11 @@ class TrialResult(Frozen):
         """Completed requests per second of traffic; ``None`` for a trial without any."""
         return self.requests / self.duration_s if self.requests and self.duration_s else None
 
+    def latency_us(self, percentile: float) -> float | None:
+        """Latency from the intended send at ``percentile`` (0–100), of this trial's slices merged; open loop only."""
+        value_ns = self.latency.percentile_ns(percentile) if self.latency is not None else None
+        return None if value_ns is None else value_ns / 1000
+
     @property
     def cpu_us_per_request(self) -> float | None:
         """Host-wide busy CPU less the idle baseline, in microseconds per completed request."""
@@ -239,8 +245,8 @@ class BlockResult(Frozen):
     wall_s: float = Field(ge=0)
 
 
-class Block(Frozen):
-    """All datapaths of one (workload, level), measured together on one host.
+class PlannedBlock(Frozen):
+    """All datapaths of one (workload, level), measured together on one host; a share of capacity is no rate yet.
 
     ``order`` is the sequence of slices, by label; every label occurs ``slices`` times, and once more among the last
     ``probed`` slices, in which the probes watch and which no figure counts.
@@ -254,3 +260,10 @@ class Block(Frozen):
     order: tuple[Label, ...]
     probed: int = Field(default=0, ge=0)
     host: HostName
+    calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")
+
+
+class Block(PlannedBlock):
+    """A block as its worker gets it: the load is one that a generator can make."""
+
+    load: Load

@@ -14,12 +14,14 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
-from domain.trial import Block, TelemetryAccount, TrialResult
+from domain.report import Calibration
+from domain.trial import PlannedBlock, TelemetryAccount, TrialResult
 
 T = TypeVar("T")
 
@@ -72,6 +74,10 @@ class CampaignRow(Base):
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     cancelled_at: Mapped[float | None] = mapped_column(Float(53))
     error: Mapped[str] = mapped_column(Text, default="")
+    # By workload; replaced as a whole, because a change inside a value is not noticed.
+    calibration: Mapped[dict[str, Calibration]] = mapped_column(
+        JsonText(dict[str, Calibration]), default=dict, server_default="{}"
+    )
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
@@ -89,7 +95,8 @@ class BlockRow(Base):
     level: Mapped[str] = mapped_column(String(32))
     host: Mapped[str] = mapped_column(String(63))
     state: Mapped[str] = mapped_column(String(16))
-    plan: Mapped[Block] = mapped_column(JsonText(Block))
+    plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock))
+    calibration: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     reason: Mapped[str] = mapped_column(Text, default="")
     ended_at: Mapped[float | None] = mapped_column(Float(53))
 

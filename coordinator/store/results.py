@@ -10,6 +10,7 @@ from coordinator.lifecycle import AttemptState, accepted_attempt
 from coordinator.records import AttemptRecord
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from domain.histogram import LatencyHistogram
+from domain.load import load_text
 from domain.trial import BlockResult, TelemetryAccount
 
 
@@ -21,11 +22,13 @@ def attempt_records(session: Session, campaign_id: str) -> Sequence[AttemptRecor
         .order_by(BlockRow.index)
         .options(selectinload(BlockRow.attempts).selectinload(AttemptRow.trials))
     )
-    return [
-        _record(block, attempt, accepted=attempt.number == _accepted_number(block))
-        for block in session.scalars(query)
-        for attempt in block.attempts
-    ]
+    return [record for block in session.scalars(query) for record in block_records(block)]
+
+
+def block_records(block: BlockRow) -> list[AttemptRecord]:
+    """Every attempt of one block, by number."""
+    accepted = _accepted_number(block)
+    return [_record(block, attempt, accepted=attempt.number == accepted) for attempt in block.attempts]
 
 
 def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
@@ -54,6 +57,12 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
     return _trial(row) | percentiles
 
 
+def shown_load(block: BlockRow) -> str:
+    """The block's load as it is shown, with the rate that a share came to."""
+    found = block.campaign.calibration.get(block.workload)
+    return load_text(block.plan.load, found.rates_per_s.get(block.level) if found else None)
+
+
 def _accepted_number(block: BlockRow) -> int | None:
     return accepted_attempt((a.number, a.state == AttemptState.DONE) for a in block.attempts)
 
@@ -79,6 +88,7 @@ def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptR
         reason=attempt.reason,
         accepted=accepted,
         result=result,
+        calibration=block.calibration,
     )
 
 
@@ -97,7 +107,8 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "function": result.function,
         "workload": result.workload,
         "level": result.level,
-        "load": str(block.plan.load),
+        "load": shown_load(block),
+        "calibration": block.calibration,
         "validity": {
             "valid": result.validity.valid,
             "reasons": [str(reason) for reason in result.validity.reasons],

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from coordinator import lifecycle
 from coordinator.lifecycle import AttemptEvent, AttemptState, BlockEvent, BlockState, CampaignEvent, CampaignState
+from coordinator.store.calibration import settle
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from domain.trial import BlockResult
 
@@ -65,8 +66,7 @@ def accept_late(session: Session, attempt: AttemptRow, result: BlockResult, now:
     outcome = lifecycle.event_after_attempt(AttemptEvent.RESULT, attempt=attempt.number, result=result)
     if outcome is BlockEvent.FINISH:
         block.state = lifecycle.block_after(BlockState(block.state), outcome)
-        block.ended_at = now
-        finish_campaign(session, block.campaign, now)
+        _close(session, block, now)
     return True
 
 
@@ -96,9 +96,16 @@ def end_attempt(
     elif outcome is BlockEvent.RETRY:
         note(session, block.campaign_id, now, f"block {block.index} is measured again: the machine was disturbed")
     if BlockState(block.state).ended:
-        block.ended_at = now
         block.reason = reason if outcome is BlockEvent.FAIL else ""
-        finish_campaign(session, block.campaign, now)
+        _close(session, block, now)
+
+
+def _close(session: Session, block: BlockRow, now: float) -> None:
+    """A block has ended: others may have waited for it, and its campaign may have ended with it."""
+    block.ended_at = now
+    if block.calibration and (told := settle(session, block.campaign, block.workload, now)):
+        note(session, block.campaign_id, now, told)
+    finish_campaign(session, block.campaign, now)
 
 
 def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
@@ -110,7 +117,7 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
     campaign.cancelled_at = now
     note(session, campaign.id, now, "cancelled")
     for block in campaign.blocks:
-        if block.state in {BlockState.WAITING, BlockState.DISPATCHED}:
+        if block.state in {BlockState.HELD, BlockState.WAITING, BlockState.DISPATCHED}:
             block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.CANCEL)
             block.ended_at = now
             for attempt in block.attempts:
@@ -123,8 +130,11 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
 def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
     """End the campaign if all its blocks have ended."""
     session.flush()
-    states = session.scalars(select(BlockRow.state).where(BlockRow.campaign_id == campaign.id)).all()
-    event = lifecycle.event_after_blocks([BlockState(state) for state in states])
+    rows = session.execute(
+        select(BlockRow.state, BlockRow.calibration).where(BlockRow.campaign_id == campaign.id)
+    ).all()
+    measured, calibrations = ([BlockState(state) for state, flag in rows if flag is kind] for kind in (False, True))
+    event = lifecycle.event_after_blocks(measured, calibrations)
     if event is None or CampaignState(campaign.state).ended:
         return
     campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), event)

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from coordinator.lifecycle import AttemptState, BlockState, CampaignState
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.results import shown_load
 from domain.campaign import Campaign
+from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
 
 _SET_UP_S = 5.0  # of a block: labs, datapaths, origins, probes; used until the first block has told its own
@@ -43,6 +45,7 @@ class RunningBlock(BaseModel):
     workload: str
     level: str
     load: str
+    calibration: bool = Field(description="It finds the capacity, and measures no cell.")
     phase: str = Field(description="prepare, warm_up, slices or finish; empty before the first word.")
     datapath: str
     slices_done: int
@@ -74,6 +77,9 @@ class CampaignView(CampaignSummary):
     """A campaign with its progress and history."""
 
     campaign: Campaign
+    calibration: dict[str, Calibration] = Field(
+        description="By workload, once its capacity was looked for; empty without levels that are a share of it."
+    )
     progress: Progress
     history: list[HistoryEntry]
 
@@ -97,7 +103,9 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
     if row is None:
         return None
     summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {})))
-    return {**summary.model_dump(mode="json"), "campaign": row.campaign.model_dump(mode="json")}
+    calibration = {workload: found.model_dump(mode="json") for workload, found in row.calibration.items()}
+    campaign = row.campaign.model_dump(mode="json")
+    return {**summary.model_dump(mode="json"), "calibration": calibration, "campaign": campaign}
 
 
 def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
@@ -112,6 +120,7 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
     view = CampaignView(
         **_summary(row, counts),
         campaign=row.campaign,
+        calibration=row.calibration,
         progress=_progress(session, row, counts, now),
         history=[HistoryEntry(at=iso(e.at) or "", message=e.message) for e in reversed(events.all())],
     )
@@ -192,7 +201,8 @@ def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
             host=attempt.host,
             workload=attempt.block.workload,
             level=attempt.block.level,
-            load=str(attempt.block.plan.load),
+            load=shown_load(attempt.block),
+            calibration=attempt.block.calibration,
             phase=attempt.phase,
             datapath=attempt.datapath,
             slices_done=min(attempt.slices_done, len(attempt.block.plan.order)),
@@ -211,7 +221,8 @@ def _left_s(session: Session, row: CampaignRow, counts: dict[str, int], running:
     )
     block_s = session.scalar(query)
     if block_s is None:
-        block_s = row.campaign.traffic_s / row.campaign.total_blocks + _SET_UP_S
+        campaign = row.campaign
+        block_s = campaign.traffic_s / (campaign.total_blocks + campaign.calibration_blocks) + _SET_UP_S
     to_go = sum(count for state, count in counts.items() if not BlockState(state).ended)
     begun = sum(block.slices_done / max(1, block.slices_total) for block in running)
     hosts = max(1, min(len(row.hosts), to_go))

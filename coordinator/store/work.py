@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from coordinator.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
+from coordinator.store.calibration import block_of
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
 from domain.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
@@ -46,10 +47,10 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
         block_id=block.id,
         attempt=number,
         lease=attempt.lease,
-        block=block.plan.model_copy(update={"host": host}),
+        block=block_of(block, host),
         slice_s=settings.slice_s,
         warm_up_s=settings.warm_up_s,
-        probes=settings.probes,
+        probes=() if block.calibration else settings.probes,
     )
 
 
@@ -75,9 +76,12 @@ def report(session: Session, block_id: str, number: int, told: Report, now: floa
         return None
     _check_report(told, attempt.block)
     if attempt.state == AttemptState.LOST:
-        if told.result is None or not transitions.accept_late(session, attempt, told.result, now):
-            raise Refused("the lease expired and the attempt was given up")
-        _keep_result(session, attempt, told.result)
+        gone = Refused("the lease expired and the attempt was given up")
+        if told.result is None:
+            raise gone
+        _keep_result(session, attempt, told.result)  # first: a calibration is settled by its trials
+        if not transitions.accept_late(session, attempt, told.result, now):
+            raise gone  # and with it goes what was kept
         return attempt.host
     if told.result is not None:
         _keep_result(session, attempt, told.result)

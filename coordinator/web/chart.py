@@ -1,13 +1,14 @@
-"""A chart of throughput with intervals, as coordinates for an SVG template: a dot and a whisker per cell. Pure.
+"""Charts of throughput and of latency, as coordinates for an SVG template: a dot and a whisker per cell. Pure.
 
 Drawn on the server: it needs no script, prints, and a reader of the page's text finds every figure in it.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from coordinator.web.showdown_table import Square, Table
+from coordinator.web.showdown_table import Row, Table
+from domain.report import CellResult
 
 WIDTH = 760
 LEFT = 170  # room for the longest datapath's name
@@ -47,6 +48,7 @@ class Chart:
     """Everything that the template draws."""
 
     workload: str
+    title: str
     height: float
     groups: tuple[Group, ...]
     ticks: tuple[tuple[float, float], ...]
@@ -56,14 +58,36 @@ class Chart:
     axis_y: float = 0
 
 
+Figures = tuple[float | None, float | None, float | None]  # a dot's value, and the two ends of its whisker
+
+
 def throughput_chart(table: Table) -> Chart | None:
-    """The chart of one workload; ``None`` while nothing was measured."""
-    results = [square.result for row in table.rows for square in row.squares if square.result]
-    estimates = [r.requests_per_s for r in results if r.requests_per_s]
+    """Requests/s with their intervals at the closed levels of one workload; ``None`` while nothing was measured."""
+    closed = [row for row in table.rows if not row.open_loop]
+    return _chart(table.workload, "Requests per second", closed, _throughput)
+
+
+def latency_chart(table: Table) -> Chart | None:
+    """Latency at the open levels of one workload, in µs: the dot is p99, the whisker runs from p50 to p99.9."""
+    return _chart(table.workload, "Latency in µs", [row for row in table.rows if row.open_loop], _latency)
+
+
+def _throughput(result: CellResult) -> Figures:
+    return result.requests_per_s, result.requests_per_s_low, result.requests_per_s_high
+
+
+def _latency(result: CellResult) -> Figures:
+    times = result.latency_us
+    return (times.p99, times.p50, times.p999) if times else (None, None, None)
+
+
+def _chart(workload: str, title: str, rows: Sequence[Row], figures: Callable[[CellResult], Figures]) -> Chart | None:
+    found = [figures(square.result) for row in rows for square in row.squares if square.result]
+    estimates = [value for value, _, _ in found if value]
     if not estimates:
         return None
     # A young interval may be absurdly wide: the axis follows the estimates, and a whisker may leave the chart.
-    furthest = max(*estimates, *(r.requests_per_s_high or 0.0 for r in results))
+    furthest = max(*estimates, *(high or 0.0 for _, _, high in found))
     wanted = min(furthest, 1.6 * max(estimates))
     step = nice_step(wanted)
     top = step * math.ceil(wanted / step)
@@ -72,21 +96,24 @@ def throughput_chart(table: Table) -> Chart | None:
         return None if value is None else round(LEFT + min(value / top, 1.02) * (WIDTH - LEFT - RIGHT), 1)
 
     groups, y = [], 0.0
-    for row in table.rows:
+    for row in rows:
         y += HEAD_HEIGHT
-        marks = [_mark(square, series, y, place) for series, square in enumerate(row.squares)]
+        marks = [
+            _mark(square.label, figures(square.result) if square.result else (None, None, None), series, y, place)
+            for series, square in enumerate(row.squares)
+        ]
         groups.append(Group(f"{row.level} · {row.load}", y - 8, tuple(marks)))
         y += ROW_HEIGHT * len(marks)
     ticks = [(step * i, place(step * i) or 0.0) for i in range(round(top / step) + 1)]
-    return Chart(table.workload, y + AXIS_HEIGHT, tuple(groups), tuple(ticks), axis_y=y + 6)
+    return Chart(workload, title, y + AXIS_HEIGHT, tuple(groups), tuple(ticks), axis_y=y + 6)
 
 
-def _mark(square: Square, series: int, top_y: float, place: Callable[[float | None], float | None]) -> Mark:
-    result = square.result
-    value = result.requests_per_s if result else None
-    low, high = (result.requests_per_s_low, result.requests_per_s_high) if result else (None, None)
+def _mark(
+    label: str, figures: Figures, series: int, top_y: float, place: Callable[[float | None], float | None]
+) -> Mark:
+    value, low, high = figures
     return Mark(
-        label=square.label,
+        label=label,
         series=series,
         y=top_y + ROW_HEIGHT * (series + 0.5),
         x=place(value),

@@ -1,9 +1,9 @@
 """The report arranged for a page: one table per workload, levels down, datapaths across. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from domain.campaign import Campaign
+from domain.campaign import Campaign, ClosedLoad
 from domain.report import CampaignReport, CellResult, Metric, Verdict
 
 
@@ -13,9 +13,12 @@ class Square:
 
     label: str
     result: CellResult | None
-    rate: Verdict | None
-    cpu: Verdict | None
-    is_reference: bool
+    verdicts: Mapping[Metric, Verdict] = field(default_factory=dict)
+    is_reference: bool = False
+
+    def verdict(self, metric: str) -> Verdict | None:
+        """How it compares by a metric's name."""
+        return self.verdicts.get(Metric(metric))
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Row:
     level: str
     load: str
     squares: tuple[Square, ...]
+    open_loop: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
         for v in report.verdicts
         if v.reference == campaign.reference_label
     }
+    loads = _loads(report)
 
     def square(workload: str, level: str, label: str) -> Square:
         return Square(
             label=label,
             result=results.get((workload, level, label)),
-            rate=verdicts.get((workload, level, label, Metric.REQUESTS_PER_S)),
-            cpu=verdicts.get((workload, level, label, Metric.CPU_US_PER_REQUEST)),
+            verdicts={m: v for m in Metric if (v := verdicts.get((workload, level, label, m)))},
             is_reference=label == campaign.reference_label,
         )
 
@@ -72,7 +76,12 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
             labels=campaign.labels,
             functions=tuple(functions.get(label, "") for label in campaign.labels),
             rows=tuple(
-                Row(level, str(load), tuple(square(workload, level, label) for label in campaign.labels))
+                Row(
+                    level,
+                    loads.get((workload, level), str(load)),
+                    tuple(square(workload, level, label) for label in campaign.labels),
+                    open_loop=not isinstance(load, ClosedLoad),
+                )
                 for level, load in campaign.levels.items()
             ),
         )
@@ -80,14 +89,20 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
     )
 
 
-def statements(campaign: Campaign, verdicts: Sequence[Verdict]) -> tuple[Statement, ...]:
+def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
+    """Each level as it is shown, with the rate that a share came to."""
+    return {(r.workload, r.level): r.load for r in report.results}
+
+
+def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, ...]:
     """Verdicts by workload and level, in the campaign's order; levels without one are left out."""
+    loads = _loads(report)
     groups = [
         Statement(
             workload,
             level,
-            str(load),
-            tuple(v for v in verdicts if (v.workload, v.level) == (workload, level)),
+            loads.get((workload, level), str(load)),
+            tuple(v for v in report.verdicts if (v.workload, v.level) == (workload, level)),
         )
         for workload in campaign.workloads
         for level, load in campaign.levels.items()

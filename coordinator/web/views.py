@@ -19,12 +19,12 @@ from coordinator.services import services
 from coordinator.store import results as store_results
 from coordinator.store import views as store_views
 from coordinator.web import form as forms
-from coordinator.web.chart import throughput_chart
+from coordinator.web.chart import latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.problems import InvalidInput
-from domain.report import CampaignReport, Metric
+from domain.report import CampaignReport, metrics_of
 
 TRIALS_SHOWN = 500
 DASHBOARD = "showdown"  # the provisioned Grafana dashboard's uid
@@ -63,7 +63,7 @@ def headline(campaign_id: str) -> Response:
     verdicts = [
         v
         for v in report.verdicts
-        if (v.workload, v.level, v.metric) == (workload, level, Metric.REQUESTS_PER_S)
+        if (v.workload, v.level, v.metric) == (workload, level, metrics_of(campaign.levels[level])[0])
         and v.reference == campaign.reference_label
     ]
     response = make_response(render_template("web/_headline.html", verdicts=verdicts))
@@ -228,8 +228,10 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "min_pairs": MIN_PAIRS,
         "reference": campaign.reference_label,
         "tables": found,
-        "statements": statements(campaign, report.verdicts),
+        "statements": statements(campaign, report),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
+        "latency_charts": [chart for table in found if (chart := latency_chart(table))],
+        "closed": any(not row.open_loop for table in found for row in table.rows),
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }

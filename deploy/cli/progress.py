@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import Unreachable
+from domain.campaign import CALIBRATION
 
 POLL_S = 1.0  # asking costs CPU on the host that is being measured
 PATIENCE_S = 30.0  # a coordinator may be restarted while somebody watches
@@ -61,7 +62,7 @@ class Display:
             return
         # A line per block: the datapath changes with every slice.
         line = f"{state}: block {done} of {total} done"
-        line += f", now {cell['workload']} at {cell['level']}" if cell else ""
+        line += f", now {cell_text(cell)}" if cell else ""
         if line != self._last_line:
             self._last_line = line
             self.say(line + (f", {left}" if left else ""))
@@ -72,8 +73,15 @@ def current_cell(campaign: Mapping[str, Any]) -> str:
     cell = campaign["progress"]["cell"]
     if not cell:
         return ""
-    where = f"{cell['workload']} at {cell['level']}"
+    where = cell_text(cell)
     return f"{where}, {cell['datapath']}" if cell["datapath"] else where
+
+
+def cell_text(cell: Mapping[str, Any]) -> str:
+    """Workload and level in words."""
+    if cell["level"] == CALIBRATION:
+        return f"{cell['workload']}, calibration"
+    return f"{cell['workload']} at {cell['level']}"
 
 
 def time_left(campaign: Mapping[str, Any]) -> str:

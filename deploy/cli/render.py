@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from domain.report import CampaignReport, CellResult, InvalidTrial, Metric, Verdict, VerdictWord
+from domain.report import Calibration, CampaignReport, CellResult, InvalidTrial, Metric, Verdict, VerdictWord
 
 NONE = "–"
 LIMIT = "direct"
@@ -32,6 +32,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
+    _print_calibration(report, console)
     _print_verdicts(report, console)
     _print_invalid(report.invalid, console)
     _print_failed(report, console)
@@ -67,7 +68,7 @@ def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
     """As many datapaths side by side as fit; the first is repeated in each portion, to compare with."""
 
     def taken(portion: Sequence[str]) -> int:
-        first_column = max(len("    95 % interval"), len(f"  × {labels[0]}")) + _GAP
+        first_column = max(len("  latency p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
         return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
 
     portions = [list(labels[:1])]
@@ -85,21 +86,18 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
     for label in labels:
         table.add_column(label, justify="right", no_wrap=True)
     cells = {(cell.level, cell.datapath): cell for cell in report.results if cell.workload == workload}
-    verdicts = {
-        (verdict.level, verdict.datapath): verdict
-        for verdict in report.verdicts
-        if verdict.workload == workload and verdict.metric is Metric.REQUESTS_PER_S
-    }
+    verdicts = {(v.level, v.datapath, v.metric): v for v in report.verdicts if v.workload == workload}
     for level in dict.fromkeys(level for level, _ in cells):
         of_level = [cells.get((level, label)) for label in labels]
-        load = next((cell.load for cell in of_level if cell), "")
+        first = next(cell for (name, _), cell in cells.items() if name == level)
+        load, equals, rate = first.load.partition(" = ")
         table.add_row(f"[bold]{level}[/bold] {load}")
-        for name, show in _FIGURES:
-            texts = [show(cell) if cell else NONE for cell in of_level]
-            if name in _ALWAYS or any(text != NONE for text in texts):
-                table.add_row(f"  {name}", *texts)
-            if name == "requests/s" and reference:
-                compared = [verdicts.get((level, label)) for label in labels]
+        if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
+            table.add_row(f"  = {rate}")
+        for name, show, metric in _OPEN_FIGURES if first.open_loop else _CLOSED_FIGURES:
+            table.add_row(f"  {name}", *(show(cell) if cell else NONE for cell in of_level))
+            if metric is not None and reference:
+                compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
                 table.add_row("    95 % interval", *map(_interval, compared))
         table.add_row("")
@@ -132,15 +130,44 @@ def _trials(cell: CellResult) -> str:
     return text if cell.invalid_trials == 0 and cell.valid_trials else f"[red]{text}[/red]"
 
 
-_FIGURES: tuple[tuple[str, Callable[[CellResult], str]], ...] = (
-    ("requests/s", lambda cell: _number(cell.requests_per_s)),
-    ("CPU µs/request", lambda cell: _number(cell.cpu_us_per_request, 1)),
-    ("share of direct", _share),
-    ("latency p50 µs", lambda cell: _number(cell.latency_us.p50 if cell.latency_us else None)),
-    ("latency p99 µs", lambda cell: _number(cell.latency_us.p99 if cell.latency_us else None)),
-    ("valid trials", _trials),
+def _rate(cell: CellResult) -> str:
+    return _number(cell.requests_per_s)
+
+
+def _cpu(cell: CellResult) -> str:
+    return _number(cell.cpu_us_per_request, 1)
+
+
+# A figure's name, its text, and the metric that it is compared by.
+_Figures = tuple[tuple[str, Callable[[CellResult], str], Metric | None], ...]
+_CLOSED_FIGURES: _Figures = (
+    ("requests/s", _rate, Metric.REQUESTS_PER_S),
+    ("CPU µs/request", _cpu, None),  # its verdicts follow in words: the table stays short
+    ("share of direct", _share, None),
+    ("valid trials", _trials, None),
 )
-_ALWAYS = frozenset({"requests/s", "CPU µs/request", "share of direct", "valid trials"})
+_OPEN_FIGURES: _Figures = (
+    ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
+    ("latency p50 µs", lambda c: _number(c.latency_us.p50 if c.latency_us else None), Metric.LATENCY_P50_US),
+    ("latency p99 µs", lambda c: _number(c.latency_us.p99 if c.latency_us else None), Metric.LATENCY_P99_US),
+    ("latency p99.9 µs", lambda c: _number(c.latency_us.p999 if c.latency_us else None), Metric.LATENCY_P999_US),
+    ("requests/s", _rate, None),
+    ("valid trials", _trials, None),
+)
+
+
+def _print_calibration(report: CampaignReport, console: Console) -> None:
+    """What the shares of capacity are of, or why there is none."""
+    for workload, told in (report.campaign.get("calibration") or {}).items():
+        found = Calibration.model_validate(told)
+        if found.failure:
+            console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
+        elif found.requests_per_s is not None:
+            console.print(
+                f"Shares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
+                f"datapath, {found.datapath}, at {found.load} on {found.host}\n",
+                highlight=False,
+            )
 
 
 def _print_verdicts(report: CampaignReport, console: Console) -> None:

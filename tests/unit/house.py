@@ -44,19 +44,26 @@ def campaign(**changes: Any) -> dict[str, Any]:
 
 
 def trial(
-    datapath: str, *, workload: str = WORKLOAD, level: str = "low", reasons: tuple[str, ...] = ()
+    datapath: str,
+    *,
+    workload: str = WORKLOAD,
+    level: str = "low",
+    reasons: tuple[str, ...] = (),
+    requests: int = 1000,
+    latency_ns: int = 0,
 ) -> dict[str, Any]:
-    """A trial's result as JSON; invalid for ``reasons``."""
-    return {
+    """A trial of one second as JSON; invalid for ``reasons``, an open loop's with ``latency_ns``."""
+    latency = {"latency": LatencyHistogram.of({latency_ns: 990, 10 * latency_ns: 10}).encode()} if latency_ns else {}
+    return latency | {
         "datapath": datapath,
         "function": "forward",
         "workload": workload,
         "level": level,
         "slices": [
-            {"started_s": 1.0, "duration_s": 1.0, "requests": 1000, "connections": 8, "bytes_received": 160_000}
+            {"started_s": 1.0, "duration_s": 1.0, "requests": requests, "connections": 8, "bytes_received": 160_000}
         ],
         "duration_s": 1.0,
-        "requests": 1000,
+        "requests": requests,
         "cpu": {"wall_s": 1.0, "cpus": 2, "user_s": 0.1, "system_s": 0.2, "softirq_s": 0.1, "idle_s": 1.6},
         "service_time": LatencyHistogram.of({100_000: 900, 300_000: 100}).encode(),
         "proof": {
@@ -70,9 +77,14 @@ def trial(
     }
 
 
-def result(host: str, datapaths: list[str], *, level: str = "low", reasons: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A block's result as JSON; the reasons speak against its first trial."""
-    trials = [trial(d, level=level, reasons=reasons if i == 0 else ()) for i, d in enumerate(datapaths)]
+def result(
+    host: str, datapaths: list[str], *, reasons: tuple[str, ...] = (), rates: dict[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
+    """A block's result as JSON; the reasons speak against its first trial, ``rates`` are requests/s by datapath."""
+    trials = [
+        trial(d, reasons=reasons if i == 0 else (), requests=(rates or {}).get(d, 1000), **more)
+        for i, d in enumerate(datapaths)
+    ]
     return {"host": host, "trials": trials, "wall_s": 3.0, "telemetry": {"produced": 10, "delivered": 9, "lost": 1}}
 
 
@@ -138,7 +150,7 @@ class House:
         answer = self.call("claim", message, {"host": host})
         assert answer.status_code == 200, answer.text
         block = answer.json["block"]
-        told = result(host, block["datapaths"], level=block["level"], **changes)
+        told = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
         report = self.call("report", message, {"lease": answer.json["lease"], "result": told})
         assert report.status_code == 204, report.text
         return message

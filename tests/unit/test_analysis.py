@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from coordinator.analysis import build_report
 from coordinator.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport, Metric, Verdict, VerdictWord
+from domain.report import CLOSED_METRICS, OPEN_METRICS, Calibration, CampaignReport, Metric, Verdict, VerdictWord
 from domain.trial import BlockResult, CpuTime, Finding, Reason, SliceResult, TelemetryAccount, TrialResult, Validity
 
 FUNCTIONS = {"direct": "forward", "tproxy": "steer", "ebpf_sk_assign": "steer", "ebpf_redirect": "forward"}
@@ -236,11 +237,66 @@ def test_watched_slices_tell_the_tax_of_the_probes() -> None:
     assert tax["tproxy"]["pairs"] == 3
 
 
-def test_open_levels_say_that_the_rate_was_given() -> None:
-    campaign = a_campaign("tproxy", "ebpf_sk_assign", levels={"low": "open(1000)"})
-    verdict = the_verdict(reported(campaign, [{"tproxy": 1e3, "ebpf_sk_assign": 1e3}] * 5))
-    assert verdict.verdict is VerdictWord.EQUIVALENT
-    assert any("open load" in caveat for caveat in verdict.caveats)
+def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given() -> None:
+    campaign = a_campaign("tproxy", "ebpf_sk_assign", "direct", levels={"low": "open(1000)", "high": "closed(8)"})
+    quick = {50_000: 980, 200_000: 15, 900_000: 5}  # p50, p99 and p99.9 lie apart
+    slow = {100_000: 980, 800_000: 15, 900_000: 5}
+
+    def attempt(index: int) -> AttemptRecord:
+        whole = an_attempt(index, {"tproxy": 1e3, "ebpf_sk_assign": 1e3, "direct": 1e3})
+        histograms = {"ebpf_sk_assign": quick}
+        trials = [
+            t.model_copy(update={"latency": LatencyHistogram.of(histograms.get(t.datapath, slow))})
+            for t in whole.result.trials
+        ]
+        return replace(whole, result=whole.result.model_copy(update={"trials": tuple(trials)}))
+
+    report = build_report(campaign, {}, [attempt(i) for i in range(6)])
+    of_low = [v for v in report.verdicts if v.level == "low" and v.datapath == "ebpf_sk_assign"]
+    assert [v.metric for v in of_low] == list(OPEN_METRICS)
+    assert {v.metric for v in report.verdicts if v.level == "high"} == set(CLOSED_METRICS)
+    words = {v.metric: (v.verdict, v.ratio) for v in of_low}
+    assert words[Metric.CPU_US_PER_REQUEST][0] is VerdictWord.EQUIVALENT
+    assert words[Metric.LATENCY_P50_US] == (VerdictWord.FASTER, pytest.approx(0.5, rel=0.01))
+    assert words[Metric.LATENCY_P99_US] == (VerdictWord.FASTER, pytest.approx(0.25, rel=0.01))
+    assert words[Metric.LATENCY_P999_US] == (VerdictWord.EQUIVALENT, pytest.approx(1.0))
+    sentence = next(v.sentence for v in of_low if v.metric is Metric.LATENCY_P99_US)
+    assert sentence.startswith(
+        "ebpf_sk_assign answers faster than tproxy at low load (open(1000)): 0.25 × the p99 latency [0.25, 0.25], 6 pai"
+    )
+    assert {r.share_of_direct for r in report.results if r.level == "low"} == {None}
+
+
+def test_too_few_requests_have_no_high_percentile() -> None:
+    campaign = a_campaign("tproxy", "direct", levels={"low": "open(1000)"})
+    few = LatencyHistogram.of({50_000: 950, 900_000: 49})
+    attempts = [an_attempt(i, {"tproxy": 1e3, "direct": 1e3}, latency=few) for i in range(6)]
+    pairs = {v.metric: v.pairs for v in build_report(campaign, {}, attempts).verdicts}
+    assert pairs[Metric.LATENCY_P99_US] == 6
+    assert pairs[Metric.LATENCY_P999_US] == 0
+    verdict = the_verdict(build_report(campaign, {}, attempts), Metric.LATENCY_P999_US)
+    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert "only 0 pairs of valid trials with enough requests" in verdict.sentence
+
+
+def test_a_closed_level_never_compares_latency_even_where_a_trial_has_one() -> None:
+    attempts = [an_attempt(i, {"tproxy": 1e4, "direct": 2e4}, latency=LatencyHistogram.of({9: 1})) for i in range(5)]
+    report = build_report(a_campaign("tproxy", "direct"), {}, attempts)
+    assert {v.metric for v in report.verdicts} == set(CLOSED_METRICS)
+
+
+def test_calibration_is_no_cell_and_its_rate_is_shown() -> None:
+    campaign = a_campaign("tproxy", "direct", levels={"low": "open(25%)"})
+    found = Calibration(load="closed(64)", requests_per_s=4e4, datapath="tproxy", host="h", rates_per_s={"low": 10_000})
+    calibration = replace(an_attempt(0, {"tproxy": None, "direct": 9e4}, level="calibration"), calibration=True)
+    attempts = [calibration, *(an_attempt(i, {"tproxy": 1e4, "direct": 1e4}) for i in range(1, 6))]
+    report = build_report(campaign, {"calibration": {"http_keepalive": found.model_dump()}}, attempts)
+    assert {(r.level, r.load, r.valid_trials, r.invalid_trials) for r in report.results} == {
+        ("low", "open(25%) = 10,000/s", 5, 0)
+    }
+    assert [(t.level, t.block) for t in report.invalid] == [("calibration", 0)]  # seen, though it counts nowhere
+    assert all("(open(25%) = 10,000/s)" in v.sentence for v in report.verdicts)
+    assert {v.pairs for v in report.verdicts if v.metric is Metric.CPU_US_PER_REQUEST} == {5}
 
 
 def test_the_order_of_attempts_and_other_figures_change_nothing() -> None:

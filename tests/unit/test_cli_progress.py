@@ -103,3 +103,8 @@ def test_each_look_is_preceded_by_a_look_at_the_stack():
 
 def test_enough_is_enough():
     assert followed(view("cancelling"), until=lambda: True)[0] == "cancelling"
+
+
+def test_a_calibration_is_called_so():
+    _, text, _ = followed(view(cell=CELL | {"level": "calibration"}), view("complete", done=18))
+    assert "now http_keepalive, calibration" in text

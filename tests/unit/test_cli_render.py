@@ -7,6 +7,8 @@ from rich.console import Console
 
 from deploy.cli.render import NONE, print_report
 from domain.report import (
+    OPEN_METRICS,
+    Calibration,
     CampaignReport,
     CellResult,
     FailedAttempt,
@@ -122,11 +124,54 @@ def test_a_cell_without_a_valid_trial_shows_a_dash_never_a_zero():
     assert ["valid", "trials", "6", "of", "6", "0", "of", "6"] in rows
 
 
+def open_report(**changes):
+    """Four datapaths at a share of capacity, compared by cost and latency."""
+    latency = Percentiles(p50=120, p99=1234.5, p999=2000, count=10)
+    load = "open(25%) = 9,800/s"
+    level = "medium"
+    return reference_report(
+        results=[cell(d, level, load=load, latency_us=latency, share_of_direct=None) for d in RATIOS],
+        verdicts=[verdict(d, level, metric=m) for m in OPEN_METRICS for d in RATIOS if d != "tproxy"],
+        **changes,
+    )
+
+
 def test_latency_is_shown_for_open_loads_only():
     assert not any("latency" in line for line in printed(reference_report()))
-    latency = Percentiles(p50=120, p99=1234.5, p999=2000, count=10)
-    rows = [line.split() for line in printed(reference_report(results=[cell("tproxy", latency_us=latency)]))]
-    assert ["latency", "p99", "µs", "1,234"] in rows
+    lines = printed(open_report())
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines]
+    assert sum("ebpf_sk_assign" in row and "direct" in row for row in rows) == 1, "side by side"
+    start = rows.index(["medium", "open(25%)"])
+    assert rows[start + 1] == ["=", "9,800/s"]
+    ratio = ["×", "tproxy", NONE, "1.01", "1.90", "2.00"]
+    for row, (name, figure) in enumerate(
+        [
+            ("CPU µs/request", "30.0"),
+            ("latency p50 µs", "120"),
+            ("latency p99 µs", "1,234"),
+            ("latency p99.9 µs", "2,000"),
+        ]
+    ):
+        here = start + 2 + 3 * row
+        assert " ".join(rows[here]).startswith(f"{name} {figure}")
+        assert rows[here + 1] == ratio
+        assert rows[here + 2][:4] == ["95", "%", "interval", NONE]
+        assert rows[here + 2][4] == "0.96"
+    assert rows[start + 14][0] == "requests/s"
+    assert not any(row[:2] == ["share", "of"] for row in rows)
+
+
+def test_what_shares_are_of_is_told_and_why_there_is_none():
+    facts = {"id": "k3f9x2ab", "name": "showdown", "state": "complete"}
+    found = Calibration(
+        load="closed(64)", requests_per_s=39251, datapath="tproxy", host="vm", rates_per_s={"low": 9810}
+    )
+    failed = Calibration(load="closed(64)", failure="the calibration of stream failed (block 1 on vm): no lab")
+    calibration = {"http_keepalive": found.model_dump(), "stream": failed.model_dump()}
+    text = " ".join(" ".join(printed(open_report(campaign=facts | {"calibration": calibration}))).split())
+    assert "Shares of http_keepalive are of 39,251 requests/s, the capacity of its slowest datapath, tproxy, at" in text
+    assert "No capacity: the calibration of stream failed (block 1 on vm): no lab" in text
 
 
 def test_what_does_not_count_is_told():

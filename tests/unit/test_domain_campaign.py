@@ -1,6 +1,7 @@
 """Campaign: one model behind TOML, JSON and the form; limits are part of it."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from domain.campaign import (
     MAX_BLOCKS,
     MAX_TEXT_BYTES,
+    Campaign,
     Cell,
     ClosedLoad,
     OpenLoad,
+    ShareLoad,
     datapath_of,
     read_campaign,
     read_campaign_toml,
@@ -120,3 +123,43 @@ def test_whatever_a_level_is_the_answer_is_a_problem_or_a_campaign(value: object
 def test_a_campaign_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read_campaign_toml(TOML).name = "other"
+
+
+def with_levels(**levels: object) -> dict[str, object]:
+    return {"name": "x", "datapaths": ["a", "b"], "levels": levels}
+
+
+def test_a_share_of_capacity_has_two_spellings() -> None:
+    campaign = read_campaign(with_levels(low=" open( 25 % ) ", high={"kind": "share", "percent": 90}))
+    assert campaign.levels == {"low": ShareLoad(percent=25), "high": ShareLoad(percent=90)}
+    assert campaign.model_dump(mode="json")["levels"] == {"low": "open(25%)", "high": "open(90%)"}
+    assert read_campaign(campaign.model_dump(mode="json")) == campaign
+    for percent in (1, 100):
+        assert str(read_campaign(with_levels(a=f"open({percent}%)")).levels["a"]) == f"open({percent}%)"
+
+
+def test_bad_shares_name_their_level() -> None:
+    assert fields(with_levels(a="open(0%)")) == ["levels.a.share.percent"]
+    assert fields(with_levels(a="open(101%)")) == ["levels.a.share.percent"]
+    assert fields(with_levels(a={"kind": "share", "percent": 2.5})) == ["levels.a.share.percent"]
+    assert fields(with_levels(a="closed(25%)")) == ["levels.a"]
+    assert fields(with_levels(a="open(25%%)")) == ["levels.a"]
+    assert fields(with_levels(calibration="closed(8)")) == ["levels"]
+
+
+def test_the_schema_knows_every_spelling() -> None:
+    [schema] = Campaign.model_json_schema()["properties"]["levels"]["patternProperties"].values()
+    for text in ("closed(64)", "open(20000)", "open(25%)"):
+        assert re.search(schema["pattern"], text)
+    for text in ("closed(25%)", "open()", "open(1) closed(1)"):
+        assert not re.search(schema["pattern"], text)
+
+
+def test_calibration_takes_the_largest_closed_level_and_its_time() -> None:
+    campaign = read_campaign(with_levels(a="closed(8)", b="closed(256)", c="open(50%)") | {"slice_s": 0.5, "blocks": 5})
+    assert (campaign.calibration_load, campaign.calibration_slices) == (ClosedLoad(connections=256), 4)
+    assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1)
+    assert campaign.traffic_s == 15 * 2 * (2 * 0.5 + 1.0) + 2 * (4 * 0.5 + 1.0)
+    alone = read_campaign(with_levels(a="open(50%)"))
+    assert alone.calibration_load == ClosedLoad(connections=64)
+    assert read_campaign(with_levels(a="open(50)")).calibration_blocks == 0

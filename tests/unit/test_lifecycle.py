@@ -29,6 +29,9 @@ CAMPAIGN = [
     ("cancelling", "all_failed", "cancelled"),
 ]
 BLOCK = [
+    ("held", "release", "waiting"),
+    ("held", "fail", "failed"),
+    ("held", "cancel", "cancelled"),
     ("waiting", "dispatch", "dispatched"),
     ("waiting", "finish", "done"),
     ("dispatched", "withdraw", "waiting"),

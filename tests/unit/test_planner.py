@@ -133,3 +133,41 @@ def test_probes_get_a_round_of_slices_of_their_own_at_the_end() -> None:
         assert Counter(block.order) == dict.fromkeys(watched.labels, 3)
         assert set(block.order[-block.probed :]) == set(watched.labels)
     assert {b.probed for b in plan(make(datapaths=3, levels=1, slices=2), ["a"], 3)} == {0}
+
+
+def shares(workloads: int = 2, blocks: int = 4, **more: object) -> Campaign:
+    levels = {"low": "open(25%)", "middle": "closed(8)", "high": "open(90%)"}
+    names = [f"w{i}" for i in range(workloads)]
+    return read_campaign(
+        {"name": "x", "datapaths": list(VARIANTS[:3]), "workloads": names, "levels": levels, "blocks": blocks, **more}
+    )
+
+
+def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> None:
+    campaign = shares(probes=["run_queue"], slice_s=0.3)
+    blocks = plan(campaign, ["a", "b"], 11)
+    first = blocks[:4]
+    assert [(b.workload, b.host) for b in first] == [("w0", "a"), ("w0", "b"), ("w1", "a"), ("w1", "b")]
+    assert {(b.level, str(b.load), b.calibration, b.probed) for b in first} == {("calibration", "closed(8)", True, 0)}
+    for block in first:  # two seconds of traffic at least
+        assert Counter(block.order) == dict.fromkeys(campaign.labels, 7)
+    assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4))
+    assert not any(b.calibration for b in blocks[4:])
+    assert {(b.level, str(b.load)) for b in blocks[4:]} == {(n, str(v)) for n, v in campaign.levels.items()}
+
+
+def test_a_host_that_runs_no_share_calibrates_nothing() -> None:
+    blocks = plan(shares(workloads=1, blocks=1), ["a", "b", "c", "d"], 5)
+    used = {b.host for b in blocks if str(b.load).startswith("open")}
+    assert {b.host for b in blocks if b.calibration} == used
+    assert not any(b.calibration for b in plan(make(), ["a"], 5))
+
+
+def test_the_calibration_changes_nothing_of_the_plan_that_follows() -> None:
+    campaign = shares()
+    fixed = {"low": "open(10)", "middle": "closed(8)", "high": "open(20)"}
+    other = read_campaign(campaign.model_dump(mode="json") | {"levels": fixed})
+    ours = [b for b in plan(campaign, ["a"], 3) if not b.calibration]
+    assert [(b.workload, b.level, b.order) for b in ours] == [
+        (b.workload, b.level, b.order) for b in plan(other, ["a"], 3)
+    ]

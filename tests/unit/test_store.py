@@ -1,5 +1,6 @@
 """The store: migrations agree with the models and transactions keep their promises, on PostgreSQL too where it is."""
 
+import json
 import os
 import pwd
 import shutil
@@ -7,19 +8,23 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from coordinator.store import database
 from coordinator.store.database import Store
 from coordinator.store.models import Base, BlockRow, EventRow
 from coordinator.store.work import register_host
+from domain.campaign import read_campaign
 from domain.jobs import LEASE_S
 from tests.unit.house import House, capabilities
 
@@ -96,6 +101,39 @@ def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert failures == []
+
+
+def test_what_the_first_tables_held_is_still_there(tmp_path: Path) -> None:
+    """A database of before the calibration, with a campaign and its block."""
+    store = Store(f"sqlite:///{tmp_path / 'x.sqlite'}")
+    campaign = read_campaign({"name": "x", "datapaths": ["direct"], "levels": {"low": "closed(8)"}})
+    plan = {"index": 0, "workload": "w", "level": "low", "load": "closed(8)", "datapaths": ["direct"], "host": "h1"}
+    migrate_to(store, "0001")
+    with store.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO campaigns VALUES ('aaaaaaaa', 'x', 'queued', 1, :campaign, '[\"h1\"]', 1, 0, 0, 0, '')"),
+            {"campaign": campaign.model_dump_json()},
+        )
+        connection.execute(
+            text("INSERT INTO blocks VALUES ('aaaaaaaa-0', 'aaaaaaaa', 0, 'w', 'low', 'h1', 'waiting', :plan, '', 0)"),
+            {"plan": json.dumps(plan | {"order": ["direct"]})},
+        )
+    store.migrate()
+    with store.read() as session:
+        block = session.get_one(BlockRow, "aaaaaaaa-0")
+        assert (block.calibration, block.plan.calibration, block.campaign.calibration) == (False, False, {})
+        assert block.campaign.campaign == campaign
+    migrate_to(store, "0001", command.downgrade)
+    assert "calibration" not in {c["name"] for c in inspect(store.engine).get_columns("blocks")}
+    store.close()
+
+
+def migrate_to(store: Store, revision: str, how: Callable[[Config, str], None] = command.upgrade) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        how(config, revision)
 
 
 def test_sqlite_is_set_up_for_several_processes(store: Store) -> None:
@@ -197,6 +235,12 @@ def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> Non
     house.run_block()
     assert house.view(campaign_id)["state"] == "complete"
     assert len(house.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 6
+
+    shares = house.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
+    house.run_block(rates={"direct": 5000, "tproxy": 4000})
+    house.run_block()
+    view = house.view(shares)
+    assert (view["state"], view["calibration"]["http_open"]["rates_per_s"]) == ("complete", {"low": 2000})
 
     other = house.submit()
     message = house.last_sent()

@@ -1,11 +1,13 @@
 """Figures as they are written and drawn."""
 
+from dataclasses import replace
+
 import pytest
 
 from coordinator.web import words
-from coordinator.web.chart import LEFT, WIDTH, nice_step, throughput_chart
+from coordinator.web.chart import LEFT, WIDTH, latency_chart, nice_step, throughput_chart
 from coordinator.web.showdown_table import Row, Square, Table
-from domain.report import CellResult
+from domain.report import CellResult, Percentiles
 
 
 @pytest.mark.parametrize(
@@ -67,9 +69,6 @@ def a_table(*figures: tuple[float, float | None, float | None] | None) -> Table:
                 valid_trials=1,
                 invalid_trials=0,
             ),
-            None,
-            None,
-            False,
         )
         for i, figure in enumerate(figures)
     )
@@ -95,3 +94,19 @@ def test_an_absurd_interval_does_not_squeeze_the_estimates() -> None:
 
 def test_without_figures_there_is_no_chart() -> None:
     assert throughput_chart(a_table(None, None)) is None
+
+
+def test_open_levels_have_a_chart_of_latency_and_none_of_the_rate_that_was_given() -> None:
+    table = a_table((50_000, 40_000, 60_000), (100_000, None, None))
+    assert latency_chart(table) is None
+    times = Percentiles(p50=100, p99=400, p999=500, count=9)
+    squares = [replace(s, result=s.result.model_copy(update={"latency_us": times})) for s in table.rows[0].squares]
+    open_row = Row("half", "open(50%) = 5,000/s", tuple(squares), open_loop=True)
+    both = replace(table, rows=(*table.rows, open_row))
+    assert [g.title for g in throughput_chart(both).groups] == ["low · closed(8)"]
+    chart = latency_chart(both)
+    assert [g.title for g in chart.groups] == ["half · open(50%) = 5,000/s"]
+    mark = chart.groups[0].marks[0]
+    assert (mark.value, mark.value_low, mark.value_high) == (400, 100, 500)
+    assert LEFT < mark.low < mark.x < mark.high
+    assert throughput_chart(replace(table, rows=(open_row,))) is None

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.house import House
-from tests.unit.pages import csrf, sentences, signed_in
+from tests.unit.house import House, result
+from tests.unit.pages import csrf, send, sentences, signed_in
 
 
 @pytest.fixture
@@ -163,3 +163,61 @@ def test_grafana_is_linked_where_there_is_one(house: House, browser: FlaskClient
     object.__setattr__(house.settings, "grafana_url", "https://grafana.example")
     link = f"https://grafana.example/d/{dashboard['uid']}?var-campaign={campaign_id}&amp;from=999995000&amp;to=now"
     assert link in browser.get(f"/campaigns/{campaign_id}").text
+
+
+def test_shares_of_capacity_on_the_page_from_calibration_to_latency(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=5)
+    path = f"/campaigns/{campaign_id}"
+    message = house.last_sent()
+    lease = house.claim(message)
+    running = sentences(browser.get(f"{path}/progress?seen=0"))
+    assert "calibration" in running
+    assert any(s.startswith(", finding the capacity") for s in running)
+    more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
+    told = result("h1", ["direct", "tproxy"], **more)
+    house.call("report", message, {"lease": lease, "result": told})
+    page = sentences(browser.get(path))
+    assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
+    assert "The first figures come with the first block." in page  # the calibration's are none
+
+    for _ in range(5):
+        house.run_block(latency_ns=100_000)
+    page = browser.get(path)
+    texts = sentences(page)
+    assert "open(25%) = 10,000/s" in texts
+    assert {"µs p50", "µs p99", "µs p99.9", "CPU-µs/req"} <= set(texts)
+    assert any(
+        s.startswith("tproxy answers as fast as direct within ±3 % at low load (open(25%) = 10,000/s): 1.00 × the p99")
+        for s in texts
+    )
+    assert "of direct" not in texts  # the rate was given
+    assert "Latency in µs of each datapath, http open" in texts
+    assert "Throughput" not in texts
+    assert "not analysed" in sentences(browser.get(f"{path}/trials"))
+    calibration = browser.get(f"/trials/{campaign_id}-0-1-0")
+    assert "which finds the capacity and is no figure of a cell" in calibration.text
+    assert "as fast as" not in browser.get(f"{path}/headline").text
+    assert "equivalent" in browser.get(f"{path}/headline").text
+
+
+def test_without_a_capacity_the_page_says_why(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=1)
+    house.run_block(reasons=("bypassed",))
+    page = sentences(browser.get(f"/campaigns/{campaign_id}"))
+    failure = "the calibration of http_open has no valid trial of direct (block 0 on h1): bypassed, bypassed was seen."
+    assert f"No capacity, so no share of it could be measured: {failure}" in page
+
+
+def test_the_form_takes_a_share_of_capacity(house: House, browser: FlaskClient) -> None:
+    house.register()
+    assert "open(25%)" in browser.get("/campaigns/new").text
+    levels = {"level_name": ["low"], "workloads": ["http_open"]}
+    bad = send(browser, **levels, level_load=["open(0%)"])
+    assert (bad.status_code, 'value="open(0%)"' in bad.text) == (422, True)
+    assert any("greater than or equal to 1" in s for s in sentences(bad))
+    good = send(browser, **levels, level_load=["open( 25% )"])
+    assert good.status_code == 303
+    again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
+    assert 'value="open(25%)"' in again.text

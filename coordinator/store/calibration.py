@@ -1,0 +1,56 @@
+"""When a workload's calibration blocks have ended: its shares become rates and their blocks go on, or both fail."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator import lifecycle
+from coordinator.calibration import calibrate, ready_block
+from coordinator.lifecycle import BlockEvent, BlockState
+from coordinator.store.models import BlockRow, CampaignRow
+from coordinator.store.results import block_records
+from domain.load import Load, OpenLoad, ShareLoad, load_text
+from domain.report import Calibration
+from domain.trial import Block
+
+
+def settle(session: Session, campaign: CampaignRow, workload: str, now: float) -> str:
+    """Release or fail what waits for the calibration of ``workload``; returns what happened, empty for nothing yet.
+
+    Callers hold the campaign's lock, and have stored the last calibration trial.
+    """
+    session.flush()
+    of_workload = select(BlockRow).where(BlockRow.campaign_id == campaign.id, BlockRow.workload == workload)
+    held = session.scalars(of_workload.where(BlockRow.state == BlockState.HELD).order_by(BlockRow.index)).all()
+    blocks = session.scalars(of_workload.where(BlockRow.calibration.is_(True)).order_by(BlockRow.index)).all()
+    states = [BlockState(block.state) for block in blocks]
+    if not held or not all(state.ended for state in states):
+        return ""
+    found = calibrate(campaign.campaign, workload, [r for block in blocks for r in block_records(block)])
+    event = lifecycle.event_after_calibration(states, known=not found.failure) or BlockEvent.FAIL
+    campaign.calibration = {**campaign.calibration, workload: found}
+    for block in held:
+        block.state = lifecycle.block_after(BlockState.HELD, event)
+        if event is BlockEvent.FAIL:
+            block.ended_at, block.reason = now, f"no rate for {block.plan.load}: {found.failure}"
+    return _told(campaign, workload, found, len(held))
+
+
+def block_of(row: BlockRow, host: str) -> Block:
+    """The block as ``host`` gets it, a share of capacity resolved to its rate."""
+    return ready_block(row.plan, _resolved(row), host)
+
+
+def _resolved(row: BlockRow) -> Load:
+    load = row.plan.load
+    if not isinstance(load, ShareLoad):
+        return load
+    return OpenLoad(rate_per_s=row.campaign.calibration[row.workload].rates_per_s[row.level])
+
+
+def _told(campaign: CampaignRow, workload: str, found: Calibration, held: int) -> str:
+    if found.failure:
+        return f"{found.failure}; {held} blocks cannot be measured"
+    levels = campaign.campaign.levels
+    rates = ", ".join(f"{name} is {load_text(levels[name], rate)}" for name, rate in found.rates_per_s.items())
+    slowest = f"{found.datapath} on {found.host} is slowest with {found.requests_per_s:,.0f} requests/s at {found.load}"
+    return f"{workload} is calibrated: {slowest}; {rates}"
