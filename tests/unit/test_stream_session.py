@@ -79,9 +79,11 @@ def test_a_slice_is_read_while_it_runs(probes: dict[str, FakeProbe], stream: Str
     deadline = time.monotonic() + 5
     while not points(sink, stream, "kernel_latency") and time.monotonic() < deadline:
         time.sleep(0.01)
+    before_the_end = len(points(sink, stream, "kernel_latency"))
+    assert before_the_end
     probes["forward"].happen("a", 2000)
     assert session.end_slice()["forward"].count == 2
-    assert len(points(sink, stream, "kernel_latency")) == 2
+    assert len(points(sink, stream, "kernel_latency")) > before_the_end
     session.close()
     assert not probes["forward"].running
 
