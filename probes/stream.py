@@ -46,6 +46,7 @@ class Stream:
         self._urgent = False
         self._closed = False
         self._produced = self._delivered = self._lost = 0
+        self._queued = self._settled = 0  # of all time: points that went into the queue, and out of it for good
         self._missing = ""
 
     @classmethod
@@ -65,6 +66,7 @@ class Stream:
                 self._lose(1, self._missing or f"more than {self._capacity} points waited for InfluxDB")
             else:
                 self._lines.append(point.line)
+                self._queued += 1
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
                     self._thread.start()
@@ -89,6 +91,7 @@ class Stream:
             if waiting:
                 self._lose(waiting, self._missing or f"InfluxDB took nothing for {timeout_s:g} s")
                 self._lines.clear()
+                self._settled = self._queued
                 self._epoch += 1  # the batch that is being written belongs to no account any more
                 self._writing = 0
             account = self.account()
@@ -97,15 +100,17 @@ class Stream:
         return account
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything queued is delivered or lost; ``False`` when that took too long."""
+        """Wait until everything queued by now is delivered or lost; ``False`` when that took too long."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            self._urgent = True
-            self._changed.notify_all()
-            while self._lines or self._writing:
+            queued = self._queued
+            while self._settled < queued:
+                # Said again each time: points that come meanwhile must not send the thread back to its pause.
+                self._urgent = True
+                self._changed.notify_all()
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
-                    return not (self._lines or self._writing)
+                    return self._settled >= queued
             return True
 
     def close(self, timeout_s: float = 5.0) -> TelemetryAccount:
@@ -139,6 +144,7 @@ class Stream:
             with self._changed:
                 if epoch == self._epoch:
                     self._writing = 0
+                    self._settled += len(batch)
                     self._delivered += len(batch) - lost
                     if lost:
                         self._lose(lost, reason)

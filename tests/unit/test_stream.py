@@ -150,3 +150,24 @@ def test_points_after_the_end_are_lost(sink: FakeSink) -> None:
     stream.close()
     stream.put(point(1))
     assert stream.account().lost == 1
+
+
+def test_a_flush_waits_for_what_was_there_and_not_for_what_comes() -> None:
+    stream = Stream(FakeSink(), interval_s=3600.0)
+    done = threading.Event()
+
+    def produce() -> None:
+        while not done.is_set():
+            stream.put(point(1))
+            time.sleep(0.0005)
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    try:
+        for _ in range(20):
+            stream.put(point(2))
+            assert stream.flush(2)
+    finally:
+        done.set()
+        producer.join()
+        stream.close()
