@@ -350,7 +350,8 @@ static bool settle_load(struct plan *plan, struct draft *draft)
 
 static bool settle_order(struct plan *plan, struct args *args, const char *text)
 {
-	char copy[16384], *rest = NULL;
+	static char copy[128 << 10]; // as long as one argument can be
+	char *rest = NULL;
 	const int room = (int)(sizeof plan->order / sizeof *plan->order);
 	if (!text) {
 		for (int i = 0; i < plan->targets_count; i++)
