@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.campaign import ClosedLoad
+from domain.campaign import OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.trial import CpuTime
 from workers import netns as namespaces
@@ -80,7 +80,11 @@ class _Run:
         plan, schedule = self.plan, self.schedule
         names = {target.label: f"t{index}" for index, target in enumerate(self.targets)}
         cpus = sorted(os.sched_getaffinity(0))[: plan.connections]
-        load = ["--closed"] if isinstance(plan.load, ClosedLoad) else ["--open", str(plan.load.rate_per_s)]
+        load = ["--closed"]
+        if isinstance(plan.load, OpenLoad):
+            # Generator, datapath and origin share the host's CPUs, but a schedule must not wait for what it measures.
+            # It sleeps most of its time; a closed loop never would.
+            load = ["--open", str(plan.load.rate_per_s), "--real-time"]
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
         for target in self.targets:

@@ -39,7 +39,7 @@ struct plan {
 	struct target targets[TARGETS_MAX];
 	int cpus_count;
 	int cpus[CPUS_MAX];
-	bool open_loop;
+	bool open_loop, real_time;
 	enum arrival arrival;
 	struct profile profile;
 	uint64_t seed;
