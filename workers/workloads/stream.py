@@ -1,6 +1,6 @@
 """Server-sent tokens, as an AI gateway carries them."""
 
-from domain.campaign import MAX_CONNECTIONS, OpenLoad
+from domain.load import MAX_CONNECTIONS, OpenLoad
 from workers.workloads._own import OPEN_CONNECTIONS, OwnWorkload
 
 TOKENS, CADENCE_MS = 16, 5
