@@ -154,7 +154,8 @@ class SliceResult(Frozen):
     requests: int = Field(ge=0)
     connections: int = Field(ge=0)
     bytes_received: int = Field(ge=0)
-    errors: dict[str, int] = Field(default_factory=dict, description="By cause.")
+    bytes_sent: int = Field(default=0, ge=0)
+    errors: dict[str, int] = Field(default_factory=dict, description="By cause, where the generator tells it by slice.")
     probed: bool = Field(default=False, description="Probes watched it: it explains, and is not counted.")
 
 
@@ -191,6 +192,9 @@ class TrialResult(Frozen):
     idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")
     latency: LatencyHistogram | None = Field(default=None, description="From the intended send; open loop only.")
     service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
+    timings: dict[str, LatencyHistogram] = Field(
+        default_factory=dict, description="Others that the generator took: connect, first_byte, schedule_lag, …"
+    )
     proof: Proof | None = None
     validity: Validity
     probes: tuple[ProbeReading, ...] = ()

@@ -27,6 +27,7 @@ from workers import kernel_features as kernel
 from workers import netns
 from workers.datapaths.base import Datapath
 from workers.fingerprint import fingerprint as fingerprint
+from workers.traffic import program
 from workers.workloads.base import Workload
 
 PROGRAMS = {
@@ -90,6 +91,12 @@ def probe_features() -> tuple[Feature, ...]:
             os.path.isdir(f"{headers}/include"),
             f"no {headers}.",
             "Install linux-headers-amd64 and link it (deploy/bootstrap.sh does).",
+        ),
+        _feature(
+            f"program.{program.NAME}",
+            os.access(program.PATH, os.X_OK),
+            f"{program.NAME} is not built.",
+            "Run: make setup",
         ),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),

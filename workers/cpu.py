@@ -29,6 +29,19 @@ class HostTicks:
     steal: int
     idle: int
 
+    def since(self, earlier: "HostTicks", wall_s: float) -> CpuTime:
+        """CPU seconds from ``earlier`` until now, ``wall_s`` later; whose they were is not in the ticks."""
+        return CpuTime(
+            wall_s=max(0.0, wall_s),
+            cpus=self.cpus,
+            user_s=_seconds(self.user - earlier.user),
+            system_s=_seconds(self.system - earlier.system),
+            irq_s=_seconds(self.irq - earlier.irq),
+            softirq_s=_seconds(self.softirq - earlier.softirq),
+            steal_s=_seconds(self.steal - earlier.steal),
+            idle_s=_seconds(self.idle - earlier.idle),
+        )
+
 
 @dataclass(frozen=True)
 class ProcessTicks:
@@ -55,18 +68,13 @@ class CpuSnapshot:
         A foreign process that came meanwhile counts from its start; one that ended meanwhile counts not at all.
         """
         foreign = sum(max(0, ticks - earlier.foreign.get(process, 0)) for process, ticks in self.foreign.items())
-        now, then = self.host, earlier.host
-        return CpuTime(
-            wall_s=max(0.0, self.time_s - earlier.time_s),
-            cpus=now.cpus,
-            user_s=_seconds(now.user - then.user),
-            system_s=_seconds(now.system - then.system),
-            irq_s=_seconds(now.irq - then.irq),
-            softirq_s=_seconds(now.softirq - then.softirq),
-            steal_s=_seconds(now.steal - then.steal),
-            idle_s=_seconds(now.idle - then.idle),
-            foreign_s=_seconds(foreign),
-        )
+        cpu = self.host.since(earlier.host, self.time_s - earlier.time_s)
+        return cpu.model_copy(update={"foreign_s": _seconds(foreign)})
+
+
+def host_ticks() -> HostTicks:
+    """The host's CPU time until now."""
+    return read_host_ticks(Path("/proc/stat").read_text())
 
 
 class CpuMeter:
@@ -89,7 +97,7 @@ class CpuMeter:
             for process in processes.values()
             if not process.kernel_thread and not self._is_own(process, processes)
         }
-        return CpuSnapshot(time.monotonic(), read_host_ticks(Path("/proc/stat").read_text()), foreign)
+        return CpuSnapshot(time.monotonic(), host_ticks(), foreign)
 
     def _is_own(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
         ancestor: ProcessTicks | None = process

@@ -82,6 +82,11 @@ class NginxOrigin:
         argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]
         self.lab.spawn("server", argv, task_role="origin")
 
+    def greet(self) -> "Greeting":
+        """Ask once as the lab's client, and look at one answer. Raises ``OSError``."""
+        address, _, label = ask_in(self.lab, "/whoami").body.partition(" ")
+        return Greeting(address, label, ask_in(self.lab, "/").total_bytes)
+
     def requests(self) -> int:
         """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
         self._own_requests += 1
@@ -122,6 +127,15 @@ def _get_over_unix(path: Path) -> str:
         raise OriginError(f"nginx does not tell its status: {error}") from error
     finally:
         connection.close()
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What asking once through the datapath showed: whom the origin saw, which lab's it is, one answer's length."""
+
+    client_address: str
+    label: str
+    answer_bytes: int
 
 
 @dataclass(frozen=True)

@@ -7,40 +7,27 @@ with its reason; the others are measured all the same. Whatever goes wrong with 
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 
 from domain.campaign import datapath_of
-from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, Phase
-from domain.sample import StageHistogram, TrialTags, campaign_event_point, host_cpu_point, traffic_point
-from domain.trial import (
-    BlockResult,
-    Counters,
-    CpuTime,
-    ProbeReading,
-    Reason,
-    SliceResult,
-    TrialResult,
-)
+from domain.sample import StageHistogram, TrialTags, campaign_event_point
+from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
 from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
 from workers.lab import LabSpec
+from workers.measuring import Cancelled as Cancelled
+from workers.measuring import Measuring
 from workers.origin import OriginError
 from workers.station import Host, Station
 from workers.validity import judge, prove
-from workers.workloads.base import GeneratorPlan, TrafficResult
+from workers.workloads.base import Schedule
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
 BASELINE_LOOKS = 4  # … again if others were busy just then
 MAX_FOREIGN_IDLE_SHARE = 0.05
-DRAIN_S = 0.02  # after a slice: what is still on its way belongs to it …
-DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
 MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
-
-
-class Cancelled(Exception):
-    """The block shall end now, without a result."""
 
 
 class BlockRunner:
@@ -60,7 +47,7 @@ class BlockRunner:
         self.job, self.host = job, host
         self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
         self._workload = host.workloads[job.block.workload]
-        self._generator = host.generators[self._plan(1.0).generator]
+        self._generator = host.generators[self._workload.plan(job.block.load).generator]
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -71,9 +58,8 @@ class BlockRunner:
             stations = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
             self._compare_offloads(stations)
             self._cpu.own_netns = {inode for s in stations for inode in s.lab.view().netns.values()}
-            self._warm_up(stations)
             idle = self._idle_baseline(stations)
-            self._run_slices(stations)
+            self._run_traffic(stations)
             self._tell(Phase.FINISH)
             trials = tuple(self._conclude(station, idle) for station in stations)
         return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
@@ -82,9 +68,6 @@ class BlockRunner:
         if self._stop():
             raise Cancelled
         self._progress(phase, label, done)
-
-    def _plan(self, duration_s: float) -> GeneratorPlan:
-        return self._workload.plan(self.job.block.load, duration_s)
 
     # --- set-up ---------------------------------------------------------------------------------------------
 
@@ -100,14 +83,18 @@ class BlockRunner:
             workload=job.block.workload,
             level=job.block.level,
         )
-        station = Station(label=label, lab=lab, origin=self.host.origin(lab), tags=tags)
+        station = Station(label=label, lab=lab, origin=self.host.origin(self._workload, lab), tags=tags)
+        datapath = self.host.datapaths[datapath_of(label)]
+        if self._workload.protocol not in datapath.protocols:
+            carried = ", ".join(sorted(datapath.protocols))
+            station.fail(DatapathError(f"{datapath.name} carries {carried}, not {self._workload.protocol}"))
+            return station
         station.origin.start()
         try:
-            station.attachment = stack.enter_context(self.host.datapaths[datapath_of(label)].attached(lab))
+            station.attachment = stack.enter_context(datapath.attached(lab))
             self._preflight(station)
         except (DatapathError, OriginError, OSError) as error:
-            station.attachment = None
-            station.evidence.against(Reason.DATAPATH_FAILED, f"{type(error).__name__}: {error}")
+            station.fail(error)
         return station
 
     def _preflight(self, station: Station) -> None:
@@ -116,19 +103,19 @@ class BlockRunner:
         lab = station.lab
         while True:
             try:
-                who = self.host.ask(lab, "/whoami")
+                greeting = station.origin.greet()
                 break
             except OSError:
                 if self._clock() > deadline:
                     raise
                 self._tell(Phase.PREPARE, station.label)
                 self._sleep(0.01)
-        address, _, label = who.body.partition(" ")
-        if address != lab.client_address:
-            station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, f"the origin saw {address}, not {lab.client_address}")
-        elif label != station.label:
-            station.evidence.against(Reason.BYPASSED, f"the origin of {label!r} answered")
-        station.answer_bytes = self.host.ask(lab, self._plan(1.0).path).total_bytes
+        if greeting.client_address != lab.client_address:
+            detail = f"the origin saw {greeting.client_address}, not {lab.client_address}"
+            station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, detail)
+        elif greeting.label != station.label:
+            station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")
+        station.answer_bytes = greeting.answer_bytes
 
     def _compare_offloads(self, stations: list[Station]) -> None:
         for station in stations:
@@ -136,14 +123,6 @@ class BlockRunner:
             station.evidence.expected_offloads = dict(stations[0].lab.offloads)
 
     # --- traffic --------------------------------------------------------------------------------------------
-
-    def _warm_up(self, stations: list[Station]) -> None:
-        if not self.job.warm_up_s:
-            return
-        for station in filter(lambda s: s.usable, stations):
-            self._tell(Phase.WARM_UP, station.label)
-            self._traffic(station, self.job.warm_up_s)
-        self._sleep(DRAIN_S)
 
     def _idle_baseline(self, stations: list[Station]) -> float:
         """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
@@ -162,33 +141,28 @@ class BlockRunner:
                 station.evidence.against(Reason.INTERFERENCE, detail)
         return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
 
-    def _run_slices(self, stations: list[Station]) -> None:
+    def _run_traffic(self, stations: list[Station]) -> None:
+        """All counted slices in one run of the generator, then one run per watched slice: probes watch one lab."""
+        job, block = self.job, self.job.block
+        self._event("block", f"{block.workload} {block.level}, block {block.index}")
+        measuring = Measuring(
+            workload=self._workload,
+            generator=self._generator,
+            load=block.load,
+            telemetry=self.host.telemetry,
+            meter=self._cpu,
+            progress=self._tell,
+            stop=self._stop,
+            sleep=self._sleep,
+            began_s=self._began,
+        )
+        counted = len(block.order) - block.probed
+        measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s), probed=False)
         by_label = {station.label: station for station in stations}
-        self._event("block", f"{self.job.block.workload} {self.job.block.level}, block {self.job.block.index}")
-        for done, label in enumerate(self.job.block.order):
-            self._tell(Phase.SLICES, label, done)
+        for label in block.order[counted:]:
             if by_label[label].usable:
-                self._slice(by_label[label], probed=done >= len(self.job.block.order) - self.job.block.probed)
-
-    def _slice(self, station: Station, *, probed: bool) -> None:
-        evidence = station.evidence
-        try:
-            counters, answered = self._counters(station), station.origin.requests()
-            with self._watching(station) if probed else nullcontext():
-                started, before = self._clock(), self._cpu.snapshot()
-                result = self._traffic(station, self.job.slice_s)
-                cpu = self._cpu.snapshot().since(before)
-            self._account(station, result, started, cpu, probed=probed)
-            evidence.counters = evidence.counters.plus(self._drained(station).minus(counters))
-            evidence.origin_requests += station.origin.requests() - answered
-            if result.failure:
-                station.attachment = None  # the trial is lost already: further slices would only take time
-        except DatapathError as error:
-            evidence.against(Reason.DATAPATH_FAILED, str(error))
-            station.attachment = None
-        except OriginError as error:
-            evidence.against(Reason.DATAPATH_FAILED, f"the origin failed: {error}")
-            station.attachment = None
+                with self._watching(by_label[label]):
+                    measuring.run([by_label[label]], Schedule((label,), job.slice_s), probed=True)
 
     @contextmanager
     def _watching(self, station: Station) -> Iterator[None]:
@@ -200,80 +174,6 @@ class BlockRunner:
             seen = station.evidence.stages
             for stage, histogram in self.host.probing.end_slice().items():
                 seen[stage] = seen.get(stage, StageHistogram()).plus(histogram)
-
-    def _traffic(self, station: Station, duration_s: float) -> TrafficResult:
-        lab = station.lab
-        result = self._generator.run(
-            self._plan(duration_s), netns=lab.client_ns, host=lab.server_address, port=lab.origin_port, stop=self._stop
-        )
-        if self._stop():
-            raise Cancelled
-        return result
-
-    def _account(
-        self,
-        station: Station,
-        result: TrafficResult,
-        started: float,
-        cpu: CpuTime,
-        *,
-        probed: bool,
-    ) -> None:
-        evidence = station.evidence
-        if result.failure:
-            evidence.against(Reason.GENERATOR_FAILED, result.failure)
-        for problem in self._workload.check(result, station.answer_bytes) if not result.failure else ():
-            evidence.body_problems += (problem,)
-        evidence.slices.append(
-            SliceResult(
-                started_s=started - self._began,
-                duration_s=result.duration_s,
-                requests=result.requests,
-                connections=result.connections,
-                bytes_received=result.bytes_received,
-                errors=result.errors,
-                probed=probed,
-            )
-        )
-        evidence.busiest_thread_share = max(evidence.busiest_thread_share, result.busiest_thread_share)
-        if not probed:
-            evidence.cpu = evidence.cpu.plus(cpu)
-            station.latency += [result.latency] if result.latency else []
-            station.service_time += [result.service_time] if result.service_time else []
-        self._publish(station, result, cpu)
-
-    def _counters(self, station: Station) -> Counters:
-        if station.attachment is None:
-            raise DatapathError("the datapath is not attached")
-        return station.attachment.counters()
-
-    def _drained(self, station: Station) -> Counters:
-        """The counters once they stand still: a proxy counts some things only as its connections close."""
-        counters = self._counters(station)
-        for _ in range(DRAIN_LOOKS):
-            self._sleep(DRAIN_S)
-            earlier, counters = counters, self._counters(station)
-            if counters == earlier:
-                break
-        return counters
-
-    # --- telemetry ------------------------------------------------------------------------------------------
-
-    def _publish(self, station: Station, result: TrafficResult, cpu: CpuTime) -> None:
-        now_ns = time.time_ns()
-        times = result.latency or result.service_time
-        p50, p99 = (times.percentile_ns(50), times.percentile_ns(99)) if times else (None, None)
-        self.host.telemetry.put(
-            traffic_point(
-                station.tags,
-                requests_per_s=result.requests / result.duration_s if result.duration_s else 0.0,
-                errors=sum(result.errors.values()),
-                p50_us=None if p50 is None else p50 / 1e3,
-                p99_us=None if p99 is None else p99 / 1e3,
-                time_ns=now_ns,
-            )
-        )
-        self.host.telemetry.put(host_cpu_point(station.tags, cpu, now_ns))
 
     def _event(self, title: str, text: str) -> None:
         self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
@@ -295,8 +195,9 @@ class BlockRunner:
             errors=evidence.errors,
             cpu=evidence.cpu,
             idle_cpu_s_per_s=idle_cpu_s_per_s,
-            latency=LatencyHistogram.merged(station.latency) if station.latency else None,
-            service_time=LatencyHistogram.merged(station.service_time) if station.service_time else None,
+            latency=station.timings.get("latency"),
+            service_time=station.timings.get("service_time"),
+            timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
             proof=proof,
             validity=judge(evidence, proof),
             probes=tuple(_reading(stage, histogram) for stage, histogram in evidence.stages.items()),

@@ -7,20 +7,25 @@ from typing import Protocol
 
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, StageHistogram, TrialTags
+from domain.trial import Counters, Reason
 from probes.base import LabView
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab, LabSpec, built
-from workers.origin import Answer, NginxOrigin, ask_in
+from workers.origin import Greeting, NginxOrigin
 from workers.ownership import Ledger
+from workers.traffic.origin import TrafficOrigin
 from workers.validity import Evidence
-from workers.workloads.base import Generator, Workload
+from workers.workloads.base import Generator, Target, Workload
 
 
 class Origin(Protocol):
-    """What the runner needs of workers.origin.NginxOrigin."""
+    """What the runner needs of workers.origin.NginxOrigin and workers.traffic.origin.TrafficOrigin."""
 
     def start(self) -> None:
         """Begin to answer in the lab's server namespace."""
+
+    def greet(self) -> Greeting:
+        """Ask once through the datapath, as the lab's client. Raises ``OSError``, or ``OriginError``."""
 
     def requests(self) -> int:
         """Requests answered since it started. Raises ``OriginError``."""
@@ -57,13 +62,34 @@ class Station:
     evidence: Evidence = field(default_factory=Evidence)
     attachment: Attachment | None = None
     answer_bytes: int = 0
-    latency: list[LatencyHistogram] = field(default_factory=list)
-    service_time: list[LatencyHistogram] = field(default_factory=list)
+    timings: dict[str, LatencyHistogram] = field(default_factory=dict)
 
     @property
     def usable(self) -> bool:
         """False once something happened after which traffic would measure nothing."""
         return self.attachment is not None
+
+    def counters(self) -> Counters:
+        """The datapath's. Raises ``DatapathError``."""
+        if self.attachment is None:
+            raise DatapathError("the datapath is not attached")
+        return self.attachment.counters()
+
+    def fail(self, error: Exception) -> None:
+        """The datapath, or its origin, is no longer what it should be: no more traffic."""
+        self.attachment = None
+        self.evidence.against(Reason.DATAPATH_FAILED, f"{type(error).__name__}: {error}")
+
+    @property
+    def target(self) -> Target:
+        """The lab as a generator sees it."""
+        lab = self.lab
+        return Target(label=self.label, netns=lab.client_ns, address=lab.server_address, port=lab.origin_port)
+
+
+def origin_of(workload: Workload, lab: Lab) -> Origin:
+    """The origin that a workload asks, in a lab."""
+    return NginxOrigin(lab) if workload.origin == "nginx" else TrafficOrigin(lab, workload.service)
 
 
 @dataclass
@@ -78,5 +104,4 @@ class Host:
     probing: Probing
     telemetry: Telemetry
     build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
-    origin: Callable[[Lab], Origin] = NginxOrigin
-    ask: Callable[[Lab, str], Answer] = ask_in
+    origin: Callable[[Workload, Lab], Origin] = origin_of

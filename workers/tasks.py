@@ -24,6 +24,7 @@ from workers.execution import execute
 from workers.ownership import LEDGER_DIR, Ledger, sweep
 from workers.runner import BlockRunner
 from workers.station import Host
+from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.workloads.base import Workload
 
@@ -65,7 +66,7 @@ class Worker:
             ledger=self.ledger,
             datapaths=discover(workers.datapaths, Datapath),
             workloads=discover(workers.workloads, Workload),
-            generators={Wrk.name: Wrk()},
+            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk())},
             probing=self.session,
             telemetry=self.stream,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from domain.histogram import LatencyHistogram
 from domain.sample import StageHistogram
 from domain.trial import Counters, CpuTime, Finding, Proof, Reason, SliceResult, Validity
 
@@ -14,15 +15,28 @@ MAX_STEAL_SHARE = 0.05
 MAX_FOREIGN_SHARE = 0.10
 MAX_PROBE_LOSS = 0.05
 MAX_THREAD_SHARE = 0.95  # of a CPU, by a generator thread: beyond it the generator is the bottleneck
+MAX_STUCK_SHARE = 0.1  # of the connections: where more wait in vain, a figure is of a path that was not there
+MAX_UNSENT_SHARE = 0.001  # of an open loop's requests: more, and the offered load was another one
+# Of an open loop: so much of the latency's p99 may be the generator's own lateness at its p99, which is part of it, as
+# latency counts from the intended send. Below the floor it is nobody's bottleneck, whatever the share.
+MAX_LAG_SHARE = 0.5
+MIN_LAG_NS = 1_000_000
 
 _Against = Callable[[Reason, str], None]
 
 
 @dataclass
 class Evidence:
-    """Everything gathered about one trial, slice by slice."""
+    """Everything gathered about one trial. What was generated is of all slices, the warm-up's included."""
 
     slices: list[SliceResult] = field(default_factory=list)
+    generated_requests: int = 0
+    generated_bytes: int = 0  # received
+    connections: int = 0  # opened
+    errors: dict[str, int] = field(default_factory=dict)  # by cause
+    unsent: int = 0  # requests that were due and never left
+    schedule_lag_p99_ns: int | None = None
+    latency_p99_ns: int | None = None
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
     origin_requests: int = 0
     cpu: CpuTime = field(default_factory=CpuTime)
@@ -48,32 +62,26 @@ class Evidence:
         """Completed requests of all slices."""
         return sum(s.requests for s in self.slices)
 
-    @property
-    def errors(self) -> dict[str, int]:
-        """Errors by cause, over all slices."""
-        total: dict[str, int] = {}
-        for one in self.slices:
-            for cause, count in one.errors.items():
-                total[cause] = total.get(cause, 0) + count
-        return total
+    def note_times(self, timings: Mapping[str, LatencyHistogram]) -> None:
+        """What of the trial's histograms speaks for or against the generator."""
+        if (lag := timings.get("schedule_lag")) and (latency := timings.get("latency")):
+            self.schedule_lag_p99_ns, self.latency_p99_ns = lag.percentile_ns(99), latency.percentile_ns(99)
 
 
 def prove(evidence: Evidence) -> Proof:
     """Set the datapath's counters against the generator's."""
-    connections = sum(s.connections for s in evidence.slices)
-    received = sum(s.bytes_received for s in evidence.slices)
     counters = evidence.counters
     claims = (
-        (counters.packets, evidence.requests),  # a request is at least one packet, and never shares one here
-        (counters.bytes, received),
-        (counters.connections, connections),
+        (counters.packets, evidence.generated_requests),  # a request is at least one packet, and never shares one here
+        (counters.bytes, evidence.generated_bytes),
+        (counters.connections, evidence.connections),
     )
     shares = [seen / claimed for seen, claimed in claims if seen is not None and claimed]
     return Proof(
         counters=counters,
-        requests=evidence.requests,
-        connections=connections,
-        bytes_received=received,
+        requests=evidence.generated_requests,
+        connections=evidence.connections,
+        bytes_received=evidence.generated_bytes,
         origin_requests=evidence.origin_requests,
         accounted=min(shares, default=0.0),
     )
@@ -93,20 +101,20 @@ def judge(evidence: Evidence, proof: Proof) -> Validity:
 
 
 def _judge_path(evidence: Evidence, proof: Proof, against: _Against) -> None:
-    counters = evidence.counters
-    if evidence.requests and proof.accounted < MIN_ACCOUNTED:
+    counters, requests = evidence.counters, evidence.generated_requests
+    if requests and proof.accounted < MIN_ACCOUNTED:
         against(
             Reason.BYPASSED,
             f"the datapath's counters show {proof.accounted:.1%} of {proof.requests} requests "
             f"(packets {counters.packets}, bytes {counters.bytes}, connections {counters.connections})",
         )
-    if evidence.requests and not (
-        evidence.origin_requests / evidence.requests >= MIN_ACCOUNTED
-        and evidence.origin_requests <= MAX_ACCOUNTED_BY_ORIGIN * evidence.requests + proof.connections
+    if requests and not (
+        evidence.origin_requests / requests >= MIN_ACCOUNTED
+        and evidence.origin_requests <= MAX_ACCOUNTED_BY_ORIGIN * requests + proof.connections
     ):
         against(
             Reason.BYPASSED,
-            f"this lab's origin answered {evidence.origin_requests} of the generator's {evidence.requests} requests",
+            f"this lab's origin answered {evidence.origin_requests} of the generator's {requests} requests",
         )
     if counters.leaked_packets:
         against(Reason.LEAKED, f"{counters.leaked_packets} packets on the path that the datapath replaces")
@@ -126,10 +134,21 @@ def _judge_traffic(evidence: Evidence, against: _Against) -> None:
         against(Reason.NO_REQUESTS, "the generator completed no request")
     if total > MAX_ERROR_SHARE * (evidence.requests + total):
         against(Reason.ERRORS, f"{total} errors beside {evidence.requests} requests: {errors}")
+    # Where a path breaks in a closed loop the errors are few: each connection asks once, and waits until it times out.
+    stuck = errors.get("timeout", 0) + errors.get("unanswered", 0)
+    standing = max((s.connections for s in evidence.slices), default=0)
+    if stuck > MAX_STUCK_SHARE * standing:
+        against(Reason.ERRORS, f"{stuck} requests on {standing} connections got no answer in time")
     for problem in evidence.body_problems:
         against(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
         against(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
+    if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
+        against(Reason.GENERATOR_SATURATED, f"{evidence.unsent} requests were due and never left")
+    lag, latency = evidence.schedule_lag_p99_ns, evidence.latency_p99_ns
+    if lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency):
+        detail = f"the generator was late by {lag / 1e6:.2f} ms at p99, where latency is {latency / 1e6:.2f} ms"
+        against(Reason.GENERATOR_SATURATED, detail)
 
 
 def _judge_host(evidence: Evidence, against: _Against) -> None:

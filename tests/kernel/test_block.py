@@ -3,7 +3,8 @@
 A trial whose datapath breaks on the way must never become a number.
 """
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +26,14 @@ from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 from workers.runner import BlockRunner, lab_tag
 from workers.station import Host
+from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import GeneratorPlan, TrafficResult, Workload
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 WEATHER = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
-SLICE_S = 0.3
+SLICE_S = 0.2
 
 
 class NoProbes:
@@ -58,27 +60,40 @@ class Points:
 
 @dataclass
 class Saboteur:
-    """wrk, and before its ``at``-th slice in a lab (warm-up not counted) something breaks there."""
+    """The own generator; something breaks in a lab before the traffic (``at`` 1), or while it runs (``at`` 2)."""
 
     labs: dict[str, Lab]
     breaks: dict[str, Callable[[Lab], object]]
     at: int
-    slices: dict[str, int] = field(default_factory=dict)
-    name: str = "wrk"
+    name: str = "showdown-traffic"
 
-    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool],
+        tell: Callable[[Interval], None],
+    ) -> Mapping[str, TargetTraffic]:
         """See Generator."""
-        label = next(lab.label for lab in self.labs.values() if lab.client_ns == netns)
-        self.slices[label] = self.slices.get(label, 0) + 1
-        if self.slices[label] == self.at and label in self.breaks:
-            self.breaks[label](self.labs[label])
-        return Wrk().run(plan, netns=netns, host=host, port=port, stop=stop)
+        delay_s = 0 if self.at == 1 else 0.4 * schedule.slice_s * len(schedule.order)
+        timers = [threading.Timer(delay_s, fault, [self.labs[label]]) for label, fault in self.breaks.items()]
+        for timer in timers:
+            timer.start()
+            if self.at == 1:
+                timer.join()
+        try:
+            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
+        finally:
+            for timer in timers:
+                timer.join()
 
 
 def measure(
     directory: Path, labels: tuple[str, ...], breaks: dict[str, Callable[[Lab], object]] | None = None, *, at: int = 2
 ) -> dict[str, TrialResult]:
-    """Run a block of two slices per datapath; break what is to be broken before slice ``at``."""
+    """Run a block of four slices per datapath; break what is to be broken."""
     labs: dict[str, Lab] = {}
 
     inodes: set[int] = set()
@@ -91,7 +106,7 @@ def measure(
             yield lab
 
     block = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=8), datapaths=labels,
-                  order=labels + labels[::-1], host="test")  # fmt: skip
+                  order=(labels + labels[::-1]) * 2, host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
     host = Host(
@@ -99,7 +114,7 @@ def measure(
         ledger=Ledger(directory / "ledger"),
         datapaths=discover(workers.datapaths, Datapath),
         workloads=discover(workers.workloads, Workload),
-        generators={"wrk": Saboteur(labs, breaks or {}, at)},
+        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at), "wrk": Wrk()},
         probing=NoProbes(),
         telemetry=Points(),
         build_lab=build,

@@ -39,7 +39,10 @@ def test_a_result_of_version_1_loads_forever() -> None:
 
 def test_nothing_of_it_is_lost_when_it_is_written_again() -> None:
     result = TrialResult.model_validate_json(DATA.read_text())
-    assert json.loads(result.model_dump_json()) == json.loads(DATA.read_text())
+    written = json.loads(result.model_dump_json())
+    assert written.pop("timings") == {}  # came later, with a default
+    assert [one.pop("bytes_sent") for one in written["slices"]] == [0, 0]
+    assert written == json.loads(DATA.read_text())
 
 
 def test_an_unknown_version_or_field_is_refused() -> None:

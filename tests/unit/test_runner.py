@@ -1,27 +1,28 @@
 """The runner with fakes: order, warm-up, evidence, and that no failure becomes a number."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from domain.campaign import ClosedLoad
+from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.sample import Point, StageHistogram, TrialTags
-from domain.trial import Block, Counters, Reason, TrialResult
+from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
 from probes.base import LabView
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import LabSpec
-from workers.origin import Answer
+from workers.origin import Greeting
 from workers.runner import BlockRunner, Cancelled
 from workers.station import Host
-from workers.traffic.wrk import parse
-from workers.workloads.base import GeneratorPlan, TrafficResult
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 from workers.workloads.http_keepalive import HttpKeepalive
+from workers.workloads.udp_rr import UdpRr
 
 ANSWER_BYTES = 150
 
@@ -53,6 +54,13 @@ class FakeOrigin:
 
     def start(self) -> None:
         self.lab.world.log.append(f"origin {self.lab.label}")
+
+    def greet(self) -> Greeting:
+        faults, lab = self.lab.world.faults, self.lab
+        if faults.get(("ask", lab.label)):
+            raise ConnectionError("no answer")
+        address, _, label = faults.get(("whoami", lab.label), f"{lab.client_address} {lab.label}").partition(" ")
+        return Greeting(address, label, ANSWER_BYTES)
 
     def requests(self) -> int:
         return self.lab.world.requests.get(self.lab.label, 0)
@@ -89,21 +97,43 @@ class FakeDatapath(Datapath):
 
 
 class FakeGenerator:
-    name = "wrk"
+    """A thousand requests per slice, warm-up or not, half of the host's CPU busy meanwhile."""
+
+    name = "showdown-traffic"
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
-        self.world.log.append(f"traffic {netns} {plan.duration_s}")
-        told = self.world.faults.get(("generator", netns))
-        if told is not None:
-            return told
-        self.world.requests[netns] = self.world.requests.get(netns, 0) + 1000
-        return parse(
-            'SHOWDOWN {"duration_us":1000000,"requests":1000,"bytes":150000,"errors":{},"latency":[[100,1000]]}',
-            connections=4,
-        )
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool],
+        tell: Callable[[Interval], None],
+    ) -> dict[str, TargetTraffic]:
+        results = {target.label: TargetTraffic() for target in targets}
+        told = {label: self.world.faults.get(("generator", label)) for label in results}
+        warm_up = tuple(results) if schedule.warm_up_s else ()
+        for index, label in enumerate(warm_up + schedule.order):
+            warming = index < len(warm_up)
+            self.world.log.append(f"traffic {label} {schedule.warm_up_s if warming else schedule.slice_s}")
+            if told[label] is None:
+                self.world.requests[label] = self.world.requests.get(label, 0) + 1000
+                results[label] = self._plus(results[label], warming)
+            if not warming:
+                tell(Interval(label, index + 1 - len(warm_up), 1, 1000.0, 0, 10, 20, None))
+        return {label: told[label] or result for label, result in results.items()}
+
+    def _plus(self, total: TargetTraffic, warm_up: bool) -> TargetTraffic:
+        steal = self.world.faults.get("steal_ticks", 0) / 100
+        cpu = CpuTime(wall_s=1, cpus=2, user_s=0.5, system_s=0.3, softirq_s=0.2, steal_s=steal, idle_s=1.0 - steal)
+        one = SliceTraffic(1.0, 1.0, 1000, 150_000, cpu=cpu, warm_up=warm_up)
+        known = total.timings.get("service_time")
+        times = LatencyHistogram.of({100_000: 1000 + (known.count if known else 0)})
+        timings = total.timings if warm_up else {"service_time": times}
+        return replace(total, slices=(*total.slices, one), connections=4, timings=timings)
 
 
 @dataclass
@@ -146,14 +176,18 @@ def world() -> World:
     return World()
 
 
-def job(order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"), probed: int = 0) -> BlockJob:
-    block = Block(index=3, workload="http_keepalive", level="low", load=ClosedLoad(connections=4),
+def job(
+    order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"), probed: int = 0, workload: str = "http_keepalive"
+) -> BlockJob:
+    block = Block(index=3, workload=workload, level="low", load=ClosedLoad(connections=4),
                   datapaths=("fake", "fake#2"), order=order, probed=probed, host="h1")  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
 
-def run(world: World, plan: dict[str, Any] | None = None, **how: Any) -> dict[str, TrialResult]:
+def run(
+    world: World, plan: dict[str, Any] | None = None, telemetry: "FakeTelemetry | None" = None, **how: Any
+) -> dict[str, TrialResult]:
     @contextmanager
     def build(spec: LabSpec, ledger: object) -> Iterator[Any]:
         world.labs_standing += 1
@@ -163,23 +197,16 @@ def run(world: World, plan: dict[str, Any] | None = None, **how: Any) -> dict[st
         finally:
             world.labs_standing -= 1
 
-    def ask(lab: Any, path: str) -> Answer:
-        if world.faults.get(("ask", lab.label)):
-            raise ConnectionError("no answer")
-        seen = world.faults.get(("whoami", lab.label), f"{lab.client_address} {lab.label}")
-        return Answer(status=200, body=seen if path == "/whoami" else "x", total_bytes=ANSWER_BYTES)
-
     host = Host(
         name="h1",
         ledger=None,  # type: ignore[arg-type]
         datapaths={"fake": FakeDatapath()},
-        workloads={"http_keepalive": HttpKeepalive()},
-        generators={"wrk": FakeGenerator(world)},
+        workloads={"http_keepalive": HttpKeepalive(), "udp_rr": UdpRr()},
+        generators={"showdown-traffic": FakeGenerator(world)},
         probing=FakeProbing(world),
-        telemetry=FakeTelemetry(),
+        telemetry=telemetry or FakeTelemetry(),
         build_lab=build,
-        origin=FakeOrigin,
-        ask=ask,
+        origin=lambda workload, lab: FakeOrigin(lab),
     )
     # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
     ticks = iter(range(1_000_000))
@@ -212,6 +239,7 @@ def test_slices_run_in_the_planned_order_after_warm_up(world: World) -> None:
         assert trial.requests_per_s == pytest.approx(1000)
         assert trial.proof is not None
         assert trial.proof.accounted == pytest.approx(1)
+        assert trial.proof.requests == 3000  # … but proven
         assert trial.service_time is not None
         assert trial.service_time.count == 2000
         assert trial.latency is None
@@ -228,8 +256,24 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
         assert trial.service_time is not None
         assert trial.service_time.count == 1000
         assert trial.proof is not None
-        assert trial.proof.requests == 2000
+        assert trial.proof.requests == 3000
         assert trial.probes[0].sum_ns == 5
+
+
+def test_points_are_told_while_the_generator_runs(world: World) -> None:
+    told = FakeTelemetry()
+    done: list[tuple[Phase, str, int]] = []
+    run(world, plan={"order": ("fake", "fake#2"), "probed": 0}, telemetry=told, progress=lambda *at: done.append(at))
+    traffic = [point for point in told.points if point.measurement == "traffic"]
+    assert [(point.tags["datapath"], point.fields["p99_us"]) for point in traffic] == [("fake", 0.02), ("fake#2", 0.02)]
+    assert [at for at in done if at[0] == Phase.SLICES] == [(Phase.SLICES, "fake", 1), (Phase.SLICES, "fake#2", 2)]
+
+
+def test_a_datapath_that_cannot_carry_the_workload_gives_no_number(world: World) -> None:
+    trials = run(world, plan={"workload": "udp_rr"})
+    assert reasons(trials) == {label: {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS} for label in ("fake", "fake#2")}
+    assert "fake carries tcp, not udp" in trials["fake"].validity.findings[0].detail
+    assert not [line for line in world.log if line.startswith("traffic")]
 
 
 def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None:
@@ -249,9 +293,11 @@ def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None
         (("whoami", "fake"), "203.0.113.9 fake", Reason.WRONG_CLIENT_ADDRESS),
         (("whoami", "fake"), "198.18.0.2 fake#2", Reason.BYPASSED),
         (("wrong", "fake"), ["203.0.113.9"], Reason.WRONG_CLIENT_ADDRESS),
-        (("generator", "fake"), TrafficResult(failure="wrk exited with 1"), Reason.GENERATOR_FAILED),
-        (("generator", "fake"), TrafficResult(duration_s=1), Reason.NO_REQUESTS),
-        (("generator", "fake"), TrafficResult(duration_s=1, requests=10, bytes_received=5), Reason.CORRUPT),
+        (("generator", "fake"), TargetTraffic(failure="wrk exited with 1"), Reason.GENERATOR_FAILED),
+        (("generator", "fake"), TargetTraffic(), Reason.NO_REQUESTS),
+        (("generator", "fake"), TargetTraffic(errors={"corrupt": 1}), Reason.CORRUPT),
+        (("generator", "fake"), TargetTraffic(unsent=1), Reason.GENERATOR_SATURATED),
+        (("generator", "fake"), TargetTraffic(limit="no source port left"), Reason.GENERATOR_SATURATED),
         (("offloads", "fake#2"), {"gro": False}, Reason.OFFLOAD_MISMATCH),
     ],
 )

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from domain.campaign import OpenLoad
 from workers.traffic.wrk import Wrk, parse, uncorrected
-from workers.workloads.base import GeneratorPlan
-from workers.workloads.http_keepalive import HttpKeepalive
+from workers.workloads.base import GeneratorPlan, Schedule, Target
+from workers.workloads.http_keepalive_wrk import HttpKeepaliveWrk
 
 GOOD = (
     "Running 1s test @ http://127.0.0.1/\n  2 threads and 8 connections\n"
@@ -19,10 +19,9 @@ GOOD = (
 def test_a_result() -> None:
     result = parse(GOOD, connections=4)
     assert (result.requests, result.bytes_received, result.connections, result.errors) == (3, 450, 4, {"read": 1})
-    assert result.latency is None  # a closed loop has no latency under load
-    assert result.service_time is not None
-    assert result.service_time.count == 3
-    assert result.service_time.percentile_ns(50) == pytest.approx(100_000, rel=2e-3)
+    assert set(result.timings) == {"service_time"}  # a closed loop has no latency under load
+    assert result.timings["service_time"].count == 3
+    assert result.timings["service_time"].percentile_ns(50) == pytest.approx(100_000, rel=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -37,16 +36,17 @@ def test_garbage_is_a_failed_generator(output: str) -> None:
 
 
 def test_an_open_loop_is_refused() -> None:
-    plan = GeneratorPlan(generator="wrk", path="/", load=OpenLoad(rate_per_s=10), duration_s=1)
-    assert "closed loops only" in Wrk().run(plan, netns="none", host="127.0.0.1", port=1).failure
+    plan = GeneratorPlan(generator="wrk", path="/", load=OpenLoad(rate_per_s=10), connections=1)
+    target = Target(label="direct", netns="none", address="127.0.0.1", port=1)
+    assert "closed loops only" in Wrk().run(plan, [target], Schedule(("direct",), 1))["direct"].failure
     with pytest.raises(ValueError, match="closed loads only"):
-        HttpKeepalive().plan(OpenLoad(rate_per_s=10), 1)
+        HttpKeepaliveWrk().plan(OpenLoad(rate_per_s=10))
 
 
 def test_answers_of_another_length_are_noticed() -> None:
     result = parse(GOOD.replace('"read":1', '"read":0'), connections=8)
-    assert HttpKeepalive().check(result, answer_bytes=150) == []
-    assert HttpKeepalive().check(result, answer_bytes=100) != []
+    assert HttpKeepaliveWrk().check(result, answer_bytes=150) == []
+    assert HttpKeepaliveWrk().check(result, answer_bytes=100) != []
 
 
 def corrected(counts: dict[int, int], expected: int) -> dict[int, int]:
@@ -67,5 +67,5 @@ def test_what_wrk_made_up_is_taken_away_exactly(counts: dict[int, int], expected
 
 def test_service_times_that_cannot_be_told_apart_are_left_out() -> None:
     result = parse(GOOD.replace('"requests":3', '"requests":4'), connections=8)
-    assert result.service_time is None
+    assert result.timings == {}
     assert not result.failure

@@ -30,6 +30,8 @@ class Datapath(ABC):
     name: ClassVar[str]
     function: ClassVar[str]
     summary: ClassVar[str]
+    protocols: ClassVar[frozenset[str]] = frozenset({"tcp"})
+    """What it carries: ``tcp``, ``udp``. Other packets take the path that it replaces, which is closed."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:

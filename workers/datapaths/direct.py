@@ -18,6 +18,7 @@ class Direct(Datapath):
     name = "direct"
     function = "forward"
     summary = "Routed by the kernel, no interception: the limit."
+    protocols = frozenset({"tcp", "udp"})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -11,14 +11,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from domain.campaign import ClosedLoad
 from domain.histogram import LatencyHistogram
 from workers import netns as namespaces
-from workers.workloads.base import GeneratorPlan, TrafficResult
+from workers.cpu import host_ticks
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _POLL_S = 0.05
@@ -26,47 +28,110 @@ _GRACE_S = 2.0  # wrk looks every 100 ms whether it shall stop; much later it ha
 
 
 class Wrk:
-    """wrk with one thread per CPU."""
+    """wrk with one thread per CPU, one run of it per slice."""
 
     name = "wrk"
 
     def run(
-        self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool] = lambda: False
-    ) -> TrafficResult:
-        """Run wrk for ``plan.duration_s`` seconds; a failure is in the result."""
-        if not isinstance(plan.load, ClosedLoad):
-            return TrafficResult(failure=f"wrk makes closed loops only, not {plan.load}")
-        seconds = math.ceil(plan.duration_s)
-        threads = max(1, min(len(os.sched_getaffinity(0)), plan.load.connections))
-        argv = ["wrk", f"-t{threads}", f"-c{plan.load.connections}", f"-d{seconds}s", "--timeout", "2s",
-                "-s", str(_SCRIPT), f"http://{host}:{port}{plan.path}"]  # fmt: skip
-        before = _children_cpu_s()
-        started = time.monotonic()
-        failure, output = _run(argv, netns, started + plan.duration_s, stop)
-        if failure:
-            return TrafficResult(failure=failure)
-        share = (_children_cpu_s() - before) / (threads * max(time.monotonic() - started, 1e-9))
-        return parse(output, connections=plan.load.connections, busiest_thread_share=share)
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        tell: Callable[[Interval], None] = lambda _: None,
+    ) -> dict[str, TargetTraffic]:
+        """See the contract. A target on which wrk failed gets no further slice."""
+        by_label = {target.label: target for target in targets}
+        results = {target.label: TargetTraffic() for target in targets}
+        warm_up = tuple(by_label) if schedule.warm_up_s else ()
+        for index, label in enumerate(warm_up + schedule.order):
+            if results[label].failure:
+                continue
+            warming = index < len(warm_up)
+            seconds = schedule.warm_up_s if warming else schedule.slice_s
+            one = _slice(plan, by_label[label], seconds, stop, warm_up=warming)
+            results[label] = _plus(results[label], one, warm_up=warming)
+            if stop():
+                return {name: replace(result, failure="stopped") for name, result in results.items()}
+            if one.slices and not warming:
+                tell(_interval(label, index + 1 - len(warm_up), one))
+        return results
 
 
-def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -> TrafficResult:
-    """Read what wrk.lua printed. Anything else is a failed generator, never a zero."""
+def _slice(
+    plan: GeneratorPlan, target: Target, seconds: float, stop: Callable[[], bool], *, warm_up: bool
+) -> TargetTraffic:
+    if not isinstance(plan.load, ClosedLoad):
+        return TargetTraffic(failure=f"wrk makes closed loops only, not {plan.load}")
+    threads = max(1, min(len(os.sched_getaffinity(0)), plan.connections))
+    argv = ["wrk", f"-t{threads}", f"-c{plan.connections}", f"-d{math.ceil(seconds)}s", "--timeout", "2s",
+            "-s", str(_SCRIPT), f"http://{target.address}:{target.port}{plan.path}"]  # fmt: skip
+    before, ticks = _children_cpu_s(), host_ticks()
+    started = time.monotonic()
+    failure, output = _run(argv, target.netns, started + seconds, stop)
+    wall_s = time.monotonic() - started
+    if failure:
+        return TargetTraffic(failure=failure)
+    cpu = host_ticks().since(ticks, wall_s)
+    share = (_children_cpu_s() - before) / (threads * max(wall_s, 1e-9))
+    result = parse(output, connections=plan.connections, busiest_thread_share=share)
+    return replace(result, slices=tuple(replace(s, started_s=started, cpu=cpu, warm_up=warm_up) for s in result.slices))
+
+
+def _plus(total: TargetTraffic, one: TargetTraffic, *, warm_up: bool) -> TargetTraffic:
+    timings = dict(total.timings)
+    for name, histogram in {} if warm_up else one.timings.items():
+        timings[name] = LatencyHistogram.merged([timings[name], histogram]) if name in timings else histogram
+    return TargetTraffic(
+        slices=total.slices + one.slices,
+        connections=total.connections + one.connections,
+        errors={cause: total.errors.get(cause, 0) + one.errors.get(cause, 0) for cause in {*total.errors, *one.errors}},
+        timings=timings,
+        busiest_thread_share=max(total.busiest_thread_share, one.busiest_thread_share),
+        failure=one.failure,
+    )
+
+
+def _interval(label: str, done: int, one: TargetTraffic) -> Interval:
+    (traffic,), times = one.slices, one.timings.get("service_time")
+    return Interval(
+        label=label,
+        slices_done=done,
+        time_ns=time.time_ns(),
+        requests_per_s=traffic.requests / traffic.duration_s if traffic.duration_s else 0.0,
+        errors=sum(traffic.errors.values()),
+        p50_ns=times.percentile_ns(50) if times else None,
+        p99_ns=times.percentile_ns(99) if times else None,
+        cpu=traffic.cpu,
+    )
+
+
+def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -> TargetTraffic:
+    """Read what wrk.lua printed about a slice. Anything else is a failed generator, never a zero."""
     lines = [line for line in output.splitlines() if line.startswith("SHOWDOWN ")]
     if len(lines) != 1:
-        return TrafficResult(failure=f"wrk printed no result: {output.strip()[-200:] or 'nothing at all'}")
+        return TargetTraffic(failure=f"wrk printed no result: {output.strip()[-200:] or 'nothing at all'}")
     try:
         data: dict[str, Any] = json.loads(lines[0].removeprefix("SHOWDOWN "))
-        return TrafficResult(
+        errors = {cause: int(count) for cause, count in data["errors"].items() if count}
+        service_time = _service_time(data, connections)
+        one = SliceTraffic(
+            started_s=0.0,
             duration_s=data["duration_us"] / 1e6,
             requests=int(data["requests"]),
-            connections=connections,
             bytes_received=int(data["bytes"]),
-            errors={cause: int(count) for cause, count in data["errors"].items() if count},
-            service_time=_service_time(data, connections),
+            errors=errors,
+        )
+        return TargetTraffic(
+            slices=(one,),
+            connections=connections,
+            errors=errors,
+            timings={"service_time": service_time} if service_time else {},
             busiest_thread_share=busiest_thread_share,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return TrafficResult(failure=f"wrk printed garbage ({error}): {lines[0][:200]}")
+        return TargetTraffic(failure=f"wrk printed garbage ({error}): {lines[0][:200]}")
 
 
 def _service_time(data: dict[str, Any], connections: int) -> LatencyHistogram | None:

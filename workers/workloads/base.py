@@ -1,42 +1,112 @@
-"""The contract of a workload: the shape of the traffic.
+"""The contract of a workload, the shape of the traffic; and of a generator, which makes it.
 
 A workload is one file here. It turns a load level into a plan for a generator, and looks at what the generator
 reports. It never runs anything: the runner owns time.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities
+from domain.trial import CpuTime
 
 
 @dataclass(frozen=True)
 class GeneratorPlan:
-    """What a generator shall do in one slice; ``generator`` names its driver in workers/traffic/."""
+    """What a generator shall do; ``generator`` names its driver in workers/traffic/.
+
+    ``connections`` is per target; of an open loop it is the limit of requests under way. An empty ``path`` and an
+    ``answer`` of ``None`` are the generator's own: its origin knows them. ``options`` are arguments of the generator's.
+    """
 
     generator: str
-    path: str
     load: ClosedLoad | OpenLoad
-    duration_s: float
+    connections: int
+    path: str = ""
+    answer: bytes | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class TrafficResult:
-    """What a generator did in one slice. ``failure`` is empty unless the generator itself failed."""
+class Target:
+    """A lab as a generator sees it: where its client stands, and whom it asks. ``label`` is the datapath's."""
 
-    duration_s: float = 0.0
-    requests: int = 0
+    label: str
+    netns: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Whose turn it is: first a warm-up of ``warm_up_s`` on each target, then slices of ``slice_s`` in ``order``."""
+
+    order: tuple[str, ...]
+    slice_s: float
+    warm_up_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class SliceTraffic:
+    """What a generator did in one slice on one target, answers that came while it drained included.
+
+    ``cpu`` is the host's from the slice's start until it had drained; ``foreign_s`` only the runner knows.
+    """
+
+    started_s: float  # monotonic
+    duration_s: float
+    requests: int
+    bytes_received: int
+    bytes_sent: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    cpu: CpuTime = field(default_factory=CpuTime)
+    warm_up: bool = False
+
+
+@dataclass(frozen=True)
+class TargetTraffic:
+    """What a generator did on one target. ``failure`` is empty unless the generator itself failed there.
+
+    ``slices`` holds the warm-up too, so that the datapath's counters can be held against all that was done;
+    ``timings`` are of the others. ``connections`` are all that were opened for them; ``errors`` is by cause.
+    """
+
+    slices: tuple[SliceTraffic, ...] = ()
     connections: int = 0
-    bytes_received: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    latency: LatencyHistogram | None = None
-    service_time: LatencyHistogram | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    unsent: int = 0  # requests that were due and never left
+    timings: Mapping[str, LatencyHistogram] = field(default_factory=dict)
     busiest_thread_share: float = 0.0
+    limit: str = ""  # which limit of its own the generator met, if any
     failure: str = ""
+
+    @property
+    def requests(self) -> int:
+        """Completed, warm-up included."""
+        return sum(one.requests for one in self.slices)
+
+    @property
+    def bytes_received(self) -> int:
+        """Of all answers, headers included, warm-up included."""
+        return sum(one.bytes_received for one in self.slices)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Told while a generator runs: what happened on one target. ``slices_done`` counts over all targets."""
+
+    label: str
+    slices_done: int
+    time_ns: int  # since the epoch, of its end
+    requests_per_s: float
+    errors: int
+    p50_ns: int | None
+    p99_ns: int | None
+    cpu: CpuTime | None
 
 
 class Generator(Protocol):
@@ -44,30 +114,51 @@ class Generator(Protocol):
 
     name: str
 
-    def run(self, plan: GeneratorPlan, *, netns: str, host: str, port: int, stop: Callable[[], bool]) -> TrafficResult:
-        """Make the planned traffic from ``netns`` towards ``host:port``; never raises for a failing generator.
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool],
+        tell: Callable[[Interval], None],
+    ) -> Mapping[str, TargetTraffic]:
+        """Make the planned traffic, slice by slice; one result per target, by label.
 
-        Gives up early, with the failure ``stopped``, once ``stop()`` is true.
+        Never raises for a failing generator. Where a target fails, the others get their slices all the same. When it
+        returns, every connection is closed, so that the counters of datapaths can be read. Gives up early, with the
+        failure ``stopped``, once ``stop()`` is true; what ``tell`` raises leaves, with the generator ended.
         """
 
 
 class Workload(ABC):
-    """The shape of the traffic."""
+    """The shape of the traffic.
+
+    ``origin`` is the program that answers (``nginx`` or ``showdown-traffic``), ``service`` what it is asked for:
+    ``http``, ``tcp`` or ``udp``.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     level_kinds: ClassVar[tuple[str, ...]]
+    origin: ClassVar[str] = "showdown-traffic"
+    service: ClassVar[str] = "http"
+
+    @property
+    def protocol(self) -> str:
+        """What its packets are: ``tcp`` or ``udp``; not every datapath carries both."""
+        return "udp" if self.service == "udp" else "tcp"
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs."""
 
     @abstractmethod
-    def plan(self, level: ClosedLoad | OpenLoad, duration_s: float) -> GeneratorPlan:
-        """The plan of one slice. Raises ``ValueError`` for a level whose kind is not in ``level_kinds``."""
+    def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
+        """The plan. Raises ``ValueError`` for a level whose kind is not in ``level_kinds``."""
 
     @abstractmethod
-    def check(self, result: TrafficResult, answer_bytes: int) -> list[str]:
+    def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
         """What is wrong with the bodies received, in sentences; empty when they are as they should be.
 
         ``answer_bytes`` is the length of one whole answer, headers included, seen before the traffic began.

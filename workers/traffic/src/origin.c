@@ -23,13 +23,31 @@
 
 #define BACKLOG 4096
 
-_Atomic bool origin_stop;
+_Atomic bool origin_stop, origin_asked;
 const char *const service_names[SERVICES] = {"http", "tcp", "udp"};
+
+static struct server *servers; // lives as long as the process: only what is lost on the way is a leak
+static int threads;
+static char last_wrong[80]; // the latest client that was not expected; for people, so that a torn text does no harm
 
 static void on_signal(int number)
 {
-	(void)number;
-	atomic_store(&origin_stop, true);
+	atomic_store(number == SIGUSR1 ? &origin_asked : &origin_stop, true);
+}
+
+bool origin_expects(struct server *s, const union address *client)
+{
+	const union address *expected = &s->plan->client;
+	bool v6 = client->any.sa_family == AF_INET6;
+	if (!s->plan->expects_client)
+		return true;
+	if (client->any.sa_family == expected->any.sa_family &&
+	    (v6 ? !memcmp(&client->v6.sin6_addr, &expected->v6.sin6_addr, sizeof expected->v6.sin6_addr)
+		: client->v4.sin_addr.s_addr == expected->v4.sin_addr.s_addr))
+		return true;
+	s->served.wrong_clients++;
+	address_text(client, last_wrong, sizeof last_wrong);
+	return false;
 }
 
 static bool read_option(struct origin_plan *plan, struct args *args, int option, const char *text)
@@ -52,6 +70,11 @@ static bool read_option(struct origin_plan *plan, struct args *args, int option,
 		plan->ports[service] = (uint16_t)value;
 		return true;
 	}
+	case 'x':
+		plan->expects_client = true;
+		if (address_parse(text, 0, &plan->client))
+			return true;
+		return args_refuse(args, "--expect-client: '%.60s' is not an IPv4 or IPv6 address", text);
 	case 'c':
 		return args_cpus(args, text, plan->cpus, &plan->cpus_count, CPUS_MAX);
 	case 'n':
@@ -92,6 +115,7 @@ static bool read_plan(struct origin_plan *plan, int argc, char **argv, struct ar
 		{"udp", required_argument, NULL, 'u'},
 		{"cpus", required_argument, NULL, 'c'},
 		{"netns", required_argument, NULL, 'n'},
+		{"expect-client", required_argument, NULL, 'x'},
 		{"stall-ms", required_argument, NULL, 's'},
 		{"stall-every-ms", required_argument, NULL, 'e'},
 		{0},
@@ -178,20 +202,47 @@ static void enter_netns(const struct origin_plan *plan, struct args *args)
 		close(fd);
 }
 
+static void print_served(const struct served *served)
+{
+	printf(",\"connections\":%llu,\"requests\":%llu,\"datagrams\":%llu,\"bad_requests\":%llu,\"wrong_clients\":%"
+	       "llu,"
+	       "\"last_wrong_client\":",
+	       (unsigned long long)served->connections, (unsigned long long)served->requests,
+	       (unsigned long long)served->datagrams, (unsigned long long)served->bad_requests,
+	       (unsigned long long)served->wrong_clients);
+	report_json_text(last_wrong);
+	printf(",\"bytes_received\":%llu,\"bytes_sent\":%llu}\n", (unsigned long long)served->bytes_received,
+	       (unsigned long long)served->bytes_sent);
+	fflush(stdout);
+}
+
 static int end(int code, const char *failure, const struct served *served)
 {
 	if (failure[0])
 		fprintf(stderr, "showdown-traffic: %s\n", failure);
 	printf("{\"type\":\"final\",\"schema_version\":1,\"failure\":");
 	report_json_text(failure);
-	printf(",\"connections\":%llu,\"requests\":%llu,\"datagrams\":%llu,\"bad_requests\":%llu,\"bytes_received\":%"
-	       "llu,"
-	       "\"bytes_sent\":%llu}\n",
-	       (unsigned long long)served->connections, (unsigned long long)served->requests,
-	       (unsigned long long)served->datagrams, (unsigned long long)served->bad_requests,
-	       (unsigned long long)served->bytes_received, (unsigned long long)served->bytes_sent);
-	fflush(stdout);
+	print_served(served);
 	return code;
+}
+
+static struct served served_by_all(void)
+{
+	struct served sum = {0};
+	for (int i = 0; servers && i < threads; i++) {
+		uint64_t *to = (uint64_t *)&sum;
+		const uint64_t *from = (const uint64_t *)&servers[i].served; // a plain row of uint64_t, by construction
+		for (size_t j = 0; j < sizeof sum / sizeof *to; j++)
+			to[j] += counter_read(&from[j]);
+	}
+	return sum;
+}
+
+void origin_tell_status(void)
+{
+	struct served sum = served_by_all();
+	printf("{\"type\":\"status\"");
+	print_served(&sum);
 }
 
 static void tell_ready(const struct origin_plan *plan)
@@ -207,7 +258,6 @@ static void tell_ready(const struct origin_plan *plan)
 int origin_main(int argc, char **argv)
 {
 	static struct origin_plan plan;
-	static struct server *servers; // lives as long as the process: only what is lost on the way is a leak
 	char failure[512] = "";
 	struct args args = {failure, sizeof failure};
 	struct served sum = {0};
@@ -220,7 +270,7 @@ int origin_main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	enter_netns(&plan, &args);
-	int threads = plan.cpus_count ? plan.cpus_count : 1;
+	threads = plan.cpus_count ? plan.cpus_count : 1;
 	servers = calloc((size_t)threads, sizeof *servers);
 	if (!servers)
 		args_refuse(&args, "no memory");
@@ -233,6 +283,7 @@ int origin_main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = on_signal};
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 	for (int i = 1; i < threads; i++)
 		if (pthread_create(&servers[i].thread, NULL, server_run, &servers[i]))
 			return end(EXIT_FAILED, "cannot start a thread", &sum);
@@ -240,11 +291,6 @@ int origin_main(int argc, char **argv)
 	server_run(&servers[0]);
 	for (int i = 1; i < threads; i++)
 		pthread_join(servers[i].thread, NULL);
-	for (int i = 0; i < threads; i++) {
-		uint64_t *to = (uint64_t *)&sum;
-		const uint64_t *from = (const uint64_t *)&servers[i].served; // a plain row of uint64_t, by construction
-		for (size_t j = 0; j < sizeof sum / sizeof *to; j++)
-			to[j] += from[j];
-	}
+	sum = served_by_all();
 	return end(0, "", &sum);
 }

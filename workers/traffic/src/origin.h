@@ -28,6 +28,8 @@ struct origin_plan {
 	int cpus[CPUS_MAX];
 	char netns[256];
 	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
+	bool expects_client;
+	union address client; // the only one that is served
 };
 
 enum peer_kind { PEER_LISTENER, PEER_DATAGRAMS, PEER_HTTP, PEER_ECHO };
@@ -58,7 +60,7 @@ struct peer {
 };
 
 struct served {
-	uint64_t connections, requests, bytes_received, bytes_sent, datagrams, bad_requests;
+	uint64_t connections, requests, bytes_received, bytes_sent, datagrams, bad_requests, wrong_clients;
 };
 
 struct server {
@@ -75,7 +77,11 @@ struct server {
 	char failure[160];
 };
 
-extern _Atomic bool origin_stop;
+extern _Atomic bool origin_stop, origin_asked;
+
+// origin.c
+void origin_tell_status(void);
+bool origin_expects(struct server *s, const union address *client); // counts whoever else comes
 
 // origin_loop.c
 void *server_run(void *server);

@@ -68,6 +68,8 @@ void datagrams_readable(struct server *s, struct peer *p)
 		ssize_t got = recvfrom(p->fd, s->scratch, SCRATCH_BYTES, 0, &from.any, &size);
 		if (got < 0)
 			return;
+		if (!origin_expects(s, &from))
+			continue;
 		s->served.datagrams++;
 		s->served.bytes_received += (uint64_t)got;
 		// A full buffer loses the datagram, as a network would.

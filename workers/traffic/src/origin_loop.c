@@ -130,6 +130,10 @@ static void accept_peers(struct server *s, const struct peer *listener)
 				nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 			return;
 		}
+		if (!origin_expects(s, &address)) {
+			close(fd);
+			continue;
+		}
 		struct peer *p = new_peer(s);
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = p};
 		if (!p || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -205,6 +209,9 @@ void *server_run(void *argument)
 		}
 		struct timespec timeout = timespec_of(pause);
 		int count = epoll_pwait2(s->epoll_fd, events, EVENTS, &timeout, NULL);
+		// The first thread is the process's main one: signals wake it.
+		if (!s->index && atomic_exchange(&origin_asked, false))
+			origin_tell_status();
 		uint64_t now = stall(s, now_ns());
 		for (int i = 0; i < count; i++) {
 			if (s->plan->stall_ns)

@@ -48,6 +48,7 @@ enum option_code {
 	OPTION_STALL,
 	OPTION_PORTS,
 	OPTION_SPIN,
+	OPTION_REAL_TIME,
 };
 
 static const struct option options[] = {
@@ -78,6 +79,7 @@ static const struct option options[] = {
 	{"stall-us", required_argument, NULL, OPTION_STALL},
 	{"ports", required_argument, NULL, OPTION_PORTS},
 	{"spin-us", required_argument, NULL, OPTION_SPIN},
+	{"real-time", no_argument, NULL, OPTION_REAL_TIME},
 	{0},
 };
 
@@ -205,6 +207,8 @@ static bool read_load_option(struct plan *plan, struct draft *draft, int option,
 		return read_ms(args, "--final-drain-ms", text, 0, &plan->final_drain_ns);
 	case OPTION_TIMEOUT:
 		return read_ms(args, "--timeout-ms", text, 1, &plan->timeout_ns);
+	case OPTION_REAL_TIME:
+		return plan->real_time = true;
 	case OPTION_CPUS:
 		return args_cpus(args, text, plan->cpus, &plan->cpus_count, CPUS_MAX);
 	default:
@@ -350,7 +354,8 @@ static bool settle_load(struct plan *plan, struct draft *draft)
 
 static bool settle_order(struct plan *plan, struct args *args, const char *text)
 {
-	char copy[16384], *rest = NULL;
+	static char copy[128 << 10]; // as long as one argument can be
+	char *rest = NULL;
 	const int room = (int)(sizeof plan->order / sizeof *plan->order);
 	if (!text) {
 		for (int i = 0; i < plan->targets_count; i++)

@@ -39,14 +39,14 @@ struct plan {
 	struct target targets[TARGETS_MAX];
 	int cpus_count;
 	int cpus[CPUS_MAX];
-	bool open_loop;
+	bool open_loop, real_time;
 	enum arrival arrival;
 	struct profile profile;
 	uint64_t seed;
 	uint32_t connections; // per target
 	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, stall_ns, spin_ns;
 	int order_count;
-	int order[1024];
+	int order[SLICES_MAX];
 	uint32_t slices_count;
 	struct slice *slices;
 	char path[1024], host[256];

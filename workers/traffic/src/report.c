@@ -257,10 +257,11 @@ static void print_threads(const struct report *report)
 	printf("\"threads\":[");
 	for (int i = 0; i < report->plan->cpus_count; i++) {
 		const struct worker *w = &report->workers[i];
-		printf("%s{\"cpu\":%d,\"cpu_s\":%.6f,\"user_s\":%.6f,\"system_s\":%.6f,\"wall_s\":%.6f,\"share\":%.4f,"
+		printf("%s{\"cpu\":%d,\"real_time\":%s,\"cpu_s\":%.6f,\"user_s\":%.6f,\"system_s\":%.6f,\"wall_s\":%."
+		       "6f,\"share\":%.4f,"
 		       "\"switches_voluntary\":%llu,\"switches_involuntary\":%llu}",
-		       i ? "," : "", w->cpu, (double)w->cpu_ns / 1e9, (double)w->user_ns / 1e9,
-		       (double)w->system_ns / 1e9, (double)w->wall_ns / 1e9,
+		       i ? "," : "", w->cpu, w->real_time ? "true" : "false", (double)w->cpu_ns / 1e9,
+		       (double)w->user_ns / 1e9, (double)w->system_ns / 1e9, (double)w->wall_ns / 1e9,
 		       w->wall_ns ? (double)w->cpu_ns / (double)w->wall_ns : 0.0,
 		       (unsigned long long)w->switches_voluntary, (unsigned long long)w->switches_involuntary);
 	}

@@ -214,6 +214,10 @@ static bool settle(struct worker *w)
 	}
 	// The default of 50 us would be added to every wait for the next send.
 	prctl(PR_SET_TIMERSLACK, 1ul);
+	// Where the generator shares its CPU with what it measures, a send that is due would wait for the others' time
+	// slices to end. Not every host allows it: the report says whether it did.
+	struct sched_param first = {.sched_priority = 1};
+	w->real_time = w->plan->real_time && !pthread_setschedparam(pthread_self(), SCHED_RR, &first);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epoll_fd < 0 || !netns_open(&w->place)) {
 		snprintf(w->failure, sizeof w->failure, "thread %d: %s", w->index, strerror(errno));

@@ -71,6 +71,7 @@ struct worker {
 	uint32_t conns_count, sweep_at, slice, opening;
 	uint8_t *buffer;
 	struct slice_stats *slices;
+	bool real_time;	  // runs before all ordinary threads of its CPU
 	bool sending;	  // between a slice's start and its end
 	bool started;	  // the connections stand: from now on a failure is an error of the traffic, not of the set-up
 	uint64_t last_ns; // the latest reading of the clock

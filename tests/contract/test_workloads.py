@@ -1,0 +1,65 @@
+"""Every workload that is discovered meets its contract."""
+
+import re
+
+import pytest
+
+import workers.workloads
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.jobs import Feature, HostCapabilities
+from domain.registry import discover
+from workers.workloads.base import TargetTraffic, Workload
+
+WORKLOADS: dict[str, Workload] = discover(workers.workloads, Workload)
+OWN = {"http_keepalive", "http_churn", "bulk_download", "bulk_upload", "tcp_rr", "udp_rr", "stream"}
+EVERY = pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.name)
+
+
+def test_all_are_found() -> None:
+    assert set(WORKLOADS) == OWN | {"http_keepalive_wrk"}
+
+
+@EVERY
+def test_it_says_what_it_is(workload: Workload) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]{0,31}", workload.name)
+    assert workload.summary.endswith(".")
+    assert len(workload.summary) < 120
+    assert workload.origin in ("nginx", "showdown-traffic")
+    assert workload.service in ("http", "tcp", "udp")
+    assert workload.protocol == ("udp" if workload.name == "udp_rr" else "tcp")
+
+
+@EVERY
+def test_it_plans_the_levels_it_names_and_refuses_others(workload: Workload) -> None:
+    for level in (ClosedLoad(connections=5), OpenLoad(rate_per_s=100)):
+        if level.kind in workload.level_kinds:
+            plan = workload.plan(level)
+            assert plan.load == level
+            assert plan.connections == 5 or level.kind == "open"
+        else:
+            with pytest.raises(ValueError, match=f"{workload.name} carries"):
+                workload.plan(level)
+
+
+@EVERY
+def test_it_says_what_it_lacks(workload: Workload) -> None:
+    programs = {"program.nginx"} if workload.origin == "nginx" else set()
+    programs.add("program.wrk" if workload.name.endswith("_wrk") else "program.showdown-traffic")
+    absent = tuple(Feature(name=name, present=False, reason="Because.") for name in programs)
+    assert len(workload.missing(HostCapabilities(host="h", features=absent))) == len(programs)
+    present = tuple(Feature(name=name, present=True) for name in programs)
+    assert workload.missing(HostCapabilities(host="h", features=present)) == []
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_one_wrong_body_is_one_too_many(name: str) -> None:
+    assert WORKLOADS[name].check(TargetTraffic(errors={"timeout": 1}), 0) == []
+    assert WORKLOADS[name].check(TargetTraffic(errors={"corrupt": 1}), 0) == [
+        "1 answers were not what the origin sends"
+    ]
+
+
+def test_an_open_loop_of_streams_has_room_for_all_that_are_under_way() -> None:
+    # 16 tokens, 5 ms apart: 2,000 a second are 160 at any time.
+    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=2000)).connections == 320
+    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=1)).connections == 128

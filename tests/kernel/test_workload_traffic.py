@@ -1,0 +1,210 @@
+"""Every workload through real datapaths: whole answers, exact proof; and that stalls are seen for what they are."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import workers.datapaths
+import workers.workloads
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.jobs import BlockJob
+from domain.registry import discover
+from domain.trial import Block, Reason, TrialResult
+from tests.kernel.bench import new_tag
+from tests.kernel.test_block import NoProbes, Points, reasons
+from workers.datapaths.base import Datapath
+from workers.lab import Lab
+from workers.ownership import Ledger
+from workers.runner import BlockRunner
+from workers.station import Host, Origin, origin_of
+from workers.traffic.origin import TrafficOrigin
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.traffic.wrk import Wrk
+from workers.workloads.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+WORKLOADS = discover(workers.workloads, Workload)
+STANDING = 8
+
+
+def measure(
+    directory: Path,
+    workload: str,
+    load: ClosedLoad | OpenLoad,
+    labels: tuple[str, ...],
+    *,
+    slice_s: float = 0.2,
+    warm_up_s: float = 0.1,
+    generator: Generator | None = None,
+    origin: Callable[[Workload, Lab], Origin] = origin_of,
+    points: Points | None = None,
+) -> dict[str, TrialResult]:
+    """Run a block of two slices per datapath, as a worker would."""
+    block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=labels + labels[::-1],
+                  host="test")  # fmt: skip
+    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                   slice_s=slice_s, warm_up_s=warm_up_s, probes=())  # fmt: skip
+    own = generator or ShowdownTraffic()
+    host = Host(
+        name="test",
+        ledger=Ledger(directory / "ledger"),
+        datapaths=discover(workers.datapaths, Datapath),
+        workloads=WORKLOADS,
+        generators={"showdown-traffic": own, "wrk": Wrk()},
+        probing=NoProbes(),
+        telemetry=points or Points(),
+        origin=origin,
+    )
+    return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
+
+
+def carried(workload: str) -> tuple[str, ...]:
+    """Two classic datapaths and an eBPF one of each kind, as far as they carry the workload."""
+    datapaths, protocol = discover(workers.datapaths, Datapath), WORKLOADS[workload].protocol
+    names = ("direct", "tproxy", "ebpf_redirect", "ebpf_sk_assign")
+    return tuple(name for name in names if protocol in datapaths[name].protocols)
+
+
+@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name != "http_keepalive_wrk"])
+def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
+    labels = carried(workload)
+    assert set(labels) >= ({"direct"} if workload == "udp_rr" else {"direct", "tproxy", "ebpf_redirect"})
+    for label, trial in measure(tmp_path, workload, ClosedLoad(connections=STANDING), labels).items():
+        assert reasons(trial) == set(), (label, trial.validity)
+        assert trial.errors == {}  # a body that differed in a byte would be one
+        assert trial.requests > STANDING
+        assert trial.service_time is not None
+        assert trial.service_time.count == trial.requests
+        assert trial.latency is None
+        proof = trial.proof
+        assert proof is not None
+        assert proof.origin_requests == proof.requests > trial.requests  # the warm-up's are proven as well
+        assert proof.accounted >= 1.0
+        if proof.counters.bytes is not None and label != "ebpf_redirect":  # there a segment sent twice counts twice
+            assert proof.counters.bytes == proof.bytes_received
+        if workload == "stream":
+            assert trial.timings["token_gap"].count == trial.requests * 15
+
+
+def test_an_open_loop_sends_what_was_planned_and_has_latency(tmp_path: Path) -> None:
+    points = Points()
+    trials = measure(tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000), ("direct", "tproxy"), points=points)
+    for label, trial in trials.items():
+        assert trial.requests == 400, label  # two slices of 0.2 s
+        assert trial.latency is not None
+        assert trial.service_time is not None
+        assert trial.latency.count == trial.service_time.count == trial.timings["schedule_lag"].count == 400
+        assert trial.cpu.busy_s > 0
+        rates = [p.fields["requests_per_s"] for p in points.points
+                 if p.measurement == "traffic" and p.tags["datapath"] == label]  # fmt: skip
+        assert rates == [1000.0, 1000.0]
+
+
+def test_wrk_still_runs(tmp_path: Path) -> None:
+    (trial,) = measure(tmp_path, "http_keepalive_wrk", ClosedLoad(connections=STANDING), ("tproxy",)).values()
+    assert reasons(trial) == set(), trial.validity
+    assert trial.generator == "wrk"
+    assert trial.requests > STANDING
+
+
+def test_what_a_datapath_cannot_carry_is_no_number(tmp_path: Path) -> None:
+    trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=STANDING), ("direct", "ebpf_redirect"))
+    assert reasons(trials["direct"]) == set(), trials["direct"].validity
+    assert reasons(trials["ebpf_redirect"]) == {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS}
+    assert trials["ebpf_redirect"].requests_per_s is None
+
+
+def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
+    @dataclass
+    class Expecting(ShowdownTraffic):
+        """Awaits another last byte than nginx sends."""
+
+        name: str = "showdown-traffic"
+
+        def run(
+            self,
+            plan: GeneratorPlan,
+            targets: Sequence[Target],
+            schedule: Schedule,
+            *,
+            stop: Callable[[], bool] = lambda: False,
+            tell: Callable[[Interval], None] = lambda _: None,
+        ) -> dict[str, TargetTraffic]:
+            assert plan.answer is not None
+            other = GeneratorPlan(plan.generator, plan.load, plan.connections, plan.path, plan.answer[:-1] + b"!",
+                                  plan.options)  # fmt: skip
+            return super().run(other, targets, schedule, stop=stop, tell=tell)
+
+    (trial,) = measure(
+        tmp_path, "http_keepalive", ClosedLoad(connections=1), ("direct",), generator=Expecting()
+    ).values()
+    assert {Reason.CORRUPT, Reason.ERRORS, Reason.NO_REQUESTS} <= reasons(trial)
+
+
+def test_an_origin_that_stalls_shows_in_p99_and_not_in_p50(tmp_path: Path) -> None:
+    def stalling(workload: Workload, lab: Lab) -> Origin:
+        return TrafficOrigin(lab, workload.service, stall_ms=100, stall_every_ms=1000)
+
+    (trial,) = measure(
+        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, origin=stalling
+    ).values()
+    assert trial.latency is not None
+    p50, p99 = trial.latency.percentile_ns(50), trial.latency.percentile_ns(99)
+    assert p50 is not None
+    assert p99 is not None
+    # A tenth of the requests fall into a stall and wait for its end: 99 % wait 90 ms at most.
+    assert 80e6 <= p99 <= 150e6
+    assert p50 < 20e6
+
+
+@dataclass
+class Stopped:
+    """The own generator; it is stopped for 0.2 s while it runs."""
+
+    name: str = "showdown-traffic"
+    stopped: list[int] = field(default_factory=list)
+
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool],
+        tell: Callable[[Interval], None],
+    ) -> Mapping[str, TargetTraffic]:
+        """See Generator."""
+        timer = threading.Timer(0.8, self._stall)
+        timer.start()
+        try:
+            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
+        finally:
+            timer.join()
+
+    def _stall(self) -> None:
+        for pid in _children():
+            if b"showdown-traffic\0load" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.2)
+                os.kill(pid, signal.SIGCONT)
+                self.stopped.append(pid)
+
+
+def _children() -> list[int]:
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+def test_a_generator_that_stalls_is_an_invalid_trial(tmp_path: Path) -> None:
+    generator = Stopped()
+    (trial,) = measure(
+        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, generator=generator
+    ).values()
+    assert len(generator.stopped) == 1
+    assert reasons(trial) == {Reason.GENERATOR_SATURATED}, trial.validity

@@ -1,0 +1,168 @@
+"""One run of a generator over standing labs: counters before, traffic, counters after, and what it all says.
+
+Every lab has its own counters, so one reading before and one after are enough, however often the slices alternate.
+The warm-up is part of the run: it is proven like the rest, and counted in no figure.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.histogram import LatencyHistogram
+from domain.jobs import Phase
+from domain.sample import host_cpu_point, traffic_point
+from domain.trial import Counters, CpuTime, Reason, SliceResult
+from workers.cpu import CpuMeter
+from workers.datapaths.base import DatapathError
+from workers.origin import OriginError
+from workers.station import Station, Telemetry
+from workers.workloads.base import (
+    Generator,
+    Interval,
+    Schedule,
+    SliceTraffic,
+    TargetTraffic,
+    Workload,
+)
+
+DRAIN_S = 0.02  # around traffic: what is still on its way belongs to it …
+DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second
+
+
+class Cancelled(Exception):
+    """The block shall end now, without a result."""
+
+
+@dataclass
+class Measuring:
+    """What the runs of one block share. ``progress`` raises :class:`Cancelled` when the block shall end."""
+
+    workload: Workload
+    generator: Generator
+    load: ClosedLoad | OpenLoad
+    telemetry: Telemetry
+    meter: CpuMeter
+    progress: Callable[[Phase, str, int], None]
+    stop: Callable[[], bool]
+    sleep: Callable[[float], None]
+    began_s: float
+    slices_done: int = 0
+    _before: dict[str, tuple[Counters, int]] = field(default_factory=dict)
+
+    def run(self, stations: Sequence[Station], schedule: Schedule, *, probed: bool) -> None:
+        """Make traffic on the stations that are usable; what came of it goes into their evidence."""
+        self._before = {s.label: reading for s in stations if s.usable and (reading := self._read(s))}
+        standing = [station for station in stations if station.label in self._before]
+        order = tuple(label for label in schedule.order if label in self._before)
+        if not order:
+            return
+        by_label = {station.label: station for station in standing}
+        plan = self.workload.plan(self.load)
+        self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
+        before = self.meter.snapshot()
+        found = self.generator.run(
+            plan,
+            [station.target for station in standing],
+            Schedule(order, schedule.slice_s, schedule.warm_up_s),
+            stop=self.stop,
+            tell=lambda interval: self._told(by_label[interval.label], interval),
+        )
+        if self.stop():
+            raise Cancelled
+        host = self.meter.snapshot().since(before)
+        self.slices_done += len(order)
+        foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
+        for station in standing:
+            traffic = found[station.label]
+            self._account(station, traffic, foreign, plan.connections, probed=probed)
+            self._prove(station)
+            if traffic.failure:
+                station.attachment = None  # the trial is lost already: further traffic would only take time
+
+    def _read(self, station: Station) -> tuple[Counters, int] | None:
+        try:
+            return self._drained(station), station.origin.requests()
+        except (DatapathError, OriginError) as error:
+            station.fail(error)
+            return None
+
+    def _prove(self, station: Station) -> None:
+        """Add what counters and origin gained; the generator has closed its connections by now."""
+        if (after := self._read(station)) is None:
+            return
+        counters, answered = self._before[station.label]
+        evidence = station.evidence
+        evidence.counters = evidence.counters.plus(after[0].minus(counters))
+        evidence.origin_requests += after[1] - answered
+
+    def _drained(self, station: Station) -> Counters:
+        """The counters once they stand still: a proxy counts some things only as its connections close."""
+        counters = station.counters()
+        for _ in range(DRAIN_LOOKS):
+            self.sleep(DRAIN_S)
+            earlier, counters = counters, station.counters()
+            if counters == earlier:
+                break
+        return counters
+
+    def _account(
+        self, station: Station, traffic: TargetTraffic, foreign: float, connections: int, *, probed: bool
+    ) -> None:
+        evidence = station.evidence
+        if traffic.failure:
+            evidence.against(Reason.GENERATOR_FAILED, traffic.failure)
+        else:
+            evidence.body_problems += tuple(self.workload.check(traffic, station.answer_bytes))
+        if traffic.limit:
+            evidence.against(Reason.GENERATOR_SATURATED, traffic.limit)
+        evidence.slices += [self._slice(one, connections, probed) for one in traffic.slices if not one.warm_up]
+        evidence.generated_requests += traffic.requests
+        evidence.generated_bytes += traffic.bytes_received
+        evidence.connections += traffic.connections
+        evidence.unsent += traffic.unsent
+        for cause, count in traffic.errors.items():
+            evidence.errors[cause] = evidence.errors.get(cause, 0) + count
+        evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
+        if probed:
+            return
+        for one in traffic.slices:
+            if not one.warm_up:
+                share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
+                evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+        for name, histogram in traffic.timings.items():
+            known = station.timings.get(name)
+            station.timings[name] = LatencyHistogram.merged([known, histogram]) if known else histogram
+        evidence.note_times(station.timings)
+
+    def _slice(self, one: SliceTraffic, connections: int, probed: bool) -> SliceResult:
+        return SliceResult(
+            started_s=one.started_s - self.began_s,
+            duration_s=one.duration_s,
+            requests=one.requests,
+            connections=connections,
+            bytes_received=one.bytes_received,
+            bytes_sent=one.bytes_sent,
+            errors=dict(one.errors),
+            probed=probed,
+        )
+
+    def _told(self, station: Station, interval: Interval) -> None:
+        """What the generator tells while it runs: where the block stands, and points for the charts."""
+        self.progress(Phase.SLICES, station.label, self.slices_done + interval.slices_done)
+        self.telemetry.put(
+            traffic_point(
+                station.tags,
+                requests_per_s=interval.requests_per_s,
+                errors=interval.errors,
+                p50_us=None if interval.p50_ns is None else interval.p50_ns / 1e3,
+                p99_us=None if interval.p99_ns is None else interval.p99_ns / 1e3,
+                time_ns=interval.time_ns,
+            )
+        )
+        if interval.cpu is not None and _passed(interval.cpu):
+            self.telemetry.put(host_cpu_point(station.tags, interval.cpu, interval.time_ns))
+
+
+def _passed(cpu: CpuTime) -> bool:
+    # Ticks are coarse: a short slice may have none.
+    return cpu.idle_s + cpu.user_s + cpu.system_s + cpu.irq_s + cpu.softirq_s + cpu.steal_s > 0

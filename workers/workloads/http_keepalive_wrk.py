@@ -1,0 +1,41 @@
+"""The same requests as http_keepalive, made by wrk: the cross-check of the own generator.
+
+It is a workload and not a setting, so that a campaign may name both and shows them side by side.
+"""
+
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.jobs import HostCapabilities
+from workers.features import lacking
+from workers.workloads.base import GeneratorPlan, TargetTraffic, Workload
+
+_TOLERANCE = 0.01  # of bytes: wrk also counts answers that were cut off by the end of the slice
+
+
+class HttpKeepaliveWrk(Workload):
+    """One request at a time per connection, an answer of 64 bytes of body; connections are opened for every slice."""
+
+    name = "http_keepalive_wrk"
+    summary = "http_keepalive as wrk makes it: a cross-check of the generator, closed loops only."
+    level_kinds = ("closed",)
+    origin = "nginx"
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """Needs wrk and nginx."""
+        return lacking(capabilities, "program.wrk", "program.nginx")
+
+    def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
+        """A closed loop of GET requests."""
+        if not isinstance(level, ClosedLoad):
+            raise ValueError(f"{self.name} carries closed loads only, not {level}")
+        return GeneratorPlan(generator="wrk", load=level, connections=level.connections, path="/")
+
+    def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
+        """Every answer must be as long as the one that was looked at before the traffic began."""
+        if traffic.errors:
+            return []  # they have a reason of their own, and answers that are errors have other lengths
+        problems = []
+        for one in traffic.slices:
+            expected = one.requests * answer_bytes
+            if abs(one.bytes_received - expected) > _TOLERANCE * expected + answer_bytes:
+                problems.append(f"{one.bytes_received} bytes received, {expected} expected for {one.requests} answers")
+        return problems[:3]
