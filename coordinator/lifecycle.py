@@ -205,6 +205,11 @@ def event_after_blocks(
     return CampaignEvent.ALL_ENDED if BlockState.DONE in states else CampaignEvent.ALL_FAILED
 
 
-def accepted_attempt(attempts: Iterable[tuple[int, bool]]) -> int | None:
-    """Of one block's (attempt, has a result): the attempt that is analysed, the last one with a result."""
-    return max((number for number, has_result in attempts if has_result), default=None)
+def accepted_attempt(attempts: Iterable[tuple[int, int | None]]) -> int | None:
+    """Of one block's (attempt, valid trials; ``None`` without a result): the attempt that is analysed.
+
+    The one with most valid trials, of equals the last. Validity is judged before anybody looks at a figure, so this
+    prefers no outcome; taking the last one always would throw pairs away that an earlier one has.
+    """
+    rated = [(valid, number) for number, valid in attempts if valid is not None]
+    return max(rated)[1] if rated else None

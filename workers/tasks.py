@@ -52,6 +52,16 @@ class Worker:
         )
         self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
         self.fingerprint = fingerprint()
+        # Once: a datapath keeps its compiled programs, and their descriptors, as long as it lives.
+        self.host = Host(
+            name=settings.host,
+            ledger=self.ledger,
+            datapaths=discover(workers.datapaths, Datapath),
+            workloads=discover(workers.workloads, Workload),
+            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk())},
+            probing=self.session,
+            telemetry=self.stream,
+        )
 
     def measure(
         self, job: BlockJob, progress: Callable[[Phase, str, int], None], stop: Callable[[], bool]
@@ -61,16 +71,7 @@ class Worker:
         for name, why in self.session.start(job.probes).items():
             log.warning("probe %s does not start: %s", name, why)
         self.stream.take_account(0)  # what an earlier block left over is not this one's
-        host = Host(
-            name=self.settings.host,
-            ledger=self.ledger,
-            datapaths=discover(workers.datapaths, Datapath),
-            workloads=discover(workers.workloads, Workload),
-            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk())},
-            probing=self.session,
-            telemetry=self.stream,
-        )
-        result = BlockRunner(job, host, progress=progress, stop=stop).run()
+        result = BlockRunner(job, self.host, progress=progress, stop=stop).run()
         account = self.stream.take_account(FLUSH_S)
         notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
         account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})

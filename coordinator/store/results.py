@@ -39,7 +39,12 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
         .join(BlockRow, BlockRow.id == AttemptRow.block_id)
         .where(BlockRow.campaign_id == campaign_id)
         .order_by(BlockRow.index, AttemptRow.number, TrialRow.position)
-        .options(selectinload(TrialRow.attempt).selectinload(AttemptRow.block).selectinload(BlockRow.attempts))
+        .options(
+            selectinload(TrialRow.attempt)
+            .selectinload(AttemptRow.block)
+            .selectinload(BlockRow.attempts)
+            .selectinload(AttemptRow.trials)
+        )
     )
     return [_trial(row) for row in session.scalars(query)]
 
@@ -64,7 +69,10 @@ def shown_load(block: BlockRow) -> str:
 
 
 def _accepted_number(block: BlockRow) -> int | None:
-    return accepted_attempt((a.number, a.state == AttemptState.DONE) for a in block.attempts)
+    return accepted_attempt(
+        (a.number, sum(trial.valid for trial in a.trials) if a.state == AttemptState.DONE else None)
+        for a in block.attempts
+    )
 
 
 def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptRecord:

@@ -123,8 +123,10 @@ def test_the_blocks_decide_about_their_campaign(states: str, expected: str | Non
     assert lifecycle.event_after_blocks([BlockState(s) for s in states.split()]) == expected
 
 
-def test_the_last_attempt_with_a_result_is_analysed() -> None:
+def test_the_attempt_with_most_valid_trials_is_analysed() -> None:
     assert lifecycle.accepted_attempt([]) is None
-    assert lifecycle.accepted_attempt([(1, False), (2, False)]) is None
-    assert lifecycle.accepted_attempt([(1, True), (2, False)]) == 1
-    assert lifecycle.accepted_attempt([(1, True), (2, True), (3, False)]) == 2
+    assert lifecycle.accepted_attempt([(1, None), (2, None)]) is None
+    assert lifecycle.accepted_attempt([(1, 4), (2, None)]) == 1
+    assert lifecycle.accepted_attempt([(1, 4), (2, 4), (3, None)]) == 2  # of equals the last
+    assert lifecycle.accepted_attempt([(1, 3), (2, 0), (3, 2)]) == 1
+    assert lifecycle.accepted_attempt([(1, 0), (2, 0)]) == 2
