@@ -14,7 +14,6 @@ struct config {
 enum count { STEERED, REFUSED, UNCLAIMED, COUNTS };
 
 /* enum in include/net/tcp_states.h, which user headers do not have. */
-#define TCP_STATE_TIME_WAIT 6
 #define TCP_STATE_LISTEN 10
 
 BPF_ARRAY(config, struct config, 1);
@@ -61,7 +60,6 @@ int from_client(struct __sk_buff *skb)
 	struct bpf_sock *sk;
 	__be32 client;
 	__be16 port;
-	int opens;
 
 	/* What is not for the origin goes the routed path, which is closed: ARP passes, the rest is
 	 * dropped and counted there.
@@ -70,14 +68,14 @@ int from_client(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	client = segment.ip->saddr;
 	port = segment.tcp->source;
-	opens = segment.tcp->syn && !segment.tcp->ack;
 
 	sk = find(skb, client, port, c->origin, c->port);
-	/* Not the proxy's connection: somebody listens on the origin's port. Nor may a new
-	 * connection end in the last one's TIME_WAIT, which would look for a listener on the
-	 * origin's port (nf_tproxy_handle_time_wait4 does the same).
+	/* Not a connection, but the listener, which has the origin's port on every address. A SYN
+	 * that meets the last connection's TIME_WAIT goes there: only the kernel can end that
+	 * (tcp_timewait_state_process), and then finds the listener. Given the listener at once, it
+	 * could not enter the new connection beside the old one and would drop the SYN.
 	 */
-	if (sk && (sk->state == TCP_STATE_LISTEN || (opens && sk->state == TCP_STATE_TIME_WAIT))) {
+	if (sk && sk->state == TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);
 		sk = NULL;
 	}

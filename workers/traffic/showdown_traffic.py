@@ -232,8 +232,9 @@ def _target(final: Mapping[str, Any], name: str, share: float) -> TargetTraffic:
     errors = {cause: int(count) for cause, count in told["errors"].items()}
     if told["in_flight"]:
         errors["unanswered"] = int(told["in_flight"])
+    closed = "latency" not in told["histograms"]
     return TargetTraffic(
-        slices=tuple(_slice(line) for line in final["slices"] if line["target"] == name and line["drained_ns"]),
+        slices=tuple(_slice(line, closed) for line in final["slices"] if line["target"] == name and line["drained_ns"]),
         connections=int(told["connections"]),
         errors=errors,
         unsent=int(told["unsent"]),
@@ -242,10 +243,13 @@ def _target(final: Mapping[str, Any], name: str, share: float) -> TargetTraffic:
     )
 
 
-def _slice(line: Mapping[str, Any]) -> SliceTraffic:
+def _slice(line: Mapping[str, Any], closed: bool) -> SliceTraffic:
+    # A slice's answers include those of its drain. A closed loop keeps the slowest part of the path busy from the first
+    # request until the last answer, so its rate is over all of that time; an open one's is over the schedule.
+    length_ns = line["drained_ns"] - line["start_ns"] if closed else line["length_ns"]
     return SliceTraffic(
         started_s=line["start_ns"] / 1e9,
-        duration_s=line["length_ns"] / 1e9,
+        duration_s=length_ns / 1e9,
         requests=line["requests"],
         bytes_received=line["bytes_received"],
         bytes_sent=line["bytes_sent"],
