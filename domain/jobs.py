@@ -128,4 +128,6 @@ class HostCapabilities(Frozen):
                 sentences.append(f"{name}: not known on this host.")
             elif not feature.present:
                 sentences.append(" ".join(filter(None, [f"{name}: {feature.reason}", feature.remedy])))
+                if name == "root":  # nothing else can be said without it
+                    break
         return sentences

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers.datapaths.base import Datapath, DatapathError
-from workers.features import lacking
 from workers.lab import Lab
 
 
@@ -44,7 +43,7 @@ class FakeDatapath(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
-        return lacking(capabilities, "root")
+        return capabilities.lacking("root")
 
     @contextmanager
     def attached(self, lab: Lab) -> Iterator[FakeAttachment]:

@@ -8,7 +8,6 @@ from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import netns
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.features import lacking
 from workers.lab import Lab
 
 
@@ -22,7 +21,7 @@ class Direct(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
-        return lacking(capabilities, "root", "netns", "veth")
+        return capabilities.lacking("root", "netns", "veth")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract; the lab routes from the start, so that only the counting is put in place."""

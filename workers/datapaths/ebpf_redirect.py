@@ -17,7 +17,6 @@ from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import dut, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.features import lacking
 from workers.lab import Lab
 
 _CONFIG = struct.Struct("=4s4sII2sH")  # struct config of bpf/datapaths/ebpf_redirect.c
@@ -35,7 +34,7 @@ class EbpfRedirect(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
-        return lacking(capabilities, "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
+        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""

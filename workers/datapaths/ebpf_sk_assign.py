@@ -17,7 +17,6 @@ from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import dut, haproxy, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.features import lacking
 from workers.lab import Lab
 
 _CONFIG = struct.Struct("=4s4sI2s2s")  # struct config of bpf/datapaths/ebpf_sk_assign.c
@@ -35,8 +34,8 @@ class EbpfSkAssign(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
-        return lacking(
-            capabilities, "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy"
+        return capabilities.lacking(
+            "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy"
         )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:

@@ -13,7 +13,6 @@ from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import dut, haproxy, netns
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.features import lacking
 from workers.lab import Lab
 
 TABLE = "showdown"
@@ -49,8 +48,8 @@ class Tproxy(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
-        return lacking(
-            capabilities, "root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy", "nft.socket"
+        return capabilities.lacking(
+            "root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy", "nft.socket"
         )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:

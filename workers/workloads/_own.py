@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
-from workers.features import lacking
 from workers.workloads.base import GeneratorPlan, TargetTraffic, Workload
 
 GENERATOR = "showdown-traffic"
@@ -22,7 +21,7 @@ class OwnWorkload(Workload):
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
-        return lacking(capabilities, *programs)
+        return capabilities.lacking(*programs)
 
     def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
         """Closed and open loops alike."""

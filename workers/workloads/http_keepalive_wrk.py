@@ -5,7 +5,6 @@ It is a workload and not a setting, so that a campaign may name both and shows t
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
-from workers.features import lacking
 from workers.workloads.base import GeneratorPlan, TargetTraffic, Workload
 
 _TOLERANCE = 0.01  # of bytes: wrk also counts answers that were cut off by the end of the slice
@@ -21,7 +20,7 @@ class HttpKeepaliveWrk(Workload):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """Needs wrk and nginx."""
-        return lacking(capabilities, "program.wrk", "program.nginx")
+        return capabilities.lacking("program.wrk", "program.nginx")
 
     def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
         """A closed loop of GET requests."""
