@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -150,8 +151,16 @@ def _tried(one: Try, root: bool) -> Feature:
             one.attempt()
     except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, kernel.Refused) as error:
         reason = one.absent or _words(error)
-        return Feature(name=one.name, present=False, reason=reason.rstrip(".") + ".", remedy=one.remedy)
+        return Feature(name=one.name, present=False, reason=reason.rstrip(".") + ".", remedy=_remedy(one.remedy))
     return Feature(name=one.name, present=True)
+
+
+def _remedy(remedy: str, modules: Path = Path("/proc/modules")) -> str:
+    """A module can only be loaded where the kernel takes modules at all (it has /proc/modules then)."""
+    name = remedy.removeprefix("Run: modprobe ")
+    if name == remedy or modules.exists():
+        return remedy
+    return f"This kernel loads no modules: use one that has {name} built in."
 
 
 def _words(error: Exception) -> str:
