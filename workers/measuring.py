@@ -4,7 +4,8 @@ Every lab has its own counters, so one reading before and one after are enough, 
 The warm-up is part of the run: it is proven like the rest, and counted in no figure.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.campaign import ClosedLoad, OpenLoad
@@ -116,6 +117,7 @@ class Measuring:
         if traffic.limit:
             evidence.against(Reason.GENERATOR_SATURATED, traffic.limit)
         evidence.slices += [self._slice(one, connections, probed) for one in traffic.slices if not one.warm_up]
+        self._tell_cpu(station, (one for one in traffic.slices if not one.warm_up))
         evidence.generated_requests += traffic.requests
         evidence.generated_bytes += traffic.bytes_received
         evidence.connections += traffic.connections
@@ -159,8 +161,14 @@ class Measuring:
                 time_ns=interval.time_ns,
             )
         )
-        if interval.cpu is not None and _passed(interval.cpu):
-            self.telemetry.put(host_cpu_point(station.tags, interval.cpu, interval.time_ns))
+
+    def _tell_cpu(self, station: Station, slices: Iterable[SliceTraffic]) -> None:
+        """The host's CPU time of each slice, known once the run has ended."""
+        to_epoch_ns = time.time_ns() - time.monotonic_ns()
+        for one in slices:
+            if _passed(one.cpu):
+                end_ns = to_epoch_ns + int((one.started_s + one.duration_s) * 1e9)
+                self.telemetry.put(host_cpu_point(station.tags, one.cpu, end_ns))
 
 
 def _passed(cpu: CpuTime) -> bool:

@@ -123,7 +123,7 @@ class FakeGenerator:
                 self.world.requests[label] = self.world.requests.get(label, 0) + 1000
                 results[label] = self._plus(results[label], warming)
             if not warming:
-                tell(Interval(label, index + 1 - len(warm_up), 1, 1000.0, 0, 10, 20, None))
+                tell(Interval(label, index + 1 - len(warm_up), 1, 1000.0, 0, 10, 20))
         return {label: told[label] or result for label, result in results.items()}
 
     def _plus(self, total: TargetTraffic, warm_up: bool) -> TargetTraffic:

@@ -114,7 +114,6 @@ def test_short_slices_are_told_each_and_warm_up_is_not() -> None:
         ("tproxy", 1, 500.0, 70_000),
         ("direct", 2, 0.0, None),
     ]
-    assert all(interval.cpu is not None for interval in told)
 
 
 def test_long_slices_are_told_by_the_second_as_far_as_one_target_had_it() -> None:

@@ -176,16 +176,14 @@ class _Teller:
             if self.schedule.slice_s <= _TOLD_BY_SECOND_S:
                 # Told at the next full second, so its time is not now.
                 time_ns = time.time_ns() - (time.monotonic_ns() - line["drained_ns"])
-                self._tell(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns, cpu_of(line))
+                self._tell(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns)
         elif line["type"] == "second" and self.schedule.slice_s > _TOLD_BY_SECOND_S:
             elapsed_s, self.last_s = line["t_s"] - self.last_s, line["t_s"]
             active = {name: target for name, target in line["targets"].items() if target["sent"]}
             for name, target in active.items() if len(active) == 1 else ():  # at a border the seconds are shared
-                self._tell(name, target, elapsed_s, sum(target["errors"].values()), time.time_ns(), None)
+                self._tell(name, target, elapsed_s, sum(target["errors"].values()), time.time_ns())
 
-    def _tell(
-        self, name: str, told: Mapping[str, Any], seconds: float, errors: int, time_ns: int, cpu: CpuTime | None
-    ) -> None:
+    def _tell(self, name: str, told: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
         times = told.get("latency") or told.get("service_time") or {}
         some = told["requests"] > 0
         self.tell(
@@ -197,7 +195,6 @@ class _Teller:
                 errors=errors,
                 p50_ns=times.get("p50_ns") if some else None,
                 p99_ns=times.get("p99_ns") if some else None,
-                cpu=cpu,
             )
         )
 

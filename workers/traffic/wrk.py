@@ -103,7 +103,6 @@ def _interval(label: str, done: int, one: TargetTraffic) -> Interval:
         errors=sum(traffic.errors.values()),
         p50_ns=times.percentile_ns(50) if times else None,
         p99_ns=times.percentile_ns(99) if times else None,
-        cpu=traffic.cpu,
     )
 
 

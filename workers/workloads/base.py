@@ -106,7 +106,6 @@ class Interval:
     errors: int
     p50_ns: int | None
     p99_ns: int | None
-    cpu: CpuTime | None
 
 
 class Generator(Protocol):
