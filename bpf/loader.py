@@ -86,11 +86,6 @@ class Module:
             raise BpfError(f"bpf/{self.source}: no function {function}")
         return ctypes.string_at(start, lib.bpf_function_size(self._bpf.module, name))
 
-    def per_cpu_sum(self, name: str, index: int) -> int:
-        """The sum over CPUs of one entry of a per-CPU array of u64."""
-        table = self._bpf[name.encode()]
-        return sum(table[ctypes.c_int(index)])
-
     def per_cpu_words(self, name: str, index: int) -> list[tuple[int, ...]]:
         """One entry of a per-CPU array, as u64 words for each CPU. Its size must be a multiple of 8."""
         return [tuple(memoryview(bytes(value)).cast("Q")) for value in self._bpf[name.encode()][ctypes.c_int(index)]]
