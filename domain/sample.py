@@ -6,7 +6,8 @@ Line-protocol names live here, once; probes write them, the coordinator and the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domain.trial import CpuTime, TelemetryAccount
+from domain.telemetry import LossCause, TelemetryAccount
+from domain.trial import CpuTime
 
 KERNEL_LATENCY = "kernel_latency"
 KERNEL_EVENT = "kernel_event"
@@ -17,6 +18,10 @@ TELEMETRY = "telemetry"
 
 # The kinds of CPU time of a host_cpu point, as :class:`domain.trial.CpuTime` names them.
 CPU_KINDS = ("user", "system", "irq", "softirq", "steal", "idle")
+
+# The counts of a telemetry point, as :class:`domain.telemetry.TelemetryAccount` names them: produced = delivered +
+# spooled + queued + lost. Beside them: one field per cause of loss (:func:`loss_field`), spool_bytes, spool_age_s.
+TELEMETRY_COUNTS = ("produced", "delivered", "spooled", "queued", "lost", "rejected", "dropped")
 
 # Log-linear buckets: SUB_BUCKETS per power of two, so a bucket is at most 25 % wide. Below 2**FIRST_EXPONENT
 # nothing of interest happens in a network stack; above 2**LAST_EXPONENT (1.07 s) everything is an outlier.
@@ -215,10 +220,29 @@ def campaign_event_point(campaign: str, host: str, title: str, text: str, time_n
     return Point(CAMPAIGN_EVENT, {"campaign": campaign, "host": host}, {"title": title, "text": text}, time_ns)
 
 
-def telemetry_point(campaign: str, host: str, account: TelemetryAccount, time_ns: int) -> Point:
-    """How many points a host produced, delivered and lost so far for a campaign."""
-    fields = {"produced": account.produced, "delivered": account.delivered, "lost": account.lost}
+def telemetry_point(
+    campaign: str,
+    host: str,
+    account: TelemetryAccount,
+    time_ns: int,
+    *,
+    spool_bytes: int = 0,
+    spool_age_s: float = 0.0,
+) -> Point:
+    """What became so far of the points that a host produced in its current block, and what its whole spool holds.
+
+    ``lost`` = the sum of the ``lost_<cause>``; ``rejected`` and ``dropped`` (for want of room) are parts of it.
+    ``spool_bytes`` and ``spool_age_s`` (of the oldest point) count what earlier blocks left, too.
+    """
+    fields: dict[str, int | float | str] = {name: getattr(account, name) for name in TELEMETRY_COUNTS}
+    fields |= {loss_field(cause): account.losses.get(cause, 0) for cause in LossCause}
+    fields |= {"spool_bytes": spool_bytes, "spool_age_s": float(spool_age_s)}
     return Point(TELEMETRY, {"campaign": campaign, "host": host}, fields, time_ns)
+
+
+def loss_field(cause: LossCause) -> str:
+    """The field of a ``telemetry`` point that counts the losses of one cause."""
+    return f"lost_{cause}"
 
 
 def _line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], time_ns: int) -> str:

@@ -1,13 +1,14 @@
 """Blocks, attempts, slices and trials: what was measured, and whether it may be believed."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.histogram import LatencyHistogram
 from domain.load import Load
+from domain.telemetry import TelemetryAccount as TelemetryAccount
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 3  # of one block: the first and at most two more
@@ -218,24 +219,6 @@ class TrialResult(Frozen):
         if not self.requests or not self.cpu.wall_s:
             return None
         return max(0.0, self.cpu.busy_s - self.idle_cpu_s_per_s * self.cpu.wall_s) * 1e6 / self.requests
-
-
-class TelemetryAccount(Frozen):
-    """What became of one block's telemetry points: produced = delivered + lost."""
-
-    produced: int = Field(default=0, ge=0)
-    delivered: int = Field(default=0, ge=0)
-    lost: int = Field(default=0, ge=0)
-    missing: str = Field(default="", max_length=500, description="Why telemetry is missing; empty when none is.")
-
-    def plus(self, other: Self) -> "TelemetryAccount":
-        """The sum over blocks; the first reason is kept."""
-        return TelemetryAccount(
-            produced=self.produced + other.produced,
-            delivered=self.delivered + other.delivered,
-            lost=self.lost + other.lost,
-            missing=self.missing or other.missing,
-        )
 
 
 class BlockResult(Frozen):

@@ -231,11 +231,15 @@ def _print_telemetry(report: CampaignReport, console: Console) -> None:
     if account.missing:
         console.print(f"\n[yellow]Telemetry is missing:[/yellow] {escape(account.missing)}", highlight=False)
     if account.produced:
-        lost = f"{account.lost:,} lost" if account.lost else "none lost"
-        console.print(
-            f"\nTelemetry: {account.produced:,} points produced, {account.delivered:,} delivered, {lost}",
-            highlight=False,
-        )
+        waiting = {"spooled on the host's disk": account.spooled, "still queued": account.queued}
+        parts = [
+            f"{account.delivered:,} delivered",
+            *(f"{points:,} {where}" for where, points in waiting.items() if points),
+        ]
+        parts.append(f"{account.lost:,} lost" if account.lost else "none lost")
+        causes = f" ({account.causes})" if account.causes else ""
+        text = f"\nTelemetry: {account.produced:,} points produced, {', '.join(parts)}{causes}"
+        console.print(escape(text), highlight=False)
 
 
 def _print_item(text: str, console: Console) -> None:

@@ -14,7 +14,6 @@ from domain.trial import (
     CpuTime,
     Finding,
     Reason,
-    TelemetryAccount,
     TrialResult,
     Validity,
 )
@@ -114,10 +113,3 @@ def test_cpu_times_add_up() -> None:
     one = CpuTime(wall_s=1, cpus=2, user_s=0.5, steal_s=0.1)
     both = one.plus(one)
     assert (both.wall_s, both.cpus, both.user_s, both.steal_s) == (2, 2, 1, 0.2)
-
-
-def test_telemetry_accounts_keep_the_first_reason() -> None:
-    one = TelemetryAccount(produced=3, delivered=2, lost=1)
-    other = TelemetryAccount(produced=4, lost=4, missing="InfluxDB is down")
-    both = one.plus(other).plus(TelemetryAccount(missing="later"))
-    assert both == TelemetryAccount(produced=7, delivered=2, lost=5, missing="InfluxDB is down")
