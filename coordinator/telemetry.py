@@ -44,14 +44,20 @@ class Influx(Protocol):
 
 
 def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
-    """The series of one trial by stage: times (RFC 3339), p50 and p99 in ns, counts, and counts per bucket.
+    """The series of one trial by stage and role: times (RFC 3339), p50 and p99 in ns, counts, and counts per bucket.
 
     Raises :class:`TelemetryUnavailable`, and ``ValueError`` when ``campaign`` or ``run`` is no id.
     """
     where = " AND ".join(f"\"{tag}\" = '{_checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
-    statement = f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
+    statement = (
+        f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage", "role" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
+    )
     stages = [_stage(series) for series in _query(influx, statement)]
-    return {"campaign": campaign, "run": run, "stages": sorted(stages, key=lambda stage: str(stage["stage"]))}
+    return {"campaign": campaign, "run": run, "stages": sorted(stages, key=_order)}
+
+
+def _order(stage: Mapping[str, Any]) -> tuple[str, str]:
+    return str(stage["stage"]), str(stage["role"])
 
 
 def _checked(value: str) -> str:
@@ -101,6 +107,7 @@ def _stage(series: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         "stage": series["tags"]["stage"],
+        "role": series["tags"].get("role", ""),
         "unit": "ns",
         "times": column("time"),
         "p50_ns": column("p50_ns"),

@@ -11,6 +11,7 @@ from domain.trial import CpuTime
 
 KERNEL_LATENCY = "kernel_latency"
 KERNEL_EVENT = "kernel_event"
+KERNEL_WORK = "kernel_work"
 TRAFFIC = "traffic"
 HOST_CPU = "host_cpu"
 CAMPAIGN_EVENT = "campaign_event"
@@ -121,6 +122,7 @@ class StageSample:
     value_ns: int
     time_ns: int
     sequence: int
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,13 @@ class Point:
         object.__setattr__(self, "line", _line(self.measurement, self.tags, self.fields, self.time_ns))
 
 
-def kernel_latency_point(tags: TrialTags, stage: str, histogram: StageHistogram, time_ns: int) -> Point:
-    """One interval of one stage as a point: a field per bucket that is not empty, and the summary."""
+def kernel_latency_point(
+    tags: TrialTags, stage: str, histogram: StageHistogram, time_ns: int, *, role: str = ""
+) -> Point:
+    """One interval of one stage as a point: a field per bucket that is not empty, and the summary.
+
+    A stage without roles has no ``role`` tag.
+    """
     fields: dict[str, int | float | str] = {bucket_field(i): count for i, count in enumerate(histogram.counts) if count}
     fields |= {
         "count": histogram.count,
@@ -173,7 +180,7 @@ def kernel_latency_point(tags: TrialTags, stage: str, histogram: StageHistogram,
         value = histogram.percentile_ns(percentile)
         if value is not None:
             fields[name] = value
-    return Point(KERNEL_LATENCY, {**tags.as_dict(), "stage": stage}, fields, time_ns)
+    return Point(KERNEL_LATENCY, {**tags.as_dict(), "stage": stage, "role": role}, fields, time_ns)
 
 
 def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
@@ -182,10 +189,15 @@ def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
     time_ns = sample.time_ns - sample.time_ns % 1000 + sample.sequence % 1000
     return Point(
         KERNEL_EVENT,
-        {**tags.as_dict(), "stage": sample.stage},
+        {**tags.as_dict(), "stage": sample.stage, "role": sample.role},
         {"value_ns": sample.value_ns, "sequence": sample.sequence},
         time_ns,
     )
+
+
+def kernel_work_point(tags: TrialTags, work: Mapping[str, int], time_ns: int) -> Point:
+    """One interval of the kernel's work: a field per kind, how often it was seen. Raises ``ValueError`` without any."""
+    return Point(KERNEL_WORK, tags.as_dict(), dict(work), time_ns)
 
 
 def traffic_point(

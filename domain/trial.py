@@ -164,13 +164,20 @@ class ProbeReading(Frozen):
     """What one probe saw during one trial."""
 
     stage: Name
-    count: int = Field(ge=0)
+    role: str = Field(default="", max_length=32, description="A side of the lab or a kind of task, or empty.")
+    count: int = Field(ge=0, description="Durations measured.")
+    events: float = Field(default=0.0, ge=0, description="How often it happened in all, where one in N was measured.")
     sum_ns: int = Field(ge=0)
     p50_ns: int | None = None
     p99_ns: int | None = None
     max_ns: int = Field(default=0, ge=0)
     matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts that found their end.")
     lost: int = Field(default=0, ge=0)
+
+    @property
+    def mean_ns(self) -> float | None:
+        """The mean of the measured durations; ``None`` when there is none."""
+        return self.sum_ns / self.count if self.count else None
 
 
 class TrialResult(Frozen):
@@ -199,9 +206,21 @@ class TrialResult(Frozen):
     proof: Proof | None = None
     validity: Validity
     probes: tuple[ProbeReading, ...] = ()
+    work: dict[str, float] = Field(
+        default_factory=dict, description="The kernel's work in the watched slices, events by kind."
+    )
+    watched_latency: LatencyHistogram | None = Field(
+        default=None,
+        description="What each request of the watched slices took: latency in open loops, service time in closed ones.",
+    )
     offloads: dict[str, bool] = Field(default_factory=dict)
     generator: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def watched_requests(self) -> int:
+        """Completed requests of the slices that the probes watched: what their readings are of."""
+        return sum(one.requests for one in self.slices if one.probed)
 
     @property
     def requests_per_s(self) -> float | None:

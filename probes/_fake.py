@@ -1,10 +1,8 @@
 """Fakes for tests without root, BCC or InfluxDB: a probe that is told what happened, and a sink that may fail."""
 
-from collections.abc import Iterable
-
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, StageHistogram, StageSample, bucket_index
-from probes.base import LabView, Probe, ProbeError
+from probes.base import LabView, Probe, ProbeError, Reading
 from probes.sink import SinkError
 
 
@@ -22,6 +20,8 @@ class FakeProbe(Probe):
         self.watches: list[str | None] = []
         self.starts = 0
         self.running = False
+        self.every = 1
+        self.work: dict[str, int] = {}
         self._total = StageHistogram()
         self._samples: list[StageSample] = []
         self._sequence = 0
@@ -52,10 +52,10 @@ class FakeProbe(Probe):
         self.watched = lab
         self.watches.append(lab.label if lab else None)
 
-    def read(self) -> tuple[StageHistogram, Iterable[StageSample]]:
+    def read(self) -> Reading:
         self._check()
         samples, self._samples = self._samples, []
-        return self._total, samples
+        return Reading({"": self._total}, work=dict(self.work), samples=tuple(samples), every=self.every)
 
     def stop(self) -> None:
         self.running = False

@@ -4,8 +4,8 @@ A probe is one file in probes/catalog/ and one C file of the same name in bpf/pr
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
@@ -25,6 +25,21 @@ class LabView:
     devices: Mapping[str, tuple[int, str]]
     netns: Mapping[str, int]
     tasks: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a probe saw since it started; the samples are those since the reading before.
+
+    ``stages`` is by role: "" for a stage without roles, else a side of the lab (``client``, ``dut``, ``server``) or a
+    kind of task (``proxy``, ``origin``, ``kworker``, ``ksoftirqd``). Of all that happened while a lab was watched, one
+    in ``every`` was measured. ``work`` is what was counted and not timed, by kind; of it nothing is left out.
+    """
+
+    stages: Mapping[str, StageHistogram] = field(default_factory=dict)
+    work: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[StageSample, ...] = ()
+    every: int = 1
 
 
 class ProbeError(RuntimeError):
@@ -56,8 +71,8 @@ class Probe(ABC):
         """Count for this lab only, from now on."""
 
     @abstractmethod
-    def read(self) -> tuple[StageHistogram, Iterable[StageSample]]:
-        """The histogram since ``start()`` and the events sampled since the last ``read()``."""
+    def read(self) -> Reading:
+        """What it saw since ``start()``, and the events sampled since the last ``read()``."""
 
     @abstractmethod
     def stop(self) -> None:

@@ -9,9 +9,11 @@ from domain.sample import (
     TrialTags,
     kernel_event_point,
     kernel_latency_point,
+    kernel_work_point,
     telemetry_point,
 )
-from probes.base import LabView, Probe, ProbeError
+from domain.watched import StageRole, Watched
+from probes.base import LabView, Probe, ProbeError, Reading
 from probes.stream import Stream
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
@@ -36,8 +38,8 @@ class ProbeSession:
         self._stop_ticking = threading.Event()
         self._ticker: threading.Thread | None = None
         self._tags: TrialTags | None = None
-        self._baseline: dict[str, StageHistogram] = {}
-        self._previous: dict[str, StageHistogram] = {}
+        self._baseline: dict[str, Reading] = {}
+        self._previous: dict[str, Reading] = {}
         self.failed: dict[str, str] = {}
 
     def start(self, names: Iterable[str]) -> dict[str, str]:
@@ -63,8 +65,7 @@ class ProbeSession:
             self._tags = tags
             for name, probe in list(self._running.items()):
                 try:
-                    reading, _ = probe.read()
-                    self._baseline[name] = self._previous[name] = reading
+                    self._baseline[name] = self._previous[name] = probe.read()
                     probe.watch(lab)
                 except Exception as error:
                     self._fail(name, error)
@@ -72,20 +73,20 @@ class ProbeSession:
         self._ticker = threading.Thread(target=self._tick, name="probes", daemon=True)
         self._ticker.start()
 
-    def end_slice(self) -> dict[str, StageHistogram]:
-        """Watch nothing; the growth of the whole slice, by stage. Empty when no slice had begun."""
+    def end_slice(self) -> Watched:
+        """Watch nothing; the growth of the whole slice. Empty when no slice had begun."""
         self._halt()
-        growth: dict[str, StageHistogram] = {}
+        seen = Watched()
         with self._lock:
             if self._tags is None:
-                return growth
+                return seen
             # All stop watching before any is read: reading takes time, and they should cover the same slice.
             self._watch_nothing()
             self._interval(self._tags)
             for name, probe in self._running.items():
-                growth[probe.stage] = self._previous[name].minus(self._baseline[name])
+                seen = seen.plus(_watched(probe.stage, self._previous[name], self._baseline[name]))
             self._tags = None
-        return growth
+        return seen
 
     def close(self) -> None:
         """Stop every probe; harmless when repeated. The stream is its maker's to close."""
@@ -132,22 +133,40 @@ class ProbeSession:
         now_ns = time.time_ns()
         for name, probe in list(self._running.items()):
             try:
-                reading, samples = probe.read()
+                reading = probe.read()
             except Exception as error:
                 self._fail(name, error)
                 continue
-            growth = reading.minus(self._previous[name])
-            self._previous[name] = reading
-            if self._stream is None:
-                continue
-            if growth.count or growth.lost:
-                self._stream.put(kernel_latency_point(tags, probe.stage, growth, now_ns))
-            for sample in list(samples)[:MAX_EVENTS_PER_INTERVAL]:
-                self._stream.put(kernel_event_point(tags, sample))
+            previous, self._previous[name] = self._previous[name], reading
+            if self._stream is not None:
+                self._publish(self._stream, tags, _watched(probe.stage, reading, previous), now_ns)
+                for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
+                    self._stream.put(kernel_event_point(tags, sample))
         if self._stream is not None:
             account = self._stream.account()
             self._stream.put(telemetry_point(tags.campaign, self._host, account, now_ns))
 
+    def _publish(self, stream: Stream, tags: TrialTags, seen: Watched, now_ns: int) -> None:
+        for (stage, role), growth in seen.stages.items():
+            if growth.count or growth.lost:
+                stream.put(kernel_latency_point(tags, stage, growth, now_ns, role=role))
+        if any(seen.work.values()):
+            stream.put(kernel_work_point(tags, {kind: round(count) for kind, count in seen.work.items()}, now_ns))
+
     def _fail(self, name: str, error: Exception) -> None:
         self.failed[name] = f"{name}: {error}"
         self._running.pop(name).stop()
+
+
+def _watched(stage: str, reading: Reading, earlier: Reading) -> Watched:
+    """What a probe saw between two of its readings."""
+    empty = StageHistogram()
+    stages = {
+        StageRole(stage, role): histogram.minus(earlier.stages.get(role, empty))
+        for role, histogram in reading.stages.items()
+    }
+    return Watched(
+        stages=stages,
+        events={key: float(histogram.count * reading.every) for key, histogram in stages.items()},
+        work={kind: float(count - earlier.work.get(kind, 0)) for kind, count in reading.work.items()},
+    )

@@ -3,13 +3,13 @@
 import struct
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from bpf.loader import BpfError, Module
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
-from probes.base import LabView, Probe, ProbeError
+from probes.base import LabView, Probe, ProbeError, Reading
 from probes.kernel import BtfError, member_offset
 
 # Features of workers/capabilities.py without which no probe runs.
@@ -19,7 +19,7 @@ _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
 _DEVICE = struct.Struct("=16s16sQ")  # struct device of bpf/include/probe.h
 _WATCH = struct.Struct("=QQ")  # struct watch, before its devices
 _WATCHED_DEVICES = 2
-_SAMPLE = struct.Struct("=QQ")
+_SAMPLE = struct.Struct("=QQQ")  # struct sample of bpf/include/probe.h
 _WORDS_BEHIND_COUNTS = 5  # sum_ns, max_ns, generation, started, lost; the rest is the kernel's own
 # A histogram tells the distribution; samples are for looking at single events, so a few per second are enough.
 _MAX_SAMPLES = 1000
@@ -37,9 +37,11 @@ class TracingProbe(Probe):
 
     Both are powers of two: one in ``track_every`` packets is measured at all, and one in ``sample_every`` measured
     durations is kept as a :class:`StageSample`. ``count`` and ``started`` tell what was measured.
-    The maximum that ``read()`` tells is that of the lab watched last, since it was turned to.
+    The maximum that ``read()`` tells is that of the lab watched last, since it was turned to. The map ``stage`` has an
+    entry per role, in the order of ``roles``.
     """
 
+    roles: ClassVar[tuple[str, ...]] = ("",)
     constants: ClassVar[Mapping[str, int]] = {}
     track_every: int = 1
     sample_every: int = 256
@@ -77,17 +79,21 @@ class TracingProbe(Probe):
             settings = _WATCH.pack(self._generation, self._group(lab)) + _devices(lab, self._roles(lab))
         module.write("watch", 0, settings)
 
-    def read(self) -> tuple[StageHistogram, Iterable[StageSample]]:
+    def read(self) -> Reading:
         module = self._started()
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         module.drain()
         samples, self._samples = self._samples, []
+        stages = {role: self._stage(module, index) for index, role in enumerate(self.roles)}
+        return Reading(stages, samples=tuple(samples), every=self.track_every)
+
+    def _stage(self, module: Module, index: int) -> StageHistogram:
         total = StageHistogram()
-        for words in module.per_cpu_words("stage", 0):
+        for words in module.per_cpu_words("stage", index):
             sum_ns, max_ns, generation, started, lost = words[BUCKETS : BUCKETS + _WORDS_BEHIND_COUNTS]
             current_max_ns = max_ns if generation == self._generation else 0
             total = total.plus(StageHistogram(tuple(words[:BUCKETS]), sum_ns, current_max_ns, started, lost))
-        return total, samples
+        return total
 
     def stop(self) -> None:
         if self._module is not None:
@@ -112,6 +118,7 @@ class TracingProbe(Probe):
         return {
             "FIRST_EXPONENT": FIRST_EXPONENT,
             "LAST_EXPONENT": LAST_EXPONENT,
+            "ROLES": len(self.roles),
             "TRACK_EVERY": self.track_every,
             "SAMPLE_EVERY": self.sample_every,
             **{constant: member_offset(*member) for constant, member in OFFSETS.items()},
@@ -119,10 +126,11 @@ class TracingProbe(Probe):
         }
 
     def _receive(self, record: bytes) -> None:
-        time_ns, value_ns = _SAMPLE.unpack(record[: _SAMPLE.size])
+        time_ns, value_ns, role = _SAMPLE.unpack(record[: _SAMPLE.size])
         self._sequence += 1
         if len(self._samples) < _MAX_SAMPLES:
-            self._samples.append(StageSample(self.stage, value_ns, time_ns + self._clock_offset_ns, self._sequence))
+            time_ns += self._clock_offset_ns
+            self._samples.append(StageSample(self.stage, value_ns, time_ns, self._sequence, self.roles[role]))
 
 
 def _devices(lab: LabView, roles: tuple[str, ...]) -> bytes:

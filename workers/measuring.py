@@ -126,6 +126,7 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
         if probed:
+            self._note_watched(station, traffic)
             return
         for one in traffic.slices:
             if not one.warm_up:
@@ -135,6 +136,13 @@ class Measuring:
             known = station.timings.get(name)
             station.timings[name] = LatencyHistogram.merged([known, histogram]) if known else histogram
         evidence.note_times(station.timings)
+
+    def _note_watched(self, station: Station, traffic: TargetTraffic) -> None:
+        """What the requests of a watched slice took: the stages that the probes saw are parts of it."""
+        told = traffic.timings.get("latency") or traffic.timings.get("service_time")
+        if told is not None:
+            known = station.watched_latency
+            station.watched_latency = LatencyHistogram.merged([known, told]) if known else told
 
     def _slice(self, one: SliceTraffic, connections: int, probed: bool) -> SliceResult:
         return SliceResult(

@@ -13,6 +13,7 @@ from domain.campaign import datapath_of
 from domain.jobs import BlockJob, Phase
 from domain.sample import StageHistogram, TrialTags, campaign_event_point
 from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
+from domain.watched import StageRole
 from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
 from workers.lab import LabSpec
@@ -171,9 +172,8 @@ class BlockRunner:
         try:
             yield
         finally:
-            seen = station.evidence.stages
-            for stage, histogram in self.host.probing.end_slice().items():
-                seen[stage] = seen.get(stage, StageHistogram()).plus(histogram)
+            evidence = station.evidence
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice())
 
     def _event(self, title: str, text: str) -> None:
         self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
@@ -200,16 +200,23 @@ class BlockRunner:
             timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
             proof=proof,
             validity=judge(evidence, proof),
-            probes=tuple(_reading(stage, histogram) for stage, histogram in evidence.stages.items()),
+            probes=tuple(
+                _reading(key, histogram, evidence.watched.events.get(key, 0.0))
+                for key, histogram in evidence.watched.stages.items()
+            ),
+            work=dict(evidence.watched.work),
+            watched_latency=station.watched_latency,
             offloads=dict(evidence.offloads),
             generator=self._generator.name,
         )
 
 
-def _reading(stage: str, histogram: StageHistogram) -> ProbeReading:
+def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:
     trusted = histogram.matched is None or histogram.matched >= MIN_MATCHED
     return ProbeReading(
-        stage=stage,
+        stage=key.stage,
+        role=key.role,
+        events=events,
         count=histogram.count,
         sum_ns=histogram.sum_ns,
         p50_ns=histogram.percentile_ns(50) if trusted else None,

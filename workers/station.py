@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.histogram import LatencyHistogram
-from domain.sample import Point, StageHistogram, TrialTags
+from domain.sample import Point, TrialTags
 from domain.trial import Counters, Reason
+from domain.watched import Watched
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab, LabSpec, built
@@ -40,8 +41,8 @@ class Probing(Protocol):
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         """Turn every probe to the lab."""
 
-    def end_slice(self) -> dict[str, StageHistogram]:
-        """Turn every probe away; the growth of each stage."""
+    def end_slice(self) -> Watched:
+        """Turn every probe away; what they saw since they were turned to the lab."""
 
 
 class Telemetry(Protocol):
@@ -63,6 +64,7 @@ class Station:
     attachment: Attachment | None = None
     answer_bytes: int = 0
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
+    watched_latency: LatencyHistogram | None = None
 
     @property
     def usable(self) -> bool:

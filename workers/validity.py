@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from domain.histogram import LatencyHistogram
-from domain.sample import StageHistogram
 from domain.trial import Counters, CpuTime, Finding, Proof, Reason, SliceResult, Validity
+from domain.watched import Watched
 
 MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own counters must show
 MAX_ACCOUNTED_BY_ORIGIN = 1.01
@@ -45,7 +45,7 @@ class Evidence:
     wrong_clients: tuple[str, ...] = ()
     body_problems: tuple[str, ...] = ()
     busiest_thread_share: float = 0.0
-    stages: dict[str, StageHistogram] = field(default_factory=dict)
+    watched: Watched = field(default_factory=Watched)
     findings: list[Finding] = field(default_factory=list)
 
     def against(self, reason: Reason, detail: str) -> None:
@@ -159,7 +159,8 @@ def _judge_host(evidence: Evidence, against: _Against) -> None:
             against(Reason.STEAL, f"the hypervisor took {steal:.1%} of the CPUs")
         if foreign > MAX_FOREIGN_SHARE:
             against(Reason.INTERFERENCE, f"other processes used {foreign:.1%} of the CPUs")
-    for stage, histogram in evidence.stages.items():
+    for (stage, role), histogram in evidence.watched.stages.items():
         seen = histogram.count + histogram.lost
         if seen and histogram.lost / seen > MAX_PROBE_LOSS:
-            against(Reason.PROBE_LOSS, f"{stage}: {histogram.lost} of {seen} events lost")
+            where = f"{stage} ({role})" if role else stage
+            against(Reason.PROBE_LOSS, f"{where}: {histogram.lost} of {seen} events lost")

@@ -33,7 +33,7 @@ struct watch {
 	struct device device[2];
 };
 
-/* One CPU's measurements since the probe was loaded; the maximum is the generation's. */
+/* One CPU's measurements of one role since the probe was loaded; the maximum is the generation's. */
 struct stage {
 	__u64 counts[BUCKETS];
 	__u64 sum_ns;
@@ -65,11 +65,12 @@ struct packet {
 struct sample {
 	__u64 time_ns;
 	__u64 value_ns;
+	__u64 role;
 };
 
 /* Samples are read once a second: nobody needs to be woken for them. */
 #define SAMPLE_FLAGS BPF_RB_NO_WAKEUP
-/* 64 KiB hold 2,700 samples; at one in SAMPLE_EVERY that is many seconds' worth. */
+/* 64 KiB hold 2,000 samples; at one in SAMPLE_EVERY that is many seconds' worth. */
 #define SAMPLE_PAGES 16
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))

@@ -3,7 +3,7 @@
 #include "probe.h"
 
 BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, 1);
+BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 BPF_ARRAY(packets, struct packet, PACKET_SLOTS);
 

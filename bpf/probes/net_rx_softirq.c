@@ -6,7 +6,7 @@
 #define NET_RX 3
 
 BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, 1);
+BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 
 /* A raise while a run is on is for the next run, so both are kept. A time of 0 means none. */

@@ -7,7 +7,7 @@
 #include "probe.h"
 
 BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, 1);
+BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 
 /* The tasks of all labs; a task is watched while its group is. A time of 0 means that it does not wait. */

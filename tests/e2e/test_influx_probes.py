@@ -45,7 +45,7 @@ def measured(
             session.begin_slice(view, tags(run))
             if run != idle:
                 lab.run("client", ASK, SERVER, QUESTIONS)
-            for stage, growth in session.end_slice().items():
+            for (stage, _), growth in session.end_slice().stages.items():
                 sums[run][stage] = sums[run].get(stage, StageHistogram()).plus(growth)
     return sums
 

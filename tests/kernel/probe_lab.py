@@ -177,6 +177,11 @@ def started(probe: Probe) -> Iterator[Probe]:
     probe.stop()
 
 
+def stage_of(probe: Probe, role: str = "") -> StageHistogram:
+    """What the probe counted for a role since it started."""
+    return probe.read().stages[role]
+
+
 def growth(probe: Probe, before: StageHistogram) -> StageHistogram:
     """What the probe counted since ``before`` was read."""
-    return probe.read()[0].minus(before)
+    return stage_of(probe).minus(before)

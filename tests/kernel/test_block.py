@@ -16,8 +16,9 @@ import workers.workloads
 from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob
 from domain.registry import discover
-from domain.sample import Point, StageHistogram, TrialTags
+from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
+from domain.watched import Watched
 from probes.base import LabView
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers import netns
@@ -42,9 +43,9 @@ class NoProbes:
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         """See ProbeSession."""
 
-    def end_slice(self) -> dict[str, StageHistogram]:
+    def end_slice(self) -> Watched:
         """See ProbeSession."""
-        return {}
+        return Watched()
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from probes.base import Probe
 from probes.catalog.run_queue import RunQueue
-from tests.kernel.probe_lab import ProbeLab, growth, probe_lab, started
+from tests.kernel.probe_lab import ProbeLab, growth, probe_lab, stage_of, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -43,11 +43,11 @@ def test_run_queue_counts_each_wakeup_of_the_labs_tasks(run_queue: Probe, lab: P
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stranger,
     ):
-        before, _ = run_queue.read()
+        before = stage_of(run_queue)
         run_queue.watch(lab.view(proxy=(watched.pid,)))
         nap(stranger)
         assert growth(run_queue, before).count <= 20  # the watched one may still be starting up
-        before, _ = run_queue.read()
+        before = stage_of(run_queue)
         nap(watched)
         run_queue.watch(None)
         histogram = growth(run_queue, before)
@@ -72,7 +72,7 @@ def test_run_queue_shows_a_busy_neighbour(run_queue: Probe, lab: ProbeLab) -> No
     with subprocess.Popen(command) as watched, subprocess.Popen(command) as neighbour:
         time.sleep(0.2)
         run_queue.watch(lab.view(origin=(watched.pid,)))
-        before, _ = run_queue.read()
+        before = stage_of(run_queue)
         began_ns = time.monotonic_ns()
         time.sleep(0.6)
         histogram = growth(run_queue, before)
@@ -93,7 +93,7 @@ def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab
     for view, busy, watched in ((first, 0, False), (second, 1, True)):
         run_queue.watch(first)
         run_queue.watch(second)
-        before, _ = run_queue.read()
+        before = stage_of(run_queue)
         nap(processes[busy])
         assert (growth(run_queue, before).count >= 45) is watched, view
     run_queue.watch(None)

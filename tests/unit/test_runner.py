@@ -13,6 +13,7 @@ from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
+from domain.watched import StageRole, Watched
 from probes.base import LabView
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError
@@ -143,9 +144,10 @@ class FakeProbing:
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         self.world.log.append(f"begin {lab.label} {tags.run}")
 
-    def end_slice(self) -> dict[str, StageHistogram]:
+    def end_slice(self) -> Watched:
         self.world.log.append("end")
-        return {"run_queue": StageHistogram(sum_ns=5)}
+        key = StageRole("run_queue", "proxy")
+        return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0})
 
 
 @dataclass
@@ -257,7 +259,12 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
         assert trial.service_time.count == 1000
         assert trial.proof is not None
         assert trial.proof.requests == 3000
-        assert trial.probes[0].sum_ns == 5
+        reading = trial.probes[0]
+        assert (reading.stage, reading.role, reading.sum_ns, reading.events) == ("run_queue", "proxy", 5, 4.0)
+        assert trial.work == {"packets": 7.0}
+        assert trial.watched_requests == 1000
+        assert trial.watched_latency is not None
+        assert trial.watched_latency.count == 1000
 
 
 def test_points_are_told_while_the_generator_runs(world: World) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from domain.sample import TrialTags
+from domain.watched import StageRole, Watched
 from probes._fake import FakeProbe, FakeSink
 from probes.base import LabView, ProbeError
 from probes.session import MAX_EVENTS_PER_INTERVAL, ProbeSession
 from probes.stream import Stream
 
 HOUR_S = 3600.0
+FORWARD, RUN_QUEUE = StageRole("forward"), StageRole("run_queue")
 TAGS = TrialTags("k3f9x2ab", "b1-1-0", "h1", "tproxy", "http_keepalive", "low")
 
 
@@ -60,8 +62,8 @@ def test_a_slice_is_the_growth_between_its_ends(
     session.begin_slice(view("b"), TAGS)
     probes["forward"].happen("b", 16000)
     second = session.end_slice()
-    assert (first["forward"].count, first["forward"].sum_ns, first["run_queue"].count) == (2, 3000, 0)
-    assert (second["forward"].count, second["forward"].sum_ns) == (1, 16000)
+    assert (first.stages[FORWARD].count, first.stages[FORWARD].sum_ns, first.stages[RUN_QUEUE].count) == (2, 3000, 0)
+    assert (second.stages[FORWARD].count, second.stages[FORWARD].sum_ns) == (1, 16000)
     assert probes["forward"].watches == [None, "a", None, "b", None]
     lines = points(sink, stream, "kernel_latency")
     assert len(lines) == 2  # a stage without growth makes no point
@@ -82,7 +84,7 @@ def test_a_slice_is_read_while_it_runs(probes: dict[str, FakeProbe], stream: Str
     before_the_end = len(points(sink, stream, "kernel_latency"))
     assert before_the_end
     probes["forward"].happen("a", 2000)
-    assert session.end_slice()["forward"].count == 2
+    assert session.end_slice().stages[FORWARD].count == 2
     assert len(points(sink, stream, "kernel_latency")) > before_the_end
     session.close()
     assert not probes["forward"].running
@@ -120,7 +122,7 @@ def test_a_probe_that_cannot_start_leaves_the_others_running(stream: Stream) -> 
     }
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000)
-    assert list(session.end_slice()) == ["forward"]
+    assert list(session.end_slice().stages) == [FORWARD]
     session.close()
 
 
@@ -131,10 +133,10 @@ def test_a_probe_that_breaks_in_a_slice_is_left_out_and_named(
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000)
     probes["run_queue"].running = False
-    assert list(session.end_slice()) == ["forward"]
+    assert list(session.end_slice().stages) == [FORWARD]
     assert "was not started" in session.failed["run_queue"]
     session.begin_slice(view("a"), TAGS)
-    assert list(session.end_slice()) == ["forward"]
+    assert list(session.end_slice().stages) == [FORWARD]
 
 
 def test_without_a_stream_the_slices_are_still_measured(probes: dict[str, FakeProbe]) -> None:
@@ -142,9 +144,9 @@ def test_without_a_stream_the_slices_are_still_measured(probes: dict[str, FakePr
     session.start(["forward"])
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000, unmatched=1)
-    growth = session.end_slice()["forward"]
+    growth = session.end_slice().stages[FORWARD]
     assert (growth.count, growth.started, growth.matched) == (1, 2, 0.5)
-    assert session.end_slice() == {}
+    assert session.end_slice() == Watched()
     session.close()
     session.close()
 
@@ -152,3 +154,24 @@ def test_without_a_stream_the_slices_are_still_measured(probes: dict[str, FakePr
 def test_a_fake_that_was_not_started_says_so() -> None:
     with pytest.raises(ProbeError):
         FakeProbe().read()
+
+
+def test_events_and_work_are_told_for_the_slice(
+    session: ProbeSession, probes: dict[str, FakeProbe], stream: Stream, sink: FakeSink
+) -> None:
+    """One in four was measured; work before the slice is not the slice's."""
+    probe = probes["forward"]
+    probe.every, probe.work = 4, {"packets": 100}
+    session.start(["forward"])
+    session.begin_slice(view("a"), TAGS)
+    probe.happen("a", 1000, 2000, 3000)
+    probe.work = {"packets": 107, "wakeups": 2}
+    first = session.end_slice()
+    assert (first.events, first.work) == ({FORWARD: 12.0}, {"packets": 7.0, "wakeups": 2.0})
+    session.begin_slice(view("a"), TAGS)
+    probe.happen("a", 1000)
+    both = first.plus(session.end_slice())
+    assert (both.events, both.work) == ({FORWARD: 16.0}, {"packets": 7.0, "wakeups": 2.0})
+    assert both.stages[FORWARD].sum_ns == 7000
+    (work,) = points(sink, stream, "kernel_work")
+    assert "packets=7i,wakeups=2i" in work

@@ -12,6 +12,7 @@ from tests.servers import Request, http_server
 
 BUCKET = bucket_field(bucket_index(1500))
 LE_NS = bucket_bounds_ns(bucket_index(1500))[1]
+ROLES = {"run_queue": "proxy"}  # by stage
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ def answer(*series: dict[str, object]) -> str:
 
 def stage(name: str, *rows: list[object]) -> dict[str, object]:
     columns = ["time", "count", "datapath", BUCKET, "p50_ns", "p99_ns"]
-    return {"name": "kernel_latency", "tags": {"stage": name}, "columns": columns, "values": list(rows)}
+    return {
+        "name": "kernel_latency",
+        "tags": {"stage": name, "role": ROLES.get(name, "")},
+        "columns": columns,
+        "values": list(rows),
+    }
 
 
 def test_an_answer_becomes_series_by_stage() -> None:
@@ -47,6 +53,7 @@ def test_an_answer_becomes_series_by_stage() -> None:
     forward, run_queue = series["stages"]
     assert forward == {
         "stage": "forward",
+        "role": "",
         "unit": "ns",
         "times": ["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"],
         "p50_ns": [1500, 9000],
@@ -54,7 +61,7 @@ def test_an_answer_becomes_series_by_stage() -> None:
         "count": [7, 2],
         "buckets": [{"le_ns": LE_NS, "counts": [7, 0]}],
     }
-    assert run_queue["buckets"] == []
+    assert (run_queue["role"], run_queue["buckets"]) == ("proxy", [])
     request = server.requests[0]
     assert (request.method, request.path, request.query) == ("POST", "/query", "db=showdown")
     assert request.headers["Authorization"] == "Token t0ken"

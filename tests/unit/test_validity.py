@@ -4,6 +4,7 @@ import pytest
 
 from domain.sample import BUCKETS, StageHistogram
 from domain.trial import Counters, CpuTime, Reason, SliceResult
+from domain.watched import StageRole, Watched
 from workers.validity import Evidence, judge, prove
 
 
@@ -26,6 +27,9 @@ def good(**changes: object) -> Evidence:
 
 def reasons(evidence: Evidence) -> tuple[Reason, ...]:
     return judge(evidence, prove(evidence)).reasons
+
+
+LOSSY = Watched({StageRole("forward"): StageHistogram(counts=(90,) + (0,) * (BUCKETS - 1), lost=10)})
 
 
 def one_slice(**changes: object) -> list[SliceResult]:
@@ -62,7 +66,7 @@ def test_a_good_trial_is_valid() -> None:
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
         ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
-        ({"stages": {"forward": StageHistogram(counts=(90,) + (0,) * (BUCKETS - 1), lost=10)}}, Reason.PROBE_LOSS),
+        ({"watched": LOSSY}, Reason.PROBE_LOSS),
     ],
 )
 def test_each_reason_is_found(changes: dict[str, object], expected: Reason) -> None:
