@@ -1,13 +1,13 @@
 """Blocks, attempts, slices and trials: what was measured, and whether it may be believed."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.histogram import LatencyHistogram
-from domain.load import Load
+from domain.load import Load, OpenLoad
 from domain.telemetry import TelemetryAccount as TelemetryAccount
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -24,6 +24,7 @@ class Reason(StrEnum):
     ERRORS = "errors"
     GENERATOR_FAILED = "generator_failed"
     GENERATOR_SATURATED = "generator_saturated"
+    OVERLOADED = "overloaded"
     NO_REQUESTS = "no_requests"
     OFFLOAD_MISMATCH = "offload_mismatch"
     DROPS = "drops"
@@ -270,6 +271,23 @@ class PlannedBlock(Frozen):
 
 
 class Block(PlannedBlock):
-    """A block as its worker gets it: the load is one that a generator can make."""
+    """A block as its worker gets it: the load is one that a generator can make.
+
+    ``loads`` has each datapath's own where a search for capacity asks each for another rate; ``load`` is the highest.
+    """
 
     load: Load
+    loads: dict[Label, Load] = Field(default={}, description="Empty: all have the same load.")
+
+    @model_validator(mode="after")
+    def _has_a_load_for_every_datapath(self) -> Self:
+        if self.loads and set(self.loads) != set(self.datapaths):
+            raise ValueError("loads: name each datapath of the block, and no other")
+        if not all(isinstance(load, OpenLoad) for load in self.loads.values()):
+            raise ValueError("loads: only open loads may differ between datapaths")
+        return self
+
+    def rate_per_s(self, label: str) -> int | None:
+        """The rate that is this datapath's own; ``None`` where all have the same load."""
+        own = self.loads.get(label)
+        return own.rate_per_s if isinstance(own, OpenLoad) else None

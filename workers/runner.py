@@ -49,6 +49,8 @@ class BlockRunner:
         self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
         self._workload = host.workloads[job.block.workload]
         self._generator = host.generators[self._workload.plan(job.block.load).generator]
+        if job.block.loads and not self._generator.own_rates:
+            raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -84,7 +86,8 @@ class BlockRunner:
             workload=job.block.workload,
             level=job.block.level,
         )
-        station = Station(label=label, lab=lab, origin=self.host.origin(self._workload, lab), tags=tags)
+        origin, rate = self.host.origin(self._workload, lab), job.block.rate_per_s(label)
+        station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
         datapath = self.host.datapaths[datapath_of(label)]
         if self._workload.protocol not in datapath.protocols:
             carried = ", ".join(sorted(datapath.protocols))

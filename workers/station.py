@@ -65,6 +65,7 @@ class Station:
     answer_bytes: int = 0
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
     watched_latency: LatencyHistogram | None = None
+    rate_per_s: int | None = None  # its own, where the block asks each datapath for another one
 
     @property
     def usable(self) -> bool:
@@ -85,8 +86,8 @@ class Station:
     @property
     def target(self) -> Target:
         """The lab as a generator sees it."""
-        lab = self.lab
-        return Target(label=self.label, netns=lab.client_ns, address=lab.server_address, port=lab.origin_port)
+        lab, rate = self.lab, self.rate_per_s
+        return Target(self.label, lab.client_ns, lab.server_address, lab.origin_port, rate_per_s=rate)
 
 
 def origin_of(workload: Workload, lab: Lab) -> Origin:

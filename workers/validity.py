@@ -143,10 +143,14 @@ def _judge_traffic(evidence: Evidence, against: _Against) -> None:
         against(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
         against(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
-    if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
-        against(Reason.GENERATOR_SATURATED, f"{evidence.unsent} requests were due and never left")
     lag, latency = evidence.schedule_lag_p99_ns, evidence.latency_p99_ns
-    if lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency):
+    late = lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency)
+    if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
+        # A generator that noticed in time what was due had no free connection for it: the path was not fast enough.
+        noticed = lag is not None and not late and evidence.busiest_thread_share <= MAX_THREAD_SHARE
+        reason = Reason.OVERLOADED if noticed else Reason.GENERATOR_SATURATED
+        against(reason, f"{evidence.unsent} requests were due and never left")
+    if late and lag is not None and latency is not None:
         detail = f"the generator was late by {lag / 1e6:.2f} ms at p99, where latency is {latency / 1e6:.2f} ms"
         against(Reason.GENERATOR_SATURATED, detail)
 

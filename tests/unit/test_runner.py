@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from domain.campaign import ClosedLoad
+from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
+from domain.load import Load
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
 from domain.watched import StageRole, Watched
@@ -101,6 +102,7 @@ class FakeGenerator:
     """A thousand requests per slice, warm-up or not, half of the host's CPU busy meanwhile."""
 
     name = "showdown-traffic"
+    own_rates = True
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -119,6 +121,8 @@ class FakeGenerator:
         warm_up = tuple(results) if schedule.warm_up_s else ()
         for index, label in enumerate(warm_up + schedule.order):
             warming = index < len(warm_up)
+            own = {target.label: target.rate_per_s for target in targets}[label]
+            self.world.log.append(f"rate {label} {own or plan.load}")
             self.world.log.append(f"traffic {label} {schedule.warm_up_s if warming else schedule.slice_s}")
             if told[label] is None:
                 self.world.requests[label] = self.world.requests.get(label, 0) + 1000
@@ -179,9 +183,14 @@ def world() -> World:
 
 
 def job(
-    order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"), probed: int = 0, workload: str = "http_keepalive"
+    order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"),
+    probed: int = 0,
+    workload: str = "http_keepalive",
+    load: Load | None = None,
+    loads: dict[str, Load] | None = None,
 ) -> BlockJob:
-    block = Block(index=3, workload=workload, level="low", load=ClosedLoad(connections=4),
+    load = load or ClosedLoad(connections=4)
+    block = Block(index=3, workload=workload, level="low", load=load, loads=loads or {},
                   datapaths=("fake", "fake#2"), order=order, probed=probed, host="h1")  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
@@ -246,6 +255,33 @@ def test_slices_run_in_the_planned_order_after_warm_up(world: World) -> None:
         assert trial.service_time.count == 2000
         assert trial.latency is None
         assert trial.probes == ()
+
+
+def test_each_datapath_may_have_a_rate_of_its_own(world: World) -> None:
+    rates = {"fake": OpenLoad(rate_per_s=900), "fake#2": OpenLoad(rate_per_s=400)}
+    run(world, plan={"load": rates["fake"], "loads": rates})
+    assert {line for line in world.log if line.startswith("rate")} == {"rate fake 900", "rate fake#2 400"}
+
+
+def test_without_rates_of_their_own_all_have_the_blocks_load(world: World) -> None:
+    run(world)
+    assert {line for line in world.log if line.startswith("rate")} == {"rate fake closed(4)", "rate fake#2 closed(4)"}
+
+
+def test_a_generator_that_knows_one_rate_only_is_not_given_several(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeGenerator, "own_rates", False)
+    rates = {"fake": OpenLoad(rate_per_s=900), "fake#2": OpenLoad(rate_per_s=400)}
+    with pytest.raises(ValueError, match="a rate of its own"):
+        run(world, plan={"load": rates["fake"], "loads": rates})
+
+
+def test_a_block_names_the_rate_of_every_datapath_or_of_none() -> None:
+    one = OpenLoad(rate_per_s=900)
+    for loads in ({"fake": one}, {"fake": one, "fake#2": ClosedLoad(connections=4)}):
+        with pytest.raises(ValueError, match="loads"):
+            job(load=one, loads=loads)
 
 
 def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> None:

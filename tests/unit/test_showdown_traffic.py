@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.campaign import ClosedLoad
+from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from workers.traffic import program, showdown_traffic
 from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller, read_final
@@ -59,6 +59,15 @@ def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() 
     assert cpu.idle_s == pytest.approx(0.21)  # iowait is idle
     assert cpu.user_s == pytest.approx(0.11)  # nice is user
     assert cpu.busy_s == pytest.approx(max(0.0, 0.21 * cpu.cpus - 0.21 - 0.01))
+
+
+def test_a_targets_own_rate_reaches_the_generator() -> None:
+    targets = [Target("direct", "a", "198.18.0.1", 80, rate_per_s=123), Target("tproxy", "b", "198.18.0.1", 80)]
+    plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
+    run = showdown_traffic._Run(plan, targets, Schedule(("direct", "tproxy"), 0.1), lambda: False, lambda _: None)
+    argv = run._argv("")
+    assert [text.partition(",port=80")[2] for text in argv if text.startswith("label=")] == [",rate=123", ""]
+    assert argv[argv.index("--open") + 1] == "500"
 
 
 def test_a_target_that_cannot_be_reached_is_the_only_result() -> None:

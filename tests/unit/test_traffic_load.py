@@ -153,6 +153,25 @@ def test_all_targets_get_the_same_poisson_schedule() -> None:
     assert len(set(per_slice[0])) > 1
 
 
+def test_a_target_may_have_a_rate_of_its_own() -> None:
+    with origin() as server:
+        run = good(
+            *("--workload", "tcp_rr", "--open", "2000", "--connections", "16", "--warm-up-ms", "50"),
+            *("--duration-ms", "400", "--slice-ms", "50"),
+            *("--target", target(server.ports["tcp"], "a"), "--target", target(server.ports["tcp"], "b", rate="500")),
+        )
+    targets = run.final["targets"]
+    assert (targets["a"]["sent"], targets["b"]["sent"]) == (400, 100)
+    assert {s["sent"] for s in run.final["slices"] if s["target"] == "b"} == {25}  # its warm-up too
+
+
+@pytest.mark.parametrize("load_of", [("--closed",), ("--open", "100", "--ramp-to", "200")])
+def test_a_targets_own_rate_needs_an_even_open_loop(load_of: tuple[str, ...]) -> None:
+    run = load("--workload", "tcp_rr", *load_of, "--duration-ms", "10", "--target", target(1, rate="5"))
+    assert run.code == 2
+    assert "rate= needs --open" in run.final["failure"]
+
+
 def test_late_answers_count_for_their_own_slice() -> None:
     """An origin that freezes longer than the drain answers a slice while the next one runs."""
     with origin("--stall-ms", "120", "--stall-every-ms", "200") as frozen, origin() as swift:

@@ -60,6 +60,8 @@ def test_a_good_trial_is_valid() -> None:
         ({"errors": {"timeout": 1}}, Reason.ERRORS),
         ({"errors": {"unanswered": 1}}, Reason.ERRORS),
         ({"unsent": 2}, Reason.GENERATOR_SATURATED),
+        ({"unsent": 2, "schedule_lag_p99_ns": 500_000, "latency_p99_ns": 600_000}, Reason.OVERLOADED),
+        ({"unsent": 2, "schedule_lag_p99_ns": 2_500_000, "latency_p99_ns": 3_000_000}, Reason.GENERATOR_SATURATED),
         ({"schedule_lag_p99_ns": 5_100_000, "latency_p99_ns": 10_000_000}, Reason.GENERATOR_SATURATED),
         ({"schedule_lag_p99_ns": 1_100_000, "latency_p99_ns": 1_200_000}, Reason.GENERATOR_SATURATED),
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),

@@ -36,6 +36,7 @@ class ShowdownTraffic:
     """showdown-traffic with one thread per CPU."""
 
     name = program.NAME
+    own_rates = True
 
     def run(
         self,
@@ -89,6 +90,7 @@ class _Run:
         argv += plan.options
         for target in self.targets:
             where = f"netns={namespaces.path(target.netns)},address={target.address},port={target.port}"
+            where += "" if target.rate_per_s is None else f",rate={target.rate_per_s}"
             argv += ["--target", f"label={names[target.label]},{where}"]
         slice_ms = round(schedule.slice_s * 1000)
         argv += ["--order", ",".join(names[label] for label in schedule.order), "--slice-ms", str(slice_ms),

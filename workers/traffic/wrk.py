@@ -31,6 +31,7 @@ class Wrk:
     """wrk with one thread per CPU, one run of it per slice."""
 
     name = "wrk"
+    own_rates = False
 
     def run(
         self,

@@ -33,12 +33,16 @@ class GeneratorPlan:
 
 @dataclass(frozen=True)
 class Target:
-    """A lab as a generator sees it: where its client stands, and whom it asks. ``label`` is the datapath's."""
+    """A lab as a generator sees it: where its client stands, and whom it asks. ``label`` is the datapath's.
+
+    ``rate_per_s`` is this target's own where an open loop asks each of another one; ``None``: the plan's.
+    """
 
     label: str
     netns: str
     address: str
     port: int
+    rate_per_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,10 @@ class Interval:
 
 
 class Generator(Protocol):
-    """A driver of a traffic generator."""
+    """A driver of a traffic generator. ``own_rates``: it knows a target's own rate."""
 
     name: str
+    own_rates: bool
 
     def run(
         self,

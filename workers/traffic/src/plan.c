@@ -12,7 +12,6 @@
 #include "args.h"
 #include "clock.h"
 
-#define RATE_MAX 1e7
 #define BODY_MAX (1ull << 40)
 #define TOKENS_BYTES_MAX (64ull << 20) // of one stream: it is kept in memory to compare with
 #define DAY_MS 86400000ull
@@ -346,6 +345,9 @@ static bool settle_load(struct plan *plan, struct draft *draft)
 	if (!draft->final_drain)
 		plan->final_drain_ns = plan->timeout_ns;
 	for (int i = 0; i < plan->targets_count; i++) {
+		if (plan->targets[i].rate_per_s > 0 && (!draft->open || draft->ramp || draft->steps))
+			return args_refuse(args, "--target %s: rate= needs --open, without --ramp-to and --steps",
+					   plan->targets[i].label);
 		plan->targets[i].port_low = (uint16_t)draft->port_low;
 		plan->targets[i].port_high = (uint16_t)draft->port_high;
 	}
@@ -400,6 +402,12 @@ static bool settle_slices(struct plan *plan, struct args *args)
 		// Profiles run over the time of the target that has most; the others see its beginning.
 		if (active[slice->target] > plan->profile.duration_ns)
 			plan->profile.duration_ns = active[slice->target];
+	}
+	for (int i = 0; i < plan->targets_count; i++) {
+		struct target *target = &plan->targets[i];
+		target->profile = plan->profile;
+		if (target->rate_per_s > 0)
+			target->profile.rates_per_s[0] = target->rate_per_s;
 	}
 	return true;
 }

@@ -15,6 +15,7 @@
 
 #define TARGETS_MAX 64
 #define CPUS_MAX 64
+#define RATE_MAX 1e7 // requests per second
 #define SLICES_MAX 20000u
 
 #define UDP_REQUEST_BYTES_MIN 40u // its header

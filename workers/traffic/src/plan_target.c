@@ -42,10 +42,13 @@ static bool read_target_field(struct args *args, struct target *target, char *it
 		*address = value;
 	} else if (!strcmp(item, "port")) {
 		return args_whole(args, "--target: port", value, 1, 65535, port);
+	} else if (!strcmp(item, "rate")) {
+		return args_real(args, "--target: rate", value, 1e-3, RATE_MAX, &target->rate_per_s);
 	} else if (!strcmp(item, "source")) {
 		return read_sources(args, target, value);
 	} else {
-		return args_refuse(args, "--target: '%.40s' is none of label, netns, address, port, source", item);
+		return args_refuse(args, "--target: '%.40s' is none of label, netns, address, port, rate, source",
+				   item);
 	}
 	return true;
 }

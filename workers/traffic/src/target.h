@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "schedule.h"
+
 #define LABEL_BYTES 64
 #define SOURCES_MAX 64
 
@@ -26,6 +28,8 @@ struct target {
 	int sources_count;
 	union address sources[SOURCES_MAX];
 	uint16_t port_low, port_high; // of the source; 0: the kernel chooses
+	double rate_per_s;	      // of an open loop, its own; 0: that of all targets
+	struct profile profile;
 };
 
 // Reads a numeric IPv4 or IPv6 address (never a name: looking one up would be traffic outside the lab).

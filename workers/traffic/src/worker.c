@@ -49,8 +49,8 @@ static bool init_lane(struct worker *w, int target, struct conn *conns, uint32_t
 	lane->port_cursor = (uint64_t)w->index;
 	uint64_t index = (uint64_t)w->index, threads = (uint64_t)plan->cpus_count;
 	if (plan->open_loop) {
-		schedule_init(&lane->due, &plan->profile, plan->arrival, plan->seed, index, threads);
-		schedule_init(&lane->warm_up_due, &plan->profile, plan->arrival, ~plan->seed, index, threads);
+		schedule_init(&lane->due, &lane->target->profile, plan->arrival, plan->seed, index, threads);
+		schedule_init(&lane->warm_up_due, &lane->target->profile, plan->arrival, ~plan->seed, index, threads);
 	}
 	return make_request(plan, lane) && stats_init(&lane->measured) && stats_init(&lane->warm_up);
 }
