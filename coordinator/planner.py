@@ -44,6 +44,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
                     order=next(orders[workload, level]),
                     probed=len(campaign.labels) if campaign.probes else 0,
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
+                    parameters=campaign.parameters.get(workload, {}),
                 )
             )
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
@@ -65,6 +66,7 @@ def _calibrations(campaign: Campaign, blocks: Sequence[PlannedBlock], rng: rando
             datapaths=campaign.labels,
             order=next(orders),
             host=host,
+            parameters=campaign.parameters.get(workload, {}),
             calibration=True,
         )
         for workload, host in sorted(used, key=lambda pair: (campaign.workloads.index(pair[0]), pair[1]))

@@ -7,12 +7,14 @@ limits and one set of messages serves all three. Limits are part of the model.
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from domain.load import ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
+from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
+from domain.workload import Values
 
 __all__ = [
     "CALIBRATION",
@@ -39,17 +41,6 @@ CALIBRATION = "calibration"  # stands where a block's level stands; no level of 
 CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
 CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-"""A variant's or level's name; it becomes a metric tag, a file name and part of a namespace's name."""
-
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")]
-"""A datapath within a campaign: its name, or ``name#2`` for its second copy in an A/A campaign."""
-
-HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-"""A worker host's name: one DNS label."""
-
-CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
 
 class Cell(Frozen):
     """One (datapath, workload, load level) of a campaign; ``level`` is the level's name."""
@@ -73,6 +64,9 @@ class Campaign(Frozen):
         default=None, description="The datapath that the others are compared with; default: the first."
     )
     workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
+    parameters: dict[Name, Values] = Field(
+        default={}, description="By workload and parameter; what is not given has the workload's default."
+    )
     levels: dict[Name, LoadLevel] = Field(min_length=1, max_length=8)
     blocks: int = Field(default=6, ge=1, le=200, strict=True, description="Blocks per workload and level.")
     slices: int = Field(
@@ -140,6 +134,12 @@ class Campaign(Frozen):
             raise ValueError(
                 f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
             )
+        for workload in self.parameters:
+            if workload not in self.workloads:
+                raise ValueError(
+                    f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
+                    "its parameters"
+                )
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
                 f"blocks: {self.total_blocks} blocks in all, the limit is {MAX_BLOCKS}; "
@@ -243,6 +243,6 @@ def _relocate(problem: Problem) -> Problem:
     # Checks across fields run on the whole model; their message starts with the field that mends it.
     if problem.field == "campaign":
         field, separator, rest = problem.message.partition(": ")
-        if separator and field in Campaign.model_fields:
+        if separator and field.partition(".")[0] in Campaign.model_fields:
             return Problem(field=field, message=rest)
     return problem

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.campaign import CampaignName, Frozen, HostName, Name
 from domain.trial import Block, BlockResult
+from domain.workload import Parameter
 
 RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
@@ -86,6 +87,10 @@ class Variant(Frozen):
     missing: tuple[str, ...] = Field(default=(), description="Reasons; empty when it runs.")
     function: Name | None = Field(default=None, description="Datapaths only.")
     level_kinds: tuple[str, ...] = Field(default=(), description="Workloads only: closed, open.")
+    protocols: tuple[Name, ...] = Field(
+        default=(), description="tcp, udp: those that a datapath carries, or the one of a workload's packets."
+    )
+    parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may choose.")
     stage: Name | None = Field(default=None, description="Probes only.")
 
     @property

@@ -1,9 +1,11 @@
 """Bad input, said clearly: each problem names the field and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from domain.names import SHAPES
 
 
 class Problem(BaseModel):
@@ -37,10 +39,51 @@ def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(parts) or "campaign"
 
 
+_INTEGER = "must be a whole number"
+_NUMBER = "must be a number"
+
+# By pydantic's kind of error, filled in with its context.
+_SENTENCES: Mapping[str, str] = {
+    "extra_forbidden": "unknown field; remove it or check its spelling",
+    "missing": "is required",
+    "int_type": _INTEGER,
+    "int_parsing": _INTEGER,
+    "int_parsing_size": _INTEGER + " of fewer digits",
+    "int_from_float": _INTEGER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER + ", and finite",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "string_unicode": "must be a text in Unicode",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "is too long; at most {max_length} characters",
+    "too_short": "needs at least {min_length}, has {actual_length}",
+    "too_long": "holds too many; at most {max_length}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "dict_type": "must be a table of names and values",
+    "mapping_type": "must be a table of names and values",
+    "model_type": "must be a table of names and values",
+    "model_attributes_type": "must be a table of names and values",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "union_tag_invalid": "its {discriminator} is {tag!r}; known: {expected_tags}",
+    "union_tag_not_found": "does not say its {discriminator}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "json_invalid": "is not JSON",
+}
+
+
 def _sentence(error: Any) -> str:
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind == "string_pattern_mismatch" and context.get("pattern") in SHAPES:
+        return SHAPES[context["pattern"]]
+    if kind in _SENTENCES:
+        return _SENTENCES[kind].format(**context)
     message: str = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return "unknown field; remove it or check its spelling"
-    if error["type"] == "missing":
-        return "is required"
     return message

@@ -9,6 +9,7 @@ from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.histogram import LatencyHistogram
 from domain.load import Load, OpenLoad
 from domain.telemetry import TelemetryAccount as TelemetryAccount
+from domain.workload import Values
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 3  # of one block: the first and at most two more
@@ -267,6 +268,7 @@ class PlannedBlock(Frozen):
     order: tuple[Label, ...]
     probed: int = Field(default=0, ge=0)
     host: HostName
+    parameters: Values = Field(default={}, description="Every one of the workload's, by name.")
     calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")
 
 

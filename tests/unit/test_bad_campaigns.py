@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
-from tests.unit.house import House, campaign
+from tests.unit.house import WORKLOAD, House, campaign
 
 LABEL_33 = "a" * 33
 
@@ -83,6 +83,18 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     # workloads
     *[({"workloads": w}, "workloads") for w in ([], None, "http_keepalive", 1, {}, ["http_keepalive"] * 2, ["x"] * 9)],
     *[({"workloads": [w]}, "workloads.0") for w in ("", "nosuch", "HTTP", "a-b", "a\x00", None, 1, [], "__class__")],
+    # parameters
+    *[({"parameters": p}, "parameters") for p in (None, 1, "body_bytes", [], True)],
+    *[({"parameters": {WORKLOAD: p}}, f"parameters.{WORKLOAD}") for p in (None, 1, "x", [], True)],
+    *[
+        ({"parameters": {WORKLOAD: {"body_bytes": v}}}, f"parameters.{WORKLOAD}.body_bytes")
+        for v in (None, "8", 8.5, True, -1, [], {}, 10**30)
+    ],
+    *[({"parameters": {WORKLOAD: {n: 1}}}, f"parameters.{WORKLOAD}.{n}") for n in ("", "Body", "a b", LABEL_33, "<b>")],
+    *[
+        ({"parameters": {w: {"body_bytes": 1}}}, f"parameters.{w}")
+        for w in ("stream", "Odd", "a b", "a.b", "__class__")
+    ],
     # levels
     *[({"levels": v}, "levels") for v in ({}, None, [], "closed(8)", 1, {f"l{i}": "closed(1)" for i in range(9)})],
     *[

@@ -47,6 +47,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(house: House, brow
         "datapaths": ["direct", "tproxy", "tproxy"],
         "reference": "tproxy",
         "workloads": ["http_keepalive"],
+        "parameters": {},
         "levels": {"low": "closed(8)", "high": "closed(64)"},
         "blocks": 5,
         "slices": 1,

@@ -1,0 +1,63 @@
+"""What a workload lets a campaign choose: its parameters, their limits, and the values that a block is run with.
+
+A workload declares them (workers/workloads/), hosts tell them with their capabilities, campaigns give values by
+``[parameters.WORKLOAD]``, and blocks carry every value, the defaults included.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from domain.load import Frozen
+from domain.names import Name
+from domain.problems import InvalidInput, Problem
+
+MAX_VALUE = 2**53  # whole numbers beyond it do not survive every JSON reader
+
+Value = Annotated[int, Field(strict=True, ge=0, le=MAX_VALUE)]
+Values = dict[Name, Value]
+"""Of one workload, by parameter."""
+
+
+class Parameter(Frozen):
+    """One whole number that a workload takes; ``name`` ends in its unit where it has one: ``body_bytes``."""
+
+    name: Name
+    unit: str = Field(max_length=16, description="As it is written: bytes, tokens, µs.")
+    default: Value
+    minimum: Value
+    maximum: Value
+    summary: str = Field(max_length=120, description="One line: what it sets.")
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if not self.minimum <= self.default <= self.maximum:
+            raise ValueError(f"default: {self.default} is not within {self.limits}")
+        return self
+
+    @property
+    def limits(self) -> str:
+        """The allowed values as they are written: ``1 to 67,108,864 bytes``."""
+        return f"{self.minimum:,} to {self.maximum:,} {self.unit}"
+
+
+def settled(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> dict[str, int]:
+    """Every declared parameter with its value: the given one, or else the default.
+
+    Raises :class:`InvalidInput` with fields such as ``parameters.stream.tokens``.
+    """
+    if problems := list(_problems(workload, declared, given)):
+        raise InvalidInput(problems)
+    return {one.name: given.get(one.name, one.default) for one in declared}
+
+
+def _problems(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> Iterator[Problem]:
+    known = {one.name: one for one in declared}
+    for name, value in given.items():
+        field = f"parameters.{workload}.{name}"
+        if (one := known.get(name)) is None:
+            has = f"it takes {', '.join(known)}" if known else "it takes none"
+            yield Problem(field=field, message=f"{workload} has no parameter {name!r}; {has}")
+        elif not one.minimum <= value <= one.maximum:
+            yield Problem(field=field, message=f"{value:,} is out of range; choose {one.limits}")
