@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.decomposition import decompositions, differences
 from coordinator.measured import Measured
 from coordinator.records import AttemptRecord
 from coordinator.sentences import caveats_of, sentence_of
@@ -48,6 +49,8 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
         results=tuple(_cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        decompositions=decompositions(data),
+        differences=differences(data, compared(campaign)),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=tuple(
             FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)

@@ -134,6 +134,47 @@ class Verdict(Frozen):
     sentence: str
 
 
+class StagePart(Frozen):
+    """A kernel stage's share of a request's time, in µs; a mean over trials, with its 95 % interval from two on."""
+
+    stage: str
+    role: str = Field(default="", description="A side of the lab or a kind of task, or empty.")
+    us: float
+    low_us: float | None = None
+    high_us: float | None = None
+
+
+class Decomposition(Frozen):
+    """One cell's mean client latency by kernel stage: ``mean_us`` = sum of ``parts`` + ``unattributed_us``.
+
+    Of the slices that probes watched. A negative remainder means that stages overlapped.
+    """
+
+    datapath: Label
+    workload: Name
+    level: Name
+    trials: int = Field(ge=1)
+    mean_us: float
+    parts: tuple[StagePart, ...]
+    unattributed_us: float
+    work_per_request: dict[str, float] = Field(default={}, description="The kernel's work, events per request by kind.")
+    left_out: tuple[str, ...] = Field(default=(), description="Stages matched too badly for a figure.")
+
+
+class Difference(Frozen):
+    """Two datapaths' mean latencies, datapath − reference, by kernel stage, from pairs within blocks."""
+
+    datapath: Label
+    reference: Label
+    workload: Name
+    level: Name
+    pairs: int = Field(ge=1)
+    mean_us: StagePart = Field(description="The whole difference.")
+    parts: tuple[StagePart, ...]
+    unattributed_us: float
+    sentence: str = ""
+
+
 class InvalidTrial(Frozen):
     """A trial that does not count, and why."""
 
@@ -164,6 +205,8 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    decompositions: tuple[Decomposition, ...] = ()
+    differences: tuple[Difference, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()

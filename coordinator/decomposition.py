@@ -1,0 +1,191 @@
+"""Where the time went: a mean client latency as the sum of its kernel stages, and two datapaths' difference. Pure.
+
+Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request;
+what the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
+probe sees. Readings and latency are of the same watched slices, so the probes' own cost is in both.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from coordinator.measured import Measured
+from coordinator.statistics import student_t
+from domain.campaign import Cell
+from domain.report import Decomposition, Difference, StagePart
+from domain.trial import ProbeReading, TrialResult
+from domain.watched import StageRole
+
+TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
+MIN_MATCHED = 0.95  # of a stage's starts; below it the stage is no figure (METHOD)
+
+# On a request's way, in its order; whatever stage is not named here is shown beside the sum.
+PATH = (
+    "connect", "qdisc", "device_hop", "forward", "rx_steering", "notify", "run_queue", "socket_wait", "splice_work",
+    "proxy_residence",
+)  # fmt: skip
+
+# What happens within another stage: it is told apart, and taken off the one that it is part of.
+WITHIN = {
+    StageRole("run_queue", "proxy"): StageRole("socket_wait", "dut"),
+    StageRole("run_queue", "origin"): StageRole("socket_wait", "server"),
+    StageRole("run_queue", "generator"): StageRole("socket_wait", "client"),
+    StageRole("connect", "dut"): StageRole("proxy_residence", "to_origin"),
+}
+
+Parts = Mapping[StageRole, float]
+
+
+def decompositions(data: Measured) -> tuple[Decomposition, ...]:
+    """One per cell that probes watched in a valid trial."""
+    found = (_decomposition(cell, data.trials(cell)) for cell in data.campaign.cells)
+    return tuple(one for one in found if one is not None)
+
+
+def differences(data: Measured, compared: Sequence[tuple[str, str]]) -> tuple[Difference, ...]:
+    """One per (label, reference) and level: mean of the per-block differences, label − reference, in µs per request."""
+    found = (
+        _difference(data, workload, level, label, reference)
+        for workload in data.campaign.workloads
+        for level in data.campaign.levels
+        for label, reference in compared
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def parts_us(trial: TrialResult) -> dict[StageRole, float]:
+    """Microseconds per request of each stage on the way, of one trial; a stage within another is taken off that one."""
+    requests = trial.watched_requests
+    whole = {
+        StageRole(reading.stage, reading.role): _per_request_us(reading, requests)
+        for reading in trial.probes
+        if reading.stage in PATH and _is_figure(reading)
+    }
+    own = dict(whole)
+    for inner, outer in WITHIN.items():
+        if inner in whole and outer in own:
+            own[outer] = max(0.0, own[outer] - whole[inner])
+    return own
+
+
+def _decomposition(cell: Cell, trials: Iterable[TrialResult]) -> Decomposition | None:
+    watched = [trial for trial in trials if _is_watched(trial)]
+    if not watched:
+        return None
+    means = [_mean_us(trial) for trial in watched]
+    parts = [parts_us(trial) for trial in watched]
+    return Decomposition(
+        datapath=cell.datapath,
+        workload=cell.workload,
+        level=cell.level,
+        trials=len(watched),
+        mean_us=math.fsum(means) / len(means),
+        parts=_stage_parts(parts),
+        unattributed_us=math.fsum(mean - math.fsum(part.values()) for mean, part in zip(means, parts, strict=True))
+        / len(watched),
+        work_per_request=_work_per_request(watched),
+        left_out=_left_out(watched),
+    )
+
+
+def _difference(data: Measured, workload: str, level: str, label: str, reference: str) -> Difference | None:
+    pairs = [
+        (block[label], block[reference])
+        for block in data.blocks.get((workload, level), [])
+        if label in block and reference in block and _is_watched(block[label]) and _is_watched(block[reference])
+    ]
+    if not pairs:
+        return None
+    deltas, rests, means = [], [], []
+    for one, other in pairs:
+        mine, theirs = parts_us(one), parts_us(other)
+        delta = {key: mine.get(key, 0.0) - theirs.get(key, 0.0) for key in {**mine, **theirs}}
+        mean = _mean_us(one) - _mean_us(other)
+        deltas.append(delta)
+        means.append(mean)
+        rests.append(mean - math.fsum(delta.values()))
+    found = Difference(
+        datapath=label,
+        reference=reference,
+        workload=workload,
+        level=level,
+        pairs=len(pairs),
+        mean_us=_part("mean", "", means),
+        parts=_stage_parts(deltas),
+        unattributed_us=math.fsum(rests) / len(rests),
+    )
+    return found.model_copy(update={"sentence": explanation(found, data.load(workload, level))})
+
+
+def explanation(difference: Difference, load: str) -> str:
+    """The difference in one sentence: stages by size, all roles of a stage together; ``load`` is the level as shown."""
+    total = difference.mean_us.us
+    stages: dict[str, float] = {}
+    for part in difference.parts:
+        stages[part.stage] = stages.get(part.stage, 0.0) + part.us
+    told = sorted(stages.items(), key=lambda item: -abs(item[1]))
+    words = [f"{stage} {_microseconds(us)}" for stage, us in told if abs(us) >= TELLABLE * abs(total)]
+    words.append(f"unattributed {_microseconds(difference.unattributed_us)}")
+    claim = (
+        f"takes {_microseconds(abs(total))} µs {'longer' if total > 0 else 'less'} than one of {difference.reference}"
+    )
+    return (
+        f"A mean request of {difference.datapath} {claim} at {difference.level} load ({load}) "
+        f"of {difference.workload}: {', '.join(words)}."
+    )
+
+
+def _microseconds(us: float) -> str:
+    return f"{us:.0f}" if abs(us) >= 9.95 else f"{us:.1f}"
+
+
+def _stage_parts(trials: Sequence[Parts]) -> tuple[StagePart, ...]:
+    """Means over trials, in the order of the way; a stage that a trial lacks was none of its time."""
+    keys = sorted({key for trial in trials for key in trial}, key=lambda key: (PATH.index(key.stage), key.role))
+    return tuple(_part(key.stage, key.role, [trial.get(key, 0.0) for trial in trials]) for key in keys)
+
+
+def _part(stage: str, role: str, values: Sequence[float]) -> StagePart:
+    estimate = student_t(np.asarray(values, dtype=np.float64)) if len(values) > 1 else None
+    return StagePart(
+        stage=stage,
+        role=role,
+        us=math.fsum(values) / len(values),
+        low_us=estimate.low if estimate else None,
+        high_us=estimate.high if estimate else None,
+    )
+
+
+def _work_per_request(trials: Sequence[TrialResult]) -> dict[str, float]:
+    requests = sum(trial.watched_requests for trial in trials)
+    kinds = dict.fromkeys(kind for trial in trials for kind in trial.work)
+    return {kind: math.fsum(trial.work.get(kind, 0.0) for trial in trials) / requests for kind in kinds}
+
+
+def _left_out(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Stages that some trial measured too badly for a figure: what they took is unattributed there."""
+    left = {
+        f"{reading.stage} ({reading.role})" if reading.role else reading.stage
+        for trial in trials
+        for reading in trial.probes
+        if reading.stage in PATH and reading.count and not _is_figure(reading)
+    }
+    return tuple(sorted(left))
+
+
+def _is_watched(trial: TrialResult) -> bool:
+    return bool(trial.validity.valid and trial.watched_requests and trial.probes and trial.watched_latency is not None)
+
+
+def _is_figure(reading: ProbeReading) -> bool:
+    return reading.count > 0 and (reading.matched is None or reading.matched >= MIN_MATCHED)
+
+
+def _per_request_us(reading: ProbeReading, requests: int) -> float:
+    return (reading.mean_ns or 0.0) * reading.events / requests / 1000
+
+
+def _mean_us(trial: TrialResult) -> float:
+    mean_ns = trial.watched_latency.mean_ns if trial.watched_latency is not None else None
+    return (mean_ns or 0.0) / 1000

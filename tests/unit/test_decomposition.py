@@ -1,0 +1,173 @@
+"""Known stages add up to a known mean, and two datapaths' difference to the differences of their stages."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.analysis import build_report
+from coordinator.decomposition import parts_us
+from coordinator.records import AttemptRecord
+from domain.campaign import Campaign, read_campaign
+from domain.histogram import LatencyHistogram
+from domain.report import CampaignReport, StagePart
+from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
+from domain.watched import StageRole
+
+REQUESTS = 1000
+Readings = tuple[ProbeReading, ...]
+
+
+def a_campaign() -> Campaign:
+    return read_campaign(
+        {
+            "name": "t",
+            "datapaths": ["direct", "tproxy"],
+            "levels": {"low": "closed(8)"},
+            "probes": ["run_queue"],
+            "seed": 7,
+        }
+    )
+
+
+def reading(stage: str, role: str, us: float, per_request: float = 1.0, **more: object) -> ProbeReading:
+    """One in ten was measured."""
+    count = round(per_request * REQUESTS / 10)
+    events = per_request * REQUESTS
+    fields = {"stage": stage, "role": role, "count": count, "sum_ns": round(us * 1000) * count, "events": events}
+    return ProbeReading.model_validate({"matched": 1.0, **fields, **more})
+
+
+def a_trial(label: str, mean_us: float, probes: Readings, *, valid: bool = True, **more: object) -> TrialResult:
+    watched = SliceResult(started_s=1, duration_s=1, requests=REQUESTS, connections=8, bytes_received=1, probed=True)
+    counted = watched.model_copy(update={"probed": False, "requests": 5 * REQUESTS})
+    found = () if valid else (Finding(reason=Reason.BYPASSED, detail="x"),)
+    return TrialResult.model_validate(
+        {
+            "datapath": label,
+            "function": "steer",
+            "workload": "http_keepalive",
+            "level": "low",
+            "slices": (counted, watched),
+            "duration_s": 1.0,
+            "requests": 5 * REQUESTS,
+            "validity": Validity(findings=found),
+            "probes": probes,
+            "watched_latency": LatencyHistogram.of({round(mean_us * 1000): REQUESTS}),
+            **more,
+        }
+    )
+
+
+def reported(*blocks: tuple[TrialResult, TrialResult]) -> CampaignReport:
+    attempts = [
+        AttemptRecord(
+            index,
+            f"k3f9x2ab-{index}",
+            "http_keepalive",
+            "low",
+            1,
+            "one",
+            "done",
+            "",
+            True,
+            BlockResult(host="one", trials=trials, wall_s=1),
+        )
+        for index, trials in enumerate(blocks)
+    ]
+    return build_report(a_campaign(), {"id": "k3f9x2ab"}, attempts)
+
+
+DIRECT: Readings = (reading("device_hop", "server", 3.0, 2.0), reading("run_queue", "origin", 10.0))
+TPROXY: Readings = (
+    reading("device_hop", "server", 3.0, 2.0),
+    reading("run_queue", "origin", 10.0),
+    reading("run_queue", "proxy", 60.0, 2.0),
+    reading("socket_wait", "dut", 70.0, 2.0),
+    reading("proxy_residence", "to_origin", 250.0),
+)
+
+
+def by_stage(parts: tuple[StagePart, ...]) -> dict[tuple[str, str], float]:
+    return {(part.stage, part.role): part.us for part in parts}
+
+
+def test_a_mean_is_the_sum_of_its_stages_and_the_rest() -> None:
+    report = reported((a_trial("direct", 100, DIRECT), a_trial("tproxy", 500, TPROXY, work={"packets_dut": 4000.0})))
+    direct, tproxy = report.decompositions
+    assert (direct.datapath, direct.trials, direct.mean_us) == ("direct", 1, pytest.approx(100, rel=1e-3))
+    assert by_stage(direct.parts) == {("device_hop", "server"): 6.0, ("run_queue", "origin"): 10.0}
+    assert direct.unattributed_us == pytest.approx(84, rel=2e-3)
+    # 70 µs of waiting in the socket, twice, of which 60 are the run queue's.
+    assert by_stage(tproxy.parts)[("run_queue", "proxy")] == 120.0
+    assert by_stage(tproxy.parts)[("socket_wait", "dut")] == pytest.approx(20.0)
+    total = sum(part.us for part in tproxy.parts) + tproxy.unattributed_us
+    assert total == pytest.approx(tproxy.mean_us)
+    assert tproxy.work_per_request == {"packets_dut": 4.0}
+    assert [part.stage for part in tproxy.parts] == sorted(
+        (part.stage for part in tproxy.parts),
+        key=("device_hop", "run_queue", "socket_wait", "proxy_residence").index,
+    )
+
+
+def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
+    blocks = [
+        (a_trial("direct", 100 + drift, DIRECT), a_trial("tproxy", 500 + drift, TPROXY)) for drift in (0, 1, 5, 9)
+    ]
+    (difference,) = reported(*blocks).differences
+    assert (difference.datapath, difference.reference, difference.pairs) == ("tproxy", "direct", 4)
+    assert difference.mean_us.us == pytest.approx(400, abs=1)
+    assert by_stage(difference.parts) == {
+        ("device_hop", "server"): 0.0,
+        ("run_queue", "origin"): 0.0,
+        ("run_queue", "proxy"): 120.0,
+        ("socket_wait", "dut"): pytest.approx(20.0),
+        ("proxy_residence", "to_origin"): 250.0,
+    }
+    assert difference.unattributed_us == pytest.approx(10, abs=1)
+    # The drift is the block's own: it meets both alike, and the interval is narrow.
+    assert difference.mean_us.low_us is not None
+    assert difference.mean_us.high_us is not None
+    assert difference.mean_us.high_us - difference.mean_us.low_us < 2
+    assert difference.sentence == (
+        "A mean request of tproxy takes 400 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
+        "proxy_residence 250, run_queue 120, socket_wait 20, unattributed 10."
+    )
+
+
+def test_a_stage_that_matched_badly_is_no_figure_and_is_named() -> None:
+    bad = reading("rx_steering", "dut", 30.0, matched=0.9)
+    report = reported((a_trial("direct", 100, DIRECT), a_trial("tproxy", 500, (*TPROXY, bad))))
+    assert report.decompositions[1].left_out == ("rx_steering (dut)",)
+    assert ("rx_steering", "dut") not in by_stage(report.decompositions[1].parts)
+
+
+def test_what_is_not_on_the_way_is_not_in_the_sum() -> None:
+    trial = a_trial("direct", 100, (*DIRECT, reading("net_rx_softirq", "", 500.0)))
+    assert StageRole("net_rx_softirq") not in parts_us(trial)
+
+
+def test_invalid_and_unwatched_trials_decompose_nothing() -> None:
+    unwatched = a_trial("tproxy", 500, TPROXY, watched_latency=None)
+    report = reported((a_trial("direct", 100, DIRECT, valid=False), unwatched))
+    assert (report.decompositions, report.differences) == ((), ())
+
+
+@given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=9), st.floats(1, 10_000))
+def test_the_sum_always_comes_out(stages_us: list[float], mean_us: float) -> None:
+    """Whatever was measured: what the stages do not explain, or explain twice, is the remainder."""
+    names = (
+        "qdisc",
+        "device_hop",
+        "forward",
+        "rx_steering",
+        "notify",
+        "run_queue",
+        "socket_wait",
+        "splice_work",
+        "connect",
+    )
+    probes = tuple(reading(name, "dut", us) for name, us in zip(names, stages_us, strict=False))
+    (found,) = reported((a_trial("direct", mean_us, probes), a_trial("tproxy", 1, (), valid=False))).decompositions
+    assert math.fsum(part.us for part in found.parts) + found.unattributed_us == pytest.approx(found.mean_us, abs=1e-6)
