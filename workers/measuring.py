@@ -116,8 +116,10 @@ class Measuring:
             evidence.body_problems += tuple(self.workload.check(traffic, station.answer_bytes))
         if traffic.limit:
             evidence.against(Reason.GENERATOR_SATURATED, traffic.limit)
-        evidence.slices += [self._slice(one, connections, probed) for one in traffic.slices if not one.warm_up]
-        self._tell_cpu(station, (one for one in traffic.slices if not one.warm_up))
+        measured = [one for one in traffic.slices if not one.warm_up]
+        evidence.slices += [self._slice(one, connections, probed) for one in measured]
+        evidence.stood_s += sum(one.stood_s for one in measured)
+        self._tell_cpu(station, measured)
         evidence.generated_requests += traffic.requests
         evidence.generated_bytes += traffic.bytes_received
         evidence.connections += traffic.connections
@@ -128,10 +130,9 @@ class Measuring:
         if probed:
             self._note_watched(station, traffic)
             return
-        for one in traffic.slices:
-            if not one.warm_up:
-                share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
-                evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+        for one in measured:
+            share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
+            evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
         for name, histogram in traffic.timings.items():
             known = station.timings.get(name)
             station.timings[name] = LatencyHistogram.merged([known, histogram]) if known else histogram

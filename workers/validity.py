@@ -16,6 +16,9 @@ MAX_FOREIGN_SHARE = 0.10
 MAX_PROBE_LOSS = 0.05
 MAX_THREAD_SHARE = 0.95  # of a CPU, by a generator thread: beyond it the generator is the bottleneck
 MAX_STUCK_SHARE = 0.1  # of the connections: where more wait in vain, a figure is of a path that was not there
+# Of the traffic's time, in which the generator stood still: stopped, or waiting for a disk. So much is missing from a
+# closed loop's rate, where no schedule tells, and the narrowest margin that a verdict may have is several times wider.
+MAX_STOOD_SHARE = 0.005
 MAX_UNSENT_SHARE = 0.001  # of an open loop's requests: more, and the offered load was another one
 # Of an open loop: so much of the latency's p99 may be the generator's own lateness at its p99, which is part of it, as
 # latency counts from the intended send. Below the floor it is nobody's bottleneck, whatever the share.
@@ -35,6 +38,7 @@ class Evidence:
     connections: int = 0  # opened
     errors: dict[str, int] = field(default_factory=dict)  # by cause
     unsent: int = 0  # requests that were due and never left
+    stood_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it meant to
     schedule_lag_p99_ns: int | None = None
     latency_p99_ns: int | None = None
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
@@ -143,6 +147,10 @@ def _judge_traffic(evidence: Evidence, against: _Against) -> None:
         against(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
         against(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
+    traffic_s = sum(s.duration_s for s in evidence.slices)
+    if evidence.stood_s > MAX_STOOD_SHARE * traffic_s:
+        detail = f"the generator stood still for {evidence.stood_s * 1e3:.0f} ms of {traffic_s:.1f} s"
+        against(Reason.GENERATOR_SATURATED, detail)
     lag, latency = evidence.schedule_lag_p99_ns, evidence.latency_p99_ns
     late = lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency)
     if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -166,8 +168,9 @@ def test_an_origin_that_stalls_shows_in_p99_and_not_in_p50(tmp_path: Path) -> No
 
 @dataclass
 class Stopped:
-    """The own generator; it is stopped for 0.2 s while it runs."""
+    """The own generator; it is stopped for a while as it runs."""
 
+    pause_s: float = 0.2
     name: str = "showdown-traffic"
     stopped: list[int] = field(default_factory=list)
 
@@ -192,7 +195,7 @@ class Stopped:
         for pid in _children():
             if b"showdown-traffic\0load" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGSTOP)
-                time.sleep(0.2)
+                time.sleep(self.pause_s)
                 os.kill(pid, signal.SIGCONT)
                 self.stopped.append(pid)
 
@@ -208,3 +211,37 @@ def test_a_generator_that_stalls_is_an_invalid_trial(tmp_path: Path) -> None:
     ).values()
     assert len(generator.stopped) == 1
     assert reasons(trial) == {Reason.GENERATOR_SATURATED}, trial.validity
+
+
+def saturated(trial: TrialResult) -> list[str]:
+    """What is said of the generator itself."""
+    return [f.detail for f in trial.validity.findings if f.reason is Reason.GENERATOR_SATURATED]
+
+
+def test_a_generator_that_stalls_in_a_closed_loop_is_an_invalid_trial(tmp_path: Path) -> None:
+    generator = Stopped(pause_s=0.3)
+    (trial,) = measure(
+        tmp_path, "http_keepalive", ClosedLoad(connections=16), ("direct",), slice_s=1.0, warm_up_s=0,
+        generator=generator,
+    ).values()  # fmt: skip
+    assert len(generator.stopped) == 1
+    assert trial.requests > 100  # nothing else tells: every request was answered
+    assert trial.errors == {}
+    (detail,) = saturated(trial)
+    stood_ms = int(detail.split("stood still for ")[1].split(" ms")[0])
+    assert 250 <= stood_ms <= 400
+
+
+def test_a_generator_that_shares_its_cpus_has_not_stalled(tmp_path: Path) -> None:
+    """Waiting for a CPU is the rule where generator, origin and others share two of them, and no fault."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        (trial,) = measure(
+            tmp_path, "http_keepalive", ClosedLoad(connections=64), ("direct",), slice_s=0.5, warm_up_s=0
+        ).values()
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert trial.requests > 100
+    assert saturated(trial) == []

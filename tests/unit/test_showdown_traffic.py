@@ -22,7 +22,7 @@ def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> d
         "type": "slice", "slice": index, "target": target, "warm_up": warm_up, "start_ns": start,
         "length_ns": 200_000_000,
         "drained_ns": start + 210_000_000, "sent": 100, "requests": 100, "errors": 0, "in_flight": 0, "unsent": 0,
-        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "host_cpu_ticks": TICKS,
+        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stood_ns": 30_000_000, "host_cpu_ticks": TICKS,
         "latency": {"p50_ns": 50_000, "p90_ns": 60_000, "p99_ns": 70_000, "p999_ns": 80_000, "max_ns": 90_000},
     } | changes  # fmt: skip
 
@@ -51,6 +51,10 @@ def test_results_by_label_with_the_warm_up_apart() -> None:
     assert direct.busiest_thread_share == 0.7
     assert direct.timings["latency"].count == 100
     assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
+
+
+def test_standing_still_is_a_mean_of_the_threads() -> None:
+    assert [one.stood_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
 
 
 def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() -> None:

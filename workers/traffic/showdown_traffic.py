@@ -214,10 +214,10 @@ def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str,
             return dict.fromkeys([blamed] if blamed else labels.values(), nothing)
         if final["interrupted"]:
             return {label: TargetTraffic(failure="interrupted") for label in labels.values()}
-        share = max((thread["share"] for thread in final["threads"]), default=0.0)
+        shares = [thread["share"] for thread in final["threads"]]
         results = {}
         for name, label in labels.items():
-            result = _target(final, name, share)
+            result = _target(final, name, shares)
             met = _is_limit(failure) and blamed in (None, label)
             results[label] = replace(result, limit=failure if met else "")
         return results
@@ -226,23 +226,23 @@ def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str,
         return {label: TargetTraffic(failure=failure) for label in labels.values()}
 
 
-def _target(final: Mapping[str, Any], name: str, share: float) -> TargetTraffic:
+def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> TargetTraffic:
     told = final["targets"][name]
     errors = {cause: int(count) for cause, count in told["errors"].items()}
     if told["in_flight"]:
         errors["unanswered"] = int(told["in_flight"])
-    closed = "latency" not in told["histograms"]
+    closed, mine = "latency" not in told["histograms"], (s for s in final["slices"] if s["target"] == name)
     return TargetTraffic(
-        slices=tuple(_slice(line, closed) for line in final["slices"] if line["target"] == name and line["drained_ns"]),
+        slices=tuple(_slice(line, closed, len(shares)) for line in mine if line["drained_ns"]),
         connections=int(told["connections"]),
         errors=errors,
         unsent=int(told["unsent"]),
         timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in told["histograms"].items()},
-        busiest_thread_share=share,
+        busiest_thread_share=max(shares, default=0.0),
     )
 
 
-def _slice(line: Mapping[str, Any], closed: bool) -> SliceTraffic:
+def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
     # A slice's answers include those of its drain. A closed loop keeps the slowest part of the path busy from the first
     # request until the last answer, so its rate is over all of that time; an open one's is over the schedule.
     length_ns = line["drained_ns"] - line["start_ns"] if closed else line["length_ns"]
@@ -255,6 +255,7 @@ def _slice(line: Mapping[str, Any], closed: bool) -> SliceTraffic:
         errors={"any": line["errors"]} if line["errors"] else {},
         cpu=cpu_of(line),
         warm_up=line["warm_up"],
+        stood_s=line["stood_ns"] / 1e9 / threads,
     )
 
 

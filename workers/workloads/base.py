@@ -58,7 +58,9 @@ class Schedule:
 class SliceTraffic:
     """What a generator did in one slice on one target, answers that came while it drained included.
 
-    ``cpu`` is the host's from the slice's start until it had drained; ``foreign_s`` only the runner knows.
+    ``cpu`` is the host's from the slice's start until it had drained; ``foreign_s`` only the runner knows. ``stood_s``
+    is how long the generator stood still meanwhile, as a mean of its threads: it neither ran, nor waited for a CPU,
+    nor slept as it meant to.
     """
 
     started_s: float  # monotonic
@@ -69,6 +71,7 @@ class SliceTraffic:
     errors: Mapping[str, int] = field(default_factory=dict)
     cpu: CpuTime = field(default_factory=CpuTime)
     warm_up: bool = False
+    stood_s: float = 0.0
 
 
 @dataclass(frozen=True)

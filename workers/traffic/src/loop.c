@@ -66,6 +66,14 @@ static void give_up(struct worker *w, struct conn *c, uint64_t now)
 	}
 }
 
+// What stood still counts for the slice that ran, the time in which it drained included.
+void loop_beat(struct worker *w, uint64_t now)
+{
+	uint64_t stood = beat_stood_ns(&w->beat, now, SWEEP_NS);
+	if (stood && w->started)
+		counter_add(&w->slices[w->slice].stood_ns, stood);
+}
+
 static void sweep(struct worker *w, uint64_t now)
 {
 	uint32_t count = w->conns_count < SWEEP_CONNS ? w->conns_count : SWEEP_CONNS;
@@ -76,6 +84,7 @@ static void sweep(struct worker *w, uint64_t now)
 			give_up(w, c, now);
 	}
 	w->next_sweep_ns = now + SWEEP_NS;
+	loop_beat(w, now); // no sleep is longer than until the next sweep
 }
 
 void loop_ask_free(struct worker *w)

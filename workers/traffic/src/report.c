@@ -137,7 +137,7 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 {
 	const struct plan *plan = report->plan;
 	struct slice *slice = &plan->slices[index];
-	uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0;
+	uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0, stood = 0;
 	for (uint32_t i = 0; i < timing->length; i++)
 		timing->counts[i] = 0;
 	timing->count = timing->sum = timing->max = 0;
@@ -147,6 +147,7 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 			errors += counter_read(&s->errors);
 		unsent += s->unsent, late += counter_read(&s->late);
 		received += counter_read(&s->bytes_received), out += counter_read(&s->bytes_sent);
+		stood += counter_read(&s->stood_ns);
 		hist_add(timing, &s->timing);
 	}
 	printf("\"slice\":%u,\"target\":\"%s\",\"warm_up\":%s,\"start_ns\":%llu,\"length_ns\":%llu,\"drained_ns\":%"
@@ -155,11 +156,11 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 	       (unsigned long long)atomic_load(&slice->start_ns), (unsigned long long)slice->length_ns,
 	       (unsigned long long)atomic_load(&slice->drained_ns));
 	printf("\"sent\":%llu,\"requests\":%llu,\"errors\":%llu,\"in_flight\":%llu,\"unsent\":%llu,\"late\":%llu,"
-	       "\"bytes_received\":%llu,\"bytes_sent\":%llu,",
+	       "\"bytes_received\":%llu,\"bytes_sent\":%llu,\"stood_ns\":%llu,",
 	       (unsigned long long)sent, (unsigned long long)requests, (unsigned long long)errors,
 	       (unsigned long long)(sent > requests + errors ? sent - requests - errors : 0),
 	       (unsigned long long)unsent, (unsigned long long)late, (unsigned long long)received,
-	       (unsigned long long)out);
+	       (unsigned long long)out, (unsigned long long)stood);
 	printf("\"%s\":{", timing_names[main_timing(plan)]);
 	print_percentiles(timing);
 	printf("},");
@@ -218,7 +219,7 @@ static void final_of_target(const struct report *report, int target, uint64_t en
 {
 	const struct plan *plan = report->plan;
 	struct stats sum;
-	uint64_t active = 0, in_flight = 0;
+	uint64_t active = 0, in_flight = 0, stood = 0;
 	struct host_cpu cpu = {0};
 	uint32_t slices = 0;
 	if (!stats_init(&sum))
@@ -235,13 +236,14 @@ static void final_of_target(const struct report *report, int target, uint64_t en
 		host_cpu_add(&cpu, &gain);
 		active += start + slice->length_ns < end_ns ? slice->length_ns : end_ns - start;
 		for (int j = 0; j < plan->cpus_count; j++)
-			in_flight += outstanding(&report->workers[j].slices[i]);
+			in_flight += outstanding(&report->workers[j].slices[i]),
+				stood += counter_read(&report->workers[j].slices[i].stood_ns);
 	}
 	// A datagram on its way when nothing more will be waited for is lost.
 	if (plan->workload == UDP_RR)
 		sum.counters.lost += in_flight;
-	printf("\"%s\":{\"slices\":%u,\"active_ns\":%llu,", plan->targets[target].label, slices,
-	       (unsigned long long)active);
+	printf("\"%s\":{\"slices\":%u,\"active_ns\":%llu,\"stood_ns\":%llu,", plan->targets[target].label, slices,
+	       (unsigned long long)active, (unsigned long long)stood);
 	print_host_cpu(&cpu);
 	printf(",");
 	print_counters(&sum.counters, in_flight);
@@ -258,11 +260,11 @@ static void print_threads(const struct report *report)
 	for (int i = 0; i < report->plan->cpus_count; i++) {
 		const struct worker *w = &report->workers[i];
 		printf("%s{\"cpu\":%d,\"real_time\":%s,\"cpu_s\":%.6f,\"user_s\":%.6f,\"system_s\":%.6f,\"wall_s\":%."
-		       "6f,\"share\":%.4f,"
+		       "6f,\"run_queue_s\":%.6f,\"share\":%.4f,"
 		       "\"switches_voluntary\":%llu,\"switches_involuntary\":%llu}",
 		       i ? "," : "", w->cpu, w->real_time ? "true" : "false", (double)w->cpu_ns / 1e9,
 		       (double)w->user_ns / 1e9, (double)w->system_ns / 1e9, (double)w->wall_ns / 1e9,
-		       w->wall_ns ? (double)w->cpu_ns / (double)w->wall_ns : 0.0,
+		       (double)w->run_queue_ns / 1e9, w->wall_ns ? (double)w->cpu_ns / (double)w->wall_ns : 0.0,
 		       (unsigned long long)w->switches_voluntary, (unsigned long long)w->switches_involuntary);
 	}
 	printf("]");

@@ -198,6 +198,7 @@ static void run_slices(struct worker *w)
 		end_slice(w, slice, i + 1 == plan->slices_count);
 		if (slice->warm_up)
 			lane->due = kept;
+		loop_beat(w, now_ns());
 		hand_over(w, i);
 	}
 }
@@ -229,6 +230,7 @@ static bool settle(struct worker *w)
 static void read_usage(struct worker *w)
 {
 	struct rusage usage;
+	w->run_queue_ns = beat_run_queue_ns(&w->beat) - w->run_queue_ns;
 	w->cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID) - w->began_cpu_ns;
 	w->wall_ns = now_ns() - w->began_ns;
 	if (getrusage(RUSAGE_THREAD, &usage) != 0)
@@ -242,6 +244,7 @@ static void read_usage(struct worker *w)
 void *worker_run(void *argument)
 {
 	struct worker *w = argument;
+	beat_begin(&w->beat);
 	w->next_sweep_ns = now_ns() + SWEEP_NS;
 	if (!settle(w))
 		atomic_store(&w->plan->stop, true);
@@ -253,11 +256,14 @@ void *worker_run(void *argument)
 	pthread_getcpuclockid(pthread_self(), &w->cpu_clock);
 	pthread_barrier_wait(w->barrier); // all connections stand, or somebody has failed
 	pthread_barrier_wait(w->barrier); // the first slice's start is set
+	loop_beat(w, now_ns());		  // what it stood still before belongs to no slice
 	w->started = true;
+	w->run_queue_ns = w->beat.run_queue_ns;
 	w->began_ns = now_ns();
 	w->began_cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	run_slices(w);
 	read_usage(w);
+	beat_end(&w->beat);
 	for (uint32_t i = 0; i < w->conns_count; i++)
 		conn_close(&w->conns[i]);
 	sem_post(w->finished);

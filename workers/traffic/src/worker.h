@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "beat.h"
 #include "clock.h"
 #include "parser.h"
 #include "plan.h"
@@ -81,6 +82,8 @@ struct worker {
 	uint64_t began_cpu_ns, began_ns;
 	uint64_t switches_voluntary, switches_involuntary;
 	clockid_t cpu_clock;
+	struct beat beat;
+	uint64_t run_queue_ns; // waited for a CPU in the measured part, at its end
 };
 
 // worker.c
@@ -92,6 +95,7 @@ void loop_open_all(struct worker *w);
 void loop_pump(struct worker *w, uint64_t until_ns);
 void loop_dispatch(struct worker *w, uint64_t now); // sends what is due
 void loop_ask_free(struct worker *w);		    // closed loop: a request on every free connection
+void loop_beat(struct worker *w, uint64_t now);	    // books the time in which the thread stood still
 void loop_next_due(struct worker *w);		    // recomputes next_due_ns
 
 // conn.c: the life of a connection
