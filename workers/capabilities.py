@@ -109,20 +109,35 @@ def host_capabilities(host: str) -> HostCapabilities:
     bare = HostCapabilities(host=host, features=probe_features(), fingerprint=fingerprint())
     return bare.model_copy(
         update={
-            "datapaths": _variants(workers.datapaths, Datapath, bare, function="function"),
-            "workloads": _variants(workers.workloads, Workload, bare, level_kinds="level_kinds"),
-            "probes": _variants(probes.catalog, Probe, bare, stage="stage"),
+            "datapaths": _variants(
+                workers.datapaths,
+                Datapath,
+                bare,
+                lambda d: {"function": d.function, "protocols": tuple(sorted(d.protocols))},
+            ),
+            "workloads": _variants(workers.workloads, Workload, bare, _of_workload),
+            "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),
         }
     )
 
 
-def _variants(package: ModuleType, contract: type[Any], host: HostCapabilities, **extra: str) -> tuple[Variant, ...]:
+def _of_workload(workload: Workload) -> dict[str, Any]:
+    return {
+        "level_kinds": workload.level_kinds,
+        "protocols": (workload.protocol,),
+        "parameters": workload.parameters,
+    }
+
+
+def _variants(
+    package: ModuleType, contract: type[Any], host: HostCapabilities, more: Callable[[Any], dict[str, Any]]
+) -> tuple[Variant, ...]:
     return tuple(
         Variant(
             name=name,
             summary=variant.summary,
             missing=tuple(variant.missing(host)),
-            **{field: getattr(variant, attribute) for field, attribute in extra.items()},
+            **more(variant),
         )
         for name, variant in discover(package, contract).items()
     )

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
 from domain.sample import host_cpu_point, traffic_point
@@ -19,6 +18,7 @@ from workers.origin import OriginError
 from workers.station import Station, Telemetry
 from workers.workloads.base import (
     Generator,
+    GeneratorPlan,
     Interval,
     Schedule,
     SliceTraffic,
@@ -40,7 +40,7 @@ class Measuring:
 
     workload: Workload
     generator: Generator
-    load: ClosedLoad | OpenLoad
+    plan: GeneratorPlan
     telemetry: Telemetry
     meter: CpuMeter
     progress: Callable[[Phase, str, int], None]
@@ -58,11 +58,10 @@ class Measuring:
         if not order:
             return
         by_label = {station.label: station for station in standing}
-        plan = self.workload.plan(self.load)
         self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
         before = self.meter.snapshot()
         found = self.generator.run(
-            plan,
+            self.plan,
             [station.target for station in standing],
             Schedule(order, schedule.slice_s, schedule.warm_up_s),
             stop=self.stop,
@@ -75,7 +74,7 @@ class Measuring:
         foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
         for station in standing:
             traffic = found[station.label]
-            self._account(station, traffic, foreign, plan.connections, probed=probed)
+            self._account(station, traffic, foreign, self.plan.connections, probed=probed)
             self._prove(station)
             if traffic.failure:
                 station.attachment = None  # the trial is lost already: further traffic would only take time

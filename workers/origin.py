@@ -13,7 +13,7 @@ from pathlib import Path
 from workers import netns
 from workers.lab import Lab
 
-BODY = "showdown " + "." * 54 + "\n"
+MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
 WORKER_CONNECTIONS = 16_384
 
 _CONFIG = """\
@@ -52,15 +52,22 @@ http {{
 """
 
 
+def body_of(size: int) -> bytes:
+    """The body of ``size`` bytes that nginx answers with: numbered lines of 64, of which no two are alike."""
+    lines = (f"showdown {number or '':.>54}\n" for number in range(-(-size // 64)))
+    return "".join(lines).encode("ascii")[:size]
+
+
 class OriginError(RuntimeError):
     """The origin did not start or does not answer."""
 
 
 @dataclass
 class NginxOrigin:
-    """nginx in ``lab``'s server namespace; it lives as long as the lab."""
+    """nginx in ``lab``'s server namespace, answering with ``body``; it lives as long as the lab."""
 
     lab: Lab
+    body: bytes
     _own_requests: int = 0
 
     def start(self) -> None:
@@ -76,7 +83,7 @@ class NginxOrigin:
                 address=self.lab.server_address,
                 port=self.lab.origin_port,
                 label=self.lab.label,
-                body=BODY,
+                body=self.body.decode("ascii"),
             )
         )
         argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]

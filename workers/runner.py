@@ -48,7 +48,8 @@ class BlockRunner:
         self.job, self.host = job, host
         self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
         self._workload = host.workloads[job.block.workload]
-        self._generator = host.generators[self._workload.plan(job.block.load).generator]
+        self._plan = self._workload.plan(job.block.load, job.block.parameters)
+        self._generator = host.generators[self._plan.generator]
         if job.block.loads and not self._generator.own_rates:
             raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
         self._cpu = meter or CpuMeter()
@@ -86,7 +87,7 @@ class BlockRunner:
             workload=job.block.workload,
             level=job.block.level,
         )
-        origin, rate = self.host.origin(self._workload, lab), job.block.rate_per_s(label)
+        origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
         station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
         datapath = self.host.datapaths[datapath_of(label)]
         if self._workload.protocol not in datapath.protocols:
@@ -152,7 +153,7 @@ class BlockRunner:
         measuring = Measuring(
             workload=self._workload,
             generator=self._generator,
-            load=block.load,
+            plan=self._plan,
             telemetry=self.host.telemetry,
             meter=self._cpu,
             progress=self._tell,

@@ -16,7 +16,7 @@ from workers.origin import Greeting, NginxOrigin
 from workers.ownership import Ledger
 from workers.traffic.origin import TrafficOrigin
 from workers.validity import Evidence
-from workers.workloads.base import Generator, Target, Workload
+from workers.workloads.base import Generator, GeneratorPlan, Target, Workload
 
 
 class Origin(Protocol):
@@ -90,9 +90,16 @@ class Station:
         return Target(self.label, lab.client_ns, lab.server_address, lab.origin_port, rate_per_s=rate)
 
 
-def origin_of(workload: Workload, lab: Lab) -> Origin:
-    """The origin that a workload asks, in a lab."""
-    return NginxOrigin(lab) if workload.origin == "nginx" else TrafficOrigin(lab, workload.service)
+def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
+    """The origin that a workload asks, in a lab; nginx is told the answer that the plan expects.
+
+    Raises ``ValueError`` for a plan that expects no answer of nginx.
+    """
+    if workload.origin != "nginx":
+        return TrafficOrigin(lab, workload.service)
+    if plan.answer is None:
+        raise ValueError(f"{workload.name} does not say what nginx shall answer")
+    return NginxOrigin(lab, plan.answer)
 
 
 @dataclass
@@ -107,4 +114,4 @@ class Host:
     probing: Probing
     telemetry: Telemetry
     build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
-    origin: Callable[[Workload, Lab], Origin] = origin_of
+    origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of

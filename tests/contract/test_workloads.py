@@ -7,6 +7,7 @@ import pytest
 import workers.workloads
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import Feature, HostCapabilities
+from domain.problems import InvalidInput
 from domain.registry import discover
 from workers.workloads.base import TargetTraffic, Workload
 
@@ -63,3 +64,44 @@ def test_an_open_loop_of_streams_has_room_for_all_that_are_under_way() -> None:
     # 16 tokens, 5 ms apart: 2,000 a second are 160 at any time.
     assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=2000)).connections == 320
     assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=1)).connections == 128
+
+
+@EVERY
+def test_its_parameters_have_units_and_limits_and_every_one_counts(workload: Workload) -> None:
+    level = ClosedLoad(connections=5)
+    usual = workload.plan(level)
+    assert len({one.name for one in workload.parameters}) == len(workload.parameters) > 0
+    defaults = {one.name: one.default for one in workload.parameters}
+    assert workload.plan(level, defaults) == usual, "a default changes nothing"
+    for one in workload.parameters:
+        assert one.summary.endswith(".")
+        assert one.unit in ("bytes", "µs", "tokens")
+        plans = [workload.plan(level, {one.name: value}) for value in (one.minimum, one.maximum)]
+        assert len({(plan.options, plan.answer) for plan in [*plans, usual]}) >= 2
+        assert plans[0] != plans[1]
+        for wrong in (one.minimum - 1, one.maximum + 1):
+            with pytest.raises(InvalidInput, match=rf"parameters\.{workload.name}\.{one.name}: .* out of range"):
+                workload.plan(level, {one.name: wrong})
+    with pytest.raises(InvalidInput, match="has no parameter 'odd'"):
+        workload.plan(level, {"odd": 1})
+
+
+def test_the_defaults_are_what_they_always_were() -> None:
+    options = {name: WORKLOADS[name].plan(ClosedLoad(connections=5)).options[2:] for name in OWN}
+    assert options == {
+        "http_keepalive": (),
+        "http_churn": ("--body-bytes", "128"),
+        "bulk_download": ("--body-bytes", "1048576"),
+        "bulk_upload": ("--body-bytes", "1048576"),
+        "tcp_rr": ("--body-bytes", "64"),
+        "udp_rr": ("--body-bytes", "64"),
+        "stream": ("--tokens", "16", "--token-bytes", "32", "--cadence-us", "5000"),
+    }
+    assert WORKLOADS["http_keepalive"].plan(ClosedLoad(connections=5)).answer == b"showdown " + b"." * 54 + b"\n"
+
+
+def test_a_long_stream_has_the_time_that_it_takes() -> None:
+    stream = WORKLOADS["stream"]
+    assert stream.plan(ClosedLoad(connections=1)).answer_s == pytest.approx(0.08)
+    plan = stream.plan(OpenLoad(rate_per_s=100), {"tokens": 200, "gap_us": 20_000})
+    assert (plan.answer_s, plan.connections) == (pytest.approx(4.0), 800)

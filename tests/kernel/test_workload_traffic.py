@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -45,12 +45,13 @@ def measure(
     slice_s: float = 0.2,
     warm_up_s: float = 0.1,
     generator: Generator | None = None,
-    origin: Callable[[Workload, Lab], Origin] = origin_of,
+    origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of,
     points: Points | None = None,
+    parameters: Mapping[str, int] | None = None,
 ) -> dict[str, TrialResult]:
     """Run a block of two slices per datapath, as a worker would."""
     block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=labels + labels[::-1],
-                  host="test")  # fmt: skip
+                  host="test", parameters=dict(parameters or {}))  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=slice_s, warm_up_s=warm_up_s, probes=())  # fmt: skip
     own = generator or ShowdownTraffic()
@@ -109,8 +110,57 @@ def test_an_open_loop_sends_what_was_planned_and_has_latency(tmp_path: Path) -> 
         assert rates == [1000.0, 1000.0]
 
 
+HEAD_BYTES = 400  # more than any answer's head, framing of chunks included
+CHOSEN = [
+    ("http_keepalive", {"body_bytes": 4000}, 4000, 0),
+    ("http_churn", {"body_bytes": 5000}, 5000, 0),
+    ("bulk_download", {"body_bytes": 65_536}, 65_536, 0),
+    ("bulk_upload", {"body_bytes": 65_536}, 0, 65_536),
+    ("tcp_rr", {"request_bytes": 1000}, 1000, 1000),
+    ("udp_rr", {"request_bytes": 1472}, 1472, 1472),
+    ("stream", {"tokens": 20, "token_bytes": 100, "gap_us": 1000}, 2000, 0),
+]
+
+
+@pytest.mark.parametrize(("workload", "parameters", "received", "sent"), CHOSEN, ids=[one[0] for one in CHOSEN])
+def test_what_a_campaign_chose_is_what_arrives(
+    tmp_path: Path, workload: str, parameters: dict[str, int], received: int, sent: int
+) -> None:
+    labels = tuple(name for name in ("direct", "tproxy") if name in carried(workload))
+    load = ClosedLoad(connections=STANDING)
+    for label, trial in measure(tmp_path, workload, load, labels, parameters=parameters).items():
+        assert reasons(trial) == set(), (label, trial.validity)  # every body was compared, too
+        assert trial.requests > STANDING
+        got = sum(one.bytes_received for one in trial.slices) / trial.requests
+        gave = sum(one.bytes_sent for one in trial.slices) / trial.requests
+        assert received <= got <= received + HEAD_BYTES, label
+        assert sent <= gave <= sent + HEAD_BYTES, label
+        if workload == "stream":
+            gap = trial.timings["token_gap"]
+            assert gap.count == trial.requests * 19
+            p50_ns = gap.percentile_ns(50)
+            assert p50_ns is not None
+            assert 0.8e6 <= p50_ns <= 3e6  # the default is 5 ms
+
+
+def test_a_stream_that_is_longer_than_its_slice_and_the_usual_time_out_is_whole(tmp_path: Path) -> None:
+    parameters = {"tokens": 50, "gap_us": 50_000}  # 2.5 s
+    (trial,) = measure(
+        tmp_path, "stream", ClosedLoad(connections=2), ("direct",), warm_up_s=0, parameters=parameters
+    ).values()
+    assert reasons(trial) == set(), trial.validity
+    assert trial.errors == {}
+    assert trial.requests == 4  # in two slices, each connection had one
+    assert trial.service_time is not None
+    p50_ns = trial.service_time.percentile_ns(50)
+    assert p50_ns is not None
+    assert p50_ns >= 2.4e9
+
+
 def test_wrk_still_runs(tmp_path: Path) -> None:
-    (trial,) = measure(tmp_path, "http_keepalive_wrk", ClosedLoad(connections=STANDING), ("tproxy",)).values()
+    (trial,) = measure(
+        tmp_path, "http_keepalive_wrk", ClosedLoad(connections=STANDING), ("tproxy",), parameters={"body_bytes": 100}
+    ).values()
     assert reasons(trial) == set(), trial.validity
     assert trial.generator == "wrk"
     assert trial.requests > STANDING
@@ -140,8 +190,7 @@ def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
             tell: Callable[[Interval], None] = lambda _: None,
         ) -> dict[str, TargetTraffic]:
             assert plan.answer is not None
-            other = GeneratorPlan(plan.generator, plan.load, plan.connections, plan.path, plan.answer[:-1] + b"!",
-                                  plan.options)  # fmt: skip
+            other = replace(plan, answer=plan.answer[:-1] + b"!")
             return super().run(other, targets, schedule, stop=stop, tell=tell)
 
     (trial,) = measure(
@@ -151,7 +200,7 @@ def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
 
 
 def test_an_origin_that_stalls_shows_in_p99_and_not_in_p50(tmp_path: Path) -> None:
-    def stalling(workload: Workload, lab: Lab) -> Origin:
+    def stalling(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         return TrafficOrigin(lab, workload.service, stall_ms=100, stall_every_ms=1000)
 
     (trial,) = measure(

@@ -217,7 +217,7 @@ def run(
         probing=FakeProbing(world),
         telemetry=telemetry or FakeTelemetry(),
         build_lab=build,
-        origin=lambda workload, lab: FakeOrigin(lab),
+        origin=lambda workload, plan, lab: FakeOrigin(lab),
     )
     # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
     ticks = iter(range(1_000_000))

@@ -5,6 +5,7 @@ the last one. Targets go by short names of ours, as thousands of turns must fit 
 """
 
 import json
+import math
 import os
 import re
 import selectors
@@ -24,7 +25,8 @@ from workers.cpu import host_ticks
 from workers.traffic import program
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
-TIMEOUT_MS = 2000  # of a request, connecting included
+TIMEOUT_MS = 2000  # of a request, connecting included, beyond what its answer shall take
+DRAIN_MS = 100  # likewise: how long a slice waits for its last answers
 _POLL_S = 0.05
 _GRACE_S = 15.0  # beyond the slices: connecting, time-outs, the last drain, and a host that is busy
 _TOLD_BY_SECOND_S = 1.0  # longer slices are told of while they run
@@ -92,18 +94,21 @@ class _Run:
             where = f"netns={namespaces.path(target.netns)},address={target.address},port={target.port}"
             where += "" if target.rate_per_s is None else f",rate={target.rate_per_s}"
             argv += ["--target", f"label={names[target.label]},{where}"]
-        slice_ms = round(schedule.slice_s * 1000)
+        slice_ms, answer_ms = round(schedule.slice_s * 1000), math.ceil(plan.answer_s * 1000)
         argv += ["--order", ",".join(names[label] for label in schedule.order), "--slice-ms", str(slice_ms),
                  "--duration-ms", str(slice_ms * len(schedule.order)),
                  "--warm-up-ms", str(round(schedule.warm_up_s * 1000)),
-                 "--timeout-ms", str(TIMEOUT_MS), "--cpus", ",".join(map(str, cpus))]  # fmt: skip
+                 "--timeout-ms", str(TIMEOUT_MS + answer_ms), "--drain-ms", str(DRAIN_MS + answer_ms),
+                 "--cpus", ",".join(map(str, cpus))]  # fmt: skip
         argv += ["--path", plan.path] if plan.path else []
         argv += ["--check", f"file={answer}"] if answer else []
         return argv
 
     def _talk(self, argv: list[str], teller: "_Teller") -> tuple[str, dict[str, Any]]:
         """Run it to its end; returns (failure, final line), one of them empty."""
-        traffic_s = self.schedule.slice_s * len(self.schedule.order) + self.schedule.warm_up_s * len(self.targets)
+        slices, warm_ups = len(self.schedule.order), len(self.targets)
+        traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
+        traffic_s += self.plan.answer_s * (slices + warm_ups)  # each slice waits for its last answers
         deadline = time.monotonic() + 2 * traffic_s + _GRACE_S
         try:
             # setpriv replaces itself; the generator dies with us.

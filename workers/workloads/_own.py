@@ -1,40 +1,74 @@
-"""What the workloads of the own generator (workers/traffic) share. Their parameters are fixed for now."""
+"""What the workloads of the own generator (workers/traffic) share."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
-from workers.workloads.base import GeneratorPlan, TargetTraffic, Workload
+from domain.workload import Parameter, settled
+from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
 
 GENERATOR = "showdown-traffic"
 OPEN_CONNECTIONS = 128  # of an open loop: so many requests may be under way; more are queued, which shows in latency
+LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
+_OPTIONS = {
+    "body_bytes": "--body-bytes",
+    "request_bytes": "--body-bytes",
+    "tokens": "--tokens",
+    "token_bytes": "--token-bytes",
+    "gap_us": "--cadence-us",
+}
+
+
+def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
+    """The parameter that most workloads have."""
+    return Parameter(
+        name="body_bytes", unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
+    )  # fmt: skip
 
 
 class OwnWorkload(Workload):
-    """A workload of showdown-traffic, which compares every body that it receives, byte by byte."""
+    """A workload of showdown-traffic, which compares every body that it receives, byte by byte.
+
+    The generator asks its origin for the bodies that it was told of, so both agree on them.
+    """
 
     level_kinds = ("closed", "open")
-    options: ClassVar[tuple[str, ...]] = ()
     path: ClassVar[str] = ""
-    answer: ClassVar[bytes | None] = None
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
         return capabilities.lacking(*programs)
 
-    def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
+    def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
         """Closed and open loops alike."""
+        values = settled(self.name, self.parameters, parameters)
+        answer = self.answer(values)
+        sizes = () if answer is not None else tuple(values.items())
         return GeneratorPlan(
             generator=GENERATOR,
             load=level,
-            connections=level.connections if isinstance(level, ClosedLoad) else self.open_connections(level),
+            connections=level.connections if isinstance(level, ClosedLoad) else self.open_connections(level, values),
             path=self.path,
-            answer=self.answer,
-            options=("--workload", self.name, *self.options),
+            answer=answer,
+            answer_s=self.answer_s(values),
+            options=(
+                "--workload",
+                self.name,
+                *(text for name, value in sizes for text in (_OPTIONS[name], str(value))),
+            ),
         )
 
-    def open_connections(self, level: OpenLoad) -> int:
+    def answer(self, values: Mapping[str, int]) -> bytes | None:
+        """The body that the origin shall send; ``None`` where it is the generator's own and knows."""
+        return None
+
+    def answer_s(self, values: Mapping[str, int]) -> float:
+        """How long one answer takes because it shall."""
+        return 0.0
+
+    def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """How many connections an open loop has."""
         return OPEN_CONNECTIONS
 

@@ -7,12 +7,17 @@ reports. It never runs anything: the runner owns time.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities
 from domain.trial import CpuTime
+from domain.workload import Parameter
+
+DEFAULTS: Mapping[str, int] = MappingProxyType({})
+"""No value given: every parameter has its default."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class GeneratorPlan:
     """What a generator shall do; ``generator`` names its driver in workers/traffic/.
 
     ``connections`` is per target; of an open loop it is the limit of requests under way. An empty ``path`` and an
-    ``answer`` of ``None`` are the generator's own: its origin knows them. ``options`` are arguments of the generator's.
+    ``answer`` of ``None`` are the generator's own: its origin knows them. Another origin is told the ``answer``.
+    ``answer_s`` is how long one answer takes because it shall. ``options`` are arguments of the generator's.
     """
 
     generator: str
@@ -28,6 +34,7 @@ class GeneratorPlan:
     connections: int
     path: str = ""
     answer: bytes | None = None
+    answer_s: float = 0.0
     options: tuple[str, ...] = ()
 
 
@@ -142,7 +149,7 @@ class Workload(ABC):
     """The shape of the traffic.
 
     ``origin`` is the program that answers (``nginx`` or ``showdown-traffic``), ``service`` what it is asked for:
-    ``http``, ``tcp`` or ``udp``.
+    ``http``, ``tcp`` or ``udp``. ``parameters`` are what a campaign may choose; they change nothing unless it does.
     """
 
     name: ClassVar[str]
@@ -150,6 +157,7 @@ class Workload(ABC):
     level_kinds: ClassVar[tuple[str, ...]]
     origin: ClassVar[str] = "showdown-traffic"
     service: ClassVar[str] = "http"
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     @property
     def protocol(self) -> str:
@@ -161,8 +169,11 @@ class Workload(ABC):
         """What this host lacks to run it, in sentences; empty when it runs."""
 
     @abstractmethod
-    def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
-        """The plan. Raises ``ValueError`` for a level whose kind is not in ``level_kinds``."""
+    def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
+        """The plan; a parameter that is not given has its default.
+
+        Raises ``ValueError`` for a level whose kind is not in ``level_kinds``, and for a value that no parameter takes.
+        """
 
     @abstractmethod
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:

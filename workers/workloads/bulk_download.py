@@ -1,16 +1,18 @@
 """Large answers: how much a datapath carries."""
 
+from collections.abc import Mapping
+
 from domain.campaign import OpenLoad
-from workers.workloads._own import OwnWorkload
+from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_bytes
 
 
 class BulkDownload(OwnWorkload):
-    """Answers of 1 MiB over standing connections."""
+    """Answers of 1 MiB, if the campaign says no other size, over standing connections."""
 
     name = "bulk_download"
-    summary = "HTTP/1.1 GET of 1 MiB over standing connections: Gbit/s towards the client."
-    options = ("--body-bytes", str(1 << 20))
+    summary = "HTTP/1.1 GET of large bodies over standing connections: Gbit/s towards the client."
+    parameters = (body_bytes(1 << 20, 1 << 26, "Body of each answer."),)
 
-    def open_connections(self, level: OpenLoad) -> int:
+    def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """Few: each one fills the path."""
-        return 16
+        return LARGE_OPEN_CONNECTIONS

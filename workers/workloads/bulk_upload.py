@@ -1,16 +1,18 @@
 """Large requests: how much a datapath carries towards the origin."""
 
+from collections.abc import Mapping
+
 from domain.campaign import OpenLoad
-from workers.workloads._own import OwnWorkload
+from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_bytes
 
 
 class BulkUpload(OwnWorkload):
-    """Requests of 1 MiB over standing connections; the origin answers with their length and CRC-32C."""
+    """Requests of 1 MiB, if the campaign says no other size; the origin answers with their length and CRC-32C."""
 
     name = "bulk_upload"
-    summary = "HTTP/1.1 POST of 1 MiB over standing connections: Gbit/s towards the origin."
-    options = ("--body-bytes", str(1 << 20))
+    summary = "HTTP/1.1 POST of large bodies over standing connections: Gbit/s towards the origin."
+    parameters = (body_bytes(1 << 20, 1 << 26, "Body of each request."),)
 
-    def open_connections(self, level: OpenLoad) -> int:
+    def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """Few: each one fills the path."""
-        return 16
+        return LARGE_OPEN_CONNECTIONS

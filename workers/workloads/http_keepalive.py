@@ -1,14 +1,20 @@
 """Small HTTP/1.1 requests over connections that stay open."""
 
-from workers.origin import BODY
-from workers.workloads._own import OwnWorkload
+from collections.abc import Mapping
+
+from workers.origin import MAX_BODY_BYTES, body_of
+from workers.workloads._own import OwnWorkload, body_bytes
 
 
 class HttpKeepalive(OwnWorkload):
-    """One request at a time per connection, an answer of 64 bytes of body from nginx."""
+    """One request at a time per connection, an answer of 64 bytes of body from nginx if no other size is given."""
 
     name = "http_keepalive"
-    summary = "HTTP/1.1 GET over standing connections, 64-byte body: latency, requests/s and CPU per request."
+    summary = "HTTP/1.1 GET over standing connections, small bodies: latency, requests/s and CPU per request."
     origin = "nginx"
     path = "/"
-    answer = BODY.encode("ascii")
+    parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
+
+    def answer(self, values: Mapping[str, int]) -> bytes:
+        """What nginx is told to send, and the generator to expect."""
+        return body_of(values["body_bytes"])

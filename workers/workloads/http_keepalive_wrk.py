@@ -3,30 +3,37 @@
 It is a workload and not a setting, so that a campaign may name both and shows them side by side.
 """
 
+from collections.abc import Mapping
+
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
-from workers.workloads.base import GeneratorPlan, TargetTraffic, Workload
+from domain.workload import settled
+from workers.origin import MAX_BODY_BYTES, body_of
+from workers.workloads._own import body_bytes
+from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
 
 _TOLERANCE = 0.01  # of bytes: wrk also counts answers that were cut off by the end of the slice
 
 
 class HttpKeepaliveWrk(Workload):
-    """One request at a time per connection, an answer of 64 bytes of body; connections are opened for every slice."""
+    """One request at a time per connection, answers like http_keepalive's; connections are opened for every slice."""
 
     name = "http_keepalive_wrk"
     summary = "http_keepalive as wrk makes it: a cross-check of the generator, closed loops only."
     level_kinds = ("closed",)
     origin = "nginx"
+    parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """Needs wrk and nginx."""
         return capabilities.lacking("program.wrk", "program.nginx")
 
-    def plan(self, level: ClosedLoad | OpenLoad) -> GeneratorPlan:
+    def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
         """A closed loop of GET requests."""
         if not isinstance(level, ClosedLoad):
             raise ValueError(f"{self.name} carries closed loads only, not {level}")
-        return GeneratorPlan(generator="wrk", load=level, connections=level.connections, path="/")
+        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        return GeneratorPlan(generator="wrk", load=level, connections=level.connections, path="/", answer=answer)
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
         """Every answer must be as long as the one that was looked at before the traffic began."""

@@ -1,19 +1,28 @@
 """Server-sent tokens, as an AI gateway carries them."""
 
-from domain.load import MAX_CONNECTIONS, OpenLoad
-from workers.workloads._own import OPEN_CONNECTIONS, OwnWorkload
+from collections.abc import Mapping
 
-TOKENS, CADENCE_MS = 16, 5
+from domain.load import MAX_CONNECTIONS, OpenLoad
+from domain.workload import Parameter
+from workers.workloads._own import OPEN_CONNECTIONS, OwnWorkload
 
 
 class Stream(OwnWorkload):
-    """An answer of 16 tokens of 32 bytes, one every 5 ms: time to the first token, gaps, stalls."""
+    """Answers of tokens at a cadence: time to the first token, gaps, stalls. The longest answer takes 50 s."""
 
     name = "stream"
-    summary = "HTTP/1.1 answers of 16 tokens at 5 ms: time to first token, gaps between tokens."
-    options = ("--tokens", str(TOKENS), "--token-bytes", "32", "--cadence-us", str(CADENCE_MS * 1000))
+    summary = "HTTP/1.1 answers of tokens at a cadence: time to first token, gaps between tokens."
+    parameters = (
+        Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="Tokens in one answer."),
+        Parameter(name="token_bytes", unit="bytes", default=32, minimum=24, maximum=4096, summary="Size of one token."),
+        Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens."),
+    )
 
-    def open_connections(self, level: OpenLoad) -> int:
+    def answer_s(self, values: Mapping[str, int]) -> float:
+        """What the cadence alone takes; the first token comes after a gap as well."""
+        return values["tokens"] * values["gap_us"] / 1e6
+
+    def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
         """Twice what the cadence alone keeps under way."""
-        under_way = level.rate_per_s * TOKENS * CADENCE_MS / 1000
+        under_way = level.rate_per_s * self.answer_s(values)
         return min(MAX_CONNECTIONS, max(OPEN_CONNECTIONS, round(2 * under_way)))

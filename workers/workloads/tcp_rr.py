@@ -1,11 +1,16 @@
 """Plain TCP request and response: the path without a protocol's parsing."""
 
+from domain.workload import Parameter
 from workers.workloads._own import OwnWorkload
 
 
 class TcpRr(OwnWorkload):
-    """64 bytes, echoed, over standing connections."""
+    """Small messages, echoed, over standing connections."""
 
     name = "tcp_rr"
-    summary = "64 bytes echoed over standing TCP connections: round trips/s and latency."
+    summary = "Small messages echoed over standing TCP connections: round trips/s and latency."
     service = "tcp"
+    parameters = (
+        Parameter(name="request_bytes", unit="bytes", default=64, minimum=1, maximum=1 << 20,
+                  summary="Each message, and its echo."),
+    )  # fmt: skip

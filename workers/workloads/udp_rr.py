@@ -1,11 +1,18 @@
 """UDP request and response: loss and reordering besides latency."""
 
+from domain.workload import Parameter
 from workers.workloads._own import OwnWorkload
+
+_LARGEST = 1472  # what fits into one packet of 1,500 bytes: a datagram in pieces would be another workload
 
 
 class UdpRr(OwnWorkload):
-    """64 bytes, echoed. A datagram that does not come back in time is an error."""
+    """Small datagrams, echoed. One that does not come back in time is an error."""
 
     name = "udp_rr"
-    summary = "64-byte datagrams echoed: round trips/s, latency, loss."
+    summary = "Datagrams echoed: round trips/s, latency, loss."
     service = "udp"
+    parameters = (
+        Parameter(name="request_bytes", unit="bytes", default=64, minimum=40, maximum=_LARGEST,
+                  summary="Each datagram, and its echo; 40 are the generator's own."),
+    )  # fmt: skip
