@@ -5,6 +5,7 @@ takes an :class:`Instance` of a :class:`~bpf.loader.Module` that was compiled on
 the same instructions pointed at them. Speaks bpf(2) itself (include/uapi/linux/bpf.h).
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -17,7 +18,15 @@ from pathlib import Path
 from bpf.loader import BpfError, Module, ProgramType
 
 _NUMBERS = {"x86_64": 321, "aarch64": 280}
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROG_LOAD, _INFO_BY_FD, _RAW_TRACEPOINT_OPEN = 0, 1, 2, 5, 15, 17
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD, _INFO_BY_FD, _RAW_TRACEPOINT_OPEN = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    15,
+    17,
+)
 _PERCPU_ARRAY = 6
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSTRUCTION = struct.Struct("=BBhi")
@@ -113,6 +122,23 @@ def attach_raw_tracepoint(program: int, tracepoint: str) -> int:
     """Attach a loaded program; returns the link's file descriptor, which detaches when closed. Raises `BpfError`."""
     name = ctypes.create_string_buffer(tracepoint.encode())
     return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QII", ctypes.addressof(name), program, 0), tracepoint)
+
+
+def write_entry(fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
+    """Set one entry of an array map. Raises :class:`BpfError`."""
+    _element(_MAP_UPDATE, fd, index, value)
+
+
+def read_entry(fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
+    """Read one entry of an array map into ``value``: of a per-CPU map, one value for each possible CPU."""
+    _element(_MAP_LOOKUP, fd, index, value)
+
+
+def delete_entry(fd: int, index: int) -> None:
+    """Empty one entry of an array of programs; harmless when it is empty."""
+    key = ctypes.c_uint32(index)
+    with contextlib.suppress(BpfError):
+        _bpf(_MAP_DELETE, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0), f"entry {index}")
 
 
 def possible_cpus() -> int:

@@ -47,7 +47,7 @@ class FakeProbe(Probe):
         self.starts += 1
         self.running = True
 
-    def watch(self, lab: LabView | None) -> None:
+    def watch(self, lab: LabView | None, *, accept: bool = True) -> None:
         self._check()
         self.watched = lab
         self.watches.append(lab.label if lab else None)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from bpf.chain import Hook
 from domain.jobs import HostCapabilities
 from domain.sample import StageHistogram, StageSample
 
@@ -42,6 +43,16 @@ class Reading:
     every: int = 1
 
 
+@dataclass(frozen=True)
+class Pending:
+    """What became of the durations that began since a probe was last told to accept any."""
+
+    begun: int = 0
+    unended: int = 0
+    longest_ns: int = 0
+    """The longest that ended since the probe was turned to its lab."""
+
+
 class ProbeError(RuntimeError):
     """A probe could not be compiled, loaded or attached."""
 
@@ -51,6 +62,9 @@ class Probe(ABC):
 
     ``watch(lab)`` turns it to the lab whose slice begins (``None``: to nothing); ``read()`` is cumulative since
     ``start()``, so that the caller subtracts readings; nothing outside the watched lab is counted.
+
+    A probe whose programs can be attached together with others' hands out their hooks; it is then watched in short
+    windows, as probes/windows.py says. The defaults are those of a probe that needs and can do nothing of the kind.
     """
 
     name: ClassVar[str]
@@ -66,9 +80,25 @@ class Probe(ABC):
     def start(self) -> None:
         """Compile, load and attach. Raises :class:`ProbeError` with nothing left behind."""
 
+    def applies(self, lab: LabView) -> bool:
+        """Whether its stage exists in this lab at all; where it does not, it is neither watched nor read."""
+        return True
+
+    def take_hooks(self) -> tuple[Hook, ...]:
+        """Its programs, which the caller attaches from now on, until ``stop()``; empty when it does so itself."""
+        return ()
+
     @abstractmethod
-    def watch(self, lab: LabView | None) -> None:
-        """Count for this lab only, from now on."""
+    def watch(self, lab: LabView | None, *, accept: bool = True) -> None:
+        """Count for this lab only, from now on.
+
+        Without ``accept`` (after a ``watch`` of the same lab with it) nothing new is counted: the window is over, and
+        only what had begun within it may still end.
+        """
+
+    def pending(self) -> Pending:
+        """Cheap, to be asked again and again when a window is over: what is still to end."""
+        return Pending()
 
     @abstractmethod
     def read(self) -> Reading:

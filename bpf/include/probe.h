@@ -15,6 +15,25 @@
 #define MAX_AGE_NS 100000000ULL
 #endif
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* BCC's macro would attach the program at once. Here it is only loaded, and it ends with a jump to the next
+ * probe's program on the same tracepoint (bpf/chain.py): to attach a second program to a tracepoint and to
+ * take it off again costs the kernel milliseconds, and each one that runs some 25 ns; a jump costs neither.
+ * NEXT is the file descriptor of the array of programs to go on to, SLOT_<event> the place in it.
+ */
+#undef RAW_TRACEPOINT_PROBE
+#define RAW_TRACEPOINT_PROBE(event)                                                                                    \
+	int on_##event(struct bpf_raw_tracepoint_args *ctx);                                                           \
+	ALWAYS_INLINE int seen_##event(struct bpf_raw_tracepoint_args *ctx);                                           \
+	int on_##event(struct bpf_raw_tracepoint_args *ctx)                                                            \
+	{                                                                                                              \
+		seen_##event(ctx);                                                                                     \
+		bpf_tail_call_(bpf_pseudo_fd(1, NEXT), ctx, SLOT_##event);                                             \
+		return 0;                                                                                              \
+	}                                                                                                              \
+	ALWAYS_INLINE int seen_##event(struct bpf_raw_tracepoint_args *ctx)
+
 /* A device by name: interface indexes repeat across namespaces, the names of a lab's devices do not.
  * The mask ends with the name's NUL, for the bytes behind it may be left over from a longer name.
  */
@@ -23,22 +42,34 @@ struct device {
 	__u64 mask[2];
 	__u64 ifindex;
 };
+#define WATCHED_DEVICES 4
 
-/* What is being watched. The generation grows with every change, and 0 means nothing: a start and its
- * end belong together only within one generation.
+/* The sides of a lab, in the order of watch.netns. */
+#define CLIENT_SIDE 0
+#define DUT_SIDE 1
+#define SERVER_SIDE 2
+#define SIDES 3
+
+/* What is being watched. The generation grows with every window, and 0 means nothing: a start and its end
+ * belong together only within one generation. Programs look at nothing while it is 0. Starts are accepted
+ * and work is counted while the window is open; what had begun by then may end a while longer.
+ * The lab's number grows whenever the probe is turned to a lab.
  */
 struct watch {
 	__u64 generation;
+	__u64 open;
+	__u64 lab;
 	__u64 group;
-	struct device device[2];
+	__u64 netns[SIDES];
+	struct device device[WATCHED_DEVICES];
 };
 
-/* One CPU's measurements of one role since the probe was loaded; the maximum is the generation's. */
+/* One CPU's measurements of one role since the probe was loaded; the maximum is the lab's. */
 struct stage {
 	__u64 counts[BUCKETS];
 	__u64 sum_ns;
 	__u64 max_ns;
-	__u64 generation;
+	__u64 lab;
 	__u64 started;
 	__u64 lost;
 	__u64 measured;
@@ -49,18 +80,6 @@ struct start {
 	__u64 time_ns;
 	__u64 generation;
 };
-
-/* A packet on its way, kept in an array at a slot of its address: a hash map's locks would cost more than
- * all the rest. Packets on their way at once are bounded by the backlog (1,000 per CPU); two that share a
- * slot cost one pair, which the match rate shows. What never ends stays until its slot is used again.
- */
-struct packet {
-	__u64 skb;
-	struct start start;
-};
-#define PACKET_SLOTS 8192
-/* Socket buffers are 256 bytes apart. */
-#define PACKET_SLOT(skb) (((skb) >> 8) & (PACKET_SLOTS - 1))
 
 struct sample {
 	__u64 time_ns;
@@ -73,9 +92,7 @@ struct sample {
 /* 64 KiB hold 2,000 samples; at one in SAMPLE_EVERY that is many seconds' worth. */
 #define SAMPLE_PAGES 16
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-/* One packet in TRACK_EVERY is tracked, at random: a packet crosses a lab's devices in a fixed order, so
+/* One event in TRACK_EVERY is tracked, at random: a packet crosses a lab's devices in a fixed order, so
  * every n-th would be at the same device each time. A linear congruential generator (Knuth's) is enough.
  */
 ALWAYS_INLINE int is_tracked(struct stage *stage)
@@ -86,7 +103,7 @@ ALWAYS_INLINE int is_tracked(struct stage *stage)
 	return ((stage->random >> 40) & (TRACK_EVERY - 1)) == 0;
 }
 
-/* Which of the watched devices this is: 0 or 1, or -1 for none of them. */
+/* Which of the watched devices this is, in the order in which the probe names them, or -1 for none of them. */
 ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_device)
 {
 	__u64 name[2];
@@ -95,7 +112,7 @@ ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_devi
 	if (bpf_probe_read_kernel(name, sizeof(name), net_device + NET_DEVICE_NAME))
 		return -1;
 #pragma unroll
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < WATCHED_DEVICES; i++) {
 		const struct device *device = &watch->device[i];
 
 		/* A device that is not used has an empty mask, and an empty mask must match nothing. */
@@ -106,13 +123,42 @@ ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_devi
 	return -1;
 }
 
+/* Which side of the watched lab a socket is on, or -1 for none of them. */
+ALWAYS_INLINE int side_of(const struct watch *watch, const void *sock)
+{
+	const void *net = NULL;
+	__u32 inode = 0;
+	int i;
+
+	if (bpf_probe_read_kernel(&net, sizeof(net), sock + SOCK_NET) || !net)
+		return -1;
+	if (bpf_probe_read_kernel(&inode, sizeof(inode), net + NET_INODE))
+		return -1;
+#pragma unroll
+	for (i = 0; i < SIDES; i++)
+		if (inode == watch->netns[i])
+			return i;
+	return -1;
+}
+
+/* Notes that something began. Call it once it is known to be the lab's; false when the window is over. */
+ALWAYS_INLINE int begin(struct stage *stage, const struct watch *watch, struct start *start)
+{
+	if (!watch->open)
+		return 0;
+	stage->started++;
+	start->generation = watch->generation;
+	start->time_ns = bpf_ktime_get_ns();
+	return 1;
+}
+
 /* Records the time from start to now. Returns 1 when it is to be sampled, too. */
 ALWAYS_INLINE int record(struct stage *stage, const struct watch *watch, const struct start *start, __u64 now)
 {
 	__u64 value_ns = now - start->time_ns;
 	__u64 bucket;
 
-	/* Started under another lab: its end would be counted for the wrong one. */
+	/* Begun in another window, perhaps under another lab: it was counted as never ended there. */
 	if (start->generation != watch->generation)
 		return 0;
 	if (value_ns > MAX_AGE_NS) {
@@ -129,8 +175,8 @@ ALWAYS_INLINE int record(struct stage *stage, const struct watch *watch, const s
 		return 0;
 	stage->counts[bucket]++;
 	stage->sum_ns += value_ns;
-	if (stage->generation != watch->generation) {
-		stage->generation = watch->generation;
+	if (stage->lab != watch->lab) {
+		stage->lab = watch->lab;
 		stage->max_ns = 0;
 	}
 	if (value_ns > stage->max_ns)

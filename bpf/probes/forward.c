@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* forward: from netif_receive_skb on one DUT device to net_dev_start_xmit on the other, by skb address. */
-#include "probe.h"
+#include "packets.h"
 
 BPF_ARRAY(watch, struct watch, 1);
 BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
@@ -13,7 +13,6 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	struct watch *watching;
 	struct stage *measured;
 	struct packet *packet;
-	void *device = NULL;
 	int zero = 0, slot = PACKET_SLOT(skb);
 
 	watching = watch.lookup(&zero);
@@ -24,19 +23,9 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	if (!packet || !measured)
 		return 0;
 	/* An earlier packet at this address ended in the DUT: this one must not pair with its start. */
-	if (packet->skb == skb)
+	if (is_followed(packet, skb))
 		packet->skb = 0;
-	if (!is_tracked(measured))
-		return 0;
-	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
-		return 0;
-	if (watched_device(watching, device) < 0)
-		return 0;
-
-	measured->started++;
-	packet->skb = skb;
-	packet->start.generation = watching->generation;
-	packet->start.time_ns = bpf_ktime_get_ns();
+	follow_received(packet, measured, watching, skb);
 	return 0;
 }
 
@@ -56,7 +45,7 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	if (!watching || !watching->generation)
 		return 0;
 	packet = packets.lookup(&slot);
-	if (!packet || packet->skb != skb)
+	if (!packet || !is_followed(packet, skb))
 		return 0;
 	/* A packet that was made here has no ingress; its address may be that of one that ended here, so
 	 * without this check a proxy's packets would pair with strangers.

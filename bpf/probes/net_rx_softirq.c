@@ -35,9 +35,7 @@ RAW_TRACEPOINT_PROBE(softirq_raise)
 	/* Further raises before the run change nothing: the first one waits longest. */
 	if (run->raised.time_ns && run->raised.generation == watching->generation)
 		return 0;
-	measured->started++;
-	run->raised.generation = watching->generation;
-	run->raised.time_ns = bpf_ktime_get_ns();
+	begin(measured, watching, &run->raised);
 	return 0;
 }
 

@@ -33,9 +33,7 @@ static int queued(u32 pid)
 	measured = stage.lookup(&zero);
 	if (!measured)
 		return 0;
-	measured->started++;
-	task->queued.generation = watching->generation;
-	task->queued.time_ns = bpf_ktime_get_ns();
+	begin(measured, watching, &task->queued);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /* rx_steering: from netif_receive_skb on the watched devices to tcp_probe, by skb address: netfilter,
  * conntrack, routing and socket lookup of a packet for an established connection.
  */
-#include "probe.h"
+#include "packets.h"
 
 BPF_ARRAY(watch, struct watch, 1);
 BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
@@ -15,7 +15,6 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	struct watch *watching;
 	struct stage *measured;
 	struct packet *packet;
-	void *device = NULL;
 	int zero = 0, slot = PACKET_SLOT(skb);
 
 	watching = watch.lookup(&zero);
@@ -28,19 +27,9 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	/* Forwarded on, or another packet at the address of one that never reached tcp_probe: what comes now
 	 * must not pair with that start.
 	 */
-	if (packet->skb == skb)
+	if (is_followed(packet, skb))
 		packet->skb = 0;
-	if (!is_tracked(measured))
-		return 0;
-	if (bpf_probe_read_kernel(&device, sizeof(device), (void *)skb + SK_BUFF_DEV))
-		return 0;
-	if (watched_device(watching, device) < 0)
-		return 0;
-
-	measured->started++;
-	packet->skb = skb;
-	packet->start.generation = watching->generation;
-	packet->start.time_ns = bpf_ktime_get_ns();
+	follow_received(packet, measured, watching, skb);
 	return 0;
 }
 
@@ -58,7 +47,7 @@ RAW_TRACEPOINT_PROBE(tcp_probe)
 	if (!watching || !watching->generation)
 		return 0;
 	packet = packets.lookup(&slot);
-	if (!packet || packet->skb != skb)
+	if (!packet || !is_followed(packet, skb))
 		return 0;
 	measured = stage.lookup(&zero);
 	if (!measured)
