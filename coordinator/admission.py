@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domain.campaign import Campaign, ShareLoad, datapath_of
 from domain.jobs import HostCapabilities, Variant
 from domain.problems import InvalidInput, Problem
+from domain.workload import settled
 
 FAMILIES = ("datapaths", "workloads", "probes")
 
@@ -34,12 +35,17 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     problems = list(_unknown(campaign, hosts))
     unknown = {problem.field for problem in problems}
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
+    problems += _not_carried(campaign, chosen)
     if campaign.hosts:
         problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
         able = chosen
     else:
         problems += [p for p in _missing_everywhere(campaign, chosen) if p.field not in unknown]
         able = [host for host in chosen if _can_run_all(campaign, host)]
+    try:
+        with_parameters(campaign, [host.capabilities for host in able or chosen])
+    except InvalidInput as refused:
+        problems += refused.problems
     if problems:
         raise InvalidInput(problems)
     if not able:
@@ -126,3 +132,56 @@ def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Itera
                     field=f"levels.{level}",
                     message=f"{workload} carries {' and '.join(kinds)} loads only, not {load}{why}",
                 )
+
+
+def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """A workload's packets must be such as every datapath carries; hosts that tell no protocols are believed."""
+    for i, name in enumerate(campaign.workloads):
+        for host in hosts:
+            workload = host.capabilities.variant("workloads", name)
+            datapaths = (host.capabilities.variant("datapaths", one) for one in dict.fromkeys(campaign.datapaths))
+            stuck = [
+                f"{datapath.name} (it carries {' and '.join(datapath.protocols)})"
+                for datapath in datapaths
+                if datapath
+                and workload
+                and datapath.protocols
+                and not set(workload.protocols) <= set(datapath.protocols)
+            ]
+            if workload and stuck:
+                made_of = " and ".join(workload.protocols)
+                yield Problem(
+                    field=f"workloads.{i}",
+                    message=f"{name} is made of {made_of}, which is not carried by {', '.join(stuck)}; "
+                    f"leave out {name}, or those datapaths",
+                )
+                break
+
+
+def with_parameters(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Campaign:
+    """The campaign with every parameter of its workloads spelled out, as the first of ``hosts`` has the defaults.
+
+    Raises :class:`InvalidInput` for values that not every one of ``hosts`` takes.
+    """
+    parameters: dict[str, dict[str, int]] = {}
+    problems: dict[Problem, list[str]] = {}
+    for workload in campaign.workloads:
+        values = campaign.parameters.get(workload, {})
+        for host in hosts:
+            if variant := host.variant("workloads", workload):
+                try:
+                    values = settled(workload, variant.parameters, values)
+                except InvalidInput as refused:
+                    for problem in refused.problems:
+                        problems.setdefault(problem, []).append(host.host)
+        if values:
+            parameters[workload] = values
+    if problems:
+        raise InvalidInput(_where(problem, names, len(hosts)) for problem, names in problems.items())
+    return campaign.model_copy(update={"parameters": parameters})
+
+
+def _where(problem: Problem, names: Sequence[str], hosts: int) -> Problem:
+    if len(names) == hosts:
+        return problem
+    return Problem(field=problem.field, message=f"{problem.message} (on {', '.join(names)})")

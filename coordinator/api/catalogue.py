@@ -14,6 +14,7 @@ from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.views import iso
 from domain.jobs import HostCapabilities
+from domain.workload import Parameter
 
 blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
 
@@ -25,6 +26,10 @@ class VariantOnHosts(BaseModel):
     summary: str
     function: str | None = Field(default=None, description="Datapaths only.")
     level_kinds: list[str] = Field(default=[], description="Workloads only.")
+    protocols: list[str] = Field(default=[], description="tcp, udp: what a datapath carries, a workload is made of.")
+    parameters: list[Parameter] = Field(
+        default=[], description="Workloads only: what a campaign may choose, with unit, default and limits."
+    )
     stage: str | None = Field(default=None, description="Probes only.")
     available: bool = Field(description="True when an online host can run it.")
     hosts: dict[str, list[str]] = Field(description="By host: why it cannot run there; empty when it can.")
@@ -76,6 +81,8 @@ def variant_list(session: Session, family: str, now: float) -> list[VariantOnHos
                     summary=variant.summary,
                     function=variant.function,
                     level_kinds=list(variant.level_kinds),
+                    protocols=list(variant.protocols),
+                    parameters=list(variant.parameters),
                     stage=variant.stage,
                     available=False,
                     hosts={},
@@ -115,7 +122,7 @@ def list_datapaths() -> Mapping[str, Any]:
 @blueprint.get("/workloads")
 @blueprint.output(WorkloadList)
 def list_workloads() -> Mapping[str, Any]:
-    """Workloads and the kinds of load they carry."""
+    """Workloads, the kinds of load they carry, and the parameters that a campaign may choose."""
     return _variants("workloads")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.admission import KnownHost, admit
+from coordinator.admission import KnownHost, admit, with_parameters
 from coordinator.lifecycle import BlockState, CampaignState
 from coordinator.planner import plan
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
@@ -30,11 +30,14 @@ def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
 
 
 def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
-    """Check the campaign against the registered hosts, plan it and store it.
+    """Check the campaign against the registered hosts, plan it and store it, the defaults of its parameters included.
 
     Raises :class:`domain.problems.InvalidInput`; then nothing was created.
     """
-    hosts = admit(campaign, known_hosts(session, now))
+    known = known_hosts(session, now)
+    hosts = admit(campaign, known)
+    by_name = {host.name: host.capabilities for host in known}
+    campaign = with_parameters(campaign, [by_name[name] for name in hosts])
     seed = campaign.seed or 1 + secrets.randbelow(2**31 - 1)
     row = CampaignRow(
         id=_new_id(session),

@@ -13,12 +13,17 @@ from coordinator.dispatch import RecordingDispatcher
 from coordinator.store.database import Store
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant
+from domain.workload import Parameter
 
 WORKLOAD = "http_keepalive"
+STREAM = (
+    Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="Tokens in one answer."),
+    Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens."),
+)
 
 
 def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None) -> HostCapabilities:
-    """A host with four datapaths, two workloads and a probe; ``missing`` names what it cannot run."""
+    """A host with four datapaths, four workloads and a probe; ``missing`` names what it cannot run."""
     why = missing or {}
 
     def variant(name: str, **more: Any) -> Variant:
@@ -27,12 +32,17 @@ def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None
     return HostCapabilities(
         host=host,
         datapaths=(
-            variant("direct", function="forward"),
-            variant("tproxy", function="steer"),
+            variant("direct", function="forward", protocols=("tcp", "udp")),
+            variant("tproxy", function="steer", protocols=("tcp",)),
             variant("ebpf_sk_assign", function="steer"),
             variant("ebpf_redirect", function="forward"),
         ),
-        workloads=(variant(WORKLOAD, level_kinds=("closed",)), variant("http_open", level_kinds=("open", "closed"))),
+        workloads=(
+            variant(WORKLOAD, level_kinds=("closed",)),
+            variant("http_open", level_kinds=("open", "closed")),
+            variant("stream", level_kinds=("open", "closed"), protocols=("tcp",), parameters=STREAM),
+            variant("udp_rr", level_kinds=("open", "closed"), protocols=("udp",)),
+        ),
         probes=(variant("run_queue", stage="run_queue"),),
     )
 

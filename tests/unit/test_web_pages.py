@@ -216,7 +216,7 @@ def test_the_form_takes_a_share_of_capacity(house: House, browser: FlaskClient) 
     levels = {"level_name": ["low"], "workloads": ["http_open"]}
     bad = send(browser, **levels, level_load=["open(0%)"])
     assert (bad.status_code, 'value="open(0%)"' in bad.text) == (422, True)
-    assert any("greater than or equal to 1" in s for s in sentences(bad))
+    assert any("must be at least 1" in s for s in sentences(bad))
     good = send(browser, **levels, level_load=["open( 25% )"])
     assert good.status_code == 303
     again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
