@@ -8,12 +8,14 @@ from the kernel's BTF as constants (see the probes).
 import atexit
 import contextlib
 import ctypes
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent
+UNKNOWN = "[unknown]"  # a function without a name
 
 
 class ProgramType(IntEnum):
@@ -121,6 +123,43 @@ class Module:
         if self._rings_open:
             self._bpf.ring_buffer_consume()
 
+    def sample_cpus(self, function: str, hertz: int) -> None:
+        """Run ``function`` so many times per second of CPU time on each CPU that is busy (a perf event, CPU clock)."""
+        from bcc import PerfSWConfig, PerfType
+
+        try:
+            self._bpf.attach_perf_event(
+                ev_type=PerfType.SOFTWARE,
+                ev_config=PerfSWConfig.CPU_CLOCK,
+                fn_name=function.encode(),
+                sample_freq=hertz,
+            )
+        except Exception as error:
+            raise BpfError(f"bpf/{self.source}: {function}: {error}") from error
+
+    def taken(self, name: str) -> dict[bytes, bytes]:
+        """Every entry of a hash map, which is empty afterwards."""
+        table = self._bpf[name.encode()]
+        found = {bytes(key): bytes(value) for key, value in table.items()}
+        for key in found:
+            with contextlib.suppress(KeyError):
+                del table[table.Key.from_buffer_copy(key)]
+        return found
+
+    def stack(self, name: str, number: int) -> list[int]:
+        """The addresses of one stack of a stack-trace map, innermost first; empty when it is not there."""
+        try:
+            return list(self._bpf[name.encode()].walk(number))
+        except KeyError:
+            return []
+
+    def forget_stacks(self, name: str, numbers: Iterable[int]) -> None:
+        """Make room for others in a stack-trace map."""
+        table = self._bpf[name.encode()]
+        for number in numbers:
+            with contextlib.suppress(KeyError):
+                del table[table.Key(number)]
+
     def close(self) -> None:
         """Detach and unload everything; harmless when repeated."""
         self._bpf.cleanup()
@@ -131,3 +170,36 @@ class Module:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Symbols:
+    """Names of kernel and user functions; a process must still live when it is first asked about."""
+
+    KERNEL = -1
+
+    def __init__(self) -> None:
+        self._caches: dict[int, Any] = {}
+
+    def kernel(self, address: int) -> str:
+        """A kernel function's name."""
+        return self._resolve(address, self.KERNEL)[0] or UNKNOWN
+
+    def user(self, address: int, process: int) -> str:
+        """A user function's name, or where it has none the program or library that it is in: ``[haproxy]``."""
+        name, module = self._resolve(address, process)
+        return name or (f"[{os.path.basename(module)}]" if module else UNKNOWN)
+
+    def forget(self) -> None:
+        """Free what is known of processes: their numbers are used again. The kernel's names stay."""
+        from bcc import lib
+
+        for process in [process for process in self._caches if process != self.KERNEL]:
+            lib.bcc_free_symcache(self._caches.pop(process).cache, process)
+
+    def _resolve(self, address: int, process: int) -> tuple[str, str]:
+        from bcc import SymbolCache
+
+        if process not in self._caches:
+            self._caches[process] = SymbolCache(process)
+        name, _, module = self._caches[process].resolve(address, process != self.KERNEL)
+        return (name or b"").decode(errors="replace"), (module or b"").decode(errors="replace")

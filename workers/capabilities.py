@@ -76,6 +76,7 @@ TRIES = (
     Try("netkit", partial(kernel.link, "netkit"), "Use Linux 6.7 or later with CONFIG_NETKIT.", in_namespace=True),
     Try("ipvs", kernel.ipvs, "Run: modprobe ip_vs", "no IPVS in this kernel, or its module is not loaded"),
     Try("ktls", kernel.ktls, "Run: modprobe tls", "no kernel TLS, or its module is not loaded", needs_root=False),
+    Try("cpu_clock", kernel.cpu_clock, "Set kernel.perf_event_paranoid to 1 or below, or run as root."),
     Try("hardware_counters", kernel.hardware_counters, "Use bare metal, or a virtual machine with a PMU.",
         "the CPU's counters are not available; a virtual machine often has none"),
 )  # fmt: skip

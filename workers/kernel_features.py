@@ -163,10 +163,19 @@ def ktls() -> None:
 
 def hardware_counters() -> None:
     """CPU cycles can be counted."""
+    _perf_event(0, 0)  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+
+
+def cpu_clock() -> None:
+    """A CPU clock can interrupt what runs, for on-CPU stacks."""
+    _perf_event(1, 0)  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
+
+
+def _perf_event(kind: int, config: int) -> None:
     number = _PERF_EVENT_OPEN.get(platform.machine())
     if number is None:
         raise Refused(f"{platform.machine()} is not known here")
-    attributes = struct.pack("=IIQ", 0, 128, 0).ljust(128, b"\0")  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+    attributes = struct.pack("=IIQ", kind, 128, config).ljust(128, b"\0")
     libc = ctypes.CDLL(None, use_errno=True)
     fd = int(libc.syscall(number, ctypes.create_string_buffer(attributes, 128), 0, -1, -1, 0))
     if fd < 0:

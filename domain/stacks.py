@@ -1,0 +1,114 @@
+"""On-CPU stacks by role: what flame graphs are drawn from.
+
+A stack is *folded*: its functions from the outermost to the innermost, joined by semicolons (Brendan Gregg's format,
+which every flame-graph tool reads). Kernel functions end in ``_[k]``.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+ROLES = ("client", "dut", "server", "softirq", "kernel")
+"""Whose time it was: generator, proxy, origin, receiving packets on behalf of whoever ran, the kernel's own threads."""
+
+MAX_STACKS = 4_000  # different ones of a trial; rarer ones become "(other)" of their role
+MAX_TEXT_BYTES = 4 << 20  # decoded, of one trial
+KERNEL_SUFFIX = "_[k]"
+OTHER = "(other)"
+
+
+class Stacks:
+    """How often each folded stack was seen, by role. Mergeable; immutable by convention."""
+
+    def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None, *, hertz: int = 0, lost: int = 0) -> None:
+        """``counts``: role → folded stack → samples; ``hertz``: samples per second and CPU. Raises ``ValueError``."""
+        self.counts = {role: dict(stacks) for role, stacks in (counts or {}).items() if stacks}
+        self.hertz, self.lost = hertz, lost
+        if unknown := set(self.counts) - set(ROLES):
+            raise ValueError(f"no such role: {', '.join(sorted(unknown))}; they are {', '.join(ROLES)}")
+
+    @property
+    def samples(self) -> int:
+        """Samples of all roles."""
+        return sum(sum(stacks.values()) for stacks in self.counts.values())
+
+    def plus(self, other: "Stacks") -> "Stacks":
+        """The sum over slices or trials."""
+        total = {role: dict(stacks) for role, stacks in self.counts.items()}
+        for role, stacks in other.counts.items():
+            mine = total.setdefault(role, {})
+            for stack, count in stacks.items():
+                mine[stack] = mine.get(stack, 0) + count
+        return Stacks(total, hertz=self.hertz or other.hertz, lost=self.lost + other.lost)
+
+    def bounded(self, limit: int = MAX_STACKS) -> "Stacks":
+        """The most frequent ``limit`` stacks; the rest is ``(other)`` of its role, and no sample is lost."""
+        ranked = sorted(((n, role, stack) for role, stacks in self.counts.items() for stack, n in stacks.items()),
+                        key=lambda item: (-item[0], item[1], item[2]))  # fmt: skip
+        counts: dict[str, dict[str, int]] = {}
+        for rank, (n, role, stack) in enumerate(ranked):
+            name = stack if rank < limit else OTHER
+            mine = counts.setdefault(role, {})
+            mine[name] = mine.get(name, 0) + n
+        return Stacks(counts, hertz=self.hertz, lost=self.lost)
+
+    def folded(self, roles: Iterable[str] = ROLES) -> list[str]:
+        """Lines of Gregg's format, ``role;outermost;…;innermost count``."""
+        return [
+            f"{role};{stack} {count}"
+            for role in roles
+            for stack, count in sorted(self.counts.get(role, {}).items())
+        ]  # fmt: skip
+
+    def encode(self) -> str:
+        """JSON, compressed (zlib), base64."""
+        text = json.dumps({"hertz": self.hertz, "lost": self.lost, "counts": self.counts}, separators=(",", ":"))
+        return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """The inverse of :meth:`encode`. Raises ``ValueError`` for anything else."""
+        try:
+            unpacking = zlib.decompressobj()
+            raw = unpacking.decompress(base64.b64decode(text, validate=True), MAX_TEXT_BYTES)
+            if not unpacking.eof:
+                raise ValueError(f"cut short, or longer than {MAX_TEXT_BYTES} bytes")
+            found = json.loads(raw)
+            counts = {
+                str(role): {str(stack): _count(n) for stack, n in stacks.items()}
+                for role, stacks in found["counts"].items()
+            }
+            return cls(counts, hertz=_count(found["hertz"]), lost=_count(found["lost"]))
+        except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+            raise ValueError(f"not encoded stacks: {error}") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stacks) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.hertz, self.lost, tuple(self.folded())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from_text = core_schema.no_info_after_validator_function(cls.decode, core_schema.str_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=from_text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda stacks: stacks.encode(), return_schema=core_schema.str_schema()
+            ),
+        )
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -1,0 +1,141 @@
+"""On-CPU stacks of a lab: a CPU clock looks at each busy CPU some hundred times per second (BPF perf event).
+
+Its cost grows with the frequency and not with the traffic, but it is not nothing: it runs in slices of its own.
+"""
+
+import os
+import struct
+from collections.abc import Sequence
+
+from bpf.loader import BpfError, Module, Symbols
+from domain.jobs import HostCapabilities
+from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
+from probes.base import LabView, ProbeError
+from probes.kernel import BtfError, member_offset
+
+FEATURES = ("root", "bcc", "kernel_headers", "btf", "cpu_clock")
+HERTZ = 997  # a prime: it does not keep step with timers
+MAX_PROCESSES = 1024
+MAX_STACKS = 16_384
+OFFSETS = {"TASK_STRUCT_REAL_PARENT": "real_parent", "TASK_STRUCT_TGID": "tgid"}
+ROLE_OF_TASKS = {"proxy": "dut", "origin": "server"}
+# A stack with this inside received packets, on behalf of whoever ran just then.
+RECEIVING = "net_rx_action" + KERNEL_SUFFIX
+
+_SEEN = struct.Struct("=QIIii")  # struct seen of bpf/on_cpu.c
+_COUNT = struct.Struct("=Q")
+_NUMBER = struct.Struct("=I")
+_IDLE = 0  # the process of an idle CPU
+
+
+class Profiler:
+    """Started once per worker, turned to one lab after another like a probe.
+
+    The generator is the child of the process that started the profiler.
+    """
+
+    def __init__(self, hertz: int = HERTZ) -> None:
+        self.hertz = hertz
+        self._module: Module | None = None
+        self._symbols = Symbols()
+        self._generation = 0
+        self._watched_processes: set[int] = set()
+        self._lost_before = 0
+
+    @staticmethod
+    def missing(capabilities: HostCapabilities) -> list[str]:
+        """What this host lacks to run it, in sentences."""
+        return capabilities.lacking(*FEATURES)
+
+    def start(self) -> None:
+        """Compile, load and attach; harmless when repeated. Raises :class:`ProbeError` with nothing left behind."""
+        if self._module is not None:
+            return
+        defines = {
+            "MAX_PROCESSES": MAX_PROCESSES,
+            "MAX_STACKS": MAX_STACKS,
+            "ROLE_KERNEL": ROLES.index("kernel"),
+            "ROLE_CLIENT": ROLES.index("client"),
+            "WORKER": os.getpid(),
+        }
+        module = None
+        try:
+            defines |= {name: member_offset("task_struct", member) for name, member in OFFSETS.items()}
+            module = Module("on_cpu.c", defines)
+            module.sample_cpus("on_cpu", self.hertz)
+        except (BpfError, BtfError) as error:
+            if module is not None:
+                module.close()
+            raise ProbeError(f"on-CPU stacks: {error}") from error
+        self._module = module
+
+    def watch(self, lab: LabView) -> None:
+        """Look at this lab's processes from now on, and at the kernel's own threads."""
+        module = self._started()
+        self._write_roles(module, lab)
+        self._generation += 1
+        module.write("watch", 0, _COUNT.pack(self._generation))
+
+    def take(self) -> Stacks:
+        """Look at nothing any more; what was seen since :meth:`watch`. The processes must still live."""
+        module = self._started()
+        module.write("watch", 0, _COUNT.pack(0))
+        seen = module.taken("seen")
+        counts: dict[str, dict[str, int]] = {}
+        numbers: set[int] = set()
+        for key, value in seen.items():
+            generation, process, role, kernel, user = _SEEN.unpack(key)
+            numbers |= {kernel, user}
+            if generation != self._generation:
+                continue
+            frames = self._frames(module, process, kernel, user)
+            name = ROLES[role]
+            if RECEIVING in frames:
+                # Whom it interrupted says nothing about it.
+                name, frames = "softirq", frames[frames.index(RECEIVING) :]
+            elif process == _IDLE:
+                continue
+            stack = ";".join(frames)
+            mine = counts.setdefault(name, {})
+            mine[stack] = mine.get(stack, 0) + _COUNT.unpack(value)[0]
+        module.forget_stacks("stacks", (number for number in numbers if number >= 0))
+        self._symbols.forget()
+        return Stacks(counts, hertz=self.hertz, lost=self._lost(module))
+
+    def stop(self) -> None:
+        """Detach and free everything; harmless when it never started."""
+        if self._module is not None:
+            self._module.close()
+        self._module = None
+        self._lost_before = 0
+        self._watched_processes.clear()
+
+    def _started(self) -> Module:
+        if self._module is None:
+            raise ProbeError("the profiler was not started")
+        return self._module
+
+    def _write_roles(self, module: Module, lab: LabView) -> None:
+        for process in self._watched_processes:
+            module.remove("roles", process)
+        self._watched_processes.clear()
+        for kind, role in ROLE_OF_TASKS.items():
+            for task in lab.tasks.get(kind, ()):
+                module.write("roles", task, _NUMBER.pack(ROLES.index(role)))
+                self._watched_processes.add(task)
+
+    def _frames(self, module: Module, process: int, kernel: int, user: int) -> Sequence[str]:
+        """Outermost first: user functions, then the kernel's."""
+        names = [self._symbols.kernel(address) + KERNEL_SUFFIX for address in _walk(module, kernel)]
+        names += [self._symbols.user(address, process) for address in _walk(module, user)]
+        # A semicolon parts frames, and C++ names may hold one.
+        return [name.replace(";", ":") for name in reversed(names)]
+
+    def _lost(self, module: Module) -> int:
+        total = sum(lost for _, _, lost in module.per_cpu_words("tallies", 0))
+        before, self._lost_before = self._lost_before, total
+        return total - before
+
+
+def _walk(module: Module, number: int) -> list[int]:
+    return module.stack("stacks", number) if number >= 0 else []
