@@ -5,10 +5,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers/traffic -name '*.[ch]')
 
-.PHONY: help setup showdown test check fmt up lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian packages, .venv) and build; silent when nothing is to do
 	@deploy/bootstrap.sh
@@ -34,6 +34,12 @@ fmt: setup ## Format Python and C
 
 up: setup ## Set up, then keep coordinator and worker running; prints the address and the login token
 	@$(BIN)/showdown up
+
+bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the last line is JSON (root, 5 min)
+	@$(BIN)/python -m tests.bench.traffic
+
+bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
+	@$(BIN)/python -m tests.bench.slices
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \

@@ -3,18 +3,10 @@
 import pytest
 
 from domain.histogram import LatencyHistogram
+from tests.bench.figures import at_percentile, stalled_latencies
 from tests.unit.traffic_rig import good, origin, target
 
 NS_PER_MS = 1_000_000
-
-
-def from_schedule(start_ns: int, rate: int, duration_ms: int, stall_ms: int, every_ms: int) -> list[int]:
-    """The latencies in nanoseconds if an answer came at once, but for the stalls."""
-    latencies = []
-    for index in range(rate * duration_ms // 1000):
-        phase = (start_ns + index * 10**9 // rate) % (every_ms * NS_PER_MS)
-        latencies.append(max(0, stall_ms * NS_PER_MS - phase))
-    return sorted(latencies)
 
 
 @pytest.mark.parametrize("connections", [16, 256])  # fewer, and more, than fall due during a stall
@@ -27,12 +19,12 @@ def test_stalls_show_as_the_schedule_says(stall_ms: int, every_ms: int, connecti
             *("--duration-ms", str(duration_ms), "--target", target(server.ports["http"])),
         )
     (piece,) = run.final["slices"]
-    expected = from_schedule(piece["start_ns"], rate, duration_ms, stall_ms, every_ms)
+    expected = stalled_latencies(piece["start_ns"], rate, duration_ms, stall_ms, every_ms)
     latency = LatencyHistogram.decode(run.one["histograms"]["latency"]["hdr"])
     assert latency.count == len(expected) == run.one["sent"]
     lag_ns = run.one["histograms"]["schedule_lag"]
     for percentile in (90, 95, 99):
-        value = expected[round(len(expected) * percentile / 100) - 1]
+        value = at_percentile(expected, percentile)
         # 5 %, and what a busy machine takes to wake up and to work off the hundred answers that were held up: the
         # generator was kept from its CPU for lag_ns, and the origin beside it no less.
         slack_ns = 10 * NS_PER_MS + 2 * lag_ns["p99_ns"]

@@ -178,6 +178,11 @@ void conn_request(struct worker *w, struct conn *c, uint64_t intended_ns, uint64
 	c->intended_ns = intended_ns;
 	c->sent_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
+	if (w->plan->open_loop) {
+		if (w->last_sent_ns)
+			hist_record(&stats_of(w, c->slice)->timings[SEND_GAP], now - w->last_sent_ns);
+		w->last_sent_ns = now;
+	}
 	counter_add(&stats_of(w, c->slice)->counters.sent, 1);
 	counter_add(&w->slices[c->slice].sent, 1);
 	if (w->plan->workload == UDP_RR)

@@ -5,8 +5,8 @@
 
 const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",	  "timeout", "short",
 					 "status",  "corrupt",	   "descriptors", "ports",   "other"};
-const char *const timing_names[TIMINGS] = {"latency",	   "service_time", "connect",  "first_byte",
-					   "schedule_lag", "first_token",  "token_gap"};
+const char *const timing_names[TIMINGS] = {"latency",	   "service_time", "connect",	  "first_byte",
+					   "schedule_lag", "send_gap",	   "first_token", "token_gap"};
 
 bool stats_init(struct stats *stats)
 {

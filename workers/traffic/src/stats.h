@@ -26,6 +26,7 @@ enum timing {
 	CONNECT,      // from connect() to the connection's standing
 	FIRST_BYTE,   // from the actual send to the first byte of the answer
 	SCHEDULE_LAG, // from the intended send to the generator's noticing: its own fault alone
+	SEND_GAP,     // open loop: from one request's leaving to the next one's, of one thread in one slice
 	FIRST_TOKEN,  // stream: from the intended (closed loop: actual) send to the first whole token
 	TOKEN_GAP,    // stream: between tokens of one answer
 	TIMINGS

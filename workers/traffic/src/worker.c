@@ -191,6 +191,7 @@ static void run_slices(struct worker *w)
 		if (slice->warm_up)
 			lane->due = lane->warm_up_due; // a schedule of its own, so that measured time starts at 0
 		w->sending = true;
+		w->last_sent_ns = 0;
 		loop_next_due(w);
 		loop_ask_free(w); // the others still carry late answers, and join when these have come
 		while (now_ns() < w->slice_end_ns && !stopped(w))

@@ -76,6 +76,7 @@ struct worker {
 	bool sending;	  // between a slice's start and its end
 	bool started;	  // the connections stand: from now on a failure is an error of the traffic, not of the set-up
 	uint64_t last_ns; // the latest reading of the clock
+	uint64_t last_sent_ns; // of an open loop's slice; 0 before its first request
 	uint64_t slice_start_ns, slice_end_ns, next_due_ns, next_sweep_ns;
 	char failure[256];
 	uint64_t cpu_ns, wall_ns, user_ns, system_ns; // measured part, at its end

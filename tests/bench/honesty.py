@@ -1,0 +1,139 @@
+"""An origin that freezes: what the generators say of it, beside what the schedule says."""
+
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.histogram import LatencyHistogram
+from tests.bench.figures import Findings, against, at_percentile, heading, stalled_latencies
+from tests.bench.plans import closed, opened
+from tests.bench.stage import PATH, BenchError, labs, run
+from workers import netns
+from workers.lab import Lab
+
+RATE_PER_S = 500
+OWN_CONNECTIONS = 1000  # more than fall due during a freeze: each is asked of the origin when it is due
+PEER_CONNECTIONS = 16
+MAX_P99_ERROR = 0.05
+MAX_P50_NS = 2_000_000  # of the requests that met no freeze
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """An origin that answers nothing for ``stall_ms`` of every ``every_ms``; measured over some whole periods."""
+
+    stall_ms: int
+    every_ms: int
+    periods: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.stall_ms} ms of every {self.every_ms} ms"
+
+    @property
+    def seconds(self) -> float:
+        """How long a run lasts."""
+        return self.every_ms * self.periods / 1000
+
+
+FREEZES = (Freeze(1000, 6000), Freeze(300, 1500, 2), Freeze(60, 500, 4))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run's p50 and p99 in nanoseconds, and the p99 that the schedule gives."""
+
+    p50_ns: float
+    p99_ns: float
+    schedule_p99_ns: float = 0.0
+
+
+def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> None:
+    """p99 of ours ÷ the schedule's, for each freeze pattern; what wrk and h2load say stands beside it."""
+    heading(f"A frozen origin, {RATE_PER_S} requests/s: p50 / p99 in ms (* at full speed: it cannot hold a rate)")
+    for freeze in freezes:
+        with labs(["direct"], stall_ms=freeze.stall_ms, stall_every_ms=freeze.every_ms) as standing:
+            lab = standing["direct"]
+            ours: list[Seen] = []
+            peers: dict[str, Seen | str] = {}
+            for index in range(repeats):
+                beside = _Beside(lab, freeze.seconds) if index == 0 else None
+                ours.append(_ours(lab, freeze))
+                peers |= {"h2load": beside.result()} if beside else {}
+            peers["wrk *"] = _wrk(lab, freeze.seconds)
+        _tell(findings, freeze, ours, peers)
+
+
+def _tell(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str, Seen | str]) -> None:
+    ratio = against([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
+    p50_ns = max(one.p50_ns for one in ours)
+    print(f"  {freeze}: the schedule says p99 = {ours[0].schedule_p99_ns / 1e6:.1f}")
+    for name, seen in {"showdown-traffic": Seen(p50_ns, ours[0].p99_ns), **peers}.items():
+        text = seen if isinstance(seen, str) else f"{seen.p50_ns / 1e6:9.2f} / {seen.p99_ns / 1e6:9.2f}"
+        print(f"    {name:<18} {text}")
+    key = f"honesty_p99_{freeze.stall_ms}ms_of_{freeze.every_ms}ms"
+    findings.tell(key, ratio, "p99 of ours ÷ the schedule's (within 5 %)", abs(ratio.ratio - 1) <= MAX_P99_ERROR)
+    findings.facts[f"{key}_p50_ms"] = p50_ns / 1e6
+    findings.goals[f"{key}_p50_unharmed"] = p50_ns <= MAX_P50_NS
+
+
+def _ours(lab: Lab, freeze: Freeze) -> Seen:
+    measured = run("ours", lab, opened(RATE_PER_S, OWN_CONNECTIONS), freeze.seconds)
+    start_ns = round(measured.traffic.slices[0].started_s * 1e9)
+    latencies = stalled_latencies(
+        start_ns, RATE_PER_S, freeze.every_ms * freeze.periods, freeze.stall_ms, freeze.every_ms
+    )
+    return _seen(measured.traffic.timings["latency"], at_percentile(latencies, 99))
+
+
+def _wrk(lab: Lab, seconds: float) -> Seen | str:
+    try:
+        return _seen(run("wrk", lab, closed("wrk", PEER_CONNECTIONS), seconds).traffic.timings["service_time"])
+    except (BenchError, KeyError) as error:
+        return f"gave no result ({error})"
+
+
+def _seen(histogram: LatencyHistogram, schedule_p99_ns: float = 0.0) -> Seen:
+    return Seen(histogram.percentile_ns(50) or 0, histogram.percentile_ns(99) or 0, schedule_p99_ns)
+
+
+class _Beside:
+    """h2load with ``--rps``, at the same rate and the same time as ours: together they ask 1,000 times a second."""
+
+    def __init__(self, lab: Lab, seconds: float) -> None:
+        self._lab, self._seconds = lab, seconds
+        self._found: Seen | str = "gave no result"
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        rate = f"--rps={RATE_PER_S / PEER_CONNECTIONS}"
+        url = f"http://{self._lab.server_address}:{self._lab.origin_port}{PATH}"
+        with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
+            log = Path(directory, "log")
+            requests = f"-n{round(RATE_PER_S * self._seconds)}"
+            argv = ["h2load", "--h1", f"-c{PEER_CONNECTIONS}", requests, rate, f"--log-file={log}", url]
+            entry = ["nsenter", f"--net={netns.path(self._lab.client_ns)}", *argv]
+            try:
+                done = subprocess.run(entry, capture_output=True, timeout=3 * self._seconds + 10, check=False)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                self._found = f"gave no result ({type(error).__name__})"
+                return
+            if done.returncode or not log.exists():
+                self._found = f"gave no result (status {done.returncode}; is nghttp2-client installed?)"
+                return
+            self._found = _read_log(log.read_text())
+
+    def result(self) -> Seen | str:
+        """What it said, once it has ended."""
+        self._thread.join()
+        return self._found
+
+
+def _read_log(text: str) -> Seen | str:
+    """h2load's log: start in µs since the epoch, status, time of the answer in µs; one line per request."""
+    times = sorted(int(fields[2]) for fields in map(str.split, text.splitlines()) if len(fields) == 3)
+    if not times:
+        return "gave no result (its log is empty)"
+    return Seen(at_percentile(times, 50) * 1e3, at_percentile(times, 99) * 1e3)

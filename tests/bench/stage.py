@@ -1,0 +1,104 @@
+"""What the benches measure on: labs as campaigns have them, and one run of a generator with its own CPU time."""
+
+import os
+import random
+import resource
+import string
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import workers.datapaths
+from domain.campaign import datapath_of
+from domain.registry import discover
+from domain.trial import CpuTime
+from workers.datapaths.base import Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.ownership import Ledger
+from workers.traffic.origin import TrafficOrigin
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.traffic.wrk import Wrk
+from workers.workloads.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
+
+GENERATORS: dict[str, Generator] = {"ours": ShowdownTraffic(), "wrk": Wrk()}
+BODY_BYTES = 128
+PATH = f"/bytes/{BODY_BYTES}"
+
+
+class BenchError(RuntimeError):
+    """A run did not work: there is nothing to report."""
+
+
+@contextmanager
+def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -> Iterator[dict[str, Lab]]:
+    """A lab with its datapath in force and an origin on every CPU, by label; all of it is gone afterwards."""
+    datapaths = discover(workers.datapaths, Datapath)
+    tag = "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
+    with tempfile.TemporaryDirectory(prefix="showdown-bench-") as directory, ExitStack() as stack:
+        standing = {}
+        for position, label in enumerate(labels):
+            lab = stack.enter_context(built(LabSpec(tag, label, position), Ledger(Path(directory))))
+            origin = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
+            origin.start()
+            stack.enter_context(datapaths[datapath_of(label)].attached(lab))
+            standing[label] = lab
+        yield standing
+
+
+def target(lab: Lab) -> Target:
+    """The lab as a generator sees it."""
+    return Target(label=lab.label, netns=lab.client_ns, address=lab.server_address, port=lab.origin_port)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run on one lab. ``own_cpu_s`` is all that the generator's process used, its start included."""
+
+    requests: int
+    duration_s: float
+    own_cpu_s: float
+    host: CpuTime
+    traffic: TargetTraffic
+
+    @property
+    def requests_per_s(self) -> float:
+        """Completed requests per second of traffic."""
+        return self.requests / self.duration_s
+
+    @property
+    def own_cpu_us(self) -> float:
+        """The generator's CPU time per request."""
+        return self.own_cpu_s * 1e6 / self.requests
+
+    @property
+    def other_cpu_us(self) -> float:
+        """The host's CPU time per request without the generator's: what datapath and origin cost."""
+        return max(self.host.busy_s - self.own_cpu_s, 1e-9) * 1e6 / self.requests
+
+
+def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float) -> Measured:
+    """One slice of traffic by ``ours`` or ``wrk``. Raises :class:`BenchError` when anything went wrong."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = GENERATORS[generator].run(
+        plan, [target(lab)], Schedule((lab.label,), seconds), stop=lambda: False, tell=lambda _: None
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    traffic = found[lab.label]
+    if traffic.failure or not traffic.requests or traffic.errors:
+        raise BenchError(f"{generator} on {lab.label}: {traffic.failure or traffic.errors or 'no requests'}")
+    own_cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    (piece,) = traffic.slices
+    return Measured(piece.requests, piece.duration_s, own_cpu_s, piece.cpu, traffic)
+
+
+@contextmanager
+def one_cpu() -> Iterator[None]:
+    """Meanwhile generators have one thread, on the first CPU; origins that run already keep theirs."""
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(all_of_them)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)

@@ -1,0 +1,34 @@
+"""The benches run from end to end; what they find in so short a time means nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+ROOT = Path(__file__).parents[2]
+RATIOS = {
+    "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
+                "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",
+                "agreement_tproxy_throughput", "agreement_tproxy_path_cpu"},
+    "slices": {"standard_error_0_01s_over_0_1s", "standard_error_0_02s_over_0_1s"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bench", RATIOS)
+def test_a_bench_ends_with_its_ratios(bench: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{bench}", "--quick"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert set(told) >= RATIOS[bench] | {"goals_met", "facts"}
+    for name in set(told) - {"goals_met", "facts"}:
+        assert 0 < told[name]["low"] <= told[name]["ratio"] <= told[name]["high"], name
+    assert all(isinstance(met, bool) for met in told["goals_met"].values())
+    if bench == "traffic":
+        assert told["honesty_p99_100ms_of_500ms"]["ratio"] == pytest.approx(1, abs=0.3)
