@@ -7,6 +7,10 @@ when it is missing. The library's batching writer is not used: it hides loss.
 import json
 import os
 import re
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 from influxdb_client import InfluxDBClient
@@ -17,7 +21,12 @@ from urllib3.exceptions import HTTPError
 from probes.sink import SinkError
 
 _NOT_FOUND = 404
-_DROPPED = re.compile(r"partial write:.*dropped=(\d+)")
+# Malformed, too large or of a conflicting type: only then are lines at fault. Anything else (a wrong token, a bucket
+# that is missing, a server that is overloaded) can be put right while the lines wait.
+_LINES_AT_FAULT = frozenset({400, 413, 422})
+# 1.x names each line that it cannot parse, and does not count these as dropped.
+_DROPPED = re.compile(r"dropped=(\d+)")
+_UNPARSED = re.compile(r"unable to parse '")
 
 
 class InfluxSink:
@@ -103,13 +112,26 @@ class InfluxSink:
 
 
 def _sink_error(url: str, error: ApiException) -> SinkError:
-    text = _message(error)
-    dropped = _DROPPED.search(text)
+    text, status = _message(error), error.status or 0
+    dropped = sum(int(count) for count in _DROPPED.findall(text)) + len(_UNPARSED.findall(text))
     return SinkError(
-        f"InfluxDB at {url} answered {error.status}: {text}"[:300],
-        again=error.status == 429 or (error.status or 0) >= 500,
-        refused=int(dropped.group(1)) if dropped else None,
+        f"InfluxDB at {url} answered {status}: {' '.join(text.split())}"[:300],
+        again=status not in _LINES_AT_FAULT,
+        refused=dropped or None,
+        retry_after_s=_retry_after_s(error.headers.get("Retry-After") if error.headers else None),
     )
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Seconds, or a date as RFC 9110 has it; what is neither is no advice."""
+    if not header:
+        return None
+    with suppress(ValueError):
+        seconds = float(header)
+        return max(0.0, seconds) if isfinite(seconds) else None
+    with suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    return None
 
 
 def _message(error: ApiException) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from domain.sample import (
+    Point,
     StageHistogram,
     TrialTags,
     kernel_event_point,
@@ -143,8 +144,14 @@ class ProbeSession:
                 for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
                     self._stream.put(kernel_event_point(tags, sample))
         if self._stream is not None:
-            account = self._stream.account()
-            self._stream.put(telemetry_point(tags.campaign, self._host, account, now_ns))
+            self._stream.put(self._telemetry(self._stream, tags, now_ns))
+
+    def _telemetry(self, stream: Stream, tags: TrialTags, now_ns: int) -> Point:
+        state = stream.spool_state()
+        return telemetry_point(
+            tags.campaign, self._host, stream.account(), now_ns,
+            spool_bytes=state.size_bytes, spool_age_s=state.age_s(now_ns),
+        )  # fmt: skip
 
     def _publish(self, stream: Stream, tags: TrialTags, seen: Watched, now_ns: int) -> None:
         for (stage, role), growth in seen.stages.items():

@@ -28,6 +28,11 @@ class WorkerSettings:
     influx_org: str
     influx_bucket: str
 
+    @property
+    def telemetry_dir(self) -> Path:
+        """Where telemetry waits for its database."""
+        return self.state_dir / "telemetry"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "WorkerSettings":
         """Read ``SHOWDOWN_*``. Raises :class:`ConfigError`."""

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_process_init
 
 import probes.catalog
 import workers.datapaths
@@ -48,8 +49,12 @@ class Worker:
         self.coordinator = Coordinator(settings)
         self.ledger = Ledger(LEDGER_DIR)
         self.stream = Stream.to_influx(
-            settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket
-        )
+            settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket,
+            settings.telemetry_dir,
+        )  # fmt: skip
+        if self.stream.killed:
+            log.warning("%d telemetry points were lost with the worker that was killed", self.stream.killed)
+        self.stream.start()
         self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
         self.fingerprint = fingerprint()
         # Once: a datapath keeps its compiled programs, and their descriptors, as long as it lives.
@@ -76,6 +81,12 @@ class Worker:
         notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
         account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})
         return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    # Before the first block: what a former worker left in its spool is delivered while this one waits for work.
+    this_worker()
 
 
 @cache

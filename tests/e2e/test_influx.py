@@ -26,7 +26,8 @@ from domain.sample import (
     telemetry_point,
     traffic_point,
 )
-from domain.trial import CpuTime, TelemetryAccount
+from domain.telemetry import LossCause, TelemetryAccount
+from domain.trial import CpuTime
 from probes.influx import InfluxSink
 from probes.sink import SinkError
 from probes.stream import Stream
@@ -144,15 +145,15 @@ def test_a_conflict_of_types_loses_only_its_points(influx: Influx, written: Tele
     stream.put(Point("conflict", {}, {"value": "text"}, now_ns + 1))
     stream.put(Point("conflict", {}, {"value": 2}, now_ns + 2))
     account = stream.close()
-    assert (account.produced, account.delivered, account.lost) == (2, 1, 1)
+    assert (account.produced, account.delivered, account.losses) == (2, 1, {LossCause.REJECTED: 1})
     assert "field type conflict" in account.missing
 
 
 def put_some(url: str, token: str = "") -> TelemetryAccount:
-    stream = Stream(InfluxSink(url, token, "org", timeout_s=0.5), pause_s=0.01)
+    stream = Stream(InfluxSink(url, token, "org", timeout_s=0.5), pause_s=0.05)
     for number in range(3):
         stream.put(Point("traffic", {"host": "h1"}, {"value": number}, number))
-    return stream.close()
+    return stream.close(0.5)
 
 
 def test_influxdb_2_takes_points_by_its_own_path() -> None:
@@ -193,9 +194,9 @@ def test_influxdb_1_takes_them_by_the_old_path_once_its_database_is_made() -> No
 def test_a_server_that_refuses_loses_points_and_says_so(status: int) -> None:
     with http_server(lambda _: (status, '{"message":"not today"}')) as server:
         account = put_some(server.url)
-    assert (account.produced, account.delivered, account.lost) == (3, 0, 3)
+    assert (account.produced, account.delivered, account.losses) == (3, 0, {LossCause.AWAY: 3})
     assert f"answered {status}: not today" in account.missing
-    assert len(server.requests) == (3 if status == 500 else 1)  # only what may pass is tried again
+    assert len(server.requests) > 1  # a server may recover, and a token be put right
 
 
 def test_a_server_that_is_down_loses_points_soon_and_says_so() -> None:

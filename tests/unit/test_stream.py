@@ -6,7 +6,7 @@ import time
 import pytest
 
 from domain.sample import Point
-from domain.trial import TelemetryAccount
+from domain.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
 from probes.sink import SinkError
 from probes.stream import NO_SINK, Stream
@@ -65,33 +65,20 @@ def test_a_server_that_is_down_loses_points_and_says_so(sink: FakeSink) -> None:
     sink.fail = SinkError("it is down", again=True)
     stream = Stream(sink, batch_points=10, pause_s=0.001)
     fill(stream, 25)
-    account = stream.close()
-    assert account == TelemetryAccount(produced=25, delivered=0, lost=25, missing="it is down")
+    account = stream.close(0.1)
+    assert account == TelemetryAccount(
+        produced=25, delivered=0, lost=25, losses={LossCause.AWAY: 25}, missing="it is down"
+    )
 
 
 def test_a_server_that_comes_back_loses_nothing(sink: FakeSink) -> None:
     sink.fail = SinkError("a moment", again=True)
-    stream = Stream(sink, attempts=1000, pause_s=0.001, interval_s=0.001)
+    stream = Stream(sink, pause_s=0.001, interval_s=0.001)
     fill(stream, 5)
     while sink.tries < 3:
         time.sleep(0.001)
     sink.fail = None
     assert stream.close() == TelemetryAccount(produced=5, delivered=5)
-
-
-def test_what_can_never_succeed_is_not_tried_again(sink: FakeSink) -> None:
-    sink.fail = SinkError("unauthorized", again=False)
-    stream = Stream(sink)
-    fill(stream, 5)
-    assert stream.close().lost == 5
-    assert sink.tries == 1
-
-
-def test_a_batch_refused_in_part_is_counted_in_part(sink: FakeSink) -> None:
-    sink.fail = SinkError("partial write", again=False, refused=2)
-    stream = Stream(sink)
-    fill(stream, 5)
-    assert stream.close() == TelemetryAccount(produced=5, delivered=3, lost=2, missing="partial write")
 
 
 def test_a_full_queue_loses_without_blocking() -> None:
@@ -100,34 +87,46 @@ def test_a_full_queue_loses_without_blocking() -> None:
     stream.put(point(0))
     assert sink.entered.wait(5)
     began = time.monotonic()
-    fill(stream, 30)  # ten wait, twenty are lost
+    fill(stream, 30)  # nine more find room beside the one that is being written
     assert time.monotonic() - began < 1
-    assert stream.account().lost == 20
+    assert stream.account().losses == {LossCause.QUEUE_FULL: 21}
+    assert stream.account().unaccounted == 0
     assert "more than 10 points" in stream.account().missing
     sink.go.set()
     account = stream.close()
-    assert (account.produced, account.delivered, account.lost) == (31, 11, 20)
+    assert (account.produced, account.delivered, account.lost) == (31, 10, 21)
 
 
-def test_what_is_stuck_is_lost_when_the_account_is_taken_and_does_not_enter_the_next_one() -> None:
+def test_what_is_stuck_is_queued_when_the_account_is_taken_and_does_not_enter_the_next_one() -> None:
     sink = StuckSink()
     stream = Stream(sink, batch_points=5)
     fill(stream, 12)
     assert sink.entered.wait(5)
-    account = stream.take_account(0.05)
-    assert (account.produced, account.delivered, account.lost) == (12, 0, 12)
-    assert "took nothing" in account.missing
-    sink.go.set()
+    assert stream.take_account(0.05) == TelemetryAccount(produced=12, queued=12)
     fill(stream, 3)
+    assert stream.account() == TelemetryAccount(produced=3, queued=3)
+    sink.go.set()
     assert stream.take_account(5) == TelemetryAccount(produced=3, delivered=3)
+    assert stream.totals() == TelemetryAccount(produced=15, delivered=15)
     stream.close()
+
+
+def test_what_is_left_of_two_accounts_at_the_end_is_lost_in_its_own(sink: FakeSink) -> None:
+    sink.fail = SinkError("it is down", again=True)
+    stream = Stream(sink, threaded=False)
+    fill(stream, 5)
+    assert stream.take_account(0.1).queued == 5
+    fill(stream, 2)
+    assert stream.close(0.1).losses == {LossCause.AWAY: 2}
+    assert stream.totals().losses == {LossCause.AWAY: 7}
+    assert stream.totals().unaccounted == 0
 
 
 def test_without_a_sink_all_is_counted_lost() -> None:
     stream = Stream.to_influx("")
     fill(stream, 4)
     assert stream.flush(0.1)
-    assert stream.close() == TelemetryAccount(produced=4, lost=4, missing=NO_SINK)
+    assert stream.close() == TelemetryAccount(produced=4, lost=4, losses={LossCause.OFF: 4}, missing=NO_SINK)
     stream.close()
 
 
@@ -141,7 +140,7 @@ def test_a_sinks_bug_ends_neither_the_thread_nor_the_account(sink: FakeSink) -> 
     stream = Stream(Buggy(), batch_points=2)
     fill(stream, 6)
     account = stream.close()
-    assert (account.produced, account.delivered, account.lost) == (6, 4, 2)
+    assert (account.produced, account.delivered, account.losses) == (6, 5, {LossCause.FAILED: 1})
     assert "KeyError" in account.missing
 
 
