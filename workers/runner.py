@@ -172,12 +172,17 @@ class BlockRunner:
     @contextmanager
     def _watching(self, station: Station) -> Iterator[None]:
         """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
+        before = len(station.evidence.slices)
         self.host.probing.begin_slice(station.lab.view(), station.tags)
         try:
             yield
         finally:
             evidence = station.evidence
-            evidence.watched = evidence.watched.plus(self.host.probing.end_slice())
+            traffic = [
+                (self._began + one.started_s, self._began + one.started_s + one.duration_s)
+                for one in evidence.slices[before:]
+            ]
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic))
 
     def _event(self, title: str, text: str) -> None:
         self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))

@@ -1,6 +1,6 @@
 """What the runner works with: a host's equipment, and one standing datapath with its evidence so far."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -41,8 +41,11 @@ class Probing(Protocol):
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         """Turn every probe to the lab."""
 
-    def end_slice(self) -> Watched:
-        """Turn every probe away; what they saw since they were turned to the lab."""
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
+        """Turn every probe away; what they saw since they were turned to the lab.
+
+        ``traffic``: when there was any, (begin, end) in monotonic seconds. Events are estimated for all of it.
+        """
 
 
 class Telemetry(Protocol):

@@ -54,7 +54,7 @@ def test_what_the_kernel_did_is_what_the_chart_shows(tmp_path: Path) -> None:
     catalog = discover(probes.catalog, Probe)
     with private_influxd(tmp_path) as url, probe_lab(os.getpid()) as lab, probe_lab(os.getpid()) as silent:
         stream = Stream.to_influx(url)
-        session = ProbeSession(catalog, stream, "h1", interval_s=0.01)
+        session = ProbeSession(catalog, stream, "h1", interval_s=0.01, windowed=False)
         try:
             assert session.start(catalog) == {}
             with lab.running("server", ECHO) as origin:

@@ -43,7 +43,7 @@ class NoProbes:
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         """See ProbeSession."""
 
-    def end_slice(self) -> Watched:
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
         """See ProbeSession."""
         return Watched()
 

@@ -148,7 +148,7 @@ class FakeProbing:
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         self.world.log.append(f"begin {lab.label} {tags.run}")
 
-    def end_slice(self) -> Watched:
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
         self.world.log.append("end")
         key = StageRole("run_queue", "proxy")
         return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0})

@@ -1,0 +1,208 @@
+"""Watching in short windows.
+
+A program that is not attached costs nothing; one that is attached costs each event 25 ns before its first instruction,
+and a request makes dozens of events. So the probes watch for some milliseconds, and then let the traffic alone.
+
+Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is counted. Windows
+come at random times, so that they do not lock to the traffic's rhythm. How often something happened in all is
+estimated from the share of the traffic's time that was watched.
+"""
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bpf.chain import Chain, Hook
+from bpf.loader import BpfError
+from probes.base import LabView, Pending, Probe
+
+# What watching may cost: a share of the host's CPU time. It bounds how often there are windows.
+TAX = 0.02
+# CPU seconds of attaching and detaching a dozen tracepoints, and of a begun duration, with the events around it that
+# begin nothing: both measured on the reference machine (`make bench-probes`), where they matter most.
+ATTACHING_S = 0.006
+EVENT_S = 0.4e-6
+
+SHORTEST_S, LONGEST_S = 0.006, 1.0
+FIRST_PAUSE_S = 0.05  # the generator starts and connects meanwhile …
+EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
+
+# How long what began within a window may take to end: until all ended; at least so long, and four times the longest
+# seen, while few are left; at most as long as the age at which the kernel side discards it (MAX_AGE_NS of probe.h).
+GRACE_S, GRACE_FACTOR, MAX_GRACE_S = 0.003, 4, 0.1
+FEW = 0.05
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
+
+
+class Span(NamedTuple):
+    """A stretch of time, in monotonic seconds."""
+
+    begin_s: float
+    end_s: float
+
+
+def overlap_s(windows: Iterable[Span], traffic: Sequence[Span]) -> float:
+    """For how long of the traffic a window was open. Neither windows nor traffic overlap among themselves."""
+    return sum(max(0.0, min(w.end_s, t.end_s) - max(w.begin_s, t.begin_s)) for w in windows for t in traffic)
+
+
+@dataclass
+class Pace:
+    """How long to watch, and how long to pause, from the rate of what was seen: the tax is per event.
+
+    At high rates as much CPU time is spent on watching as on attaching, and the pause keeps both within :data:`TAX`;
+    at low rates the probes watch on, and events are not missed that are few anyway.
+    """
+
+    cpus: int
+    rng: random.Random = field(default_factory=random.Random)
+    window_s: float = SHORTEST_S
+
+    def first_pause_s(self) -> float:
+        """Before the first window."""
+        return FIRST_PAUSE_S * self.rng.uniform(0.5, 1.5)
+
+    def pause_s(self, begun: int, open_s: float) -> float:
+        """After a window of ``open_s`` in which so many durations began; sets the length of the next one."""
+        if not begun or open_s <= 0:
+            return EMPTY_PAUSE_S * self.rng.uniform(0.5, 1.5)
+        busy = begun / open_s * EVENT_S  # CPU seconds per second of watching
+        allowed = TAX * self.cpus
+        self.window_s = LONGEST_S
+        if busy > allowed / 2:
+            self.window_s = min(LONGEST_S, max(SHORTEST_S, ATTACHING_S / busy))
+        period_s = (ATTACHING_S + open_s * busy) / allowed
+        return max(0.0, period_s - open_s) * self.rng.uniform(0.5, 1.5)
+
+
+class Windows:
+    """Probes whose programs are attached together, for one window after another."""
+
+    def __init__(self, probes: Mapping[str, Probe]) -> None:
+        """Take the hooks of those probes that have any. Raises ``BpfError`` and ``ProbeError``."""
+        self.failed: dict[str, Exception] = {}
+        self._hooks: dict[str, tuple[Hook, ...]] = {}
+        self._probes: dict[str, Probe] = {}
+        self._watching: dict[str, Probe] = {}
+        self._lab: LabView | None = None
+        for name, probe in probes.items():
+            if hooks := probe.take_hooks():
+                self._hooks[name], self._probes[name] = hooks, probe
+        self._all = dict(self._probes)
+        self._chain = Chain(hook for hooks in self._hooks.values() for hook in hooks)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._probes
+
+    def turn(self, lab: LabView) -> bool:
+        """The lab that the next windows are of; false when nothing is to be watched there."""
+        self._lab = lab
+        self._watching = {name: probe for name, probe in self._probes.items() if probe.applies(lab)}
+        return bool(self._watching)
+
+    def watch(self, window_s: float, stop: threading.Event) -> tuple[Span, int]:
+        """One window, shorter when ``stop`` is set; returns when it was open, and how many durations began.
+
+        A probe that breaks is left out from then on, and its error is in :attr:`failed`.
+        """
+        self._attach()
+        begin_s = time.monotonic()
+        self._each(lambda probe: probe.watch(self._lab))
+        stop.wait(window_s)
+        end_s = time.monotonic()
+        self._each(lambda probe: probe.watch(self._lab, accept=False))
+        begun = self._settle(end_s)
+        self._chain.detach()
+        return Span(begin_s, end_s), begun
+
+    def without(self, names: Container[str]) -> "Windows":
+        """The same without these probes, for the same lab. This one is to be closed first."""
+        left = Windows({name: probe for name, probe in self._all.items() if name not in names})
+        if self._lab is not None:
+            left.turn(self._lab)
+        return left
+
+    def close(self) -> None:
+        """Detach everything; the probes are their starter's to stop, after this."""
+        self._chain.close()
+
+    def _attach(self) -> None:
+        try:
+            self._chain.attach(self._tracepoints(self._watching))
+        except BpfError as error:
+            # Whose program was refused is not told, and all were detached again: none can watch.
+            for name in list(self._watching):
+                self._leave_out(name, error)
+
+    def _tracepoints(self, names: Iterable[str]) -> frozenset[str]:
+        return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
+
+    def _settle(self, end_s: float) -> int:
+        """Let end what began; turn each probe away, and its tracepoints off, once it has nothing to wait for."""
+        begun, look_s = 0, _FIRST_LOOK_S
+        waiting = list(self._watching)
+        while waiting:
+            for name in waiting:
+                pending = self._pending(name)
+                if settled(pending, time.monotonic() - end_s):
+                    begun += pending.begun
+                    self._try(name, lambda probe: probe.watch(None))
+                    waiting = [other for other in waiting if other != name]
+            self._chain.detach(keep=self._tracepoints(waiting))
+            if waiting:
+                time.sleep(look_s)
+                look_s = min(_LAST_LOOK_S, 2 * look_s)
+        return begun
+
+    def _pending(self, name: str) -> Pending:
+        found: list[Pending] = []
+        self._try(name, lambda probe: found.append(probe.pending()))
+        return found[0] if found else Pending()
+
+    def _each(self, act: Callable[[Probe], None]) -> None:
+        for name in list(self._watching):
+            self._try(name, act)
+
+    def _try(self, name: str, act: Callable[[Probe], None]) -> None:
+        if name not in self._watching:
+            return
+        try:
+            act(self._watching[name])
+        except Exception as error:
+            self._leave_out(name, error)
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        self.failed[name] = error
+        del self._watching[name], self._probes[name]
+
+
+def settled(pending: Pending, since_s: float) -> bool:
+    """Whether nothing more is to be waited for, so long after a window's end."""
+    if pending.unended <= 0 or since_s >= MAX_GRACE_S:
+        return True
+    grace_s = max(GRACE_S, GRACE_FACTOR * pending.longest_ns / 1e9)
+    return since_s >= grace_s and pending.unended <= FEW * pending.begun
+
+
+@contextlib.contextmanager
+def prompt() -> Iterator[None]:
+    """The calling thread before all ordinary ones: on a busy host a window must end when it should.
+
+    It sleeps most of the time. Where that is not allowed, windows are as long as they happen to be; their true length
+    is measured in any case.
+    """
+    ordinary = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *ordinary)
