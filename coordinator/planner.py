@@ -27,7 +27,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
         raise ValueError("draw a seed first")
     rng = random.Random(seed)  # noqa: S311 (an order that can be repeated, not a secret)
     shapes = [(workload, level) for workload in campaign.workloads for level in campaign.levels]
-    slices = campaign.slices + bool(campaign.probes)
+    slices = campaign.slices + bool(campaign.probes) + campaign.flame_graphs
     orders = {shape: _slice_orders(campaign.labels, slices, rng) for shape in shapes}
     first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
     blocks: list[PlannedBlock] = []
@@ -43,6 +43,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
                     datapaths=campaign.labels,
                     order=next(orders[workload, level]),
                     probed=len(campaign.labels) if campaign.probes else 0,
+                    profiled=len(campaign.labels) if campaign.flame_graphs else 0,
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
                     parameters=campaign.parameters.get(workload, {}),
                 )

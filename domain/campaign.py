@@ -79,6 +79,9 @@ class Campaign(Frozen):
     slice_s: float = Field(default=1.0, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
+    flame_graphs: bool = Field(
+        default=False, strict=True, description="Sample on-CPU stacks, in one more uncounted slice per trial."
+    )
     hosts: tuple[HostName, ...] = Field(
         default=(), max_length=64, description="Worker hosts; default: every host that can run it."
     )
@@ -207,7 +210,8 @@ class Campaign(Frozen):
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
         slices = (
-            self.total_blocks * (self.slices + bool(self.probes)) + self.calibration_blocks * self.calibration_slices
+            self.total_blocks * (self.slices + bool(self.probes) + self.flame_graphs)
+            + self.calibration_blocks * self.calibration_slices
         )
         warm_ups = self.total_blocks + self.calibration_blocks
         return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)

@@ -6,8 +6,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
+from domain.cpu_time import CpuTime as CpuTime
 from domain.histogram import LatencyHistogram
 from domain.load import Load, OpenLoad
+from domain.stacks import Stacks
 from domain.telemetry import TelemetryAccount as TelemetryAccount
 from domain.workload import Values
 
@@ -120,35 +122,6 @@ class Proof(Frozen):
     accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters show.")
 
 
-class CpuTime(Frozen):
-    """Host-wide CPU seconds (all CPUs together) over some wall-clock time.
-
-    Idle time is exact (the kernel notes when a CPU goes idle and wakes), and so is ``busy_s``, which is what it leaves.
-    How the busy time divides into user, system, irq and softirq is sampled at ticks on most kernels, which miss the
-    short bursts of a partly loaded host: these are good for shares only.
-    """
-
-    wall_s: float = Field(default=0.0, ge=0)
-    cpus: int = Field(default=1, ge=1)
-    user_s: float = Field(default=0.0, ge=0)
-    system_s: float = Field(default=0.0, ge=0)
-    irq_s: float = Field(default=0.0, ge=0)
-    softirq_s: float = Field(default=0.0, ge=0)
-    steal_s: float = Field(default=0.0, ge=0)
-    idle_s: float = Field(default=0.0, ge=0)
-    foreign_s: float = Field(default=0.0, ge=0, description="By processes that are not of the lab.")
-
-    @property
-    def busy_s(self) -> float:
-        """What was neither idle nor stolen: user, system, irq and softirq; steal is not the host's work."""
-        return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
-
-    def plus(self, other: "CpuTime") -> "CpuTime":
-        """The sum over slices of one host."""
-        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields if name != "cpus"}
-        return CpuTime(cpus=max(self.cpus, other.cpus), **sums)
-
-
 class SliceResult(Frozen):
     """A short stretch of traffic on one datapath, as the generator reports it."""
 
@@ -160,6 +133,7 @@ class SliceResult(Frozen):
     bytes_sent: int = Field(default=0, ge=0)
     errors: dict[str, int] = Field(default_factory=dict, description="By cause, where the generator tells it by slice.")
     probed: bool = Field(default=False, description="Probes watched it: it explains, and is not counted.")
+    profiled: bool = Field(default=False, description="A CPU clock sampled stacks in it; not counted either.")
 
 
 class ProbeReading(Frozen):
@@ -215,6 +189,7 @@ class TrialResult(Frozen):
         default=None,
         description="What each request of the watched slices took: latency in open loops, service time in closed ones.",
     )
+    stacks: Stacks | None = Field(default=None, description="On-CPU stacks of the profiled slices.")
     offloads: dict[str, bool] = Field(default_factory=dict)
     generator: str = ""
     notes: tuple[str, ...] = ()
@@ -256,8 +231,9 @@ class BlockResult(Frozen):
 class PlannedBlock(Frozen):
     """All datapaths of one (workload, level), measured together on one host; a share of capacity is no rate yet.
 
-    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times, and once more among the last
-    ``probed`` slices, in which the probes watch and which no figure counts.
+    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times, and once more among the
+    ``probed`` slices behind them, in which the probes watch, and among the last ``profiled`` ones, in which stacks are
+    sampled. No figure counts these.
     """
 
     index: int = Field(ge=0)
@@ -267,6 +243,7 @@ class PlannedBlock(Frozen):
     datapaths: tuple[Label, ...]
     order: tuple[Label, ...]
     probed: int = Field(default=0, ge=0)
+    profiled: int = Field(default=0, ge=0)
     host: HostName
     parameters: Values = Field(default={}, description="Every one of the workload's, by name.")
     calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")

@@ -70,7 +70,8 @@ class Profiler:
         self._module = module
 
     def watch(self, lab: LabView) -> None:
-        """Look at this lab's processes from now on, and at the kernel's own threads."""
+        """Look at this lab's processes from now on, and at the kernel's own threads. Raises :class:`ProbeError`."""
+        self.start()
         module = self._started()
         self._write_roles(module, lab)
         self._generation += 1

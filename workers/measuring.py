@@ -50,8 +50,13 @@ class Measuring:
     slices_done: int = 0
     _before: dict[str, tuple[Counters, int]] = field(default_factory=dict)
 
-    def run(self, stations: Sequence[Station], schedule: Schedule, *, probed: bool) -> None:
-        """Make traffic on the stations that are usable; what came of it goes into their evidence."""
+    def run(
+        self, stations: Sequence[Station], schedule: Schedule, *, probed: bool = False, profiled: bool = False
+    ) -> None:
+        """Make traffic on the stations that are usable; what came of it goes into their evidence.
+
+        Of slices that the probes watch (``probed``) or stacks are sampled in (``profiled``), nothing is counted.
+        """
         self._before = {s.label: reading for s in stations if s.usable and (reading := self._read(s))}
         standing = [station for station in stations if station.label in self._before]
         order = tuple(label for label in schedule.order if label in self._before)
@@ -74,7 +79,11 @@ class Measuring:
         foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
         for station in standing:
             traffic = found[station.label]
-            self._account(station, traffic, foreign, self.plan.connections, probed=probed)
+            self._account(station, traffic, probed=probed, profiled=profiled)
+            if not probed and not profiled:
+                self._count(station, traffic, foreign)
+            elif probed:
+                self._note_watched(station, traffic)
             self._prove(station)
             if traffic.failure:
                 station.attachment = None  # the trial is lost already: further traffic would only take time
@@ -105,9 +114,8 @@ class Measuring:
                 break
         return counters
 
-    def _account(
-        self, station: Station, traffic: TargetTraffic, foreign: float, connections: int, *, probed: bool
-    ) -> None:
+    def _account(self, station: Station, traffic: TargetTraffic, *, probed: bool, profiled: bool) -> None:
+        """What proof and errors are of: everything."""
         evidence = station.evidence
         if traffic.failure:
             evidence.against(Reason.GENERATOR_FAILED, traffic.failure)
@@ -116,7 +124,7 @@ class Measuring:
         if traffic.limit:
             evidence.against(Reason.GENERATOR_SATURATED, traffic.limit)
         measured = [one for one in traffic.slices if not one.warm_up]
-        evidence.slices += [self._slice(one, connections, probed) for one in measured]
+        evidence.slices += [self._slice(one, probed=probed, profiled=profiled) for one in measured]
         evidence.stood_s += sum(one.stood_s for one in measured)
         self._tell_cpu(station, measured)
         evidence.generated_requests += traffic.requests
@@ -126,10 +134,13 @@ class Measuring:
         for cause, count in traffic.errors.items():
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
-        if probed:
-            self._note_watched(station, traffic)
-            return
-        for one in measured:
+
+    def _count(self, station: Station, traffic: TargetTraffic, foreign: float) -> None:
+        """What figures are of."""
+        evidence = station.evidence
+        for one in traffic.slices:
+            if one.warm_up:
+                continue
             share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
             evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
         for name, histogram in traffic.timings.items():
@@ -144,16 +155,17 @@ class Measuring:
             known = station.watched_latency
             station.watched_latency = LatencyHistogram.merged([known, told]) if known else told
 
-    def _slice(self, one: SliceTraffic, connections: int, probed: bool) -> SliceResult:
+    def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
             started_s=one.started_s - self.began_s,
             duration_s=one.duration_s,
             requests=one.requests,
-            connections=connections,
+            connections=self.plan.connections,
             bytes_received=one.bytes_received,
             bytes_sent=one.bytes_sent,
             errors=dict(one.errors),
             probed=probed,
+            profiled=profiled,
         )
 
     def _told(self, station: Station, interval: Interval) -> None:

@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from domain.campaign import datapath_of
 from domain.jobs import BlockJob, Phase
 from domain.sample import StageHistogram, TrialTags, campaign_event_point
+from domain.stacks import Stacks
 from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
 from domain.watched import StageRole
+from probes.base import ProbeError
 from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
 from workers.lab import LabSpec
@@ -161,13 +163,19 @@ class BlockRunner:
             sleep=self._sleep,
             began_s=self._began,
         )
-        counted = len(block.order) - block.probed
-        measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s), probed=False)
+        counted = len(block.order) - block.probed - block.profiled
+        measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
         by_label = {station.label: station for station in stations}
-        for label in block.order[counted:]:
-            if by_label[label].usable:
-                with self._watching(by_label[label]):
-                    measuring.run([by_label[label]], Schedule((label,), job.slice_s), probed=True)
+        for position, label in enumerate(block.order[counted:]):
+            station, schedule = by_label[label], Schedule((label,), job.slice_s)
+            if not station.usable:
+                continue
+            if position < block.probed:
+                with self._watching(station):
+                    measuring.run([station], schedule, probed=True)
+            else:
+                with self._profiling(station):
+                    measuring.run([station], schedule, profiled=True)
 
     @contextmanager
     def _watching(self, station: Station) -> Iterator[None]:
@@ -183,6 +191,23 @@ class BlockRunner:
                 for one in evidence.slices[before:]
             ]
             evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic))
+
+    @contextmanager
+    def _profiling(self, station: Station) -> Iterator[None]:
+        """Sample stacks for one slice; without them the trial is no worse, and says why."""
+        profiling = self.host.profiling
+        try:
+            profiling.watch(station.lab.view())
+        except ProbeError as error:
+            station.notes.append(str(error))
+            yield
+            return
+        taken = Stacks()
+        try:
+            yield
+        finally:
+            taken = profiling.take()
+        station.stacks = taken.plus(station.stacks or Stacks()).bounded()
 
     def _event(self, title: str, text: str) -> None:
         self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
@@ -215,6 +240,8 @@ class BlockRunner:
             ),
             work=dict(evidence.watched.work),
             watched_latency=station.watched_latency,
+            stacks=station.stacks,
+            notes=tuple(station.notes),
             offloads=dict(evidence.offloads),
             generator=self._generator.name,
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
+from domain.stacks import Stacks
 from domain.trial import Counters, Reason
 from domain.watched import Watched
 from probes.base import LabView
@@ -48,6 +49,16 @@ class Probing(Protocol):
         """
 
 
+class Profiling(Protocol):
+    """What the runner needs of probes.profiler.Profiler."""
+
+    def watch(self, lab: LabView) -> None:
+        """Sample this lab's stacks from now on. Raises ``ProbeError``."""
+
+    def take(self) -> Stacks:
+        """Sample nothing any more; what was seen. Raises ``ProbeError``."""
+
+
 class Telemetry(Protocol):
     """What the runner needs of probes.stream.Stream."""
 
@@ -68,6 +79,8 @@ class Station:
     answer_bytes: int = 0
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
     watched_latency: LatencyHistogram | None = None
+    stacks: Stacks | None = None
+    notes: list[str] = field(default_factory=list)
     rate_per_s: int | None = None  # its own, where the block asks each datapath for another one
 
     @property
@@ -115,6 +128,7 @@ class Host:
     workloads: Mapping[str, Workload]
     generators: Mapping[str, Generator]
     probing: Probing
+    profiling: Profiling
     telemetry: Telemetry
     build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of

@@ -15,6 +15,7 @@ from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, Phase
 from domain.registry import discover
 from domain.trial import BlockResult
 from probes.base import Probe
+from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream import Stream
 from workers.capabilities import fingerprint
@@ -65,6 +66,7 @@ class Worker:
             workloads=discover(workers.workloads, Workload),
             generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk())},
             probing=self.session,
+            profiling=Profiler(),
             telemetry=self.stream,
         )
 

@@ -58,8 +58,8 @@ class Evidence:
 
     @property
     def counted(self) -> list[SliceResult]:
-        """The slices that figures are made of: those that no probe watched."""
-        return [s for s in self.slices if not s.probed]
+        """The slices that figures are made of: those that nobody watched."""
+        return [s for s in self.slices if not s.probed and not s.profiled]
 
     @property
     def requests(self) -> int:

@@ -20,6 +20,7 @@ from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
 from domain.watched import Watched
 from probes.base import LabView
+from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers import netns
 from workers.datapaths.base import Datapath
@@ -92,9 +93,14 @@ class Saboteur:
 
 
 def measure(
-    directory: Path, labels: tuple[str, ...], breaks: dict[str, Callable[[Lab], object]] | None = None, *, at: int = 2
+    directory: Path,
+    labels: tuple[str, ...],
+    breaks: dict[str, Callable[[Lab], object]] | None = None,
+    *,
+    at: int = 2,
+    profiled: bool = False,
 ) -> dict[str, TrialResult]:
-    """Run a block of four slices per datapath; break what is to be broken."""
+    """Run a block of four slices per datapath, and one for stacks if they are wanted; break what is to be broken."""
     labs: dict[str, Lab] = {}
 
     inodes: set[int] = set()
@@ -107,7 +113,8 @@ def measure(
             yield lab
 
     block = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=8), datapaths=labels,
-                  order=(labels + labels[::-1]) * 2, host="test")  # fmt: skip
+                  order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
+                  host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
     host = Host(
@@ -117,6 +124,7 @@ def measure(
         workloads=discover(workers.workloads, Workload),
         generators={"showdown-traffic": Saboteur(labs, breaks or {}, at), "wrk": Wrk()},
         probing=NoProbes(),
+        profiling=Profiler(),
         telemetry=Points(),
         build_lab=build,
     )
@@ -167,6 +175,23 @@ def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> Non
         assert trial.service_time.count == pytest.approx(trial.requests, rel=0.02)
         assert trial.cpu.busy_s > 0
         assert trial.cpu_us_per_request is not None
+
+
+def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
+    trials = measure(tmp_path, ("direct", "tproxy"), profiled=True)
+    seen = {label: trial.stacks for label, trial in trials.items()}
+    for label, stacks in seen.items():
+        assert reasons(trials[label]) == set()
+        assert stacks is not None, trials[label].notes
+        # A fifth of a second on a host that has nothing else to do is a few hundred samples; on a busy one, fewer.
+        assert stacks.samples > 20
+        assert {"client", "server", "softirq"} <= set(stacks.counts)
+        assert any("sendto" in stack for stack in stacks.counts["client"])
+        assert any(stack.startswith("net_rx_action_[k]") for stack in stacks.counts["softirq"])
+    assert seen["direct"] is not None
+    assert seen["tproxy"] is not None
+    assert "dut" not in seen["direct"].counts
+    assert any("tcp_" in stack for stack in seen["tproxy"].counts["dut"])
 
 
 def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:

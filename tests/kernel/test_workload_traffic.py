@@ -18,6 +18,7 @@ from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
 from domain.registry import discover
 from domain.trial import Block, Reason, TrialResult
+from probes.profiler import Profiler
 from tests.kernel.bench import new_tag
 from tests.kernel.test_block import NoProbes, Points, reasons
 from workers.datapaths.base import Datapath
@@ -62,6 +63,7 @@ def measure(
         workloads=WORKLOADS,
         generators={"showdown-traffic": own, "wrk": Wrk()},
         probing=NoProbes(),
+        profiling=Profiler(),
         telemetry=points or Points(),
         origin=origin,
     )

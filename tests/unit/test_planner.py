@@ -171,3 +171,12 @@ def test_the_calibration_changes_nothing_of_the_plan_that_follows() -> None:
     assert [(b.workload, b.level, b.order) for b in ours] == [
         (b.workload, b.level, b.order) for b in plan(other, ["a"], 3)
     ]
+
+
+def test_flame_graphs_take_a_slice_of_their_own_behind_the_watched_ones() -> None:
+    plain = make(datapaths=3, levels=1, slices=2)
+    drawn = plain.model_copy(update={"probes": ("run_queue",), "flame_graphs": True})
+    for block in plan(drawn, ["a"], 3):
+        assert (block.probed, block.profiled, len(block.order)) == (3, 3, 12)
+        assert set(block.order[-3:]) == set(block.order[-6:-3]) == set(drawn.labels)
+    assert drawn.traffic_s == pytest.approx(make(datapaths=3, levels=1, slices=4).traffic_s)

@@ -13,9 +13,10 @@ from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.load import Load
 from domain.sample import Point, StageHistogram, TrialTags
+from domain.stacks import Stacks
 from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
 from domain.watched import StageRole, Watched
-from probes.base import LabView
+from probes.base import LabView, ProbeError
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import LabSpec
@@ -155,6 +156,19 @@ class FakeProbing:
 
 
 @dataclass
+class FakeProfiling:
+    world: World
+
+    def watch(self, lab: LabView) -> None:
+        if self.world.faults.get("profiler"):
+            raise ProbeError("on-CPU stacks: no perf events here")
+        self.world.log.append(f"profile {lab.label}")
+
+    def take(self) -> Stacks:
+        return Stacks({"dut": {"main;read_[k]": 3}}, hertz=997)
+
+
+@dataclass
 class FakeTelemetry:
     points: list[Point] = field(default_factory=list)
 
@@ -185,13 +199,14 @@ def world() -> World:
 def job(
     order: tuple[str, ...] = ("fake", "fake#2", "fake#2", "fake"),
     probed: int = 0,
+    profiled: int = 0,
     workload: str = "http_keepalive",
     load: Load | None = None,
     loads: dict[str, Load] | None = None,
 ) -> BlockJob:
     load = load or ClosedLoad(connections=4)
     block = Block(index=3, workload=workload, level="low", load=load, loads=loads or {},
-                  datapaths=("fake", "fake#2"), order=order, probed=probed, host="h1")  # fmt: skip
+                  datapaths=("fake", "fake#2"), order=order, probed=probed, profiled=profiled, host="h1")  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
@@ -215,6 +230,7 @@ def run(
         workloads={"http_keepalive": HttpKeepalive(), "udp_rr": UdpRr()},
         generators={"showdown-traffic": FakeGenerator(world)},
         probing=FakeProbing(world),
+        profiling=FakeProfiling(world),
         telemetry=telemetry or FakeTelemetry(),
         build_lab=build,
         origin=lambda workload, plan, lab: FakeOrigin(lab),
@@ -282,6 +298,26 @@ def test_a_block_names_the_rate_of_every_datapath_or_of_none() -> None:
     for loads in ({"fake": one}, {"fake": one, "fake#2": ClosedLoad(connections=4)}):
         with pytest.raises(ValueError, match="loads"):
             job(load=one, loads=loads)
+
+
+def test_stacks_are_sampled_in_slices_of_their_own_that_nobody_counts(world: World) -> None:
+    order = ("fake", "fake#2", "fake#2", "fake", "fake", "fake#2")
+    trials = run(world, plan={"order": order, "probed": 2, "profiled": 2})
+    assert [line for line in world.log if line.startswith("profile")] == ["profile fake", "profile fake#2"]
+    for trial in trials.values():
+        assert [(s.probed, s.profiled) for s in trial.slices] == [(False, False), (True, False), (False, True)]
+        assert (trial.requests, trial.duration_s, trial.watched_requests) == (1000, 1.0, 1000)
+        assert trial.stacks == Stacks({"dut": {"main;read_[k]": 3}}, hertz=997)
+        assert trial.proof is not None
+        assert trial.proof.requests == 4000
+
+
+def test_without_a_profiler_the_trial_stands_and_says_why(world: World) -> None:
+    world.faults["profiler"] = True
+    trials = run(world, plan={"order": ("fake", "fake#2", "fake", "fake#2"), "profiled": 2})
+    for trial in trials.values():
+        assert trial.validity.valid
+        assert (trial.stacks, trial.notes) == (None, ("on-CPU stacks: no perf events here",))
 
 
 def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> None:

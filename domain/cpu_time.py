@@ -1,0 +1,34 @@
+"""Host-wide CPU time."""
+
+from pydantic import Field
+
+from domain.load import Frozen
+
+
+class CpuTime(Frozen):
+    """Host-wide CPU seconds (all CPUs together) over some wall-clock time.
+
+    Idle time is exact (the kernel notes when a CPU goes idle and wakes), and so is ``busy_s``, which is what it leaves.
+    How the busy time divides into user, system, irq and softirq is sampled at ticks on most kernels, which miss the
+    short bursts of a partly loaded host: these are good for shares only.
+    """
+
+    wall_s: float = Field(default=0.0, ge=0)
+    cpus: int = Field(default=1, ge=1)
+    user_s: float = Field(default=0.0, ge=0)
+    system_s: float = Field(default=0.0, ge=0)
+    irq_s: float = Field(default=0.0, ge=0)
+    softirq_s: float = Field(default=0.0, ge=0)
+    steal_s: float = Field(default=0.0, ge=0)
+    idle_s: float = Field(default=0.0, ge=0)
+    foreign_s: float = Field(default=0.0, ge=0, description="By processes that are not of the lab.")
+
+    @property
+    def busy_s(self) -> float:
+        """What was neither idle nor stolen: user, system, irq and softirq; steal is not the host's work."""
+        return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
+
+    def plus(self, other: "CpuTime") -> "CpuTime":
+        """The sum over slices of one host."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields if name != "cpus"}
+        return CpuTime(cpus=max(self.cpus, other.cpus), **sums)
