@@ -18,6 +18,7 @@ from pathlib import Path
 
 from probes.segment import DONE, MARK_AT, encoded, records
 
+LOCK = "lock"
 CAP_BYTES = 256 << 20
 SEGMENT_BYTES = 4 << 20
 
@@ -82,7 +83,7 @@ class Spool:
         self._segments: deque[Segment] = deque()
         self._active = -1  # the descriptor of the last segment, while it is being written
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

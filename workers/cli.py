@@ -4,13 +4,18 @@ import json
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from domain.jobs import Feature, HostCapabilities, Variant
-from workers.config import ConfigError, WorkerSettings, default_host
+from workers.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
+
+if TYPE_CHECKING:
+    from workers.pipeline import PipelineHealth
 
 
 @click.command()
@@ -35,14 +40,21 @@ def worker(loglevel: str) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> None:
-    """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs."""
-    from workers.capabilities import host_capabilities
+    """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs.
 
-    capabilities = host_capabilities(os.environ.get("SHOWDOWN_HOST") or default_host())
+    And how its telemetry fares: what waits on the disk of SHOWDOWN_STATE_DIR, the last error, what the last block lost.
+    """
+    from workers.capabilities import host_capabilities
+    from workers.pipeline import pipeline_health
+
+    host = os.environ.get("SHOWDOWN_HOST") or default_host()
+    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(state_dir(os.environ, host)))
     if as_json:
-        click.echo(capabilities.model_dump_json(indent=2))
+        both = {**capabilities.model_dump(mode="json"), "pipeline": health.model_dump(mode="json")}
+        click.echo(json.dumps(both, indent=2))
     else:
         _print(capabilities)
+        _print_pipeline(health)
     if not any(variant.available for variant in capabilities.datapaths):
         sys.exit(1)
 
@@ -79,6 +91,16 @@ def _print(capabilities: HostCapabilities) -> None:
     for feature in capabilities.features:
         table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
     console.print(table)
+
+
+def _print_pipeline(health: "PipelineHealth") -> None:
+    from workers.pipeline import rows
+
+    table = Table("", "", title=f"Telemetry pipeline: {'well' if health.well else '[yellow]look here[/]'}")
+    for name, text in rows(health):
+        table.add_row(name, escape(text))
+    table.caption = escape(health.directory)
+    Console().print(table)
 
 
 def _yes(present: bool) -> str:

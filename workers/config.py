@@ -31,7 +31,7 @@ class WorkerSettings:
     @property
     def telemetry_dir(self) -> Path:
         """Where telemetry waits for its database."""
-        return self.state_dir / "telemetry"
+        return telemetry_dir(self.state_dir)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "WorkerSettings":
@@ -42,7 +42,7 @@ class WorkerSettings:
             raise ConfigError(f"SHOWDOWN_HOST: {host!r} is not a DNS label; use a-z, 0-9 and '-'")
         return cls(
             host=host,
-            state_dir=Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host,
+            state_dir=state_dir(env, host),
             broker_url=env.get("SHOWDOWN_BROKER_URL") or "redis://127.0.0.1:6379/0",
             coordinator_url=(env.get("SHOWDOWN_COORDINATOR_URL") or "http://127.0.0.1:8400").rstrip("/"),
             worker_token=_required(env, "SHOWDOWN_WORKER_TOKEN"),
@@ -51,6 +51,16 @@ class WorkerSettings:
             influx_org=env.get("SHOWDOWN_INFLUX_ORG", ""),
             influx_bucket=env.get("SHOWDOWN_INFLUX_BUCKET") or "showdown",
         )
+
+
+def state_dir(env: Mapping[str, str], host: str) -> Path:
+    """Where the worker of a host keeps what must outlive it."""
+    return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host
+
+
+def telemetry_dir(state_dir: Path) -> Path:
+    """The spool and the counters of telemetry, in a worker's state directory."""
+    return state_dir / "telemetry"
 
 
 def default_host() -> str:

@@ -45,11 +45,12 @@ class Faulty(FakeSink):
 class Pipeline(RuleBasedStateMachine):
     """One host's telemetry through faults of everything around it, over several lives of its worker."""
 
-    @initialize(cap=st.sampled_from([2000, 1 << 20]))
-    def begin(self, cap: int) -> None:
+    @initialize(cap=st.sampled_from([500, 1 << 20]), mood=st.sampled_from(["well", "away"]))
+    def begin(self, cap: int, mood: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="showdown-spool-"))
         self.cap = cap
         self.sink = Faulty()
+        self.sink.mood = mood
         self.now = 0.0
         self.number = 0
         self.made: list[str] = []
@@ -73,9 +74,10 @@ class Pipeline(RuleBasedStateMachine):
         self.made += lines
         self.stream.put_lines(lines)
 
-    @rule()
-    def step(self) -> None:
-        self.stream.step()
+    @rule(times=st.integers(1, 4))
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            self.stream.step()
 
     @rule(mood=st.sampled_from(["well", "well", "away", "deaf", "flaky", "vague"]), calls=st.integers(0, 3))
     def change_mood(self, mood: str, calls: int) -> None:
