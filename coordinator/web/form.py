@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from domain.campaign import Campaign, datapath_of
 from domain.problems import Problem
+from domain.workload import Parameter
 
 MOST_LEVELS = 8  # as many as the domain takes
 _TEXTS = ("name", "description", "reference")
@@ -20,6 +21,7 @@ _INTEGERS = ("blocks", "slices", "seed")
 _NUMBERS = ("slice_s", "warm_up_s", "equivalence_margin")
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
+PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
 # The reference campaign: what an empty form proposes.
 DEFAULTS: Mapping[str, Any] = {
@@ -50,6 +52,7 @@ class Form:
     values: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     levels: tuple[tuple[str, str], ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)  # by field
     problems: tuple[Problem, ...] = ()
     toml: str = ""
     spare_rows: int = 1
@@ -62,10 +65,22 @@ class Form:
         """The messages of one level's row."""
         return [p.message for p in self.problems if _level_of(p) == name]
 
+    def parameters_of(self, choice: "Choice") -> list["ParameterField"]:
+        """The fields of a workload's parameters; last those that were given and that no host knows."""
+        declared = {f"{PARAMETERS}{choice.name}.{one.name}": one for one in choice.parameters}
+        given = [name for name in self.parameters if name.startswith(f"{PARAMETERS}{choice.name}.")]
+        return [
+            ParameterField(name, self.parameters.get(name, ""), declared.get(name), self._messages(name))
+            for name in dict.fromkeys([*declared, *given])
+        ]
+
+    def _messages(self, name: str) -> tuple[str, ...]:
+        return tuple(p.message for p in self.problems if p.field == name)
+
     @property
     def general_errors(self) -> list[str]:
         """Messages that belong to no field of the form, and those of levels without a row."""
-        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, "levels"}
+        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, "levels", *self.parameters}
         rows = {name for name, _ in self.levels}
         return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
 
@@ -110,6 +125,11 @@ def shown(data: Mapping[str, Any]) -> Form:
         values={name: "" if data.get(name) is None else f"{data[name]}" for name in names},
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
+        parameters={
+            f"{PARAMETERS}{workload}.{name}": f"{value}"
+            for workload, values in data.get("parameters", {}).items()
+            for name, value in values.items()
+        },
     )
 
 
@@ -119,6 +139,7 @@ def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
         values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
         levels=tuple(_level_rows(form)),
+        parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
         problems=tuple(problems),
     )
 
@@ -139,7 +160,19 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
     data |= {name: values for name, values in lists.items() if values or name in ("datapaths", "workloads")}
     data["levels"] = dict(_level_rows(form))
+    if parameters := _parameters(form, lists["workloads"]):
+        data["parameters"] = parameters
     return data
+
+
+def _parameters(form: Submitted, workloads: Sequence[str]) -> dict[str, dict[str, int | str]]:
+    """What was given for the ticked workloads; the others' fields stand on the page, too, and ask for nothing."""
+    found: dict[str, dict[str, int | str]] = {}
+    for field_name, value in form.items():
+        workload, _, name = field_name.removeprefix(PARAMETERS).partition(".")
+        if field_name.startswith(PARAMETERS) and workload in workloads and value.strip():
+            found.setdefault(workload, {})[name] = _integer(value)
+    return found
 
 
 def repeated_levels(form: Submitted) -> list[Problem]:
@@ -187,6 +220,21 @@ def _message(problem: Problem, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class ParameterField:
+    """One parameter of a workload in the form; ``declared`` is ``None`` when no host knows it."""
+
+    name: str
+    value: str
+    declared: Parameter | None
+    errors: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The parameter's own name."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
 class Choice:
     """One variant in the form: what it is, where it runs, and why not elsewhere."""
 
@@ -194,6 +242,7 @@ class Choice:
     summary: str = ""
     function: str = ""
     level_kinds: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     available: bool = False
     reasons: tuple[str, ...] = ()
 

@@ -39,6 +39,7 @@ class Table:
     labels: tuple[str, ...]
     functions: tuple[str, ...]
     rows: tuple[Row, ...]
+    parameters: tuple[str, ...] = ()  # as they were run: "body_bytes 1,048,576"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
                 )
                 for level, load in campaign.levels.items()
             ),
+            parameters=tuple(f"{name} {value:,}" for name, value in campaign.parameters.get(workload, {}).items()),
         )
         for workload in campaign.workloads
     )

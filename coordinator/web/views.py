@@ -191,6 +191,7 @@ def _choice(variant: VariantOnHosts) -> forms.Choice:
         summary=variant.summary,
         function=variant.function or "",
         level_kinds=tuple(variant.level_kinds),
+        parameters=tuple(variant.parameters),
         available=variant.available,
         reasons=tuple(f"{host}: {', '.join(reasons)}" for host, reasons in variant.hosts.items() if reasons)
         or (() if variant.available else ("no host that has it is online",)),

@@ -17,6 +17,7 @@ def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
     """What a browser would send for ``form``, with changes."""
     pairs = [(name, value) for name, value in form.values.items()]
     pairs += [(name, value) for name, values in form.chosen.items() for value in values]
+    pairs += list(form.parameters.items())
     pairs += [pair for name, load in form.rows for pair in (("level_name", name), ("level_load", load))]
     pairs = [pair for pair in pairs if pair[0] not in changes]
     for name, value in changes.items():
@@ -44,6 +45,34 @@ def test_a_copy_survives_the_way_through_the_form() -> None:
     assert form.chosen["copy"] == ("tproxy",)
     assert read_campaign(forms.mapping_of(typed(form))) == campaign
     assert form.references(["direct", "tproxy"]) == ("direct", "tproxy", "tproxy#2")
+
+
+def test_parameters_survive_the_way_through_the_form() -> None:
+    campaign = read_campaign(
+        {
+            "name": "p", "datapaths": ["direct"], "levels": {"a": "closed(1)"}, "workloads": ["stream", "bulk_upload"],
+            "parameters": {"stream": {"tokens": 200, "gap_us": 0}, "bulk_upload": {"body_bytes": 9}},
+        }
+    )  # fmt: skip
+    form = forms.of_campaign(campaign)
+    assert form.parameters["parameters.stream.tokens"] == "200"
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    # Of a workload that is no longer ticked, what was typed asks for nothing; neither does an empty field.
+    changes: dict[str, str | list[str]] = {"workloads": ["stream"], "parameters.stream.tokens": " "}
+    assert forms.mapping_of(typed(form, **changes))["parameters"] == {"stream": {"gap_us": 0}}
+
+
+def test_a_parameter_has_its_problem_beside_it_and_keeps_what_was_typed() -> None:
+    sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    form = forms.submitted(sent, refusal.value.problems)
+    [one] = form.parameters_of(forms.Choice("stream"))
+    assert (one.label, one.value, one.declared) == ("tokens", "many", None)
+    assert one.errors == ("must be a whole number",)
+    assert form.general_errors == []
+    lost = forms.submitted(MultiDict(), refusal.value.problems)
+    assert lost.general_errors == ["parameters.stream.tokens: must be a whole number"]
 
 
 def test_what_is_left_empty_is_left_to_the_domain() -> None:

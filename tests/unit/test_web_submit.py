@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.unit.house import House
-from tests.unit.pages import send, signed_in
+from tests.unit.pages import send, sentences, signed_in
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -84,6 +84,46 @@ def test_what_the_hosts_cannot_run_is_said_beside_its_field(house: House, browse
     assert "nft lacks tproxy" in errors
 
 
+def test_parameters_have_fields_with_default_limits_and_unit(house: House, browser: FlaskClient) -> None:
+    house.register()
+    page = browser.get("/campaigns/new")
+    field = re.search(r'<input id="parameters.stream.gap_us"[^>]*>', page.text)
+    assert field
+    assert 'placeholder="5000"' in field[0]
+    assert "Between two tokens. 0 to 50,000 µs; empty: 5,000." in sentences(page)
+    sent = {"workloads": "stream", "parameters.stream.tokens": "1001", "parameters.stream.gap_us": "2000"}
+    bad = send(browser, **sent)
+    assert bad.status_code == 422
+    assert re.search(r'<input id="parameters.stream.tokens"[^>]*value="1001"[^>]*aria-invalid="true"', bad.text)
+    assert re.search(r'<input id="parameters.stream.gap_us"[^>]*value="2000"', bad.text)
+    said = bad.text.partition('id="parameters.stream.tokens-error"')[2].partition("</ul>")[0]
+    assert "1,001 is out of range; choose 1 to 1,000 tokens" in said
+    assert 'id="general-error"' not in bad.text
+    answer = send(browser, **sent | {"parameters.stream.tokens": ""})
+    assert answer.status_code == 303
+    view = house.view(answer.location.rpartition("/")[2])
+    assert view["campaign"]["parameters"] == {"stream": {"tokens": 16, "gap_us": 2000}}
+    again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
+    assert re.search(r'<input id="parameters.stream.gap_us"[^>]*value="2000"', again)
+
+
+def test_the_page_says_which_values_were_run(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit(workloads=["stream"], parameters={"stream": {"tokens": 1000}})
+    house.run_block()
+    assert "tokens 1,000, gap_us 5,000" in browser.get(f"/campaigns/{campaign_id}").text
+
+
+def test_a_workload_that_a_datapath_cannot_carry_is_said_beside_the_workloads(
+    house: House, browser: FlaskClient
+) -> None:
+    house.register()
+    answer = send(browser, workloads="udp_rr")
+    assert answer.status_code == 422
+    errors = answer.text.partition('id="workloads-error"')[2].partition("</ul>")[0]
+    assert "not carried by tproxy" in errors
+
+
 def test_another_level_adds_a_row_and_submits_nothing(house: House, browser: FlaskClient) -> None:
     house.register()
     answer = send(browser, add_level="1")
@@ -106,7 +146,19 @@ def test_a_campaign_may_be_pasted_as_toml(house: House, browser: FlaskClient) ->
 
 
 @pytest.mark.parametrize(
-    "field", ["name", "description", "blocks", "level_name", "level_load", "datapaths", "toml", "hosts"]
+    "field",
+    [
+        "name",
+        "description",
+        "blocks",
+        "level_name",
+        "level_load",
+        "datapaths",
+        "toml",
+        "hosts",
+        "parameters.stream.tokens",
+        "parameters.stream.<b>",
+    ],
 )
 def test_what_was_typed_comes_back_as_text(house: House, browser: FlaskClient, field: str) -> None:
     house.register()
