@@ -12,6 +12,8 @@ from domain.campaign import Frozen, Label, Name
 from domain.load import ClosedLoad, OpenLoad, ShareLoad
 from domain.trial import Reason, TelemetryAccount
 
+MIN_BEYOND = 10  # requests slower than a percentile, of all that it was read from: p99.9 needs 10,000 in a cell
+
 
 class VerdictWord(StrEnum):
     """A verdict in one word; "faster" means more of a rate or less of a cost, as the metric has it."""
@@ -70,6 +72,10 @@ class Percentiles(Frozen):
     p99: float
     p999: float
     count: int
+
+    def rests_on_few(self, percentile: float) -> bool:
+        """True where fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): a hint, no figure."""
+        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
 
 
 class CellResult(Frozen):

@@ -122,6 +122,14 @@ def host_capabilities(host: str) -> HostCapabilities:
     )
 
 
+def workload_variants() -> tuple[Variant, ...]:
+    """Every workload that is installed, by name; whether it runs here is not looked at."""
+    return tuple(
+        Variant(name=name, summary=workload.summary, **_of_workload(workload))
+        for name, workload in sorted(discover(workers.workloads, Workload).items())
+    )
+
+
 def _of_workload(workload: Workload) -> dict[str, Any]:
     return {
         "level_kinds": workload.level_kinds,

@@ -1,4 +1,4 @@
-"""The commands of a worker host: ``showdown worker``, ``doctor`` and ``sweep``."""
+"""The commands of a worker host: ``showdown worker``, ``doctor``, ``workloads`` and ``sweep``."""
 
 import json
 import logging
@@ -57,6 +57,27 @@ def doctor(as_json: bool) -> None:
         _print_pipeline(health)
     if not any(variant.available for variant in capabilities.datapaths):
         sys.exit(1)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def workloads(as_json: bool) -> None:
+    """List the workloads and the parameters that a campaign may choose: [parameters.WORKLOAD] in its TOML."""
+    from workers.capabilities import workload_variants
+
+    found = workload_variants()
+    if as_json:
+        click.echo(json.dumps({"workloads": [one.model_dump(mode="json", exclude={"missing"}) for one in found]}))
+        return
+    console = Console()
+    for one in found:
+        loads, made_of = ", ".join(one.level_kinds), ", ".join(one.protocols)
+        console.print(f"[bold]{one.name}[/bold] ({made_of}; {loads})", highlight=False)
+        console.print(f"  {one.summary}", highlight=False)
+        for parameter in one.parameters:
+            console.print(
+                f"  {parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}", highlight=False
+            )
 
 
 @click.command()

@@ -26,13 +26,22 @@ PARAMETERS = "parameters."  # and the beginning of the fields of workloads' para
 # The reference campaign: what an empty form proposes.
 DEFAULTS: Mapping[str, Any] = {
     "name": "showdown",
-    "description": "TPROXY against eBPF at low, medium and high load, on this kernel",
+    "description": (
+        "TPROXY against eBPF: cost and latency at fixed rates, capacity at low, medium and high load, on this kernel"
+    ),
     "datapaths": ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"),
     "reference": "tproxy",
     "workloads": ("http_keepalive",),
-    "levels": {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"},
+    "levels": {
+        "quarter": "open(25%)",
+        "half": "open(50%)",
+        "busy": "open(90%)",
+        "low": "closed(8)",
+        "medium": "closed(64)",
+        "high": "closed(256)",
+    },
     "blocks": 6,
-    "slices": 8,
+    "slices": 5,
     "slice_s": 0.2,
     "warm_up_s": 0.2,
     "probes": ("run_queue", "rx_steering", "net_rx_softirq"),

@@ -10,10 +10,21 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from domain.report import Calibration, CampaignReport, CellResult, InvalidTrial, Metric, Verdict, VerdictWord
+from domain.report import (
+    MIN_BEYOND,
+    Calibration,
+    CampaignReport,
+    CellResult,
+    InvalidTrial,
+    Metric,
+    Percentiles,
+    Verdict,
+    VerdictWord,
+)
 
 NONE = "–"
 LIMIT = "direct"
+FEW = "*"  # beside a percentile that rests on few requests
 _GAP = 2
 _INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
 _MOST_DETAILS = 12  # failed attempts printed one by one; --json has them all
@@ -32,6 +43,8 @@ def print_report(report: CampaignReport, console: Console) -> None:
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
+    if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
+        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
     _print_calibration(report, console)
     _print_verdicts(report, console)
     _print_invalid(report.invalid, console)
@@ -81,7 +94,9 @@ def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
 
 def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Table:
     reference = reference_of(report)
-    table = Table(title=workload, title_justify="left", title_style="bold", box=None, padding=(0, _GAP, 0, 0))
+    table = Table(
+        title=_title(report, workload), title_justify="left", title_style="bold", box=None, padding=(0, _GAP, 0, 0)
+    )
     table.add_column("", no_wrap=True)
     for label in labels:
         table.add_column(label, justify="right", no_wrap=True)
@@ -102,6 +117,13 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
                 table.add_row("    95 % interval", *map(_interval, compared))
         table.add_row("")
     return table
+
+
+def _title(report: CampaignReport, workload: str) -> str:
+    """The workload, and the parameters that it ran with."""
+    given = (report.campaign.get("campaign") or {}).get("parameters", {}).get(workload, {})
+    values = ", ".join(f"{name} {value:,}" for name, value in given.items())
+    return f"{workload} [not bold]({values})[/not bold]" if values else workload
 
 
 def _ratio(verdict: Verdict | None) -> str:
@@ -138,6 +160,13 @@ def _cpu(cell: CellResult) -> str:
     return _number(cell.cpu_us_per_request, 1)
 
 
+def _latency(found: Percentiles | None, percentile: float) -> str:
+    if found is None:
+        return NONE
+    value = {50: found.p50, 99: found.p99, 99.9: found.p999}[percentile]
+    return _number(value) + (FEW if found.rests_on_few(percentile) else "")
+
+
 # A figure's name, its text, and the metric that it is compared by.
 _Figures = tuple[tuple[str, Callable[[CellResult], str], Metric | None], ...]
 _CLOSED_FIGURES: _Figures = (
@@ -148,9 +177,9 @@ _CLOSED_FIGURES: _Figures = (
 )
 _OPEN_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
-    ("latency p50 µs", lambda c: _number(c.latency_us.p50 if c.latency_us else None), Metric.LATENCY_P50_US),
-    ("latency p99 µs", lambda c: _number(c.latency_us.p99 if c.latency_us else None), Metric.LATENCY_P99_US),
-    ("latency p99.9 µs", lambda c: _number(c.latency_us.p999 if c.latency_us else None), Metric.LATENCY_P999_US),
+    ("latency p50 µs", lambda c: _latency(c.latency_us, 50), Metric.LATENCY_P50_US),
+    ("latency p99 µs", lambda c: _latency(c.latency_us, 99), Metric.LATENCY_P99_US),
+    ("latency p99.9 µs", lambda c: _latency(c.latency_us, 99.9), Metric.LATENCY_P999_US),
     ("requests/s", _rate, None),
     ("valid trials", _trials, None),
 )

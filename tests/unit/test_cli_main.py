@@ -39,7 +39,19 @@ def commands(monkeypatch):
 
 def test_the_commands_of_all_rooms_are_there():
     ctx = click.Context(main)
-    expected = {"run", "up", "worker", "submit", "status", "report", "cancel", "doctor", "sweep", "coordinator"}
+    expected = {
+        "run",
+        "up",
+        "worker",
+        "submit",
+        "status",
+        "report",
+        "cancel",
+        "doctor",
+        "workloads",
+        "sweep",
+        "coordinator",
+    }
     assert expected <= set(main.list_commands(ctx))
     assert main.get_command(ctx, "nothing") is None
 

@@ -124,9 +124,9 @@ def test_a_cell_without_a_valid_trial_shows_a_dash_never_a_zero():
     assert ["valid", "trials", "6", "of", "6", "0", "of", "6"] in rows
 
 
-def open_report(**changes):
+def open_report(requests=10_000, **changes):
     """Four datapaths at a share of capacity, compared by cost and latency."""
-    latency = Percentiles(p50=120, p99=1234.5, p999=2000, count=10)
+    latency = Percentiles(p50=120, p99=1234.5, p999=2000, count=requests)
     load = "open(25%) = 9,800/s"
     level = "medium"
     return reference_report(
@@ -160,6 +160,29 @@ def test_latency_is_shown_for_open_loads_only():
         assert rows[here + 2][4] == "0.96"
     assert rows[start + 14][0] == "requests/s"
     assert not any(row[:2] == ["share", "of"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("requests", "marks"),
+    [(10_000, ["", "", ""]), (9_999, ["", "", "*"]), (999, ["", "*", "*"]), (19, ["*", "*", "*"])],
+)
+def test_a_percentile_that_rests_on_few_requests_says_so(requests, marks):
+    lines = printed(open_report(requests))
+    rows = [line.split() for line in lines]
+    figures = ["120", "1,234", "2,000"]
+    for name, figure, mark in zip(("p50", "p99", "p99.9"), figures, marks, strict=True):
+        [row] = [row for row in rows if row[:3] == ["latency", name, "µs"]]
+        assert row[3:] == [figure + mark] * 4
+    assert any(line.startswith("* fewer than 10 requests") for line in lines) == ("*" in marks)
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_title_says_with_which_parameters_the_workload_ran():
+    facts = {"id": "k3f9x2ab", "name": "x", "state": "complete"}
+    assert any(line == "http_keepalive" for line in printed(reference_report()))
+    parameters = {"http_keepalive": {"body_bytes": 4000}, "other": {"tokens": 1}}
+    lines = printed(reference_report(campaign=facts | {"campaign": {"parameters": parameters}}))
+    assert "http_keepalive (body_bytes 4,000)" in lines
 
 
 def test_what_shares_are_of_is_told_and_why_there_is_none():

@@ -192,6 +192,7 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(house: House
         for s in texts
     )
     assert "of direct" not in texts  # the rate was given
+    assert texts.count("few requests") == 2  # 5,000 requests in each cell: five lie beyond p99.9
     assert "Latency in µs of each datapath, http open" in texts
     assert "Throughput" not in texts
     assert "not analysed" in sentences(browser.get(f"{path}/trials"))
