@@ -1,5 +1,8 @@
 """Real servers as private children, and a small HTTP server that answers as it is told."""
 
+import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -17,21 +20,42 @@ from deploy.servers import influxd_config, unused_port
 READY_S = 20.0
 
 
+class Influxd:
+    """Debian's influxd with the product's own configuration; may be killed, and started again on the same data."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        port = unused_port()
+        self._config = directory / "influxdb.conf"
+        self._config.write_text(influxd_config(directory, http_port=port, rpc_port=unused_port()))
+        self.url = f"http://127.0.0.1:{port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = self._directory / "influxd.log"
+        with log.open("ab") as output:
+            argv = ["influxd", "-config", str(self._config)]
+            self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+        _await_ready(self.process, self.url, log)
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> None:
+        """End it by a signal, if it runs."""
+        if self.process is not None:
+            self.process.send_signal(signal_number)
+            self.process.wait(READY_S)
+            self.process = None
+
+
 @contextmanager
 def private_influxd(directory: Path) -> Iterator[str]:
-    """Debian's influxd with the product's own configuration; yields its URL. Needs no root."""
-    port, rpc_port = unused_port(), unused_port()
-    config = directory / "influxdb.conf"
-    config.write_text(influxd_config(directory, http_port=port, rpc_port=rpc_port))
-    url = f"http://127.0.0.1:{port}"
-    with (directory / "influxd.log").open("wb") as log:
-        process = subprocess.Popen(["influxd", "-config", str(config)], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            _await_ready(process, url, directory / "influxd.log")
-            yield url
-        finally:
-            process.terminate()
-            process.wait(READY_S)
+    """Debian's influxd; yields its URL. Needs no root."""
+    server = Influxd(directory)
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
 
 
 def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -65,8 +89,11 @@ class Recorder:
 
 
 @contextmanager
-def http_server(answer: Callable[[Request], tuple[int, str]]) -> Iterator[Recorder]:
-    """A server on loopback that answers every request with ``answer(request)``: status and JSON body."""
+def http_server(answer: Callable[[Request], tuple[int, str]], *, retry_after: str = "") -> Iterator[Recorder]:
+    """A server on loopback that answers every request with ``answer(request)``: status and JSON body.
+
+    A status of 0 resets the connection; ``retry_after`` is told with 429 and 503.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -77,9 +104,16 @@ def http_server(answer: Callable[[Request], tuple[int, str]]) -> Iterator[Record
             request = Request(self.command, split.path, split.query, body, dict(self.headers))
             recorder.requests.append(request)
             status, text = answer(request)
+            if not status:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
+                return
             with suppress(ConnectionError):  # the client may have lost its patience
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                if retry_after and status in (429, 503):
+                    self.send_header("Retry-After", retry_after)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 self.wfile.write(text.encode())
