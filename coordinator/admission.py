@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, ShareLoad, datapath_of
+from domain.campaign import Campaign, CapacityLoad, ShareLoad, datapath_of
 from domain.jobs import HostCapabilities, Variant
 from domain.problems import InvalidInput, Problem
 from domain.workload import settled
@@ -125,7 +125,7 @@ def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Itera
         found = (host.capabilities.variant("workloads", workload) for host in hosts)
         kinds = sorted({kind for variant in found if variant for kind in variant.level_kinds})
         for level, load in campaign.levels.items():
-            needed = ("open", "closed") if isinstance(load, ShareLoad) else (load.kind,)
+            needed = ("open", "closed") if isinstance(load, (ShareLoad, CapacityLoad)) else (load.kind,)
             if kinds and not set(needed) <= set(kinds):
                 why = "; its capacity is found with closed loads" if needed[0] in kinds else ""
                 yield Problem(

@@ -8,22 +8,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.cells import cell_result
 from coordinator.decomposition import decompositions, differences
 from coordinator.measured import Measured
 from coordinator.records import AttemptRecord
+from coordinator.saturation import Outcome, judged
 from coordinator.sentences import caveats_of, sentence_of
 from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
-from domain.campaign import Campaign, Cell, datapath_of
-from domain.histogram import LatencyHistogram
+from domain.campaign import Campaign, CapacityLoad, Cell, datapath_of
 from domain.report import (
     Calibration,
     CampaignReport,
-    CellResult,
     FailedAttempt,
-    Interval,
     InvalidTrial,
     Metric,
-    Percentiles,
     Verdict,
     VerdictWord,
     metrics_of,
@@ -31,7 +29,6 @@ from domain.report import (
 from domain.trial import TelemetryAccount, TrialResult
 
 MIN_PAIRS = 5  # no verdict from fewer (METHOD)
-DIRECT = "direct"
 
 
 def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
@@ -47,7 +44,7 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
     verdicts = _verdicts(data)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
-        results=tuple(_cell_result(data, cell) for cell in campaign.cells),
+        results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         decompositions=decompositions(data),
         differences=differences(data, compared(campaign)),
@@ -71,61 +68,6 @@ def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
         if label != datapath_of(label) and datapath_of(label) != datapath_of(reference)
     ]
     return tuple(pairs)
-
-
-def _cell_result(data: Measured, cell: Cell) -> CellResult:
-    trials = data.trials(cell)
-    valid = [trial for trial in trials if trial.validity.valid]
-    rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
-    cpu = _geometric_mean(data, valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
-    known = rate is not None and rate.count > 1
-    return CellResult(
-        datapath=cell.datapath,
-        function=data.function(cell.datapath),
-        workload=cell.workload,
-        level=cell.level,
-        load=data.load(cell.workload, cell.level),
-        requests_per_s=finite_exp(rate.mean) if rate else None,
-        requests_per_s_low=finite_exp(rate.low) if rate and known else None,
-        requests_per_s_high=finite_exp(rate.high) if rate and known else None,
-        cpu_us_per_request=finite_exp(cpu.mean) if cpu else None,
-        share_of_direct=_share_of_direct(data, cell, bool(valid)),
-        latency_us=_percentiles(trial.latency for trial in valid),
-        service_time_us=_percentiles(trial.service_time for trial in valid),
-        valid_trials=len(valid),
-        invalid_trials=len(trials) - len(valid),
-    )
-
-
-def _geometric_mean(
-    data: Measured, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
-) -> Estimate | None:
-    """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
-    logs = [math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None]
-    if len(logs) == 1:
-        return Estimate(logs[0], logs[0], logs[0], 1)
-    return interval(logs, seed)
-
-
-def _share_of_direct(data: Measured, cell: Cell, measured: bool) -> Interval | None:
-    # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
-    if DIRECT not in data.campaign.labels or Metric.REQUESTS_PER_S not in metrics_of(data.campaign.levels[cell.level]):
-        return None
-    if cell.datapath == DIRECT:
-        return Interval(value=1.0, low=1.0, high=1.0) if measured else None
-    logs = data.log_ratios(cell, DIRECT, Metric.REQUESTS_PER_S)
-    share = interval(logs, data.seed("share", *cell.model_dump().values()))
-    if share is None:
-        return None
-    return Interval(value=finite_exp(share.mean), low=finite_exp(share.low), high=finite_exp(share.high))
-
-
-def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles | None:
-    merged = LatencyHistogram.merged(h for h in histograms if h is not None)
-    p50, p99, p999 = (merged.percentile_ns(percentile) for percentile in (50, 99, 99.9))
-    if p50 is None or p99 is None or p999 is None:
-        return None
-    return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)
 
 
 def _verdicts(data: Measured) -> tuple[Verdict, ...]:
@@ -235,10 +177,10 @@ def _watched_rate(trial: TrialResult) -> float | None:
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, accepted or not."""
+    """Every invalid trial of every attempt, accepted or not; but not what told a search that a rate was too high."""
     for attempt in attempts:
         for trial in attempt.result.trials if attempt.result else ():
-            if not trial.validity.valid:
+            if not trial.validity.valid and not _told(campaign, attempt, trial):
                 yield InvalidTrial(
                     trial=trial_id(campaign, attempt, trial.datapath),
                     block=attempt.block_index,
@@ -249,6 +191,13 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                     reasons=trial.validity.reasons,
                     details=tuple(finding.detail for finding in trial.validity.findings),
                 )
+
+
+def _told(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
+    slo = campaign.levels[attempt.level] if attempt.search else None
+    if not isinstance(slo, CapacityLoad) or attempt.search is None:
+        return False
+    return judged(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:

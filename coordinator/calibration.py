@@ -5,11 +5,11 @@ campaign's hosts: so one rate holds in every block of a level, and no datapath i
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.load import MAX_RATE_PER_S, Load, ShareLoad
+from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
 from domain.report import Calibration
 from domain.trial import Block, PlannedBlock, TrialResult
 
@@ -37,6 +37,7 @@ def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecor
         datapath=datapath,
         host=host,
         rates_per_s={name: rate_of(share, capacity_per_s) for name, share in shares.items()},
+        capacities_per_s={label: max(rate for rate, of, _ in found if of == label) for label in campaign.labels},
     )
 
 
@@ -51,9 +52,10 @@ def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
     return min(max(1, math.floor(rate_per_s / step) * step), MAX_RATE_PER_S)
 
 
-def ready_block(planned: PlannedBlock, load: Load, host: str) -> Block:
-    """The block that a worker on ``host`` gets."""
-    return Block.model_validate(planned.model_dump() | {"load": load, "host": host})
+def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mapping[str, int] | None = None) -> Block:
+    """The block that a worker on ``host`` gets; with ``rates_per_s``, each datapath has its own."""
+    loads = {label: OpenLoad(rate_per_s=rate) for label, rate in (rates_per_s or {}).items()}
+    return Block.model_validate(planned.model_dump() | {"load": load, "loads": loads, "host": host})
 
 
 def _trials(attempts: Iterable[AttemptRecord]) -> list[tuple[str, TrialResult]]:

@@ -27,7 +27,7 @@ class CampaignState(StrEnum):
 
 
 class BlockState(StrEnum):
-    """Where a block stands. ``held``: its rate is a share of a capacity that calibration has yet to find."""
+    """Where a block stands. ``held``: its rate depends on a calibration, or on a step of its search, yet to end."""
 
     HELD = "held"
     WAITING = "waiting"
@@ -108,6 +108,7 @@ _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
 
 _BLOCK: Mapping[tuple[BlockState, BlockEvent], BlockState] = {
     (BlockState.HELD, BlockEvent.RELEASE): BlockState.WAITING,
+    (BlockState.HELD, BlockEvent.FINISH): BlockState.DONE,  # a step that its search no longer needs
     (BlockState.HELD, BlockEvent.FAIL): BlockState.FAILED,
     (BlockState.HELD, BlockEvent.CANCEL): BlockState.CANCELLED,
     (BlockState.WAITING, BlockEvent.DISPATCH): BlockState.DISPATCHED,
@@ -165,16 +166,18 @@ def event_after_attempt(
     result: BlockResult | None = None,
     earlier_result: bool = False,
     cancelling: bool = False,
+    unclear: bool | None = None,
 ) -> BlockEvent:
     """What the end of an attempt means for its block.
 
-    A result finishes the block, unless one of its trials is invalid for transient reasons only and attempts remain.
+    A result finishes the block, unless one of its trials is invalid for transient reasons only and attempts remain; of
+    a step of a search, ``unclear`` says instead whether it left open what another attempt may tell.
     Anything else asks for another attempt while there is one; after the last one the block is done if an
     earlier attempt had a result, and failed otherwise. Nothing is tried again in a campaign being cancelled.
     """
     remaining = attempt < MAX_ATTEMPTS and not cancelling
     if ended is AttemptEvent.RESULT and result is not None:
-        transient = any(trial.validity.transient for trial in result.trials)
+        transient = any(trial.validity.transient for trial in result.trials) if unclear is None else unclear
         return BlockEvent.RETRY if transient and remaining else BlockEvent.FINISH
     if remaining:
         return BlockEvent.RETRY
@@ -191,6 +194,16 @@ def event_after_calibration(states: Collection[BlockState], *, known: bool) -> B
     if not all(state.ended for state in states):
         return None
     return BlockEvent.RELEASE if known and set(states) == {BlockState.DONE} else BlockEvent.FAIL
+
+
+def event_after_step(state: BlockState, *, searching: bool) -> BlockEvent | None:
+    """What the end of a step means for those of its search that are held; ``None`` while it has not ended.
+
+    ``release`` is for the next one only: ``searching`` says that a datapath's capacity is not known yet.
+    """
+    if state is BlockState.DONE:
+        return BlockEvent.RELEASE if searching else BlockEvent.FINISH
+    return {BlockState.FAILED: BlockEvent.FAIL, BlockState.CANCELLED: BlockEvent.CANCEL}.get(state)
 
 
 def event_after_blocks(

@@ -1,6 +1,6 @@
 """The accepted attempts of a campaign, seen by cell: trials, figures, log-ratios. Pure; what they mean is analysis.
 
-Calibration attempts are not among them.
+Calibration attempts are not among them, and of a search for a capacity only what it found.
 """
 
 import math
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from coordinator.records import AttemptRecord
-from domain.campaign import Campaign, Cell, datapath_of
+from coordinator.saturation import Bracket, beginnings, searched
+from domain.campaign import Campaign, CapacityLoad, Cell, OpenLoad, datapath_of
 from domain.load import load_text
 from domain.report import Calibration, Metric
 from domain.trial import TrialResult
@@ -26,6 +27,7 @@ class Measured:
     attempts: Sequence[AttemptRecord]
     bootstrap_seed: int
     calibration: Mapping[str, Calibration]
+    _searches: dict[tuple[str, str], list[dict[str, Bracket]]] = field(default_factory=dict)
     _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
 
     @cached_property
@@ -33,7 +35,7 @@ class Measured:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
         blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
         for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
-            if attempt.accepted and attempt.result is not None and not attempt.calibration:
+            if attempt.accepted and attempt.result is not None and not attempt.calibration and not attempt.search:
                 trials = {trial.datapath: trial for trial in attempt.result.trials}
                 blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
         return blocks
@@ -57,14 +59,36 @@ class Measured:
         blocks = self.blocks.get((cell.workload, cell.level), [])
         return [block[cell.datapath] for block in blocks if cell.datapath in block]
 
+    def searches(self, cell: Cell) -> list[dict[str, Bracket]]:
+        """Per search of a capacity level, how far it is for each datapath; empty before the calibration."""
+        key = cell.workload, cell.level
+        if key not in self._searches:
+            self._searches[key] = self._searched(*key)
+        return self._searches[key]
+
+    def _searched(self, workload: str, level: str) -> list[dict[str, Bracket]]:
+        slo, found = self.campaign.levels[level], self.calibration.get(workload)
+        if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
+            return []
+        steps = [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
+        return [
+            searched(
+                slo,
+                beginnings(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain),
+                [attempt for attempt in steps if attempt.search and attempt.search.chain == chain],
+            )
+            for chain in range(self.campaign.blocks)
+        ]
+
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
-        """One log-ratio per block in which both trials are valid and have the figure."""
-        ratios = []
-        for block in self.blocks.get((cell.workload, cell.level), []):
-            one, other = (self.figure(block.get(label), metric) for label in (cell.datapath, reference))
-            if one is not None and other is not None:
-                ratios.append(math.log(one) - math.log(other))
-        return ratios
+        """One log-ratio per block, or per search, in which both trials are valid and have the figure."""
+        labels = (cell.datapath, reference)
+        if metric is Metric.SLO_CAPACITY_PER_S:
+            pairs = [[one[label].figure_per_s for label in labels] for one in self.searches(cell)]
+        else:
+            blocks = self.blocks.get((cell.workload, cell.level), [])
+            pairs = [[self.figure(block.get(label), metric) for label in labels] for block in blocks]
+        return [math.log(one) - math.log(other) for one, other in pairs if one is not None and other is not None]
 
     def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
         """One figure of a valid trial, kept: reading a percentile takes milliseconds, and many comparisons ask."""
@@ -82,6 +106,13 @@ class Measured:
         """A level as it is shown: a share of capacity with the rate that it came to."""
         found = self.calibration.get(workload)
         return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
+
+    def asked_per_s(self, workload: str, level: str) -> int | None:
+        """The rate of an open level, a share's as it was found; ``None`` where there is none."""
+        load, found = self.campaign.levels[level], self.calibration.get(workload)
+        if isinstance(load, OpenLoad):
+            return load.rate_per_s
+        return found.rates_per_s.get(level) if found else None
 
     def seed(self, *words: str) -> tuple[int, int]:
         """A seed for one figure that does not depend on which other figures are computed."""

@@ -6,13 +6,13 @@ in rounds that hold each datapath once, every second one reversed, in rows of a 
 blocks every datapath stands at every position equally often and follows every other one alike.
 
 Where a level is a share of capacity, blocks that find the capacity come first: one per workload and host that shares
-of it run on.
+of it run on. A capacity within an SLO is searched for in a chain of steps, blocks that follow one another on one host.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 
-from domain.campaign import CALIBRATION, Campaign, ShareLoad
+from domain.campaign import CALIBRATION, SEARCH_STEPS, Campaign, CapacityLoad, ShareLoad
 from domain.trial import PlannedBlock
 
 
@@ -27,36 +27,43 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
         raise ValueError("draw a seed first")
     rng = random.Random(seed)  # noqa: S311 (an order that can be repeated, not a secret)
     shapes = [(workload, level) for workload in campaign.workloads for level in campaign.levels]
-    slices = campaign.slices + bool(campaign.probes) + campaign.flame_graphs
-    orders = {shape: _slice_orders(campaign.labels, slices, rng) for shape in shapes}
+    searched = {name for name, load in campaign.levels.items() if isinstance(load, CapacityLoad)}
+    uncounted = bool(campaign.probes) + campaign.flame_graphs  # slices; none in a search, whose blocks are many
+    orders = {
+        shape: _slice_orders(campaign.labels, campaign.slices + uncounted * (shape[1] not in searched), rng)
+        for shape in shapes
+    }
     first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
     blocks: list[PlannedBlock] = []
     for round_number in range(campaign.blocks):
         rng.shuffle(shapes)
         for workload, level in shapes:
-            blocks.append(
+            blocks += [
                 PlannedBlock(
-                    index=len(blocks),
+                    index=0,
                     workload=workload,
                     level=level,
                     load=campaign.levels[level],
                     datapaths=campaign.labels,
                     order=next(orders[workload, level]),
-                    probed=len(campaign.labels) if campaign.probes else 0,
-                    profiled=len(campaign.labels) if campaign.flame_graphs else 0,
+                    probed=len(campaign.labels) if campaign.probes and level not in searched else 0,
+                    profiled=len(campaign.labels) if campaign.flame_graphs and level not in searched else 0,
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
                     parameters=campaign.parameters.get(workload, {}),
+                    chain=None if step is None else round_number,
+                    step=step,
                 )
-            )
+                for step in (range(SEARCH_STEPS) if level in searched else (None,))
+            ]
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
     ordered = [*calibrations, *blocks]
     return tuple(block.model_copy(update={"index": index}) for index, block in enumerate(ordered))
 
 
 def _calibrations(campaign: Campaign, blocks: Sequence[PlannedBlock], rng: random.Random) -> list[PlannedBlock]:
-    """One block per (workload, host) that has shares to resolve; a generator of their own leaves ``blocks`` alone."""
-    shares = {name for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
-    used = dict.fromkeys((block.workload, block.host) for block in blocks if block.level in shares)
+    """One block per (workload, host) that must know its capacity; a generator of their own leaves ``blocks`` alone."""
+    waiting = {name for name, load in campaign.levels.items() if isinstance(load, (ShareLoad, CapacityLoad))}
+    used = dict.fromkeys((block.workload, block.host) for block in blocks if block.level in waiting)
     orders = _slice_orders(campaign.labels, campaign.calibration_slices, rng)
     return [
         PlannedBlock(

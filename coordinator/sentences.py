@@ -11,6 +11,7 @@ _UNITS = {
     Metric.LATENCY_P50_US: "the p50 latency",
     Metric.LATENCY_P99_US: "the p99 latency",
     Metric.LATENCY_P999_US: "the p99.9 latency",
+    Metric.SLO_CAPACITY_PER_S: "the rate within the SLO",
 }
 # With few blocks no p can pass Holm: true of every sentence alike, so it stays among the caveats only.
 OUT_OF_REACH = "could not have made it smaller"
@@ -25,7 +26,16 @@ _CPU = (
     "costs more CPU per request than {}",
 )
 _LATENCY = ("answers as fast as {}", "answers faster than {}", "answers slower than {}")
-_CLAIMS = {Metric.REQUESTS_PER_S: _RATE, Metric.CPU_US_PER_REQUEST: _CPU}
+_CAPACITY = (
+    "carries as much within the SLO as {}",
+    "carries more within the SLO than {}",
+    "carries less within the SLO than {}",
+)
+_CLAIMS = {
+    Metric.REQUESTS_PER_S: _RATE,
+    Metric.CPU_US_PER_REQUEST: _CPU,
+    Metric.SLO_CAPACITY_PER_S: _CAPACITY,
+}
 _DOING = {
     "forward": "forwarding",
     "steer": "proxying",
@@ -56,10 +66,11 @@ def sentence_of(campaign: Campaign, verdict: Verdict, load: str, min_pairs: int)
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
     if verdict.pairs < min_pairs:
+        of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
         enough = " with enough requests" if verdict.metric.percentile is not None else ""
         return (
             f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
-            f"only {pairs} of valid trials{enough}; a verdict needs {min_pairs}."
+            f"only {pairs} of {of}{enough}; a verdict needs {min_pairs}."
         )
     interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
     figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"

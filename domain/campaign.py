@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from domain.load import ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
+from domain.load import CapacityLoad, ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
@@ -20,6 +20,7 @@ __all__ = [
     "CALIBRATION",
     "Campaign",
     "CampaignName",
+    "CapacityLoad",
     "Cell",
     "ClosedLoad",
     "Frozen",
@@ -39,6 +40,8 @@ MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more
 MAX_TEXT_BYTES = 16 << 10  # of a written campaign; TOML's parser takes quadratic time over long dotted keys
 CALIBRATION = "calibration"  # stands where a block's level stands; no level of a campaign may be named so
 CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
+SEARCH_STEPS = 7  # blocks that one search for a capacity takes
+SEARCH_REQUESTS = 1_000  # a step's trial that asks for fewer has no p99 to speak of
 CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
 
 
@@ -68,7 +71,13 @@ class Campaign(Frozen):
         default={}, description="By workload and parameter; what is not given has the workload's default."
     )
     levels: dict[Name, LoadLevel] = Field(min_length=1, max_length=8)
-    blocks: int = Field(default=6, ge=1, le=200, strict=True, description="Blocks per workload and level.")
+    blocks: int = Field(
+        default=6,
+        ge=1,
+        le=200,
+        strict=True,
+        description=f"Blocks per workload and level; at a capacity(…) level, searches of {SEARCH_STEPS} blocks each.",
+    )
     slices: int = Field(
         default=2,
         ge=1,
@@ -143,9 +152,10 @@ class Campaign(Frozen):
                     f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
                     "its parameters"
                 )
+        searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
-                f"blocks: {self.total_blocks} blocks in all, the limit is {MAX_BLOCKS}; "
+                f"blocks: {self.total_blocks} blocks in all{searches}, the limit is {MAX_BLOCKS}; "
                 "use fewer blocks, levels or workloads"
             )
         if self.traffic_s > MAX_TRAFFIC_S:
@@ -181,14 +191,21 @@ class Campaign(Frozen):
         )
 
     @property
+    def search_blocks(self) -> int:
+        """Blocks that are a step of a search for a capacity."""
+        searched = sum(isinstance(load, CapacityLoad) for load in self.levels.values())
+        return len(self.workloads) * searched * self.blocks * SEARCH_STEPS
+
+    @property
     def total_blocks(self) -> int:
-        """Blocks over all workloads and levels; those of the calibration come on top."""
-        return len(self.workloads) * len(self.levels) * self.blocks
+        """Blocks over all workloads and levels, each step of a search one; the calibration's come on top."""
+        fixed = sum(not isinstance(load, CapacityLoad) for load in self.levels.values())
+        return len(self.workloads) * fixed * self.blocks + self.search_blocks
 
     @property
     def calibrated(self) -> bool:
-        """True when a level is a share of capacity, which must be found first."""
-        return any(isinstance(load, ShareLoad) for load in self.levels.values())
+        """True when a level needs to know the capacity, which must be found first."""
+        return any(isinstance(load, (ShareLoad, CapacityLoad)) for load in self.levels.values())
 
     @property
     def calibration_blocks(self) -> int:
@@ -207,12 +224,15 @@ class Campaign(Frozen):
         return max(self.slices, math.ceil(CALIBRATION_S / self.slice_s))
 
     @property
+    def lowest_searched_per_s(self) -> int:
+        """The lowest rate that a step of a search may ask for: a trial shorter of requests has no p99."""
+        return math.ceil(SEARCH_REQUESTS / (self.slices * self.slice_s))
+
+    @property
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
-        slices = (
-            self.total_blocks * (self.slices + bool(self.probes) + self.flame_graphs)
-            + self.calibration_blocks * self.calibration_slices
-        )
+        uncounted = (self.total_blocks - self.search_blocks) * (bool(self.probes) + self.flame_graphs)
+        slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
         warm_ups = self.total_blocks + self.calibration_blocks
         return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
 

@@ -1,13 +1,21 @@
-"""Load levels: how hard the generator drives. Written ``closed(64)``, ``open(20000)`` or ``open(25%)``."""
+"""Load levels: how hard the generator drives.
+
+Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``.
+"""
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
 MAX_CONNECTIONS = 10_000
 MAX_RATE_PER_S = 5_000_000
+MIN_P99_US = 10  # below it the clock and the generator's own lateness would be measured
+MAX_P99_US = 10_000_000
+USUAL_ERRORS = 0.001  # share of the requests: what a capacity tolerates unless it says otherwise
+MAX_ERRORS = 0.01  # beyond it the 99th percentile of all requests is a failed one
 
 
 class Frozen(BaseModel):
@@ -46,14 +54,45 @@ class ShareLoad(Frozen):
         return f"open({self.percent}%)"
 
 
+class CapacityLoad(Frozen):
+    """The highest open rate at which a datapath meets an SLO, searched for each datapath by bisection.
+
+    Of all requests, failed ones included, 99 % must be answered within ``p99_us``; at most the share ``errors`` may
+    fail.
+    """
+
+    kind: Literal["capacity"] = "capacity"
+    p99_us: int = Field(ge=MIN_P99_US, le=MAX_P99_US, strict=True)
+    errors: float = Field(default=USUAL_ERRORS, ge=0, le=MAX_ERRORS)
+
+    @field_validator("errors")
+    @classmethod
+    def _as_it_is_written(cls, value: float) -> float:
+        return round(value, 6)
+
+    def __str__(self) -> str:
+        errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
+        return f"capacity(p99<={_time_text(self.p99_us)}{errors})"
+
+
+def _time_text(time_us: int) -> str:
+    size, unit = next((one for one in ((1_000_000, "s"), (1_000, "ms")) if time_us >= one[0]), (1, "us"))
+    return f"{time_us / size:.6f}".rstrip("0").rstrip(".") + unit
+
+
 _CLOSED = re.compile(r"^\s*closed\s*\(\s*([0-9]{1,9})\s*\)\s*$")
 _OPEN = re.compile(r"^\s*open\s*\(\s*([0-9]{1,9})\s*(%?)\s*\)\s*$")
-_SPELLINGS = "closed(connections), open(rate) or open(share%)"
+_CAPACITY = re.compile(
+    r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
+    r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?\)\s*$"
+)
+_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"
 
 
 def _parse_load(value: Any) -> Any:
     """Accept ``"closed(64)"`` beside ``{"kind": "closed", "connections": 64}``."""
-    if isinstance(value, (ClosedLoad, OpenLoad, ShareLoad)):
+    if isinstance(value, (ClosedLoad, OpenLoad, ShareLoad, CapacityLoad)):
         return value
     if isinstance(value, str):
         if match := _CLOSED.match(value):
@@ -61,23 +100,44 @@ def _parse_load(value: Any) -> Any:
         if match := _OPEN.match(value):
             share = {"kind": "share", "percent": int(match[1])}
             return share if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
+        if value.lstrip().startswith("capacity"):
+            return _parse_capacity(value)
         raise ValueError(f"{value[:40]!r} is not a load level; write {_SPELLINGS}")
     if not isinstance(value, Mapping):
         raise ValueError(f"write {_SPELLINGS}")
     return value
 
 
+def _parse_capacity(text: str) -> dict[str, Any]:
+    match = _CAPACITY.match(text)
+    if match is None:
+        raise ValueError(
+            f"{text[:60]!r} is not a capacity; write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), "
+            "the time in us, ms or s"
+        )
+    p99_us = Decimal(match[1]) * _US[match[2]]
+    if p99_us != int(p99_us):
+        raise ValueError(f"p99<={match[1]}{match[2]}: write whole microseconds")
+    if not MIN_P99_US <= p99_us <= MAX_P99_US:
+        allowed = f"{_time_text(MIN_P99_US)} to {_time_text(MAX_P99_US)}"
+        raise ValueError(f"p99<={match[1]}{match[2]}: a capacity takes {allowed}")
+    errors = USUAL_ERRORS if match[3] is None else float(Decimal(match[3]) / 100)
+    if errors > MAX_ERRORS:
+        raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, as the p99 is of all requests")
+    return {"kind": "capacity", "p99_us": int(p99_us), "errors": errors}
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 LoadLevel = Annotated[
-    Annotated[ClosedLoad | OpenLoad | ShareLoad, Field(discriminator="kind")],
+    Annotated[ClosedLoad | OpenLoad | ShareLoad | CapacityLoad, Field(discriminator="kind")],
     BeforeValidator(_parse_load),
     _AS_TEXT,
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"{_CLOSED.pattern}|{_OPEN.pattern}",
-            "examples": ["closed(64)", "open(20000)", "open(25%)"],
+            "pattern": f"{_CLOSED.pattern}|{_OPEN.pattern}|{_CAPACITY.pattern}",
+            "examples": ["closed(64)", "open(20000)", "open(25%)", "capacity(p99<=5ms)"],
         }
     ),
 ]
@@ -92,6 +152,6 @@ Load = Annotated[
 """What a generator is told: a share has become a rate."""
 
 
-def load_text(level: ClosedLoad | OpenLoad | ShareLoad, rate_per_s: int | None = None) -> str:
+def load_text(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad, rate_per_s: int | None = None) -> str:
     """A level as it is shown; a share with the rate that it came to: ``open(25%) = 9,800/s``."""
     return f"{level} = {rate_per_s:,}/s" if isinstance(level, ShareLoad) and rate_per_s is not None else str(level)

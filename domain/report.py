@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.campaign import Frozen, Label, Name
-from domain.load import ClosedLoad, OpenLoad, ShareLoad
+from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
 from domain.trial import Reason, TelemetryAccount
 
 MIN_BEYOND = 10  # requests slower than a percentile, of all that it was read from: p99.9 needs 10,000 in a cell
@@ -32,11 +32,12 @@ class Metric(StrEnum):
     LATENCY_P50_US = "latency_p50_us"
     LATENCY_P99_US = "latency_p99_us"
     LATENCY_P999_US = "latency_p999_us"
+    SLO_CAPACITY_PER_S = "slo_capacity_per_s"
 
     @property
     def higher_is_better(self) -> bool:
         """True for rates, false for costs and times."""
-        return self is Metric.REQUESTS_PER_S
+        return self in (Metric.REQUESTS_PER_S, Metric.SLO_CAPACITY_PER_S)
 
     @property
     def percentile(self) -> float | None:
@@ -47,13 +48,16 @@ class Metric(StrEnum):
 _PERCENTILES = {Metric.LATENCY_P50_US: 50.0, Metric.LATENCY_P99_US: 99.0, Metric.LATENCY_P999_US: 99.9}
 CLOSED_METRICS = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST)
 OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, *_PERCENTILES)
+CAPACITY_METRICS = (Metric.SLO_CAPACITY_PER_S,)
 
 
-def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad) -> tuple[Metric, ...]:
+def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
     """What is compared at a level, the primary figure first.
 
     The rate of an open level was given, so it compares nothing; the latencies of a closed one are service times.
     """
+    if isinstance(level, CapacityLoad):
+        return CAPACITY_METRICS
     return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
 
 
@@ -95,8 +99,19 @@ class CellResult(Frozen):
     )
     latency_us: Percentiles | None = Field(default=None, description="From the intended send; open loop only.")
     service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
-    valid_trials: int = Field(ge=0)
-    invalid_trials: int = Field(ge=0)
+    slo_capacity_per_s: float | None = Field(
+        default=None, description="Capacity levels only: the highest rate seen to meet the SLO, mean of its searches."
+    )
+    slo_capacity_per_s_low: float | None = None
+    slo_capacity_per_s_high: float | None = None
+    valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
+    invalid_trials: int = Field(ge=0, description="At a capacity level: searches that found none.")
+    caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
+
+    @property
+    def searched(self) -> bool:
+        """True when the figure is a capacity within an SLO, which was searched for."""
+        return self.load.startswith("capacity")
 
     @property
     def open_loop(self) -> bool:
@@ -115,6 +130,10 @@ class Calibration(Frozen):
     datapath: Label | None = None
     host: str | None = None
     rates_per_s: dict[Name, int] = Field(default={}, description="By level: what each share came to.")
+    capacities_per_s: dict[Label, float] = Field(
+        default={},
+        description="By datapath, on its fastest host: where the search for a capacity within an SLO begins.",
+    )
     failure: str = ""
 
 

@@ -247,6 +247,8 @@ class PlannedBlock(Frozen):
     host: HostName
     parameters: Values = Field(default={}, description="Every one of the workload's, by name.")
     calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")
+    chain: int | None = Field(default=None, ge=0, description="Of a capacity level: which search it is a step of.")
+    step: int | None = Field(default=None, ge=0, description="Its place in that search.")
 
 
 class Block(PlannedBlock):

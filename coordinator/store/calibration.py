@@ -1,4 +1,4 @@
-"""When a workload's calibration blocks have ended: its shares become rates and their blocks go on, or both fail."""
+"""When a workload's calibration blocks have ended: its shares become rates and its searches begin, or all fail."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,7 +8,8 @@ from coordinator.calibration import calibrate, ready_block
 from coordinator.lifecycle import BlockEvent, BlockState
 from coordinator.store.models import BlockRow, CampaignRow
 from coordinator.store.results import block_records
-from domain.load import Load, OpenLoad, ShareLoad, load_text
+from coordinator.store.search import begin_searches
+from domain.load import CapacityLoad, Load, OpenLoad, ShareLoad, load_text
 from domain.report import Calibration
 from domain.trial import Block
 
@@ -29,19 +30,24 @@ def settle(session: Session, campaign: CampaignRow, workload: str, now: float) -
     event = lifecycle.event_after_calibration(states, known=not found.failure) or BlockEvent.FAIL
     campaign.calibration = {**campaign.calibration, workload: found}
     for block in held:
-        block.state = lifecycle.block_after(BlockState.HELD, event)
+        if event is BlockEvent.FAIL or block.chain is None:
+            block.state = lifecycle.block_after(BlockState.HELD, event)
         if event is BlockEvent.FAIL:
             block.ended_at, block.reason = now, f"no rate for {block.plan.load}: {found.failure}"
+    if event is BlockEvent.RELEASE:
+        begin_searches(campaign, found, [block for block in held if block.chain is not None], now)
     return _told(campaign, workload, found, len(held))
 
 
 def block_of(row: BlockRow, host: str) -> Block:
-    """The block as ``host`` gets it, a share of capacity resolved to its rate."""
-    return ready_block(row.plan, _resolved(row), host)
+    """The block as ``host`` gets it, a share of capacity or a step of a search resolved to its rates."""
+    return ready_block(row.plan, _resolved(row), host, row.rates)
 
 
 def _resolved(row: BlockRow) -> Load:
     load = row.plan.load
+    if isinstance(load, CapacityLoad):
+        return OpenLoad(rate_per_s=max(row.rates.values()))
     if not isinstance(load, ShareLoad):
         return load
     return OpenLoad(rate_per_s=row.campaign.calibration[row.workload].rates_per_s[row.level])
@@ -53,4 +59,4 @@ def _told(campaign: CampaignRow, workload: str, found: Calibration, held: int) -
     levels = campaign.campaign.levels
     rates = ", ".join(f"{name} is {load_text(levels[name], rate)}" for name, rate in found.rates_per_s.items())
     slowest = f"{found.datapath} on {found.host} is slowest with {found.requests_per_s:,.0f} requests/s at {found.load}"
-    return f"{workload} is calibrated: {slowest}; {rates}"
+    return f"{workload} is calibrated: {slowest}{'; ' if rates else ''}{rates}"

@@ -97,6 +97,10 @@ class BlockRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock))
     calibration: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # Of a step of a search: which, and what it asks of each datapath, empty until the step before it has ended.
+    chain: Mapped[int | None] = mapped_column(Integer)
+    step: Mapped[int | None] = mapped_column(Integer)
+    rates: Mapped[dict[str, int]] = mapped_column(JsonText(dict[str, int]), default=dict, server_default="{}")
     reason: Mapped[str] = mapped_column(Text, default="")
     ended_at: Mapped[float | None] = mapped_column(Float(53))
 

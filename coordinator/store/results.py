@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from coordinator.lifecycle import AttemptState, accepted_attempt
-from coordinator.records import AttemptRecord
+from coordinator.lifecycle import AttemptState, BlockState, accepted_attempt
+from coordinator.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
+from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
 from domain.trial import BlockResult, TelemetryAccount
@@ -63,7 +64,9 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
 
 
 def shown_load(block: BlockRow) -> str:
-    """The block's load as it is shown, with the rate that a share came to."""
+    """The block's load as it is shown, with the rate that a share came to, or the step that it is of a search."""
+    if block.step is not None:
+        return f"{block.plan.load}, step {block.step + 1} of {SEARCH_STEPS}"
     found = block.campaign.calibration.get(block.workload)
     return load_text(block.plan.load, found.rates_per_s.get(block.level) if found else None)
 
@@ -97,7 +100,14 @@ def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptR
         accepted=accepted,
         result=result,
         calibration=block.calibration,
+        search=_search_step(block),
     )
+
+
+def _search_step(block: BlockRow) -> SearchStep | None:
+    if block.chain is None or block.step is None:
+        return None
+    return SearchStep(block.chain, block.step, block.rates, block.state in (BlockState.DONE, BlockState.FAILED))
 
 
 def _trial(row: TrialRow) -> dict[str, Any]:
@@ -115,7 +125,7 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "function": result.function,
         "workload": result.workload,
         "level": result.level,
-        "load": shown_load(block),
+        "load": shown_load(block) + (f": {block.rates[result.datapath]:,}/s" if block.rates else ""),
         "calibration": block.calibration,
         "validity": {
             "valid": result.validity.valid,

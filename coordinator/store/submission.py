@@ -11,7 +11,7 @@ from coordinator.lifecycle import BlockState, CampaignState
 from coordinator.planner import plan
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.transitions import note
-from domain.campaign import Campaign, ShareLoad
+from domain.campaign import Campaign, CapacityLoad, ShareLoad
 
 ONLINE_S = 60.0  # a host that was silent for longer gets no blocks; workers report every 30 s
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -59,8 +59,10 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
             workload=block.workload,
             level=block.level,
             host=block.host,
-            state=BlockState.HELD if isinstance(block.load, ShareLoad) else BlockState.WAITING,
+            state=BlockState.HELD if isinstance(block.load, (ShareLoad, CapacityLoad)) else BlockState.WAITING,
             plan=block,
+            chain=block.chain,
+            step=block.step,
             calibration=block.calibration,
         )
         for block in plan(campaign, hosts, seed)

@@ -10,6 +10,7 @@ from coordinator import lifecycle
 from coordinator.lifecycle import AttemptEvent, AttemptState, BlockEvent, BlockState, CampaignEvent, CampaignState
 from coordinator.store.calibration import settle
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.search import go_on, left_open
 from domain.trial import BlockResult
 
 
@@ -63,7 +64,9 @@ def accept_late(session: Session, attempt: AttemptRow, result: BlockResult, now:
     attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), AttemptEvent.RESULT)
     attempt.ended_at, attempt.reason = now, ""
     note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: its result came late")
-    outcome = lifecycle.event_after_attempt(AttemptEvent.RESULT, attempt=attempt.number, result=result)
+    outcome = lifecycle.event_after_attempt(
+        AttemptEvent.RESULT, attempt=attempt.number, result=result, unclear=left_open(session, block)
+    )
     if outcome is BlockEvent.FINISH:
         block.state = lifecycle.block_after(BlockState(block.state), outcome)
         _close(session, block, now)
@@ -89,6 +92,7 @@ def end_attempt(
         result=result,
         earlier_result=any(a.state == AttemptState.DONE for a in block.attempts if a is not attempt),
         cancelling=block.campaign.state == CampaignState.CANCELLING,
+        unclear=left_open(session, block) if result is not None else None,
     )
     block.state = lifecycle.block_after(BlockState(block.state), outcome)
     if reason:
@@ -104,6 +108,8 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
     """A block has ended: others may have waited for it, and its campaign may have ended with it."""
     block.ended_at = now
     if block.calibration and (told := settle(session, block.campaign, block.workload, now)):
+        note(session, block.campaign_id, now, told)
+    if block.chain is not None and (told := go_on(session, block, now)):
         note(session, block.campaign_id, now, told)
     finish_campaign(session, block.campaign, now)
 

@@ -63,13 +63,24 @@ Figures = tuple[float | None, float | None, float | None]  # a dot's value, and 
 
 def throughput_chart(table: Table) -> Chart | None:
     """Requests/s with their intervals at the closed levels of one workload; ``None`` while nothing was measured."""
-    closed = [row for row in table.rows if not row.open_loop]
+    closed = [row for row in table.rows if not row.open_loop and not row.searched]
     return _chart(table.workload, "Requests per second", closed, _throughput)
 
 
 def latency_chart(table: Table) -> Chart | None:
     """Latency at the open levels of one workload, in µs: the dot is p99, the whisker runs from p50 to p99.9."""
     return _chart(table.workload, "Latency in µs", [row for row in table.rows if row.open_loop], _latency)
+
+
+def capacity_chart(table: Table) -> Chart | None:
+    """The highest rates within an SLO, with their intervals, at the capacity levels of one workload."""
+    return _chart(
+        table.workload, "Requests per second within the SLO", [r for r in table.rows if r.searched], _capacity
+    )
+
+
+def _capacity(result: CellResult) -> Figures:
+    return result.slo_capacity_per_s, result.slo_capacity_per_s_low, result.slo_capacity_per_s_high
 
 
 def _throughput(result: CellResult) -> Figures:

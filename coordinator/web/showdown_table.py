@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.campaign import Campaign, ClosedLoad
+from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad
 from domain.report import CampaignReport, CellResult, Metric, Verdict
 
 
@@ -29,6 +29,7 @@ class Row:
     load: str
     squares: tuple[Square, ...]
     open_loop: bool = False
+    searched: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
                     level,
                     loads.get((workload, level), str(load)),
                     tuple(square(workload, level, label) for label in campaign.labels),
-                    open_loop=not isinstance(load, ClosedLoad),
+                    open_loop=isinstance(load, (OpenLoad, ShareLoad)),
+                    searched=isinstance(load, CapacityLoad),
                 )
                 for level, load in campaign.levels.items()
             ),

@@ -19,7 +19,7 @@ from coordinator.services import services
 from coordinator.store import results as store_results
 from coordinator.store import views as store_views
 from coordinator.web import form as forms
-from coordinator.web.chart import latency_chart, throughput_chart
+from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
@@ -232,7 +232,10 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "statements": statements(campaign, report),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],
-        "closed": any(not row.open_loop for table in found for row in table.rows),
+        "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],
+        "closed": any(not (row.open_loop or row.searched) for table in found for row in table.rows),
+        "searched": any(row.searched for table in found for row in table.rows),
+        "caveats": [(r, caveat) for r in report.results for caveat in r.caveats],
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
+from deploy.cli.remarks import print_calibration, print_caveats, print_item, print_probe_tax, print_telemetry
 from domain.report import (
     MIN_BEYOND,
-    Calibration,
     CampaignReport,
     CellResult,
     InvalidTrial,
@@ -45,12 +44,13 @@ def print_report(report: CampaignReport, console: Console) -> None:
             console.print(_table(report, workload, labels))
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
         console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
-    _print_calibration(report, console)
+    print_calibration(report, console)
     _print_verdicts(report, console)
+    print_caveats(report, console)
     _print_invalid(report.invalid, console)
     _print_failed(report, console)
-    _print_probe_tax(report, console)
-    _print_telemetry(report, console)
+    print_probe_tax(report, console)
+    print_telemetry(report, console)
 
 
 def cells_without_trial(report: CampaignReport) -> list[CellResult]:
@@ -106,10 +106,13 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
         load, equals, rate = first.load.partition(" = ")
-        table.add_row(f"[bold]{level}[/bold] {load}")
+        kind, _, slo = load.partition("(")
+        table.add_row(f"[bold]{level}[/bold] {kind if first.searched else load}")
+        for bound in slo.removesuffix(")").split(", ") if first.searched else ():
+            table.add_row(f"  {bound}")
         if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
             table.add_row(f"  = {rate}")
-        for name, show, metric in _OPEN_FIGURES if first.open_loop else _CLOSED_FIGURES:
+        for name, show, metric in _figures_of(first):
             table.add_row(f"  {name}", *(show(cell) if cell else NONE for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
@@ -124,6 +127,12 @@ def _title(report: CampaignReport, workload: str) -> str:
     given = (report.campaign.get("campaign") or {}).get("parameters", {}).get(workload, {})
     values = ", ".join(f"{name} {value:,}" for name, value in given.items())
     return f"{workload} [not bold]({values})[/not bold]" if values else workload
+
+
+def _figures_of(cell: CellResult) -> "_Figures":
+    if cell.searched:
+        return _CAPACITY_FIGURES
+    return _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
 
 
 def _ratio(verdict: Verdict | None) -> str:
@@ -184,19 +193,11 @@ _OPEN_FIGURES: _Figures = (
     ("valid trials", _trials, None),
 )
 
-
-def _print_calibration(report: CampaignReport, console: Console) -> None:
-    """What the shares of capacity are of, or why there is none."""
-    for workload, told in (report.campaign.get("calibration") or {}).items():
-        found = Calibration.model_validate(told)
-        if found.failure:
-            console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
-        elif found.requests_per_s is not None:
-            console.print(
-                f"Shares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
-                f"datapath, {found.datapath}, at {found.load} on {found.host}\n",
-                highlight=False,
-            )
+_CAPACITY_FIGURES: _Figures = (
+    ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
+    ("share of direct", _share, None),
+    ("searches", _trials, None),
+)
 
 
 def _print_verdicts(report: CampaignReport, console: Console) -> None:
@@ -228,7 +229,7 @@ def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
         which = f"block {first.block}, attempt {first.attempt}"
         which = f"{len(others) + 1} trials, first {which}" if others else which
         details = f": {'; '.join(first.details)}" if first.details else ""
-        _print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
+        print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
 
 
 def _print_failed(report: CampaignReport, console: Console) -> None:
@@ -236,40 +237,6 @@ def _print_failed(report: CampaignReport, console: Console) -> None:
         return
     console.print(f"\n[bold]Attempts without a result: {len(report.failed_attempts)}[/bold]", highlight=False)
     for failed in report.failed_attempts[:_MOST_DETAILS]:
-        _print_item(
-            f"block {failed.block}, attempt {failed.attempt} on {failed.host}: {escape(failed.reason)}", console
-        )
+        print_item(f"block {failed.block}, attempt {failed.attempt} on {failed.host}: {escape(failed.reason)}", console)
     if len(report.failed_attempts) > _MOST_DETAILS:
-        _print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)
-
-
-def _print_probe_tax(report: CampaignReport, console: Console) -> None:
-    taxes = report.campaign.get("probe_tax") or {}
-    if taxes:
-        figures = ", ".join(
-            f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()
-        )
-        console.print(
-            f"\nProbes watched slices of their own, which no figure counts; requests/s there: × {figures}",
-            highlight=False,
-        )
-
-
-def _print_telemetry(report: CampaignReport, console: Console) -> None:
-    account = report.telemetry
-    if account.missing:
-        console.print(f"\n[yellow]Telemetry is missing:[/yellow] {escape(account.missing)}", highlight=False)
-    if account.produced:
-        waiting = {"spooled on the host's disk": account.spooled, "still queued": account.queued}
-        parts = [
-            f"{account.delivered:,} delivered",
-            *(f"{points:,} {where}" for where, points in waiting.items() if points),
-        ]
-        parts.append(f"{account.lost:,} lost" if account.lost else "none lost")
-        causes = f" ({account.causes})" if account.causes else ""
-        text = f"\nTelemetry: {account.produced:,} points produced, {', '.join(parts)}{causes}"
-        console.print(escape(text), highlight=False)
-
-
-def _print_item(text: str, console: Console) -> None:
-    console.print(Padding(text, (0, 0, 0, 2)), highlight=False)
+        print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)

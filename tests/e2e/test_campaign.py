@@ -54,6 +54,18 @@ low = "closed(4)"
 """
 
 
+SEARCH = """
+name = "search"
+datapaths = ["direct", "tproxy"]
+blocks = 1
+slices = 2
+slice_s = 0.2
+warm_up_s = 0.0
+[levels]
+slo = "capacity(p99<=20ms)"
+"""
+
+
 @pytest.fixture(scope="module")
 def short(running: Running) -> str:
     """The id of a short campaign that has ended."""
@@ -187,3 +199,25 @@ def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(kernel: N
                 get(alone, f"trials/{trial['id']}/kernel-latency")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
+    campaign_id = running.run(SEARCH, timeout_s=240)
+    view = running.coordinator.campaign(campaign_id)
+    assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8)
+    capacities = view["calibration"]["http_keepalive"]["capacities_per_s"]
+    trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
+    asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
+             for label in capacities}  # fmt: skip
+    for label, capacity in capacities.items():
+        assert asked[label][0] == pytest.approx(capacity * (1.5 / 16) ** 0.5, rel=0.05)
+        assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
+    for trial in trials:
+        if trial["validity"]["valid"]:
+            rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
+            assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02)
+    for result in get(running, f"campaigns/{campaign_id}/results").json()["results"]:
+        figure = result["slo_capacity_per_s"]
+        # On a machine that others use, a search may end without a figure; it then says why, and never guesses.
+        assert (figure is None) == bool(result["caveats"])
+        assert figure is None or round(figure) in asked[result["datapath"]]

@@ -15,6 +15,7 @@ import workers.datapaths
 import workers.workloads
 from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob
+from domain.load import Load, OpenLoad
 from domain.registry import discover
 from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
@@ -68,6 +69,7 @@ class Saboteur:
     breaks: dict[str, Callable[[Lab], object]]
     at: int
     name: str = "showdown-traffic"
+    own_rates: bool = True
 
     def run(
         self,
@@ -99,6 +101,7 @@ def measure(
     *,
     at: int = 2,
     profiled: bool = False,
+    loads: dict[str, Load] | None = None,
 ) -> dict[str, TrialResult]:
     """Run a block of four slices per datapath, and one for stacks if they are wanted; break what is to be broken."""
     labs: dict[str, Lab] = {}
@@ -112,7 +115,8 @@ def measure(
             inodes.update(lab.view().netns.values())
             yield lab
 
-    block = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=8), datapaths=labels,
+    block = Block(index=0, workload="http_keepalive", level="low", datapaths=labels,
+                  load=max((loads or {}).values(), key=str, default=ClosedLoad(connections=8)), loads=loads or {},
                   order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
@@ -192,6 +196,19 @@ def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
     assert seen["tproxy"] is not None
     assert "dut" not in seen["direct"].counts
     assert any("tcp_" in stack for stack in seen["tproxy"].counts["dut"])
+
+
+def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_fault(tmp_path: Path) -> None:
+    rates = {"direct": 2_000, "tproxy": 1_500, "ebpf_sk_assign": 400_000}  # the last is more than any host forwards
+    trials = measure(tmp_path, tuple(rates), loads={label: OpenLoad(rate_per_s=rate) for label, rate in rates.items()})
+    for label in ("direct", "tproxy"):
+        trial = trials[label]
+        assert reasons(trial) <= {Reason.GENERATOR_SATURATED}, trial.validity  # on a busy machine it may be late
+        assert trial.requests == pytest.approx(rates[label] * 4 * SLICE_S, rel=0.01)
+        assert trial.latency is not None
+        assert trial.latency.count == trial.requests
+    assert not trials["ebpf_sk_assign"].validity.valid
+    assert reasons(trials["ebpf_sk_assign"]) & {Reason.OVERLOADED, Reason.GENERATOR_SATURATED}
 
 
 def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:

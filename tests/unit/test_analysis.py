@@ -327,3 +327,18 @@ def test_no_report_contains_a_nan(blocks: list[Rates]) -> None:
         figures = [f for f in (verdict.ratio, verdict.low, verdict.high, verdict.p) if f is not None]
         assert all(map(math.isfinite, figures))
         assert "nan" not in verdict.sentence.replace("inconclusive", "")
+
+
+def test_an_open_level_that_finished_less_than_asked_says_so() -> None:
+    campaign = a_campaign("direct", "tproxy", levels={"low": "open(50000)"})
+    report = reported(campaign, [{"direct": 49_700, "tproxy": 48_500}] * 5)
+    found = {r.datapath: r.caveats for r in report.results}
+    assert found["direct"] == ()
+    assert found["tproxy"] == ("finished 48,500 requests/s, 97.0 % of the 50,000/s that its schedule asked for",)
+    share = a_campaign("direct", "tproxy", levels={"low": "open(50%)"})
+    calibration = Calibration(load="closed(64)", requests_per_s=98_000, rates_per_s={"low": 49_000})
+    attempts = [an_attempt(i, {"direct": 48_900, "tproxy": 40_000}) for i in range(5)]
+    record = {"id": "k3f9x2ab", "calibration": {"http_keepalive": calibration.model_dump()}}
+    results = build_report(share, record, attempts).results
+    assert [len(r.caveats) for r in results] == [0, 1]
+    assert reported(a_campaign("direct"), [{"direct": 1}]).results[0].caveats == ()  # a closed level asks for nothing

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.admission import KnownHost, admit
-from domain.campaign import Campaign, ShareLoad, read_campaign_toml
+from domain.campaign import Campaign, CapacityLoad, ShareLoad, read_campaign_toml
 from domain.problems import InvalidInput
 from domain.report import Percentiles
 from tests.unit.house import capabilities
@@ -51,6 +51,13 @@ def test_the_quick_campaign_is_quick_and_still_gives_verdicts():
     assert set(campaign.labels) == FOUR
     assert campaign.total_blocks == campaign.blocks == 5
     assert campaign.traffic_s <= 24, "40 seconds in all, start-up and labs included"
+
+
+def test_the_slo_campaign_is_short_and_still_gives_verdicts():
+    campaign = load("slo.toml")
+    assert [type(load) for load in campaign.levels.values()] == [CapacityLoad]
+    assert campaign.blocks >= 5
+    assert campaign.traffic_s < 105, "three minutes in all, labs included"
 
 
 def workload_of(*kinds: str) -> KnownHost:

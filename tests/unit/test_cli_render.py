@@ -236,3 +236,24 @@ def test_a_long_list_of_failed_attempts_is_cut_and_says_so():
 
 def test_an_empty_report_prints_its_headline():
     assert printed(CampaignReport(campaign={"id": "a", "name": "n", "state": "failed"})) == ["n · failed · id a"]
+
+
+def test_a_capacity_level_shows_the_rate_within_the_slo():
+    slo = {"requests_per_s": None, "cpu_us_per_request": None, "load": "capacity(p99<=5ms, errors<=0.5%)"}
+    results = [cell(d, slo_capacity_per_s=10_000 * ratio, **slo) for d, ratio in RATIOS.items()]
+    results[1] = results[1].model_copy(update={"caveats": ("2 of 6 searches found no rate: steal, 9 %",)})
+    verdicts = [verdict(d, metric=Metric.SLO_CAPACITY_PER_S) for d in RATIOS if d != "tproxy"]
+    found = Calibration(load="closed(64)", requests_per_s=30_000, datapath="tproxy", host="h",
+                        capacities_per_s={"direct": 61_000, "tproxy": 30_000})  # fmt: skip
+    report = reference_report(results=results, verdicts=verdicts)
+    report.campaign["calibration"] = {"http_keepalive": found.model_dump()}
+    text = printed(report)
+    assert max(map(len, text)) <= 80
+    lines, text = [line.split() for line in text], " ".join(" ".join(text).split())
+    assert ["SLO", "requests/s", "10,000", "10,100", "19,000", "20,000"] in lines
+    assert ["×", "tproxy", "–", "1.01", "1.90", "2.00"] in lines
+    assert ["low", "capacity"] in lines
+    assert ["errors<=0.5%"] in lines
+    assert "note tproxy, http_keepalive at low: 2 of 6 searches found no rate: steal, 9 %" in text
+    assert "direct 61,000, tproxy 30,000" in text
+    assert "Shares of" not in text

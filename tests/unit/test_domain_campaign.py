@@ -149,7 +149,7 @@ def test_bad_shares_name_their_level() -> None:
 
 def test_the_schema_knows_every_spelling() -> None:
     [schema] = Campaign.model_json_schema()["properties"]["levels"]["patternProperties"].values()
-    for text in ("closed(64)", "open(20000)", "open(25%)"):
+    for text in ("closed(64)", "open(20000)", "open(25%)", "capacity(p99<=5ms)", "capacity(p99<=2.5s, errors<=0.5%)"):
         assert re.search(schema["pattern"], text)
     for text in ("closed(25%)", "open()", "open(1) closed(1)"):
         assert not re.search(schema["pattern"], text)

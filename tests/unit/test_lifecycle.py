@@ -30,6 +30,7 @@ CAMPAIGN = [
 ]
 BLOCK = [
     ("held", "release", "waiting"),
+    ("held", "finish", "done"),
     ("held", "fail", "failed"),
     ("held", "cancel", "cancelled"),
     ("waiting", "dispatch", "dispatched"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.planner import plan, williams_rows
-from domain.campaign import Campaign, read_campaign
+from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
 from domain.trial import Block
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
@@ -136,7 +136,7 @@ def test_probes_get_a_round_of_slices_of_their_own_at_the_end() -> None:
 
 
 def shares(workloads: int = 2, blocks: int = 4, **more: object) -> Campaign:
-    levels = {"low": "open(25%)", "middle": "closed(8)", "high": "open(90%)"}
+    levels: object = {"low": "open(25%)", "middle": "closed(8)", "high": "open(90%)"}
     names = [f"w{i}" for i in range(workloads)]
     return read_campaign(
         {"name": "x", "datapaths": list(VARIANTS[:3]), "workloads": names, "levels": levels, "blocks": blocks, **more}
@@ -154,6 +154,25 @@ def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> 
     assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4))
     assert not any(b.calibration for b in blocks[4:])
     assert {(b.level, str(b.load)) for b in blocks[4:]} == {(n, str(v)) for n, v in campaign.levels.items()}
+
+
+def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
+    campaign = shares(
+        workloads=1, blocks=3, probes=["run_queue"], levels={"slo": "capacity(p99<=5ms)", "low": "closed(8)"}
+    )
+    blocks = plan(campaign, ["a", "b"], 11)
+    assert len(blocks) == campaign.total_blocks + 2 == 3 * (SEARCH_STEPS + 1) + 2
+    assert [(b.host, b.calibration) for b in blocks[:2]] == [("a", True), ("b", True)]
+    steps = [b for b in blocks if b.level == "slo"]
+    assert [(b.chain, b.step) for b in steps] == [(c, s) for c in range(3) for s in range(SEARCH_STEPS)]
+    for chain in range(3):
+        of_chain = [b for b in steps if b.chain == chain]
+        assert [b.index for b in of_chain] == list(range(of_chain[0].index, of_chain[0].index + SEARCH_STEPS))
+        assert len({b.host for b in of_chain}) == 1
+        assert {b.probed for b in of_chain} == {0}
+        for block in of_chain:
+            assert Counter(block.order) == dict.fromkeys(campaign.labels, campaign.slices)
+    assert {(b.chain, b.step, b.probed) for b in blocks if b.level == "low"} == {(None, None, 3)}
 
 
 def test_a_host_that_runs_no_share_calibrates_nothing() -> None:

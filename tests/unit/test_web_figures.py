@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from coordinator.web import words
-from coordinator.web.chart import LEFT, WIDTH, latency_chart, nice_step, throughput_chart
+from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, nice_step, throughput_chart
 from coordinator.web.showdown_table import Row, Square, Table
 from domain.report import CellResult, Percentiles
 
@@ -110,3 +110,25 @@ def test_open_levels_have_a_chart_of_latency_and_none_of_the_rate_that_was_given
     assert (mark.value, mark.value_low, mark.value_high) == (400, 100, 500)
     assert LEFT < mark.low < mark.x < mark.high
     assert throughput_chart(replace(table, rows=(open_row,))) is None
+
+
+def test_capacity_levels_have_a_chart_of_their_own() -> None:
+    table = a_table((50_000, 40_000, 60_000))
+    assert capacity_chart(table) is None
+    result = (
+        table.rows[0]
+        .squares[0]
+        .result.model_copy(
+            update={
+                "slo_capacity_per_s": 9_000.0,
+                "slo_capacity_per_s_low": 8_000.0,
+                "slo_capacity_per_s_high": 9_900.0,
+            }
+        )
+    )
+    searched = Row("slo", "capacity(p99<=5ms)", (Square("d0", result),), searched=True)
+    both = replace(table, rows=(*table.rows, searched))
+    assert [g.title for g in throughput_chart(both).groups] == ["low · closed(8)"]
+    [group] = capacity_chart(both).groups
+    mark = group.marks[0]
+    assert (group.title, mark.value, mark.value_low) == ("slo · capacity(p99<=5ms)", 9_000, 8_000)

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from domain.campaign import SEARCH_STEPS
+from domain.jobs import LEASE_S
 from tests.unit.house import House, result
 from tests.unit.pages import csrf, send, sentences, signed_in
+from tests.unit.test_search_flow import step, submit
 
 
 @pytest.fixture
@@ -222,3 +225,36 @@ def test_the_form_takes_a_share_of_capacity(house: House, browser: FlaskClient) 
     assert good.status_code == 303
     again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
     assert 'value="open(25%)"' in again.text
+
+
+def test_a_search_for_a_capacity_on_the_page(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = submit(house, blocks=5)
+    path = f"/campaigns/{campaign_id}"
+    step(house)
+    waiting = sentences(browser.get(path))
+    assert "Searches of http open began around each datapath's capacity at" in waiting
+    house.claim(house.last_sent())
+    assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
+    house.wait(LEASE_S + 1, present=("h1",))
+    for _ in range(5 * SEARCH_STEPS):
+        house.wait(1, present=("h1",))
+        step(house)
+    texts = sentences(browser.get(path))
+    assert "req/s within the SLO" in texts
+    assert "5 searches" in texts
+    assert any(s.startswith("tproxy carries less within the SLO than direct at slo load") for s in texts)
+    assert "Capacity within the SLO" in texts
+    assert "Throughput" not in texts
+    assert "invalid" not in " ".join(texts).replace("No trial was invalid", "")
+    assert "less" in sentences(browser.get(f"{path}/headline"))
+
+
+def test_the_form_takes_a_capacity(house: House, browser: FlaskClient) -> None:
+    house.register()
+    assert "capacity(p99&lt;=5ms)" in sentences(browser.get("/campaigns/new"))
+    levels = {"level_name": ["slo"], "workloads": ["http_open"]}
+    bad = send(browser, **levels, level_load=["capacity(5ms)"])
+    assert bad.status_code == 422
+    assert any("write capacity(p99&lt;=5ms)" in s for s in sentences(bad))
+    assert send(browser, **levels, level_load=["capacity(p99<=5ms)"]).status_code == 303

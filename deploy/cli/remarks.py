@@ -1,0 +1,74 @@
+"""What a report says around its table, for people: capacities, caveats, the probes' cost, telemetry."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+from domain.report import Calibration, CampaignReport
+
+
+def print_calibration(report: CampaignReport, console: Console) -> None:
+    """What the shares of capacity are of and where searches began, or why there is none."""
+    searched = any(cell.searched for cell in report.results)
+    for workload, told in (report.campaign.get("calibration") or {}).items():
+        found = Calibration.model_validate(told)
+        if found.failure:
+            console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
+        elif found.requests_per_s is not None and found.rates_per_s:
+            console.print(
+                f"Shares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
+                f"datapath, {found.datapath}, at {found.load} on {found.host}\n",
+                highlight=False,
+            )
+
+        if searched and found.capacities_per_s:
+            capacities = ", ".join(f"{label} {rate:,.0f}" for label, rate in found.capacities_per_s.items())
+            console.print(
+                f"Searches of {workload} began around each datapath's capacity at {found.load}, requests/s: "
+                f"{capacities}\n",
+                highlight=False,
+            )
+
+
+def print_caveats(report: CampaignReport, console: Console) -> None:
+    """What a reader must know of a cell's figures."""
+    for cell in report.results:
+        for caveat in cell.caveats:
+            print_item(
+                f"[yellow]note[/yellow] {cell.datapath}, {cell.workload} at {cell.level}: {escape(caveat)}", console
+            )
+
+
+def print_probe_tax(report: CampaignReport, console: Console) -> None:
+    """What watching cost."""
+    taxes = report.campaign.get("probe_tax") or {}
+    if taxes:
+        figures = ", ".join(
+            f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()
+        )
+        console.print(
+            f"\nProbes watched slices of their own, which no figure counts; requests/s there: × {figures}",
+            highlight=False,
+        )
+
+
+def print_telemetry(report: CampaignReport, console: Console) -> None:
+    """What became of the telemetry."""
+    account = report.telemetry
+    if account.missing:
+        console.print(f"\n[yellow]Telemetry is missing:[/yellow] {escape(account.missing)}", highlight=False)
+    if account.produced:
+        waiting = {"spooled on the host's disk": account.spooled, "still queued": account.queued}
+        parts = [
+            f"{account.delivered:,} delivered",
+            *(f"{points:,} {where}" for where, points in waiting.items() if points),
+        ]
+        parts.append(f"{account.lost:,} lost" if account.lost else "none lost")
+        causes = f" ({account.causes})" if account.causes else ""
+        text = f"\nTelemetry: {account.produced:,} points produced, {', '.join(parts)}{causes}"
+        console.print(escape(text), highlight=False)
+
+
+def print_item(text: str, console: Console) -> None:
+    """One indented remark."""
+    console.print(Padding(text, (0, 0, 0, 2)), highlight=False)
