@@ -10,24 +10,31 @@ import urllib.request
 import pytest
 
 from domain.histogram import LatencyHistogram
+from tests.bench.figures import share_below
+from tests.unit import traffic_rig
 from tests.unit.traffic_rig import PLAIN, SANITIZED, good, load, origin, program, target
 
 HTTP = ["http_keepalive", "http_churn", "bulk_download", "bulk_upload"]
+
+
+@pytest.fixture(params=[PLAIN, SANITIZED], autouse=True)
+def build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here runs twice: as it is shipped, and under ASan and UBSan."""
+    monkeypatch.setattr(traffic_rig, "chosen", request.param)
 
 
 def service(workload: str) -> str:
     return {"tcp_rr": "tcp", "udp_rr": "udp"}.get(workload, "http")
 
 
-@pytest.mark.parametrize("name", [PLAIN, SANITIZED])
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("workload", [*HTTP, "tcp_rr", "udp_rr"])
-def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str, name: str) -> None:
-    with origin(name=name, addresses=(address,)) as server:
+@pytest.mark.parametrize("workload", [*HTTP, "tcp_rr", "udp_rr", "stream"])
+def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str) -> None:
+    with origin(addresses=(address,)) as server:
         run = good(
             *("--workload", workload, "--closed", "--connections", "5", "--duration-ms", "150"),
             *("--target", target(server.ports[service(workload)], address=address)),
-            name=name,
+            *(("--tokens", "8", "--cadence-us", "2000") if workload == "stream" else ()),
         )
     result, final = run.one, server.final
     assert result["requests"] == result["sent"] > 5
@@ -63,14 +70,22 @@ def test_an_open_loop_keeps_its_rate(workload: str, arrival: str) -> None:
     assert result["histograms"]["latency"]["sum_ns"] >= result["histograms"]["service_time"]["sum_ns"]
 
 
-def test_constant_sends_do_not_bunch() -> None:
-    """Half the requests must leave within a tenth of the gap: a generator that ticks by milliseconds would not."""
+@pytest.mark.parametrize(("arrival", "least", "most"), [("constant", 0.0, 0.15), ("poisson", 0.25, 0.55)])
+def test_constant_sends_do_not_bunch(arrival: str, least: float, most: float) -> None:
+    """Few sends follow their predecessor by less than half of the gap; of Poisson's, 1 - e^-0.5 = 39 % have to."""
+    rate = 500
     with origin() as server:
         run = good(
-            *("--workload", "udp_rr", "--open", "500", "--duration-ms", "600", "--spin-us", "100"),
-            *("--target", target(server.ports["udp"])),
+            *("--workload", "udp_rr", "--open", str(rate), "--arrival", arrival, "--duration-ms", "800"),
+            *("--real-time", "--target", target(server.ports["udp"])),
         )
-    assert run.one["histograms"]["schedule_lag"]["p50_ns"] < 200_000
+    gaps = LatencyHistogram.decode(run.one["histograms"]["send_gap"]["hdr"])
+    assert gaps.count == run.one["sent"] - 1
+    assert gaps.mean_ns == pytest.approx(1e9 / rate, rel=0.01 if arrival == "constant" else 0.2)
+    assert least <= share_below(lambda percentile: float(gaps.percentile_ns(percentile) or 0), 0.5e9 / rate) <= most
+    if arrival == "constant":
+        assert gaps.percentile_ns(50) == pytest.approx(1e9 / rate, rel=0.1)
+        assert run.one["histograms"]["schedule_lag"]["p50_ns"] < 500_000
 
 
 def test_a_stream_measures_tokens() -> None:
@@ -232,15 +247,13 @@ def test_percentiles_are_those_of_the_encoded_histogram() -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
-@pytest.mark.parametrize("name", [PLAIN, SANITIZED])
-def test_two_threads_share_the_load(name: str) -> None:
+def test_two_threads_share_the_load() -> None:
     cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0))[:2])
-    with origin("--cpus", cpus, name=name) as one, origin(name=name) as two:
+    with origin("--cpus", cpus) as one, origin() as two:
         run = good(
             *("--workload", "http_keepalive", "--open", "1000", "--connections", "9", "--cpus", cpus),
             *("--duration-ms", "400", "--slice-ms", "100", "--target", target(one.ports["http"], "a")),
             *("--target", target(two.ports["http"], "b")),
-            name=name,
         )
     assert {label: t["requests"] for label, t in run.final["targets"].items()} == {"a": 200, "b": 200}
     assert {label: t["connections"] for label, t in run.final["targets"].items()} == {"a": 9, "b": 9}

@@ -13,9 +13,17 @@ TRAFFIC = Path(__file__).parents[2] / "workers" / "traffic"
 PLAIN, SANITIZED = "showdown-traffic", "showdown-traffic-sanitized"
 
 
-@cache
-def program(name: str = PLAIN) -> str:
+chosen = PLAIN
+"""The build that is used where none is named; tests that run with several set it."""
+
+
+def program(name: str = "") -> str:
     """The path of a program of workers/traffic, built if its sources are newer."""
+    return _built(name or chosen)
+
+
+@cache
+def _built(name: str) -> str:
     subprocess.run(["make", "-s", "-C", str(TRAFFIC), f"bin/{name}"], check=True, capture_output=True, timeout=240)
     return str(TRAFFIC / "bin" / name)
 
@@ -30,7 +38,7 @@ class Origin:
 
 
 @contextmanager
-def origin(*options: str, name: str = PLAIN, addresses: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Origin]:
+def origin(*options: str, name: str = "", addresses: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Origin]:
     """An origin of all services on free ports."""
     argv = [program(name), "origin", "--http", "0", "--tcp", "0", "--udp", "0", *options]
     for address in addresses:
@@ -78,14 +86,14 @@ def target(port: int, label: str = "only", address: str = "127.0.0.1", **more: s
     return ",".join([f"label={label}", f"address={address}", f"port={port}", *(f"{k}={v}" for k, v in more.items())])
 
 
-def load(*options: str, name: str = PLAIN, prefix: tuple[str, ...] = ()) -> Run:
+def load(*options: str, name: str = "", prefix: tuple[str, ...] = ()) -> Run:
     """Run the generator to its end."""
     argv = [*prefix, program(name), "load", *options]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     return Run(done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr)
 
 
-def good(*options: str, name: str = PLAIN) -> Run:
+def good(*options: str, name: str = "") -> Run:
     """A run that must succeed, with nothing on stderr."""
     run = load(*options, name=name)
     assert (run.code, run.err, run.final["failure"]) == (0, "", "")

@@ -39,6 +39,9 @@ static bool raise_descriptors(char *failure, size_t size)
 	uint64_t needed = (uint64_t)plan.connections * (uint64_t)plan.targets_count + SPARE_DESCRIPTORS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
 		return true;
+	struct rlimit more = {needed, needed > limit.rlim_max ? needed : limit.rlim_max};
+	if (limit.rlim_max < needed && setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return true; // CAP_SYS_RESOURCE
 	if (limit.rlim_max < needed) {
 		snprintf(failure, size,
 			 "%u connections to %d targets need %llu open files, the limit is %llu (ulimit -Hn)",

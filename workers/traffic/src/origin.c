@@ -21,6 +21,7 @@
 #include "modes.h"
 #include "report.h"
 
+#define FILES_MANY (1u << 20) // what a kernel allows one process unless it was told otherwise (fs.nr_open)
 #define BACKLOG 4096
 
 _Atomic bool origin_stop, origin_asked;
@@ -266,8 +267,10 @@ int origin_main(int argc, char **argv)
 	if (!read_plan(&plan, argc, argv, &args))
 		return end(EXIT_USAGE, failure, &sum);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		struct rlimit more = {FILES_MANY, FILES_MANY};
 		files.rlim_cur = files.rlim_max; // as many connections as the host allows
-		setrlimit(RLIMIT_NOFILE, &files);
+		if (files.rlim_max >= FILES_MANY || setrlimit(RLIMIT_NOFILE, &more) != 0)
+			setrlimit(RLIMIT_NOFILE, &files);
 	}
 	enter_netns(&plan, &args);
 	threads = plan.cpus_count ? plan.cpus_count : 1;

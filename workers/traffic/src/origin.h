@@ -56,7 +56,8 @@ struct peer {
 	// What the echo could not send yet
 	char *pending;
 	size_t pending_size, pending_done;
-	struct peer *next; // free list, and the list of those to be freed after this batch of events
+	struct peer *next;  // free list, and the list of those to be freed after this batch of events
+	struct peer *older; // of all that were ever made
 };
 
 struct served {
@@ -69,7 +70,7 @@ struct server {
 	pthread_t thread;
 	struct peer *listeners; // and datagram sockets: one per address and service
 	int listeners_count;
-	struct peer *spare, *closed;
+	struct peer *spare, *closed, *newest;
 	struct peer **heap; // of streams, by due_ns
 	uint32_t heap_count, heap_room;
 	uint8_t *scratch;

@@ -2,6 +2,7 @@
 // The origin's event loop: accepting, the clock of the streams, and freezing on purpose.
 #include <errno.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,14 +106,20 @@ static uint64_t stall(const struct server *s, uint64_t now)
 
 static struct peer *new_peer(struct server *s)
 {
-	struct peer *p = s->spare;
-	if (p)
+	struct peer *p = s->spare, *older;
+	if (p) {
 		s->spare = p->next;
-	else
+		older = p->older;
+	} else {
 		p = malloc(sizeof *p);
-	if (!p)
-		return NULL;
-	memset(p, 0, sizeof *p);
+		if (!p)
+			return NULL;
+		older = s->newest;
+		s->newest = p;
+	}
+	memset(p, 0, offsetof(struct peer, in)); // the rest is written before it is read
+	memset(&p->in_used, 0, sizeof *p - offsetof(struct peer, in_used));
+	p->older = older;
 	p->heap_at = HEAP_NONE;
 	p->interest = EPOLLIN;
 	return p;
@@ -138,7 +145,10 @@ static void accept_peers(struct server *s, const struct peer *listener)
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = p};
 		if (!p || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 			close(fd);
-			free(p);
+			if (p) {
+				p->next = s->spare;
+				s->spare = p;
+			}
 			return;
 		}
 		p->fd = fd;
