@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, CapacityLoad, ShareLoad, datapath_of
+from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad, datapath_of
 from domain.jobs import HostCapabilities, Variant
 from domain.problems import InvalidInput, Problem
 from domain.workload import settled
@@ -36,6 +36,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     unknown = {problem.field for problem in problems}
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
     problems += _not_carried(campaign, chosen)
+    problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
     if campaign.hosts:
         problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
         able = chosen
@@ -185,3 +186,17 @@ def _where(problem: Problem, names: Sequence[str], hosts: int) -> Problem:
     if len(names) == hosts:
         return problem
     return Problem(field=problem.field, message=f"{problem.message} (on {', '.join(names)})")
+
+
+def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Open levels of workloads whose generator has an honest schedule for some rates only; shares come to any rate."""
+    for workload in campaign.workloads:
+        found = (host.capabilities.variant("workloads", workload) for host in hosts)
+        rates = sorted({rate for variant in found if variant for rate in variant.open_rates_per_s})
+        for level, load in campaign.levels.items():
+            if rates and load.kind != "closed" and not (isinstance(load, OpenLoad) and load.rate_per_s in rates):
+                honest = ", ".join(map(str, rates))
+                yield Problem(
+                    field=f"levels.{level}",
+                    message=f"{workload} carries open loads at rates of {honest}/s only, not {load}",
+                )

@@ -13,7 +13,7 @@ VENV=.venv
 PACKAGES=(
     python3 python3-venv python3-bpfcc libbpfcc "linux-headers-$ARCH"        # Python, and BCC with its headers
     redis-server influxdb nginx-light haproxy wrk                            # the private stack and the labs
-    nftables iproute2 ethtool nghttp2-client                                 # the host's network tools
+    nftables iproute2 ethtool nghttp2-client openssl                         # the host's network tools
     gcc libc6-dev make clang-format git ca-certificates chromium             # build, check, test
 )
 DAEMONS=(redis-server influxdb nginx haproxy)

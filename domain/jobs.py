@@ -91,6 +91,9 @@ class Variant(Frozen):
         default=(), description="tcp, udp: those that a datapath carries, or the one of a workload's packets."
     )
     parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may choose.")
+    open_rates_per_s: tuple[int, ...] = Field(
+        default=(), description="Workloads only: the only rates of open loads; empty where any will do."
+    )
     stage: Name | None = Field(default=None, description="Probes only.")
 
     @property

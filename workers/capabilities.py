@@ -34,6 +34,7 @@ from workers.workloads.base import Workload
 PROGRAMS = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
     "nsenter": "util-linux", "setpriv": "util-linux", "h2load": "nghttp2-client",
+    "openssl": "openssl",
 }  # fmt: skip
 """Programs that variants use, and Debian's package of each."""
 
@@ -133,6 +134,7 @@ def workload_variants() -> tuple[Variant, ...]:
 def _of_workload(workload: Workload) -> dict[str, Any]:
     return {
         "level_kinds": workload.level_kinds,
+        "open_rates_per_s": workload.open_rates_per_s,
         "protocols": (workload.protocol,),
         "parameters": workload.parameters,
     }

@@ -13,6 +13,8 @@ _VERSIONS = {
     "haproxy": (["haproxy", "-v"], r"version (\S+)"),
     "nginx": (["nginx", "-v"], r"nginx/(\S+)"),
     "wrk": (["wrk", "-v"], r"^wrk (\S+)"),
+    "h2load": (["h2load", "--version"], r"nghttp2/(\S+)"),
+    "openssl": (["openssl", "version"], r"^OpenSSL (\S+)"),
     "nft": (["nft", "-v"], r"nftables v(\S+)"),
 }
 _SYSCTLS = (

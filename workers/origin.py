@@ -37,8 +37,8 @@ http {{
     map $remote_addr $wrong {{ default 1; {client} 0; }}
     log_format wrong "$remote_addr";
     server {{
-        listen {address}:{port} backlog=4096 reuseport;
-        default_type text/plain;
+        listen {address}:{port}{listen} backlog=4096 reuseport;
+{tls}        default_type text/plain;
         access_log {run_dir}/wrong.log wrong if=$wrong;
         if ($wrong) {{ return 421 "$remote_addr"; }}
         location = /whoami {{ return 200 "$remote_addr {label}"; }}
@@ -73,6 +73,7 @@ class NginxOrigin:
     def start(self) -> None:
         """Write the configuration and start nginx. Raises ``OSError``; readiness is seen by the first request."""
         config = self.lab.run_dir / "nginx.conf"
+        listen, tls = self.listening()
         config.write_text(
             _CONFIG.format(
                 workers=len(os.sched_getaffinity(0)),
@@ -84,10 +85,16 @@ class NginxOrigin:
                 port=self.lab.origin_port,
                 label=self.lab.label,
                 body=self.body.decode("ascii"),
+                listen=listen,
+                tls=tls,
             )
         )
         argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]
         self.lab.spawn("server", argv, task_role="origin")
+
+    def listening(self) -> tuple[str, str]:
+        """What its ``listen`` has beside the address, and the lines that follow: nothing, as it speaks plain HTTP."""
+        return "", ""
 
     def greet(self) -> "Greeting":
         """Ask once as the lab's client, and look at one answer. Raises ``OSError``."""
@@ -165,15 +172,19 @@ def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:
     ``total_bytes`` includes the header, as generators count. The request keeps the connection open, like the
     generator's, so that the answers' headers are alike.
     """
-    request = f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\n\r\n".encode("ascii")
     with socket.create_connection((address, port), timeout=timeout_s) as connection:
-        connection.sendall(request)
-        data = b""
-        while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _content_length(data[:end]):
-            chunk = connection.recv(65536)
-            if not chunk:
-                raise ConnectionError(f"the answer was cut off after {len(data)} bytes")
-            data += chunk
+        return ask_over(connection, f"{address}:{port}", path)
+
+
+def ask_over(connection: socket.socket, host: str, path: str) -> Answer:
+    """Ask once over a standing connection. Raises ``OSError``."""
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("ascii"))
+    data = b""
+    while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _content_length(data[:end]):
+        chunk = connection.recv(65536)
+        if not chunk:
+            raise ConnectionError(f"the answer was cut off after {len(data)} bytes")
+        data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
     try:
         status = int(head.split(b" ", 2)[1])

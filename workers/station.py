@@ -15,6 +15,7 @@ from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab, LabSpec, built
 from workers.origin import Greeting, NginxOrigin
 from workers.ownership import Ledger
+from workers.tls_origin import TlsNginxOrigin
 from workers.traffic.origin import TrafficOrigin
 from workers.validity import Evidence
 from workers.workloads.base import Generator, GeneratorPlan, Target, Workload
@@ -115,6 +116,8 @@ def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         return TrafficOrigin(lab, workload.service)
     if plan.answer is None:
         raise ValueError(f"{workload.name} does not say what nginx shall answer")
+    if workload.service in ("https", "h2"):
+        return TlsNginxOrigin(lab, plan.answer, http2=workload.service == "h2")
     return NginxOrigin(lab, plan.answer)
 
 

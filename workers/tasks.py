@@ -26,6 +26,7 @@ from workers.execution import execute
 from workers.ownership import LEDGER_DIR, Ledger, sweep
 from workers.runner import BlockRunner
 from workers.station import Host
+from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.workloads.base import Workload
@@ -64,7 +65,7 @@ class Worker:
             ledger=self.ledger,
             datapaths=discover(workers.datapaths, Datapath),
             workloads=discover(workers.workloads, Workload),
-            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk())},
+            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk(), H2load())},
             probing=self.session,
             profiling=Profiler(),
             telemetry=self.stream,

@@ -13,11 +13,12 @@ from workers.workloads.base import TargetTraffic, Workload
 
 WORKLOADS: dict[str, Workload] = discover(workers.workloads, Workload)
 OWN = {"http_keepalive", "http_churn", "bulk_download", "bulk_upload", "tcp_rr", "udp_rr", "stream"}
+TLS = {"https_keepalive", "h2"}
 EVERY = pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.name)
 
 
 def test_all_are_found() -> None:
-    assert set(WORKLOADS) == OWN | {"http_keepalive_wrk"}
+    assert set(WORKLOADS) == OWN | TLS | {"http_keepalive_wrk"}
 
 
 @EVERY
@@ -26,7 +27,7 @@ def test_it_says_what_it_is(workload: Workload) -> None:
     assert workload.summary.endswith(".")
     assert len(workload.summary) < 120
     assert workload.origin in ("nginx", "showdown-traffic")
-    assert workload.service in ("http", "tcp", "udp")
+    assert workload.service in ("http", "https", "h2", "tcp", "udp")
     assert workload.protocol == ("udp" if workload.name == "udp_rr" else "tcp")
 
 
@@ -45,11 +46,27 @@ def test_it_plans_the_levels_it_names_and_refuses_others(workload: Workload) -> 
 @EVERY
 def test_it_says_what_it_lacks(workload: Workload) -> None:
     programs = {"program.nginx"} if workload.origin == "nginx" else set()
-    programs.add("program.wrk" if workload.name.endswith("_wrk") else "program.showdown-traffic")
+    if workload.name in TLS:
+        programs |= {"program.h2load", "program.openssl"}
+    else:
+        programs.add("program.wrk" if workload.name.endswith("_wrk") else "program.showdown-traffic")
     absent = tuple(Feature(name=name, present=False, reason="Because.") for name in programs)
     assert len(workload.missing(HostCapabilities(host="h", features=absent))) == len(programs)
     present = tuple(Feature(name=name, present=True) for name in programs)
     assert workload.missing(HostCapabilities(host="h", features=present)) == []
+
+
+@pytest.mark.parametrize("name", sorted(TLS))
+def test_a_rate_without_an_honest_schedule_is_refused(name: str) -> None:
+    workload = WORKLOADS[name]
+    for rate in workload.open_rates_per_s:
+        assert 1000 % rate == 0
+        assert workload.plan(OpenLoad(rate_per_s=rate)).load == OpenLoad(rate_per_s=rate)
+    for rate in (3, 999, 1001, 2000, 20_000):
+        with pytest.raises(ValueError, match=rf"{name} carries open loads at rates of 1, 2, .* 1000/s only"):
+            workload.plan(OpenLoad(rate_per_s=rate))
+    assert workload.check(TargetTraffic(errors={"corrupt": 2}), 0)
+    assert workload.check(TargetTraffic(errors={"timeout": 2}), 0) == []
 
 
 @pytest.mark.parametrize("name", sorted(OWN))

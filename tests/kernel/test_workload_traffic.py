@@ -26,6 +26,7 @@ from workers.lab import Lab
 from workers.ownership import Ledger
 from workers.runner import BlockRunner
 from workers.station import Host, Origin, origin_of
+from workers.traffic.h2load import H2load
 from workers.traffic.origin import TrafficOrigin
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
@@ -55,13 +56,13 @@ def measure(
                   host="test", parameters=dict(parameters or {}))  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=slice_s, warm_up_s=warm_up_s, probes=())  # fmt: skip
-    own = generator or ShowdownTraffic()
+    drivers: list[Generator] = [ShowdownTraffic(), Wrk(), H2load(), *([generator] if generator else [])]
     host = Host(
         name="test",
         ledger=Ledger(directory / "ledger"),
         datapaths=discover(workers.datapaths, Datapath),
         workloads=WORKLOADS,
-        generators={"showdown-traffic": own, "wrk": Wrk()},
+        generators={driver.name: driver for driver in drivers},
         probing=NoProbes(),
         profiling=Profiler(),
         telemetry=points or Points(),
@@ -77,7 +78,10 @@ def carried(workload: str) -> tuple[str, ...]:
     return tuple(name for name in names if protocol in datapaths[name].protocols)
 
 
-@pytest.mark.parametrize("workload", [name for name in WORKLOADS if name != "http_keepalive_wrk"])
+OWN = [name for name, one in WORKLOADS.items() if one.plan(ClosedLoad(connections=1)).generator == "showdown-traffic"]
+
+
+@pytest.mark.parametrize("workload", OWN)
 def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
     labels = carried(workload)
     assert set(labels) >= ({"direct"} if workload == "udp_rr" else {"direct", "tproxy", "ebpf_redirect"})

@@ -149,12 +149,15 @@ class Workload(ABC):
     """The shape of the traffic.
 
     ``origin`` is the program that answers (``nginx`` or ``showdown-traffic``), ``service`` what it is asked for:
-    ``http``, ``tcp`` or ``udp``. ``parameters`` are what a campaign may choose; they change nothing unless it does.
+    ``http``, ``https``, ``h2``, ``tcp`` or ``udp``. ``parameters`` are what a campaign may choose; they change nothing
+    unless it does.
+    ``open_rates_per_s`` are the only rates of its open loads; empty where any will do.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     level_kinds: ClassVar[tuple[str, ...]]
+    open_rates_per_s: ClassVar[tuple[int, ...]] = ()
     origin: ClassVar[str] = "showdown-traffic"
     service: ClassVar[str] = "http"
     parameters: ClassVar[tuple[Parameter, ...]] = ()

@@ -1,0 +1,273 @@
+"""Driver of h2load (nghttp2): the generator of HTTP over TLS. One process per slice, its connections opened anew.
+
+Closed loop: each connection has one request under way (``-m 1``). The durations are service times. The handshakes at a
+slice's beginning are a warm-up of its own: proven like the rest, in no figure; so is their CPU time.
+
+Open loop: h2load's ``--rps`` waits for answers and hides what it then misses (coordinated omission), so its connection
+mode is used: one connection per request, one due every period. ``latency`` counts from then to the last byte, TCP
+connect and TLS handshake included (how: workers/traffic/h2load_output.py); ``service_time`` from the request itself.
+h2load's timer knows whole milliseconds and never catches up, so only periods of whole milliseconds are taken, and a
+schedule that slipped makes the trial ``generator_saturated``.
+
+h2load looks into no body. That each is as it should be follows from three things: the origin's answer is compared,
+byte by byte, over TLS before the traffic (workers/tls_origin.py), every counted status is 2xx, and the body bytes of a
+slice are exactly its answers times the body's length; else the missing or surplus answers are ``corrupt``.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.histogram import LatencyHistogram
+from domain.trial import CpuTime
+from workers import netns as namespaces
+from workers.cpu import HostTicks, host_ticks
+from workers.traffic import h2load_output as output
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
+
+OPEN_RATES_PER_S = tuple(rate for rate in range(1, 1001) if 1000 % rate == 0)
+"""Rates whose period is a whole number of milliseconds: h2load's timer has no finer ones."""
+TIMEOUT_S = 2
+_POLL_S = 0.01  # also how finely the CPU time of the handshakes is told from the rest
+_GRACE_S = 5.0
+_HANDSHAKE_S = 0.001  # per connection: a slice is longer by so much, for its handshakes are not counted
+_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like workers/validity.py's, but of the means
+
+
+class H2load:
+    """h2load with one thread per CPU in closed loops, and one thread in open ones."""
+
+    name = "h2load"
+    own_rates = False
+
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        tell: Callable[[Interval], None] = lambda _: None,
+    ) -> dict[str, TargetTraffic]:
+        """See the contract. A target on which h2load failed gets no further slice."""
+        by_label = {target.label: target for target in targets}
+        results = {target.label: TargetTraffic() for target in targets}
+        warm_up = tuple(by_label) if schedule.warm_up_s else ()
+        for index, label in enumerate(warm_up + schedule.order):
+            if results[label].failure:
+                continue
+            warming = index < len(warm_up)
+            one = _slice(plan, by_label[label], schedule.warm_up_s if warming else schedule.slice_s, stop)
+            if warming:
+                one = replace(one, slices=tuple(replace(s, warm_up=True) for s in one.slices), timings={})
+            results[label] = _plus(results[label], one)
+            if stop():
+                return {name: replace(result, failure="stopped") for name, result in results.items()}
+            if one.slices and not warming:
+                tell(_interval(label, index + 1 - len(warm_up), one))
+        return results
+
+
+@dataclass
+class _Ended:
+    """A process that ended: what it said, what it used, and the host's ticks meanwhile (monotonic s → ticks)."""
+
+    text: str = ""
+    failure: str = ""
+    cpu_s: float = 0.0
+    ticks: list[tuple[float, HostTicks]] = field(default_factory=list)
+
+    def cpu_between(self, begin_s: float, end_s: float) -> CpuTime:
+        """The host's CPU time between the readings that are next to two moments."""
+        first, last = (min(self.ticks, key=lambda one: abs(one[0] - moment)) for moment in (begin_s, end_s))
+        return last[1].since(first[1], last[0] - first[0])
+
+
+def _slice(plan: GeneratorPlan, target: Target, seconds: float, stop: Callable[[], bool]) -> TargetTraffic:
+    threads = min(len(os.sched_getaffinity(0)), plan.connections) if isinstance(plan.load, ClosedLoad) else 1
+    if isinstance(plan.load, OpenLoad) and plan.load.rate_per_s not in OPEN_RATES_PER_S:
+        return TargetTraffic(failure=f"h2load has no honest schedule for {plan.load}")
+    with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
+        log = Path(directory, "log")
+        argv = ["h2load", *plan.options, f"-t{threads}", *_load(plan, seconds), f"--log-file={log}",
+                f"https://{target.address}:{target.port}{plan.path}"]  # fmt: skip
+        to_monotonic_s = time.monotonic() - time.time()
+        ended = _run(argv, target.netns, seconds + plan.connections * _HANDSHAKE_S, stop)
+        if ended.failure:
+            return TargetTraffic(failure=ended.failure)
+        try:
+            summary = output.read_summary(ended.text)
+            rows = output.read_log(log.read_text() if log.exists() else "")
+            output.agree(summary, rows)
+        except ValueError as error:
+            return TargetTraffic(failure=f"h2load: {error}")
+    answer = len(plan.answer or b"")
+    wall_s = ended.ticks[-1][0] - ended.ticks[0][0]
+    found = _Found(summary, rows, answer, to_monotonic_s, ended)
+    one = found.closed(plan.connections) if isinstance(plan.load, ClosedLoad) else found.open(plan.load, seconds)
+    return replace(one, busiest_thread_share=ended.cpu_s / (threads * max(wall_s, 1e-9)))
+
+
+def _load(plan: GeneratorPlan, seconds: float) -> list[str]:
+    if isinstance(plan.load, ClosedLoad):
+        milliseconds = round(1000 * (seconds + plan.connections * _HANDSHAKE_S))
+        return ["-m1", f"-c{plan.connections}", "-D", f"{milliseconds}ms"]
+    due = max(1, round(plan.load.rate_per_s * seconds))
+    return ["-m1", f"-c{due}", f"-n{due}", "-r1", f"--rate-period={1000 // plan.load.rate_per_s}ms",
+            "-T", f"{TIMEOUT_S}s", "-N", f"{TIMEOUT_S}s"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one run left, turned into traffic."""
+
+    summary: output.Summary
+    rows: list[output.Row]
+    answer_bytes: int
+    to_monotonic_s: float
+    ended: _Ended
+
+    def closed(self, connections: int) -> TargetTraffic:
+        """The ramp, in which connections are still opened, is a warm-up; the rest is the slice."""
+        since_us, standing = output.all_standing(self.rows, connections)
+        begin_us = min((row.start_us for row in self.rows), default=0)
+        end_us = self.rows[-1].end_us if self.rows else 0
+        counted = [row for row in self.rows if row.end_us > since_us]
+        ramp = len(self.rows) - len(counted)
+        errors = self._errors(connections)
+        if standing < connections:
+            errors["unanswered"] = connections - standing
+        received = self.summary.received_bytes
+        ramp_bytes = received * ramp // len(self.rows) if self.rows else 0
+        slices = (self._part(begin_us, since_us, ramp, ramp_bytes, warm_up=True),
+                  self._part(since_us, end_us, len(counted), received - ramp_bytes, errors=errors))  # fmt: skip
+        return TargetTraffic(
+            slices=slices,
+            connections=standing,
+            errors=errors,
+            timings={"service_time": output.service_times(counted)},
+        )
+
+    def open(self, load: OpenLoad, seconds: float) -> TargetTraffic:
+        """One connection per request; its rate is over the schedule."""
+        summary, errors = self.summary, self._errors(0)
+        if summary.total > summary.started:
+            errors["connect"] = summary.total - summary.started
+        times = output.open_times(self.rows, summary, 1e6 / load.rate_per_s)
+        timings, limit = {"service_time": output.service_times(self.rows)}, times.doubt
+        if times.latency is not None:
+            timings["latency"] = times.latency
+            if times.lag_us > max(_MAX_LAG_US, _MAX_LAG_SHARE * times.mean_us):
+                limit = f"h2load was late by {times.lag_us / 1e3:.1f} ms on average"
+        begin_us = min((row.start_us for row in self.rows), default=0)
+        part = self._part(begin_us, begin_us + round(seconds * 1e6), len(self.rows), summary.received_bytes,
+                          errors=errors)  # fmt: skip
+        whole = self.ended.ticks[0][0], self.ended.ticks[-1][0]
+        return TargetTraffic(
+            slices=(replace(part, cpu=self.ended.cpu_between(*whole)),),
+            connections=summary.started,
+            errors=errors,
+            timings=timings,
+            limit=limit,
+        )
+
+    def _errors(self, cut_off: int) -> dict[str, int]:
+        """By cause. Up to ``cut_off`` answers may be partly there: those under way as the slice ended."""
+        summary = self.summary
+        bad = summary.done - summary.succeeded
+        surplus = summary.body_bytes - summary.succeeded * self.answer_bytes
+        lost = max(0, summary.started - summary.done - cut_off)
+        counts = {"status": bad, "timeout": summary.timed_out, "failed": lost}
+        if not bad and not 0 <= surplus <= cut_off * self.answer_bytes:
+            counts["corrupt"] = max(1, -(-abs(surplus) // max(1, self.answer_bytes)))
+        return {cause: count for cause, count in counts.items() if count}
+
+    def _part(
+        self, begin_us: int, end_us: int, requests: int, received: int, *,
+        warm_up: bool = False, errors: dict[str, int] | None = None,
+    ) -> SliceTraffic:  # fmt: skip
+        begin_s, end_s = (moment / 1e6 + self.to_monotonic_s for moment in (begin_us, end_us))
+        return SliceTraffic(
+            started_s=begin_s,
+            duration_s=max(0.0, end_s - begin_s),
+            requests=requests,
+            bytes_received=received,
+            errors=errors or {},
+            cpu=self.ended.cpu_between(begin_s, end_s),
+            warm_up=warm_up,
+        )
+
+
+def _plus(total: TargetTraffic, one: TargetTraffic) -> TargetTraffic:
+    timings = dict(total.timings)
+    for name, histogram in one.timings.items():
+        timings[name] = LatencyHistogram.merged([timings[name], histogram]) if name in timings else histogram
+    return TargetTraffic(
+        slices=total.slices + one.slices,
+        connections=total.connections + one.connections,
+        errors={cause: total.errors.get(cause, 0) + one.errors.get(cause, 0) for cause in {*total.errors, *one.errors}},
+        timings=timings,
+        busiest_thread_share=max(total.busiest_thread_share, one.busiest_thread_share),
+        limit=total.limit or one.limit,
+        failure=one.failure,
+    )
+
+
+def _interval(label: str, done: int, one: TargetTraffic) -> Interval:
+    traffic, times = one.slices[-1], one.timings.get("latency") or one.timings.get("service_time")
+    return Interval(
+        label=label,
+        slices_done=done,
+        time_ns=time.time_ns(),
+        requests_per_s=traffic.requests / traffic.duration_s if traffic.duration_s else 0.0,
+        errors=sum(traffic.errors.values()),
+        p50_ns=times.percentile_ns(50) if times else None,
+        p99_ns=times.percentile_ns(99) if times else None,
+    )
+
+
+def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) -> _Ended:
+    """Run it to its end, which is after ``seconds`` and its time-outs at the latest."""
+    ended = _Ended(ticks=[(time.monotonic(), host_ticks())])
+    deadline = time.monotonic() + seconds + TIMEOUT_S + _GRACE_S
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                # nsenter and setpriv replace themselves; h2load dies with us, and its namespace is swept in any case.
+                ["nsenter", f"--net={namespaces.path(netns)}", "setpriv", "--pdeathsig", "KILL", *argv],
+                stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except OSError as error:
+            return replace(ended, failure=f"h2load did not start: {error}")
+        try:
+            while (status := _reap(process, ended)) is None:
+                if stop():
+                    return replace(ended, failure="stopped")
+                if time.monotonic() > deadline:
+                    return replace(ended, failure="h2load did not end in time")
+                time.sleep(_POLL_S)
+                ended.ticks.append((time.monotonic(), host_ticks()))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        said.seek(0)
+        ended.text = said.read().decode("utf-8", "replace")
+    if status:
+        ended.failure = f"h2load exited with {status}: {ended.text.strip()[-300:]}"
+    return ended
+
+
+def _reap(process: "subprocess.Popen[bytes]", ended: _Ended) -> int | None:
+    """Its exit status and, unlike Popen.poll, its own CPU time; ``None`` while it runs."""
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if not pid:
+        return None
+    process.returncode = os.waitstatus_to_exitcode(status)
+    ended.cpu_s = usage.ru_utime + usage.ru_stime
+    return process.returncode

@@ -1,0 +1,176 @@
+"""What h2load 1.52 prints and logs, read: pure. Anything else is a failed generator, never a zero.
+
+A line of the log is ``start (µs since the epoch) TAB status TAB duration (µs)``. The start is the moment that the
+*request* left: of a connection's first request that is after connect and TLS handshake, so the duration is a service
+time and nothing else. The exact counts are in the summary's parentheses; its times are rounded to three digits.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.histogram import LatencyHistogram
+
+_REQUESTS = re.compile(
+    r"^requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$",
+    re.MULTILINE,
+)
+_STATUS = re.compile(r"^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx$", re.MULTILINE)
+_TRAFFIC = re.compile(r"^traffic: \S+ \((\d+)\) total, \S+ \((\d+)\) headers .*, \S+ \((\d+)\) data$", re.MULTILINE)
+_FIRST_BYTE = re.compile(r"^time to 1st byte:\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s", re.MULTILINE)
+_TIME = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(us|ms|s|min|m|h)$")
+_UNIT_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "min": 60e6, "m": 60e6, "h": 3600e6}
+
+# What the summary's rounding, and the microseconds between h2load's own clock readings, may hide.
+_ROUNDING, _SLACK_US = 1.05, 1000.0
+_LAG_SLACK = 2.0  # lateness that varies by more than twice its mean would be of a few connects only
+
+
+class Garbage(ValueError):
+    """Not what h2load prints."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """A line of the summary's times, in microseconds."""
+
+    low_us: float
+    high_us: float
+    mean_us: float
+    deviation_us: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The exact counts, and the rounded times from each connection's connect() to its first byte of an answer."""
+
+    total: int
+    started: int
+    done: int
+    succeeded: int
+    errored: int
+    timed_out: int
+    received_bytes: int  # after decryption
+    body_bytes: int
+    first_byte: Times
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answered request."""
+
+    start_us: int
+    status: int
+    duration_us: int
+
+    @property
+    def end_us(self) -> int:
+        """When the answer was whole, since the epoch."""
+        return self.start_us + self.duration_us
+
+
+def read_summary(text: str) -> Summary:
+    """The summary at the end of h2load's output. Raises :class:`Garbage`."""
+    found = [pattern.findall(text) for pattern in (_REQUESTS, _STATUS, _TRAFFIC, _FIRST_BYTE)]
+    if any(len(one) != 1 for one in found):
+        raise Garbage(f"no whole summary: {text.strip()[-200:] or 'nothing at all'}")
+    (total, started, done, succeeded, _, errored, timed_out), (good, *_), (received, _, body) = (
+        [int(number) for number in one[0]] for one in found[:3]
+    )
+    if succeeded != good or done > started or succeeded > done:
+        raise Garbage(f"its counts disagree: {succeeded} succeeded, {good} 2xx, {done} done of {started}")
+    first_byte = Times(*(_us(word) for word in found[3][0]))
+    return Summary(total, started, done, succeeded, errored, timed_out, received, body, first_byte)
+
+
+def _us(word: str) -> float:
+    if not (match := _TIME.match(word)):
+        raise Garbage(f"{word!r} is not a time")
+    return float(match[1]) * _UNIT_US[match[2]]
+
+
+def read_log(text: str) -> list[Row]:
+    """The log's rows by their end. Raises :class:`Garbage` for a line that is none, or is cut off."""
+    rows = []
+    if text and not text.endswith("\n"):
+        raise Garbage("the log's last line is cut off")
+    for line in text.splitlines():
+        try:
+            start_us, status, duration_us = (int(word) for word in line.split("\t")[:3])
+        except ValueError:
+            raise Garbage(f"a line of the log is {line[:80]!r}") from None
+        if start_us <= 0 or duration_us < 0:
+            raise Garbage(f"a line of the log is {line[:80]!r}")
+        rows.append(Row(start_us, status, duration_us))
+    return sorted(rows, key=lambda row: row.end_us)
+
+
+def agree(summary: Summary, rows: Sequence[Row]) -> None:
+    """Raises :class:`Garbage` unless log and summary tell of the same answers."""
+    good = sum(200 <= row.status < 300 for row in rows)
+    if good != summary.succeeded:
+        raise Garbage(f"the log has {good} answers, the summary {summary.succeeded}")
+
+
+def all_standing(rows: Sequence[Row], connections: int) -> tuple[int, int]:
+    """When the most connections first had a request under way (µs since the epoch), and how many those were.
+
+    Each connection has one request at a time, so once as many are under way as there are connections, every one has
+    done its handshake: what comes before is the ramp. ``(0, 0)`` without rows.
+    """
+    # An answer ends before the next request begins, but both are cut to whole microseconds.
+    events = sorted([(row.start_us, 1) for row in rows] + [(row.end_us, -1) for row in rows])
+    standing = most = since_us = 0
+    for time_us, change in events:
+        standing += change
+        if standing > most:
+            most, since_us = standing, time_us
+            if most >= connections:
+                break
+    return since_us, most
+
+
+def service_times(rows: Sequence[Row]) -> LatencyHistogram:
+    """The durations of the good answers."""
+    return LatencyHistogram.of(Counter(row.duration_us * 1000 for row in rows if 200 <= row.status < 300))
+
+
+@dataclass(frozen=True)
+class OpenTimes:
+    """Latency from the intended send; or why it cannot be told. Means of it, and of how late the connects began."""
+
+    latency: LatencyHistogram | None
+    mean_us: float = 0.0
+    lag_us: float = 0.0
+    doubt: str = ""
+
+
+def open_times(rows: Sequence[Row], summary: Summary, period_us: float) -> OpenTimes:
+    """Latency of one request per connection, a connection due every ``period_us``: due → last byte of the answer.
+
+    The log tells when an answer was whole, not when its connection was due. The answers in their order are set against
+    the schedule in its order: exact while answers come in the order in which they fell due, and right in the mean
+    always. Of all pairings this one has the smallest maximum and deviation; so if h2load's own times, taken for each
+    connection from connect() to first byte, exceed them, the order was lost, and nothing is claimed. The schedule's
+    origin is the latest that the log allows with the shortest such time: it is late by no more than what the fastest
+    answer that was sent in time took longer.
+    """
+    if not rows or len(rows) != summary.total or summary.succeeded != summary.total:
+        return OpenTimes(None)  # which of the due requests have no answer is not in the log
+    told = summary.first_byte
+    after_us = [end_us - index * period_us for index, end_us in enumerate(sorted(row.end_us for row in rows))]
+    origin_us = min(after_us) - told.low_us
+    latencies_us = [one - origin_us for one in after_us]
+    mean_us = sum(latencies_us) / len(latencies_us)
+    deviation_us = (sum((one - mean_us) ** 2 for one in latencies_us) / len(latencies_us)) ** 0.5
+    lag_us = max(0.0, mean_us - told.mean_us)  # of the connects; it is in the latencies, not in h2load's own times
+    for what, own_us, paired_us in (
+        ("longest time to a first byte", told.high_us, max(latencies_us)),
+        ("deviation of the first bytes", told.deviation_us, deviation_us),
+    ):
+        if own_us > _ROUNDING * paired_us + _SLACK_US + _LAG_SLACK * lag_us:
+            doubt = f"h2load's {what} is {own_us / 1e3:.1f} ms, its log explains {paired_us / 1e3:.1f} ms"
+            return OpenTimes(None, doubt=f"{doubt}: the order was lost, and with it the intended sends")
+    latency = LatencyHistogram.of(Counter(round(one) * 1000 for one in latencies_us))
+    return OpenTimes(latency, mean_us, lag_us)

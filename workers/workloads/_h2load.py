@@ -1,0 +1,40 @@
+"""What the workloads of h2load share: HTTP over TLS."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from domain.campaign import ClosedLoad, OpenLoad
+from domain.jobs import HostCapabilities
+from domain.workload import settled
+from workers.origin import MAX_BODY_BYTES, body_of
+from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
+from workers.workloads._own import body_bytes
+from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
+
+
+class H2loadWorkload(Workload):
+    """Closed loops over standing connections; open ones with a connection, and a handshake, for every request."""
+
+    level_kinds = ("closed", "open")
+    open_rates_per_s = OPEN_RATES_PER_S
+    origin = "nginx"
+    options: ClassVar[tuple[str, ...]] = ()
+    parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """Needs h2load, and nginx with a certificate."""
+        return capabilities.lacking("program.h2load", "program.nginx", "program.openssl")
+
+    def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
+        """See the contract. Raises ``ValueError`` too for a rate for which h2load has no honest schedule."""
+        if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
+            rates = ", ".join(map(str, OPEN_RATES_PER_S))
+            raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
+        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        connections = level.connections if isinstance(level, ClosedLoad) else level.rate_per_s
+        return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)
+
+    def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
+        """The driver has held the body bytes against the answers; one wrong body is one too many."""
+        corrupt = traffic.errors.get("corrupt", 0)
+        return [f"the body bytes received are those of {corrupt} answers more or less"] if corrupt else []
