@@ -60,6 +60,7 @@ class TracingProbe(Probe):
     25 ns. Whoever takes :attr:`hooks` attaches them together with those of other probes.
     """
 
+    features: ClassVar[tuple[str, ...]] = FEATURES
     roles: ClassVar[tuple[str, ...]] = ("",)
     constants: ClassVar[Mapping[str, int]] = {}
     track_every: int = 1
@@ -83,7 +84,7 @@ class TracingProbe(Probe):
         self._stage_buffer = ctypes.create_string_buffer(8 * _STAGE_WORDS * possible_cpus())
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return capabilities.lacking(*FEATURES)
+        return capabilities.lacking(*self.features)
 
     def start(self) -> None:
         if self._module is not None:

@@ -123,22 +123,29 @@ ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_devi
 	return -1;
 }
 
-/* Which side of the watched lab a socket is on, or -1 for none of them. */
-ALWAYS_INLINE int side_of(const struct watch *watch, const void *sock)
+/* Which side of the watched lab a network namespace is, or -1 for none of them. */
+ALWAYS_INLINE int side_of_net(const struct watch *watch, const void *net)
 {
-	const void *net = NULL;
 	__u32 inode = 0;
 	int i;
 
-	if (bpf_probe_read_kernel(&net, sizeof(net), sock + SOCK_NET) || !net)
-		return -1;
-	if (bpf_probe_read_kernel(&inode, sizeof(inode), net + NET_INODE))
+	if (!net || bpf_probe_read_kernel(&inode, sizeof(inode), net + NET_INODE))
 		return -1;
 #pragma unroll
 	for (i = 0; i < SIDES; i++)
 		if (inode == watch->netns[i])
 			return i;
 	return -1;
+}
+
+/* Which side of the watched lab a socket is on, or -1 for none of them. */
+ALWAYS_INLINE int side_of(const struct watch *watch, const void *sock)
+{
+	const void *net = NULL;
+
+	if (bpf_probe_read_kernel(&net, sizeof(net), sock + SOCK_NET))
+		return -1;
+	return side_of_net(watch, net);
 }
 
 /* Notes that something began. Call it once it is known to be the lab's; false when the window is over. */

@@ -1,53 +1,57 @@
-"""How long a lab's tasks wait for a CPU."""
+"""How long a lab's tasks, and the kernel's, wait for a CPU."""
 
-import struct
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
-from probes.base import LabView, ProbeError
-from probes.tracing import TracingProbe
-
-MAX_TASKS = 1024
-_TASK = struct.Struct("=QQQ")  # struct task of bpf/probes/run_queue.c
+from probes.base import LabView, Reading
+from probes.kernel import member_offset
+from probes.tasks import ANY_GROUP, TaskProbe
 
 
-class RunQueue(TracingProbe):
-    """sched_wakeup, or being preempted → the sched_switch that runs the task, for the lab's proxy and origin.
+class RunQueue(TaskProbe):
+    """sched_wakeup, or being preempted → the sched_switch that runs the task, by kind of task.
 
-    A saturated task never sleeps, so it has no wakeups; being preempted keeps its waits in view.
+    The lab's own tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: theirs are the host's
+    while the lab is watched. A saturated task never sleeps, so it has no wakeups; being preempted keeps its waits in
+    view, and ``work`` tells the wakeups: those that found the task running still, and so waiting for nothing, too.
     """
 
     name: ClassVar[str] = "run_queue"
     stage: ClassVar[str] = "run_queue"
-    summary: ClassVar[str] = "How long the lab's proxy and origin wait for a CPU once they could run"
-    constants: ClassVar[dict[str, int]] = {"MAX_TASKS": MAX_TASKS}
+    summary: ClassVar[str] = "How long proxy, origin and the kernel's own workers wait for a CPU once they could run"
+    roles: ClassVar[tuple[str, ...]] = (*TaskProbe.task_roles, "kworker", "ksoftirqd")
+    task_roles: ClassVar[tuple[str, ...]] = roles
     sample_every: int = 32
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._groups: dict[frozenset[int], int] = {}
-        self._group_of: dict[int, int] = {}
+    def start(self) -> None:
+        super().start()
+        for pid in _ksoftirqd():
+            self.write_task(pid, ANY_GROUP, "ksoftirqd")
 
-    def stop(self) -> None:
-        super().stop()
-        self._groups.clear()
-        self._group_of.clear()
+    def read(self) -> Reading:
+        """With ``wakeups_<role>`` as work, of the roles that have been seen."""
+        counts = self._started().per_cpu_words("wakeups", 0)
+        woken = {role: sum(words[index] for words in counts) for index, role in enumerate(self.roles)}
+        wakeups = {f"wakeups_{role}": count for role, count in woken.items() if count}
+        return replace(super().read(), work=wakeups)
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ()
 
-    def _group(self, lab: LabView) -> int:
-        """Tasks are written when a lab is first watched, so that going back to it takes one map entry."""
-        module = self._started()
-        tasks = frozenset(task for role in lab.tasks.values() for task in role)
-        if len(tasks) > MAX_TASKS:
-            raise ProbeError(f"{lab.label} has {len(tasks)} tasks; {MAX_TASKS} can be watched")
-        if len(self._group_of.keys() | tasks) > MAX_TASKS:
-            for pid in self._group_of:
-                module.remove("tasks", pid)
-            self._group_of.clear()
-        group = self._groups.setdefault(tasks, len(self._groups) + 1)
-        for pid in tasks:
-            if self._group_of.get(pid) != group:
-                module.write("tasks", pid, _TASK.pack(group, 0, 0))
-                self._group_of[pid] = group
-        return group
+    def _defines(self) -> dict[str, int | str]:
+        return {
+            **super()._defines(),
+            "KWORKER": self.roles.index("kworker"),
+            "TASK_STRUCT_FLAGS": member_offset("task_struct", "flags"),
+            "TASK_STRUCT_ON_CPU": member_offset("task_struct", "on_cpu"),
+        }
+
+
+def _ksoftirqd() -> Iterator[int]:
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if comm.read_text().startswith("ksoftirqd/"):
+                yield int(comm.parent.name)

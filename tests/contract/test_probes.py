@@ -12,7 +12,7 @@ from domain.registry import discover
 from domain.sample import StageHistogram
 from probes._fake import FakeProbe
 from probes.base import LabView, Probe, ProbeError
-from probes.tracing import FEATURES
+from probes.tracing import FEATURES, TracingProbe
 
 PROBES = discover(probes.catalog, Probe)
 VIEW = LabView(
@@ -33,6 +33,7 @@ def probe(request: pytest.FixtureRequest) -> Probe:
 
 def test_the_catalog_holds_at_least_the_promised_probes() -> None:
     assert {"run_queue", "rx_steering", "forward", "net_rx_softirq"} <= set(PROBES)
+    assert "proxy_residence" in PROBES
 
 
 def test_one_name_everywhere(probe: Probe) -> None:
@@ -55,14 +56,15 @@ def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
 
 
 def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
-    everything = [Feature(name=name, present=True) for name in FEATURES]
+    needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
+    everything = [Feature(name=name, present=True) for name in needed]
     assert probe.missing(HostCapabilities(host="h", features=tuple(everything))) == []
-    for absent in FEATURES:
+    for absent in needed:
         without = Feature(name=absent, present=False, reason="It is not there.", remedy="Install it.")
         others = [feature for feature in everything if feature.name != absent]
         sentences = probe.missing(HostCapabilities(host="h", features=(*others, without)))
         assert sentences == [f"{absent}: It is not there. Install it."]
-    assert len(probe.missing(HostCapabilities(host="h"))) == len(FEATURES)
+    assert len(probe.missing(HostCapabilities(host="h"))) == len(needed)
 
 
 def test_a_probe_that_was_not_started_refuses_and_stops_harmlessly(probe: Probe) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +129,19 @@ def test_results_and_verdicts_come_as_csv_too(running: Running, short: str) -> N
 def test_kernel_latency_of_a_trial_comes_from_influxdb(running: Running, short: str) -> None:
     trial = next(t for t in trials_of(running, short) if t["datapath"] == "tproxy")
     series = get(running, f"trials/{trial['id']}/kernel-latency").json()
-    stages = {stage["stage"]: stage for stage in series["stages"]}
-    assert {"run_queue", "rx_steering", "net_rx_softirq"} <= set(stages)
-    assert sum(stages["rx_steering"]["count"]) > 0
+    stages = {(stage["stage"], stage["role"]): stage for stage in series["stages"]}
+    assert {("run_queue", "proxy"), ("run_queue", "origin"), ("net_rx_softirq", "")} <= set(stages)
+    assert sum(sum(stage["count"]) for (name, _), stage in stages.items() if name == "rx_steering") > 0
     for reading in trial["probes"]:
-        if reading["stage"] in stages:
-            assert sum(stages[reading["stage"]]["count"]) == reading["count"], "the stream lost nothing of it"
+        if stage := stages.get((reading["stage"], reading["role"])):
+            assert sum(stage["count"]) == reading["count"], "the stream lost nothing of it"
 
 
 def test_forwarding_is_seen_where_packets_are_forwarded(running: Running, short: str) -> None:
-    counts = {t["datapath"]: {p["stage"]: p["count"] for p in t["probes"]} for t in trials_of(running, short)}
+    counts: dict[str, Counter[str]] = {label: Counter() for label in DATAPATHS}
+    for trial in trials_of(running, short):
+        for reading in trial["probes"]:
+            counts[trial["datapath"]][reading["stage"]] += reading["count"]
     assert counts["direct"]["forward"] > 0
     assert counts["tproxy"]["forward"] == 0, "a proxy ends connections; nothing is forwarded"
     assert counts["tproxy"]["run_queue"] > 0

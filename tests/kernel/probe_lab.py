@@ -182,6 +182,6 @@ def stage_of(probe: Probe, role: str = "") -> StageHistogram:
     return probe.read().stages[role]
 
 
-def growth(probe: Probe, before: StageHistogram) -> StageHistogram:
-    """What the probe counted since ``before`` was read."""
-    return stage_of(probe).minus(before)
+def growth(probe: Probe, before: StageHistogram, role: str = "") -> StageHistogram:
+    """What the probe counted for a role since ``before`` was read."""
+    return stage_of(probe, role).minus(before)

@@ -1,0 +1,54 @@
+"""How long a request, and its answer, stays in the proxy."""
+
+import platform
+from collections.abc import Mapping
+from typing import ClassVar
+
+from probes.base import LabView, ProbeError
+from probes.kernel import member_offset
+from probes.tracing import TracingProbe
+
+_CALLS = ("READ", "WRITE", "READV", "WRITEV", "SENDTO", "RECVFROM", "SENDMSG", "RECVMSG")
+# Machine → the numbers of these system calls (its asm/unistd.h).
+_NUMBERS = {
+    "x86_64": (0, 1, 19, 20, 44, 45, 46, 47),
+    "aarch64": (63, 64, 65, 66, 206, 207, 211, 212),
+}
+# Machine → members of pt_regs: the system call's number; its second argument, with what to add to its offset.
+_REGISTERS = {"x86_64": ("orig_ax", "si", 0), "aarch64": ("syscallno", "regs", 8)}
+
+
+class ProxyResidence(TracingProbe):
+    """sock_recv_length on one side → sock_send_length on the other, both of data at one place of the proxy's memory.
+
+    ``to_origin`` is what came in by the client's device (requests), ``to_client`` what came in by the server's
+    (answers). The address pairs them exactly, for a proxy that sends from the buffer that it received into, as one
+    that forwards TCP does; of one that copies nothing matches, and no figure is told. Of data that is received in
+    several parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
+    """
+
+    name: ClassVar[str] = "proxy_residence"
+    stage: ClassVar[str] = "proxy_residence"
+    summary: ClassVar[str] = "How long data is in the proxy: from receiving it on one side to sending it by the other"
+    roles: ClassVar[tuple[str, ...]] = ("to_origin", "to_client")
+    constants: ClassVar[Mapping[str, int]] = {"TO_ORIGIN": 0, "TO_CLIENT": 1}
+
+    def applies(self, lab: LabView) -> bool:
+        return bool(lab.tasks.get("proxy"))
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ("dut_client", "dut_server")
+
+    def _defines(self) -> dict[str, int | str]:
+        machine = platform.machine()
+        if machine not in _NUMBERS:
+            raise ProbeError(f"the system calls of {machine} are not known; of {', '.join(_NUMBERS)} they are")
+        call, second, add = _REGISTERS[machine]
+        return {
+            **super()._defines(),
+            **{f"CALL_{name}": number for name, number in zip(_CALLS, _NUMBERS[machine], strict=True)},
+            "PT_REGS_CALL": member_offset("pt_regs", call),
+            "PT_REGS_SECOND": member_offset("pt_regs", second) + add,
+            "SOCK_FAMILY": member_offset("sock", "__sk_common") + member_offset("sock_common", "skc_family"),
+            "SOCK_RX_IFINDEX": member_offset("sock", "sk_rx_dst_ifindex"),
+        }

@@ -1,0 +1,56 @@
+"""What the probes share that know tasks by their number."""
+
+import struct
+from collections.abc import Mapping
+from typing import ClassVar
+
+from probes.base import LabView, ProbeError
+from probes.tracing import TracingProbe
+
+MAX_LAB_TASKS = 1024
+_KERNEL_TASKS = 1024  # one or so for each CPU
+ANY_GROUP = 2**64 - 1
+_TASK = struct.Struct("=QQQQ")  # struct task of bpf/include/tasks.h
+
+TaskRoles = frozenset[tuple[int, str]]
+
+
+class TaskProbe(TracingProbe):
+    """A probe whose C source keeps bpf/include/tasks.h's map ``tasks``; their roles are numbered as in ``roles``.
+
+    Tasks are written when a lab is first watched, so that going back to it takes one map entry. A lab's tasks of other
+    roles are not watched.
+    """
+
+    constants: ClassVar[Mapping[str, int]] = {"MAX_TASKS": MAX_LAB_TASKS + _KERNEL_TASKS}
+    task_roles: ClassVar[tuple[str, ...]] = ("proxy", "origin", "generator")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._groups: dict[TaskRoles, int] = {}
+        self._entries: dict[int, tuple[int, str]] = {}
+
+    def stop(self) -> None:
+        super().stop()
+        self._groups.clear()
+        self._entries.clear()
+
+    def write_task(self, pid: int, group: int, role: str) -> None:
+        """Watch a task with its group; ``ANY_GROUP`` means with every lab."""
+        self._started().write("tasks", pid, _TASK.pack(group, self.task_roles.index(role), 0, 0))
+
+    def _group(self, lab: LabView) -> int:
+        module = self._started()
+        tasks = frozenset((pid, role) for role in self.task_roles for pid in lab.tasks.get(role, ()))
+        if len(tasks) > MAX_LAB_TASKS:
+            raise ProbeError(f"{lab.label} has {len(tasks)} tasks; {MAX_LAB_TASKS} can be watched")
+        if len(self._entries.keys() | {pid for pid, _ in tasks}) > MAX_LAB_TASKS:
+            for pid in self._entries:
+                module.remove("tasks", pid)
+            self._entries.clear()
+        group = self._groups.setdefault(tasks, len(self._groups) + 1)
+        for pid, role in tasks:
+            if self._entries.get(pid) != (group, role):
+                self.write_task(pid, group, role)
+                self._entries[pid] = (group, role)
+        return group
