@@ -20,6 +20,7 @@ _TEXTS = ("name", "description", "reference")
 _INTEGERS = ("blocks", "slices", "seed")
 _NUMBERS = ("slice_s", "warm_up_s", "equivalence_margin")
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
+_FLAGS = ("flame_graphs",)
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
@@ -131,7 +132,8 @@ def shown(data: Mapping[str, Any]) -> Form:
     copies = tuple(name for name in lists["datapaths"] if datapaths.count(name) > 1)
     names = (*_TEXTS, *_INTEGERS, *_NUMBERS)
     return Form(
-        values={name: "" if data.get(name) is None else f"{data[name]}" for name in names},
+        values={name: "" if data.get(name) is None else f"{data[name]}" for name in names}
+        | {name: "on" if data.get(name) else "" for name in _FLAGS},
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
         parameters={
@@ -145,7 +147,7 @@ def shown(data: Mapping[str, Any]) -> Form:
 def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
     """The form as it came in, every keystroke kept."""
     return Form(
-        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS)},
+        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
         levels=tuple(_level_rows(form)),
         parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
@@ -163,6 +165,7 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     data: dict[str, Any] = {name: form.get(name, "").strip() for name in _TEXTS}
     data |= {name: _integer(form.get(name, "")) for name in _INTEGERS}
     data |= {name: _number(form.get(name, "")) for name in _NUMBERS}
+    data |= {name: True if form.get(name) else "" for name in _FLAGS}
     data = {name: value for name, value in data.items() if value != ""}
     lists = {name: form.getlist(name) for name in _LISTS}
     lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]

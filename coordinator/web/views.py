@@ -22,6 +22,7 @@ from coordinator.web import form as forms
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
+from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.problems import InvalidInput
 from domain.report import CampaignReport, metrics_of
@@ -236,6 +237,9 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "closed": any(not (row.open_loop or row.searched) for table in found for row in table.rows),
         "searched": any(row.searched for table in found for row in table.rows),
         "caveats": [(r, caveat) for r in report.results for caveat in r.caveats],
+        "stage_charts": stage_charts(campaign, report),
+        "many_workloads": len(campaign.workloads) > 1,
+        "flame_graphs": campaign.flame_graphs,
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }

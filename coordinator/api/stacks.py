@@ -1,0 +1,93 @@
+"""On-CPU stacks of a campaign: folded, and as flame graphs."""
+
+from collections.abc import Mapping
+
+from apiflask import APIBlueprint
+from flask import Response, abort, jsonify
+from pydantic import BaseModel, Field
+
+from coordinator.flamegraph import flame_svg, merged, shares
+from coordinator.services import services
+from coordinator.store import results, views
+from domain.stacks import Stacks
+
+blueprint = APIBlueprint("stacks", __name__, tag="Stacks")
+
+
+class CellQuery(BaseModel):
+    """Which cell; a name as ``/stacks`` tells them."""
+
+    cell: str = Field(default="", description="datapath.workload.level; default: the first that has stacks.")
+
+
+class GraphQuery(CellQuery):
+    """Which cell, and what it is held against."""
+
+    against: str = Field(default="", description="Another cell: the graph shows the difference from it.")
+
+
+@blueprint.get("/campaigns/<campaign_id>/stacks")
+@blueprint.doc(responses={200: "By cell: samples, how often per second, each role's share", 404: "Not found"})
+def list_stacks(campaign_id: str) -> Response:
+    """The cells that have stacks, named as the other two routes want them."""
+    found = stacks_of(campaign_id)
+    cells = {
+        name: {"samples": one.samples, "hertz": one.hertz, "lost": one.lost, "shares": shares(one)}
+        for name, one in found.items()
+    }
+    return jsonify({"cells": cells})
+
+
+@blueprint.get("/campaigns/<campaign_id>/flame-graph.svg")
+@blueprint.input(GraphQuery, location="query", arg_name="query")
+@blueprint.doc(responses={200: "SVG", 404: "Not found"})
+def get_flame_graph(campaign_id: str, query: GraphQuery) -> Response:
+    """One cell's flame graph, merged over its valid trials; differential with ``against``."""
+    found = _some(campaign_id)
+    return Response(drawn(found, *chosen(found, query)), mimetype="image/svg+xml")
+
+
+@blueprint.get("/campaigns/<campaign_id>/stacks.folded")
+@blueprint.input(CellQuery, location="query", arg_name="query")
+@blueprint.doc(responses={200: "Text", 404: "Not found"})
+def get_folded_stacks(campaign_id: str, query: CellQuery) -> Response:
+    """One cell's stacks as lines ``role;outermost;…;innermost count``, which every flame-graph tool reads."""
+    found = _some(campaign_id)
+    cell, _ = chosen(found, GraphQuery(cell=query.cell))
+    return Response("\n".join(found[cell].folded()) + "\n", mimetype="text/plain")
+
+
+def stacks_of(campaign_id: str) -> dict[str, Stacks]:
+    """By cell, ``datapath.workload.level``: of accepted valid trials. Aborts with 404 when the campaign is unknown."""
+    with services().store.read() as session:
+        if views.campaign_record(session, campaign_id) is None:
+            abort(404, f"there is no campaign {campaign_id[:40]!r}")
+        attempts = results.attempt_records(session, campaign_id)
+    trials: dict[str, list[Stacks]] = {}
+    for attempt in attempts:
+        for trial in attempt.result.trials if attempt.result and attempt.accepted else ():
+            if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
+                trials.setdefault(f"{trial.datapath}.{trial.workload}.{trial.level}", []).append(trial.stacks)
+    return {cell: merged(stacks) for cell, stacks in sorted(trials.items())}
+
+
+def chosen(found: Mapping[str, Stacks], query: GraphQuery) -> tuple[str, str]:
+    """The cell and what it is held against. Aborts with 404 for one that has no stacks."""
+    cell, against = query.cell or next(iter(found)), query.against
+    for name in filter(None, (cell, against)):
+        if name not in found:
+            abort(404, f"no stacks of {name[:100]!r}; there are those of {', '.join(found)}")
+    return cell, against
+
+
+def drawn(found: Mapping[str, Stacks], cell: str, against: str) -> str:
+    """The graph of one cell, or of its difference from another."""
+    title = f"{cell} against {against}" if against else cell
+    return flame_svg(title, found[cell], found[against] if against else None)
+
+
+def _some(campaign_id: str) -> dict[str, Stacks]:
+    found = stacks_of(campaign_id)
+    if not found:
+        abort(404, "no stacks were sampled in this campaign; submit it with flame_graphs = true")
+    return found

@@ -1,0 +1,161 @@
+"""Why one datapath is slower, on the page and over REST: stages as bars, stacks as flame graphs."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from coordinator.web.stage_bars import LEFT, WIDTH, stage_charts
+from domain.campaign import read_campaign
+from domain.histogram import LatencyHistogram
+from domain.report import CampaignReport, Decomposition, StagePart
+from domain.stacks import Stacks
+from tests.unit.house import House, campaign, result
+from tests.unit.pages import sentences, signed_in
+
+DIRECT = Stacks({"server": {"main;send_[k]": 30}, "softirq": {"net_rx_action_[k]": 70}}, hertz=997)
+TPROXY = Stacks({"dut": {"main;recv_[k]": 50}, "softirq": {"net_rx_action_[k]": 50}}, hertz=997, lost=1)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def browser(house: House) -> FlaskClient:
+    return signed_in(house)
+
+
+def watched(found: dict[str, Any]) -> dict[str, Any]:
+    """The result with what probes and profiler saw: the proxy's 300 µs, and everybody's 5 µs of hops."""
+    for trial in found["trials"]:
+        proxied = trial["datapath"] == "tproxy"
+        one = trial["slices"][0]
+        trial["slices"] += [one | {"probed": True}, one | {"profiled": True}]
+        readings = [("device_hop", "server", 5_000)] + [("proxy_residence", "to_origin", 300_000)] * proxied
+        trial["probes"] = [
+            {"stage": stage, "role": role, "count": 100, "sum_ns": 100 * ns, "events": 1000.0, "matched": 1.0}
+            for stage, role, ns in readings
+        ]
+        trial["watched_latency"] = LatencyHistogram.of({450_000 if proxied else 100_000: 1000}).encode()
+        trial["work"] = {"context_switches_proxy": 2000.0} if proxied else {}
+        trial["stacks"] = (TPROXY if proxied else DIRECT).encode()
+    return found
+
+
+def measured(house: House, **changes: object) -> str:
+    house.register()
+    campaign_id = house.submit(probes=["run_queue"], flame_graphs=True, **changes)
+    for _ in range(2):
+        message = house.last_sent()
+        answer = house.call("claim", message, {"host": "h1"})
+        block = answer.json["block"]
+        assert block["profiled"] == 2
+        told = watched(result("h1", block["datapaths"]))
+        report = house.call("report", message, {"lease": answer.json["lease"], "result": told})
+        assert report.status_code == 204, report.text
+    return campaign_id
+
+
+def test_the_page_tells_where_the_time_went(house: House, browser: FlaskClient) -> None:
+    page = browser.get(f"/campaigns/{measured(house)}")
+    told = " ".join(sentences(page))
+    assert (
+        "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
+        "proxy_residence 300, unattributed 50." in told
+    )
+    assert "tproxy: proxy residence 300 µs" in page.text
+    assert page.text.count('class="stage-2"') >= 2  # both have the hop
+    assert "context switches proxy" in page.text
+    assert f'href="{page.request.path}/flame-graphs"' in page.text
+
+
+def test_a_campaign_without_probes_explains_nothing(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit()
+    house.run_block()
+    page = browser.get(f"/campaigns/{campaign_id}")
+    assert 'id="why"' not in page.text
+    flames = browser.get(f"/campaigns/{campaign_id}/flame-graphs")
+    assert "did not ask for flame graphs" in flames.text
+
+
+def test_flame_graphs_on_their_page_and_over_rest(house: House, browser: FlaskClient) -> None:
+    campaign_id = measured(house)
+    cells = house.get(f"campaigns/{campaign_id}/stacks").json["cells"]
+    assert list(cells) == ["direct.http_keepalive.low", "tproxy.http_keepalive.low"]
+    assert cells["tproxy.http_keepalive.low"] == {
+        "samples": 200,  # of two blocks
+        "hertz": 997,
+        "lost": 2,
+        "shares": {"dut": 0.5, "softirq": 0.5},
+    }
+    page = browser.get(f"/campaigns/{campaign_id}/flame-graphs?cell=tproxy.http_keepalive.low")
+    assert page.status_code == 200
+    assert "200 samples at 997 per second and CPU, 2 lost" in " ".join(sentences(page))
+    assert "recv_[k]: 50.00% of 200 samples" in page.text
+    query = "cell=tproxy.http_keepalive.low&against=direct.http_keepalive.low"
+    svg = house.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
+    assert svg.mimetype == "image/svg+xml"
+    assert ElementTree.fromstring(svg.text).tag.endswith("svg")
+    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% against the reference" in svg.text
+    folded = house.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
+    assert folded.text.splitlines() == ["dut;main;recv_[k] 100", "softirq;net_rx_action_[k] 100"]
+
+
+def test_what_has_no_stacks_is_not_found_and_says_what_has(house: House, browser: FlaskClient) -> None:
+    campaign_id = measured(house)
+    answer = house.get(f"campaigns/{campaign_id}/flame-graph.svg?cell=nobody")
+    assert answer.status_code == 404
+    assert "there are those of direct.http_keepalive.low" in answer.json["message"]
+    assert browser.get(f"/campaigns/{campaign_id}/flame-graphs?against=nobody").status_code == 404
+    assert house.get("campaigns/nowhere/stacks").status_code == 404
+    without = house.submit()
+    assert house.get(f"campaigns/{without}/flame-graph.svg").status_code == 404
+    assert house.get(f"campaigns/{without}/stacks").json == {"cells": {}}
+
+
+def test_the_form_asks_for_flame_graphs(house: House, browser: FlaskClient) -> None:
+    house.register()
+    like = house.submit(flame_graphs=True)
+    assert 'name="flame_graphs" value="on" checked' in browser.get(f"/campaigns/new?like={like}").text
+    assert 'name="flame_graphs" value="on">' in browser.get("/campaigns/new").text
+
+
+def a_decomposition(mean_us: float, unattributed_us: float, *parts: tuple[str, str, float]) -> Decomposition:
+    stages = tuple(StagePart(stage=stage, role=role, us=us) for stage, role, us in parts)
+    return Decomposition(
+        datapath="direct",
+        workload="http_keepalive",
+        level="low",
+        trials=1,
+        mean_us=mean_us,
+        parts=stages,
+        unattributed_us=unattributed_us,
+    )
+
+
+def test_a_bar_is_as_long_as_its_mean() -> None:
+    found = a_decomposition(100, 60, ("device_hop", "dut", 10), ("device_hop", "server", 20), ("notify", "server", 10))
+    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)))
+    (bar,) = chart.bars
+    hop, notify, rest = bar.segments
+    assert (hop.stage, hop.us, notify.stage, rest.stage) == ("device_hop", 30, "notify", "unattributed")
+    assert (hop.x, rest.x + rest.width) == (LEFT, pytest.approx(WIDTH - 90, abs=0.2))
+    assert hop.width == pytest.approx(3 * notify.width, abs=0.2)
+    assert rest.x == pytest.approx(notify.x + notify.width, abs=0.2)
+
+
+def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
+    found = a_decomposition(100, -50, ("device_hop", "dut", 90), ("notify", "server", 60))
+    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)))
+    (bar,) = chart.bars
+    assert bar.overlap_us == 50
+    assert bar.segments[-1].x + bar.segments[-1].width <= WIDTH
+    assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
