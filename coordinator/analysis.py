@@ -28,6 +28,7 @@ from domain.report import (
 )
 from domain.trial import TelemetryAccount, TrialResult
 
+Taxes = Mapping[str, Mapping[str, Any]]
 MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 
 
@@ -41,9 +42,10 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
     seed = drawn if isinstance(drawn, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
     data = Measured(campaign, attempts, seed, calibration)
-    verdicts = _verdicts(data)
+    taxes = _probe_tax(data)
+    verdicts = _verdicts(data, taxes or {})
     return CampaignReport(
-        campaign={**record, "aa": _false_positives(verdicts), "probe_tax": _probe_tax(data)},
+        campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         decompositions=decompositions(data),
@@ -70,7 +72,7 @@ def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _verdicts(data: Measured) -> tuple[Verdict, ...]:
+def _verdicts(data: Measured, taxes: Taxes) -> tuple[Verdict, ...]:
     drafts = [
         _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
         for workload in data.campaign.workloads
@@ -82,7 +84,7 @@ def _verdicts(data: Measured) -> tuple[Verdict, ...]:
     tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
     adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
     verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
-    return tuple(_worded(data, verdict, len(tested)) for verdict in verdicts)
+    return tuple(_worded(data, verdict, len(tested), taxes) for verdict in verdicts)
 
 
 def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdict:
@@ -123,9 +125,10 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
     return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
 
 
-def _worded(data: Measured, verdict: Verdict, family: int) -> Verdict:
+def _worded(data: Measured, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
-    caveats = caveats_of(verdict, functions, family)
+    paid = [1 - taxes[label]["ratio"] for label in (verdict.datapath, verdict.reference) if label in taxes]
+    caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))
     worded = verdict.model_copy(update={"caveats": caveats})
     load = data.load(verdict.workload, verdict.level)
     return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load, MIN_PAIRS)})
@@ -147,15 +150,19 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     }
 
 
-def _probe_tax(data: Measured) -> dict[str, Any] | None:
-    """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter."""
+def _probe_tax(data: Measured) -> dict[str, dict[str, Any]] | None:
+    """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter.
+
+    Closed loops only: in an open one the rate is given, and what watching costs does not show in it.
+    """
     if not data.campaign.probes:
         return None
     taxes = {}
     for label in data.campaign.labels:
         logs = [
             math.log(watched / trial.requests_per_s)
-            for blocks in data.blocks.values()
+            for (_, level), blocks in data.blocks.items()
+            if Metric.REQUESTS_PER_S in metrics_of(data.campaign.levels[level])
             for block in blocks
             if (trial := block.get(label)) and trial.validity.valid and trial.requests_per_s
             if (watched := _watched_rate(trial))

@@ -46,12 +46,13 @@ _DOING = {
 }
 
 
-def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int) -> tuple[str, ...]:
+def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int, probe_tax: float = 0.0) -> tuple[str, ...]:
     """What a reader must know besides the figures; ``functions`` are the datapath's and the reference's.
 
-    ``family`` is the number of comparisons that Holm's adjustment was made over.
+    ``family`` is the number of comparisons that Holm's adjustment was made over; ``probe_tax`` the share of requests/s
+    that watching cost the one of both that it cost more.
     """
-    found = [_across_functions(*functions), _copy(verdict), _small(verdict)]
+    found = [_across_functions(*functions), _copy(verdict), _small(verdict), _below_the_tax(verdict, probe_tax)]
     found.append(_after_holm(verdict, family))
     return tuple(caveat for caveat in found if caveat)
 
@@ -106,6 +107,19 @@ def _small(verdict: Verdict) -> str:
     if verdict.verdict is not VerdictWord.EQUIVALENT or _covers_1(verdict):
         return ""
     return "there is a difference, smaller than what was declared to matter"
+
+
+def _below_the_tax(verdict: Verdict, probe_tax: float) -> str:
+    """Figures are of slices without probes; what the probes explain them with is of slices that they slowed down."""
+    if verdict.verdict not in (VerdictWord.FASTER, VerdictWord.SLOWER) or verdict.ratio is None or probe_tax <= 0:
+        return ""
+    # Like with like: the tax as the ratio that it is, either way.
+    if max(verdict.ratio, 1 / verdict.ratio) >= 1 / (1 - min(probe_tax, 0.99)):
+        return ""
+    return (
+        f"the difference is smaller than what watching cost ({probe_tax * 100:.2g} % of requests/s in the watched "
+        "slices, which are not counted): the probes cannot explain it"
+    )
 
 
 def _after_holm(verdict: Verdict, family: int) -> str:

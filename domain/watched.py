@@ -26,11 +26,13 @@ class Watched:
 
     ``events`` estimates how often each stage happened in all, where only one in N was measured, or only a share of the
     time; ``work`` likewise the kernel's work by kind (packets, context switches, …), which is counted and not timed.
+    ``absent`` names the stages that the lab does not have (a proxy's packets are not forwarded).
     """
 
     stages: Mapping[StageRole, StageHistogram] = field(default_factory=dict)
     events: Mapping[StageRole, float] = field(default_factory=dict)
     work: Mapping[str, float] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def plus(self, other: "Watched") -> "Watched":
         """The sum over slices."""
@@ -42,6 +44,7 @@ class Watched:
             },
             events=_sums(self.events, other.events),
             work=_sums(self.work, other.work),
+            absent=self.absent | other.absent,
         )
 
 

@@ -4,7 +4,7 @@ A probe is one file in probes/catalog/ and one C file of the same name in bpf/pr
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,13 +19,15 @@ class LabView:
 
     ``devices``: role (``client``, ``dut_client``, ``dut_server``, ``server``) → (ifindex, device name);
     ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
-    ``tasks``: role (``proxy``, ``origin``) → thread ids, empty where the datapath has no such process.
+    ``tasks``: role (``proxy``, ``origin``) → thread ids, empty where the datapath has no such process;
+    ``packets``: how many packets crossed the client's device so far, both ways; cheap, to be asked at any time.
     """
 
     label: str
     devices: Mapping[str, tuple[int, str]]
     netns: Mapping[str, int]
     tasks: Mapping[str, tuple[int, ...]]
+    packets: Callable[[], int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

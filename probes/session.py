@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from domain.sample import (
@@ -18,10 +18,11 @@ from domain.sample import (
 from domain.watched import StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.stream import Stream
-from probes.windows import Pace, Span, Windows, overlap_s, prompt
+from probes.windows import Pace, Span, Window, Windows, prompt, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
 MAX_EVENTS_PER_INTERVAL = 50
+LOOK_S = 0.01  # how often it is looked whether the traffic has begun
 
 
 class ProbeSession:
@@ -48,12 +49,14 @@ class ProbeSession:
         self._interval_s = interval_s
         self._running: dict[str, Probe] = {}
         self._windows = Windows({})
-        self._spans: list[Span] = []
-        self._slice_began_s = self._interval_began_s = 0.0
+        self._seen: list[Window] = []
+        self._passed: Callable[[], float] = time.monotonic
+        self._slice_from = self._interval_from = 0.0
         self._lock = threading.Lock()
         self._stop_ticking = threading.Event()
         self._ticker: threading.Thread | None = None
         self._tags: TrialTags | None = None
+        self._absent: frozenset[str] = frozenset()
         self._baseline: dict[str, Reading] = {}
         self._previous: dict[str, Reading] = {}
         self.failed: dict[str, str] = {}
@@ -81,11 +84,13 @@ class ProbeSession:
         self._halt()
         lab = replace(lab)  # another object for each slice: a probe's maximum is that since it was turned to a lab
         with self._lock:
-            self._tags, self._spans = tags, []
+            self._tags, self._seen = tags, []
             self._baseline.clear()
+            self._absent = frozenset()
             for name, probe in list(self._running.items()):
                 try:
                     if not probe.applies(lab):
+                        self._absent |= {probe.stage}
                         continue
                     self._baseline[name] = self._previous[name] = probe.read()
                     if name not in self._windows:
@@ -93,30 +98,29 @@ class ProbeSession:
                 except Exception as error:
                     self._fail({name: error})
             windowed = self._windows.turn(lab)
-            self._slice_began_s = self._interval_began_s = time.monotonic()
+            self._passed = lab.packets or time.monotonic
+            self._slice_from = self._interval_from = self._passed()
         self._stop_ticking.clear()
         work = self._watch_windows if windowed else self._tick
         self._ticker = threading.Thread(target=work, name="probes", daemon=True)
         self._ticker.start()
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
+    def end_slice(self, traffic: Sequence[Span] = ()) -> Watched:
         """Watch nothing; the growth of the whole slice. Empty when no slice had begun.
 
-        ``traffic`` tells when there was any, as (begin, end) in monotonic seconds: how often a stage happened in all is
-        estimated from the share of it that was watched. Without, all of the time since ``begin_slice`` counts.
+        ``traffic`` tells when requests were made, (begin, end) in monotonic seconds; without, all the while.
         """
-        end_s = time.monotonic()
         self._halt()
-        seen = Watched()
         with self._lock:
             if self._tags is None:
-                return seen
+                return Watched()
             # All stop watching before any is read: reading takes time, and they should cover the same slice.
             self._watch_nothing()
+            whole = self._slice_from, self._passed()
             self._interval(self._tags)
-            known = [Span(*span) for span in traffic] or [Span(self._slice_began_s, end_s)]
-            for name in self._baseline.keys() & self._running.keys():
-                scale = self._scale(name, self._spans, known)
+            seen = Watched(absent=self._absent)
+            for name in [name for name in self._baseline if name in self._running]:
+                scale = self._scale(name, whole, traffic)
                 stage = self._running[name].stage
                 seen = seen.plus(_watched(stage, self._previous[name], self._baseline[name], scale))
             self._tags = None
@@ -156,19 +160,23 @@ class ProbeSession:
 
     def _watch_windows(self) -> None:
         pace = Pace(os.cpu_count() or 1)
-        pause_s = pace.first_pause_s()
-        due_s = time.monotonic() + self._interval_s
         with prompt():
+            self._await_packets()
+            pause_s, due_s = pace.first_pause_s(), time.monotonic() + self._interval_s
             while not self._stop_ticking.wait(pause_s):
                 with self._lock:
-                    span, begun = self._windows.watch(pace.window_s, self._stop_ticking)
-                    self._spans.append(span)
+                    seen = self._windows.watch(pace.window_s, self._stop_ticking, self._passed)
+                    self._seen.append(seen)
                     if self._windows.failed:
                         self._fail(self._windows.failed)
-                pause_s = pace.pause_s(begun, span.end_s - span.begin_s)
+                pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s)
                 if time.monotonic() >= due_s:
                     self._read_interval()
                     due_s = time.monotonic() + self._interval_s
+
+    def _await_packets(self) -> None:
+        while self._passed() == self._slice_from and not self._stop_ticking.wait(LOOK_S):
+            pass
 
     def _read_interval(self) -> None:
         with self._lock:
@@ -184,8 +192,9 @@ class ProbeSession:
 
     def _interval(self, tags: TrialTags) -> None:
         """Read every probe, and put the growth since the last reading and the sampled events into the stream."""
-        now_ns, now_s = time.time_ns(), time.monotonic()
-        passed, self._interval_began_s = Span(self._interval_began_s, now_s), now_s
+        now_ns = time.time_ns()
+        interval = self._interval_from, self._passed()
+        self._interval_from = interval[1]
         for name in [name for name in self._baseline if name in self._running]:
             try:
                 reading = self._running[name].read()
@@ -194,7 +203,7 @@ class ProbeSession:
                 continue
             previous, self._previous[name] = self._previous[name], reading
             if self._stream is not None:
-                scale = self._scale(name, self._spans, [passed])
+                scale = self._scale(name, interval)
                 seen = _watched(self._running[name].stage, reading, previous, scale)
                 self._publish(self._stream, tags, seen, now_ns)
                 for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
@@ -209,12 +218,8 @@ class ProbeSession:
             spool_bytes=state.size_bytes, spool_age_s=state.age_s(now_ns),
         )  # fmt: skip
 
-    def _scale(self, name: str, windows: Sequence[Span], time_spans: Sequence[Span]) -> float | None:
-        """How many times longer than its windows these spans are; ``None`` when no window was open in them."""
-        if name not in self._windows:
-            return 1.0
-        watched_s = overlap_s(windows, time_spans)
-        return sum(span.end_s - span.begin_s for span in time_spans) / watched_s if watched_s else None
+    def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = ()) -> float | None:
+        return scale_of(self._seen, whole, traffic) if name in self._windows else 1.0
 
     def _publish(self, stream: Stream, tags: TrialTags, seen: Watched, now_ns: int) -> None:
         for (stage, role), growth in seen.stages.items():

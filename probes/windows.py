@@ -5,7 +5,8 @@ and a request makes dozens of events. So the probes watch for some milliseconds,
 
 Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is counted. Windows
 come at random times, so that they do not lock to the traffic's rhythm. How often something happened in all is
-estimated from the share of the traffic's time that was watched.
+estimated from the share of the traffic that was watched: of its packets, which the devices count in any case, and not
+of its time, as traffic does not flow evenly.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ ATTACHING_S = 0.006
 EVENT_S = 0.4e-6
 
 SHORTEST_S, LONGEST_S = 0.006, 1.0
-FIRST_PAUSE_S = 0.05  # the generator starts and connects meanwhile …
+FIRST_PAUSE_S = 0.04  # after the first packets: the generator opens its connections …
 EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
 
 # How long what began within a window may take to end: until all ended; at least so long, and four times the longest
@@ -39,16 +40,33 @@ FEW = 0.05
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
-class Span(NamedTuple):
-    """A stretch of time, in monotonic seconds."""
+class Window(NamedTuple):
+    """When one was open, in monotonic seconds; what had passed of the traffic by then; what began within it."""
 
     begin_s: float
     end_s: float
+    passed_from: float
+    passed_to: float
+    begun: int = 0
 
 
-def overlap_s(windows: Iterable[Span], traffic: Sequence[Span]) -> float:
-    """For how long of the traffic a window was open. Neither windows nor traffic overlap among themselves."""
-    return sum(max(0.0, min(w.end_s, t.end_s) - max(w.begin_s, t.begin_s)) for w in windows for t in traffic)
+Span = tuple[float, float]
+
+
+def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = ()) -> float | None:
+    """How much more traffic there was than in the windows; ``None`` when none of it was watched.
+
+    ``whole`` is what had passed at the begin and at the end. ``traffic`` tells when requests were made, in monotonic
+    seconds, if that is known: connections are opened before, and windows of that time are no sample of the requests.
+    """
+    inside = outside = 0.0
+    for one in windows:
+        passed = max(0.0, min(one.passed_to, whole[1]) - max(one.passed_from, whole[0]))
+        if not traffic or any(one.begin_s < end_s and begin_s < one.end_s for begin_s, end_s in traffic):
+            inside += passed
+        else:
+            outside += passed
+    return max(1.0, (whole[1] - whole[0] - outside) / inside) if inside else None
 
 
 @dataclass
@@ -64,7 +82,7 @@ class Pace:
     window_s: float = SHORTEST_S
 
     def first_pause_s(self) -> float:
-        """Before the first window."""
+        """Before the first window, once there are packets."""
         return FIRST_PAUSE_S * self.rng.uniform(0.5, 1.5)
 
     def pause_s(self, begun: int, open_s: float) -> float:
@@ -105,20 +123,20 @@ class Windows:
         self._watching = {name: probe for name, probe in self._probes.items() if probe.applies(lab)}
         return bool(self._watching)
 
-    def watch(self, window_s: float, stop: threading.Event) -> tuple[Span, int]:
-        """One window, shorter when ``stop`` is set; returns when it was open, and how many durations began.
+    def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:
+        """One window, shorter when ``stop`` is set; ``passed`` tells how much traffic there was so far.
 
         A probe that breaks is left out from then on, and its error is in :attr:`failed`.
         """
         self._attach()
-        begin_s = time.monotonic()
+        passed_from, begin_s = passed(), time.monotonic()
         self._each(lambda probe: probe.watch(self._lab))
         stop.wait(window_s)
-        end_s = time.monotonic()
+        passed_to, end_s = passed(), time.monotonic()
         self._each(lambda probe: probe.watch(self._lab, accept=False))
         begun = self._settle(end_s)
         self._chain.detach()
-        return Span(begin_s, end_s), begun
+        return Window(begin_s, end_s, passed_from, passed_to, begun)
 
     def without(self, names: Container[str]) -> "Windows":
         """The same without these probes, for the same lab. This one is to be closed first."""

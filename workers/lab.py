@@ -90,6 +90,7 @@ class Lab:
         self.processes: list[Process] = []
         self._ledger = ledger
         self._indexes: dict[str, int] = {}
+        self._client_devices = -1
 
     def netns_of(self, role: str) -> str:
         """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
@@ -115,7 +116,18 @@ class Lab:
             devices={role: (self._indexes[role], name) for role, name in self.devices.items()},
             netns={role: netns.inode(self.netns_of(role)) for role in ROLES},
             tasks=tasks,
+            packets=self.packets,
         )
+
+    def packets(self) -> int:
+        """How many packets crossed the client's device so far, both ways; tens of microseconds."""
+        for line in os.pread(self._client_devices, 65536, 0).decode().splitlines():
+            name, _, numbers = line.partition(":")
+            if name.strip() == self.devices["client"]:
+                # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
+                columns = numbers.split()
+                return int(columns[1]) + int(columns[9])
+        raise LabError(f"{self.devices['client']} is gone")
 
     def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None) -> Process:
         """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
@@ -162,6 +174,8 @@ class Lab:
         netns.call_in(self.dut_ns, self._build_links)
         for role in ROLES:
             netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
+        self._client_devices = netns.open_in(self.client_ns, "dev")
+        stack.callback(os.close, self._client_devices)
 
     def _build_links(self) -> None:
         for near, far in (("dut_client", "client"), ("dut_server", "server")):

@@ -14,7 +14,7 @@ from domain.jobs import BlockJob, Phase
 from domain.sample import StageHistogram, TrialTags, campaign_event_point
 from domain.stacks import Stacks
 from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
-from domain.watched import StageRole
+from domain.watched import StageRole, Watched
 from probes.base import ProbeError
 from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
@@ -186,11 +186,9 @@ class BlockRunner:
             yield
         finally:
             evidence = station.evidence
-            traffic = [
-                (self._began + one.started_s, self._began + one.started_s + one.duration_s)
-                for one in evidence.slices[before:]
-            ]
-            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic))
+            traffic = [(one.started_s + self._began, one.duration_s) for one in evidence.slices[before:]]
+            spans = [(start_s, start_s + duration_s) for start_s, duration_s in traffic]
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(spans))
 
     @contextmanager
     def _profiling(self, station: Station) -> Iterator[None]:
@@ -234,10 +232,7 @@ class BlockRunner:
             timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
             proof=proof,
             validity=judge(evidence, proof),
-            probes=tuple(
-                _reading(key, histogram, evidence.watched.events.get(key, 0.0))
-                for key, histogram in evidence.watched.stages.items()
-            ),
+            probes=_readings(evidence.watched),
             work=dict(evidence.watched.work),
             watched_latency=station.watched_latency,
             stacks=station.stacks,
@@ -245,6 +240,12 @@ class BlockRunner:
             offloads=dict(evidence.offloads),
             generator=self._generator.name,
         )
+
+
+def _readings(watched: Watched) -> tuple[ProbeReading, ...]:
+    told = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
+    absent = [ProbeReading(stage=stage, count=0, sum_ns=0, applies=False) for stage in sorted(watched.absent)]
+    return (*told, *absent)
 
 
 def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:

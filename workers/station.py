@@ -46,7 +46,7 @@ class Probing(Protocol):
     def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
         """Turn every probe away; what they saw since they were turned to the lab.
 
-        ``traffic``: when there was any, (begin, end) in monotonic seconds. Events are estimated for all of it.
+        ``traffic`` tells when requests were made, (begin, end) in monotonic seconds.
         """
 
 

@@ -9,15 +9,15 @@ from probes.tracing import TracingProbe
 class Forward(TracingProbe):
     """netif_receive_skb on one DUT device → net_dev_start_xmit on the other, for the same skb.
 
-    Only forwarding datapaths have it: a proxy's packets end in the DUT, so there nothing matches.
+    Only forwarding datapaths have it: a proxy's packets end in the DUT.
     """
 
     name: ClassVar[str] = "forward"
     stage: ClassVar[str] = "forward"
     summary: ClassVar[str] = "A packet's way through the DUT: from arriving at one device to leaving by the other"
 
-    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server")
+
+    def applies(self, lab: LabView) -> bool:
+        return not lab.tasks.get("proxy")

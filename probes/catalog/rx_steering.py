@@ -22,8 +22,5 @@ class RxSteering(TracingProbe):
         "in the DUT where a proxy takes it, else in the server"
     )
 
-    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server") if lab.tasks.get("proxy") else ("server",)

@@ -74,8 +74,8 @@ def test_what_the_kernel_did_is_what_the_chart_shows(tmp_path: Path) -> None:
         assert sum(stage["count"]) == sums["b1-1-0"][name].count > 0, name
         assert sum(sum(bucket["counts"]) for bucket in stage["buckets"]) == sum(stage["count"]), name
         assert len(stage["times"]) > SLICES, "read within the slices, too"
-    # One question and one answer cross the DUT, and one in four packets is tracked.
-    assert sums["b1-1-0"]["forward"].count == pytest.approx(SLICES * QUESTIONS * 2 / 4, rel=0.5)
+    # One question and one answer cross the DUT; watching begins and ends a moment before and after the traffic.
+    assert sums["b1-1-0"]["forward"].count == SLICES * QUESTIONS * 2
     assert sums["b1-1-0"]["run_queue"].count >= SLICES * QUESTIONS * 0.5
     assert silence <= {"net_rx_softirq"}, "the other lab's slices saw none of it"
     assert events[0]["values"][0][1] > 0

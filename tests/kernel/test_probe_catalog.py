@@ -34,12 +34,6 @@ PACKETS = 500
 QUESTIONS = 300
 
 
-class Thorough(Forward):
-    """Every packet, so that the count is exact."""
-
-    track_every = 1
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[ProbeLab]:
     with probe_lab(os.getpid()) as lab:
@@ -54,14 +48,12 @@ def other_lab() -> Iterator[ProbeLab]:
 
 @pytest.fixture(scope="module")
 def forward() -> Iterator[Probe]:
-    yield from started(Thorough())
+    yield from started(Forward())
 
 
 @pytest.fixture(scope="module")
 def rx_steering() -> Iterator[Probe]:
-    probe = RxSteering()
-    probe.track_every = 1
-    yield from started(probe)
+    yield from started(RxSteering())
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +118,7 @@ def test_forward_does_not_pair_datagrams_that_were_made_in_the_dut(forward: Prob
 
 def test_a_share_of_the_packets_is_tracked_and_the_match_rate_stays(lab: ProbeLab) -> None:
     probe = Forward()
+    probe.track_every = 4
     probe.start()
     probe.watch(lab.view())
     packets = 2000
@@ -138,7 +131,7 @@ def test_a_share_of_the_packets_is_tracked_and_the_match_rate_stays(lab: ProbeLa
 
 
 def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
-    class Impatient(Thorough):
+    class Impatient(Forward):
         constants: ClassVar[dict[str, int]] = {"MAX_AGE_NS": 1}
 
     probe = Impatient()
@@ -151,7 +144,7 @@ def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
 
 
 def test_samples_that_find_the_ring_full_are_lost_and_still_counted(lab: ProbeLab) -> None:
-    class Talkative(Thorough):
+    class Talkative(Forward):
         sample_every = 1
 
     probe = Talkative()

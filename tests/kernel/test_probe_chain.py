@@ -23,7 +23,6 @@ def lab() -> Iterator[ProbeLab]:
 
 def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
     forward, steering = Forward(), RxSteering()
-    forward.track_every = steering.track_every = 1
     try:
         for probe in (forward, steering):
             probe.start()
@@ -51,7 +50,6 @@ def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
 
 def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> None:
     probe = Forward()
-    probe.track_every = 1
     probe.start()
     try:
         view = lab.view()

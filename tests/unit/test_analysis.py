@@ -237,6 +237,37 @@ def test_watched_slices_tell_the_tax_of_the_probes() -> None:
     assert tax["tproxy"]["pairs"] == 3
 
 
+def test_a_difference_below_the_probes_tax_says_so_and_a_larger_one_does_not() -> None:
+    """tproxy loses 9 % while watched: a difference of 5 % is below that, one of 30 % above."""
+
+    def slices(rate: float, watched: float) -> tuple[SliceResult, ...]:
+        common = {"started_s": 0.0, "duration_s": 1.0, "connections": 8, "bytes_received": 0}
+        return (
+            SliceResult(requests=round(rate * watched), probed=True, **common),
+            SliceResult(requests=round(rate), **common),
+        )
+
+    def sentences(ratio: float) -> list[str]:
+        campaign = a_campaign("tproxy", "ebpf_sk_assign", probes=["run_queue"], levels={"high": "closed(8)"})
+        attempts = []
+        for i in range(6):
+            rates = {"tproxy": 10_000.0 + i, "ebpf_sk_assign": 10_000.0 * ratio + 7 * i}
+            whole = an_attempt(i, rates, level="high")
+            trials = [
+                t.model_copy(update={"slices": slices(rates[t.datapath], 0.91 if t.datapath == "tproxy" else 0.99)})
+                for t in whole.result.trials
+            ]
+            attempts.append(replace(whole, result=whole.result.model_copy(update={"trials": tuple(trials)})))
+        report = build_report(campaign, {}, attempts)
+        return [v.sentence for v in report.verdicts if v.metric is Metric.REQUESTS_PER_S]
+
+    (small,), (large,) = sentences(1.05), sentences(1.3)
+    assert "is faster than" in small
+    assert "the difference is smaller than what watching cost (9 % of requests/s" in small
+    assert "is faster than" in large
+    assert "watching cost" not in large
+
+
 def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", "direct", levels={"low": "open(1000)", "high": "closed(8)"})
     quick = {50_000: 980, 200_000: 15, 900_000: 5}  # p50, p99 and p99.9 lie apart

@@ -1,0 +1,109 @@
+"""When probes watch, and what a window's counts stand for. With fakes and a seeded random source."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from domain.sample import TrialTags
+from probes._fake import FakeProbe
+from probes.base import LabView, Pending
+from probes.session import ProbeSession
+from probes.windows import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, Pace, Window, Windows, scale_of, settled
+
+SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
+
+
+def cost_share(pace: Pace, rate: float, windows: int) -> tuple[float, float]:
+    """The CPU share that watching costs by the model, and the share of time watched, over many windows."""
+    cost_s = watched_s = passed_s = 0.0
+    for _ in range(windows):
+        open_s = pace.window_s
+        pause_s = pace.pause_s(round(rate * open_s), open_s)
+        cost_s += ATTACHING_S + open_s * rate * EVENT_S
+        watched_s += open_s
+        passed_s += open_s + pause_s
+    return cost_s / (passed_s * pace.cpus), watched_s / passed_s
+
+
+@pytest.mark.parametrize("rate", [SATURATED, 500_000, 250_000])
+def test_the_tax_is_kept_at_high_rates(rate: int) -> None:
+    share, watched = cost_share(Pace(2, random.Random(1)), rate, 2000)
+    assert share == pytest.approx(TAX, rel=0.05)
+    assert 0.01 < watched < 0.7
+
+
+def test_low_rates_are_watched_nearly_all_the_time() -> None:
+    pace = Pace(2, random.Random(1))
+    share, watched = cost_share(pace, 20_000, 50)
+    assert pace.window_s == LONGEST_S
+    assert watched > 0.9
+    assert share < TAX
+
+
+def test_pauses_are_random_and_short_while_nothing_happens() -> None:
+    pace = Pace(2, random.Random(1))
+    pauses = [pace.pause_s(0, SHORTEST_S) for _ in range(100)]
+    assert 0.009 < min(pauses) < 0.015 < 0.025 < max(pauses) < 0.031
+    assert pace.window_s == SHORTEST_S
+
+
+def test_the_scale_is_that_of_the_traffic_and_not_of_the_time() -> None:
+    windows = [Window(1.0, 1.1, 100, 200), Window(5.0, 9.0, 500, 600)]
+    assert scale_of(windows, (0, 1000)) == 5
+    assert scale_of(windows, (0, 150)) == 3  # an interval that ends within a window
+    assert scale_of([], (0, 1000)) is None
+    assert scale_of(windows, (700, 1000)) is None
+    # The first window saw connections being opened: neither a sample of the requests nor part of what it stands for.
+    assert scale_of(windows, (0, 1000), [(4.0, 10.0)]) == 9
+    assert scale_of(windows, (0, 1000), [(1.05, 10.0)]) == 5
+
+
+def test_what_began_in_a_window_has_time_to_end() -> None:
+    assert settled(Pending(), 0)
+    assert settled(Pending(begun=100), 0)
+    assert not settled(Pending(begun=100, unended=1, longest_ns=1000), 0.002)
+    assert settled(Pending(begun=100, unended=1, longest_ns=1000), 0.003)
+    # Waits of 10 ms were seen: another one may take as long, and longer.
+    assert not settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.039)
+    assert settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.041)
+    # As long as too many are open for a figure, it is waited until they would be discarded.
+    assert not settled(Pending(begun=100, unended=10, longest_ns=1000), 0.099)
+    assert settled(Pending(begun=100, unended=10, longest_ns=1000), 0.1)
+
+
+def test_probes_without_hooks_are_watched_all_the_slice() -> None:
+    probe = FakeProbe()
+    probe.start()
+    windows = Windows({"fake": probe})
+    assert "fake" not in windows
+    assert not windows.turn(LabView("a", {}, {}, {}))
+    windows.close()
+
+
+def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
+    class Elsewhere(FakeProbe):
+        def applies(self, lab: LabView) -> bool:
+            return lab.label != "a"
+
+    probes = {"forward": Elsewhere("forward"), "run_queue": FakeProbe("run_queue")}
+    session = ProbeSession(probes, None, "h1")
+    session.start(probes)
+    session.begin_slice(LabView("a", {}, {}, {}), TrialTags("k3f9x2ab", "b1-1-0", "h1", "tproxy", "w", "low"))
+    seen = session.end_slice()
+    assert seen.absent == {"forward"}
+    assert {key.stage for key in seen.stages} == {"run_queue"}
+    assert "a" not in probes["forward"].watches
+    session.close()
+
+
+def test_a_window_ends_when_it_is_told_to() -> None:
+    stop = threading.Event()
+    stop.set()
+    windows = Windows({})
+    windows.turn(LabView("a", {}, {}, {}))
+    began_s = time.monotonic()
+    seen = windows.watch(10.0, stop, lambda: 7.0)
+    assert time.monotonic() - began_s < 5
+    assert (seen.passed_from, seen.passed_to, seen.begun) == (7.0, 7.0, 0)
