@@ -79,7 +79,7 @@ def fill_a_short_campaign(page: Page) -> None:
         page.locator(f"#datapaths-{name}").uncheck()
     page.get_by_label("Reference").select_option("direct")
     page.get_by_label("Level 1, load").fill("closed(16)")
-    for row in (2, 3):
+    for row in range(2, 7):
         page.get_by_label(f"Level {row}, name").fill("")
         page.get_by_label(f"Level {row}, load").fill("")
     for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.5"), ("Warm-up, seconds", "0")):

@@ -56,6 +56,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(house: House, brow
         "probes": ["run_queue"],
         "hosts": ["h1"],
         "seed": 7,
+        "flame_graphs": False,
         "equivalence_margin": 0.03,
     }
     assert len(house.dispatcher.sent) == 1  # it runs, as one submitted over REST does
