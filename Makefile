@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers/traffic -name '*.[ch]')
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
+
+bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
+	@$(BIN)/python -m tests.bench.stream
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \

@@ -22,8 +22,8 @@ class Books:
 
     def produced(self, points: int) -> None:
         """New points, of the current era."""
-        self.ledger.life.add(produced=points)
-        self._open.add(produced=points)
+        self.ledger.life.produce(points)
+        self._open.produce(points)
 
     def settled(
         self,

@@ -43,6 +43,10 @@ class Counts:
         self._words[_DELIVERED] += delivered
         self._words[_SPOOLED] += spooled
 
+    def produce(self, points: int) -> None:
+        """New points. Called for each single one, so it does nothing else."""
+        self._words[_PRODUCED] += points
+
     def lose(self, cause: LossCause, points: int) -> None:
         """These points are lost for good."""
         self._words[_FIRST_LOSS + _CAUSES.index(cause)] += points
