@@ -22,6 +22,8 @@ FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 # What ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number.
 SIDES = ("client", "dut", "server")
 WATCHED_DEVICES = 4
+# What bpf/include/links.h takes for the order of the watched devices.
+LINK_DEVICES = ("client", "dut_client", "dut_server", "server")
 
 _TRACEPOINT = re.compile(r"^RAW_TRACEPOINT_PROBE\((\w+)\)", re.MULTILINE)
 _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
@@ -35,7 +37,8 @@ _STAGE_WORDS = BUCKETS + 7
 _MAX_SAMPLES = 1000
 
 # Constant of the C sources → members whose offsets add up to it, in the running kernel.
-OFFSETS: dict[str, tuple[tuple[str, str], ...]] = {
+Offsets = Mapping[str, tuple[tuple[str, str], ...]]
+OFFSETS: Offsets = {
     "SK_BUFF_DEV": (("sk_buff", "dev"),),
     "SK_BUFF_SKB_IIF": (("sk_buff", "skb_iif"),),
     "SK_BUFF_HEAD": (("sk_buff", "head"),),
@@ -63,6 +66,7 @@ class TracingProbe(Probe):
     features: ClassVar[tuple[str, ...]] = FEATURES
     roles: ClassVar[tuple[str, ...]] = ("",)
     constants: ClassVar[Mapping[str, int]] = {}
+    offsets: ClassVar[Offsets] = {}  # those that only this probe needs
     track_every: int = 1
     sample_every: int = 256
 
@@ -180,7 +184,10 @@ class TracingProbe(Probe):
             "ROLES": len(self.roles),
             "TRACK_EVERY": self.track_every,
             "SAMPLE_EVERY": self.sample_every,
-            **{constant: sum(member_offset(*member) for member in members) for constant, members in OFFSETS.items()},
+            **{
+                constant: sum(member_offset(*member) for member in members)
+                for constant, members in {**OFFSETS, **self.offsets}.items()
+            },
             **self.constants,
         }
 

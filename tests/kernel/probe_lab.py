@@ -87,7 +87,10 @@ class ProbeLab:
 
     def view(self, *, proxy: tuple[int, ...] = (), origin: tuple[int, ...] = ()) -> LabView:
         devices = {
-            role: (int(_in(self.netns(netns), "cat", f"/sys/class/net/{self.device(role)}/ifindex")), self.device(role))
+            role: (
+                int(in_netns(self.netns(netns), "cat", f"/sys/class/net/{self.device(role)}/ifindex")),
+                self.device(role),
+            )
             for role, netns in (
                 ("client", "client"),
                 ("dut_client", "dut"),
@@ -118,12 +121,12 @@ class ProbeLab:
             process.communicate()
 
     def run(self, role: str, script: str, *arguments: object) -> None:
-        _in(self.netns(role), sys.executable, "-c", script, *map(str, arguments))
+        in_netns(self.netns(role), sys.executable, "-c", script, *map(str, arguments))
 
-    def spray(self, packets: int, to: str = SERVER) -> None:
+    def spray(self, packets: int, to: str = SERVER, script: str = SPRAY) -> None:
         """Send so many datagrams and wait until the server has them all."""
         with self.running("server", SINK, packets) as sink:
-            self.run("client", SPRAY, to, packets)
+            self.run("client", script, to, packets)
             assert sink.stdout is not None
             assert sink.stdout.readline() == "done\n"
 
@@ -132,7 +135,7 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
 
 
-def _in(netns: str, *command: str) -> str:
+def in_netns(netns: str, *command: str) -> str:
     full = ["ip", "netns", "exec", netns, *command]
     return subprocess.run(full, check=True, stdout=subprocess.PIPE, text=True, timeout=30).stdout
 
@@ -144,11 +147,11 @@ def probe_lab(process_id: int) -> Iterator[ProbeLab]:
     try:
         for role in ("client", "dut", "server"):
             _ip("netns", "add", lab.netns(role))
-            _in(lab.netns(role), "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+            in_netns(lab.netns(role), "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
             _ip("-n", lab.netns(role), "link", "set", "lo", "up")
         _link(lab, ("client", "client", CLIENT), ("dut", "dut_client", DUT_CLIENT))
         _link(lab, ("dut", "dut_server", DUT_SERVER), ("server", "server", SERVER))
-        _in(lab.netns("dut"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        in_netns(lab.netns("dut"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
         _ip("-n", lab.netns("client"), "route", "add", "default", "via", DUT_CLIENT)
         _ip("-n", lab.netns("server"), "route", "add", "default", "via", DUT_SERVER)
         yield lab
@@ -165,7 +168,7 @@ def _link(lab: ProbeLab, left: tuple[str, str, str], right: tuple[str, str, str]
     for netns, device, address in ends:
         _ip("-n", netns, "addr", "add", f"{address}/24", "dev", device)
         _ip("-n", netns, "link", "set", device, "up")
-        macs.append(_in(netns, "cat", f"/sys/class/net/{device}/address").strip())
+        macs.append(in_netns(netns, "cat", f"/sys/class/net/{device}/address").strip())
     for (netns, device, _), (_, _, address), mac in zip(ends, reversed(ends), reversed(macs), strict=True):
         _ip("-n", netns, "neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent")
 
@@ -185,3 +188,21 @@ def stage_of(probe: Probe, role: str = "") -> StageHistogram:
 def growth(probe: Probe, before: StageHistogram, role: str = "") -> StageHistogram:
     """What the probe counted for a role since ``before`` was read."""
     return stage_of(probe, role).minus(before)
+
+
+class Since:
+    """What a probe counts from now on, by role."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe, self._before = probe, probe.read().stages
+
+    def __getitem__(self, role: str) -> StageHistogram:
+        return stage_of(self._probe, role).minus(self._before[role])
+
+    def account(self, role: str) -> tuple[int, int, int]:
+        """How many durations began, ended, and were discarded."""
+        histogram = self[role]
+        return histogram.started, histogram.count, histogram.lost
+
+    def anything(self) -> bool:
+        return any(self[role] != StageHistogram() for role in self._before)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* socket_wait: from sk_data_ready to the sock_recv_length > 0 that begins to read that data, by sock address. */
+#include "sockets.h"
+
+BPF_ARRAY(watch, struct watch, 1);
+BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
+BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+
+#define PROTOCOL_TCP 6
+#define FLAG_PEEK 2 /* MSG_PEEK: it stays unread */
+
+/* The oldest unread data of a socket, by its sequence numbers, and when what came after it was announced. */
+struct unread {
+	u64 sock;
+	u64 side;
+	struct start oldest;
+	struct start later;
+	u32 from;
+	u32 until;
+};
+BPF_ARRAY(unreads, struct unread, SOCKET_SLOTS);
+
+/* Sequence numbers wrap. */
+ALWAYS_INLINE int is_after(u32 one, u32 other)
+{
+	return (s32)(one - other) > 0;
+}
+
+/* What is unread of a connection just now; false for other sockets, and where nothing is unread. A FIN takes a
+ * sequence number too, but is no data.
+ */
+ALWAYS_INLINE int read_sequence(u64 sock, u32 *from, u32 *until)
+{
+	u16 protocol = 0;
+	u8 state = 0;
+
+	if (bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)sock + SOCK_PROTOCOL) ||
+	    protocol != PROTOCOL_TCP || bpf_probe_read_kernel(&state, sizeof(state), (void *)sock + SOCK_STATE) ||
+	    state == STATE_LISTEN || bpf_probe_read_kernel(from, sizeof(*from), (void *)sock + TCP_SOCK_COPIED_SEQ) ||
+	    bpf_probe_read_kernel(until, sizeof(*until), (void *)sock + TCP_SOCK_RCV_NXT))
+		return 0;
+	if (state != STATE_ESTABLISHED && state != STATE_FIN_WAIT1 && state != STATE_FIN_WAIT2)
+		--*until;
+	return is_after(*until, *from);
+}
+
+RAW_TRACEPOINT_PROBE(sk_data_ready)
+{
+	u64 sock = ctx->args[0];
+	struct watch *watching;
+	struct stage *measured;
+	struct unread *unread;
+	int slot = SOCKET_SLOT(sock), zero = 0, side;
+	u32 from = 0, until = 0;
+	u64 now;
+
+	watching = watch.lookup(&zero);
+	if (!watching || !watching->generation || !watching->open || !is_drawn(watching, sock))
+		return 0;
+	unread = unreads.lookup(&slot);
+	if (!unread || !read_sequence(sock, &from, &until))
+		return 0;
+	/* Still the same connection, and not read meanwhile without being seen (splice). */
+	if (unread->sock == sock && unread->oldest.generation == watching->generation &&
+	    is_after(unread->until, from) && !is_after(unread->until, until)) {
+		if (unread->later.time_ns == 0 && is_after(until, unread->until)) {
+			unread->later.generation = watching->generation;
+			unread->later.time_ns = bpf_ktime_get_ns();
+		}
+		return 0;
+	}
+
+	/* Whose slot this is may wait longest: to put newcomers in its place would favour short waits. */
+	now = bpf_ktime_get_ns();
+	if (unread->sock && unread->sock != sock && unread->oldest.generation == watching->generation &&
+	    now - unread->oldest.time_ns < MAX_AGE_NS)
+		return 0;
+	side = side_of(watching, (void *)sock);
+	if (side < 0)
+		return 0;
+	measured = stage.lookup(&side);
+	if (!measured || !begin(measured, watching, &unread->oldest))
+		return 0;
+	unread->sock = sock;
+	unread->side = side;
+	unread->later.time_ns = 0;
+	unread->from = from;
+	unread->until = until;
+	return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sock_recv_length)
+{
+	u64 sock = ctx->args[0];
+	int length = ctx->args[1], flags = ctx->args[2];
+	struct watch *watching;
+	struct stage *measured;
+	struct unread *unread;
+	struct sample sample = {};
+	int slot = SOCKET_SLOT(sock), zero = 0, side;
+	u32 from = 0, until = 0;
+	u64 now;
+	int more;
+
+	if (length <= 0 || (flags & FLAG_PEEK))
+		return 0;
+	watching = watch.lookup(&zero);
+	if (!watching || !watching->generation || !is_drawn(watching, sock))
+		return 0;
+	unread = unreads.lookup(&slot);
+	if (!unread || unread->sock != sock)
+		return 0;
+	now = bpf_ktime_get_ns();
+	more = read_sequence(sock, &from, &until);
+	/* What came while an earlier read was on is announced within that read, and not yet read by it. */
+	if (!is_after(from, unread->from))
+		return 0;
+	side = unread->side;
+	measured = stage.lookup(&side);
+	if (!measured)
+		return 0;
+
+	if (record(measured, watching, &unread->oldest, now)) {
+		sample.time_ns = now;
+		sample.value_ns = now - unread->oldest.time_ns;
+		sample.role = side;
+		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
+			measured->lost++;
+	}
+
+	/* All that was announced has been read, or its reading has begun. */
+	if (!more || !unread->later.time_ns || is_after(from, unread->until)) {
+		unread->sock = 0;
+		return 0;
+	}
+	measured->started++;
+	unread->oldest = unread->later;
+	unread->later.time_ns = 0;
+	unread->from = from;
+	unread->until = until;
+	return 0;
+}

@@ -1,0 +1,28 @@
+"""How long a connect takes."""
+
+from typing import ClassVar
+
+from bpf.chain import Hook
+from probes.base import LabView
+from probes.tracing import TracingProbe
+
+
+class Connect(TracingProbe):
+    """inet_sock_set_state: SYN_SENT → ESTABLISHED of the same socket, by the side that connects.
+
+    The ``dut`` connects where a proxy does. Every connect counts, SYNs that were sent again included; one that fails
+    never matches.
+    """
+
+    name: ClassVar[str] = "connect"
+    stage: ClassVar[str] = "connect"
+    summary: ClassVar[str] = "A TCP connect, from its SYN until it is established; the proxy's own are the dut's"
+    roles: ClassVar[tuple[str, ...]] = ("client", "dut")
+    sample_every: int = 32
+
+    def take_hooks(self) -> tuple[Hook, ...]:
+        """None: connects come at a slice's start, or seldom; windows would miss them, and they cost little."""
+        return ()
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ()

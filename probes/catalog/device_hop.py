@@ -1,0 +1,26 @@
+"""How long a packet takes over a link."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
+
+
+class DeviceHop(TracingProbe):
+    """net_dev_start_xmit on one end of a link → netif_receive_skb on the other, for the same skb.
+
+    By the side that receives; only packets with payload count. The driver, the receiving CPU's backlog and the wait for
+    its softirq are in it. Where GRO merges packets, or XDP on a veth copies them, the address changes and the match
+    rate tells; bpf_redirect_peer passes the link by.
+    """
+
+    name: ClassVar[str] = "device_hop"
+    stage: ClassVar[str] = "device_hop"
+    summary: ClassVar[str] = "A packet's way over a link: from the sending driver to the receiver's network stack"
+    roles: ClassVar[tuple[str, ...]] = SIDES
+
+    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
+    track_every: int = 4
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return LINK_DEVICES

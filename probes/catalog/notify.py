@@ -1,0 +1,30 @@
+"""How long a received segment takes until its reader is told."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import SIDES, Offsets, TracingProbe
+
+
+class Notify(TracingProbe):
+    """tcp_probe → the first sk_data_ready of the same socket, by the socket's side: TCP's own work on a segment.
+
+    Only segments with payload count: nobody is told of a bare acknowledgement. Nor of a segment that comes out of order
+    or twice, which does not match. Waking the reader comes after it, and is part of socket_wait.
+    """
+
+    name: ClassVar[str] = "notify"
+    stage: ClassVar[str] = "notify"
+    summary: ClassVar[str] = "TCP's own work on a segment with payload, until it tells the socket's reader"
+    roles: ClassVar[tuple[str, ...]] = SIDES
+    offsets: ClassVar[Offsets] = {
+        "TCP_SEGMENT_SEQ": (("sk_buff", "cb"), ("tcp_skb_cb", "seq")),
+        "TCP_SEGMENT_END_SEQ": (("sk_buff", "cb"), ("tcp_skb_cb", "end_seq")),
+        "TCP_SEGMENT_FLAGS": (("sk_buff", "cb"), ("tcp_skb_cb", "tcp_flags")),
+    }
+
+    # By connection, others in each window: a share is enough for a distribution, and each event costs CPU time.
+    track_every: int = 4
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ()

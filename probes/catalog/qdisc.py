@@ -1,0 +1,25 @@
+"""How long a packet waits to be sent."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
+
+
+class Qdisc(TracingProbe):
+    """net_dev_queue → net_dev_start_xmit, for the same skb: the queueing discipline of the device.
+
+    By the side that sends; only packets with payload count. A veth has no queue of its own, so without a shaper this is
+    the way past it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
+    """
+
+    name: ClassVar[str] = "qdisc"
+    stage: ClassVar[str] = "qdisc"
+    summary: ClassVar[str] = "A packet's wait in a device's queueing discipline, where shaping shows"
+    roles: ClassVar[tuple[str, ...]] = SIDES
+
+    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
+    track_every: int = 4
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return LINK_DEVICES

@@ -1,0 +1,32 @@
+"""How long received data waits for its reader."""
+
+from typing import ClassVar
+
+from probes.base import LabView
+from probes.tracing import SIDES, Offsets, TracingProbe
+
+
+class SocketWait(TracingProbe):
+    """sk_data_ready → the sock_recv_length > 0 that begins to read that data, by the TCP socket's side.
+
+    What is announced while older data is unread belongs to the older: one read ends one wait, that of the oldest. What
+    comes while a read is on and is not part of it begins its own wait. The reader's run_queue is in it. Data that a
+    program splices is not seen to be read.
+    """
+
+    name: ClassVar[str] = "socket_wait"
+    stage: ClassVar[str] = "socket_wait"
+    summary: ClassVar[str] = "How long received data waits in its socket until the program begins to read it"
+    roles: ClassVar[tuple[str, ...]] = SIDES
+    offsets: ClassVar[Offsets] = {
+        "SOCK_PROTOCOL": (("sock", "sk_protocol"),),
+        "SOCK_STATE": (("sock", "__sk_common"), ("sock_common", "skc_state")),
+        "TCP_SOCK_COPIED_SEQ": (("tcp_sock", "copied_seq"),),
+        "TCP_SOCK_RCV_NXT": (("tcp_sock", "rcv_nxt"),),
+    }
+
+    # By connection, others in each window: a share is enough for a distribution, and each event costs CPU time.
+    track_every: int = 4
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ()
