@@ -84,13 +84,18 @@ class Bracket:
         if self.next_per_s is not None:
             return "its search was not finished"
         if not self.met:
-            return f"the SLO was missed even at {self.high_per_s:,.0f}/s, the lowest rate tried"
-        return f"the SLO was met even at {self.low_per_s:,.0f}/s, far above its closed-loop capacity"
+            return f"the SLO was missed even at about {_about(self.high_per_s)}/s, the lowest rate tried"
+        return f"the SLO was met even at about {_about(self.low_per_s)}/s, far above its closed-loop capacity"
 
     @property
     def resting_per_s(self) -> int:
         """What a datapath whose search has ended is asked for while others go on: nothing that would overload it."""
         return max(1, math.floor(self.low_per_s))
+
+
+def _about(rate_per_s: float) -> str:
+    # Two digits: searches begin apart by less, and those that ended alike should read alike.
+    return f"{float(f'{rate_per_s:.2g}'):,.0f}"
 
 
 def bisect(bracket: Bracket, rate_per_s: int, answer: Answer) -> Bracket:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from coordinator.saturation import begin
 from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack import PrivateStack
@@ -206,15 +207,18 @@ def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(kernel: N
 
 
 def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
-    campaign_id = running.run(SEARCH, timeout_s=240)
-    view = running.coordinator.campaign(campaign_id)
+    for _ in range(3):  # others on the machine may spoil a calibration, and with it all
+        campaign_id = running.run(SEARCH, timeout_s=240)
+        view = running.coordinator.campaign(campaign_id)
+        if view["state"] == "complete" or not re.search("interference|steal|generator_saturated", view["error"]):
+            break
     assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8)
     capacities = view["calibration"]["http_keepalive"]["capacities_per_s"]
     trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
     asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
              for label in capacities}  # fmt: skip
     for label, capacity in capacities.items():
-        assert asked[label][0] == pytest.approx(capacity * (1.5 / 16) ** 0.5, rel=0.05)
+        assert asked[label][0] == pytest.approx(begin(capacity, 2_500, 0.5).next_per_s, rel=0.03)
         assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
     for trial in trials:
         if trial["validity"]["valid"]:
