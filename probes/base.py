@@ -43,6 +43,8 @@ class Reading:
     work: Mapping[str, int] = field(default_factory=dict)
     samples: tuple[StageSample, ...] = ()
     every: int = 1
+    samples_lost: int = 0
+    """Samples since it started for which the kernel's ring buffer had no room."""
 
 
 @dataclass(frozen=True)

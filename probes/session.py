@@ -15,6 +15,7 @@ from domain.sample import (
     kernel_work_point,
     telemetry_point,
 )
+from domain.telemetry import LossCause
 from domain.watched import StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.stream import Stream
@@ -206,6 +207,7 @@ class ProbeSession:
                 scale = self._scale(name, interval)
                 seen = _watched(self._running[name].stage, reading, previous, scale)
                 self._publish(self._stream, tags, seen, now_ns)
+                self._stream.lose(LossCause.RING_BUFFER, max(0, reading.samples_lost - previous.samples_lost))
                 for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
                     self._stream.put(kernel_event_point(tags, sample))
         if self._stream is not None:

@@ -32,7 +32,8 @@ _WATCH = struct.Struct(f"=QQQQ{len(SIDES)}Q")  # struct watch, before its device
 _WATCH_BYTES = _WATCH.size + WATCHED_DEVICES * _DEVICE.size
 _SAMPLE = struct.Struct("=QQQ")  # struct sample of bpf/include/probe.h
 _SUM, _MAX, _LAB, _STARTED, _LOST, _MEASURED = range(BUCKETS, BUCKETS + 6)  # words of struct stage
-_STAGE_WORDS = BUCKETS + 7
+_UNSAMPLED = BUCKETS + 7  # behind the kernel's own random number
+_STAGE_WORDS = BUCKETS + 8
 # A histogram tells the distribution; samples are for looking at single events, so a few per second are enough.
 _MAX_SAMPLES = 1000
 
@@ -148,7 +149,7 @@ class TracingProbe(Probe):
         module.drain()
         samples, self._samples = self._samples, []
         stages = {role: self._stage(index) for index, role in enumerate(self.roles)}
-        return Reading(stages, samples=tuple(samples), every=self.track_every)
+        return Reading(stages, samples=tuple(samples), samples_lost=self._unsampled(), every=self.track_every)
 
     def stop(self) -> None:
         if self._chain is not None:
@@ -230,6 +231,10 @@ class TracingProbe(Probe):
             counts = tuple(words[:BUCKETS])
             total = total.plus(StageHistogram(counts, words[_SUM], max_ns, words[_STARTED], words[_LOST]))
         return total
+
+    def _unsampled(self) -> int:
+        """How many samples found no room in the ring buffer."""
+        return sum(words[_UNSAMPLED] for index in range(len(self.roles)) for words in self._words(index))
 
     def _receive(self, record: bytes) -> None:
         time_ns, value_ns, role = _SAMPLE.unpack(record[: _SAMPLE.size])

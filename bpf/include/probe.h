@@ -74,6 +74,7 @@ struct stage {
 	__u64 lost;
 	__u64 measured;
 	__u64 random;
+	__u64 unsampled; /* samples for which the ring buffer had no room */
 };
 
 struct start {

@@ -65,7 +65,7 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 		sample.time_ns = now;
 		sample.value_ns = now - packet->start.time_ns;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	packet->skb = 0;
 	return 0;

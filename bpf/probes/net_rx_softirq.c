@@ -78,7 +78,7 @@ RAW_TRACEPOINT_PROBE(softirq_exit)
 		sample.time_ns = now;
 		sample.value_ns = now - run->served.time_ns;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	run->served.time_ns = 0;
 	return 0;

@@ -135,7 +135,7 @@ RAW_TRACEPOINT_PROBE(sock_send_length)
 		sample.value_ns = now - other->received.time_ns;
 		sample.role = other->role;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	other->sock = 0;
 	place->sock = 0;

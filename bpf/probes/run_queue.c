@@ -59,7 +59,7 @@ static inline void run(struct start *queued, u32 role, struct watch *watching)
 		sample.value_ns = now - queued->time_ns;
 		sample.role = role;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	queued->time_ns = 0;
 }

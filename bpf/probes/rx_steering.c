@@ -58,7 +58,7 @@ RAW_TRACEPOINT_PROBE(tcp_probe)
 		sample.time_ns = now;
 		sample.value_ns = now - packet->start.time_ns;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	packet->skb = 0;
 	return 0;
