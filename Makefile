@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers/traffic -name '*.[ch]')
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-slices: setup ## How long a slice should be: A/A error by slice length; th
 
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream
+
+bench-probes: setup ## What looking costs; the last line is JSON (root, 5 min); DOCS=1: into probes/README.md
+	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \

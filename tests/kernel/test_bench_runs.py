@@ -33,3 +33,20 @@ def test_a_bench_ends_with_its_ratios(bench: str) -> None:
     assert all(isinstance(met, bool) for met in told["goals_met"].values())
     if bench == "traffic":
         assert told["honesty_p99_100ms_of_500ms"]["ratio"] == pytest.approx(1, abs=0.3)
+
+
+def test_the_probes_bench_ends_with_the_tax_and_each_probes_cost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.probes", "--quick"],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["low"] <= told["tax_all_probes"] <= told["high"] < 1
+    names = {path.stem for path in (ROOT / "bpf" / "probes").glob("*.c")}
+    assert set(told["ns_per_event"]) == set(told["events_per_request"]) == names
+    # Some never run on direct; of those that do, no program takes less than a call, nor as long as a system call.
+    busy = {name: ns for name, ns in told["ns_per_event"].items() if told["events_per_request"][name] > 1}
+    assert {"forward", "rx_steering"} <= set(busy)
+    assert all(10 < ns < 5000 for ns in busy.values()), busy
+    assert 0 < told["fixed_rate_cpu_all_probes"]["low"] <= told["fixed_rate_cpu_all_probes"]["high"]

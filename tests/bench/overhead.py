@@ -1,0 +1,114 @@
+"""What probes cost: pairs of slices with and without them, and the kernel's own account of their programs."""
+
+import contextlib
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from bpf import instance
+from probes.base import LabView, Probe
+from tests.bench.figures import Ratio, paired
+from tests.bench.stage import Measured
+
+# Of bpf_trace_run(): finding the program, entering and leaving it. The kernel's account begins behind it.
+ENTRY_NS = 25
+_BEGIN, _END = "<!-- bench-probes: written by `make bench-probes DOCS=1` -->", "<!-- bench-probes: end -->"
+_ENABLE_STATS, _RUN_TIME = 32, 0  # of enum bpf_cmd and enum bpf_stats_type
+
+
+@dataclass
+class Slices:
+    """Slices in pairs, neighbours in time."""
+
+    watched: list[Measured] = field(default_factory=list)
+    alone: list[Measured] = field(default_factory=list)
+
+    def throughput(self) -> Ratio:
+        """Requests/s, watched ÷ alone."""
+        return paired([one.requests_per_s for one in self.watched], [one.requests_per_s for one in self.alone])
+
+    def cpu_per_request(self) -> Ratio:
+        """The host's CPU time per request, watched ÷ alone."""
+        return paired(*([one.host.busy_s / one.requests for one in those] for those in (self.watched, self.alone)))
+
+    def rate_per_s(self) -> float:
+        """Requests/s without probes."""
+        return sum(one.requests for one in self.alone) / sum(one.duration_s for one in self.alone)
+
+    def cpu_us(self) -> float:
+        """The host's CPU time per request without probes, in microseconds."""
+        return sum(one.host.busy_s for one in self.alone) * 1e6 / sum(one.requests for one in self.alone)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one probe's programs, while they are attached. An event is one call of one of them."""
+
+    ns_per_event: float
+    events_per_request: float
+    timed_per_request: float
+
+    @property
+    def ns_per_request(self) -> float:
+        """Nanoseconds per request while attached, entering the programs included."""
+        return (self.ns_per_event + ENTRY_NS) * self.events_per_request
+
+
+def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost:
+    """The cost of a started probe under traffic. It is watching all the while; the kernel times each call."""
+    before = probe.read()
+    with _accounting():
+        programs = _programs()
+        probe.watch(lab)
+        try:
+            measured = traffic()
+        finally:
+            probe.watch(None)
+        gained = [(now[0] - then[0], now[1] - then[1]) for now, then in zip(_programs(), programs, strict=True)]
+    after = probe.read()
+    ns, events = sum(ns for ns, _ in gained), sum(calls for _, calls in gained)
+    timed = sum(h.count for h in after.stages.values()) - sum(h.count for h in before.stages.values())
+    return Cost(ns / events if events else 0.0, events / measured.requests, timed / measured.requests)
+
+
+def table(costs: dict[str, Cost]) -> str:
+    """As Markdown, the most expensive first."""
+    lines = [
+        "| probe | ns per event | events per request | timed per request | µs per request, while attached |",
+        "|---|---|---|---|---|",
+    ]
+    for name, cost in sorted(costs.items(), key=lambda item: -item[1].ns_per_request):
+        figures = f"{cost.ns_per_event:.0f} | {cost.events_per_request:.1f} | {cost.timed_per_request:.2f}"
+        lines.append(f"| `{name}` | {figures} | {cost.ns_per_request / 1000:.2f} |")
+    return "\n".join(lines)
+
+
+def with_table(document: str, text: str) -> str:
+    """The document with what is between the marks exchanged. Raises ``ValueError`` when it has no marks."""
+    if _BEGIN not in document or _END not in document:
+        raise ValueError(f"no place for the table: {_BEGIN} and {_END} are not in the document")
+    head, tail = document.split(_BEGIN)[0], document.split(_END)[1]
+    return f"{head}{_BEGIN}\n\n{text}\n\n{_END}{tail}"
+
+
+@contextlib.contextmanager
+def _accounting() -> Iterator[None]:
+    """The kernel times every BPF program meanwhile. That has a cost of its own, and is on for no other figure."""
+    switch = instance._bpf(_ENABLE_STATS, struct.pack("=I", _RUN_TIME), "run-time statistics")
+    try:
+        yield
+    finally:
+        os.close(switch)
+
+
+def _programs() -> list[tuple[int, int]]:
+    """(nanoseconds, calls) of each BPF program that this process holds."""
+    found = {}
+    for fd in os.listdir("/proc/self/fdinfo"):
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{fd}") as file:
+            told = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)$", file.read(), re.MULTILINE))
+            if "run_cnt" in told:
+                found[int(told["prog_id"])] = int(told["run_time_ns"]), int(told["run_cnt"])
+    return [found[number] for number in sorted(found)]

@@ -1,0 +1,143 @@
+"""``make bench-probes``: what does looking cost?
+
+On ``direct``, where a request costs least and probes therefore most: throughput and CPU time per request of slices that
+probes watch, as blocks watch them, against slices that none watches; at saturation with all probes and with each alone,
+and with all at a fixed rate of half of that. And what each program costs per event, as the kernel accounts it.
+
+Slices of 0.2 s take turns within one standing lab. Some five minutes; the last line is one JSON object.
+``--write-docs`` writes the table into probes/README.md, ``--quick`` makes it tiny.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import probes.catalog
+from domain.registry import discover
+from domain.sample import TrialTags
+from probes.base import Probe
+from probes.session import ProbeSession
+from tests.bench.figures import Ratio, heading
+from tests.bench.overhead import Cost, Slices, cost_of, table, with_table
+from tests.bench.plans import closed, opened
+from tests.bench.stage import Measured, labs, run
+from workers.lab import Lab
+
+CONNECTIONS = 64
+SLICE_S = 0.2
+GOAL = 0.03
+README = Path(probes.catalog.__path__[0]).parent / "README.md"
+TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
+
+
+class Bench:
+    """One standing lab, and slices on it with and without probes."""
+
+    def __init__(self, lab: Lab, catalog: Mapping[str, Probe], slice_s: float) -> None:
+        self.lab, self.catalog, self.slice_s = lab, catalog, slice_s
+        self.session = ProbeSession(catalog, None, "bench")
+
+    def slice(self, rate_per_s: int = 0, *, watched: bool) -> Measured:
+        """One slice, saturated or at a rate, with the session's probes or without any."""
+        plan = opened(rate_per_s, CONNECTIONS) if rate_per_s else closed("ours", CONNECTIONS)
+        if not watched:
+            return run("ours", self.lab, plan, self.slice_s)
+        self.session.begin_slice(self.lab.view(), TAGS)
+        try:
+            return run("ours", self.lab, plan, self.slice_s)
+        finally:
+            self.session.end_slice()
+
+    def pairs(self, names: Sequence[str], count: int, rate_per_s: int = 0) -> Slices:
+        """So many slices with these probes and as many without, in turns whose order alternates."""
+        if failed := self.session.start(names):
+            raise SystemExit(f"probes failed: {failed}")
+        found = Slices()
+        for index in range(count):
+            order = (True, False) if index % 2 == 0 else (False, True)
+            both = {watched: self.slice(rate_per_s, watched=watched) for watched in order}
+            found.watched.append(both[True])
+            found.alone.append(both[False])
+        if self.session.failed:
+            raise SystemExit(f"probes failed: {self.session.failed}")
+        return found
+
+    def per_event(self, name: str, seconds: float) -> Cost:
+        """What one probe's programs cost per event, attached all the time at saturation."""
+        self.session.start([])
+        probe = self.catalog[name]
+        probe.start()
+        try:
+            return cost_of(probe, self.lab.view(), lambda: run("ours", self.lab, closed("ours", CONNECTIONS), seconds))
+        finally:
+            probe.stop()
+
+
+def tell(text: str, slices: Slices) -> tuple[Ratio, Ratio]:
+    """Print and return throughput and CPU time per request, watched ÷ alone."""
+    rate, cpu = slices.throughput(), slices.cpu_per_request()
+    print(f"  {text:<26} requests/s × {rate!s:<24} CPU per request × {cpu!s}", flush=True)
+    return rate, cpu
+
+
+def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, object], dict[str, Cost]]:
+    """Everything; ``pairs`` are those of all probes at saturation, and the others get shares of them."""
+    heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
+    everything = bench.pairs(names, pairs)
+    all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
+    # A probe whose stage direct does not have is not attached there.
+    applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
+    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 25))) for name in applying}
+    rate_per_s = max(100, round(everything.rate_per_s() / 2))
+    heading(f"At a fixed rate: {rate_per_s} requests/s")
+    _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
+    heading("Per event, attached all the time at saturation")
+    costs = {name: bench.per_event(name, bench.slice_s * 3) for name in names}
+    print(table(costs), flush=True)
+    tax = {"tax_all_probes": 1 - all_rate.ratio, "low": 1 - all_rate.high, "high": 1 - all_rate.low}
+    return {
+        **tax,
+        "goal": GOAL,
+        "goal_met": tax["tax_all_probes"] <= GOAL,
+        "pairs": pairs,
+        "requests_per_s": everything.rate_per_s(),
+        "cpu_us_per_request": everything.cpu_us(),
+        "cpu_all_probes": _told(all_cpu),
+        "fixed_rate_per_s": rate_per_s,
+        "fixed_rate_cpu_all_probes": _told(fixed_cpu),
+        "ns_per_event": {name: cost.ns_per_event for name, cost in costs.items()},
+        "events_per_request": {name: cost.events_per_request for name, cost in costs.items()},
+        "alone": {name: {"requests_per_s": _told(rate), "cpu": _told(cpu)} for name, (rate, cpu) in alone.items()},
+    }, costs
+
+
+def _told(ratio: Ratio) -> dict[str, float]:
+    return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and tell; see the module."""
+    parser = argparse.ArgumentParser(prog="make bench-probes", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--write-docs", action="store_true", help=f"write the table into {README.name} of the probes")
+    options = parser.parse_args(arguments)
+    catalog = discover(probes.catalog, Probe)
+    with labs(["direct"]) as standing:
+        bench = Bench(standing["direct"], catalog, 0.1 if options.quick else SLICE_S)
+        bench.slice(watched=False)
+        try:
+            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 250)
+        finally:
+            bench.session.close()
+    tax = f"{found['tax_all_probes']:.1%} [{found['low']:.1%}, {found['high']:.1%}] of throughput at saturation"
+    print(f"\nAll probes cost {tax}; the goal is {GOAL:.0%}: {'met' if found['goal_met'] else 'NOT MET'}")
+    if options.write_docs:
+        README.write_text(with_table(README.read_text(), f"All probes together cost {tax}.\n\n{table(costs)}"))
+    print(json.dumps(found, default=float))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
