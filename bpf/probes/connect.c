@@ -66,7 +66,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
 		sample.value_ns = now - connecting.start.time_ns;
 		sample.role = side;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	return 0;
 }

@@ -72,7 +72,7 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 		sample.value_ns = now - packet->start.time_ns;
 		sample.role = side;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	return 0;
 }

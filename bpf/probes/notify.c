@@ -87,7 +87,7 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 		sample.value_ns = now - arrival->start.time_ns;
 		sample.role = side;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	return 0;
 }

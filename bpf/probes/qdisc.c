@@ -72,7 +72,7 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 		sample.value_ns = now - packet->start.time_ns;
 		sample.role = side;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 	return 0;
 }

@@ -125,7 +125,7 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 		sample.value_ns = now - unread->oldest.time_ns;
 		sample.role = side;
 		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->lost++;
+			measured->unsampled++;
 	}
 
 	/* All that was announced has been read, or its reading has begun. */
