@@ -32,6 +32,7 @@ WITHIN = {
     StageRole("run_queue", "origin"): StageRole("socket_wait", "server"),
     StageRole("run_queue", "generator"): StageRole("socket_wait", "client"),
     StageRole("connect", "dut"): StageRole("proxy_residence", "to_origin"),
+    StageRole("qdisc", "dut"): StageRole("forward"),
 }
 
 Parts = Mapping[StageRole, float]

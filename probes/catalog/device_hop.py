@@ -19,8 +19,5 @@ class DeviceHop(TracingProbe):
     summary: ClassVar[str] = "A packet's way over a link: from the sending driver to the receiver's network stack"
     roles: ClassVar[tuple[str, ...]] = SIDES
 
-    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return LINK_DEVICES

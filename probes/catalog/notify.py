@@ -23,8 +23,5 @@ class Notify(TracingProbe):
         "TCP_SEGMENT_FLAGS": (("sk_buff", "cb"), ("tcp_skb_cb", "tcp_flags")),
     }
 
-    # By connection, others in each window: a share is enough for a distribution, and each event costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ()

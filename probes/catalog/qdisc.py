@@ -18,8 +18,5 @@ class Qdisc(TracingProbe):
     summary: ClassVar[str] = "A packet's wait in a device's queueing discipline, where shaping shows"
     roles: ClassVar[tuple[str, ...]] = SIDES
 
-    # A share of the packets is enough for a distribution, and each one that is tracked costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return LINK_DEVICES

@@ -25,8 +25,5 @@ class SocketWait(TracingProbe):
         "TCP_SOCK_RCV_NXT": (("tcp_sock", "rcv_nxt"),),
     }
 
-    # By connection, others in each window: a share is enough for a distribution, and each event costs CPU time.
-    track_every: int = 4
-
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ()

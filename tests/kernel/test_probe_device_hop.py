@@ -58,9 +58,7 @@ def lab() -> Iterator[ProbeLab]:
 
 @pytest.fixture(scope="module")
 def device_hop() -> Iterator[Probe]:
-    probe = DeviceHop()
-    probe.track_every = 1
-    yield from started(probe)
+    yield from started(DeviceHop())
 
 
 def test_each_datagram_is_counted_on_each_link(device_hop: Probe, lab: ProbeLab) -> None:

@@ -30,9 +30,7 @@ def lab() -> Iterator[ProbeLab]:
 
 @pytest.fixture(scope="module")
 def qdisc() -> Iterator[Probe]:
-    probe = Qdisc()
-    probe.track_every = 1
-    yield from started(probe)
+    yield from started(Qdisc())
 
 
 def test_each_datagram_is_counted_where_it_is_sent(qdisc: Probe, lab: ProbeLab) -> None:

@@ -55,9 +55,7 @@ def lab() -> Iterator[ProbeLab]:
 
 @pytest.fixture(scope="module")
 def socket_wait() -> Iterator[Probe]:
-    probe = SocketWait()
-    probe.track_every = 1
-    yield from started(probe)
+    yield from started(SocketWait())
 
 
 def test_each_question_waits_once_at_the_server_and_each_answer_at_the_client(

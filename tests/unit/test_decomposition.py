@@ -148,6 +148,14 @@ def test_what_is_not_on_the_way_is_not_in_the_sum() -> None:
     assert StageRole("net_rx_softirq") not in parts_us(trial)
 
 
+def test_what_a_packet_waits_on_its_way_through_the_dut_is_counted_once() -> None:
+    """A forwarded packet's queueing is part of forward; a proxy's is not, and there is no forward."""
+    queueing = reading("qdisc", "dut", 3, per_request=2)
+    forwarded = parts_us(a_trial("direct", 100, (reading("forward", "", 5, per_request=2), queueing)))
+    assert forwarded == {StageRole("forward"): pytest.approx(4), StageRole("qdisc", "dut"): pytest.approx(6)}
+    assert parts_us(a_trial("tproxy", 100, (queueing,))) == {StageRole("qdisc", "dut"): pytest.approx(6)}
+
+
 def test_invalid_and_unwatched_trials_decompose_nothing() -> None:
     unwatched = a_trial("tproxy", 500, TPROXY, watched_latency=None)
     report = reported((a_trial("direct", 100, DIRECT, valid=False), unwatched))
