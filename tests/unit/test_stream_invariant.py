@@ -1,5 +1,6 @@
 """Whatever happens: produced = delivered + spooled + queued + lost, and what was delivered arrived once by identity."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -148,6 +149,13 @@ class Pipeline(RuleBasedStateMachine):
         """In the end all is well, and every good line that is not called lost has arrived."""
         if not hasattr(self, "stream"):
             return
+        try:
+            self.end_well()
+        finally:
+            shutil.rmtree(self.directory)
+
+    def end_well(self) -> None:
+        """Everything comes back, and the rest is delivered."""
         self.sink.mood = "well"
         self.now += 3600
         self.full_disk(False)
