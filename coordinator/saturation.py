@@ -65,7 +65,8 @@ class Bracket:
     @property
     def next_per_s(self) -> int | None:
         """The rate to try next, the geometric middle; ``None`` when the search has ended."""
-        if self.lost or self.high_per_s <= self.low_per_s * (1 + TOLERANCE):
+        # Rates are whole numbers: where they are low, halving misses the middle by up to one.
+        if self.lost or self.high_per_s <= self.low_per_s * (1 + TOLERANCE) + 1:
             return None
         middle = round(math.sqrt(self.low_per_s * self.high_per_s))
         return middle if self.low_per_s < middle < self.high_per_s else None
