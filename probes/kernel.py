@@ -1,4 +1,4 @@
-"""Member offsets of the running kernel's structures, read from its BTF.
+"""What the running kernel's structures, enumerations and tracepoints are like, read from its BTF.
 
 BCC compiles against headers that may be another kernel's, so probes take the offsets they need from here, as
 constants. The format is that of Documentation/bpf/btf.rst.
@@ -15,7 +15,8 @@ VMLINUX = Path("/sys/kernel/btf/vmlinux")
 _HEADER = struct.Struct("<HBBIIIII")
 _MAGIC = 0xEB9F
 _TYPE = struct.Struct("<III")
-_STRUCT, _UNION = 4, 5
+_PTR, _STRUCT, _UNION, _ENUM, _TYPEDEF, _FUNC_PROTO = 2, 4, 5, 6, 8, 13
+_ENUMERATOR = struct.Struct("<Ii")
 # kind → bytes behind the common 12, fixed and per entry of vlen
 _EXTRA = {
     1: (4, 0),  # INT
@@ -45,7 +46,7 @@ class BtfError(LookupError):
 
 
 class Btf:
-    """The types of one BTF blob; only structures and unions are looked into."""
+    """The types of one BTF blob."""
 
     def __init__(self, blob: bytes) -> None:
         """Index the types of ``blob``. Raises :class:`BtfError` when it is no BTF that this reader knows."""
@@ -73,7 +74,7 @@ class Btf:
 
         Raises :class:`BtfError` when there is none, or it is a bit field off a byte boundary.
         """
-        for position in self._named(structure):
+        for position in self._named(_STRUCT, structure):
             bits = self._member_bits(position, member)
             if bits is not None:
                 if bits % 8:
@@ -81,10 +82,31 @@ class Btf:
                 return bits // 8
         raise BtfError(f"this kernel has no {structure}.{member}")
 
-    def _named(self, structure: str) -> Iterator[int]:
+    def enumerators(self, enumeration: str) -> dict[str, int]:
+        """The names and values of ``enum enumeration``. Raises :class:`BtfError` when there is none."""
+        for position in self._named(_ENUM, enumeration):
+            _, info, _ = _TYPE.unpack_from(self._blob, position)
+            start = position + _TYPE.size
+            entries = self._blob[start : start + _ENUMERATOR.size * (info & 0xFFFF)]
+            return {self._string(name): value for name, value in _ENUMERATOR.iter_unpack(entries)}
+        raise BtfError(f"this kernel has no enum {enumeration}")
+
+    def arguments(self, typedef: str) -> int:
+        """How many arguments a function has that ``typedef`` is a pointer to. Raises :class:`BtfError`."""
+        for position in self._named(_TYPEDEF, typedef):
+            for kind in (_TYPEDEF, _PTR, _FUNC_PROTO):
+                _, info, target = _TYPE.unpack_from(self._blob, position)
+                if info >> 24 & 0x1F != kind:
+                    raise BtfError(f"{typedef} is no pointer to a function")
+                if kind == _FUNC_PROTO:
+                    return int(info & 0xFFFF)
+                position = self._starts[target]
+        raise BtfError(f"this kernel has no {typedef}")
+
+    def _named(self, kind: int, wanted: str) -> Iterator[int]:
         for position in self._starts[1:]:
             name, info, _ = _TYPE.unpack_from(self._blob, position)
-            if info >> 24 & 0x1F == _STRUCT and name and self._string(name) == structure:
+            if info >> 24 & 0x1F == kind and name and self._string(name) == wanted:
                 yield position
 
     def _member_bits(self, position: int, member: str) -> int | None:
@@ -119,3 +141,18 @@ def _running() -> Btf:
 def member_offset(structure: str, member: str) -> int:
     """``offsetof(struct structure, member)`` in the running kernel, in bytes. Raises :class:`BtfError`."""
     return _running().offset(structure, member)
+
+
+@cache
+def enumerators(enumeration: str) -> dict[str, int]:
+    """The names and values of an enumeration of the running kernel. Raises :class:`BtfError`."""
+    return _running().enumerators(enumeration)
+
+
+@cache
+def arguments(typedef: str) -> int:
+    """How many arguments the functions of a type have in the running kernel. Raises :class:`BtfError`.
+
+    A raw tracepoint's are those of ``btf_trace_<name>``, behind one of the kernel's own.
+    """
+    return _running().arguments(typedef)

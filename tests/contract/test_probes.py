@@ -33,7 +33,7 @@ def probe(request: pytest.FixtureRequest) -> Probe:
 
 def test_the_catalog_holds_at_least_the_promised_probes() -> None:
     assert {"run_queue", "rx_steering", "forward", "net_rx_softirq"} <= set(PROBES)
-    assert "proxy_residence" in PROBES
+    assert {"proxy_residence", "splice_work", "work"} <= set(PROBES)
     assert {"device_hop", "qdisc", "notify", "socket_wait", "connect"} <= set(PROBES)
 
 

@@ -58,3 +58,25 @@ def test_what_is_not_there_is_said(btf: Btf, structure: str, member: str, words:
 def test_what_is_no_btf_is_refused(bad: bytes) -> None:
     with pytest.raises(BtfError):
         Btf(bad)
+
+
+REASONS = entry(name(b"outer"), kind(6, 2), 4) + entry(name(b"first"), 2) + struct.pack("<Ii", name(b"flag"), -1)
+POINTER = entry(0, kind(2, 0), 2)  # to type 2, the function
+CALLBACK = entry(name(b"inner"), kind(8, 0), 3)
+NO_CALLBACK = entry(name(b"lonely"), kind(8, 0), 1)
+
+
+def test_enumerators_are_read_with_their_signs() -> None:
+    btf = Btf(blob(INT, REASONS))
+    assert btf.enumerators("outer") == {"first": 2, "flag": -1}
+    with pytest.raises(BtfError, match="no enum inner"):
+        btf.enumerators("inner")
+
+
+def test_arguments_of_a_pointer_to_a_function_are_counted() -> None:
+    btf = Btf(blob(INT, FUNC_PROTO, POINTER, CALLBACK, NO_CALLBACK))
+    assert btf.arguments("inner") == 2
+    with pytest.raises(BtfError, match="lonely is no pointer to a function"):
+        btf.arguments("lonely")
+    with pytest.raises(BtfError, match="no outer"):
+        btf.arguments("outer")

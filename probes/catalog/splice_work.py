@@ -1,0 +1,57 @@
+"""How long data that the kernel passes from socket to socket waits for, and takes in, a kworker."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from probes.base import LabView, ProbeError
+from probes.kernel import member_offset
+from probes.tracing import FEATURES, TracingProbe
+
+BACKLOG = "sk_psock_backlog"
+KALLSYMS = Path("/proc/kallsyms")
+
+
+class SpliceWork(TracingProbe):
+    """workqueue_queue_work → execute_start (``queued``) → execute_end (``run``) of the function sk_psock_backlog.
+
+    That is how a socket map's redirection goes on: one run passes on whatever has come in until then, so there are
+    fewer of these than packets. Only datapaths with socket maps have it; of others nothing is counted.
+    """
+
+    name: ClassVar[str] = "splice_work"
+    stage: ClassVar[str] = "splice_work"
+    summary: ClassVar[str] = "Data spliced by a socket map: its work waits for a kworker (queued), and runs (run)"
+    features: ClassVar[tuple[str, ...]] = (*FEATURES, "bpf.sockmap")
+    roles: ClassVar[tuple[str, ...]] = ("queued", "run")
+    constants: ClassVar[Mapping[str, int]] = {"QUEUED": 0, "RUN": 1}
+
+    def applies(self, lab: LabView) -> bool:
+        return bool(lab.tasks.get("proxy"))
+
+    def _roles(self, lab: LabView) -> tuple[str, ...]:
+        return ()
+
+    def _defines(self) -> dict[str, int | str]:
+        return {
+            **super()._defines(),
+            "BACKLOG": f"{address_of(BACKLOG):#x}ULL",
+            "WORK_FUNCTION": member_offset("work_struct", "func"),
+            "PSOCK_WORK": member_offset("sk_psock", "work"),
+            "PSOCK_SOCK": member_offset("sk_psock", "sk"),
+        }
+
+
+def address_of(symbol: str) -> int:
+    """A kernel function's address. Raises :class:`ProbeError`."""
+    try:
+        with KALLSYMS.open() as lines:
+            found = next((line for line in lines if line.split()[2] == symbol), None)
+    except OSError as error:
+        raise ProbeError(f"{KALLSYMS}: {error.strerror}") from error
+    if found is None:
+        raise ProbeError(f"this kernel has no {symbol}: it was built without socket maps")
+    address = int(found.split()[0], 16)
+    if not address:
+        raise ProbeError(f"{KALLSYMS} hides addresses; allow them with: sysctl kernel.kptr_restrict=1")
+    return address
