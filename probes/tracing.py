@@ -94,11 +94,11 @@ class TracingProbe(Probe):
     def start(self) -> None:
         if self._module is not None:
             return
-        tracepoints = tracepoints_of(self.name)
+        tracepoints = tracepoints_of(self.source)
         try:
             self._next = program_array(len(tracepoints))
             slots = {f"SLOT_{tracepoint}": slot for slot, tracepoint in enumerate(tracepoints)}
-            module = self._module = Module(f"probes/{self.name}.c", {**self._defines(), "NEXT": self._next, **slots})
+            module = self._module = Module(self.source, {**self._defines(), "NEXT": self._next, **slots})
             self._hooks = tuple(
                 Hook(tracepoint, module.load(f"on_{tracepoint}", ProgramType.RAW_TRACEPOINT), self._next, slot)
                 for slot, tracepoint in enumerate(tracepoints)
@@ -109,6 +109,11 @@ class TracingProbe(Probe):
         except Exception as error:
             self.stop()
             raise ProbeError(f"{self.name}: {error}") from error
+
+    @property
+    def source(self) -> str:
+        """The C source, below bpf/."""
+        return f"probes/{self.name}.c"
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
@@ -244,9 +249,9 @@ class TracingProbe(Probe):
             self._samples.append(StageSample(self.stage, value_ns, time_ns, self._sequence, self.roles[role]))
 
 
-def tracepoints_of(name: str) -> tuple[str, ...]:
-    """The raw tracepoints that a probe's C source looks at, in their order there."""
-    return tuple(_TRACEPOINT.findall((ROOT / "probes" / f"{name}.c").read_text()))
+def tracepoints_of(source: str) -> tuple[str, ...]:
+    """The raw tracepoints that a C source below bpf/ looks at, in their order there."""
+    return tuple(_TRACEPOINT.findall((ROOT / source).read_text()))
 
 
 def _devices(lab: LabView, roles: tuple[str, ...]) -> bytes:

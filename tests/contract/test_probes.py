@@ -1,6 +1,9 @@
 """Every discovered probe, and the fake, meet the contract. What needs a kernel is in tests/kernel."""
 
+import contextlib
+import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from domain.registry import discover
 from domain.sample import StageHistogram
 from probes._fake import FakeProbe
 from probes.base import LabView, Probe, ProbeError
-from probes.tracing import FEATURES, TracingProbe
+from probes.tracing import FEATURES, TracingProbe, tracepoints_of
 
 PROBES = discover(probes.catalog, Probe)
 VIEW = LabView(
@@ -94,6 +97,43 @@ def test_a_life(name: str, capfd: pytest.CaptureFixture[str]) -> None:
         assert probe.read() == probe.read()
         probe.stop()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_programs_are_attached_while_a_lab_is_watched_and_nothing_is_left_behind(name: str) -> None:
+    probe = PROBES[name]
+    assert isinstance(probe, TracingProbe)
+    tracepoints = tracepoints_of(probe.source)
+    assert len(set(tracepoints)) == len(tracepoints) >= 1
+    before = descriptors()
+    for _ in range(2):
+        probe.start()
+        loaded = descriptors() - before
+        assert (loaded["anon_inode:bpf-prog"], links(loaded)) == (len(tracepoints), 0)
+        probe.watch(VIEW)
+        assert links(descriptors() - before) == len(tracepoints)
+        probe.watch(VIEW, accept=False)
+        assert links(descriptors() - before) == len(tracepoints)
+        probe.watch(None)
+        assert descriptors() - before == loaded
+        probe.watch(VIEW)
+        probe.stop()
+        assert descriptors() == before
+
+
+def descriptors() -> Counter[str]:
+    """What this process has open, by kind."""
+    found: Counter[str] = Counter()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found[os.readlink(f"/proc/self/fd/{fd}")] += 1
+    return Counter({kind: count for kind, count in found.items() if "/proc/" not in kind})
+
+
+def links(found: Counter[str]) -> int:
+    return sum(count for kind, count in found.items() if "link" in kind or "raw-tracepoint" in kind)
 
 
 @pytest.mark.kernel

@@ -214,6 +214,7 @@ def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab
         histogram = growth(net_rx_softirq, before)
         # Each question crosses three devices on its way and as many on its way back, with one run at the least.
         assert histogram.count >= 2 * QUESTIONS
+        assert histogram.count <= histogram.started
         assert histogram.matched is not None
         assert histogram.matched > 0.98
         assert 200 < (histogram.percentile_ns(50) or 0) < 10_000_000

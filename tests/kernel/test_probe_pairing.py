@@ -1,0 +1,78 @@
+"""The known workloads would not be counted right if the pairing were wrong: each fault here makes one of them fail.
+
+Faults are put into a copy of the C source: a start that is not deleted when its end was found, or a check against
+pairing with strangers that is not made.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bpf.loader import ROOT
+from probes.base import Probe
+from probes.catalog.forward import Forward
+from probes.catalog.net_rx_softirq import NetRxSoftirq
+from probes.catalog.proxy_residence import ProxyResidence
+from probes.catalog.run_queue import RunQueue
+from probes.tracing import TracingProbe
+from tests.kernel import test_probe_catalog, test_probe_proxy_residence, test_probe_run_queue
+from tests.kernel.probe_lab import ProbeLab, probe_lab
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+Check = Callable[[Probe, ProbeLab], None]
+
+FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
+    "run_queue keeps a start that ended": (
+        RunQueue,
+        "	queued->time_ns = 0;\n}",
+        "}",
+        test_probe_run_queue.test_run_queue_counts_each_wakeup_of_the_labs_tasks,
+    ),
+    "net_rx_softirq keeps a start that ended": (
+        NetRxSoftirq,
+        "	run->raised.time_ns = 0;\n",
+        "",
+        test_probe_catalog.test_net_rx_softirq_counts_while_a_lab_is_watched,
+    ),
+    "proxy_residence keeps a start that ended": (
+        ProxyResidence,
+        "	other->sock = 0;\n	place->sock = 0;\n",
+        "",
+        test_probe_proxy_residence.test_what_is_sent_again_does_not_count_again,
+    ),
+    "forward pairs with packets that were made here": (
+        Forward,
+        " || !ingress)\n		return 0;",
+        ")\n		return 0;\n	if (!ingress)\n		ingress = watching->device[0].ifindex;",
+        test_probe_catalog.test_forward_does_not_pair_datagrams_that_were_made_in_the_dut,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_pairing_does_not_go_unnoticed(fault: str, lab: ProbeLab, tmp_path: Path) -> None:
+    sound, text, broken, check = FAULTS[fault]
+    whole = (ROOT / "probes" / f"{sound.name}.c").read_text()
+    assert whole.count(text) == 1, "the source has changed; so must the fault"
+    copy = tmp_path / f"{sound.name}.c"
+    copy.write_text(whole.replace(text, broken))
+
+    class Broken(sound):  # type: ignore[misc, valid-type]
+        source = str(copy)
+
+    probe = Broken()
+    probe.start()
+    try:
+        with pytest.raises(AssertionError):
+            check(probe, lab)
+    finally:
+        probe.stop()
