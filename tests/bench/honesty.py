@@ -1,5 +1,7 @@
 """An origin that freezes: what the generators say of it, beside what the schedule says."""
 
+import math
+import re
 import subprocess
 import tempfile
 import threading
@@ -8,8 +10,8 @@ from pathlib import Path
 
 from domain.histogram import LatencyHistogram
 from tests.bench.figures import Findings, against, at_percentile, heading, stalled_latencies
-from tests.bench.plans import closed, opened
-from tests.bench.stage import PATH, BenchError, labs, run
+from tests.bench.plans import opened
+from tests.bench.stage import PATH, labs, run
 from workers import netns
 from workers.lab import Lab
 
@@ -37,7 +39,7 @@ class Freeze:
         return self.every_ms * self.periods / 1000
 
 
-FREEZES = (Freeze(1000, 6000), Freeze(300, 1500, 2), Freeze(60, 500, 4))
+FREEZES = (Freeze(1000, 6000), Freeze(300, 1500, 2), Freeze(100, 1000, 3))
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,26 @@ def _ours(lab: Lab, freeze: Freeze) -> Seen:
 
 
 def _wrk(lab: Lab, seconds: float) -> Seen | str:
+    url = f"http://{lab.server_address}:{lab.origin_port}{PATH}"
+    argv = ["wrk", "-t1", f"-c{PEER_CONNECTIONS}", f"-d{math.ceil(seconds)}s", "--latency", url]
+    return read_wrk(_talk(lab, argv, seconds))
+
+
+def _talk(lab: Lab, argv: list[str], seconds: float) -> str:
+    """What a peer prints that runs in the lab's client; empty where it failed."""
+    entry = ["nsenter", f"--net={netns.path(lab.client_ns)}", *argv]
     try:
-        return _seen(run("wrk", lab, closed("wrk", PEER_CONNECTIONS), seconds).traffic.timings["service_time"])
-    except (BenchError, KeyError) as error:
-        return f"gave no result ({error})"
+        done = subprocess.run(entry, capture_output=True, text=True, timeout=3 * seconds + 10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def read_wrk(text: str) -> Seen | str:
+    """wrk's "Latency Distribution", as it prints it."""
+    units = {"us": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9}
+    found = {p: float(n) * units[unit] for p, n, unit in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s|m)$", text, re.M)}
+    return Seen(found["50"], found["99"]) if {"50", "99"} <= set(found) else "gave no result"
 
 
 def _seen(histogram: LatencyHistogram, schedule_p99_ns: float = 0.0) -> Seen:
@@ -103,27 +121,18 @@ class _Beside:
 
     def __init__(self, lab: Lab, seconds: float) -> None:
         self._lab, self._seconds = lab, seconds
-        self._found: Seen | str = "gave no result"
+        self._found: Seen | str = "gave no result (is nghttp2-client installed?)"
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        rate = f"--rps={RATE_PER_S / PEER_CONNECTIONS}"
         url = f"http://{self._lab.server_address}:{self._lab.origin_port}{PATH}"
         with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
             log = Path(directory, "log")
-            requests = f"-n{round(RATE_PER_S * self._seconds)}"
-            argv = ["h2load", "--h1", f"-c{PEER_CONNECTIONS}", requests, rate, f"--log-file={log}", url]
-            entry = ["nsenter", f"--net={netns.path(self._lab.client_ns)}", *argv]
-            try:
-                done = subprocess.run(entry, capture_output=True, timeout=3 * self._seconds + 10, check=False)
-            except (OSError, subprocess.TimeoutExpired) as error:
-                self._found = f"gave no result ({type(error).__name__})"
-                return
-            if done.returncode or not log.exists():
-                self._found = f"gave no result (status {done.returncode}; is nghttp2-client installed?)"
-                return
-            self._found = _read_log(log.read_text())
+            argv = ["h2load", "--h1", f"-c{PEER_CONNECTIONS}", f"-n{round(RATE_PER_S * self._seconds)}",
+                    f"--rps={RATE_PER_S / PEER_CONNECTIONS}", f"--log-file={log}", url]  # fmt: skip
+            if _talk(self._lab, argv, self._seconds) and log.exists():
+                self._found = read_h2load(log.read_text())
 
     def result(self) -> Seen | str:
         """What it said, once it has ended."""
@@ -131,7 +140,7 @@ class _Beside:
         return self._found
 
 
-def _read_log(text: str) -> Seen | str:
+def read_h2load(text: str) -> Seen | str:
     """h2load's log: start in µs since the epoch, status, time of the answer in µs; one line per request."""
     times = sorted(int(fields[2]) for fields in map(str.split, text.splitlines()) if len(fields) == 3)
     if not times:

@@ -13,7 +13,6 @@ from pathlib import Path
 import workers.datapaths
 from domain.campaign import datapath_of
 from domain.registry import discover
-from domain.trial import CpuTime
 from workers.datapaths.base import Datapath
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
@@ -59,7 +58,6 @@ class Measured:
     requests: int
     duration_s: float
     own_cpu_s: float
-    host: CpuTime
     traffic: TargetTraffic
 
     @property
@@ -71,11 +69,6 @@ class Measured:
     def own_cpu_us(self) -> float:
         """The generator's CPU time per request."""
         return self.own_cpu_s * 1e6 / self.requests
-
-    @property
-    def other_cpu_us(self) -> float:
-        """The host's CPU time per request without the generator's: what datapath and origin cost."""
-        return max(self.host.busy_s - self.own_cpu_s, 1e-9) * 1e6 / self.requests
 
 
 def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float) -> Measured:
@@ -90,7 +83,7 @@ def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float) -> Measur
         raise BenchError(f"{generator} on {lab.label}: {traffic.failure or traffic.errors or 'no requests'}")
     own_cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     (piece,) = traffic.slices
-    return Measured(piece.requests, piece.duration_s, own_cpu_s, piece.cpu, traffic)
+    return Measured(piece.requests, piece.duration_s, own_cpu_s, traffic)
 
 
 @contextmanager

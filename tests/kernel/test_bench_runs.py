@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RATIOS = {
     "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
                 "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",
-                "agreement_tproxy_throughput", "agreement_tproxy_path_cpu"},
+                "agreement_tproxy_throughput", "agreement_tproxy_share_of_direct"},
     "stream": {"points_per_s"},
     "slices": {"standard_error_0_01s_over_0_1s", "standard_error_0_02s_over_0_1s"},
 }  # fmt: skip

@@ -17,7 +17,7 @@ from tests.bench.figures import (
     share_below,
     stalled_latencies,
 )
-from tests.bench.honesty import _read_log
+from tests.bench.honesty import Seen, read_h2load, read_wrk
 from tests.bench.slices import order_of
 
 
@@ -90,10 +90,16 @@ def test_pairs_take_turns_at_being_first() -> None:
 
 
 def test_h2loads_log_is_read() -> None:
-    assert _read_log("1700000000000000\t200\t1500\n1700000000000001\t200\t2500\n") == pytest.approx(
-        _read_log("1700000000000000\t200\t2500\n1700000000000001\t200\t1500\n")
+    assert read_h2load("1700000000000000\t200\t1500\n1700000000000001\t200\t2500\n") == pytest.approx(
+        read_h2load("1700000000000000\t200\t2500\n1700000000000001\t200\t1500\n")
     )
-    assert _read_log("") == "gave no result (its log is empty)"
+    assert read_h2load("") == "gave no result (its log is empty)"
+
+
+def test_what_wrk_prints_is_read() -> None:
+    text = "  Latency Distribution\n     50%   87.00us\n     75%    1.10ms\n     90%  353.98ms\n     99%    1.02s\n"
+    assert read_wrk(text) == Seen(87_000.0, 1.02e9)
+    assert read_wrk("unable to connect") == "gave no result"
 
 
 def test_findings_end_in_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:

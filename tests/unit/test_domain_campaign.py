@@ -156,7 +156,9 @@ def test_the_schema_knows_every_spelling() -> None:
 
 
 def test_calibration_takes_the_largest_closed_level_and_its_time() -> None:
-    campaign = read_campaign(with_levels(a="closed(8)", b="closed(256)", c="open(50%)") | {"slice_s": 0.5, "blocks": 5})
+    campaign = read_campaign(
+        with_levels(a="closed(8)", b="closed(256)", c="open(50%)") | {"slices": 2, "slice_s": 0.5, "blocks": 5}
+    )
     assert (campaign.calibration_load, campaign.calibration_slices) == (ClosedLoad(connections=256), 4)
     assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1)
     assert campaign.traffic_s == 15 * 2 * (2 * 0.5 + 1.0) + 2 * (4 * 0.5 + 1.0)

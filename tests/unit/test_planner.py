@@ -144,7 +144,7 @@ def shares(workloads: int = 2, blocks: int = 4, **more: object) -> Campaign:
 
 
 def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> None:
-    campaign = shares(probes=["run_queue"], slice_s=0.3)
+    campaign = shares(probes=["run_queue"], slices=2, slice_s=0.3)
     blocks = plan(campaign, ["a", "b"], 11)
     first = blocks[:4]
     assert [(b.workload, b.host) for b in first] == [("w0", "a"), ("w0", "b"), ("w1", "a"), ("w1", "b")]

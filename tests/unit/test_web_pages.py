@@ -42,7 +42,7 @@ def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) 
     running = browser.get(f"{path}/progress?seen=0")
     assert "HX-Trigger" not in running.headers
     assert "1 of 10" in sentences(running)
-    assert any("slices 1 of 4" in s for s in sentences(running))
+    assert any("slices 1 of 20" in s for s in sentences(running))
     assert "<html" not in running.text
 
     house.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
