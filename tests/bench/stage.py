@@ -13,6 +13,7 @@ from pathlib import Path
 import workers.datapaths
 from domain.campaign import datapath_of
 from domain.registry import discover
+from domain.trial import CpuTime
 from workers.datapaths.base import Datapath
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
@@ -53,11 +54,16 @@ def target(lab: Lab) -> Target:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run on one lab. ``own_cpu_s`` is all that the generator's process used, its start included."""
+    """One run on one lab.
+
+    ``own_cpu_s`` is all that the generator's process used, its start included; ``host`` is the host's during the slice,
+    of ours only: wrk's window has its start and its end in it.
+    """
 
     requests: int
     duration_s: float
     own_cpu_s: float
+    host: CpuTime
     traffic: TargetTraffic
 
     @property
@@ -83,7 +89,7 @@ def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float) -> Measur
         raise BenchError(f"{generator} on {lab.label}: {traffic.failure or traffic.errors or 'no requests'}")
     own_cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     (piece,) = traffic.slices
-    return Measured(piece.requests, piece.duration_s, own_cpu_s, traffic)
+    return Measured(piece.requests, piece.duration_s, own_cpu_s, piece.cpu, traffic)
 
 
 @contextmanager
