@@ -52,6 +52,10 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
 }
 
 
+# Whether a stranger lives at a packet's address is chance: one CPU frees it, another one may take it.
+TRIES = 5
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[ProbeLab]:
     with probe_lab(os.getpid()) as lab:
@@ -72,7 +76,14 @@ def test_a_broken_pairing_does_not_go_unnoticed(fault: str, lab: ProbeLab, tmp_p
     probe = Broken()
     probe.start()
     try:
-        with pytest.raises(AssertionError):
-            check(probe, lab)
+        assert any(fails(check, probe, lab) for _ in range(TRIES)), "nobody noticed"
     finally:
         probe.stop()
+
+
+def fails(check: Check, probe: Probe, lab: ProbeLab) -> bool:
+    try:
+        check(probe, lab)
+    except AssertionError:
+        return True
+    return False
