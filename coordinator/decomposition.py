@@ -35,6 +35,10 @@ WITHIN = {
     StageRole("qdisc", "dut"): StageRole("forward"),
 }
 
+# Kernel threads serve the whole host; what waits for them is in the stages of those that hand them the work
+# (splice_work, device_hop). Their own waits are shown beside the sum.
+OF_THE_HOST = frozenset({"kworker", "ksoftirqd"})
+
 Parts = Mapping[StageRole, float]
 
 
@@ -61,7 +65,7 @@ def parts_us(trial: TrialResult) -> dict[StageRole, float]:
     whole = {
         StageRole(reading.stage, reading.role): _per_request_us(reading, requests)
         for reading in trial.probes
-        if reading.stage in PATH and _is_figure(reading)
+        if reading.stage in PATH and reading.role not in OF_THE_HOST and _is_figure(reading)
     }
     own = dict(whole)
     for inner, outer in WITHIN.items():
@@ -170,7 +174,7 @@ def _left_out(trials: Sequence[TrialResult]) -> tuple[str, ...]:
         f"{reading.stage} ({reading.role})" if reading.role else reading.stage
         for trial in trials
         for reading in trial.probes
-        if reading.stage in PATH and reading.count and not _is_figure(reading)
+        if reading.stage in PATH and reading.role not in OF_THE_HOST and reading.count and not _is_figure(reading)
     }
     return tuple(sorted(left))
 

@@ -111,6 +111,13 @@ def test_a_mean_is_the_sum_of_its_stages_and_the_rest() -> None:
     )
 
 
+def test_waits_of_kernel_threads_are_the_hosts_and_no_part_of_a_request() -> None:
+    hosts = (reading("run_queue", "kworker", 40.0), reading("run_queue", "ksoftirqd", 40.0, matched=0.5))
+    (direct, *_) = reported((a_trial("direct", 100, (*DIRECT, *hosts)), a_trial("tproxy", 500, TPROXY))).decompositions
+    assert set(by_stage(direct.parts)) == {("device_hop", "server"), ("run_queue", "origin")}
+    assert direct.left_out == ()
+
+
 def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     blocks = [
         (a_trial("direct", 100 + drift, DIRECT), a_trial("tproxy", 500 + drift, TPROXY)) for drift in (0, 1, 5, 9)

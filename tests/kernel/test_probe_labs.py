@@ -1,0 +1,91 @@
+"""The probes of proxies and tasks on whole labs, loaded and watched in windows as a worker does: all are figures."""
+
+from pathlib import Path
+
+import pytest
+
+import workers.datapaths
+import workers.workloads
+from domain.campaign import ClosedLoad
+from domain.jobs import BlockJob
+from domain.registry import discover
+from domain.trial import Block, TrialResult
+from domain.watched import StageRole
+from probes.base import Probe
+from probes.catalog.proxy_residence import ProxyResidence
+from probes.catalog.run_queue import RunQueue
+from probes.catalog.splice_work import SpliceWork
+from probes.catalog.work import Work
+from probes.profiler import Profiler
+from probes.session import ProbeSession
+from tests.kernel.bench import new_tag
+from tests.kernel.test_block import Points
+from workers.datapaths.base import Datapath
+from workers.ownership import Ledger
+from workers.runner import BlockRunner
+from workers.station import Host
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.workloads.base import Workload
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+LABELS = ("direct", "tproxy", "ebpf_sk_assign")
+CONNECTIONS = 32
+
+
+def measure(directory: Path, workload: str) -> dict[str, TrialResult]:
+    """A block whose last slice of each datapath is watched."""
+    probes: dict[str, Probe] = {one.name: one for one in (RunQueue(), ProxyResidence(), SpliceWork(), Work())}
+    block = Block(index=0, workload=workload, level="low", load=ClosedLoad(connections=CONNECTIONS), datapaths=LABELS,
+                  order=LABELS * 2, probed=len(LABELS), host="test")  # fmt: skip
+    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                   slice_s=0.6, warm_up_s=0.1, probes=tuple(probes))  # fmt: skip
+    session = ProbeSession(probes, None, "test")
+    assert session.start(probes) == {}
+    try:
+        host = Host(
+            name="test",
+            ledger=Ledger(directory / "ledger"),
+            datapaths=discover(workers.datapaths, Datapath),
+            workloads=discover(workers.workloads, Workload),
+            generators={"showdown-traffic": ShowdownTraffic()},
+            probing=session,
+            profiling=Profiler(),
+            telemetry=Points(),
+        )
+        trials = BlockRunner(job, host).run().trials
+        assert session.failed == {}
+    finally:
+        session.close()
+    return {trial.datapath: trial for trial in trials}
+
+
+@pytest.mark.parametrize("workload", ["http_keepalive", "http_churn"])
+def test_the_stages_of_tasks_and_proxies_are_figures_under_load(tmp_path: Path, workload: str) -> None:
+    for label, trial in measure(tmp_path, workload).items():
+        requests = trial.watched_requests
+        assert requests > 500, label
+        readings = {StageRole(one.stage, one.role): one for one in trial.probes}
+        tasks, data = ["origin"], []
+        if label == "direct":
+            assert not readings[StageRole("proxy_residence")].applies
+        else:
+            tasks, data = ["origin", "proxy"], ["to_origin", "to_client"]
+        stages = [StageRole("run_queue", role) for role in tasks] + [StageRole("proxy_residence", way) for way in data]
+        for key in stages:
+            reading = readings[key]
+            assert reading.count > 20, (label, key)
+            assert (reading.matched or 0) >= 0.98, (label, key, reading)
+        for way in data:
+            # Each request passes the proxy once; how often it did in all is estimated from the windows.
+            assert 0.7 < readings[StageRole("proxy_residence", way)].events / requests < 1.4, (label, way)
+
+        work = {kind: count / requests for kind, count in trial.work.items()}
+        with_payload = {side: work[f"packets_{side}"] - work[f"packets_empty_{side}"] for side in ("client", "server")}
+        for side, packets in with_payload.items():
+            assert 0.7 < packets < 1.4, (label, side)
+        assert work["fib_lookups_dut"] >= (1 if label == "direct" else 2), label
+        assert work["context_switches_origin"] > 0
+        assert work["wakeups_origin"] > 0
+        dropped = {kind: count for kind, count in work.items() if kind.startswith("drops_")}
+        assert not any(kind in dropped for kind in ("drops_netfilter_drop", "drops_tcp_csum", "drops_cpu_backlog"))
