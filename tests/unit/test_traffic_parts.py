@@ -147,13 +147,15 @@ def mutated(rng: random.Random) -> bytes:
     data = bytearray(rng.choice(SEEDS))
     for _ in range(rng.randint(0, 6)):
         at = rng.randint(0, len(data))
-        match rng.randint(0, 3):
+        match rng.randint(0, 4):
             case 0:
                 data[at : at + rng.randint(0, 8)] = rng.choice(TOKENS)
             case 1:
                 data[at:at] = rng.randbytes(rng.randint(1, 8))
             case 2:
                 del data[at : at + rng.randint(1, 16)]
+            case 3:  # a line, or a head, that ends too early
+                data[at:] = rng.choice([b"\n", b"\r\n\r\n"])
             case _:
                 other = rng.choice(SEEDS)
                 data[at:] = other[rng.randint(0, len(other)) :]
@@ -163,7 +165,7 @@ def mutated(rng: random.Random) -> bytes:
 def test_mutated_input_never_breaks_a_parser(tmp_path: Path) -> None:
     rng = random.Random(20)
     paths = []
-    for index in range(600):
+    for index in range(1500):
         path = tmp_path / f"{index:04d}"
         path.write_bytes(SEEDS[index] if index < len(SEEDS) else mutated(rng))
         paths.append(str(path))
