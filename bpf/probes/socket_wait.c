@@ -7,7 +7,6 @@ BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
 BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 
 #define PROTOCOL_TCP 6
-#define FLAG_PEEK 2 /* MSG_PEEK: it stays unread */
 
 /* The oldest unread data of a socket, by its sequence numbers, and when what came after it was announced. */
 struct unread {
@@ -92,17 +91,16 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 RAW_TRACEPOINT_PROBE(sock_recv_length)
 {
 	u64 sock = ctx->args[0];
-	int length = ctx->args[1], flags = ctx->args[2];
+	int length = ctx->args[1];
 	struct watch *watching;
 	struct stage *measured;
 	struct unread *unread;
 	struct sample sample = {};
 	int slot = SOCKET_SLOT(sock), zero = 0, side;
-	u32 from = 0, until = 0;
+	u32 read = 0, from = 0, until = 0;
 	u64 now;
-	int more;
 
-	if (length <= 0 || (flags & FLAG_PEEK))
+	if (length <= 0)
 		return 0;
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation || !is_drawn(watching, sock))
@@ -111,9 +109,9 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	if (!unread || unread->sock != sock)
 		return 0;
 	now = bpf_ktime_get_ns();
-	more = read_sequence(sock, &from, &until);
-	/* What came while an earlier read was on is announced within that read, and not yet read by it. */
-	if (!is_after(from, unread->from))
+	/* It only looked (MSG_PEEK); or it read what had come before, and this was announced meanwhile. */
+	if (bpf_probe_read_kernel(&read, sizeof(read), (void *)sock + TCP_SOCK_COPIED_SEQ) ||
+	    !is_after(read, unread->from))
 		return 0;
 	side = unread->side;
 	measured = stage.lookup(&side);
@@ -128,15 +126,15 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 			measured->unsampled++;
 	}
 
-	/* All that was announced has been read, or its reading has begun. */
-	if (!more || !unread->later.time_ns || is_after(from, unread->until)) {
+	/* All that was announced is read, or being read. */
+	if (!unread->later.time_ns || is_after(read, unread->until) || !read_sequence(sock, &from, &until)) {
 		unread->sock = 0;
 		return 0;
 	}
 	measured->started++;
 	unread->oldest = unread->later;
 	unread->later.time_ns = 0;
-	unread->from = from;
+	unread->from = unread->until;
 	unread->until = until;
 	return 0;
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from domain.sample import StageHistogram
 from probes.base import LabView, Probe
+from probes.tracing import TracingProbe
 
 _numbers = count()
 CLIENT, DUT_CLIENT, DUT_SERVER, SERVER = "10.231.1.1", "10.231.1.2", "10.231.2.1", "10.231.2.2"
@@ -188,6 +189,12 @@ def stage_of(probe: Probe, role: str = "") -> StageHistogram:
 def growth(probe: Probe, before: StageHistogram, role: str = "") -> StageHistogram:
     """What the probe counted for a role since ``before`` was read."""
     return stage_of(probe, role).minus(before)
+
+
+def kept(probe: Probe, table: str) -> int:
+    """How many things a probe still follows: entries of its map whose first word is not 0."""
+    assert isinstance(probe, TracingProbe)
+    return sum(memoryview(bytes(value)).cast("Q")[0] != 0 for value in probe._started().table(table).values())
 
 
 class Since:

@@ -8,7 +8,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.connect import Connect
-from tests.kernel.probe_lab import DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, in_netns, probe_lab, started
+from tests.kernel.probe_lab import DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, in_netns, kept, probe_lab, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -69,7 +69,7 @@ def test_refused_connects_are_none_and_leave_no_start_behind(connect: Probe, lab
     with lab.running("server", ECHO):
         lab.run("client", CONNECT, SERVER, CONNECTS)
     assert seen.account("client") == (2 * CONNECTS, CONNECTS, 0)
-    assert len(connect._started().table("sockets")) == 0  # type: ignore[attr-defined]
+    assert kept(connect, "sockets") == 0
     connect.watch(None)
 
 

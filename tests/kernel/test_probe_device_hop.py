@@ -11,7 +11,19 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.device_hop import DeviceHop
-from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, in_netns, probe_lab, started
+from tests.kernel.probe_lab import (
+    ASK,
+    DUT_CLIENT,
+    ECHO,
+    RELAY,
+    SERVER,
+    ProbeLab,
+    Since,
+    in_netns,
+    kept,
+    probe_lab,
+    started,
+)
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -48,6 +60,12 @@ s.sendall(b"x" * int(sys.argv[2]))
 s.shutdown(socket.SHUT_WR)
 s.recv(1)
 """
+EMPTY = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(b"", (sys.argv[1], 9000))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +87,7 @@ def test_each_datagram_is_counted_on_each_link(device_hop: Probe, lab: ProbeLab)
     lab.spray(PACKETS)
     assert seen.account("dut") == seen.account("server") == (PACKETS, PACKETS, 0)
     assert seen["client"] == StageHistogram()
+    assert kept(device_hop, "packets") == 0
     assert 100 < (seen["server"].percentile_ns(50) or 0) < 1_000_000
 
 
@@ -121,14 +140,17 @@ def pin(thread: str, cpu: int) -> None:
 
 def test_merged_packets_do_not_match_nor_spoil_others(device_hop: Probe, lab: ProbeLab) -> None:
     seen = Since(device_hop)
-    with napi(lab, "dut_server", "server"), lab.running("server", LISTENER):
+    with napi(lab, "client", "dut_client"), lab.running("server", LISTENER):
         device_hop.watch(lab.view())
         lab.run("client", UPLOAD, SERVER, 3_000_000)
-        device_hop.watch(None)
-    merged, dut = seen["server"], seen["dut"]
-    assert merged.started > merged.count > 0
-    assert merged.max_ns < 50_000_000
-    assert (dut.started, dut.lost) == (dut.count, 0)
+    dut, server = seen["dut"], seen["server"]
+    assert dut.started > dut.count > 0
+    assert kept(device_hop, "packets") > 0
+    assert (server.started, server.lost) == (server.count, 0)
+    # Packets without payload do not count, and live where those died.
+    lab.run("client", EMPTY, SERVER, 1000)
+    device_hop.watch(None)
+    assert seen["dut"] == dut
 
 
 def test_other_labs_packets_are_not_counted(device_hop: Probe, lab: ProbeLab) -> None:

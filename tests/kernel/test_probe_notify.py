@@ -9,7 +9,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.notify import Notify
-from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, probe_lab, started
+from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, kept, probe_lab, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -86,6 +86,7 @@ def test_each_question_notifies_the_server_and_each_answer_the_client(notify: Pr
         lab.run("client", ASK, SERVER, QUESTIONS)
     assert seen.account("server") == seen.account("client") == (QUESTIONS, QUESTIONS, 0)
     assert seen["dut"] == StageHistogram()
+    assert kept(notify, "arrivals") == 0
     assert 100 < (seen["server"].percentile_ns(50) or 0) < 1_000_000
 
 

@@ -9,7 +9,19 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.qdisc import Qdisc
-from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, RELAY, SERVER, ProbeLab, Since, in_netns, probe_lab, started
+from tests.kernel.probe_lab import (
+    ASK,
+    DUT_CLIENT,
+    ECHO,
+    RELAY,
+    SERVER,
+    ProbeLab,
+    Since,
+    in_netns,
+    kept,
+    probe_lab,
+    started,
+)
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -19,6 +31,12 @@ import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(int(sys.argv[2])):
     s.sendto(bytes(1000 - 28), (sys.argv[1], 9000))
+"""
+EMPTY = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(b"", (sys.argv[1], 9000))
 """
 
 
@@ -41,6 +59,7 @@ def test_each_datagram_is_counted_where_it_is_sent(qdisc: Probe, lab: ProbeLab) 
     lab.spray(PACKETS)
     assert seen.account("client") == seen.account("dut") == (PACKETS, PACKETS, 0)
     assert seen["server"] == StageHistogram()
+    assert kept(qdisc, "packets") == 0
     assert 30 < (seen["client"].percentile_ns(50) or 0) < 100_000
 
 
@@ -86,6 +105,9 @@ def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> Non
         qdisc.watch(lab.view())
         lab.run("client", BURST, SERVER, 200)
         time.sleep(0.05)
+        dropped = kept(qdisc, "packets")
+        # Packets without payload do not count, and live where those died.
+        lab.run("client", EMPTY, SERVER, 500)
     finally:
         in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
     qdisc.watch(None)
@@ -93,6 +115,7 @@ def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> Non
     arrived = seen["dut"].count
     assert (histogram.started, histogram.count, histogram.lost) == (200, arrived, 0)
     assert arrived < 150
+    assert dropped > 0  # few, as the next packet lives where the last one died
     assert histogram.max_ns < 20_000_000  # nobody has the start of a packet that was dropped at its address
 
 
