@@ -8,8 +8,12 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.instance import Instance
+from bpf.loader import BpfError, Module, ProgramType
 from workers import netns
 from workers.lab import Lab
+
+ERRORS = (OSError, BpfError, NetlinkError)
+"""What loading and attaching may raise."""
 
 INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
@@ -50,3 +54,29 @@ def both_ways(programs: Instance) -> dict[str, tuple[str, int]]:
         "dut_client": ("from_client", programs.programs["from_client"]),
         "dut_server": ("from_origin", programs.programs["from_origin"]),
     }
+
+
+class TcPrograms:
+    """The tc programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
+
+    The source has the functions ``from_client`` and ``from_origin``, and the maps ``config`` (an array of one) and
+    ``counts`` (a per-CPU array of u64).
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: Module | None = None
+
+    @contextmanager
+    def attached(self, lab: Lab, config: bytes) -> Iterator[Instance]:
+        """Both programs in force in ``lab``.
+
+        Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (see :data:`ERRORS`) with nothing left.
+        """
+        if self._module is None:
+            self._module = Module(f"datapaths/{self._name}.c")
+        kind = ProgramType.SCHED_CLS
+        with Instance(self._module, ["from_client", "from_origin"], ["config", "counts"], kind) as programs:
+            programs.write("config", 0, config)
+            with ingress_filters(lab, both_ways(programs)):
+                yield programs

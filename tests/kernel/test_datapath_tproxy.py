@@ -40,7 +40,7 @@ def test_a_killed_proxy_closes_the_path(tmp_path: Path) -> None:
         with pytest.raises(DatapathError, match="haproxy ended"):
             b.counters()
         assert _packets(b.in_dut("nft", "list", "counter", "ip", "showdown", "past")) > 0
-        assert b.attachment._path.leaked_packets() == 0, "the rule itself drops; the closed path is the second lock"
+        assert b.attachment.path.leaked_packets() == 0, "the rule itself drops; the closed path is the second lock"
 
 
 def test_flushed_rules_close_the_path_and_show(tmp_path: Path) -> None:

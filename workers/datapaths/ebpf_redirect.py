@@ -9,10 +9,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from bpf.instance import Instance
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import dut, tc
@@ -30,7 +28,7 @@ class EbpfRedirect(Datapath):
     summary = "eBPF at tc ingress forwards with bpf_redirect_neigh, past netfilter and routing."
 
     def __init__(self) -> None:
-        self._module: Module | None = None
+        self._programs = tc.TcPrograms(self.name)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -44,18 +42,11 @@ class EbpfRedirect(Datapath):
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
             try:
-                if self._module is None:
-                    self._module = Module(f"datapaths/{self.name}.c")
                 path = stack.enter_context(dut.closed_path(lab))
-                programs = stack.enter_context(
-                    Instance(self._module, ["from_client", "from_origin"], ["config", "counts"], ProgramType.SCHED_CLS)
-                )
-                programs.write("config", 0, _config(lab))
-                stack.enter_context(tc.ingress_filters(lab, tc.both_ways(programs)))
-                attachment = Redirection(programs, path)
-            except (OSError, BpfError, NetlinkError) as error:
+                programs = stack.enter_context(self._programs.attached(lab, _config(lab)))
+            except tc.ERRORS as error:
                 raise DatapathError(f"{self.name}: {error}") from error
-            yield attachment
+            yield Redirection(programs, path)
 
 
 class Redirection:

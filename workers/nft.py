@@ -1,0 +1,40 @@
+"""nftables in the DUT: one table per datapath, gone with it; its named counters."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from workers import netns
+from workers.datapaths.base import DatapathError
+from workers.lab import Lab
+
+TABLE = "showdown"
+
+
+@contextmanager
+def table(lab: Lab, body: str) -> Iterator[None]:
+    """The table ``ip showdown`` with ``body`` between its braces. Raises :class:`DatapathError` with nothing left."""
+    _nft(lab, "-f", "-", stdin=f"table ip {TABLE} {{\n{body}\n}}\n")
+    try:
+        yield
+    finally:
+        # Two commands, one transaction: the first makes sure that there is something to delete.
+        _nft(lab, "-f", "-", stdin=f"table ip {TABLE}\ndelete table ip {TABLE}\n")
+
+
+def packets(lab: Lab, *names: str) -> dict[str, int]:
+    """The packets of the table's named counters. Raises :class:`DatapathError` when one is gone."""
+    listing = json.loads(_nft(lab, "-j", "list", "counters", "table", "ip", TABLE))
+    found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
+    if missing := set(names) - set(found):
+        raise DatapathError(f"the nft counters are gone: {', '.join(sorted(missing))}")
+    return found
+
+
+def _nft(lab: Lab, *arguments: str, stdin: str = "") -> str:
+    try:
+        return netns.run_in(lab.dut_ns, ["nft", *arguments], stdin=stdin)
+    except subprocess.SubprocessError as error:
+        detail = getattr(error, "stderr", None) or str(error)
+        raise DatapathError(f"nft: {detail.strip()}") from error

@@ -1,0 +1,43 @@
+"""What datapaths with HAProxy share: its own count of connections and bytes beside the datapath's count of packets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bpf.loader import BpfError
+from domain.trial import Counters
+from workers import dut, haproxy
+from workers.datapaths.base import DatapathError
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """The client's packets that a datapath steered, let past where they must not go, or could not place."""
+
+    steered: int
+    leaked: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Proxied:
+    """An attachment of the datapath ``name`` in front of a proxy; ``crossed`` reads its own counters."""
+
+    name: str
+    proxy: haproxy.HaProxy
+    path: dut.ClosedPath
+    crossed: Callable[[], Crossed]
+
+    def counters(self) -> Counters:
+        """See the contract of attachments."""
+        try:
+            connections, sent = self.proxy.connections_and_bytes()
+            seen = self.crossed()
+        except (BpfError, DatapathError, haproxy.ProxyError) as error:
+            raise DatapathError(f"{self.name}: {error}") from error
+        return Counters(
+            packets=seen.steered,
+            bytes=sent,
+            connections=connections,
+            leaked_packets=seen.leaked + self.path.leaked_packets(),
+            dropped_packets=seen.dropped,
+        )
