@@ -1,1 +1,1 @@
-"""Grafana: the dashboard, the generator that writes it, and its provisioning."""
+"""Grafana: the dashboards, the generator that writes them, and their provisioning."""

@@ -227,9 +227,12 @@ def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
     return Point(HOST_CPU, tags.as_dict(), {kind: value / total for kind, value in seconds.items()}, time_ns)
 
 
-def campaign_event_point(campaign: str, host: str, title: str, text: str, time_ns: int) -> Point:
-    """An annotation: something happened in a campaign on a host."""
-    return Point(CAMPAIGN_EVENT, {"campaign": campaign, "host": host}, {"title": title, "text": text}, time_ns)
+def campaign_event_point(
+    campaign: str, host: str, title: str, text: str, time_ns: int, *, kind: str = "block"
+) -> Point:
+    """An annotation: something happened in a campaign on a host. ``kind``: ``block`` or ``verdict``."""
+    tags = {"campaign": campaign, "host": host, "kind": kind}
+    return Point(CAMPAIGN_EVENT, tags, {"title": title, "text": text}, time_ns)
 
 
 def telemetry_point(

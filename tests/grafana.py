@@ -1,4 +1,4 @@
-"""The dashboard's queries, as Grafana would send them."""
+"""The dashboards' queries, as Grafana would send them."""
 
 import re
 from collections.abc import Mapping
@@ -14,11 +14,15 @@ def templates(dashboard: Mapping[str, Any]) -> list[tuple[str, str]]:
     panels = [
         (f"{panel['title']} {target['refId']}", target["query"])
         for panel in dashboard["panels"]
-        for target in panel["targets"]
+        for target in panel.get("targets", ())
     ]
-    variables = [(f"variable {variable['name']}", variable["query"]) for variable in dashboard["templating"]["list"]]
+    variables = [
+        (f"variable {variable['name']}", variable["query"])
+        for variable in dashboard["templating"]["list"]
+        if variable["type"] == "query"
+    ]
     annotations = [(f"annotation {one['name']}", one["query"]) for one in dashboard["annotations"]["list"]]
-    return panels + variables + annotations
+    return [(f"{dashboard['uid']}: {name}", query) for name, query in panels + variables + annotations]
 
 
 def substituted(template: str, values: Mapping[str, str]) -> str:

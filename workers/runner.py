@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from domain.campaign import datapath_of
+from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
 from domain.sample import StageHistogram, TrialTags, campaign_event_point
 from domain.stacks import Stacks
@@ -68,6 +69,8 @@ class BlockRunner:
             self._run_traffic(stations)
             self._tell(Phase.FINISH)
             trials = tuple(self._conclude(station, idle) for station in stations)
+        for station, trial in zip(stations, trials, strict=True):
+            self.host.telemetry.put(trial_point(station.tags, trial, time.time_ns()))
         return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
 
     def _tell(self, phase: Phase, label: str = "", done: int = 0) -> None:

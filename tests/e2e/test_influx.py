@@ -4,41 +4,25 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from coordinator.telemetry import TelemetryUnavailable, kernel_latency
 from dashboards import generate
+from dashboards import kernel_latency as kernel_latency_dashboard
 from deploy.servers import unused_port
-from domain.sample import (
-    BUCKETS,
-    Point,
-    StageHistogram,
-    StageSample,
-    TrialTags,
-    bucket_bounds_ns,
-    bucket_index,
-    campaign_event_point,
-    host_cpu_point,
-    kernel_event_point,
-    kernel_latency_point,
-    telemetry_point,
-    traffic_point,
-)
-from domain.telemetry import LossCause, TelemetryAccount
-from domain.trial import CpuTime
+from domain.sample import BUCKETS, Point, bucket_bounds_ns, bucket_index
+from domain.telemetry import CAUSES, LossCause, TelemetryAccount
 from probes.influx import InfluxSink
 from probes.sink import SinkError
 from probes.stream import Stream
 from tests.grafana import rows, substituted, templates
 from tests.servers import Request, http_server, private_influxd
+from tests.telemetry_points import CAMPAIGN, DURATIONS_NS, ROLES, SECONDS, STAGES, WORKLOAD, campaign
 
 pytestmark = pytest.mark.e2e
-
-STAGES = ("forward", "net_rx_softirq", "run_queue", "rx_steering")
-DATAPATHS = ("direct", "tproxy")
-SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -55,29 +39,6 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
         yield Influx(url)
 
 
-def histogram(*values_ns: int) -> StageHistogram:
-    counts = [0] * BUCKETS
-    for value_ns in values_ns:
-        counts[bucket_index(value_ns)] += 1
-    return StageHistogram(tuple(counts), sum(values_ns), max(values_ns), len(values_ns))
-
-
-def campaign(start_ns: int) -> Iterator[Point]:
-    """What a short campaign writes."""
-    yield campaign_event_point("k3f9x2ab", "h1", "Block 1", 'direct against "tproxy", \\o/', start_ns)
-    for second in range(SECONDS):
-        at_ns = start_ns + second * 10**9
-        for position, datapath in enumerate(DATAPATHS):
-            tags = TrialTags("k3f9x2ab", f"b1-1-{position}", "h1", datapath, "http_keepalive", "low")
-            yield traffic_point(tags, requests_per_s=1e5 + second, errors=0, p50_us=100.5, p99_us=None, time_ns=at_ns)
-            yield traffic_point(tags, requests_per_s=1e5, errors=0, p50_us=100, p99_us=900, time_ns=at_ns + 5)
-            yield host_cpu_point(tags, CpuTime(user_s=0.5, softirq_s=0.25, idle_s=1.25), at_ns)
-            yield telemetry_point("k3f9x2ab", "h1", TelemetryAccount(produced=second), at_ns)
-            for stage in STAGES:
-                yield kernel_latency_point(tags, stage, histogram(900, 1500, 1500, 40_000), at_ns)
-                yield kernel_event_point(tags, StageSample(stage, 1500, at_ns, second))
-
-
 @pytest.fixture(scope="module")
 def written(influx: Influx) -> TelemetryAccount:
     """A campaign, written once; the database did not exist before."""
@@ -91,17 +52,23 @@ def points_of_the_campaign() -> int:
     return sum(1 for _ in campaign(0))
 
 
+def test_points_have_identities_of_their_own() -> None:
+    points = list(campaign(10**18))
+    assert len({(p.measurement, tuple(sorted(p.tags.items())), p.time_ns) for p in points}) == len(points)
+
+
 def test_every_point_arrives(influx: Influx, written: TelemetryAccount) -> None:
     assert written == TelemetryAccount(produced=points_of_the_campaign(), delivered=points_of_the_campaign())
     series = rows(influx.url, influx.bucket, "SELECT count(value_ns) FROM kernel_event")
-    assert series[0]["values"][0][1] == SECONDS * len(DATAPATHS) * len(STAGES)
+    assert series[0]["values"][0][1] == sum(point.measurement == "kernel_event" for point in campaign(0))
     title = rows(influx.url, influx.bucket, 'SELECT "title", "text" FROM campaign_event')[0]["values"][0]
-    assert title[1:] == ["Block 1", 'direct against "tproxy", \\o/']
+    assert title[1:] == ["block", 'direct against "tproxy", \\o/']
 
 
 def test_the_coordinator_reads_what_was_written(influx: Influx, written: TelemetryAccount) -> None:
-    series = kernel_latency(influx, "k3f9x2ab", "b1-1-1")
-    assert [stage["stage"] for stage in series["stages"]] == list(STAGES)
+    series = kernel_latency(influx, CAMPAIGN, f"{CAMPAIGN}-0-1-1")
+    expected_roles = [(stage, role) for stage in STAGES for role in ROLES.get(stage, ("",))]
+    assert [(stage["stage"], stage["role"]) for stage in series["stages"]] == expected_roles
     for stage in series["stages"]:
         assert stage["count"] == [4] * SECONDS
         assert len(stage["times"]) == SECONDS
@@ -110,31 +77,100 @@ def test_the_coordinator_reads_what_was_written(influx: Influx, written: Telemet
         assert {b["le_ns"]: b["counts"] for b in stage["buckets"]} == {le: [n] * SECONDS for le, n in expected.items()}
         assert all(1000 < p50 <= 1536 for p50 in stage["p50_ns"])
         assert stage["p99_ns"] == [40_000] * SECONDS
-    assert kernel_latency(influx, "k3f9x2ab", "b9-9-9")["stages"] == []
+    assert kernel_latency(influx, CAMPAIGN, "b9-9-9")["stages"] == []
 
 
 def test_a_database_that_is_not_there_is_said(influx: Influx, written: TelemetryAccount) -> None:
     with pytest.raises(TelemetryUnavailable, match="database not found"):
-        kernel_latency(Influx(influx.url, bucket="nothing"), "k3f9x2ab", "b1-1-0")
+        kernel_latency(Influx(influx.url, bucket="nothing"), CAMPAIGN, "b1-1-0")
 
 
+# As Grafana writes them: several values as alternatives, one value as itself, and "All" of roles as anything.
 VALUES = {
-    "campaign": "k3f9x2ab",
+    "campaign": CAMPAIGN,
     "host": "(h1|h2)",
-    "datapath": "(direct|tproxy)",
-    "workload": "http_keepalive",
+    "datapath": "tproxy",
+    "against": "direct",
+    "workload": WORKLOAD,
     "level": "(low|high)",
-    "stage": "run_queue",
+    "stage": "(run_queue|forward)",
+    "role": ".*",
+    "metric": "cpu_us_per_request",
+    "work": "(packets|context_switches)",
 }
-QUERIES = [pytest.param(template, id=name) for name, template in templates(generate.dashboard())]
+SEVERAL = VALUES | {"datapath": "(direct|tproxy)"}
+QUERIES = [
+    pytest.param(template, VALUES if found["uid"] == kernel_latency_dashboard.UID else SEVERAL, id=name)
+    for found in generate.dashboards().values()
+    for name, template in templates(found)
+]
 
 
-@pytest.mark.parametrize("template", QUERIES)
-def test_every_query_of_the_dashboard_has_rows(influx: Influx, written: TelemetryAccount, template: str) -> None:
-    series = rows(influx.url, influx.bucket, substituted(template, VALUES))
+@pytest.mark.parametrize(("template", "values"), QUERIES)
+def test_every_query_of_the_dashboards_has_rows(
+    influx: Influx, written: TelemetryAccount, template: str, values: dict[str, str]
+) -> None:
+    series = rows(influx.url, influx.bucket, substituted(template, values))
     assert series
     for one in series:
         assert any(value is not None for row in one["values"] for value in row[1:])
+
+
+def answer(influx: Influx, uid_and_title: str, **values: str) -> list[dict[str, Any]]:
+    """What one panel shows."""
+    (template,) = [
+        query for found in generate.dashboards().values() for name, query in templates(found) if name == uid_and_title
+    ]
+    return rows(influx.url, influx.bucket, substituted(template, VALUES | values))
+
+
+def test_heatmaps_show_the_buckets_as_they_were_written(influx: Influx, written: TelemetryAccount) -> None:
+    (found,) = answer(influx, "showdown-kernel-latency: $stage, $against A", stage="forward")
+    assert len(found["columns"]) == 1 + BUCKETS
+    assert len(found["values"]) == SECONDS
+    for row in found["values"]:
+        told = {int(bound): count for bound, count in zip(found["columns"][1:], row[1:], strict=True) if count}
+        expected = {bucket_bounds_ns(bucket_index(ns))[1]: DURATIONS_NS.count(ns) for ns in DURATIONS_NS}
+        assert told == expected
+
+
+def test_roles_can_be_told_apart_and_all_of_them_includes_stages_without(
+    influx: Influx, written: TelemetryAccount
+) -> None:
+    panel = "showdown-kernel-latency: Stages A"
+    tags = [(one["tags"]["stage"], one["tags"]["role"]) for one in answer(influx, panel)]
+    assert sorted(set(tags)) == [("forward", ""), ("run_queue", "origin"), ("run_queue", "proxy")]
+    assert {one["tags"]["role"] for one in answer(influx, panel, role="proxy")} == {"proxy"}
+
+
+def test_the_mean_of_a_stage_is_of_its_durations(influx: Influx, written: TelemetryAccount) -> None:
+    found = answer(influx, "showdown-kernel-latency: Stages A", stage="forward", datapath="direct")
+    (one,) = [dict(zip(series["columns"], series["values"][0], strict=True)) for series in found]
+    assert (one["mean_ns"], one["max_ns"]) == (sum(DURATIONS_NS) / len(DURATIONS_NS), 40_000)
+    assert (one["count"], one["lost"]) == (SECONDS * len(DURATIONS_NS), 0)
+
+
+def test_the_slowest_events_come_with_their_trials(influx: Influx, written: TelemetryAccount) -> None:
+    (found,) = answer(influx, "showdown-kernel-latency: Slowest events A", stage="forward")
+    slowest = [dict(zip(found["columns"], row, strict=True)) for row in found["values"]]
+    values = sorted((one["value_ns"] for one in slowest), reverse=True)
+    assert values[:4] == [1500 + 1000 * (SECONDS - 1) + last for last in (1, 1, 0, 0)]
+    assert {one["run"] for one in slowest} == {f"{CAMPAIGN}-0-1-0", f"{CAMPAIGN}-0-1-1"}
+
+
+def test_drops_are_shown_by_reason_and_other_work_is_not_among_them(influx: Influx, written: TelemetryAccount) -> None:
+    found = answer(influx, "showdown-hosts: Packets dropped by reason A", datapath="tproxy")
+    assert [one["columns"] for one in found] == [["time", "sum_drops_no_socket"]]
+    assert sum(row[1] for one in found for row in one["values"] if row[1] is not None) == sum(range(SECONDS))
+    (work,) = answer(influx, "showdown-kernel-latency: Work by kind, $datapath A")
+    assert sorted(work["columns"]) == ["sum_context_switches", "sum_packets", "time"]
+
+
+def test_lost_points_are_told_by_cause_and_by_nothing_else(influx: Influx, written: TelemetryAccount) -> None:
+    (found,) = answer(influx, "showdown-hosts: Lost telemetry points by cause A")
+    newest = dict(zip(found["columns"], found["values"][-1], strict=True))
+    told = {cause: newest[CAUSES[cause]] for cause in LossCause}
+    assert told == {cause: {LossCause.REJECTED: 1, LossCause.SPOOL_FULL: 2}.get(cause, 0) for cause in LossCause}
 
 
 def test_a_conflict_of_types_loses_only_its_points(influx: Influx, written: TelemetryAccount) -> None:

@@ -348,6 +348,18 @@ def test_points_are_told_while_the_generator_runs(world: World) -> None:
     assert [at for at in done if at[0] == Phase.SLICES] == [(Phase.SLICES, "fake", 1), (Phase.SLICES, "fake#2", 2)]
 
 
+def test_every_trial_is_told_to_telemetry_once_and_invalid_ones_without_figures(world: World) -> None:
+    told = FakeTelemetry()
+    world.faults["bypass", "fake#2"] = True
+    run(world, telemetry=told)
+    points = {point.tags["datapath"]: point for point in told.points if point.measurement == "trial"}
+    assert len([point for point in told.points if point.measurement == "trial"]) == len(points) == 2
+    assert (points["fake"].fields["valid"], points["fake#2"].fields["reasons"]) == (1, "bypassed")
+    assert points["fake"].tags["run"] == "k1-3-2-0"
+    assert "requests_per_s" in points["fake"].fields
+    assert "requests_per_s" not in points["fake#2"].fields
+
+
 def test_a_datapath_that_cannot_carry_the_workload_gives_no_number(world: World) -> None:
     trials = run(world, plan={"workload": "udp_rr"})
     assert reasons(trials) == {label: {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS} for label in ("fake", "fake#2")}

@@ -1,0 +1,173 @@
+"""The dashboard *Campaign*: how far it is, whether its trials count, what they measured, and the verdicts."""
+
+from collections.abc import Iterator
+
+from dashboards import influxql, model
+from dashboards.influxql import chosen, over_time, select
+from dashboards.model import Json
+from dashboards.panels import figures, lines, placed, row, rows, series, table, trial_links
+from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
+from domain.sample import CAMPAIGN_EVENT, TRAFFIC
+
+UID = "showdown"
+NEWEST_TRIALS = 200
+VARIABLES = ("host", "datapath", "workload", "level")
+
+_CAMPAIGN = (chosen("campaign"),)
+_CELLS = (*_CAMPAIGN, *map(chosen, VARIABLES))
+_ON_HOSTS = (*_CAMPAIGN, chosen("host"))
+_VERDICTS = (*_CAMPAIGN, chosen("datapath"), chosen("workload"), chosen("level"))
+_BY_CELL = ("datapath", "level", "workload")
+_CELL = "$tag_datapath, $tag_level $tag_workload"
+
+
+def dashboard() -> Json:
+    """The whole dashboard. Its uid is that of the first one: links to it stay good."""
+    return model.dashboard(
+        UID,
+        "Showdown: campaign",
+        "How far a campaign is, whether its trials count, what they measured, and the verdicts.",
+        variables=[
+            model.campaign_variable(),
+            *map(model.variable, VARIABLES),
+            model.variable("metric", measurement=VERDICT, multi=False),
+        ],
+        annotations=_annotations(),
+        panels=placed(_panels()),
+    )
+
+
+def _panels() -> Iterator[Json]:
+    yield from _standing()
+    yield row("Traffic")
+    yield from _traffic()
+    yield row("Trials")
+    yield from _trials()
+
+
+def _standing() -> Iterator[Json]:
+    yield figures(
+        "Progress",
+        "Blocks that ended, those among them that failed, and those that are planned by now.",
+        "short",
+        [
+            series(select(f'last("blocks_{name}") AS "{name}"', CAMPAIGN_PROGRESS, _CAMPAIGN), "$col")
+            for name in ("ended", "failed", "planned")
+        ],
+        width=12,
+    )
+    yield figures(
+        "Validity",
+        "Trials that proved themselves, and those that did not: these are never analysed.",
+        "short",
+        [series(select(f'sum("{name}") AS "{name}"', TRIAL, _CELLS), "$col trials") for name in ("valid", "invalid")],
+        width=12,
+    )
+    last = 'last("pairs") AS "pairs", "ratio", "low", "high", "verdict", "sentence"'
+    groups = ("workload", "level", "metric", "datapath", "reference")
+    yield table(
+        "Verdicts",
+        "Each datapath against the reference as of the newest block: ratio of their figures, and its 95 % interval.",
+        rows(select(last, VERDICT, _VERDICTS, groups)),
+        units={"pairs": "short"},
+        hidden=("Time",),
+        links={"sentence": model.link("Campaign page", model.CAMPAIGN_PAGE)},
+        width=14,
+    )
+    yield lines(
+        "Ratio to the reference: $metric",
+        "How the ratio and its 95 % interval settle from block to block. Where it excludes 1, one of them is faster.",
+        "none",
+        [series(select('"ratio", "low", "high"', VERDICT, (*_VERDICTS, chosen("metric")), _BY_CELL), f"$col {_CELL}")],
+        width=10,
+        logarithmic=True,
+    )
+
+
+def _traffic() -> Iterator[Json]:
+    yield lines(
+        "Requests per second",
+        "Completed requests per second of each slice of traffic, or of each second of a long one.",
+        "reqps",
+        [series(select('"requests_per_s"', TRAFFIC, _CELLS, _BY_CELL), _CELL)],
+    )
+    yield lines(
+        "Latency or service time",
+        "Median and 99th percentile of each slice: at open levels the latency, from the intended send; at closed ones "
+        "the service time, from the actual send, which is no latency under load.",
+        "µs",
+        [series(select(f'"{name}_us"', TRAFFIC, _CELLS, _BY_CELL), f"{name} {_CELL}") for name in ("p50", "p99")],
+        logarithmic=True,
+    )
+    yield lines(
+        "Errors",
+        "Requests that failed, by datapath. More than 0.1 % make a trial invalid.",
+        "short",
+        [series(over_time('sum("errors") AS "errors"', TRAFFIC, _CELLS, _BY_CELL), _CELL)],
+        bars=True,
+    )
+    yield lines(
+        "Invalid trials",
+        "Trials that did not prove themselves; the table below has their reasons.",
+        "short",
+        [series(over_time('sum("invalid") AS "invalid"', TRIAL, _CELLS, _BY_CELL), _CELL)],
+        bars=True,
+    )
+
+
+def _trials() -> Iterator[Json]:
+    by_trial = {
+        "Requests per second by trial": ("reqps", ("requests_per_s",), "Each valid trial's requests over its traffic."),
+        "CPU-µs per request by trial": (
+            "µs",
+            ("cpu_us_per_request",),
+            "Host-wide busy CPU time less the idle baseline, for each completed request of a valid trial.",
+        ),
+        "Latency by trial": (
+            "µs",
+            ("latency_p50_us", "latency_p99_us", "latency_p999_us"),
+            "From the intended send, of all slices of a valid trial merged; open levels only.",
+        ),
+        "Service time by trial": (
+            "µs",
+            ("service_time_p50_us", "service_time_p99_us", "service_time_p999_us"),
+            "From the actual send, of all slices of a valid trial merged.",
+        ),
+    }
+    for title, (unit, names, description) in by_trial.items():
+        fields = ", ".join(map(influxql.field, names))
+        legend = _CELL if len(names) == 1 else f"$col {_CELL}"
+        yield lines(title, description, unit, [series(select(fields, TRIAL, _CELLS, _BY_CELL), legend)], points=True)
+    columns = (
+        '"run", "datapath", "workload", "level", "host", "valid", "reasons", "details", "requests", "errors", '
+        '"requests_per_s", "cpu_us_per_request", "latency_p99_us", "service_time_p99_us"'
+    )
+    yield table(
+        "Newest trials",
+        f"The newest {NEWEST_TRIALS} trials; an invalid one has reasons instead of figures. The run leads to its page.",
+        rows(select(columns, TRIAL, _CELLS, limit=NEWEST_TRIALS)),
+        units={
+            "valid": "bool_yes_no",
+            "requests": "short",
+            "errors": "short",
+            "requests_per_s": "reqps",
+            "cpu_us_per_request": "µs",
+            "latency_p99_us": "µs",
+            "service_time_p99_us": "µs",
+        },
+        links=trial_links(model.TRIAL_PAGE),
+        sorted_by="Time",
+    )
+
+
+def _annotations() -> list[Json]:
+    events = {
+        kind: select('"title", "text"', CAMPAIGN_EVENT, (*_ON_HOSTS, f"\"kind\" = '{kind}'"))
+        for kind in ("block", "verdict")
+    }
+    invalid = select('"reasons", "details"', TRIAL, (*_CELLS, '"invalid" = 1'))
+    return [
+        model.annotation("Blocks", "purple", events["block"], title="title", text="text"),
+        model.annotation("Verdicts", "green", events["verdict"], title="title", text="text"),
+        model.annotation("Invalid trials", "red", invalid, title="reasons", text="details"),
+    ]

@@ -1,0 +1,129 @@
+"""The dashboard *Hosts*: what the machines did meanwhile, what they dropped, and how their telemetry fared."""
+
+from collections.abc import Iterator
+
+from dashboards import influxql, model
+from dashboards.influxql import chosen, over_time, select
+from dashboards.model import Json
+from dashboards.panels import lines, placed, row, series
+from domain.sample import (
+    CPU_KINDS,
+    HOST_CPU,
+    KERNEL_LATENCY,
+    KERNEL_WORK,
+    TELEMETRY,
+    loss_field,
+)
+from domain.telemetry import CAUSES, LossCause
+
+UID = "showdown-hosts"
+VARIABLES = ("host", "datapath", "workload", "level")
+DESTINATIONS = ("produced", "delivered", "spooled", "queued", "lost")
+
+_CELLS = (chosen("campaign"), *map(chosen, VARIABLES))
+_ON_HOSTS = (chosen("campaign"), chosen("host"))
+_BUSY = " + ".join(f'"{kind}"' for kind in CPU_KINDS if kind not in ("idle", "steal"))
+
+
+def dashboard() -> Json:
+    """The whole dashboard."""
+    return model.dashboard(
+        UID,
+        "Showdown: hosts",
+        "What the hosts did while datapaths were compared, what they dropped, and how their telemetry fared.",
+        variables=[model.campaign_variable(), *map(model.variable, VARIABLES)],
+        panels=placed(_panels()),
+    )
+
+
+def _panels() -> Iterator[Json]:
+    yield row("$host", repeat="host")
+    yield from _cpu()
+    yield row("Drops and losses in the kernel")
+    yield from _drops()
+    yield row("Telemetry")
+    yield from _pipeline()
+
+
+def _cpu() -> Iterator[Json]:
+    """What stands once for each host."""
+    yield lines(
+        "CPU by kind, $host",
+        "Host-wide CPU time by kind, as a share of all CPUs. Steal is what the hypervisor took.",
+        "percentunit",
+        [series(over_time(f'mean("{kind}")', HOST_CPU, _CELLS), kind) for kind in CPU_KINDS if kind != "idle"],
+        stacked=True,
+    )
+    yield lines(
+        "Busy CPU by datapath, $host",
+        "User, system, irq and softirq time of each slice, as a share of all CPUs.",
+        "percentunit",
+        [series(select(f'{_BUSY} AS "busy"', HOST_CPU, _CELLS, ("datapath", "level")), "$tag_datapath, $tag_level")],
+    )
+    yield lines(
+        "Softirq by datapath, $host",
+        "Time in softirqs, where packets are received and forwarded, as a share of all CPUs.",
+        "percentunit",
+        [series(select('"softirq"', HOST_CPU, _CELLS, ("datapath", "level")), "$tag_datapath, $tag_level")],
+    )
+    yield lines(
+        "Steal, $host",
+        "What the hypervisor took of all CPUs. A trial that loses more than 5 % is invalid.",
+        "percentunit",
+        [series(select('"steal"', HOST_CPU, _CELLS, ("datapath",)), "$tag_datapath")],
+    )
+
+
+def _drops() -> Iterator[Json]:
+    yield lines(
+        "Packets dropped by reason",
+        "Packets that the kernel freed as dropped in the watched labs, by the kernel's own reason.",
+        "short",
+        [
+            series(
+                over_time(f"sum({influxql.matching('^drops_')})", KERNEL_WORK, _CELLS, ("datapath", "host")),
+                "$col $tag_datapath $tag_host",
+            )
+        ],
+        bars=True,
+        trimmed="sum_drops_",
+    )
+    yield lines(
+        "Durations lost in the kernel",
+        "Starts that were too old to be true, or found a map or buffer full. Zero in a sound measurement.",
+        "short",
+        [
+            series(
+                over_time('sum("lost") AS "lost"', KERNEL_LATENCY, _CELLS, ("stage", "host")), "$tag_stage, $tag_host"
+            )
+        ],
+    )
+
+
+def _pipeline() -> Iterator[Json]:
+    yield lines(
+        "Where telemetry points are",
+        "What became of the points of the host's current block: produced = delivered + spooled + queued + lost.",
+        "short",
+        [series(select(f'"{name}"', TELEMETRY, _ON_HOSTS, ("host",)), f"{name} $tag_host") for name in DESTINATIONS],
+    )
+    causes = ", ".join(f'max("{loss_field(cause)}") AS "{CAUSES[cause]}"' for cause in LossCause)
+    yield lines(
+        "Lost telemetry points by cause",
+        "Of the host's current block; their sum is what is lost there. Zero in a sound measurement.",
+        "short",
+        [series(over_time(causes, TELEMETRY, _ON_HOSTS, ("host",)), "$col, $tag_host")],
+        stacked=True,
+    )
+    yield lines(
+        "Spool",
+        "What waits on the host's disk for InfluxDB to return, earlier blocks' points included.",
+        "bytes",
+        [series(select('"spool_bytes"', TELEMETRY, _ON_HOSTS, ("host",)), "$tag_host")],
+    )
+    yield lines(
+        "Age of the spool's oldest point",
+        "How long the oldest point has waited on the host's disk.",
+        "s",
+        [series(select('"spool_age_s"', TELEMETRY, _ON_HOSTS, ("host",)), "$tag_host")],
+    )

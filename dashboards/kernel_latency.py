@@ -1,0 +1,155 @@
+"""The dashboard *Kernel latency*: where time goes in the kernel, for two datapaths side by side.
+
+Stages and roles are those that InfluxDB has: a new probe is on it without a change here.
+"""
+
+from collections.abc import Iterator
+
+from dashboards import influxql, model
+from dashboards.influxql import chosen, over_time, select
+from dashboards.model import Json
+from dashboards.panels import heatmap, lines, placed, row, rows, series, table, trial_links
+from domain.sample import (
+    BUCKETS,
+    KERNEL_EVENT,
+    KERNEL_LATENCY,
+    KERNEL_WORK,
+    bucket_bounds_ns,
+    bucket_field,
+)
+
+UID = "showdown-kernel-latency"
+SLOWEST = 25
+SIDES = ("datapath", "against")
+"""The variables that name the two datapaths."""
+
+_SELECTED = (chosen("campaign"), chosen("host"), chosen("workload"), chosen("level"))
+_STAGES = (chosen("stage"), chosen("role"))
+_BOTH = f"({chosen('datapath')} OR {chosen('datapath', 'against')})"
+_BUCKET_SUMS = ", ".join(f'sum("{bucket_field(index)}") AS "{bucket_bounds_ns(index)[1]}"' for index in range(BUCKETS))
+
+
+def dashboard() -> Json:
+    """The whole dashboard."""
+    return model.dashboard(
+        UID,
+        "Showdown: kernel latency",
+        "Where time goes in the kernel, by stage, for two datapaths side by side.",
+        variables=[
+            model.campaign_variable(),
+            model.variable("host"),
+            model.variable("datapath", multi=False),
+            model.variable("against", tag="datapath", multi=False),
+            model.variable("workload"),
+            model.variable("level"),
+            model.variable("stage", measurement=KERNEL_LATENCY),
+            model.variable("role", measurement=KERNEL_LATENCY, absent_too=True),
+            # Of the kinds of work, drops have a panel of their own on the dashboard of hosts.
+            model.query_variable(
+                "work", "Work", influxql.field_names(KERNEL_WORK), multi=True, regex="/^(?!drops_).*$/"
+            ),
+        ],
+        panels=placed(_panels()),
+    )
+
+
+def _panels() -> Iterator[Json]:
+    yield from _stages_compared()
+    yield row("Percentiles by stage: $datapath beside $against")
+    for percentile, word in (("p50", "Median"), ("p99", "99th percentile")):
+        for side in SIDES:
+            yield lines(
+                f"{word} by stage, ${side}",
+                f"The {word.lower()} of each interval, by kernel stage and role. Percentiles are never averaged.",
+                "ns",
+                [
+                    series(
+                        select(f'"{percentile}_ns"', KERNEL_LATENCY, _side(side), ("stage", "role")),
+                        "$tag_stage $tag_role",
+                    )
+                ],
+                logarithmic=True,
+            )
+    yield row("The kernel's work")
+    for side in SIDES:
+        yield lines(
+            f"Work by kind, ${side}",
+            "How often the kernel did each kind of work while the lab was watched (packets, context switches, …); "
+            "counted or estimated, and not timed.",
+            "short",
+            [
+                series(
+                    over_time(
+                        f"sum({influxql.matching('^$work$')})",
+                        KERNEL_WORK,
+                        (*_SELECTED, chosen("datapath", side)),
+                    ),
+                    "$col",
+                )
+            ],
+            logarithmic=True,
+            trimmed="sum_",
+        )
+    yield row("$stage", repeat="stage")
+    yield from _one_stage()
+
+
+def _side(variable: str) -> tuple[str, ...]:
+    return *_SELECTED, chosen("datapath", variable), *_STAGES
+
+
+def _stages_compared() -> Iterator[Json]:
+    figures = (
+        'sum("sum_ns") / sum("count") AS "mean_ns", max("max_ns") AS "max_ns", sum("count") AS "count", '
+        'sum("lost") AS "lost"'
+    )
+    yield table(
+        "Stages",
+        "Mean and maximum of each stage over the whole time shown, how many durations were measured and lost.",
+        rows(select(figures, KERNEL_LATENCY, (*_SELECTED, _BOTH, *_STAGES), ("stage", "role", "datapath"))),
+        units={"mean_ns": "ns", "max_ns": "ns", "count": "short", "lost": "short"},
+        hidden=("Time",),
+        width=12,
+    )
+    columns = f'top("value_ns", {SLOWEST}) AS "value_ns", "stage", "role", "datapath", "workload", "level", "run"'
+    yield table(
+        "Slowest events",
+        f"The {SLOWEST} slowest of the sampled latencies, each with the trial that it happened in.",
+        rows(select(columns, KERNEL_EVENT, (*_SELECTED, _BOTH, *_STAGES))),
+        units={"value_ns": "ns"},
+        links=trial_links(model.TRIAL_PAGE),
+        sorted_by="value_ns",
+        width=12,
+    )
+
+
+def _one_stage() -> Iterator[Json]:
+    """What stands once for each stage."""
+    for side in SIDES:
+        yield heatmap(
+            f"$stage, ${side}",
+            "How many durations fell into each bucket of the kernel's own histogram, over time.",
+            series(over_time(_BUCKET_SUMS, KERNEL_LATENCY, _side(side)), "$col"),
+        )
+    both = (*_SELECTED, _BOTH, *_STAGES)
+    yield lines(
+        "$stage: median and 99th percentile",
+        "Of each interval, both datapaths on one scale. Percentiles are never averaged.",
+        "ns",
+        [
+            series(
+                select(f'"{name}_ns"', KERNEL_LATENCY, both, ("datapath", "role")), f"{name} $tag_datapath $tag_role"
+            )
+            for name in ("p50", "p99")
+        ],
+        logarithmic=True,
+    )
+    yield lines(
+        "$stage: sampled events",
+        "Single latencies, a bounded sample: outliers and patterns that histograms hide.",
+        "ns",
+        [series(select('"value_ns"', KERNEL_EVENT, both, ("datapath", "role")), "$tag_datapath $tag_role")],
+        logarithmic=True,
+        points=True,
+        links=[model.link("Campaign page", model.CAMPAIGN_PAGE)],
+    )

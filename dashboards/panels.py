@@ -1,0 +1,173 @@
+"""Panels of Grafana, each with its unit, legend and description, and where they stand on the grid."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dashboards.model import DATASOURCE, Json, link
+
+COLUMNS = 24
+HEIGHT = 9
+# Slices of datapaths take turns: a line may bridge the others' turns, but not a pause.
+BRIDGED_MS = 120_000
+
+
+def series(statement: str, legend: str) -> Json:
+    """A statement that answers time series; ``legend`` may name ``$tag_…`` and ``$col``."""
+    return _target(statement, "time_series") | {"alias": legend}
+
+
+def rows(statement: str) -> Json:
+    """A statement that answers a table."""
+    return _target(statement, "table")
+
+
+def lines(
+    title: str,
+    description: str,
+    unit: str,
+    targets: Sequence[Json],
+    *,
+    width: int = COLUMNS // 2,
+    stacked: bool = False,
+    logarithmic: bool = False,
+    points: bool = False,
+    bars: bool = False,
+    trimmed: str = "",
+    links: Sequence[Json] = (),
+) -> Json:
+    """Time series. ``trimmed``: a prefix that legends lose (aggregates over several fields name them so)."""
+    custom: Json = {
+        "drawStyle": "points" if points else "bars" if bars else "line",
+        "fillOpacity": 30 if stacked or bars else 0,
+        "lineWidth": 1,
+        "pointSize": 5 if points else 4,
+        "showPoints": "always" if points else "auto",
+        "spanNulls": BRIDGED_MS,
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "scaleDistribution": {"type": "log", "log": 10} if logarithmic else {"type": "linear"},
+    }
+    renamed = {"id": "renameByRegex", "options": {"regex": f"^{trimmed}(.*)$", "renamePattern": "$1"}}
+    return {
+        **_panel("timeseries", title, description, targets, width),
+        "fieldConfig": {"defaults": {"unit": unit, "custom": custom, "links": list(links)}, "overrides": []},
+        "options": {
+            "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull"]},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        **({"transformations": [renamed]} if trimmed else {}),
+    }
+
+
+def heatmap(title: str, description: str, target: Json, *, width: int = COLUMNS // 2) -> Json:
+    """A heatmap of ready buckets: each series is one, and its legend is the bucket's upper bound in nanoseconds."""
+    return {
+        **_panel("heatmap", title, description, [target], width),
+        "fieldConfig": {
+            "defaults": {"unit": "ns", "custom": {"scaleDistribution": {"type": "linear"}}},
+            "overrides": [],
+        },
+        "options": {
+            "calculate": False,
+            "cellGap": 0,
+            "cellValues": {"unit": "short"},
+            "color": {"mode": "scheme", "scheme": "Oranges", "scale": "exponential", "exponent": 0.5, "steps": 64},
+            "filterValues": {"le": 0.5},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "le", "value": "durations"},
+            "tooltip": {"mode": "single", "yHistogram": True},
+            "yAxis": {"unit": "ns", "axisPlacement": "left"},
+        },
+    }
+
+
+def figures(title: str, description: str, unit: str, targets: Sequence[Json], *, width: int = COLUMNS // 4) -> Json:
+    """A few large figures, each with its name."""
+    return {
+        **_panel("stat", title, description, targets, width, height=4),
+        "fieldConfig": {"defaults": {"unit": unit, "noValue": "–"}, "overrides": []},
+        "options": {
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "textMode": "value_and_name",
+            "colorMode": "none",
+            "graphMode": "none",
+            "orientation": "vertical",
+        },
+    }
+
+
+def table(
+    title: str,
+    description: str,
+    target: Json,
+    *,
+    units: Mapping[str, str],
+    hidden: Sequence[str] = (),
+    links: Mapping[str, Json] | None = None,
+    sorted_by: str = "",
+    width: int = COLUMNS,
+) -> Json:
+    """A table; ``units`` and ``links`` are by column, and a column without a unit has none."""
+    overrides = [_override(name, {"unit": unit}) for name, unit in units.items()]
+    overrides += [_override(name, {"links": [url]}) for name, url in (links or {}).items()]
+    organize = {"excludeByName": dict.fromkeys(hidden, True), "indexByName": {}, "renameByName": {}}
+    order = [{"displayName": sorted_by, "desc": True}] if sorted_by else []
+    return {
+        **_panel("table", title, description, [target], width),
+        "fieldConfig": {"defaults": {"unit": "none", "custom": {"filterable": True}}, "overrides": overrides},
+        "options": {"showHeader": True, "sortBy": order, "footer": {"show": False}},
+        "transformations": [{"id": "organize", "options": organize}],
+    }
+
+
+def row(title: str, *, repeat: str = "") -> Json:
+    """A heading over what follows; with ``repeat`` all of that stands once for each of the variable's values."""
+    return {
+        "type": "row",
+        "title": title,
+        "collapsed": False,
+        "panels": [],
+        "size": (COLUMNS, 1),
+        **({"repeat": repeat} if repeat else {}),
+    }
+
+
+def placed(panels: Iterable[Json]) -> list[Json]:
+    """Panels with their ids and places: from left to right, a new line where one has no room."""
+    found, x, y, line_height = [], 0, 0, 0
+    for number, panel in enumerate(panels, start=1):
+        width, height = panel["size"]
+        if x + width > COLUMNS:
+            x, y, line_height = 0, y + line_height, 0
+        place = {"x": x, "y": y, "w": width, "h": height}
+        found.append({"id": number, "gridPos": place} | {k: v for k, v in panel.items() if k != "size"})
+        x, line_height = x + width, max(line_height, height)
+    return found
+
+
+def _target(statement: str, form: str) -> Json:
+    return {"datasource": DATASOURCE, "query": statement, "rawQuery": True, "resultFormat": form}
+
+
+def _panel(
+    kind: str, title: str, description: str, targets: Sequence[Json], width: int, *, height: int = HEIGHT
+) -> Json:
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": DATASOURCE,
+        "targets": [{"refId": chr(ord("A") + number), **target} for number, target in enumerate(targets)],
+        "interval": "1s",
+        "size": (width, height),
+    }
+
+
+def _override(column: str, properties: Json) -> Json:
+    return {
+        "matcher": {"id": "byName", "options": column},
+        "properties": [{"id": name, "value": value} for name, value in properties.items()],
+    }
+
+
+def trial_links(url: str) -> dict[str, Json]:
+    """From a table's column ``run`` to the trial."""
+    return {"run": link("Trial page", url)}
