@@ -66,6 +66,16 @@ class LabSpec:
             raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of a lab's path: where the client stands, whom it asks, and as whom the origin must see it."""
+
+    netns: str
+    address: str
+    port: int
+    seen_as: str
+
+
 class Lab:
     """One lab. All attributes but ``offloads`` are known before it is built; see :func:`built`."""
 
@@ -85,6 +95,7 @@ class Lab:
         self.dut_client_address = f"198.18.{spec.position}.1"
         self.dut_server_address = f"198.19.{spec.position}.1"
         self.server_address = f"198.19.{spec.position}.2"
+        self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self.offloads: Mapping[str, bool] = MappingProxyType({})
         self.processes: list[Process] = []

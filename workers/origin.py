@@ -80,7 +80,7 @@ class NginxOrigin:
                 files=WORKER_CONNECTIONS + 256,
                 connections=WORKER_CONNECTIONS,
                 run_dir=self.lab.run_dir,
-                client=self.lab.client_address,
+                client=self.lab.ends.seen_as,
                 address=self.lab.server_address,
                 port=self.lab.origin_port,
                 label=self.lab.label,
@@ -163,7 +163,7 @@ class Answer:
 
 def ask_in(lab: Lab, path: str) -> Answer:
     """Ask the lab's origin once, as its client. Raises ``OSError``."""
-    return netns.call_in(lab.client_ns, lambda: ask(lab.server_address, lab.origin_port, path))
+    return netns.call_in(lab.ends.netns, lambda: ask(lab.ends.address, lab.ends.port, path))
 
 
 def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:

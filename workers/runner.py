@@ -84,6 +84,8 @@ class BlockRunner:
         job, label = self.job, self.job.block.datapaths[position]
         spec = LabSpec(lab_tag(job.block_id, job.attempt), label, position, job.campaign_id, job.block_id)
         lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
+        datapath = self.host.datapaths[datapath_of(label)]
+        lab.ends = datapath.ends(lab)
         tags = TrialTags(
             campaign=job.campaign_id,
             run=f"{job.block_id}-{job.attempt}-{position}",
@@ -94,7 +96,6 @@ class BlockRunner:
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
         station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
-        datapath = self.host.datapaths[datapath_of(label)]
         if self._workload.protocol not in datapath.protocols:
             carried = ", ".join(sorted(datapath.protocols))
             station.fail(DatapathError(f"{datapath.name} carries {carried}, not {self._workload.protocol}"))
@@ -120,8 +121,8 @@ class BlockRunner:
                     raise
                 self._tell(Phase.PREPARE, station.label)
                 self._sleep(0.01)
-        if greeting.client_address != lab.client_address:
-            detail = f"the origin saw {greeting.client_address}, not {lab.client_address}"
+        if greeting.client_address != lab.ends.seen_as:
+            detail = f"the origin saw {greeting.client_address}, not {lab.ends.seen_as}"
             station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, detail)
         elif greeting.label != station.label:
             station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")

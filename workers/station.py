@@ -104,7 +104,7 @@ class Station:
     def target(self) -> Target:
         """The lab as a generator sees it."""
         lab, rate = self.lab, self.rate_per_s
-        return Target(self.label, lab.client_ns, lab.server_address, lab.origin_port, rate_per_s=rate)
+        return Target(self.label, lab.ends.netns, lab.ends.address, lab.ends.port, rate_per_s=rate)
 
 
 def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:

@@ -43,7 +43,7 @@ class TlsNginxOrigin(NginxOrigin):
         address, _, label = self._ask("/whoami").body.partition(" ")
         answer = self._ask("/")
         bodies = [answer.body.encode()] + ([self._body_over_h2()] if self.http2 else [])
-        if address == self.lab.client_address and any(body != self.body for body in bodies):
+        if address == self.lab.ends.seen_as and any(body != self.body for body in bodies):
             raise OriginError("the origin's body over TLS is not the one that it was told to send")
         return Greeting(address, label, answer.total_bytes)
 
@@ -52,19 +52,20 @@ class TlsNginxOrigin(NginxOrigin):
         context = ssl.create_default_context(cafile=str(lab.run_dir / "cert.pem"))
 
         def ask() -> Answer:
-            where = lab.server_address, lab.origin_port
+            where = lab.ends.address, lab.ends.port
             with (
                 socket.create_connection(where, timeout=_PREFLIGHT_S) as plain,
                 context.wrap_socket(plain, server_hostname=lab.server_address) as connection,
             ):
                 return ask_over(connection, f"{lab.server_address}:{lab.origin_port}", path)
 
-        return netns.call_in(lab.client_ns, ask)
+        return netns.call_in(lab.ends.netns, ask)
 
     def _body_over_h2(self) -> bytes:
-        url = f"https://{self.lab.server_address}:{self.lab.origin_port}/"
+        ends = self.lab.ends
+        url = f"https://{ends.address}:{ends.port}/"
         try:
-            return netns.run_in(self.lab.client_ns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()
+            return netns.run_in(ends.netns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()
         except subprocess.SubprocessError as error:
             raise ConnectionError(f"no answer over HTTP/2: {error}") from error
 

@@ -37,7 +37,7 @@ def test_it_says_what_it_is(datapath: Datapath) -> None:
 @EVERY
 def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
     methods = {name for name, _ in inspect.getmembers(type(datapath), inspect.isfunction) if not name.startswith("_")}
-    assert methods == {"missing", "attached"}
+    assert methods == {"missing", "ends", "attached"}
 
 
 @EVERY

@@ -63,14 +63,14 @@ class Bench:
 
         def talk() -> int:
             answered = 0
-            connection = http.client.HTTPConnection(self.lab.server_address, self.lab.origin_port, timeout=timeout_s)
+            connection = http.client.HTTPConnection(self.lab.ends.address, self.lab.ends.port, timeout=timeout_s)
             with contextlib.closing(connection), contextlib.suppress(OSError):
                 for _ in range(requests):
                     connection.request("GET", "/")
                     answered += connection.getresponse().read() == BODY
             return answered
 
-        return netns.call_in(self.lab.client_ns, talk)
+        return netns.call_in(self.lab.ends.netns, talk)
 
     def clients_seen(self, expected: int = 0) -> list[str]:
         """The client's address of each request that reached the origin, once there are ``expected``."""
@@ -85,8 +85,8 @@ class Bench:
 
     def connection(self) -> socket.socket:
         """A standing connection from the client's namespace."""
-        address = (self.lab.server_address, self.lab.origin_port)
-        return netns.call_in(self.lab.client_ns, lambda: socket.create_connection(address, timeout=1))
+        address = (self.lab.ends.address, self.lab.ends.port)
+        return netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=1))
 
 
 def new_tag() -> str:
@@ -101,6 +101,7 @@ def bench(datapath: Datapath, directory: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
         lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), Ledger(directory)))
         inodes = set(lab.view().netns.values())
+        lab.ends = datapath.ends(lab)
         start_origin(lab)
         attachment = stack.enter_context(datapath.attached(lab))
         programs = own_programs()

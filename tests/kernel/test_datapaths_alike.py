@@ -31,12 +31,12 @@ def test_large_bodies_arrive_whole_and_are_counted(datapath: Datapath, tmp_path:
         (b.lab.run_dir / "large").write_bytes(body)
 
         def fetch() -> bytes:
-            connection = http.client.HTTPConnection(b.lab.server_address, b.lab.origin_port, timeout=5)
+            connection = http.client.HTTPConnection(b.lab.ends.address, b.lab.ends.port, timeout=5)
             with contextlib.closing(connection):
                 connection.request("GET", "/large")
                 return connection.getresponse().read()
 
-        assert netns.call_in(b.lab.client_ns, fetch) == body
+        assert netns.call_in(b.lab.ends.netns, fetch) == body
         counted = b.counters_with(len(body)).bytes
         if counted is not None:
             assert len(body) < counted < len(body) * 1.01
@@ -50,7 +50,7 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
 
         def talk() -> int:
             with ExitStack() as stack:
-                address = (b.lab.server_address, b.lab.origin_port)
+                address = (b.lab.ends.address, b.lab.ends.port)
                 standing = [
                     stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(connections)
                 ]
@@ -58,8 +58,8 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
                     one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
                 return sum(one.recv(1000).startswith(b"HTTP/1.1 200") for one in standing)
 
-        assert netns.call_in(b.lab.client_ns, talk) == connections
-        assert b.clients_seen(connections) == [b.lab.client_address] * connections
+        assert netns.call_in(b.lab.ends.netns, talk) == connections
+        assert b.clients_seen(connections) == [b.lab.ends.seen_as] * connections
         counters = b.counters()
         assert counters.connections in (None, connections)
         assert counters.packets is not None

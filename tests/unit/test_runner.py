@@ -19,7 +19,7 @@ from domain.watched import StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import LabSpec
+from workers.lab import Ends, LabSpec
 from workers.origin import Greeting
 from workers.runner import BlockRunner, Cancelled
 from workers.station import Host
@@ -45,6 +45,7 @@ class FakeLab:
         self.spec, self.label, self.world = spec, spec.label, world
         self.client_ns, self.client_address = spec.label, "198.18.0.2"
         self.server_address, self.origin_port, self.run_dir = "198.19.0.2", 80, Path("/nonexistent")
+        self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 
     def view(self) -> LabView:
@@ -91,6 +92,9 @@ class FakeDatapath(Datapath):
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         return []
+
+    def ends(self, lab: Any) -> Ends:
+        return lab.ends  # type: ignore[no-any-return]
 
     @contextmanager
     def attached(self, lab: Any) -> Iterator[FakeAttachment]:

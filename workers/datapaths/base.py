@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers.lab import Lab
+from workers.lab import Ends, Lab
 
 
 class Attachment(Protocol):
@@ -36,6 +36,13 @@ class Datapath(ABC):
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
+
+    def ends(self, lab: Lab) -> Ends:
+        """Where its client stands, whom that asks, and the address that the origin must see.
+
+        Unless the datapath says otherwise: the client's namespace, the origin itself, and the client's own address.
+        """
+        return lab.ends
 
     @abstractmethod
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:

@@ -37,7 +37,7 @@ class TrafficOrigin:
         """Start it; returns when it listens. Raises :class:`OriginError`, or ``LabError``."""
         cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
         argv = [str(program.PATH), "origin", "--address", self.lab.server_address, f"--{self.service}",
-                str(self.lab.origin_port), "--cpus", cpus, "--expect-client", self.lab.client_address]  # fmt: skip
+                str(self.lab.origin_port), "--cpus", cpus, "--expect-client", self.lab.ends.seen_as]  # fmt: skip
         if self.stall_ms:
             argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
         self._process = self.lab.spawn("server", argv, task_role="origin")
@@ -49,15 +49,16 @@ class TrafficOrigin:
     def greet(self) -> Greeting:
         """Ask once as the lab's client. Raises ``OSError``, or :class:`OriginError`."""
         before = self.requests()
-        address, port = self.lab.server_address, self.lab.origin_port
+        ends = self.lab.ends
+        address, port = ends.address, ends.port
         answer_bytes = 0
         if self.service == "http":
-            answer = netns.call_in(self.lab.client_ns, lambda: ask(address, port, "/whoami"))
+            answer = netns.call_in(ends.netns, lambda: ask(address, port, "/whoami"))
             client = str(json.loads(answer.body)["peer"]).rpartition(":")[0]
         else:
             kind = socket.SOCK_STREAM if self.service == "tcp" else socket.SOCK_DGRAM
-            netns.call_in(self.lab.client_ns, lambda: _echo(kind, address, port))
-            client = self.lab.client_address  # whoever else is not answered
+            netns.call_in(ends.netns, lambda: _echo(kind, address, port))
+            client = ends.seen_as  # whoever else is not answered
         # An answer that this origin has not given came from another.
         return Greeting(client, self.lab.label if self.requests() > before else "", answer_bytes)
 
