@@ -6,6 +6,7 @@ pairing with strangers that is not made.
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,16 @@ from probes.catalog.forward import Forward
 from probes.catalog.net_rx_softirq import NetRxSoftirq
 from probes.catalog.proxy_residence import ProxyResidence
 from probes.catalog.run_queue import RunQueue
+from probes.catalog.splice_work import SpliceWork
+from probes.catalog.work import Work
 from probes.tracing import TracingProbe
-from tests.kernel import test_probe_catalog, test_probe_proxy_residence, test_probe_run_queue
+from tests.kernel import (
+    test_probe_catalog,
+    test_probe_proxy_residence,
+    test_probe_run_queue,
+    test_probe_splice_work,
+    test_probe_work,
+)
 from tests.kernel.probe_lab import ProbeLab, probe_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -42,6 +51,35 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
         "	other->sock = 0;\n	place->sock = 0;\n",
         "",
         test_probe_proxy_residence.test_what_is_sent_again_does_not_count_again,
+    ),
+    "proxy_residence pairs whatever comes next": (
+        test_probe_proxy_residence.EverySample,
+        '#include "buffers.h"\n',
+        '#include "buffers.h"\n#define user_buffer() 4096\n',
+        partial(
+            test_probe_proxy_residence.test_concurrent_connections_are_never_paired_with_strangers,
+            style="send",
+            order="queue",
+        ),
+    ),
+    "splice_work takes other work for it": (
+        SpliceWork,
+        "	if (bpf_probe_read_kernel(&function, sizeof(function), (void *)address + WORK_FUNCTION) || "
+        "function != BACKLOG)\n		return -1;",
+        "	if (watching)\n		return DUT_SIDE;",
+        test_probe_splice_work.test_it_sees_no_other_lab_and_no_other_work,
+    ),
+    "work forgets the tables that had no route": (
+        Work,
+        "missed->count = lookups;",
+        "missed->count = 0;",
+        test_probe_work.test_a_lookup_in_several_tables_counts_for_each,
+    ),
+    "work looks for a dropped packet's device only": (
+        Work,
+        "#if KFREE_SKB_TELLS_SOCKET",
+        "#if 0",
+        test_probe_work.test_drops_in_tcp_count_though_their_packets_have_no_device_any_more,
     ),
     "forward pairs with packets that were made here": (
         Forward,

@@ -27,12 +27,15 @@ int splice(struct __sk_buff *skb)
 """
 
 SPLICE = """
-import ctypes, socket, struct, sys, time
+import ctypes, socket, struct, sys, tempfile, time
 from bpf.instance import MapShape, _bpf, create_map, write_entry
 from bpf.loader import Module
 sockmap, sk_skb, prog_attach, stream_verdict = 15, 14, 8, 5
 sockets = create_map("sockets", MapShape(sockmap, 4, 4, 2, 0))
-module = Module(sys.argv[2], {"SOCKETS": sockets})
+with tempfile.NamedTemporaryFile("w", suffix=".c") as source:
+    source.write(sys.argv[2])
+    source.flush()
+    module = Module(source.name, {"SOCKETS": sockets})
 _bpf(prog_attach, struct.pack("=IIII", sockets, module.load("splice", sk_skb), stream_verdict, 0), "splice")
 l = socket.create_server(("0.0.0.0", 9001))
 print("ready", flush=True)
@@ -67,16 +70,9 @@ def splice() -> Iterator[Probe]:
     yield from started(SpliceWork())
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("splice") / "splice.c"
-    path.write_text(SPLICE_C)
-    return path
-
-
-def test_each_way_of_each_question_is_work_once(splice: Probe, lab: ProbeLab, source: Path) -> None:
+def test_each_way_of_each_question_is_work_once(splice: Probe, lab: ProbeLab) -> None:
     before = {role: stage_of(splice, role) for role in ("queued", "run")}
-    with lab.running("server", ECHO), lab.running("dut", SPLICE, SERVER, source) as proxy:
+    with lab.running("server", ECHO), lab.running("dut", SPLICE, SERVER, SPLICE_C) as proxy:
         splice.watch(lab.view(proxy=(proxy.pid,)))
         lab.run("client", ASK_SPLICED, DUT_CLIENT, QUESTIONS)
         splice.watch(None)
@@ -89,10 +85,10 @@ def test_each_way_of_each_question_is_work_once(splice: Probe, lab: ProbeLab, so
         assert 100 < (found.percentile_ns(50) or 0) < 5_000_000, role
 
 
-def test_it_sees_no_other_lab_and_no_other_work(splice: Probe, lab: ProbeLab, source: Path) -> None:
+def test_it_sees_no_other_lab_and_no_other_work(splice: Probe, lab: ProbeLab) -> None:
     before = {role: stage_of(splice, role) for role in ("queued", "run")}
     with probe_lab(os.getpid()) as other:
-        with other.running("server", ECHO), other.running("dut", SPLICE, SERVER, source):
+        with other.running("server", ECHO), other.running("dut", SPLICE, SERVER, SPLICE_C):
             splice.watch(lab.view(proxy=(1,)))
             other.run("client", ASK_SPLICED, DUT_CLIENT, 50)
         with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER):
