@@ -43,19 +43,25 @@ RAW_TRACEPOINT_PROBE(tcp_probe)
 	arrival = arrivals.lookup(&slot);
 	if (!arrival)
 		return 0;
-	/* The segment before it came out of order or twice, which notifies nobody. */
-	if (arrival->sock == sock)
-		arrival->sock = 0;
+	/* Of this socket's: it came out of order, twice, or where there was no room; it has told nobody and never
+	 * will, so it was no start. Of another socket's that has the same slot: it is pushed out, and lost.
+	 */
+	if (arrival->sock && arrival->sock != sock && arrival->start.generation == watching->generation) {
+		side = arrival->side;
+		measured = stage.lookup(&side);
+		if (measured)
+			measured->started++;
+	}
+	arrival->sock = 0;
 	if (!watching->open || !has_new_payload(skb))
 		return 0;
 	side = side_of(watching, (void *)sock);
 	if (side < 0)
 		return 0;
-	measured = stage.lookup(&side);
-	if (!measured || !begin(measured, watching, &arrival->start))
-		return 0;
-	arrival->sock = sock;
+	arrival->start.generation = watching->generation;
+	arrival->start.time_ns = bpf_ktime_get_ns();
 	arrival->side = side;
+	arrival->sock = sock;
 	return 0;
 }
 
@@ -76,12 +82,15 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	if (!arrival || arrival->sock != sock)
 		return 0;
 	arrival->sock = 0;
+	if (arrival->start.generation != watching->generation)
+		return 0;
 	side = arrival->side;
 	measured = stage.lookup(&side);
 	if (!measured)
 		return 0;
 
 	now = bpf_ktime_get_ns();
+	measured->started++;
 	if (record(measured, watching, &arrival->start, now)) {
 		sample.time_ns = now;
 		sample.value_ns = now - arrival->start.time_ns;

@@ -8,7 +8,7 @@ BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 
 #define PROTOCOL_TCP 6
 
-/* The oldest unread data of a socket, by its sequence numbers, and when what came after it was announced. */
+/* The oldest unread data of a socket, by its sequence numbers; and what was announced after it. */
 struct unread {
 	u64 sock;
 	u64 side;
@@ -16,6 +16,8 @@ struct unread {
 	struct start later;
 	u32 from;
 	u32 until;
+	u32 later_from;
+	u32 padding;
 };
 BPF_ARRAY(unreads, struct unread, SOCKET_SLOTS);
 
@@ -43,6 +45,13 @@ ALWAYS_INLINE int read_sequence(u64 sock, u32 *from, u32 *until)
 	return is_after(*until, *from);
 }
 
+/* Another one's sequence numbers, at an address used again, are anywhere else: a read takes far less than this. */
+#define READ_BYTES (1U << 24)
+ALWAYS_INLINE int is_same_connection(const struct unread *unread, u32 from, u32 until)
+{
+	return !is_after(unread->until, until) && is_after(unread->until + READ_BYTES, from);
+}
+
 RAW_TRACEPOINT_PROBE(sk_data_ready)
 {
 	u64 sock = ctx->args[0];
@@ -59,10 +68,11 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	unread = unreads.lookup(&slot);
 	if (!unread || !read_sequence(sock, &from, &until))
 		return 0;
-	/* Still the same connection, and not read meanwhile without being seen (splice). */
+	/* While a read is on, it has taken the oldest already and is yet to be seen: that comes after this. */
 	if (unread->sock == sock && unread->oldest.generation == watching->generation &&
-	    is_after(unread->until, from) && !is_after(unread->until, until)) {
+	    is_same_connection(unread, from, until)) {
 		if (unread->later.time_ns == 0 && is_after(until, unread->until)) {
+			unread->later_from = is_after(from, unread->until) ? from : unread->until;
 			unread->later.generation = watching->generation;
 			unread->later.time_ns = bpf_ktime_get_ns();
 		}
@@ -127,14 +137,14 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	}
 
 	/* All that was announced is read, or being read. */
-	if (!unread->later.time_ns || is_after(read, unread->until) || !read_sequence(sock, &from, &until)) {
+	if (!unread->later.time_ns || is_after(read, unread->later_from) || !read_sequence(sock, &from, &until)) {
 		unread->sock = 0;
 		return 0;
 	}
 	measured->started++;
 	unread->oldest = unread->later;
 	unread->later.time_ns = 0;
-	unread->from = unread->until;
+	unread->from = unread->later_from;
 	unread->until = until;
 	return 0;
 }

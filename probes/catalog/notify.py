@@ -9,8 +9,9 @@ from probes.tracing import SIDES, Offsets, TracingProbe
 class Notify(TracingProbe):
     """tcp_probe → the first sk_data_ready of the same socket, by the socket's side: TCP's own work on a segment.
 
-    Only segments with payload count: nobody is told of a bare acknowledgement. Nor of a segment that comes out of order
-    or twice, which does not match. Waking the reader comes after it, and is part of socket_wait.
+    Only segments with payload count: nobody is told of a bare acknowledgement. Nor of a segment that comes out of
+    order, twice, or where there is no room for it: the socket is locked from one tracepoint to the other, so that a
+    segment that told nobody is known when the next one comes. Waking the reader comes after, and is in socket_wait.
     """
 
     name: ClassVar[str] = "notify"
