@@ -29,7 +29,8 @@ _TRACEPOINT = re.compile(r"^RAW_TRACEPOINT_PROBE\((\w+)\)", re.MULTILINE)
 _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
 _DEVICE = struct.Struct("=16s16sQ")  # struct device of bpf/include/probe.h
 _WATCH = struct.Struct(f"=QQQQ{len(SIDES)}Q")  # struct watch, before its devices
-_WATCH_BYTES = _WATCH.size + WATCHED_DEVICES * _DEVICE.size
+_KNOWN = bytes(2 * 16 * 8)  # what the programs find out about devices and namespaces; every window begins without
+_WATCH_BYTES = _WATCH.size + WATCHED_DEVICES * _DEVICE.size + len(_KNOWN)
 _SAMPLE = struct.Struct("=QQQ")  # struct sample of bpf/include/probe.h
 _SUM, _MAX, _LAB, _STARTED, _LOST, _MEASURED = range(BUCKETS, BUCKETS + 6)  # words of struct stage
 _UNSAMPLED = BUCKETS + 7  # behind the kernel's own random number
@@ -200,7 +201,7 @@ class TracingProbe(Probe):
     def _settings_of(self, lab: LabView) -> bytes:
         """``struct watch`` behind its first three words."""
         sides = struct.pack(f"={len(SIDES)}Q", *(lab.netns.get(side, 0) for side in SIDES))
-        return struct.pack("=Q", self._group(lab)) + sides + _devices(lab, self._roles(lab))
+        return struct.pack("=Q", self._group(lab)) + sides + _devices(lab, self._roles(lab)) + _KNOWN
 
     def _attach(self, chain: Chain) -> None:
         try:

@@ -54,7 +54,13 @@ struct device {
  * belong together only within one generation. Programs look at nothing while it is 0. Starts are accepted
  * and work is counted while the window is open; what had begun by then may end a while longer.
  * The lab's number grows whenever the probe is turned to a lab.
+ *
+ * What was found out about an address is kept, in a slot of it: the address, and in its lowest bits, which are
+ * 0 in an address, the index + 1, or 0 for none of the lab's. It holds for one window, as addresses are used again.
  */
+#define KNOWN 16
+#define KNOWN_SLOT(address) (((address) >> 6 ^ (address) >> 12) & (KNOWN - 1))
+#define KNOWN_INDEX 7ULL
 struct watch {
 	__u64 generation;
 	__u64 open;
@@ -62,6 +68,8 @@ struct watch {
 	__u64 group;
 	__u64 netns[SIDES];
 	struct device device[WATCHED_DEVICES];
+	__u64 known_device[KNOWN];
+	__u64 known_net[KNOWN];
 };
 
 /* One CPU's measurements of one role since the probe was loaded; the maximum is the lab's. */
@@ -107,9 +115,11 @@ ALWAYS_INLINE int is_tracked(struct stage *stage)
 /* Which of the watched devices this is, in the order in which the probe names them, or -1 for none of them. */
 ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_device)
 {
-	__u64 name[2];
-	int i;
+	__u64 *known = (__u64 *)&watch->known_device[KNOWN_SLOT((__u64)net_device)], found = *known, name[2];
+	int i, index = -1;
 
+	if ((found & ~KNOWN_INDEX) == (__u64)net_device)
+		return (int)(found & KNOWN_INDEX) - 1;
 	if (bpf_probe_read_kernel(name, sizeof(name), net_device + NET_DEVICE_NAME))
 		return -1;
 #pragma unroll
@@ -117,26 +127,31 @@ ALWAYS_INLINE int watched_device(const struct watch *watch, const void *net_devi
 		const struct device *device = &watch->device[i];
 
 		/* A device that is not used has an empty mask, and an empty mask must match nothing. */
-		if (device->mask[0] && (name[0] & device->mask[0]) == device->name[0] &&
+		if (index < 0 && device->mask[0] && (name[0] & device->mask[0]) == device->name[0] &&
 		    (name[1] & device->mask[1]) == device->name[1])
-			return i;
+			index = i;
 	}
-	return -1;
+	*known = (__u64)net_device | (index + 1);
+	return index;
 }
 
 /* Which side of the watched lab a network namespace is, or -1 for none of them. */
 ALWAYS_INLINE int side_of_net(const struct watch *watch, const void *net)
 {
+	__u64 *known = (__u64 *)&watch->known_net[KNOWN_SLOT((__u64)net)], found = *known;
 	__u32 inode = 0;
-	int i;
+	int i, side = -1;
 
-	if (!net || bpf_probe_read_kernel(&inode, sizeof(inode), net + NET_INODE))
+	if ((found & ~KNOWN_INDEX) == (__u64)net)
+		return (int)(found & KNOWN_INDEX) - 1;
+	if (bpf_probe_read_kernel(&inode, sizeof(inode), net + NET_INODE))
 		return -1;
 #pragma unroll
 	for (i = 0; i < SIDES; i++)
-		if (inode == watch->netns[i])
-			return i;
-	return -1;
+		if (side < 0 && inode == watch->netns[i])
+			side = i;
+	*known = (__u64)net | (side + 1);
+	return side;
 }
 
 /* Which side of the watched lab a socket is on, or -1 for none of them. */
@@ -144,7 +159,7 @@ ALWAYS_INLINE int side_of(const struct watch *watch, const void *sock)
 {
 	const void *net = NULL;
 
-	if (bpf_probe_read_kernel(&net, sizeof(net), sock + SOCK_NET))
+	if (bpf_probe_read_kernel(&net, sizeof(net), sock + SOCK_NET) || !net)
 		return -1;
 	return side_of_net(watch, net);
 }
