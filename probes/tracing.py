@@ -1,6 +1,5 @@
 """What every probe of the catalog shares: one C source, one map entry that says what to watch, one histogram."""
 
-import ctypes
 import os
 import re
 import struct
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from bpf.chain import Chain, Hook, program_array
-from bpf.instance import possible_cpus, read_entry, write_entry
+from bpf.instance import ArrayEntry, possible_cpus
 from bpf.loader import ROOT, BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
@@ -86,8 +85,6 @@ class TracingProbe(Probe):
         self._sequence = 0
         self._samples: list[StageSample] = []
         self._clock_offset_ns = 0
-        self._watch_buffer = ctypes.create_string_buffer(_WATCH_BYTES)
-        self._stage_buffer = ctypes.create_string_buffer(8 * _STAGE_WORDS * possible_cpus())
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         return capabilities.lacking(*self.features)
@@ -104,7 +101,9 @@ class TracingProbe(Probe):
                 Hook(tracepoint, module.load(f"on_{tracepoint}", ProgramType.RAW_TRACEPOINT), self._next, slot)
                 for slot, tracepoint in enumerate(tracepoints)
             )
-            self._maps = {name: module.map_fd(name) for name in ("watch", "stage")}
+            self._watch = ArrayEntry(module.map_fd("watch"), 0, _WATCH_BYTES)
+            stage_bytes = 8 * _STAGE_WORDS * possible_cpus()
+            self._stages = [ArrayEntry(module.map_fd("stage"), i, stage_bytes) for i in range(len(self.roles))]
             module.on_ring("samples", self._receive)
             self._chain = Chain(self._hooks)
         except Exception as error:
@@ -210,13 +209,14 @@ class TracingProbe(Probe):
             raise ProbeError(f"{self.name}: {error}") from error
 
     def _write_watch(self, settings: bytes) -> None:
-        self._watch_buffer.raw = settings
-        write_entry(self._maps["watch"], 0, self._watch_buffer)
+        self._watch.value.raw = settings
+        self._watch.write()
 
     def _words(self, index: int) -> tuple[memoryview, ...]:
         """A role's entry of the map ``stage``, as words, for each CPU."""
-        read_entry(self._maps["stage"], index, self._stage_buffer)
-        words = memoryview(self._stage_buffer.raw).cast("Q")
+        entry = self._stages[index]
+        entry.read()
+        words = memoryview(entry.value).cast("B").cast("Q")
         return tuple(words[start : start + _STAGE_WORDS] for start in range(0, len(words), _STAGE_WORDS))
 
     def _totals(self) -> tuple[int, int, int]:

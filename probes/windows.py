@@ -23,13 +23,13 @@ from bpf.loader import BpfError
 from probes.base import LabView, Pending, Probe
 
 # What watching may cost: a share of the host's CPU time. It bounds how often there are windows.
-TAX = 0.02
+TAX = 0.015
 # CPU seconds of attaching and detaching a dozen tracepoints, and of a begun duration, with the events around it that
 # begin nothing: measured on the reference machine (bpf/chain.py, `make bench-probes`).
 ATTACHING_S = 0.006
-EVENT_S = 0.8e-6
+EVENT_S = 0.4e-6
 
-SHORTEST_S, LONGEST_S = 0.006, 1.0
+SHORTEST_S, LONGEST_S = 0.004, 1.0
 FIRST_PAUSE_S = 0.04  # after the first packets: the generator opens its connections …
 EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
 
