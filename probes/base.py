@@ -19,7 +19,8 @@ class LabView:
 
     ``devices``: role (``client``, ``dut_client``, ``dut_server``, ``server``) → (ifindex, device name);
     ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
-    ``tasks``: role (``proxy``, ``origin``) → thread ids, empty where the datapath has no such process;
+    ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
+    absent where they are not known;
     ``packets``: how many packets crossed the client's device so far, both ways; cheap, to be asked at any time.
     """
 
@@ -34,8 +35,9 @@ class LabView:
 class Reading:
     """What a probe saw since it started; the samples are those since the reading before.
 
-    ``stages`` is by role: "" for a stage without roles, else a side of the lab (``client``, ``dut``, ``server``) or a
-    kind of task (``proxy``, ``origin``, ``kworker``, ``ksoftirqd``). Of all that happened while a lab was watched, one
+    ``stages`` is by role: "" for a stage without roles, else a side of the lab (``client``, ``dut``, ``server``), a
+    kind of task (``proxy``, ``origin``, ``generator``, ``kworker``, ``ksoftirqd``), or a part of the stage's own (such
+    as ``to_origin`` and ``to_client``). Of all that happened while a lab was watched, one
     in ``every`` was measured. ``work`` is what was counted and not timed, by kind; of it nothing is left out.
     """
 
