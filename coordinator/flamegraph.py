@@ -15,6 +15,7 @@ from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
 WIDTH, ROW, FONT = 1200, 17, 11
 CHARACTER = 6.6  # width of one at FONT
 NARROWEST = 0.3  # pixels; what is narrower is not drawn
+MAX_FRAMES = 5_000  # drawn; of more only the widest: a page of many megabytes helps nobody
 MARGIN = 28
 
 
@@ -84,7 +85,7 @@ def flame_svg(title: str, stacks: Stacks, reference: Stacks | None = None) -> st
     if not stacks.samples:
         raise ValueError("no samples: there is nothing to draw")
     root = tree(stacks, reference)
-    boxes = list(placed(root, 0.0, WIDTH))
+    boxes = _widest(list(placed(root, 0.0, WIDTH)))
     height = MARGIN + ROW * (1 + max(box.row for box in boxes))
     drawn = "".join(_box(box, root, height, differential=reference is not None) for box in boxes)
     return (
@@ -93,6 +94,14 @@ def flame_svg(title: str, stacks: Stacks, reference: Stacks | None = None) -> st
         f'<text x="4" y="16" font-size="13" font-family="sans-serif" fill="currentColor">{escape(title)}</text>'
         f"{drawn}</svg>"
     )
+
+
+def _widest(boxes: list[Placed]) -> list[Placed]:
+    """At most :data:`MAX_FRAMES`. No frame is wider than its caller, so each that stays keeps what it stands on."""
+    if len(boxes) <= MAX_FRAMES:
+        return boxes
+    limit = sorted((box.width for box in boxes), reverse=True)[MAX_FRAMES]
+    return [box for box in boxes if box.width > limit]
 
 
 def _box(box: Placed, root: Frame, height: int, *, differential: bool) -> str:

@@ -1,14 +1,17 @@
 """What every request needs, kept once per application: settings, store, dispatcher and clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app
 
 from coordinator.config import Settings
 from coordinator.dispatch import Dispatcher
+from coordinator.memory import Memory
 from coordinator.store.database import Store
+from domain.report import CampaignReport
+from domain.stacks import Stacks
 
 EXTENSION = "showdown"
 
@@ -21,6 +24,8 @@ class Services:
     store: Store
     dispatcher: Dispatcher
     clock: Callable[[], float]
+    reports: Memory[CampaignReport] = field(default_factory=lambda: Memory(32))
+    stacks: Memory[dict[str, Stacks]] = field(default_factory=lambda: Memory(4))  # by cell; a few megabytes each
 
 
 def services() -> Services:

@@ -4,12 +4,16 @@ Percentiles are never averaged: histograms of slices, threads and hosts are adde
 HDR histograms (Gil Tene, hdrhistogram.org), three significant digits, values in nanoseconds.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any, Self
 
 from hdrh.histogram import HdrHistogram
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
+
+from domain.kept import is_kept
 
 LOWEST_NS = 10  # counts in steps of 8 ns: exact to three digits from 16 µs on, to 8 ns below
 HIGHEST_NS = 120_000_000_000  # two minutes: longer than any time-out of ours
@@ -20,7 +24,15 @@ class LatencyHistogram:
     """A mergeable histogram of durations in nanoseconds, exact to three significant digits."""
 
     def __init__(self) -> None:
-        self._hdr = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+        self._decoded: HdrHistogram | None = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+        self._text = ""
+        self._mean_ns: float | None = None
+
+    @property
+    def _hdr(self) -> HdrHistogram:
+        if self._decoded is None:
+            self._decoded = HdrHistogram.decode(self._text)
+        return self._decoded
 
     @classmethod
     def of(cls, counts: Mapping[int, int]) -> Self:
@@ -33,19 +45,27 @@ class LatencyHistogram:
     @classmethod
     def decode(cls, text: str) -> Self:
         """The inverse of :meth:`encode`. Raises ``ValueError`` for anything else."""
-        histogram = cls()
+        histogram = cls._undecoded(text)
         try:
-            histogram._hdr = HdrHistogram.decode(text)
+            histogram._decoded = HdrHistogram.decode(text)
         except Exception as error:  # the library raises its own, zlib's and binascii's errors alike
             raise ValueError(f"not an encoded HDR histogram: {error}") from error
+        return histogram
+
+    @classmethod
+    def _undecoded(cls, text: str) -> Self:
+        # One takes a quarter of a megabyte, and a campaign's report has no use for most of those that it keeps.
+        histogram = cls.__new__(cls)
+        histogram._decoded, histogram._text, histogram._mean_ns = None, text, None
         return histogram
 
     @classmethod
     def merged(cls, histograms: Iterable["LatencyHistogram"]) -> Self:
         """The sum of histograms."""
         total = cls()
+        hdr = total._hdr
         for histogram in histograms:
-            total._hdr.add(histogram._hdr)
+            hdr.add(histogram._hdr)
         return total
 
     def encode(self) -> str:
@@ -55,12 +75,20 @@ class LatencyHistogram:
 
     def record(self, value_ns: int, count: int = 1) -> None:
         """Add ``count`` durations. Raises ``ValueError`` where the range ends."""
+        self._mean_ns = None
         if not self._hdr.record_value(max(value_ns, LOWEST_NS), count):
             raise ValueError(f"{value_ns} ns is longer than the histogram's {HIGHEST_NS} ns")
 
     def percentile_ns(self, percentile: float) -> int | None:
         """The value at ``percentile`` (0–100) in nanoseconds; ``None`` when nothing was recorded."""
-        return int(self._hdr.get_value_at_percentile(percentile)) if self.count else None
+        recorded = self._recorded()
+        if not recorded:
+            return None
+        # What get_value_at_percentile does, which looks at every empty bucket on its way: a hundred times slower.
+        rank = self._hdr.get_target_count_at_percentile(percentile)
+        index = recorded[bisect_left(list(accumulate(count for _, count in recorded)), rank)][0]
+        value = self._hdr.get_value_from_index(index)
+        return int(self._hdr.get_highest_equivalent_value(value) if percentile else value)
 
     @property
     def count(self) -> int:
@@ -70,7 +98,15 @@ class LatencyHistogram:
     @property
     def mean_ns(self) -> float | None:
         """The mean in nanoseconds; ``None`` when nothing was recorded."""
-        return float(self._hdr.get_mean_value()) if self.count else None
+        if self._mean_ns is None and self.count:
+            self._mean_ns = sum(self._middle_ns(index) * count for index, count in self._recorded()) / self.count
+        return self._mean_ns
+
+    def _middle_ns(self, index: int) -> int:
+        """The middle of a bucket, as the library's own mean takes it."""
+        hdr = self._hdr
+        octave: int = max(0, (index >> hdr.sub_bucket_half_count_magnitude) - 1)
+        return int(hdr.get_value_from_index(index)) + ((1 << (int(hdr.unit_magnitude) + octave)) >> 1)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LatencyHistogram) and self._counts() == other._counts()
@@ -79,11 +115,20 @@ class LatencyHistogram:
         return hash(tuple(sorted(self._counts().items())))
 
     def _counts(self) -> dict[int, int]:
-        return {item.value_iterated_to: item.count_at_value_iterated_to for item in self._hdr.get_recorded_iterator()}
+        return dict(self._recorded())
+
+    def _recorded(self) -> list[tuple[int, int]]:
+        """(index, count) of every bucket that is not empty; the library's own iterators are a hundred times slower."""
+        counts = self._hdr.counts[: self._hdr.counts_len]
+        return [(index, count) for index, count in enumerate(counts) if count]
+
+    @classmethod
+    def _validated(cls, text: str, info: ValidationInfo) -> Self:
+        return cls._undecoded(text) if is_kept(info) else cls.decode(text)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from_text = core_schema.no_info_after_validator_function(cls.decode, core_schema.str_schema())
+        from_text = core_schema.with_info_after_validator_function(cls._validated, core_schema.str_schema())
         return core_schema.json_or_python_schema(
             json_schema=from_text,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),

@@ -10,8 +10,10 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
+
+from domain.kept import is_kept
 
 ROLES = ("client", "dut", "server", "softirq", "kernel")
 """Whose time it was: generator, proxy, origin, receiving packets on behalf of whoever ran, the kernel's own threads."""
@@ -27,10 +29,25 @@ class Stacks:
 
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None, *, hertz: int = 0, lost: int = 0) -> None:
         """``counts``: role → folded stack → samples; ``hertz``: samples per second and CPU. Raises ``ValueError``."""
-        self.counts = {role: dict(stacks) for role, stacks in (counts or {}).items() if stacks}
-        self.hertz, self.lost = hertz, lost
-        if unknown := set(self.counts) - set(ROLES):
+        self._counts = {role: dict(stacks) for role, stacks in (counts or {}).items() if stacks}
+        self._hertz, self._lost, self._text = hertz, lost, ""
+        if unknown := set(self._counts) - set(ROLES):
             raise ValueError(f"no such role: {', '.join(sorted(unknown))}; they are {', '.join(ROLES)}")
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Samples by role and folded stack."""
+        return self._read()._counts
+
+    @property
+    def hertz(self) -> int:
+        """Samples per second and CPU."""
+        return self._read()._hertz
+
+    @property
+    def lost(self) -> int:
+        """Samples that were due and are missing."""
+        return self._read()._lost
 
     @property
     def samples(self) -> int:
@@ -87,6 +104,20 @@ class Stacks:
         except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
             raise ValueError(f"not encoded stacks: {error}") from error
 
+    @classmethod
+    def _validated(cls, text: str, info: ValidationInfo) -> Self:
+        if not is_kept(info):
+            return cls.decode(text)
+        stacks = cls()
+        stacks._text = text
+        return stacks
+
+    def _read(self) -> Self:
+        if self._text:
+            found, self._text = self.decode(self._text), ""
+            self._counts, self._hertz, self._lost = found._counts, found._hertz, found._lost
+        return self
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stacks) and self._key() == other._key()
 
@@ -98,7 +129,7 @@ class Stacks:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from_text = core_schema.no_info_after_validator_function(cls.decode, core_schema.str_schema())
+        from_text = core_schema.with_info_after_validator_function(cls._validated, core_schema.str_schema())
         return core_schema.json_or_python_schema(
             json_schema=from_text,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -148,12 +149,18 @@ def report_of(campaign_id: str) -> CampaignReport:
 
 
 def build(session: Session, campaign_id: str) -> CampaignReport | None:
-    """Analyse what the store knows of a campaign; ``None`` when it is unknown."""
+    """What the store knows of a campaign, analysed, once for each change of it; ``None`` when it is unknown."""
     record = views.campaign_record(session, campaign_id)
     if record is None:
         return None
-    attempts = results.attempt_records(session, campaign_id)
-    return build_report(Campaign.model_validate(record["campaign"]), record, attempts)
+    version = json.dumps(record), results.results_version(session, campaign_id)
+    return services().reports.get(
+        campaign_id,
+        version,
+        lambda: build_report(
+            Campaign.model_validate(record["campaign"]), record, results.attempt_records(session, campaign_id)
+        ),
+    )
 
 
 def _campaign_of_request() -> Campaign:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from coordinator.flamegraph import flame_svg, merged, shares
 from coordinator.services import services
@@ -62,9 +63,13 @@ def stacks_of(campaign_id: str) -> dict[str, Stacks]:
     with services().store.read() as session:
         if views.campaign_record(session, campaign_id) is None:
             abort(404, f"there is no campaign {campaign_id[:40]!r}")
-        attempts = results.attempt_records(session, campaign_id)
+        version = results.results_version(session, campaign_id)
+        return services().stacks.get(campaign_id, version, lambda: _merged(session, campaign_id))
+
+
+def _merged(session: Session, campaign_id: str) -> dict[str, Stacks]:
     trials: dict[str, list[Stacks]] = {}
-    for attempt in attempts:
+    for attempt in results.attempt_records(session, campaign_id):
         for trial in attempt.result.trials if attempt.result and attempt.accepted else ():
             if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
                 trials.setdefault(f"{trial.datapath}.{trial.workload}.{trial.level}", []).append(trial.stacks)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
+from domain.kept import KEPT
 from domain.report import Calibration
 from domain.trial import PlannedBlock, TelemetryAccount, TrialResult
 
@@ -35,7 +36,7 @@ _NAMES = {
 
 
 class JsonText(TypeDecorator[T]):
-    """A typed value as JSON text, validated again when it is loaded."""
+    """A typed value as JSON text, validated again when it is loaded; large values within are decoded when asked for."""
 
     impl = Text
     cache_ok = True
@@ -49,7 +50,7 @@ class JsonText(TypeDecorator[T]):
         return None if value is None else self._adapter.dump_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Any) -> T | None:
-        return None if value is None else self._adapter.validate_json(value)
+        return None if value is None else self._adapter.validate_json(value, context=KEPT)
 
 
 class Base(DeclarativeBase):

@@ -1,6 +1,6 @@
 """Attempts and trials as plain values: for the analysis, and for everyone who asks for the evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +13,17 @@ from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
 from domain.trial import BlockResult, TelemetryAccount
+
+
+def results_version(session: Session, campaign_id: str) -> Hashable:
+    """Equal as long as :func:`attempt_records` are: what an attempt reported never changes once it has ended."""
+    query = (
+        select(BlockRow.id, BlockRow.state, BlockRow.rates, AttemptRow.number, AttemptRow.state, AttemptRow.reason)
+        .outerjoin(AttemptRow)
+        .where(BlockRow.campaign_id == campaign_id)
+        .order_by(BlockRow.index, AttemptRow.number)
+    )
+    return tuple((*row[:2], tuple(row[2].items()), *row[3:]) for row in session.execute(query))
 
 
 def attempt_records(session: Session, campaign_id: str) -> Sequence[AttemptRecord]:
@@ -45,6 +56,7 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
             .selectinload(AttemptRow.block)
             .selectinload(BlockRow.attempts)
             .selectinload(AttemptRow.trials)
+            .load_only(TrialRow.valid)  # which attempt was accepted; the other attempts' results are not decoded
         )
     )
     return [_trial(row) for row in session.scalars(query)]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator import flamegraph
 from coordinator.flamegraph import WIDTH, flame_svg, merged, placed, shares, tree
 from domain.stacks import OTHER, ROLES, Stacks
 
@@ -100,3 +101,17 @@ def test_a_difference_is_told_in_shares_and_colors() -> None:
 def test_without_samples_there_is_no_graph() -> None:
     with pytest.raises(ValueError, match="no samples"):
         flame_svg("t", merged([]))
+
+
+def test_of_very_many_frames_only_the_widest_are_drawn_and_each_keeps_its_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flamegraph, "MAX_FRAMES", 40)
+    many = Stacks({"server": {f"main;f{n};g{n}": 1 + n for n in range(60)}}, hertz=997)
+    svg = flame_svg("many", many)
+    assert 30 <= svg.count("<g data-x") <= 40
+    assert "main: 100.00%" in svg
+    for n in range(60):
+        assert (f"<title>f{n}:" in svg) or (f"<title>g{n}:" not in svg)
+    assert "<title>f59:" in svg
+    assert "<title>f0:" not in svg
