@@ -44,6 +44,7 @@ class Settings:
     secret_key: str
     influx: InfluxSettings = InfluxSettings()
     grafana_url: str = ""
+    web_url: str = ""
     secure_cookies: bool = False
     token_is_new: bool = False
 
@@ -78,6 +79,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             bucket=env.get("SHOWDOWN_INFLUX_BUCKET", "") or "showdown",
         ),
         grafana_url=_http_url(env, "SHOWDOWN_GRAFANA_URL"),
+        web_url=_http_url(env, "SHOWDOWN_WEB_URL"),
         secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES"),
         token_is_new=is_new and not given["token"],
     )

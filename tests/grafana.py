@@ -1,7 +1,7 @@
 """The dashboards' queries, as Grafana would send them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -23,6 +23,16 @@ def templates(dashboard: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     annotations = [(f"annotation {one['name']}", one["query"]) for one in dashboard["annotations"]["list"]]
     return [(f"{dashboard['uid']}: {name}", query) for name, query in panels + variables + annotations]
+
+
+def links_of(node: Any) -> Iterator[str]:
+    """The addresses of all links and data links within a dashboard or a part of it."""
+    if isinstance(node, dict):
+        if "targetBlank" in node and node.get("url"):
+            yield node["url"]
+        node = list(node.values())
+    for one in node if isinstance(node, list) else ():
+        yield from links_of(one)
 
 
 def substituted(template: str, values: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 from coordinator.lifecycle import AttemptState, BlockState, accepted_attempt
 from coordinator.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
+from coordinator.store.times import iso
 from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
@@ -133,6 +134,8 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "attempt": attempt.number,
         "accepted": attempt.number == _accepted_number(block),
         "host": attempt.host,
+        "claimed_at": iso(attempt.claimed_at),
+        "ended_at": iso(attempt.ended_at),
         "datapath": result.datapath,
         "function": result.function,
         "workload": result.workload,

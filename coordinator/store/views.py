@@ -1,6 +1,5 @@
 """What is shown of campaigns, trials and hosts: the same values for REST and the web pages."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 from coordinator.lifecycle import AttemptState, BlockState, CampaignState
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.results import shown_load
+from coordinator.store.times import iso as iso
 from domain.campaign import Campaign
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
@@ -82,11 +82,6 @@ class CampaignView(CampaignSummary):
     )
     progress: Progress
     history: list[HistoryEntry]
-
-
-def iso(at: float | None) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC, milliseconds kept."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def campaign_list(session: Session, *, limit: int = 200) -> list[dict[str, Any]]:

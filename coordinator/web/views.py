@@ -1,11 +1,7 @@
 """The routes of the web pages: campaigns and their fragments, trials, hosts."""
 
-import functools
 import json
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -19,6 +15,7 @@ from coordinator.services import services
 from coordinator.store import results as store_results
 from coordinator.store import views as store_views
 from coordinator.web import form as forms
+from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
@@ -28,7 +25,6 @@ from domain.problems import InvalidInput
 from domain.report import CampaignReport, metrics_of
 
 TRIALS_SHOWN = 500
-DASHBOARD = "showdown"  # the provisioned Grafana dashboard's uid
 _FAMILIES = ("datapaths", "workloads", "probes")
 _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
@@ -150,14 +146,17 @@ def trial(trial_id: str) -> str:
         found = store_results.trial_view(session, trial_id)
     if found is None:
         abort(404, f"there is no trial {trial_id[:40]!r}")
-    return render_template("web/trial.html", trial=found)
+    campaign = Campaign.model_validate(api.get_view(found["campaign"])["campaign"])
+    link = grafana.trial_link(found, campaign) if found["probes"] else ""
+    return render_template("web/trial.html", trial=found, grafana=link)
 
 
 @blueprint.get("/hosts")
 def hosts() -> str:
     """Hosts, what they can run, and why not."""
     with services().store.read() as session:
-        return render_template("web/hosts.html", hosts=host_list(session, services().clock()))
+        found = host_list(session, services().clock())
+    return render_template("web/hosts.html", hosts=found, grafana=grafana.hosts_link())
 
 
 def _campaign_list() -> dict[str, Any]:
@@ -217,7 +216,12 @@ def _progress(campaign_id: str) -> dict[str, Any]:
     view = api.get_view(campaign_id)
     live = not CampaignState(view["state"]).ended
     done = f"{view['blocks_done']} of {view['blocks_total']} blocks done"
-    return {"view": view, "live": live, "grafana": _grafana(view), "announcement": f"Campaign {view['state']}, {done}."}
+    return {
+        "view": view,
+        "live": live,
+        "grafana": grafana.campaign_link(view),
+        "announcement": f"Campaign {view['state']}, {done}.",
+    }
 
 
 def _results(campaign_id: str) -> dict[str, Any]:
@@ -243,18 +247,3 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }
-
-
-def _grafana(view: Mapping[str, Any]) -> str:
-    """The dashboard for this campaign and its time; empty when no Grafana is set."""
-    url = services().settings.grafana_url
-    if not url:
-        return ""
-    milliseconds = functools.partial(_milliseconds, slack_ms=5_000)
-    begin = milliseconds(view["started_at"] or view["created_at"], sign=-1)
-    end = milliseconds(view["ended_at"], sign=1) if view["ended_at"] else "now"
-    return f"{url}/d/{DASHBOARD}?{urlencode({'var-campaign': view['id'], 'from': begin, 'to': end})}"
-
-
-def _milliseconds(at: str, *, sign: int, slack_ms: int) -> int:
-    return round(datetime.fromisoformat(at).timestamp() * 1000) + sign * slack_ms

@@ -88,6 +88,7 @@ def test_postgresql_uses_the_driver_that_is_installed(tmp_path: Path) -> None:
         ("SHOWDOWN_BROKER_URL", "amqp://x"),
         ("SHOWDOWN_INFLUX_URL", "localhost:8086"),
         ("SHOWDOWN_GRAFANA_URL", "javascript:alert(1)"),
+        ("SHOWDOWN_WEB_URL", "showdown.example"),
         ("SHOWDOWN_SECURE_COOKIES", "perhaps"),
         ("SHOWDOWN_STATE_DIR", "relative/path"),
         ("SHOWDOWN_STATE_DIR", "/proc/nosuch/state"),

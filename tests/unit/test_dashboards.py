@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import yaml
 from dashboards import campaign as campaign_dashboard
 from dashboards import generate, model
 from domain.sample import BUCKETS, TRAFFIC, TrialTags, bucket_bounds_ns, kernel_latency_point
-from tests.grafana import templates
+from tests.grafana import links_of, templates
 from tests.telemetry_points import CAMPAIGN, HOST, LEVEL, WORKLOAD, campaign, histogram
 
 FILES = {path.name: path for path in generate.DIRECTORY.glob("*.json")}
@@ -184,16 +183,6 @@ def test_links_lead_to_the_campaign_the_trial_and_the_other_dashboards(found: di
     for panel in found["panels"]:
         if any("/trials/" in url for url in links_of(panel)):
             assert '"run"' in panel["targets"][0]["query"]
-
-
-def links_of(node: Any) -> Iterator[str]:
-    """The addresses of all data links within."""
-    if isinstance(node, dict):
-        if "targetBlank" in node and node.get("url"):
-            yield node["url"]
-        node = list(node.values())
-    for one in node if isinstance(node, list) else ():
-        yield from links_of(one)
 
 
 def test_the_address_of_the_web_pages_is_told_to_the_generator(tmp_path: Path) -> None:

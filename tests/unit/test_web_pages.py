@@ -1,6 +1,5 @@
 """The pages over the real application: campaigns in every state, trials, hosts."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,17 +154,6 @@ def test_hosts_show_what_they_lack(house: House, browser: FlaskClient) -> None:
     assert {"h1", "h2", "online", "nft lacks tproxy"} <= set(page)
     house.now += 3600
     assert "offline" in sentences(browser.get("/hosts"))
-
-
-def test_grafana_is_linked_where_there_is_one(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit()
-    assert "Grafana" not in browser.get(f"/campaigns/{campaign_id}").text
-    dashboard = json.loads((Path(__file__).parents[2] / "dashboards/showdown.json").read_text())
-    assert any(variable["name"] == "campaign" for variable in dashboard["templating"]["list"])
-    object.__setattr__(house.settings, "grafana_url", "https://grafana.example")
-    link = f"https://grafana.example/d/{dashboard['uid']}?var-campaign={campaign_id}&amp;from=999995000&amp;to=now"
-    assert link in browser.get(f"/campaigns/{campaign_id}").text
 
 
 def test_shares_of_capacity_on_the_page_from_calibration_to_latency(house: House, browser: FlaskClient) -> None:

@@ -1,0 +1,58 @@
+"""Links to the provisioned Grafana dashboards, for what a page shows and its time; empty when no Grafana is set.
+
+They say where the web pages are, so that the dashboards' links lead back.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request
+
+from coordinator.services import services
+from domain.campaign import Campaign
+
+# The dashboards' uids: dashboards/ promises that they stay.
+CAMPAIGN = "showdown"
+KERNEL_LATENCY = "showdown-kernel-latency"
+HOSTS = "showdown-hosts"
+
+SLACK_MS = 5_000  # around what is shown: the coordinator's and the workers' clocks may differ a little
+
+
+def campaign_link(view: Mapping[str, Any]) -> str:
+    """A campaign from its start to its end, or to now."""
+    return _link(CAMPAIGN, view["started_at"] or view["created_at"], view["ended_at"], campaign=view["id"])
+
+
+def trial_link(trial: Mapping[str, Any], campaign: Campaign) -> str:
+    """The kernel latency of a trial's cell on its host, while its block ran.
+
+    Beside it the campaign's reference, or, of the reference itself, the first other datapath.
+    """
+    others = (label for label in (campaign.reference_label, *campaign.labels) if label != trial["datapath"])
+    against = next(others, campaign.reference_label)
+    cell = {name: trial[name] for name in ("campaign", "host", "datapath", "workload", "level")}
+    return _link(KERNEL_LATENCY, trial["claimed_at"], trial["ended_at"], **cell, against=against)
+
+
+def hosts_link() -> str:
+    """All hosts, now."""
+    return _link(HOSTS, None, None)
+
+
+def _link(dashboard: str, begin: str | None, end: str | None, **variables: str) -> str:
+    settings = services().settings
+    if not settings.grafana_url:
+        return ""
+    web_url = settings.web_url or request.url_root.rstrip("/")
+    query: dict[str, str | int] = {f"var-{name}": value for name, value in variables.items()}
+    query["var-showdown_url"] = web_url
+    if begin:
+        query |= {"from": _milliseconds(begin) - SLACK_MS, "to": _milliseconds(end) + SLACK_MS if end else "now"}
+    return f"{settings.grafana_url}/d/{dashboard}?{urlencode(query)}"
+
+
+def _milliseconds(at: str) -> int:
+    return round(datetime.fromisoformat(at).timestamp() * 1000)
