@@ -17,7 +17,7 @@ struct unread {
 	u32 from;
 	u32 until;
 	u32 later_from;
-	u32 padding;
+	u32 ports;
 };
 BPF_ARRAY(unreads, struct unread, SOCKET_SLOTS);
 
@@ -45,11 +45,13 @@ ALWAYS_INLINE int read_sequence(u64 sock, u32 *from, u32 *until)
 	return is_after(*until, *from);
 }
 
-/* Another one's sequence numbers, at an address used again, are anywhere else: a read takes far less than this. */
-#define READ_BYTES (1U << 24)
-ALWAYS_INLINE int is_same_connection(const struct unread *unread, u32 from, u32 until)
+/* Addresses are used again, by connections of other ports. */
+ALWAYS_INLINE u32 ports_of(u64 sock)
 {
-	return !is_after(unread->until, until) && is_after(unread->until + READ_BYTES, from);
+	u32 ports = 0;
+
+	bpf_probe_read_kernel(&ports, sizeof(ports), (void *)sock + SOCK_PORTS);
+	return ports;
 }
 
 RAW_TRACEPOINT_PROBE(sk_data_ready)
@@ -63,15 +65,15 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	u64 now;
 
 	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation || !watching->open || !is_drawn(watching, sock))
+	if (!watching || !watching->generation || !is_drawn(watching, sock))
 		return 0;
 	unread = unreads.lookup(&slot);
 	if (!unread || !read_sequence(sock, &from, &until))
 		return 0;
 	/* While a read is on, it has taken the oldest already and is yet to be seen: that comes after this. */
 	if (unread->sock == sock && unread->oldest.generation == watching->generation &&
-	    is_same_connection(unread, from, until)) {
-		if (unread->later.time_ns == 0 && is_after(until, unread->until)) {
+	    !is_after(unread->until, until) && unread->ports == ports_of(sock)) {
+		if (watching->open && unread->later.time_ns == 0 && is_after(until, unread->until)) {
 			unread->later_from = is_after(from, unread->until) ? from : unread->until;
 			unread->later.generation = watching->generation;
 			unread->later.time_ns = bpf_ktime_get_ns();
@@ -79,9 +81,14 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 		return 0;
 	}
 
+	/* Whose address this was died without reading: the next one, of any lab or none, must not read for it. */
+	if (unread->sock == sock)
+		unread->sock = 0;
+	if (!watching->open)
+		return 0;
 	/* Whose slot this is may wait longest: to put newcomers in its place would favour short waits. */
 	now = bpf_ktime_get_ns();
-	if (unread->sock && unread->sock != sock && unread->oldest.generation == watching->generation &&
+	if (unread->sock && unread->oldest.generation == watching->generation &&
 	    now - unread->oldest.time_ns < MAX_AGE_NS)
 		return 0;
 	side = side_of(watching, (void *)sock);
@@ -95,6 +102,7 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	unread->later.time_ns = 0;
 	unread->from = from;
 	unread->until = until;
+	unread->ports = ports_of(sock);
 	return 0;
 }
 

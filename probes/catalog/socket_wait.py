@@ -21,6 +21,7 @@ class SocketWait(TracingProbe):
     offsets: ClassVar[Offsets] = {
         "SOCK_PROTOCOL": (("sock", "sk_protocol"),),
         "SOCK_STATE": (("sock", "__sk_common"), ("sock_common", "skc_state")),
+        "SOCK_PORTS": (("sock", "__sk_common"), ("sock_common", "skc_portpair")),
         "TCP_SOCK_COPIED_SEQ": (("tcp_sock", "copied_seq"),),
         "TCP_SOCK_RCV_NXT": (("tcp_sock", "rcv_nxt"),),
     }

@@ -61,6 +61,13 @@ for _ in range(int(sys.argv[2])):
     s.sendall(b"question")
     s.recv(9)
 """
+ASK_ANEW = """
+import socket, sys
+for _ in range(int(sys.argv[2])):
+    s = socket.create_connection((sys.argv[1], 9001))
+    s.sendall(b"question")
+    s.recv(9)
+"""
 # Three segments, a while apart; the answer comes when they were all read.
 ASK_IN_THREE = """
 import socket, sys, time
@@ -155,14 +162,14 @@ def test_what_is_never_read_has_no_end_and_its_address_no_past(socket_wait: Prob
     """The next connections' sockets live where those died that had not read."""
     seen = Since(socket_wait)
     deaf = """
-import socket, time
+import select, socket
 l = socket.create_server(("0.0.0.0", 9001))
 print("ready", flush=True)
 while True:
     c, _ = l.accept()
     c.recv(9)
     c.sendall(b"a")
-    time.sleep(0.005)
+    select.select([c], [], [])
     c.close()
 """
     ask = """
@@ -177,9 +184,11 @@ for _ in range(int(sys.argv[2])):
     except ConnectionResetError:
         pass
 """
-    with lab.running("server", deaf):
+    with probe_lab(os.getpid()) as other, other.running("server", ECHO), lab.running("server", deaf):
         socket_wait.watch(lab.view())
         lab.run("client", ask, SERVER, 50)
+        # Sockets of others live there, too.
+        other.run("client", ASK_ANEW, SERVER, 300)
         socket_wait.watch(None)
     histogram = seen["server"]
     assert (histogram.started, histogram.count, histogram.lost) == (100, 50, 0)
