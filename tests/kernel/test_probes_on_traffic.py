@@ -74,7 +74,7 @@ def test_long_bodies_match(tmp_path: Path, probes: Mapping[str, TracingProbe], d
     for stage in ("device_hop", "notify", "qdisc", "socket_wait"):
         histogram = seen[stage]["client"] if stage != "qdisc" else seen[stage]["server"]
         told = (stage, histogram.started, histogram.count, histogram.lost)
-        assert histogram.started > 1000, told
+        assert histogram.started > 100, told
         assert (histogram.matched or 0) >= 0.95, told
 
 
