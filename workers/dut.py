@@ -46,15 +46,33 @@ def closed_path(lab: Lab) -> Iterator[ClosedPath]:
 
 
 @contextmanager
-def local_delivery(lab: Lab) -> Iterator[None]:
-    """Deliver packets that carry :data:`MARK` to the DUT's own sockets, whatever their address."""
-    rule = {"fwmark": MARK, "table": LOCAL_TABLE, "priority": 100}
+def early_demux(lab: Lab) -> Iterator[None]:
+    """Look for a packet's socket before routing, as hosts do by default; labs have it off for all alike."""
+    on, off = ({"net/ipv4/tcp_early_demux": value} for value in "10")
+    netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(on))
+    try:
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(off))
+
+
+@contextmanager
+def local_delivery(lab: Lab, *, devices: bool = False) -> Iterator[None]:
+    """Deliver packets to the DUT's own sockets, whatever their address.
+
+    Those that carry :data:`MARK`; with ``devices``, all that come in by either device, and no mark is needed.
+    """
+    keys: list[dict[str, object]] = [{"fwmark": MARK}]
+    if devices:
+        keys = [{"iifname": lab.devices[role]} for role in ("dut_client", "dut_server")]
+    rules = [{**key, "table": LOCAL_TABLE, "priority": 100 + number} for number, key in enumerate(keys)]
     # pyroute2 takes dst="default" for a unicast route only (EOPNOTSUPP).
     route = {"dst": "0.0.0.0/0", "oif": 1, "table": LOCAL_TABLE, "type": "local", "scope": 254}
 
     def change(command: str) -> None:
         with IPRoute() as ip:
-            ip.rule(command, **rule)
+            for rule in rules:
+                ip.rule(command, **rule)
             ip.route(command, **route)
 
     netns.call_in(lab.dut_ns, lambda: change("add"))
@@ -62,6 +80,47 @@ def local_delivery(lab: Lab) -> Iterator[None]:
         yield
     finally:
         netns.call_in(lab.dut_ns, lambda: change("del"))
+
+
+class Devices:
+    """The DUT's device statistics, which the kernel keeps in any case."""
+
+    def __init__(self, lab: Lab, fd: int) -> None:
+        self._names, self._fd = lab.devices, fd
+        self._at_first = self._rows()
+
+    def received(self, role: str) -> int:
+        """Packets that came in by a device since this was made. Raises ``OSError`` when it is gone."""
+        return self._grown(role, 1)
+
+    def sent(self, role: str) -> int:
+        """Packets that left by it, likewise."""
+        return self._grown(role, 9)
+
+    def _grown(self, role: str, column: int) -> int:
+        try:
+            name = self._names[role]
+            return self._rows()[name][column] - self._at_first[name][column]
+        except KeyError as error:
+            raise OSError(f"device {error} is gone") from error
+
+    def _rows(self) -> dict[str, list[int]]:
+        rows = {}
+        for line in os.pread(self._fd, 65536, 0).decode().splitlines()[2:]:
+            name, _, numbers = line.partition(":")
+            # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
+            rows[name.strip()] = [int(number) for number in numbers.split()]
+        return rows
+
+
+@contextmanager
+def devices_of(lab: Lab) -> Iterator[Devices]:
+    """Count from now on."""
+    fd = netns.open_in(lab.dut_ns, "dev")
+    try:
+        yield Devices(lab, fd)
+    finally:
+        os.close(fd)
 
 
 def _ip_counter(snmp: str, name: str) -> int:

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from workers.lab import Lab, LabError
@@ -43,14 +44,38 @@ defaults
     backlog 65535
 
 frontend steered
-    bind 0.0.0.0:{port} transparent
+    bind 0.0.0.0:{port}{transparent}
     maxconn {maxconn}
     default_backend origin
 
 backend origin
-    source 0.0.0.0 usesrc clientip
-    server origin *
+{source}    server origin {origin}
 """
+
+
+@dataclass(frozen=True)
+class Proxying:
+    """How the proxy listens and connects. What is not said is as in the steering datapaths.
+
+    ``origin``: whom it asks; ``*`` is whom the client asked for. ``source``: the address it asks from, of its own;
+    empty: the client's address (``usesrc clientip``), or with ``keeps_client`` off whatever the kernel chooses.
+    """
+
+    port: int = LISTEN_PORT
+    transparent: bool = True
+    keeps_client: bool = True
+    origin: str = "*"
+    source: str = ""
+
+    def lines(self) -> dict[str, object]:
+        """The words of the configuration that depend on it."""
+        source = "source 0.0.0.0 usesrc clientip" if self.keeps_client else self.source and f"source {self.source}"
+        return {
+            "port": self.port,
+            "transparent": " transparent" if self.transparent else "",
+            "source": f"    {source}\n" if source else "",
+            "origin": self.origin,
+        }
 
 
 class ProxyError(RuntimeError):
@@ -98,7 +123,7 @@ class HaProxy:
 
 
 @contextmanager
-def running(lab: Lab) -> Iterator[HaProxy]:
+def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     """Run HAProxy in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
     stats, config = lab.run_dir / "haproxy.sock", lab.run_dir / "haproxy.cfg"
     fds = _fd_limit()
@@ -109,7 +134,7 @@ def running(lab: Lab) -> Iterator[HaProxy]:
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
             fds=fds,
             stats=stats,
-            port=LISTEN_PORT,
+            **how.lines(),
         )
     )
     try:

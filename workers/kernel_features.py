@@ -113,6 +113,11 @@ def nft_tproxy() -> None:
     _nft(_prerouting(_TPROXY))
 
 
+def nft_redirect() -> None:
+    """A rule may say ``redirect``. To be called in a namespace of its own."""
+    _nft("table ip t { chain c { type nat hook prerouting priority dstnat; tcp dport 1 redirect to :2; }\n }\n")
+
+
 def nft_socket() -> None:
     """A rule may say ``socket transparent``. To be called in a namespace of its own."""
     _nft(_prerouting(_SOCKET))

@@ -1,6 +1,8 @@
 """tc filters: BPF programs at the ingress of a DUT's devices."""
 
 import contextlib
+import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -9,11 +11,13 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.instance import Instance
 from bpf.loader import BpfError, Module, ProgramType
-from workers import netns
+from workers import dut, haproxy, netns
 from workers.lab import Lab
 
 ERRORS = (OSError, BpfError, NetlinkError)
 """What loading and attaching may raise."""
+
+_STEERING = struct.Struct("=4s4sI2s2s")
 
 INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
@@ -54,6 +58,17 @@ def both_ways(programs: Instance) -> dict[str, tuple[str, int]]:
         "dut_client": ("from_client", programs.programs["from_client"]),
         "dut_server": ("from_origin", programs.programs["from_origin"]),
     }
+
+
+def steering_config(lab: Lab) -> bytes:
+    """``struct config`` of bpf/include/steer.h."""
+    return _STEERING.pack(
+        socket.inet_aton(lab.server_address),
+        socket.inet_aton(lab.dut_client_address),
+        dut.MARK,
+        lab.origin_port.to_bytes(2, "big"),
+        haproxy.LISTEN_PORT.to_bytes(2, "big"),
+    )
 
 
 class TcPrograms:

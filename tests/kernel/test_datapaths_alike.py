@@ -21,6 +21,7 @@ from workers.ownership import Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
+LOCAL_BY_MARK = {"tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn"}
 EVERY = pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
 
 
@@ -84,12 +85,13 @@ def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: 
             with datapath.attached(lab) as attachment:
                 counters = attachment.counters()
                 assert (counters.packets, counters.leaked_packets) == (0, 0)
-                assert all(_local_delivery(lab)) == (datapath.function == "steer")
+                assert all(_local_delivery(lab)) == (datapath.name in LOCAL_BY_MARK)
             assert lab.processes == []
             assert _local_delivery(lab) == ["", ""]
             assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
             assert "clsact" not in netns.run_in(lab.dut_ns, ["tc", "qdisc", "show"])
-            assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
+            settings = netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward", "net.ipv4.tcp_early_demux"])
+            assert settings.split() == ["1", "0"]
 
 
 def _local_delivery(lab: Lab) -> list[str]:

@@ -1,12 +1,12 @@
 """Routed through the DUT with nothing in its way: the limit that every other datapath is a share of."""
 
-import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers import netns
+from workers import dut
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
 
@@ -30,38 +30,26 @@ class Direct(Datapath):
 
 @contextmanager
 def _attached(lab: Lab) -> Iterator[Attachment]:
-    try:
-        devices = netns.open_in(lab.dut_ns, "dev")
-    except OSError as error:
-        raise DatapathError(f"direct: {error}") from error
-    try:
-        yield DeviceCounting(devices, lab.devices["dut_client"], lab.devices["dut_server"])
-    finally:
-        os.close(devices)
+    with ExitStack() as stack:
+        try:
+            devices = stack.enter_context(dut.devices_of(lab))
+        except OSError as error:
+            raise DatapathError(f"direct: {error}") from error
+        yield DeviceCounting(devices)
 
 
+@dataclass(frozen=True)
 class DeviceCounting:
-    """Counts by the devices' own statistics, which the kernel keeps in any case.
+    """Counts by the devices' own statistics.
 
     Connections and payload are not among them. Nothing can leak: this is the routed path.
     """
 
-    def __init__(self, devices: int, ingress: str, egress: str) -> None:
-        self._devices = devices
-        self._ingress, self._egress = ingress, egress
-        self._at_first = self._crossed()
+    devices: dut.Devices
 
     def counters(self) -> Counters:
         """Packets that came in on the client's side and left on the server's: the smaller of both."""
-        return Counters(packets=min(now - then for now, then in zip(self._crossed(), self._at_first, strict=True)))
-
-    def _crossed(self) -> tuple[int, int]:
-        rows = {}
-        for line in os.pread(self._devices, 65536, 0).decode().splitlines()[2:]:
-            name, _, numbers = line.partition(":")
-            rows[name.strip()] = [int(number) for number in numbers.split()]
         try:
-            # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
-            return rows[self._ingress][1], rows[self._egress][9]
-        except KeyError as error:
-            raise DatapathError(f"direct: device {error} is gone") from error
+            return Counters(packets=min(self.devices.received("dut_client"), self.devices.sent("dut_server")))
+        except OSError as error:
+            raise DatapathError(f"direct: {error}") from error

@@ -4,8 +4,6 @@ Both directions are assigned to the proxy's sockets. The routed path is closed, 
 found is dropped in the program, so it fails closed.
 """
 
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -15,8 +13,6 @@ from workers import dut, haproxy, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
 from workers.proxied import Crossed, Proxied
-
-_CONFIG = struct.Struct("=4s4sI2s2s")  # struct config of bpf/datapaths/ebpf_sk_assign.c
 
 
 class EbpfSkAssign(Datapath):
@@ -46,7 +42,7 @@ class EbpfSkAssign(Datapath):
                 path = stack.enter_context(dut.closed_path(lab))
                 proxy = stack.enter_context(haproxy.running(lab))
                 stack.enter_context(dut.local_delivery(lab))
-                programs = stack.enter_context(self._programs.attached(lab, _config(lab)))
+                programs = stack.enter_context(self._programs.attached(lab, tc.steering_config(lab)))
             except (*tc.ERRORS, haproxy.ProxyError) as error:
                 raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs))
@@ -56,13 +52,3 @@ def _crossed(programs: Instance) -> Crossed:
     """Dropped are the client's packets for which no listener was found, and the origin's that no connection claimed."""
     steered, refused, unclaimed = programs.per_cpu_sums("counts")
     return Crossed(steered, dropped=refused + unclaimed)
-
-
-def _config(lab: Lab) -> bytes:
-    return _CONFIG.pack(
-        socket.inet_aton(lab.server_address),
-        socket.inet_aton(lab.dut_client_address),
-        dut.MARK,
-        lab.origin_port.to_bytes(2, "big"),
-        haproxy.LISTEN_PORT.to_bytes(2, "big"),
-    )

@@ -1,0 +1,51 @@
+"""tc ingress ``bpf_sk_assign`` for the SYN alone: the rest is marked, and early demultiplexing finds its socket."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from bpf.instance import Instance
+from domain.jobs import HostCapabilities
+from workers import dut, haproxy, tc
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+from workers.proxied import Crossed, Proxied
+
+
+class EbpfSkAssignSyn(Datapath):
+    """One program per direction; compiled once per worker process, loaded for each lab."""
+
+    name = "ebpf_sk_assign_syn"
+    function = "steer"
+    summary = "eBPF at tc ingress assigns SYNs to HAProxy's listener and marks the rest."
+
+    def __init__(self) -> None:
+        self._programs = tc.TcPrograms(self.name)
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking(
+            "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy"
+        )
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                proxy = stack.enter_context(haproxy.running(lab))
+                stack.enter_context(dut.early_demux(lab))
+                stack.enter_context(dut.local_delivery(lab))
+                programs = stack.enter_context(self._programs.attached(lab, tc.steering_config(lab)))
+            except (*tc.ERRORS, haproxy.ProxyError) as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            yield Proxied(self.name, proxy, path, lambda: _crossed(programs))
+
+
+def _crossed(programs: Instance) -> Crossed:
+    """Dropped are the SYNs for which no listener was found."""
+    steered, refused = programs.per_cpu_sums("counts")
+    return Crossed(steered, dropped=refused)

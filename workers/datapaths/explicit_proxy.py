@@ -1,0 +1,47 @@
+"""The client connects to HAProxy itself: the control arm that separates the cost of proxying from that of steering.
+
+The origin sees the proxy's address. The routed path is closed, so whoever does not ask the proxy gets nowhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from domain.jobs import HostCapabilities
+from workers import dut, haproxy
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+from workers.proxied import Crossed, Proxied
+
+
+class ExplicitProxy(Datapath):
+    """HAProxy on the DUT's own address, with the origin in its configuration."""
+
+    name = "explicit_proxy"
+    function = "steer"
+    summary = "The client asks HAProxy itself, without any steering: the control arm."
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "program.haproxy")
+
+    def ends(self, lab: Lab) -> Ends:
+        """The proxy is asked, and the proxy is seen."""
+        return Ends(lab.client_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return _attached(lab)
+
+
+@contextmanager
+def _attached(lab: Lab) -> Iterator[Attachment]:
+    origin = f"{lab.server_address}:{lab.origin_port}"
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            devices = stack.enter_context(dut.devices_of(lab))
+            how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
+            proxy = stack.enter_context(haproxy.running(lab, how))
+        except (OSError, haproxy.ProxyError) as error:
+            raise DatapathError(f"explicit_proxy: {error}") from error
+        yield Proxied("explicit_proxy", proxy, path, lambda: Crossed(devices.received("dut_client")))

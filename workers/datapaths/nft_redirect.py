@@ -1,0 +1,65 @@
+"""nftables NAT REDIRECT to HAProxy, which asks the kernel for the original destination: what most meshes start from.
+
+Connection tracking rewrites every packet. The origin sees the proxy's address. What is not redirected meets a closed
+path.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from domain.jobs import HostCapabilities
+from workers import dut, haproxy, nft
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+from workers.proxied import Crossed, Proxied
+
+_RULES = """\
+    counter steered {{ }}
+    chain count {{
+        type filter hook prerouting priority mangle; policy accept;
+        iifname "{client}" ip daddr {origin} tcp dport {port} counter name steered
+    }}
+    chain redirected {{
+        type nat hook prerouting priority dstnat; policy accept;
+        iifname "{client}" ip daddr {origin} tcp dport {port} redirect to :{listen}
+    }}
+"""
+
+
+class NftRedirect(Datapath):
+    """``redirect`` in a nat chain, ``SO_ORIGINAL_DST`` in HAProxy."""
+
+    name = "nft_redirect"
+    function = "steer"
+    summary = "nftables NAT REDIRECT to HAProxy, which learns the destination from connection tracking."
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "program.nft", "program.haproxy", "nft.redirect")
+
+    def ends(self, lab: Lab) -> Ends:
+        """The proxy is seen."""
+        return Ends(lab.client_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return _attached(lab)
+
+
+@contextmanager
+def _attached(lab: Lab) -> Iterator[Attachment]:
+    rules = _RULES.format(
+        client=lab.devices["dut_client"],
+        origin=lab.server_address,
+        port=lab.origin_port,
+        listen=haproxy.LISTEN_PORT,
+    )
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            how = haproxy.Proxying(transparent=False, keeps_client=False)
+            proxy = stack.enter_context(haproxy.running(lab, how))
+            stack.enter_context(nft.table(lab, rules))
+        except (OSError, DatapathError, haproxy.ProxyError) as error:
+            raise DatapathError(f"nft_redirect: {error}") from error
+        yield Proxied("nft_redirect", proxy, path, lambda: Crossed(nft.packets(lab, "steered")["steered"]))

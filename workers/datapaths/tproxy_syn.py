@@ -1,0 +1,73 @@
+"""nftables TPROXY for the SYN alone: the rest is marked, and early demultiplexing finds its socket.
+
+It saves a socket look-up per packet. A marked packet is delivered locally whether or not it has a socket, so nothing
+can be forwarded; one without is answered with a reset.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from domain.jobs import HostCapabilities
+from workers import dut, haproxy, nft
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+from workers.proxied import Crossed, Proxied
+
+_RULES = """\
+    counter opened {{ }}
+    counter steered {{ }}
+    counter past {{ }}
+    chain prerouting {{
+        type filter hook prerouting priority mangle; policy accept;
+        iifname "{client}" ip daddr {origin} tcp dport {port} jump from_client
+        iifname "{server}" ip saddr {origin} tcp sport {port} meta mark set {mark} accept
+    }}
+    chain from_client {{
+        tcp flags & (syn | ack) != syn meta mark set {mark} counter name steered accept
+        ip protocol tcp tproxy to :{listen} meta mark set {mark} counter name opened accept
+        counter name past drop
+    }}
+"""
+
+
+class TproxySyn(Datapath):
+    """``tproxy`` for what opens a connection, a mark for the rest, early demultiplexing on."""
+
+    name = "tproxy_syn"
+    function = "steer"
+    summary = "nftables TPROXY of SYNs only, marks for the rest: sockets are found by early demultiplexing."
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy")
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return _attached(lab)
+
+
+@contextmanager
+def _attached(lab: Lab) -> Iterator[Attachment]:
+    rules = _RULES.format(
+        client=lab.devices["dut_client"],
+        server=lab.devices["dut_server"],
+        origin=lab.server_address,
+        port=lab.origin_port,
+        listen=haproxy.LISTEN_PORT,
+        mark=dut.MARK,
+    )
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            proxy = stack.enter_context(haproxy.running(lab))
+            stack.enter_context(dut.early_demux(lab))
+            stack.enter_context(dut.local_delivery(lab))
+            stack.enter_context(nft.table(lab, rules))
+        except (OSError, DatapathError, haproxy.ProxyError) as error:
+            raise DatapathError(f"tproxy_syn: {error}") from error
+        yield Proxied("tproxy_syn", proxy, path, lambda: _crossed(lab))
+
+
+def _crossed(lab: Lab) -> Crossed:
+    seen = nft.packets(lab, "opened", "steered", "past")
+    return Crossed(seen["opened"] + seen["steered"], leaked=seen["past"])
