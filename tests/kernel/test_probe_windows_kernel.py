@@ -1,0 +1,90 @@
+"""Watching in windows on this kernel: what is seen in a share of the traffic tells how much there was in all."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from domain.sample import TrialTags
+from domain.watched import StageRole
+from probes import windows
+from probes.base import LabView, Probe
+from probes.catalog.device_hop import DeviceHop
+from probes.catalog.forward import Forward
+from probes.catalog.rx_steering import RxSteering
+from probes.session import ProbeSession
+from tests.kernel.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab
+from workers import netns
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+QUESTIONS = 20_000
+TAGS = TrialTags("k3f9x2ab", "b1-1-0", "h1", "direct", "tcp_rr", "low")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.fixture
+def view(lab: ProbeLab) -> Iterator[LabView]:
+    devices = netns.open_in(lab.netns("client"), "dev")
+
+    def packets() -> int:
+        rows = (line.split() for line in os.pread(devices, 65536, 0).decode().splitlines())
+        (row,) = (row for row in rows if row[0] == f"{lab.device('client')}:")
+        return int(row[2]) + int(row[10])
+
+    yield replace(lab.view(), packets=packets)
+    os.close(devices)
+
+
+def test_a_share_of_the_traffic_tells_of_all_of_it(
+    lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question and each answer crosses the DUT once and four devices; the server receives the questions."""
+    monkeypatch.setattr(windows, "TAX", 0.003)  # so that most of it is not watched
+    monkeypatch.setattr(windows, "LONGEST_S", 0.01)
+    probes: dict[str, Probe] = {probe.name: probe for probe in (Forward(), RxSteering(), DeviceHop())}
+    session = ProbeSession(probes, None, "h1")
+    assert session.start(probes) == {}
+    try:
+        with lab.running("server", ECHO):
+            session.begin_slice(view, TAGS)
+            lab.run("client", ASK, SERVER, QUESTIONS)
+            seen = session.end_slice()
+        assert session.failed == {}
+    finally:
+        session.close()
+    for key, expected in ((StageRole("forward"), 2 * QUESTIONS), (StageRole("rx_steering"), QUESTIONS)):
+        histogram = seen.stages[key]
+        assert 20 < histogram.count < 0.7 * expected, key
+        assert (histogram.matched or 0) > 0.95, key
+        assert seen.events[key] == pytest.approx(expected, rel=0.25), key
+
+
+def test_programs_are_attached_in_windows_only(lab: ProbeLab, view: LabView) -> None:
+    session = ProbeSession({"forward": Forward()}, None, "h1")
+    session.start(["forward"])
+    try:
+        assert attached() == 0
+        session.begin_slice(view, TAGS)
+        lab.run("client", "import time; time.sleep(0.1)")
+        assert attached() == 0  # no traffic yet, no window
+        session.end_slice()
+        assert attached() == 0
+    finally:
+        session.close()
+
+
+def attached() -> int:
+    """How many links to tracepoints this process holds."""
+    found = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)]
+    return sum("link" in kind or "raw-tracepoint" in kind for kind in found)
+
+
+def _is_open(fd: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{fd}")
