@@ -27,6 +27,7 @@ static void on_signal(int number)
 
 static int failed(int code, bool set_up, const char *failure)
 {
+	meeting_leave(&plan);
 	fprintf(stderr, "showdown-traffic: %s\n", failure);
 	report_final(set_up ? &report : NULL, failure, atomic_load(&interrupted), now_ns());
 	return code;
@@ -138,22 +139,23 @@ static int run(void)
 	if (failure)
 		return failed(EXIT_FAILED, false, failure);
 	pthread_barrier_wait(&barrier);
-	bool set_up = !first_failure();
-	uint64_t start = now_ns() + NS_PER_MS; // all threads are back from the barrier by then
+	uint64_t start;
+	bool set_up = meeting_start(&plan, !first_failure(), &start, text, sizeof text);
+	if (!set_up)
+		atomic_store(&plan.stop, true);
 	report.start_ns = report.last_ns = start;
 	for (int i = 0; i < plan.cpus_count; i++)
 		report.cpu_before[i] = clock_read(workers[i].cpu_clock);
-	plan.slices[0].cpu_before = host_cpu_read();
-	if (set_up)
-		atomic_store(&plan.slices[0].start_ns, start);
 	pthread_barrier_wait(&barrier);
 	report_while_running(&finished);
 	uint64_t end = now_ns();
 	for (int i = 0; i < plan.cpus_count; i++)
 		pthread_join(workers[i].thread, NULL);
-	failure = set_up ? verdict(text, sizeof text) : first_failure();
+	failure = set_up ? verdict(text, sizeof text) : first_failure() ? first_failure() : text;
 	if (failure)
 		return failed(EXIT_FAILED, true, failure);
+	if (atomic_load(&interrupted))
+		meeting_leave(&plan);
 	report_final(&report, "", atomic_load(&interrupted), end);
 	return 0;
 }

@@ -36,15 +36,21 @@ static void on_signal(int number)
 	atomic_store(number == SIGUSR1 ? &origin_asked : &origin_stop, true);
 }
 
+static bool same_host(const union address *one, const union address *other)
+{
+	if (one->any.sa_family != other->any.sa_family)
+		return false;
+	if (one->any.sa_family == AF_INET6)
+		return !memcmp(&one->v6.sin6_addr, &other->v6.sin6_addr, sizeof one->v6.sin6_addr);
+	return one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr;
+}
+
 bool origin_expects(struct server *s, const union address *client)
 {
-	const union address *expected = &s->plan->client;
-	bool v6 = client->any.sa_family == AF_INET6;
-	if (!s->plan->expects_client)
-		return true;
-	if (client->any.sa_family == expected->any.sa_family &&
-	    (v6 ? !memcmp(&client->v6.sin6_addr, &expected->v6.sin6_addr, sizeof expected->v6.sin6_addr)
-		: client->v4.sin_addr.s_addr == expected->v4.sin_addr.s_addr))
+	bool expected = !s->plan->clients_count;
+	for (int i = 0; i < s->plan->clients_count && !expected; i++)
+		expected = same_host(client, &s->plan->clients[i]);
+	if (expected)
 		return true;
 	s->served.wrong_clients++;
 	address_text(client, last_wrong, sizeof last_wrong);
@@ -72,8 +78,9 @@ static bool read_option(struct origin_plan *plan, struct args *args, int option,
 		return true;
 	}
 	case 'x':
-		plan->expects_client = true;
-		if (address_parse(text, 0, &plan->client))
+		if (plan->clients_count == ADDRESSES_MAX)
+			return args_refuse(args, "--expect-client: at most %d", ADDRESSES_MAX);
+		if (address_parse(text, 0, &plan->clients[plan->clients_count++]))
 			return true;
 		return args_refuse(args, "--expect-client: '%.60s' is not an IPv4 or IPv6 address", text);
 	case 'c':

@@ -28,8 +28,8 @@ struct origin_plan {
 	int cpus[CPUS_MAX];
 	char netns[256];
 	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
-	bool expects_client;
-	union address client; // the only one that is served
+	int clients_count;
+	union address clients[ADDRESSES_MAX]; // the only ones that are served; none: everybody
 };
 
 enum peer_kind { PEER_LISTENER, PEER_DATAGRAMS, PEER_HTTP, PEER_ECHO };

@@ -48,6 +48,8 @@ enum option_code {
 	OPTION_PORTS,
 	OPTION_SPIN,
 	OPTION_REAL_TIME,
+	OPTION_CLIENT,
+	OPTION_MEETING,
 };
 
 static const struct option options[] = {
@@ -79,6 +81,8 @@ static const struct option options[] = {
 	{"ports", required_argument, NULL, OPTION_PORTS},
 	{"spin-us", required_argument, NULL, OPTION_SPIN},
 	{"real-time", no_argument, NULL, OPTION_REAL_TIME},
+	{"client", required_argument, NULL, OPTION_CLIENT},
+	{"meeting", required_argument, NULL, OPTION_MEETING},
 	{0},
 };
 
@@ -208,6 +212,13 @@ static bool read_load_option(struct plan *plan, struct draft *draft, int option,
 		return read_ms(args, "--timeout-ms", text, 1, &plan->timeout_ns);
 	case OPTION_REAL_TIME:
 		return plan->real_time = true;
+	case OPTION_CLIENT:
+		return meeting_read_client(plan, args, text);
+	case OPTION_MEETING:
+		if (!args_whole(args, "--meeting", text, 3, 1 << 20, &whole))
+			return false;
+		plan->meeting_fd = (int)whole;
+		return true;
 	case OPTION_CPUS:
 		return args_cpus(args, text, plan->cpus, &plan->cpus_count, CPUS_MAX);
 	default:
@@ -339,9 +350,11 @@ static bool settle_load(struct plan *plan, struct draft *draft)
 		plan->slice_ns = plan->duration_ns;
 	if (!plan->cpus_count)
 		plan->cpus[plan->cpus_count++] = args_first_cpu();
-	if (plan->connections < (uint32_t)plan->cpus_count)
-		return args_refuse(args, "--connections: %u is fewer than the %d threads of --cpus", plan->connections,
-				   plan->cpus_count);
+	if ((plan->clients > 1) != (plan->meeting_fd >= 0))
+		return args_refuse(args, "--client: of several needs --meeting, and only it does");
+	if (plan->connections < (uint32_t)plan_threads(plan))
+		return args_refuse(args, "--connections: %u is fewer than the %d threads of --cpus%s",
+				   plan->connections, plan_threads(plan), plan->clients > 1 ? " of all clients" : "");
 	if (!draft->final_drain)
 		plan->final_drain_ns = plan->timeout_ns;
 	for (int i = 0; i < plan->targets_count; i++) {
@@ -387,9 +400,9 @@ static bool settle_slices(struct plan *plan, struct args *args)
 	if (measured + warm_ups > SLICES_MAX)
 		return args_refuse(args, "--slice-ms: more than %u slices", SLICES_MAX);
 	plan->slices_count = (uint32_t)(measured + warm_ups);
-	plan->slices = calloc(plan->slices_count, sizeof *plan->slices);
+	plan->slices = meeting_slices(plan, plan->slices_count);
 	if (!plan->slices)
-		return args_refuse(args, "no memory");
+		return args_refuse(args, plan->clients > 1 ? "--meeting: not a file to be mapped" : "no memory");
 	for (uint64_t i = 0; i < plan->slices_count; i++) {
 		struct slice *slice = &plan->slices[i];
 		slice->warm_up = i < warm_ups;
@@ -430,6 +443,8 @@ bool plan_read(struct plan *plan, int argc, char **argv, char *failure, size_t f
 {
 	struct draft draft = {.args = {failure, failure_size}, .tokens = 64, .cadence_us = 10000};
 	plan->connections = 64;
+	plan->clients = 1;
+	plan->meeting_fd = -1;
 	plan->token_bytes = 32;
 	plan->drain_ns = 100 * NS_PER_MS;
 	plan->timeout_ns = 5 * NS_PER_S;

@@ -10,6 +10,7 @@
 
 #include "body.h"
 #include "host_cpu.h"
+#include "meeting.h"
 #include "schedule.h"
 #include "target.h"
 
@@ -44,7 +45,10 @@ struct plan {
 	enum arrival arrival;
 	struct profile profile;
 	uint64_t seed;
-	uint32_t connections; // per target
+	uint32_t connections; // per target, of all clients
+	int client, clients;  // which one of them this is, from 0 on
+	int meeting_fd;
+	struct meeting *meeting; // of several clients
 	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, stall_ns, spin_ns;
 	int order_count;
 	int order[SLICES_MAX];

@@ -137,7 +137,7 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 {
 	const struct plan *plan = report->plan;
 	struct slice *slice = &plan->slices[index];
-	uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0, stood = 0;
+	uint64_t sent = 0, requests = 0, errors = 0, unsent = 0, late = 0, received = 0, out = 0, stood = 0, begun = 0;
 	for (uint32_t i = 0; i < timing->length; i++)
 		timing->counts[i] = 0;
 	timing->count = timing->sum = timing->max = 0;
@@ -148,6 +148,7 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 		unsent += s->unsent, late += counter_read(&s->late);
 		received += counter_read(&s->bytes_received), out += counter_read(&s->bytes_sent);
 		stood += counter_read(&s->stood_ns);
+		begun = counter_read(&s->begun_ns) > begun ? counter_read(&s->begun_ns) : begun;
 		hist_add(timing, &s->timing);
 	}
 	printf("\"slice\":%u,\"target\":\"%s\",\"warm_up\":%s,\"start_ns\":%llu,\"length_ns\":%llu,\"drained_ns\":%"
@@ -156,11 +157,11 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 	       (unsigned long long)atomic_load(&slice->start_ns), (unsigned long long)slice->length_ns,
 	       (unsigned long long)atomic_load(&slice->drained_ns));
 	printf("\"sent\":%llu,\"requests\":%llu,\"errors\":%llu,\"in_flight\":%llu,\"unsent\":%llu,\"late\":%llu,"
-	       "\"bytes_received\":%llu,\"bytes_sent\":%llu,\"stood_ns\":%llu,",
+	       "\"bytes_received\":%llu,\"bytes_sent\":%llu,\"stood_ns\":%llu,\"begun_ns\":%llu,",
 	       (unsigned long long)sent, (unsigned long long)requests, (unsigned long long)errors,
 	       (unsigned long long)(sent > requests + errors ? sent - requests - errors : 0),
 	       (unsigned long long)unsent, (unsigned long long)late, (unsigned long long)received,
-	       (unsigned long long)out, (unsigned long long)stood);
+	       (unsigned long long)out, (unsigned long long)stood, (unsigned long long)begun);
 	printf("\"%s\":{", timing_names[main_timing(plan)]);
 	print_percentiles(timing);
 	printf("},");

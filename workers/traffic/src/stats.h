@@ -53,6 +53,7 @@ struct stats {
 // One thread's part of one slice.
 struct slice_stats {
 	uint64_t sent, requests, errors, unsent, late, bytes_received, bytes_sent;
+	uint64_t begun_ns;  // the thread saw its start then; 0: never
 	uint64_t stood_ns;  // the thread stood still: see beat.h
 	struct hist timing; // of latency in an open loop, of service time in a closed one
 };

@@ -47,7 +47,7 @@ static bool init_lane(struct worker *w, int target, struct conn *conns, uint32_t
 	lane->conns = conns;
 	lane->conns_count = count;
 	lane->port_cursor = (uint64_t)w->index;
-	uint64_t index = (uint64_t)w->index, threads = (uint64_t)plan->cpus_count;
+	uint64_t index = plan_thread(plan, w->index), threads = (uint64_t)plan_threads(plan);
 	if (plan->open_loop) {
 		schedule_init(&lane->due, &lane->target->profile, plan->arrival, plan->seed, index, threads);
 		schedule_init(&lane->warm_up_due, &lane->target->profile, plan->arrival, ~plan->seed, index, threads);
@@ -93,8 +93,8 @@ static bool init_conns(struct worker *w, uint32_t per_target)
 
 bool worker_init(struct worker *w, struct plan *plan, int index)
 {
-	uint32_t threads = (uint32_t)plan->cpus_count;
-	uint32_t per_target = plan->connections / threads + ((uint32_t)index < plan->connections % threads);
+	uint32_t threads = (uint32_t)plan_threads(plan);
+	uint32_t per_target = plan->connections / threads + (plan_thread(plan, index) < plan->connections % threads);
 	w->plan = plan;
 	w->index = index;
 	w->cpu = plan->cpus[index];
@@ -119,8 +119,10 @@ static bool stopped(const struct worker *w)
 
 static bool wait_for_start(struct worker *w, struct slice *slice)
 {
-	uint64_t start;
+	uint64_t start, drained = now_ns();
 	while (!(start = atomic_load(&slice->start_ns))) {
+		if (meeting_gives_up(w->plan, now_ns() - drained, w->failure, sizeof w->failure))
+			atomic_store(&w->plan->stop, true);
 		if (stopped(w))
 			return false;
 		loop_pump(w, now_ns() + LOOK_NS);
@@ -130,6 +132,7 @@ static bool wait_for_start(struct worker *w, struct slice *slice)
 			return false;
 		loop_pump(w, start);
 	}
+	counter_add(&w->slices[slice - w->plan->slices].begun_ns, now_ns());
 	w->slice_start_ns = start;
 	w->slice_end_ns = start + slice->length_ns;
 	return true;
@@ -167,7 +170,7 @@ static void hand_over(struct worker *w, uint32_t index)
 {
 	struct plan *plan = w->plan;
 	struct slice *slice = &plan->slices[index];
-	if (atomic_fetch_add(&slice->drained_threads, 1) + 1 < plan->cpus_count)
+	if (!meeting_drained(plan, slice))
 		return;
 	slice->cpu_after = host_cpu_read();
 	if (index + 1 < plan->slices_count)
@@ -175,7 +178,7 @@ static void hand_over(struct worker *w, uint32_t index)
 	uint64_t now = now_ns();
 	atomic_store(&slice->drained_ns, now);
 	if (index + 1 < plan->slices_count)
-		atomic_store(&slice[1].start_ns, plan->cpus_count > 1 ? now + HAND_OVER_NS : now);
+		atomic_store(&slice[1].start_ns, plan_threads(plan) > 1 ? now + HAND_OVER_NS : now);
 }
 
 static void run_slices(struct worker *w)
