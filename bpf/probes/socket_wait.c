@@ -19,7 +19,10 @@ struct unread {
 	u32 later_from;
 	u32 ports;
 };
-BPF_ARRAY(unreads, struct unread, SOCKET_SLOTS);
+/* Every socket of a lab may have unread data at once, so they must not share slots. Of sockets that died unread, the
+ * oldest are pushed out.
+ */
+BPF_TABLE("lru_hash", u64, struct unread, unreads, 65536);
 
 /* Sequence numbers wrap. */
 ALWAYS_INLINE int is_after(u32 one, u32 other)
@@ -59,20 +62,19 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	u64 sock = ctx->args[0];
 	struct watch *watching;
 	struct stage *measured;
-	struct unread *unread;
-	int slot = SOCKET_SLOT(sock), zero = 0, side;
+	struct unread *unread, fresh = {};
+	int zero = 0, side;
 	u32 from = 0, until = 0;
-	u64 now;
 
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation || !is_drawn(watching, sock))
 		return 0;
-	unread = unreads.lookup(&slot);
-	if (!unread || !read_sequence(sock, &from, &until))
+	if (!read_sequence(sock, &from, &until))
 		return 0;
+	unread = unreads.lookup(&sock);
 	/* While a read is on, it has taken the oldest already and is yet to be seen: that comes after this. */
-	if (unread->sock == sock && unread->oldest.generation == watching->generation &&
-	    !is_after(unread->until, until) && unread->ports == ports_of(sock)) {
+	if (unread && unread->oldest.generation == watching->generation && !is_after(unread->until, until) &&
+	    unread->ports == ports_of(sock)) {
 		if (watching->open && unread->later.time_ns == 0 && is_after(until, unread->until)) {
 			unread->later_from = is_after(from, unread->until) ? from : unread->until;
 			unread->later.generation = watching->generation;
@@ -82,27 +84,22 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	}
 
 	/* Whose address this was died without reading: the next one, of any lab or none, must not read for it. */
-	if (unread->sock == sock)
-		unread->sock = 0;
+	if (unread)
+		unreads.delete(&sock);
 	if (!watching->open)
-		return 0;
-	/* Whose slot this is may wait longest: to put newcomers in its place would favour short waits. */
-	now = bpf_ktime_get_ns();
-	if (unread->sock && unread->oldest.generation == watching->generation &&
-	    now - unread->oldest.time_ns < MAX_AGE_NS)
 		return 0;
 	side = side_of(watching, (void *)sock);
 	if (side < 0)
 		return 0;
 	measured = stage.lookup(&side);
-	if (!measured || !begin(measured, watching, &unread->oldest))
+	if (!measured || !begin(measured, watching, &fresh.oldest))
 		return 0;
-	unread->sock = sock;
-	unread->side = side;
-	unread->later.time_ns = 0;
-	unread->from = from;
-	unread->until = until;
-	unread->ports = ports_of(sock);
+	fresh.sock = sock;
+	fresh.side = side;
+	fresh.from = from;
+	fresh.until = until;
+	fresh.ports = ports_of(sock);
+	unreads.update(&sock, &fresh);
 	return 0;
 }
 
@@ -114,7 +111,7 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	struct stage *measured;
 	struct unread *unread;
 	struct sample sample = {};
-	int slot = SOCKET_SLOT(sock), zero = 0, side;
+	int zero = 0, side;
 	u32 read = 0, from = 0, until = 0;
 	u64 now;
 
@@ -123,8 +120,8 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation || !is_drawn(watching, sock))
 		return 0;
-	unread = unreads.lookup(&slot);
-	if (!unread || unread->sock != sock)
+	unread = unreads.lookup(&sock);
+	if (!unread)
 		return 0;
 	now = bpf_ktime_get_ns();
 	/* It only looked (MSG_PEEK); or it read what had come before, and this was announced meanwhile. */
@@ -146,7 +143,7 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 
 	/* All that was announced is read, or being read. */
 	if (!unread->later.time_ns || is_after(read, unread->later_from) || !read_sequence(sock, &from, &until)) {
-		unread->sock = 0;
+		unreads.delete(&sock);
 		return 0;
 	}
 	measured->started++;
