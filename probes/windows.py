@@ -95,7 +95,7 @@ class Pace:
         if busy > allowed / 2:
             self.window_s = min(LONGEST_S, max(SHORTEST_S, ATTACHING_S / busy))
         period_s = (ATTACHING_S + open_s * busy) / allowed
-        return max(0.0, period_s - open_s) * self.rng.uniform(0.5, 1.5)
+        return max(0.0, period_s - open_s) * self.rng.uniform(0.75, 1.25)
 
 
 class Windows:
