@@ -83,7 +83,9 @@ def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
         qdisc.watch(lab.view())
         lab.run("client", BURST, SERVER, packets)
         # The queue holds them longer than their sender lives.
-        time.sleep(0.15)
+        deadline = time.monotonic() + 2
+        while kept(qdisc, "packets") and time.monotonic() < deadline:
+            time.sleep(0.02)
     finally:
         in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
     qdisc.watch(None)
