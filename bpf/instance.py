@@ -11,22 +11,17 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from bpf.loader import BpfError, Module, ProgramType
 
 _NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD, _INFO_BY_FD, _RAW_TRACEPOINT_OPEN = (
-    0,
-    1,
-    2,
-    3,
-    5,
-    15,
-    17,
-)
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
+_INFO_BY_FD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 15, 17, 28
+_LINK_CGROUP = 3  # enum bpf_link_type
 _PERCPU_ARRAY = 6
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSTRUCTION = struct.Struct("=BBhi")
@@ -50,8 +45,22 @@ class MapShape:
 class Instance:
     """Programs and maps of one lab. Close it, or leave its context, to free both."""
 
-    def __init__(self, module: Module, functions: Sequence[str], maps: Sequence[str], kind: ProgramType) -> None:
-        """Load ``functions``, whose maps are ``maps``. Raises :class:`BpfError` with nothing left behind."""
+    def __init__(
+        self,
+        module: Module,
+        functions: Sequence[str],
+        maps: Sequence[str],
+        kind: ProgramType,
+        *,
+        attach_type: int = 0,
+        map_kinds: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Load ``functions``, whose maps are ``maps``. Raises :class:`BpfError` with nothing left behind.
+
+        ``attach_type`` (enum bpf_attach_type) is expected of the functions where their kind wants one; ``map_kinds``
+        (enum bpf_map_type) are those of maps that the source declares as arrays, as BCC has no look-up in their kind.
+        """
+        self._map_kinds = map_kinds
         self.programs: dict[str, int] = {}
         self._maps: dict[str, int] = {}
         self._shapes: dict[str, MapShape] = {}
@@ -59,7 +68,7 @@ class Instance:
             moved = {module.map_fd(name): self._copy(name, module.map_fd(name)) for name in maps}
             for function in functions:
                 instructions = _moved(module.instructions(function), moved)
-                self.programs[function] = load_program(function, instructions, kind)
+                self.programs[function] = load_program(function, instructions, kind, attach_type)
         except (OSError, BpfError) as error:
             self.close()
             raise BpfError(f"bpf/{module.source}: {error}") from error
@@ -97,7 +106,10 @@ class Instance:
         self.close()
 
     def _copy(self, name: str, original: int) -> int:
-        shape = self._shapes[name] = _shape(original)
+        shape = _shape(original)
+        if name in self._map_kinds:
+            shape = replace(shape, kind=self._map_kinds[name])
+        self._shapes[name] = shape
         fd = self._maps[name] = create_map(name, shape)
         return fd
 
@@ -217,6 +229,26 @@ def load_program(
             return _bpf(_PROG_LOAD, attributes(1), function)
         except BpfError as error:
             raise BpfError(f"{error}\n{log.value.decode(errors='replace')[-1500:]}") from error
+
+
+def attach_link(program: int, target: int, attach_type: int, what: str) -> int:
+    """Attach a loaded program to a network namespace or cgroup, by their descriptors (BPF_LINK_CREATE).
+
+    Returns the link's file descriptor, which detaches when closed. Raises :class:`BpfError`.
+    """
+    return _bpf(_LINK_CREATE, struct.pack("=IIII", program, target, attach_type, 0), what)
+
+
+def link_target(link: int) -> int:
+    """What an attached link of a network namespace or cgroup points at, by its number; 0 once it is detached.
+
+    Raises :class:`BpfError`.
+    """
+    info = ctypes.create_string_buffer(256)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", link, len(info), ctypes.addressof(info)), "link info")
+    kind, _id, _program = struct.unpack_from("=3I", info.raw)
+    # struct bpf_link_info: a union behind the common part, aligned to 8 bytes.
+    return int(struct.unpack_from("=Q" if kind == _LINK_CGROUP else "=I", info.raw, 16)[0])
 
 
 def _shape(fd: int) -> MapShape:

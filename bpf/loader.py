@@ -25,6 +25,8 @@ class ProgramType(IntEnum):
     TRACEPOINT = 5
     XDP = 6
     RAW_TRACEPOINT = 17
+    CGROUP_SOCK_ADDR = 18
+    SK_LOOKUP = 30
 
 
 class BpfError(RuntimeError):

@@ -17,7 +17,7 @@ PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 DATAPATHS = discover(workers.datapaths, Datapath)
 KEEPS_CLIENT = {
     "tproxy": True, "tproxy_syn": True, "ebpf_sk_assign": True, "ebpf_sk_assign_syn": True,
-    "explicit_proxy": False, "nft_redirect": False,
+    "ebpf_sk_lookup": True, "explicit_proxy": False, "nft_redirect": False,
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("name", sorted(KEEPS_CLIENT))
 BY_NFT = pytest.mark.parametrize("name", ["nft_redirect", "tproxy", "tproxy_syn"])

@@ -1,0 +1,96 @@
+"""A socket look-up program gives the origin's connections to HAProxy: no netfilter, no mark, no work per packet.
+
+Everything that comes in by the DUT's devices is delivered locally. The program chooses HAProxy's listener, which has a
+port of its own, so that without the program nobody listens; established sockets the kernel finds by itself.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from bpf.instance import Instance, attach_link, link_target
+from bpf.loader import BpfError, Module, ProgramType
+from domain.jobs import HostCapabilities
+from workers import dut, haproxy, netns, sockets, tc
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+from workers.proxied import Crossed, Proxied
+
+LISTEN_PORT = 15001
+_CONFIG = struct.Struct("=4sII")  # struct config of bpf/datapaths/ebpf_sk_lookup.c
+_SK_LOOKUP, _SOCKMAP = 36, 15  # enum bpf_attach_type, enum bpf_map_type
+
+
+class EbpfSkLookup(Datapath):
+    """One program per DUT, attached to its namespace; compiled once per worker process, loaded for each lab."""
+
+    name = "ebpf_sk_lookup"
+    function = "steer"
+    summary = "An eBPF socket look-up program gives the origin's connections to HAProxy's listener."
+
+    def __init__(self) -> None:
+        self._module: Module | None = None
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking(
+            "root", "netns", "veth", "bcc", "kernel_headers", "bpf.sk_lookup", "bpf.sockmap", "program.haproxy"
+        )
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                devices = stack.enter_context(dut.devices_of(lab))
+                proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
+                stack.enter_context(dut.local_delivery(lab, devices=True))
+                programs, link = self._put_in_force(stack, lab, proxy)
+            except (*tc.ERRORS, haproxy.ProxyError) as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
+
+    def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+        if self._module is None:
+            self._module = Module(f"datapaths/{self.name}.c")
+        programs = stack.enter_context(
+            Instance(
+                self._module,
+                ["steer"],
+                ["config", "counts", "proxy"],
+                ProgramType.SK_LOOKUP,
+                attach_type=_SK_LOOKUP,
+                map_kinds={"proxy": _SOCKMAP},
+            )
+        )
+        config = _CONFIG.pack(socket.inet_aton(lab.server_address), lab.origin_port, lab.ifindex("dut_client"))
+        programs.write("config", 0, config)
+        listener = sockets.listening_socket(proxy.process.pid, LISTEN_PORT)
+        try:
+            programs.write("proxy", 0, struct.pack("=I", listener))
+        finally:
+            os.close(listener)  # the map holds the socket itself
+        namespace = os.open(netns.path(lab.dut_ns), os.O_RDONLY)
+        try:
+            link = attach_link(programs.programs["steer"], namespace, _SK_LOOKUP, self.name)
+        finally:
+            os.close(namespace)
+        stack.callback(os.close, link)
+        return programs, link
+
+
+def _crossed(programs: Instance, link: int, devices: dut.Devices) -> Crossed:
+    """Packets are the client's device's. Dropped are connections for which there was no listener."""
+    if not link_target(link):
+        raise BpfError("the program was detached")
+    _, refused = programs.per_cpu_sums("counts")
+    try:
+        return Crossed(devices.received("dut_client"), dropped=refused)
+    except OSError as error:
+        raise DatapathError(str(error)) from error

@@ -1,0 +1,46 @@
+"""Sockets of other processes: the one that listens on a port, by a descriptor of our own (pidfd_getfd(2))."""
+
+import ctypes
+import os
+import re
+from pathlib import Path
+
+_PIDFD_GETFD = 438  # the same number on every architecture
+_LISTENING = "0A"  # enum in include/net/tcp_states.h, as /proc/net/tcp has it
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def listening_socket(process: int, port: int) -> int:
+    """A duplicate of the TCP socket with which ``process`` listens on ``port``; the caller closes it.
+
+    Raises ``OSError`` when there is none.
+    """
+    inodes = _listening_inodes(process, port)
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+        if found and found[1] in inodes:
+            return _duplicate(process, int(entry.name))
+    raise OSError(f"process {process} does not listen on port {port}")
+
+
+def _listening_inodes(process: int, port: int) -> set[str]:
+    # The process's own view: /proc/<pid>/net is that of its namespace.
+    rows = Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]
+    return {
+        columns[9]
+        for columns in (row.split() for row in rows)
+        if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port
+    }
+
+
+def _duplicate(process: int, fd: int) -> int:
+    pidfd = os.pidfd_open(process)
+    try:
+        duplicate = int(_libc.syscall(_PIDFD_GETFD, pidfd, fd, 0))
+        if duplicate < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"pidfd_getfd: {os.strerror(code)}")
+        return duplicate
+    finally:
+        os.close(pidfd)
