@@ -94,6 +94,11 @@ class Variant(Frozen):
     open_rates_per_s: tuple[int, ...] = Field(
         default=(), description="Workloads only: the only rates of open loads; empty where any will do."
     )
+    one_client: str = Field(
+        default="",
+        max_length=200,
+        description="Workloads only: why their generator loads from one client; empty where it takes several.",
+    )
     stage: Name | None = Field(default=None, description="Probes only.")
 
     @property

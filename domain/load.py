@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
 MAX_CONNECTIONS = 10_000
+MAX_CLIENTS = 8  # of one lab, all loading its datapath at once
 MAX_RATE_PER_S = 5_000_000
 MIN_P99_US = 10  # below it the clock and the generator's own lateness would be measured
 MAX_P99_US = 10_000_000

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.cpu_time import CpuTime as CpuTime
 from domain.histogram import LatencyHistogram
-from domain.load import Load, OpenLoad
+from domain.load import MAX_CLIENTS, Load, OpenLoad
 from domain.stacks import Stacks
 from domain.telemetry import TelemetryAccount as TelemetryAccount
 from domain.workload import Values
@@ -119,6 +119,9 @@ class Proof(Frozen):
     connections: int = Field(ge=0, description="Opened, as the generator counts them.")
     bytes_received: int = Field(ge=0, description="By the generator, headers included.")
     origin_requests: int | None = Field(default=None, ge=0, description="As the lab's origin counts them.")
+    clients: dict[str, int] = Field(
+        default_factory=dict, description="Completed requests by client, where several loaded the lab."
+    )
     accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters show.")
 
 
@@ -246,6 +249,7 @@ class PlannedBlock(Frozen):
     probed: int = Field(default=0, ge=0)
     profiled: int = Field(default=0, ge=0)
     host: HostName
+    clients: int = Field(default=1, ge=1, le=MAX_CLIENTS, description="Hosts of each lab that load it at once.")
     parameters: Values = Field(default={}, description="Every one of the workload's, by name.")
     calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")
     chain: int | None = Field(default=None, ge=0, description="Of a capacity level: which search it is a step of.")

@@ -136,6 +136,7 @@ def _of_workload(workload: Workload) -> dict[str, Any]:
     return {
         "level_kinds": workload.level_kinds,
         "open_rates_per_s": workload.open_rates_per_s,
+        "one_client": workload.one_client,
         "protocols": (workload.protocol,),
         "parameters": workload.parameters,
     }

@@ -15,8 +15,11 @@ from types import MappingProxyType
 
 from pyroute2 import IPRoute
 
+from domain.load import MAX_CLIENTS
 from probes.base import LabView
-from workers import netns, offloads, ownership
+from workers import lab_clients, netns, offloads, ownership
+from workers.lab_clients import Client
+from workers.lab_clients import Ends as Ends
 from workers.ownership import RUN_ROOT, TAG, Ledger
 from workers.process import Process
 
@@ -49,13 +52,17 @@ class LabError(RuntimeError):
 
 @dataclass(frozen=True)
 class LabSpec:
-    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–8) one per lab in it."""
+    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–8) one per lab in it.
+
+    With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
+    """
 
     tag: str
     label: str
     position: int
     campaign_id: str = ""
     block_id: str = ""
+    clients: int = 1
 
     def __post_init__(self) -> None:
         if not TAG.match(self.tag):
@@ -64,16 +71,8 @@ class LabSpec:
             raise ValueError(f"label {self.label!r}: not a datapath's label")
         if not 0 <= self.position <= MAX_POSITION:
             raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
-
-
-@dataclass(frozen=True)
-class Ends:
-    """The two ends of a lab's path: where the client stands, whom it asks, and as whom the origin must see it."""
-
-    netns: str
-    address: str
-    port: int
-    seen_as: str
+        if not 1 <= self.clients <= MAX_CLIENTS:
+            raise ValueError(f"clients {self.clients}: must be 1 to {MAX_CLIENTS}")
 
 
 class Lab:
@@ -96,6 +95,10 @@ class Lab:
         self.dut_server_address = f"198.19.{spec.position}.1"
         self.server_address = f"198.19.{spec.position}.2"
         self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
+        self.clients: tuple[Client, ...] = (Client(1, self.client_ns, self.client_address),)
+        self.client_network = f"{self.client_address}/32"
+        if spec.clients > 1:
+            self.clients, self.client_network = lab_clients.behind(spec.position, self.client_ns, spec.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self.offloads: Mapping[str, bool] = MappingProxyType({})
         self.processes: list[Process] = []
@@ -106,7 +109,18 @@ class Lab:
     def netns_of(self, role: str) -> str:
         """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
         names = {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}
-        return role if role in names.values() else names[role]
+        return role if role in self.namespaces else names[role]
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All of the lab's, by name: those of the roles, then those of several clients."""
+        ours = (self.client_ns, self.dut_ns, self.server_ns, *(client.netns for client in self.clients))
+        return tuple(dict.fromkeys(ours))
+
+    @property
+    def client_ends(self) -> tuple[Ends, ...]:
+        """``ends`` as each of the clients has them."""
+        return lab_clients.ends_of(self.ends, self.client_address, self.clients)
 
     def ifindex(self, role: str) -> int:
         """The interface index of a device, by role, within its namespace."""
@@ -176,7 +190,7 @@ class Lab:
         stack.callback(self._remove_run_dir)
         self._ledger.add_run_dir(self.spec.tag, self.run_dir.name)
         self.run_dir.mkdir(mode=0o700, parents=True)
-        for name in (self.client_ns, self.dut_ns, self.server_ns):
+        for name in self.namespaces:
             stack.callback(self._remove_netns, name)
             self._ledger.add_netns(self.spec.tag, name)
             netns.create(name)
@@ -185,6 +199,9 @@ class Lab:
         netns.call_in(self.dut_ns, self._build_links)
         for role in ROLES:
             netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
+        if self.spec.clients > 1:
+            for got in lab_clients.build(self):
+                self._note_offloads(got)
         self._client_devices = netns.open_in(self.client_ns, "dev")
         stack.callback(os.close, self._client_devices)
 
@@ -239,7 +256,9 @@ class Lab:
             netns.write_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/tcp_early_demux": "0"})
 
     def _set_offloads(self, device: str) -> None:
-        got = offloads.set_offloads(self.devices[device], offloads.DEFAULTS)
+        self._note_offloads(offloads.set_offloads(self.devices[device], offloads.DEFAULTS))
+
+    def _note_offloads(self, got: Mapping[str, bool]) -> None:
         # A lab's offload is on only where every device of it has it on.
         self.offloads = MappingProxyType({name: on and self.offloads.get(name, True) for name, on in got.items()})
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers import netns
-from workers.lab import Lab
+from workers.lab import Ends, Lab
 
 MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
 WORKER_CONNECTIONS = 16_384
@@ -34,7 +34,7 @@ http {{
     fastcgi_temp_path {run_dir};
     uwsgi_temp_path {run_dir};
     scgi_temp_path {run_dir};
-    map $remote_addr $wrong {{ default 1; {client} 0; }}
+    map $remote_addr $wrong {{ default 1; {clients} }}
     log_format wrong "$remote_addr";
     server {{
         listen {address}:{port}{listen} backlog=4096 reuseport;
@@ -80,7 +80,7 @@ class NginxOrigin:
                 files=WORKER_CONNECTIONS + 256,
                 connections=WORKER_CONNECTIONS,
                 run_dir=self.lab.run_dir,
-                client=self.lab.ends.seen_as,
+                clients=" ".join(f"{address} 0;" for address in seen_as(self.lab)),
                 address=self.lab.server_address,
                 port=self.lab.origin_port,
                 label=self.lab.label,
@@ -96,10 +96,10 @@ class NginxOrigin:
         """What its ``listen`` has beside the address, and the lines that follow: nothing, as it speaks plain HTTP."""
         return "", ""
 
-    def greet(self) -> "Greeting":
-        """Ask once as the lab's client, and look at one answer. Raises ``OSError``."""
-        address, _, label = ask_in(self.lab, "/whoami").body.partition(" ")
-        return Greeting(address, label, ask_in(self.lab, "/").total_bytes)
+    def greet(self, ends: Ends | None = None) -> "Greeting":
+        """Ask once as the lab's client, or as one of several, and look at one answer. Raises ``OSError``."""
+        address, _, label = ask_in(ends or self.lab.ends, "/whoami").body.partition(" ")
+        return Greeting(address, label, ask_in(ends or self.lab.ends, "/").total_bytes)
 
     def requests(self) -> int:
         """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
@@ -161,9 +161,14 @@ class Answer:
     total_bytes: int
 
 
-def ask_in(lab: Lab, path: str) -> Answer:
+def seen_as(lab: Lab) -> list[str]:
+    """The addresses of clients that a lab's origin must see, and no others."""
+    return list(dict.fromkeys(ends.seen_as for ends in lab.client_ends))
+
+
+def ask_in(ends: Ends, path: str) -> Answer:
     """Ask the lab's origin once, as its client. Raises ``OSError``."""
-    return netns.call_in(lab.ends.netns, lambda: ask(lab.ends.address, lab.ends.port, path))
+    return netns.call_in(ends.netns, lambda: ask(ends.address, ends.port, path))
 
 
 def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:

@@ -19,7 +19,7 @@ from domain.watched import StageRole, Watched
 from probes.base import ProbeError
 from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
-from workers.lab import LabSpec
+from workers.lab import Ends, LabSpec
 from workers.measuring import Cancelled as Cancelled
 from workers.measuring import Measuring
 from workers.origin import OriginError
@@ -55,6 +55,8 @@ class BlockRunner:
         self._generator = host.generators[self._plan.generator]
         if job.block.loads and not self._generator.own_rates:
             raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
+        if job.block.clients > 1 and not self._generator.many_clients:
+            raise ValueError(f"{self._generator.name} loads a lab from one client only")
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -82,7 +84,8 @@ class BlockRunner:
 
     def _set_up(self, stack: ExitStack, position: int) -> Station:
         job, label = self.job, self.job.block.datapaths[position]
-        spec = LabSpec(lab_tag(job.block_id, job.attempt), label, position, job.campaign_id, job.block_id)
+        tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients)
         lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.ends = datapath.ends(lab)
@@ -103,26 +106,26 @@ class BlockRunner:
         station.origin.start()
         try:
             station.attachment = stack.enter_context(datapath.attached(lab))
-            self._preflight(station)
+            for ends in lab.client_ends:
+                self._preflight(station, ends)
         except (DatapathError, OriginError, OSError) as error:
             station.fail(error)
         return station
 
-    def _preflight(self, station: Station) -> None:
-        """Ask through the datapath until it answers. Raises ``OSError`` after a while."""
+    def _preflight(self, station: Station, ends: Ends) -> None:
+        """Ask through the datapath, as one client, until it answers. Raises ``OSError`` after a while."""
         deadline = self._clock() + PREFLIGHT_S
-        lab = station.lab
         while True:
             try:
-                greeting = station.origin.greet()
+                greeting = station.origin.greet(ends)
                 break
             except OSError:
                 if self._clock() > deadline:
                     raise
                 self._tell(Phase.PREPARE, station.label)
                 self._sleep(0.01)
-        if greeting.client_address != lab.ends.seen_as:
-            detail = f"the origin saw {greeting.client_address}, not {lab.ends.seen_as}"
+        if greeting.client_address != ends.seen_as:
+            detail = f"the origin saw {greeting.client_address}, not {ends.seen_as}"
             station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, detail)
         elif greeting.label != station.label:
             station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")

@@ -12,7 +12,7 @@ from domain.trial import Counters, Reason
 from domain.watched import Watched
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab, LabSpec, built
+from workers.lab import Ends, Lab, LabSpec, built
 from workers.origin import Greeting, NginxOrigin
 from workers.ownership import Ledger
 from workers.tls_origin import TlsNginxOrigin
@@ -27,8 +27,8 @@ class Origin(Protocol):
     def start(self) -> None:
         """Begin to answer in the lab's server namespace."""
 
-    def greet(self) -> Greeting:
-        """Ask once through the datapath, as the lab's client. Raises ``OSError``, or ``OriginError``."""
+    def greet(self, ends: Ends | None = None) -> Greeting:
+        """Ask once through the datapath, as the (or that) client. Raises ``OSError``, or ``OriginError``."""
 
     def requests(self) -> int:
         """Requests answered since it started. Raises ``OriginError``."""
@@ -103,8 +103,9 @@ class Station:
     @property
     def target(self) -> Target:
         """The lab as a generator sees it."""
-        lab, rate = self.lab, self.rate_per_s
-        return Target(self.label, lab.ends.netns, lab.ends.address, lab.ends.port, rate_per_s=rate)
+        ends, *others = self.lab.client_ends
+        more = tuple(one.netns for one in others)
+        return Target(self.label, ends.netns, ends.address, ends.port, rate_per_s=self.rate_per_s, more_netns=more)
 
 
 def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:

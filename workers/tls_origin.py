@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers import netns
+from workers.lab import Ends
 from workers.origin import Answer, Greeting, NginxOrigin, OriginError, ask_over
 
 _PREFLIGHT_S = 1.0
@@ -38,8 +39,11 @@ class TlsNginxOrigin(NginxOrigin):
         """See :class:`NginxOrigin`."""
         return " ssl http2" if self.http2 else " ssl", _TLS.format(directory=self.lab.run_dir)
 
-    def greet(self) -> Greeting:
-        """Ask as the lab's client, and compare one whole body. Raises ``OSError`` or :class:`OriginError`."""
+    def greet(self, ends: Ends | None = None) -> Greeting:
+        """Ask as the lab's client, and compare one whole body. Raises ``OSError`` or :class:`OriginError`.
+
+        There is but one, as its generator knows no others.
+        """
         address, _, label = self._ask("/whoami").body.partition(" ")
         answer = self._ask("/")
         bodies = [answer.body.encode()] + ([self._body_over_h2()] if self.http2 else [])

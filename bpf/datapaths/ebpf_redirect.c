@@ -4,7 +4,10 @@
 #include "packet.h"
 
 struct config {
+	/* The client, or the network of several, and the next hop on the way back to it. */
 	__be32 client;
+	__be32 client_mask;
+	__be32 client_hop;
 	__be32 origin;
 	__u32 client_ifindex;
 	__u32 server_ifindex;
@@ -76,10 +79,10 @@ int from_origin(struct __sk_buff *skb)
 	struct config *c = config.lookup(&zero);
 	struct segment segment;
 
-	if (!c || !read_segment(skb, &segment) || segment.ip->saddr != c->origin || segment.ip->daddr != c->client ||
-	    segment.tcp->source != c->port)
+	if (!c || !read_segment(skb, &segment) || segment.ip->saddr != c->origin || 
+	    (segment.ip->daddr & c->client_mask) != c->client || segment.tcp->source != c->port)
 		return TC_ACT_OK;
 
 	count(BYTES, payload_bytes(skb, &segment));
-	return forward(&segment, c->client_ifindex, c->client);
+	return forward(&segment, c->client_ifindex, c->client_hop);
 }

@@ -9,9 +9,14 @@ from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import Feature, HostCapabilities
 from domain.problems import InvalidInput
 from domain.registry import discover
-from workers.workloads.base import TargetTraffic, Workload
+from workers.traffic.h2load import H2load
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.traffic.wrk import Wrk
+from workers.workloads.base import Generator, TargetTraffic, Workload
 
 WORKLOADS: dict[str, Workload] = discover(workers.workloads, Workload)
+DRIVERS: list[Generator] = [ShowdownTraffic(), Wrk(), H2load()]
+GENERATORS = {driver.name: driver for driver in DRIVERS}
 OWN = {"http_keepalive", "http_churn", "bulk_download", "bulk_upload", "tcp_rr", "udp_rr", "stream"}
 TLS = {"https_keepalive", "h2"}
 EVERY = pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.name)
@@ -115,6 +120,12 @@ def test_the_defaults_are_what_they_always_were() -> None:
         "stream": ("--tokens", "16", "--token-bytes", "32", "--cadence-us", "5000"),
     }
     assert WORKLOADS["http_keepalive"].plan(ClosedLoad(connections=5)).answer == b"showdown " + b"." * 54 + b"\n"
+
+
+@EVERY
+def test_it_says_why_its_generator_takes_one_client_only(workload: Workload) -> None:
+    generator = GENERATORS[workload.plan(ClosedLoad(connections=5)).generator]
+    assert generator.many_clients is (workload.one_client == "")
 
 
 def test_a_long_stream_has_the_time_that_it_takes() -> None:

@@ -70,6 +70,7 @@ class Saboteur:
     at: int
     name: str = "showdown-traffic"
     own_rates: bool = True
+    many_clients: bool = True
 
     def run(
         self,

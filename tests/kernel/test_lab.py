@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,48 @@ def _state(task: int) -> str:
         return Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "X"
+
+
+def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(tmp_path: Path) -> None:
+    tag, ledger = new_tag(), Ledger(tmp_path)
+    with ExitStack() as stack:
+        labs = [stack.enter_context(built(LabSpec(tag, "direct", at, clients=8), ledger)) for at in range(2)]
+        addresses = [client.address for lab in labs for client in lab.clients]
+        assert len(set(addresses)) == 16
+        inodes = {netns.inode(name) for lab in labs for name in lab.namespaces}
+        assert len(inodes) == 2 * 11
+        lab = labs[0]
+        assert dict(lab.offloads) == offloads.DEFAULTS
+        assert [ends.seen_as for ends in lab.client_ends] == [client.address for client in lab.clients]
+        before = [device_packets(one) for one in labs]
+        assert sum(sum(packets.values()) for packets in before) == 0, "no neighbour is ever asked for"
+        listener = netns.call_in(lab.server_ns, lambda: socket.create_server((lab.server_address, lab.origin_port)))
+        where = (lab.server_address, lab.origin_port)
+        with listener:
+            for client in lab.clients:
+                with netns.call_in(client.netns, lambda: socket.create_connection(where, timeout=2)):
+                    connection, (peer, _) = listener.accept()
+                    connection.close()
+                assert peer == client.address
+        assert device_packets(labs[1]) == before[1]
+        packets = device_packets(lab)
+        assert packets["client"] == packets["dut_client"] == packets["dut_server"] == packets["server"]
+        for name in lab.namespaces:
+            neighbours = netns.run_in(name, ["ip", "-4", "neigh", "show"]).splitlines()
+            assert neighbours
+            assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
+    assert_nothing_left(tag, inodes, tmp_path)
+
+
+def test_clients_see_a_datapath_that_shows_another_address_as_it_is(tmp_path: Path) -> None:
+    lab = Lab(LabSpec("abc123", "direct", 0, clients=2), Ledger(tmp_path))
+    assert [ends.seen_as for ends in lab.client_ends] == ["198.18.100.11", "198.18.100.12"]
+    lab.ends = replace(lab.ends, seen_as=lab.dut_server_address)
+    assert [ends.seen_as for ends in lab.client_ends] == [lab.dut_server_address] * 2
+    assert [ends.netns for ends in lab.client_ends] == [f"{lab.client_ns}-1", f"{lab.client_ns}-2"]
+    alone = Lab(LabSpec("abc123", "direct", 0), Ledger(tmp_path))
+    assert alone.client_ends == (alone.ends,)
+    assert alone.namespaces == (alone.client_ns, alone.dut_ns, alone.server_ns)
+    for count in (0, 9):
+        with pytest.raises(ValueError, match="clients"):
+            LabSpec("abc123", "direct", 0, clients=count)

@@ -46,6 +46,10 @@ class FakeLab:
         self.client_ns, self.client_address = spec.label, "198.18.0.2"
         self.server_address, self.origin_port, self.run_dir = "198.19.0.2", 80, Path("/nonexistent")
         self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
+        places = [(self.client_ns, self.client_address)]
+        if spec.clients > 1:
+            places = [(f"{spec.label}-{n}", f"198.18.100.{10 + n}") for n in range(1, spec.clients + 1)]
+        self.client_ends = tuple(replace(self.ends, netns=place, seen_as=address) for place, address in places)
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 
     def view(self) -> LabView:
@@ -59,11 +63,12 @@ class FakeOrigin:
     def start(self) -> None:
         self.lab.world.log.append(f"origin {self.lab.label}")
 
-    def greet(self) -> Greeting:
+    def greet(self, ends: Ends | None = None) -> Greeting:
         faults, lab = self.lab.world.faults, self.lab
         if faults.get(("ask", lab.label)):
             raise ConnectionError("no answer")
-        address, _, label = faults.get(("whoami", lab.label), f"{lab.client_address} {lab.label}").partition(" ")
+        expected = f"{(ends or lab.ends).seen_as} {lab.label}"
+        address, _, label = faults.get(("whoami", lab.label), expected).partition(" ")
         return Greeting(address, label, ANSWER_BYTES)
 
     def requests(self) -> int:
@@ -108,6 +113,7 @@ class FakeGenerator:
 
     name = "showdown-traffic"
     own_rates = True
+    many_clients = True
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -4,6 +4,7 @@ It decrements the time to live, as a router must. It looks up no route: both nex
 The routed path is closed, so what it does not redirect is dropped and counted.
 """
 
+import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from workers import dut, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
 
-_CONFIG = struct.Struct("=4s4sII2sH")  # struct config of bpf/datapaths/ebpf_redirect.c
+_CONFIG = struct.Struct("=4s4s4s4sII2sH")  # struct config of bpf/datapaths/ebpf_redirect.c
 
 
 class EbpfRedirect(Datapath):
@@ -71,7 +72,10 @@ class Redirection:
 
 
 def _config(lab: Lab) -> bytes:
+    network = ipaddress.ip_network(lab.client_network)
     return _CONFIG.pack(
+        network.network_address.packed,
+        network.netmask.packed,
         socket.inet_aton(lab.client_address),
         socket.inet_aton(lab.server_address),
         lab.ifindex("dut_client"),

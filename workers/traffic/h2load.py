@@ -44,6 +44,7 @@ class H2load:
 
     name = "h2load"
     own_rates = False
+    many_clients = False
 
     def run(
         self,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers import netns
-from workers.lab import Lab
-from workers.origin import Greeting, OriginError, ask
+from workers.lab import Ends, Lab
+from workers.origin import Greeting, OriginError, ask, seen_as
 from workers.process import Process
 from workers.traffic import program
 
@@ -37,7 +37,9 @@ class TrafficOrigin:
         """Start it; returns when it listens. Raises :class:`OriginError`, or ``LabError``."""
         cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
         argv = [str(program.PATH), "origin", "--address", self.lab.server_address, f"--{self.service}",
-                str(self.lab.origin_port), "--cpus", cpus, "--expect-client", self.lab.ends.seen_as]  # fmt: skip
+                str(self.lab.origin_port), "--cpus", cpus]  # fmt: skip
+        for address in seen_as(self.lab):
+            argv += ["--expect-client", address]
         if self.stall_ms:
             argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
         self._process = self.lab.spawn("server", argv, task_role="origin")
@@ -46,10 +48,10 @@ class TrafficOrigin:
             self._check(deadline, "did not start")
             time.sleep(0.002)
 
-    def greet(self) -> Greeting:
-        """Ask once as the lab's client. Raises ``OSError``, or :class:`OriginError`."""
+    def greet(self, ends: Ends | None = None) -> Greeting:
+        """Ask once as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
         before = self.requests()
-        ends = self.lab.ends
+        ends = ends or self.lab.ends
         address, port = ends.address, ends.port
         answer_bytes = 0
         if self.service == "http":

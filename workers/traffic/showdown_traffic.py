@@ -39,6 +39,7 @@ class ShowdownTraffic:
 
     name = program.NAME
     own_rates = True
+    many_clients = True
 
     def run(
         self,

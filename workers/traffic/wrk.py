@@ -32,6 +32,7 @@ class Wrk:
 
     name = "wrk"
     own_rates = False
+    many_clients = False
 
     def run(
         self,

@@ -17,6 +17,7 @@ class H2loadWorkload(Workload):
 
     level_kinds = ("closed", "open")
     open_rates_per_s = OPEN_RATES_PER_S
+    one_client = "h2load begins a process per slice, and several of them cannot be kept in step"
     origin = "nginx"
     options: ClassVar[tuple[str, ...]] = ()
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)

@@ -43,6 +43,7 @@ class Target:
     """A lab as a generator sees it: where its client stands, and whom it asks. ``label`` is the datapath's.
 
     ``rate_per_s`` is this target's own where an open loop asks each of another one; ``None``: the plan's.
+    ``more_netns`` are the places of further clients, which load it at the same time; load and connections are of all.
     """
 
     label: str
@@ -50,6 +51,12 @@ class Target:
     address: str
     port: int
     rate_per_s: int | None = None
+    more_netns: tuple[str, ...] = ()
+
+    @property
+    def clients(self) -> int:
+        """How many clients load it."""
+        return 1 + len(self.more_netns)
 
 
 @dataclass(frozen=True)
@@ -123,10 +130,12 @@ class Interval:
 
 
 class Generator(Protocol):
-    """A driver of a traffic generator. ``own_rates``: it knows a target's own rate."""
+    """A driver of a traffic generator. ``own_rates``: it knows a target's own rate; ``many_clients``: it can load
+    from several clients at once, in step."""
 
     name: str
     own_rates: bool
+    many_clients: bool
 
     def run(
         self,
@@ -151,13 +160,15 @@ class Workload(ABC):
     ``origin`` is the program that answers (``nginx`` or ``showdown-traffic``), ``service`` what it is asked for:
     ``http``, ``https``, ``h2``, ``tcp`` or ``udp``. ``parameters`` are what a campaign may choose; they change nothing
     unless it does.
-    ``open_rates_per_s`` are the only rates of its open loads; empty where any will do.
+    ``open_rates_per_s`` are the only rates of its open loads; empty where any will do. ``one_client`` is why its
+    generator loads from one client only; empty where it takes several.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     level_kinds: ClassVar[tuple[str, ...]]
     open_rates_per_s: ClassVar[tuple[int, ...]] = ()
+    one_client: ClassVar[str] = ""
     origin: ClassVar[str] = "showdown-traffic"
     service: ClassVar[str] = "http"
     parameters: ClassVar[tuple[Parameter, ...]] = ()

@@ -21,6 +21,7 @@ class HttpKeepaliveWrk(Workload):
     name = "http_keepalive_wrk"
     summary = "http_keepalive as wrk makes it: a cross-check of the generator, closed loops only."
     level_kinds = ("closed",)
+    one_client = "wrk begins a process per slice, and several of them cannot be kept in step"
     origin = "nginx"
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
