@@ -79,7 +79,7 @@ int from_origin(struct __sk_buff *skb)
 	struct config *c = config.lookup(&zero);
 	struct segment segment;
 
-	if (!c || !read_segment(skb, &segment) || segment.ip->saddr != c->origin || 
+	if (!c || !read_segment(skb, &segment) || segment.ip->saddr != c->origin ||
 	    (segment.ip->daddr & c->client_mask) != c->client || segment.tcp->source != c->port)
 		return TC_ACT_OK;
 
