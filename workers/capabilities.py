@@ -70,6 +70,7 @@ TRIES = (
     Try("bpf.xdp", kernel.xdp, _OTHER_KERNEL),
     Try("bpf.sockmap", kernel.sockmap, _OTHER_KERNEL),
     Try("bpf.sk_lookup", kernel.sk_lookup, "Use Linux 5.9 or later."),
+    Try("bpf.cgroup_connect", kernel.cgroup_connect, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
     Try("kprobes", kernel.kprobes, _OTHER_KERNEL, "CONFIG_KPROBES is off", needs_root=False),
     Try("fentry", kernel.fentry, _OTHER_KERNEL),
     Try("qdisc.fq", partial(kernel.qdisc, "fq"), "Run: modprobe sch_fq", in_namespace=True),

@@ -17,8 +17,11 @@ from pyroute2 import IPRoute
 
 from bpf.instance import MapShape, attach_raw_tracepoint, create_map, load_program
 from bpf.loader import BpfError, Module, ProgramType
+from workers import cgroups
 
 _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
+_RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
+_CGROUP_SOCK_ADDR, _CONNECT4_ATTACH = 18, 10
 _SK_LOOKUP, _SK_LOOKUP_ATTACH, _SOCKMAP = 30, 36, 15
 _TRACING, _FENTRY_ATTACH = 26, 24
 _BTF_FUNC = 12
@@ -84,6 +87,12 @@ def xdp() -> None:
 def sk_lookup() -> None:
     """An sk_lookup program loads."""
     os.close(load_program("lookup", _RETURN_0, _SK_LOOKUP, _SK_LOOKUP_ATTACH))
+
+
+def cgroup_connect() -> None:
+    """A program that rewrites connect(2) loads, and a cgroup2 is there to attach it to."""
+    os.close(cgroups.open_root())
+    os.close(load_program("connect", _RETURN_1, _CGROUP_SOCK_ADDR, _CONNECT4_ATTACH))
 
 
 def sockmap() -> None:

@@ -11,9 +11,13 @@ from workers.datapaths.base import DatapathError
 
 @dataclass(frozen=True)
 class Crossed:
-    """The client's packets that a datapath steered, let past where they must not go, or could not place."""
+    """The client's packets that a datapath steered, let past where they must not go, or could not place.
 
-    steered: int
+    ``steered`` is ``None`` where it sees none; ``connections`` are those that it counts itself, if it does.
+    """
+
+    steered: int | None
+    connections: int | None = None
     leaked: int = 0
     dropped: int = 0
 
@@ -37,7 +41,7 @@ class Proxied:
         return Counters(
             packets=seen.steered,
             bytes=sent,
-            connections=connections,
+            connections=connections if seen.connections is None else min(connections, seen.connections),
             leaked_packets=seen.leaked + self.path.leaked_packets(),
             dropped_packets=seen.dropped,
         )

@@ -63,8 +63,7 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
         assert b.clients_seen(connections) == [b.lab.ends.seen_as] * connections
         counters = b.counters()
         assert counters.connections in (None, connections)
-        assert counters.packets is not None
-        assert counters.packets >= connections * 3
+        assert counters.packets is None or counters.packets >= connections * 3
         assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
 
 
@@ -84,7 +83,7 @@ def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: 
         for _ in range(2):
             with datapath.attached(lab) as attachment:
                 counters = attachment.counters()
-                assert (counters.packets, counters.leaked_packets) == (0, 0)
+                assert (counters.packets or 0, counters.leaked_packets) == (0, 0)
                 assert all(_local_delivery(lab)) == (datapath.name in LOCAL_BY_MARK)
             assert lab.processes == []
             assert _local_delivery(lab) == ["", ""]

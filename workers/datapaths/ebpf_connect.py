@@ -1,0 +1,130 @@
+"""A cgroup program rewrites the destination at connect(2): the client reaches HAProxy without one packet steered.
+
+So the client is on the DUT itself, as a pod beside its sidecar or node proxy: of all datapaths only this one has no
+wire between client and proxy, which is part of what it saves. The origin sees the proxy's address. It fails closed: the
+DUT routes nobody to the origin but the proxy, which binds its address.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from pyroute2 import IPRoute
+
+from bpf.instance import Instance, attach_link, link_target
+from bpf.loader import BpfError, Module, ProgramType
+from domain.jobs import HostCapabilities
+from workers import cgroups, dut, haproxy, netns, tc
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+from workers.proxied import Crossed, Proxied
+
+_CONFIG = struct.Struct("=Q4s4sIIII")  # struct config of bpf/datapaths/ebpf_connect.c
+_CONNECT4 = 10  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT
+_SO_NETNS_COOKIE = 71
+_MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
+_PRIORITY = 90  # of the rules, before the kernel's own
+
+
+class EbpfConnect(Datapath):
+    """One program on the root cgroup per lab; compiled once per worker process."""
+
+    name = "ebpf_connect"
+    function = "steer"
+    summary = "An eBPF cgroup hook sends connect(2) to HAProxy; the client is on the DUT itself."
+
+    def __init__(self) -> None:
+        self._module: Module | None = None
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking(
+            "root", "netns", "veth", "bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy"
+        )
+
+    def ends(self, lab: Lab) -> Ends:
+        """The client stands on the DUT; the proxy is seen."""
+        return Ends(lab.dut_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        origin = f"{lab.server_address}:{lab.origin_port}"
+        how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
+                proxy = stack.enter_context(haproxy.running(lab, how))
+                programs, link = self._put_in_force(stack, lab, proxy)
+            except (*tc.ERRORS, haproxy.ProxyError) as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
+
+    def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+        if self._module is None:
+            self._module = Module(f"datapaths/{self.name}.c")
+        kind = ProgramType.CGROUP_SOCK_ADDR
+        programs = stack.enter_context(
+            Instance(self._module, ["rewrite"], ["config", "counts"], kind, attach_type=_CONNECT4)
+        )
+        programs.write("config", 0, _config(lab, proxy))
+        everybody = cgroups.open_root()
+        try:
+            link = attach_link(programs.programs["rewrite"], everybody, _CONNECT4, self.name)
+        finally:
+            os.close(everybody)
+        stack.callback(os.close, link)
+        return programs, link
+
+
+def _crossed(programs: Instance, link: int) -> Crossed:
+    """It sees connections only, and no packet."""
+    if not link_target(link):
+        raise BpfError("the program was detached")
+    (rewritten,) = programs.per_cpu_sums("counts")
+    return Crossed(None, connections=rewritten)
+
+
+def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
+    return _CONFIG.pack(
+        netns.call_in(lab.dut_ns, _netns_cookie),
+        socket.inet_aton(lab.server_address),
+        socket.inet_aton(lab.dut_client_address),
+        socket.htons(lab.origin_port),
+        socket.htons(haproxy.LISTEN_PORT),
+        proxy.process.pid,
+        0,
+    )
+
+
+def _netns_cookie() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
+        (cookie,) = struct.unpack("=Q", any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8))
+        return int(cookie)
+
+
+@contextmanager
+def _only_the_proxy_reaches_the_origin(lab: Lab) -> Iterator[None]:
+    """Who has not bound the DUT's address gets EACCES: a socket that the program missed has not."""
+    origin = {"dst": lab.server_address, "dst_len": 32}
+    rules = [
+        {**origin, "src": lab.dut_server_address, "src_len": 32, "table": _MAIN_TABLE, "priority": _PRIORITY},
+        {**origin, "action": _PROHIBIT, "priority": _PRIORITY + 1},
+    ]
+
+    def change(command: str) -> None:
+        with IPRoute() as ip:
+            for rule in rules:
+                ip.rule(command, **rule)
+
+    netns.call_in(lab.dut_ns, lambda: change("add"))
+    try:
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, lambda: change("del"))
