@@ -21,7 +21,7 @@ class LabView:
     ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
-    ``packets``: how many packets crossed the client's device so far, both ways; cheap, to be asked at any time.
+    ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time.
     """
 
     label: str

@@ -104,7 +104,7 @@ class Lab:
         self.processes: list[Process] = []
         self._ledger = ledger
         self._indexes: dict[str, int] = {}
-        self._client_devices = -1
+        self._server_devices = -1
 
     def netns_of(self, role: str) -> str:
         """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
@@ -145,14 +145,17 @@ class Lab:
         )
 
     def packets(self) -> int:
-        """How many packets crossed the client's device so far, both ways; tens of microseconds."""
-        for line in os.pread(self._client_devices, 65536, 0).decode().splitlines():
+        """How many packets crossed the server's device so far, both ways; tens of microseconds.
+
+        The server's, as a client may stand on the DUT itself.
+        """
+        for line in os.pread(self._server_devices, 65536, 0).decode().splitlines():
             name, _, numbers = line.partition(":")
-            if name.strip() == self.devices["client"]:
+            if name.strip() == self.devices["server"]:
                 # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
                 columns = numbers.split()
                 return int(columns[1]) + int(columns[9])
-        raise LabError(f"{self.devices['client']} is gone")
+        raise LabError(f"{self.devices['server']} is gone")
 
     def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None) -> Process:
         """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
@@ -202,8 +205,8 @@ class Lab:
         if self.spec.clients > 1:
             for got in lab_clients.build(self):
                 self._note_offloads(got)
-        self._client_devices = netns.open_in(self.client_ns, "dev")
-        stack.callback(os.close, self._client_devices)
+        self._server_devices = netns.open_in(self.server_ns, "dev")
+        stack.callback(os.close, self._server_devices)
 
     def _build_links(self) -> None:
         for near, far in (("dut_client", "client"), ("dut_server", "server")):
