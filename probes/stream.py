@@ -95,10 +95,11 @@ class Stream:
                 lines = lines[:room]
                 if not lines:
                     return
+            idle = not self._lines  # the thread may sleep without an end
             self._lines.extend(lines)
             self._queued += len(lines)
             self._start()
-            if len(self._lines) >= self._batch_points:
+            if idle or len(self._lines) >= self._batch_points:
                 self._changed.notify_all()
 
     def lose(self, cause: LossCause, points: int) -> None:

@@ -61,6 +61,18 @@ def test_a_partial_batch_leaves_after_the_interval(sink: FakeSink) -> None:
     stream.close()
 
 
+def test_points_that_find_the_stream_asleep_wake_it(sink: FakeSink) -> None:
+    stream = Stream(sink, interval_s=0.05)
+    for number in range(3):
+        stream.put(point(number))
+        deadline = time.monotonic() + 5
+        while len(sink.lines) <= number and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(sink.lines) == number + 1
+        time.sleep(0.1)  # nothing to do: it sleeps until it is woken
+    stream.close()
+
+
 def test_a_server_that_is_down_loses_points_and_says_so(sink: FakeSink) -> None:
     sink.fail = SinkError("it is down", again=True)
     stream = Stream(sink, batch_points=10, pause_s=0.001)
