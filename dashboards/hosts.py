@@ -77,7 +77,8 @@ def _cpu() -> Iterator[Json]:
 def _drops() -> Iterator[Json]:
     yield lines(
         "Packets dropped by reason",
-        "Packets that the kernel freed as dropped in the watched labs, by the kernel's own reason.",
+        "Packets that the kernel freed undelivered in the watched labs, by its own reason. What is unspecified there, "
+        "and what ends with its socket, are not all losses.",
         "short",
         [
             series(

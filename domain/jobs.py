@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.campaign import CampaignName, Frozen, HostName, Name
+from domain.report import Verdict
 from domain.trial import Block, BlockResult
 from domain.workload import Parameter
 
@@ -77,6 +78,16 @@ class Report(Frozen):
     result: BlockResult | None = None
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False
+
+
+class Standing(Frozen):
+    """What a campaign comes to as of now, in blocks and verdicts: worker hosts pass it on to InfluxDB."""
+
+    blocks_ended: int = Field(ge=0, description="Those that failed included.")
+    blocks_failed: int = Field(ge=0)
+    blocks_planned: int = Field(ge=0)
+    ended: bool = Field(description="Nothing more will happen.")
+    verdicts: tuple[Verdict, ...] = Field(description="Of each workload and level the primary metric first.")
 
 
 class Variant(Frozen):

@@ -7,7 +7,7 @@ import time
 
 import httpx
 
-from domain.jobs import BlockJob, BlockMessage, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
+from domain.jobs import BlockJob, BlockMessage, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
 from workers.config import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,15 @@ class Coordinator:
             waiting.remove(path)
         return len(waiting)
 
+    def standing(self, campaign_id: str) -> Standing:
+        """What a campaign comes to as of now."""
+        return Standing.model_validate_json(self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/standing"))
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _send(self, method: str, path: str, body: str) -> str:
+    def _send(self, method: str, path: str, body: str = "") -> str:
         response = self._http.request(method, path, content=body, headers={"Content-Type": "application/json"})
         if response.status_code in _REFUSALS:
             raise Refused(f"{response.status_code}: {response.text[:300]}")

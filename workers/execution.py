@@ -69,8 +69,17 @@ class Lease:
                     self.lost.set()
 
 
-def execute(message: BlockMessage, coordinator: Coordinator, measure: Measure, period_s: float = HEARTBEAT_S) -> None:
-    """Claim and run one attempt. Only ``SystemExit`` and ``KeyboardInterrupt`` leave, after their report."""
+def execute(
+    message: BlockMessage,
+    coordinator: Coordinator,
+    measure: Measure,
+    period_s: float = HEARTBEAT_S,
+    announce: Callable[[BlockJob], None] = lambda _: None,
+) -> None:
+    """Claim and run one attempt. Only ``SystemExit`` and ``KeyboardInterrupt`` leave, after their report.
+
+    ``announce`` is called when the report has been told.
+    """
     coordinator.deliver()
     try:
         job = coordinator.claim(message)
@@ -96,3 +105,4 @@ def execute(message: BlockMessage, coordinator: Coordinator, measure: Measure, p
     if lease.lost.is_set():
         return
     coordinator.report(job, report)
+    announce(job)

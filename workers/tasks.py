@@ -18,6 +18,7 @@ from probes.base import Probe
 from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream import Stream
+from workers.announcing import announce
 from workers.capabilities import fingerprint
 from workers.config import WorkerSettings
 from workers.coordinator import Coordinator
@@ -40,7 +41,7 @@ FLUSH_S = 3.0
 def run_block(message: dict[str, Any]) -> None:
     """Run the attempt that the message names, if it can still be claimed."""
     worker = this_worker()
-    execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure)
+    execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure, announce=worker.announce)
 
 
 class Worker:
@@ -84,6 +85,10 @@ class Worker:
         notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
         account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})
         return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
+
+    def announce(self, job: BlockJob) -> None:
+        """Tell InfluxDB what the campaign has come to."""
+        announce(job, self.coordinator, self.stream)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

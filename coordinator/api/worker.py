@@ -4,10 +4,12 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from coordinator import ticker
+from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
+from coordinator.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
-from domain.jobs import BlockJob, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
+from domain.jobs import BlockJob, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
 from domain.problems import InvalidInput, Problem
 
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
@@ -68,3 +70,19 @@ def report(block_id: str, number: int, told: Report) -> tuple[str, int]:
     if freed is not None:
         ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
     return "", 204
+
+
+@blueprint.get("/campaigns/<campaign_id>/standing")
+@blueprint.output(Standing)
+@blueprint.doc(responses={404: "Not found"})
+def standing(campaign_id: str) -> Standing:
+    """What a campaign comes to as of now."""
+    found = report_of(campaign_id)
+    view = found.campaign
+    return Standing(
+        blocks_ended=view["blocks_done"] + view["blocks_failed"],
+        blocks_failed=view["blocks_failed"],
+        blocks_planned=view["blocks_total"],
+        ended=CampaignState(view["state"]).ended,
+        verdicts=found.verdicts,
+    )

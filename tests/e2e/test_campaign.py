@@ -148,15 +148,10 @@ def test_forwarding_is_seen_where_packets_are_forwarded(running: Running, short:
     assert counts["tproxy"]["run_queue"] > 0
 
 
-# What a sound campaign of one block may lack: verdicts, drops, and trials that do not count.
+# What a sound campaign of one closed block may lack: ratios, drops, trials that do not count, latency under load.
 MAYBE_EMPTY = {
-    "showdown: Progress A",
-    "showdown: Progress B",
-    "showdown: Progress C",
-    "showdown: Verdicts A",
+    "showdown: Latency by trial A",
     "showdown: Ratio to the reference: $metric A",
-    "showdown: variable metric",
-    "showdown: annotation Verdicts",
     "showdown: annotation Invalid trials",
     "showdown-hosts: Packets dropped by reason A",
 }
@@ -164,13 +159,21 @@ MAYBE_EMPTY = {
 
 def test_every_query_of_the_dashboards_finds_rows(running: Running, short: str) -> None:
     url = running.stack.environment["SHOWDOWN_INFLUX_URL"]
-    values = dict.fromkeys(
-        ("host", "datapath", "against", "workload", "level", "stage", "role", "metric", "work"), ".*"
-    )
-    for found in generate.dashboards().values():
-        for name, query in templates(found):
-            series = rows(url, "showdown", substituted(query, values | {"campaign": short}))
-            assert series or name in MAYBE_EMPTY, name
+    ended = f"SELECT * FROM campaign_event WHERE \"campaign\" = '{short}' AND \"kind\" = 'verdict'"
+    deadline = time.monotonic() + 20
+    while not rows(url, "showdown", ended):  # the last to come
+        assert time.monotonic() < deadline, "the verdicts were not announced"
+        time.sleep(0.2)
+    variables = ("host", "datapath", "against", "workload", "level", "stage", "role", "metric", "work")
+    values = {"campaign": short} | dict.fromkeys(variables, ".*")
+    found = {
+        name: rows(url, "showdown", substituted(query, values))
+        for dashboard in generate.dashboards().values()
+        for name, query in templates(dashboard)
+    }
+    valid = any(trial["validity"]["valid"] for trial in trials_of(running, short))
+    figures = set() if valid else {name for name in found if "by trial" in name}  # the machine's weather was bad
+    assert {name for name, series in found.items() if not series} <= MAYBE_EMPTY | figures
 
 
 def test_the_labs_are_gone_after_a_campaign(running: Running, short: str) -> None:
