@@ -37,6 +37,7 @@ __all__ = [
 
 MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns
+MAX_COPIES = 9  # of one datapath: a label ends in #2 to #9
 MAX_TEXT_BYTES = 16 << 10  # of a written campaign; TOML's parser takes quadratic time over long dotted keys
 CALIBRATION = "calibration"  # stands where a block's level stands; no level of a campaign may be named so
 CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
@@ -62,7 +63,9 @@ class Campaign(Frozen):
 
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
     description: str = Field(default="", max_length=500)
-    datapaths: tuple[Name, ...] = Field(min_length=1, max_length=9, description="Name one twice for an A/A comparison.")
+    datapaths: tuple[Name, ...] = Field(
+        min_length=1, max_length=32, description="Name one twice for an A/A comparison."
+    )
     reference: Label | None = Field(
         default=None, description="The datapath that the others are compared with; default: the first."
     )
@@ -120,6 +123,14 @@ class Campaign(Frozen):
     def _is_a_list(cls, value: Any) -> Any:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise ValueError("must be a list of names")
+        return value
+
+    @field_validator("datapaths")
+    @classmethod
+    def _with_few_copies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        most = max(value, key=value.count)
+        if value.count(most) > MAX_COPIES:
+            raise ValueError(f"{most} stands here {value.count(most)} times; name it {MAX_COPIES} times at most")
         return value
 
     @field_validator("workloads", "probes", "hosts")

@@ -27,7 +27,7 @@ ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
 """Each device's role and the namespace that it is in."""
 
-MAX_POSITION = 8
+MAX_POSITION = 31
 
 _LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
@@ -52,7 +52,7 @@ class LabError(RuntimeError):
 
 @dataclass(frozen=True)
 class LabSpec:
-    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–8) one per lab in it.
+    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
 
     With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
     """

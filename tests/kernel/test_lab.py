@@ -44,7 +44,7 @@ def test_names_tell_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("tag", "label", "position"),
-    [("ABC123", "direct", 0), ("abc12", "direct", 0), ("abc123", "../x", 0), ("abc123", "direct", 9)],
+    [("ABC123", "direct", 0), ("abc12", "direct", 0), ("abc123", "../x", 0), ("abc123", "direct", 32)],
 )
 def test_a_spec_that_could_not_be_named_is_refused(tag: str, label: str, position: int) -> None:
     with pytest.raises(ValueError, match=r"tag|label|position"):
