@@ -28,6 +28,8 @@ DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server
 """Each device's role and the namespace that it is in."""
 
 MAX_POSITION = 31
+ORIGINS = 4
+"""Addresses that a lab's server answers on where its datapath balances; elsewhere it answers on the first."""
 
 _LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
@@ -94,6 +96,9 @@ class Lab:
         self.dut_client_address = f"198.18.{spec.position}.1"
         self.dut_server_address = f"198.19.{spec.position}.1"
         self.server_address = f"198.19.{spec.position}.2"
+        self.origin_addresses = tuple(f"198.19.{spec.position}.{2 + number}" for number in range(ORIGINS))
+        # Nobody's, and in no network that the DUT has a route to: what a balancing datapath misses gets nowhere.
+        self.virtual_address = f"198.19.{128 + spec.position}.1"
         self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
         self.clients: tuple[Client, ...] = (Client(1, self.client_ns, self.client_address),)
         self.client_network = f"{self.client_address}/32"
@@ -121,6 +126,12 @@ class Lab:
     def client_ends(self) -> tuple[Ends, ...]:
         """``ends`` as each of the clients has them."""
         return lab_clients.ends_of(self.ends, self.client_address, self.clients)
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The addresses on which the origin answers: all of them where the client asks the virtual one."""
+        balanced = self.ends.address == self.virtual_address
+        return self.origin_addresses if balanced else (self.server_address,)
 
     def ifindex(self, role: str) -> int:
         """The interface index of a device, by role, within its namespace."""
@@ -250,6 +261,11 @@ class Lab:
                 ip.link("set", index=index, state="up")
                 # Permanent: an idle lab asks for no neighbour.
                 ip.neigh("add", dst=addresses[peers[device]], lladdr=self.mac(peers[device]), ifindex=index, state=128)
+                for more in self.origin_addresses[1:]:
+                    if device == "server":
+                        ip.addr("add", index=index, address=more, prefixlen=24)
+                    elif device == "dut_server":
+                        ip.neigh("add", dst=more, lladdr=self.mac("server"), ifindex=index, state=128)
                 if role != "dut":
                     ip.route("add", dst="0.0.0.0/0", gateway=addresses[peers[device]])
                 self._set_offloads(device)

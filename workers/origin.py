@@ -4,10 +4,12 @@ It answers clients of the lab's own client address only; whoever else asks gets 
 that a datapath that promises to keep the client's address is held to it by every single request.
 """
 
+import contextlib
 import http.client
 import os
 import socket
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers import netns
@@ -36,11 +38,12 @@ http {{
     scgi_temp_path {run_dir};
     map $remote_addr $wrong {{ default 1; {clients} }}
     log_format wrong "$remote_addr";
+    map $connection_requests $opens {{ default 0; 1 1; }}
+    log_format opened "$server_addr";
     server {{
-        listen {address}:{port}{listen} backlog=4096 reuseport;
-{tls}        default_type text/plain;
+{listen}{tls}        default_type text/plain;
         access_log {run_dir}/wrong.log wrong if=$wrong;
-        if ($wrong) {{ return 421 "$remote_addr"; }}
+{opened}        if ($wrong) {{ return 421 "$remote_addr"; }}
         location = /whoami {{ return 200 "$remote_addr {label}"; }}
         location / {{ return 200 "{body}"; }}
     }}
@@ -50,6 +53,9 @@ http {{
     }}
 }}
 """
+
+# A line per connection, with its first request. Only where there is something to tell apart: it costs a little.
+_OPENED = "        access_log {run_dir}/opened.log opened buffer=64k flush=10ms if=$opens;\n"
 
 
 def body_of(size: int) -> bytes:
@@ -69,6 +75,8 @@ class NginxOrigin:
     lab: Lab
     body: bytes
     _own_requests: int = 0
+    _opened: Counter[str] = field(default_factory=Counter)
+    _opened_bytes: int = 0
 
     def start(self) -> None:
         """Write the configuration and start nginx. Raises ``OSError``; readiness is seen by the first request."""
@@ -81,12 +89,14 @@ class NginxOrigin:
                 connections=WORKER_CONNECTIONS,
                 run_dir=self.lab.run_dir,
                 clients=" ".join(f"{address} 0;" for address in seen_as(self.lab)),
-                address=self.lab.server_address,
-                port=self.lab.origin_port,
                 label=self.lab.label,
                 body=self.body.decode("ascii"),
-                listen=listen,
+                listen="".join(
+                    f"        listen {address}:{self.lab.origin_port}{listen} backlog=4096 reuseport;\n"
+                    for address in self.lab.answering
+                ),
                 tls=tls,
+                opened=_OPENED.format(run_dir=self.lab.run_dir) if self._balanced else "",
             )
         )
         argv = ["nginx", "-p", str(self.lab.run_dir), "-c", str(config)]
@@ -111,6 +121,20 @@ class NginxOrigin:
             return int(numbers[2]) - self._own_requests
         except (IndexError, ValueError) as error:
             raise OriginError(f"nginx gave a strange status: {status[:200]!r}") from error
+
+    def connections(self) -> dict[str, int]:
+        """The connections that asked something, by the address that they asked: of a lab that balances, else none."""
+        if self._balanced:
+            with contextlib.suppress(FileNotFoundError), (self.lab.run_dir / "opened.log").open() as log:
+                log.seek(self._opened_bytes)
+                *lines, rest = log.read().split("\n")
+                self._opened_bytes = log.tell() - len(rest)
+                self._opened.update(lines)
+        return dict(self._opened)
+
+    @property
+    def _balanced(self) -> bool:
+        return len(self.lab.answering) > 1
 
     def wrong_clients(self) -> list[str]:
         """The client addresses seen that are not the lab's client; one entry per request, at most 1,000."""

@@ -33,6 +33,9 @@ class Origin(Protocol):
     def requests(self) -> int:
         """Requests answered since it started. Raises ``OriginError``."""
 
+    def connections(self) -> Mapping[str, int]:
+        """Connections to each of its addresses since it started, where it has several. Raises ``OriginError``."""
+
     def wrong_clients(self) -> list[str]:
         """The addresses seen that are not the lab's client."""
 

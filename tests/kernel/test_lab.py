@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers import netns, offloads
-from workers.lab import DEVICES, ROLES, Lab, LabError, LabSpec, built
+from workers.lab import DEVICES, ORIGINS, ROLES, Lab, LabError, LabSpec, built
 from workers.ownership import RUN_ROOT, Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -65,7 +65,7 @@ def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
         # No wait is long enough to see that a neighbour is never asked for again.
         for role in ROLES:
             neighbours = netns.run_in(labs[0].netns_of(role), ["ip", "-4", "neigh", "show"]).splitlines()
-            assert len(neighbours) == (2 if role == "dut" else 1)
+            assert len(neighbours) == (1 + ORIGINS if role == "dut" else 1)
             assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
     assert netns.names(f"sd-{tag}") == []
 

@@ -74,6 +74,9 @@ class FakeOrigin:
     def requests(self) -> int:
         return self.lab.world.requests.get(self.lab.label, 0)
 
+    def connections(self) -> dict[str, int]:
+        return {}
+
     def wrong_clients(self) -> list[str]:
         return self.lab.world.faults.get(("wrong", self.lab.label), [])
 

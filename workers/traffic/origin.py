@@ -36,8 +36,9 @@ class TrafficOrigin:
     def start(self) -> None:
         """Start it; returns when it listens. Raises :class:`OriginError`, or ``LabError``."""
         cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-        argv = [str(program.PATH), "origin", "--address", self.lab.server_address, f"--{self.service}",
-                str(self.lab.origin_port), "--cpus", cpus]  # fmt: skip
+        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
+        for address in self.lab.answering:
+            argv += ["--address", address]
         for address in seen_as(self.lab):
             argv += ["--expect-client", address]
         if self.stall_ms:
@@ -67,6 +68,10 @@ class TrafficOrigin:
     def requests(self) -> int:
         """Requests, or datagrams, since it started. Raises :class:`OriginError`."""
         return int(self._status()["datagrams" if self.service == "udp" else "requests"])
+
+    def connections(self) -> dict[str, int]:
+        """Connections accepted by each of its addresses. Raises :class:`OriginError`."""
+        return {str(address): int(count) for address, count in self._status()["by_address"].items()}
 
     def wrong_clients(self) -> list[str]:
         """The latest address that is not the lab's client, once per connection or datagram, at most 1,000 times."""

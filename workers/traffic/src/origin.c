@@ -224,6 +224,29 @@ static void print_served(const struct served *served)
 	fflush(stdout);
 }
 
+// Listeners are in the same order in every thread, by service and then by address.
+static uint64_t accepted_at(const struct origin_plan *plan, int address)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < threads; i++)
+		for (int j = address; j < servers[i].listeners_count; j += plan->addresses_count)
+			sum += counter_read(&servers[i].listeners[j].accepted);
+	return sum;
+}
+
+static void print_by_address(void)
+{
+	const struct origin_plan *plan = servers[0].plan;
+	for (int i = 0; i < plan->addresses_count; i++) {
+		const union address *at = &plan->addresses[i];
+		char text[INET6_ADDRSTRLEN];
+		bool v6 = at->any.sa_family == AF_INET6;
+		inet_ntop(at->any.sa_family, v6 ? (const void *)&at->v6.sin6_addr : &at->v4.sin_addr, text,
+			  sizeof text);
+		printf("%s\"%s\":%llu", i ? "," : "", text, (unsigned long long)accepted_at(plan, i));
+	}
+}
+
 static int end(int code, const char *failure, const struct served *served)
 {
 	if (failure[0])
@@ -249,7 +272,9 @@ static struct served served_by_all(void)
 void origin_tell_status(void)
 {
 	struct served sum = served_by_all();
-	printf("{\"type\":\"status\"");
+	printf("{\"type\":\"status\",\"by_address\":{");
+	print_by_address();
+	printf("}");
 	print_served(&sum);
 }
 

@@ -40,6 +40,7 @@ struct peer {
 	bool responding, uploading, streaming, chunked, echo, keep_alive, discarding;
 	uint32_t interest; // what epoll is asked for
 	union address address;
+	uint64_t accepted; // by a listener
 	// Request
 	char in[HEAD_MAX];
 	size_t in_used;

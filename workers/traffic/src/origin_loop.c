@@ -125,7 +125,7 @@ static struct peer *new_peer(struct server *s)
 	return p;
 }
 
-static void accept_peers(struct server *s, const struct peer *listener)
+static void accept_peers(struct server *s, struct peer *listener)
 {
 	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
 		union address address;
@@ -155,6 +155,7 @@ static void accept_peers(struct server *s, const struct peer *listener)
 		p->kind = listener->service == SERVE_HTTP ? PEER_HTTP : PEER_ECHO;
 		p->address = address;
 		s->served.connections++;
+		listener->accepted++;
 	}
 }
 
