@@ -101,13 +101,14 @@ def _side(variable: str) -> tuple[str, ...]:
 def _stages_compared() -> Iterator[Json]:
     figures = (
         'sum("sum_ns") / sum("count") AS "mean_ns", max("max_ns") AS "max_ns", sum("count") AS "count", '
-        'sum("lost") AS "lost"'
+        'sum("count") / sum("started") AS "matched", sum("lost") AS "lost"'
     )
     yield table(
         "Stages",
-        "Mean and maximum of each stage over the whole time shown, how many durations were measured and lost.",
+        "Mean and maximum of each stage over the whole time shown, how many durations were measured, which share of "
+        "those begun that is, and how many were lost. Matched to less than 95 %, a stage is no figure.",
         rows(select(figures, KERNEL_LATENCY, (*_SELECTED, _BOTH, *_STAGES), ("stage", "role", "datapath"))),
-        units={"mean_ns": "ns", "max_ns": "ns", "count": "short", "lost": "short"},
+        units={"mean_ns": "ns", "max_ns": "ns", "count": "short", "matched": "percentunit", "lost": "short"},
         hidden=("Time",),
         width=12,
     )

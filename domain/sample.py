@@ -167,7 +167,7 @@ def kernel_latency_point(
 ) -> Point:
     """One interval of one stage as a point: a field per bucket that is not empty, and the summary.
 
-    A stage without roles has no ``role`` tag.
+    A stage without roles has no ``role`` tag. ``started`` is how many durations began: ``count`` of them were matched.
     """
     fields: dict[str, int | float | str] = {bucket_field(i): count for i, count in enumerate(histogram.counts) if count}
     fields |= {
@@ -176,6 +176,8 @@ def kernel_latency_point(
         "max_ns": histogram.max_ns,
         "lost": histogram.lost,
     }
+    if histogram.started:  # zero also says that a stage does not count its starts
+        fields["started"] = histogram.started
     for name, percentile in (("p50_ns", 50), ("p99_ns", 99)):
         value = histogram.percentile_ns(percentile)
         if value is not None:

@@ -32,11 +32,11 @@ DURATIONS_NS = (900, 1500, 1500, 40_000)
 
 
 def histogram(*values_ns: int) -> StageHistogram:
-    """Of these durations."""
+    """Of these durations, and one that never ended."""
     counts = [0] * BUCKETS
     for value_ns in values_ns:
         counts[bucket_index(value_ns)] += 1
-    return StageHistogram(tuple(counts), sum(values_ns), max(values_ns), len(values_ns))
+    return StageHistogram(tuple(counts), sum(values_ns), max(values_ns), started=len(values_ns) + 1)
 
 
 def campaign(start_ns: int) -> Iterator[Point]:

@@ -147,7 +147,7 @@ def test_the_mean_of_a_stage_is_of_its_durations(influx: Influx, written: Teleme
     found = answer(influx, "showdown-kernel-latency: Stages A", stage="forward", datapath="direct")
     (one,) = [dict(zip(series["columns"], series["values"][0], strict=True)) for series in found]
     assert (one["mean_ns"], one["max_ns"]) == (sum(DURATIONS_NS) / len(DURATIONS_NS), 40_000)
-    assert (one["count"], one["lost"]) == (SECONDS * len(DURATIONS_NS), 0)
+    assert (one["count"], one["matched"], one["lost"]) == (SECONDS * len(DURATIONS_NS), 0.8, 0)
 
 
 def test_the_slowest_events_come_with_their_trials(influx: Influx, written: TelemetryAccount) -> None:

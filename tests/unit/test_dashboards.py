@@ -217,6 +217,18 @@ def test_provisioning_names_the_datasource_that_panels_use() -> None:
     assert source["jsonData"]["version"] == "InfluxQL"
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards/showdown.yaml").read_text())["providers"]
     assert provider["type"] == "file"
+    assert provider["disableDeletion"]
+
+
+def test_compose_gives_grafana_the_provisioning_all_dashboards_and_every_setting_they_need() -> None:
+    deploy = generate.DIRECTORY.parent / "deploy"
+    grafana = yaml.safe_load((deploy / "compose.yaml").read_text())["services"]["grafana"]
+    mounted = {target: source for source, target, *_ in (volume.split(":") for volume in grafana["volumes"])}
+    assert (deploy / mounted["/etc/grafana/provisioning"]).resolve() == PROVISIONING
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards/showdown.yaml").read_text())["providers"]
+    assert (deploy / mounted[provider["options"]["path"]]).resolve() == generate.DIRECTORY
+    source = re.sub(r"#.*", "", (PROVISIONING / "datasources/showdown.yaml").read_text())
+    assert set(re.findall(r"\$(\w+)", source)) <= set(grafana["environment"])
 
 
 def test_variables_over_tags_of_all_cells_ask_the_traffic() -> None:

@@ -93,6 +93,7 @@ def test_a_latency_point_carries_its_buckets_and_summary() -> None:
     assert point.tags["stage"] == "forward"
     assert point.fields[bucket_field(bucket_index(2000))] == 2
     assert (point.fields["count"], point.fields["sum_ns"], point.fields["max_ns"]) == (3, 94_000, 90_000)
+    assert point.fields["started"] == 4
     assert point.line == (
         "kernel_latency,campaign=k3f9x2ab,datapath=direct,host=h1,level=low,run=k3f9x2ab-0-1-0,stage=forward,"
         f"workload=http_keepalive {','.join(f'{k}={v}i' for k, v in point.fields.items())} 1700000000000000000"
