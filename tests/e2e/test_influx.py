@@ -85,6 +85,8 @@ def test_a_database_that_is_not_there_is_said(influx: Influx, written: Telemetry
         kernel_latency(Influx(influx.url, bucket="nothing"), CAMPAIGN, "b1-1-0")
 
 
+ROLE = next(v for v in kernel_latency_dashboard.dashboard()["templating"]["list"] if v["name"] == "role")
+
 # As Grafana writes them: several values as alternatives, one value as itself, and "All" of roles as anything.
 VALUES = {
     "campaign": CAMPAIGN,
@@ -94,7 +96,7 @@ VALUES = {
     "workload": WORKLOAD,
     "level": "(low|high)",
     "stage": "(run_queue|forward)",
-    "role": ".*",
+    "role": ROLE.get("allValue", "(origin|proxy)"),
     "metric": "cpu_us_per_request",
     "work": "(packets|context_switches)",
 }
