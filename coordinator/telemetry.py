@@ -1,4 +1,4 @@
-"""Kernel latency of a trial, read from InfluxDB for charts. InfluxQL over ``/query``: 1.6 to 3 understand it.
+"""Asking InfluxDB, and the kernel latency of a trial. InfluxQL over ``/query``: 1.6 to 3 understand it.
 
 InfluxDB only carries telemetry; a campaign is complete without it, so everything here may fail and says why.
 """
@@ -16,7 +16,7 @@ TIMEOUT_S = 3.0
 MAX_POINTS = 5000
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
-_FIELD_BOUNDS_NS = {bucket_field(index): bucket_bounds_ns(index)[1] for index in range(BUCKETS)}
+FIELD_BOUNDS_NS = {bucket_field(index): bucket_bounds_ns(index) for index in range(BUCKETS)}
 
 
 class TelemetryUnavailable(RuntimeError):
@@ -48,11 +48,11 @@ def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
 
     Raises :class:`TelemetryUnavailable`, and ``ValueError`` when ``campaign`` or ``run`` is no id.
     """
-    where = " AND ".join(f"\"{tag}\" = '{_checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
+    where = " AND ".join(f"\"{tag}\" = '{checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
     statement = (
         f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage", "role" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
     )
-    stages = [_stage(series) for series in _query(influx, statement)]
+    stages = [_stage(series) for series in query(influx, statement)]
     return {"campaign": campaign, "run": run, "stages": sorted(stages, key=_order)}
 
 
@@ -60,21 +60,25 @@ def _order(stage: Mapping[str, Any]) -> tuple[str, str]:
     return str(stage["stage"]), str(stage["role"])
 
 
-def _checked(value: str) -> str:
+def checked(value: str) -> str:
+    """An id, as it may stand in a statement. Raises ``ValueError`` for anything else."""
     if not _ID.fullmatch(value):
         raise ValueError(f"{value[:80]!r} is no id: lower-case letters, digits and dashes only")
     return value
 
 
-def _query(influx: Influx, statement: str) -> Sequence[Mapping[str, Any]]:
-    """The series of one statement's answer."""
+def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mapping[str, Any]]:
+    """The series of one statement's answer; times are RFC 3339, or integers of the unit ``epoch`` ("ms").
+
+    Raises :class:`TelemetryUnavailable`.
+    """
     if not influx.url:
         raise TelemetryUnavailable("no InfluxDB is configured (SHOWDOWN_INFLUX_URL)")
     headers = {"Authorization": f"Token {influx.token}"} if influx.token else {}
     try:
         response = httpx.post(
             influx.url.rstrip("/") + "/query",
-            params={"db": influx.bucket},
+            params={"db": influx.bucket, **({"epoch": epoch} if epoch else {})},
             data={"q": statement},
             headers=headers,
             timeout=TIMEOUT_S,
@@ -101,8 +105,8 @@ def _stage(series: Mapping[str, Any]) -> dict[str, Any]:
         return [row[columns[name]] for row in rows] if name in columns else [None] * len(rows)
 
     buckets = [
-        {"le_ns": bound_ns, "counts": [count or 0 for count in column(field)]}
-        for field, bound_ns in _FIELD_BOUNDS_NS.items()
+        {"ge_ns": low_ns, "le_ns": high_ns, "counts": [count or 0 for count in column(field)]}
+        for field, (low_ns, high_ns) in FIELD_BOUNDS_NS.items()
         if any(column(field))
     ]
     return {

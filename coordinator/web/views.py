@@ -21,6 +21,7 @@ from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.load import ClosedLoad
 from domain.problems import InvalidInput
 from domain.report import CampaignReport, metrics_of
 
@@ -95,7 +96,9 @@ def submit_campaign() -> AnyResponse | tuple[str, int]:
 @blueprint.get("/campaigns/<campaign_id>")
 def campaign(campaign_id: str) -> str:
     """A campaign: its progress, figures, verdicts and evidence."""
-    return render_template("web/campaign.html", **_progress(campaign_id), **_results(campaign_id))
+    known = _progress(campaign_id)
+    campaign = Campaign.model_validate(known["view"]["campaign"])
+    return render_template("web/campaign.html", **known, **_results(campaign_id), **_traffic_words(campaign))
 
 
 @blueprint.get("/campaigns/<campaign_id>/progress")
@@ -247,3 +250,19 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
         "downloads": _DOWNLOADS,
     }
+
+
+def _traffic_words(campaign: Campaign) -> dict[str, Any]:
+    """What the generator's percentiles are depends on the loop: of a closed one they are no latency under load."""
+    closed = {isinstance(load, ClosedLoad) for load in campaign.levels.values()}
+    title, words = {
+        frozenset({True}): ("Service time", "Times are service times, from the actual send."),
+        frozenset({False}): ("Latency", "Latencies count from the intended send."),
+    }.get(
+        frozenset(closed),
+        (
+            "Latency or service time",
+            "Times are latencies from the intended send at open levels, service times at closed ones.",
+        ),
+    )
+    return {"labels": campaign.labels, "times_title": title, "times_are": words}

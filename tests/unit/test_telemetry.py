@@ -11,7 +11,7 @@ from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
 
 BUCKET = bucket_field(bucket_index(1500))
-LE_NS = bucket_bounds_ns(bucket_index(1500))[1]
+GE_NS, LE_NS = bucket_bounds_ns(bucket_index(1500))
 ROLES = {"run_queue": "proxy"}  # by stage
 
 
@@ -59,7 +59,7 @@ def test_an_answer_becomes_series_by_stage() -> None:
         "p50_ns": [1500, 9000],
         "p99_ns": [1600, 9100],
         "count": [7, 2],
-        "buckets": [{"le_ns": LE_NS, "counts": [7, 0]}],
+        "buckets": [{"ge_ns": GE_NS, "le_ns": LE_NS, "counts": [7, 0]}],
     }
     assert (run_queue["role"], run_queue["buckets"]) == ("proxy", [])
     request = server.requests[0]

@@ -1,0 +1,131 @@
+"""What InfluxDB holds of a campaign, over time: for its page, and for everybody without Grafana."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from apiflask import APIBlueprint
+from flask import Response, abort, jsonify
+from pydantic import BaseModel, Field, StringConstraints
+
+from coordinator import campaign_telemetry as telemetry
+from coordinator.api.campaigns import report_of
+from coordinator.api.codec import error_response
+from coordinator.lifecycle import CampaignState
+from coordinator.services import services
+from coordinator.store import views
+from coordinator.telemetry import TelemetryUnavailable
+
+blueprint = APIBlueprint("charts", __name__, tag="Telemetry")
+
+_Tag = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.#-]*$")]
+_RESPONSES = {
+    200: "Series; `next_since_ms` is the `since_ms` of the next question, `live` whether there will be more to ask for",
+    404: "Not found",
+    422: "A parameter was refused",
+    503: "There is no telemetry to be had, and why",
+}
+
+
+class CellQuery(BaseModel):
+    """Which part of a campaign; what is not given is not asked for."""
+
+    host: _Tag | None = None
+    datapath: _Tag | None = None
+    workload: _Tag | None = None
+    level: _Tag | None = None
+
+
+class TimeQuery(CellQuery):
+    """Which time, and how finely; the server takes an interval so that no series has more than ``points``."""
+
+    since_ms: int | None = Field(
+        default=None, ge=0, le=1 << 53, description="Only from here on: an earlier answer's `next_since_ms`."
+    )
+    interval_s: int | None = Field(default=None, ge=1, le=86_400, description="That of the answer to be continued.")
+    last_s: int | None = Field(default=None, ge=1, le=31_536_000, description="Only the last seconds of the campaign.")
+    points: int = Field(default=300, ge=10, le=telemetry.MAX_POINTS, description="At most, of one series.")
+
+
+class StageQuery(TimeQuery):
+    """Which kernel stage."""
+
+    stage: str = Field(max_length=32, pattern=r"^[a-z][a-z0-9_]*$", description="One of /kernel-latency/stages.")
+    role: _Tag | None = Field(
+        default=None, description="A side of the lab or a kind of task; empty for stages without roles."
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/traffic")
+@blueprint.input(TimeQuery, location="query", arg_name="query")
+@blueprint.doc(responses=_RESPONSES)
+def get_traffic(campaign_id: str, query: TimeQuery) -> Response:
+    """Requests/s, errors, p50 and p99 of each host and cell, as the generator told them slice by slice.
+
+    An interval has the mean of its slices' requests/s, and the median slice's percentiles: in µs, latency from the
+    intended send at open levels, service time at closed ones.
+    """
+    return _answered(
+        campaign_id, query, lambda influx, when: telemetry.traffic(influx, campaign_id, when, _tags(query))
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/kernel-latency")
+@blueprint.input(StageQuery, location="query", arg_name="query")
+@blueprint.doc(responses=_RESPONSES)
+def get_kernel_latency(campaign_id: str, query: StageQuery) -> Response:
+    """One kernel stage of each cell over time: counts by bucket, and p50 and p99 read from their sums."""
+    tags = {**_tags(query), "role": query.role}
+    return _answered(
+        campaign_id,
+        query,
+        lambda influx, when: telemetry.kernel_latency_over_time(influx, campaign_id, when, query.stage, tags),
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/kernel-latency/stages")
+@blueprint.doc(responses={**_RESPONSES, 200: "Every stage, role and cell that has telemetry"})
+def get_stages(campaign_id: str) -> Response:
+    """What there is to ask for at ``/kernel-latency``."""
+    query = TimeQuery()
+    return _answered(campaign_id, query, lambda influx, when: telemetry.kernel_stages(influx, campaign_id, when))
+
+
+def _tags(query: CellQuery) -> dict[str, str | None]:
+    return {"host": query.host, "datapath": query.datapath, "workload": query.workload, "level": query.level}
+
+
+def _answered(
+    campaign_id: str, query: TimeQuery, ask: Callable[[Any, telemetry.Window], list[dict[str, Any]]]
+) -> Response:
+    with services().store.read() as session:
+        record = views.campaign_record(session, campaign_id)
+    if record is None:
+        abort(404, f"there is no campaign {campaign_id[:40]!r}")
+    when = _window(record, query)
+    try:
+        series = ask(services().settings.influx, when)
+    except TelemetryUnavailable as error:
+        return error_response(503, str(error))
+    told = {
+        "campaign": campaign_id,
+        "live": not CampaignState(record["state"]).ended,
+        **when.as_dict(),
+        "series": series,
+    }
+    if not series and query.since_ms is None:
+        told["missing"] = report_of(campaign_id).telemetry.missing
+    return jsonify(told)
+
+
+def _window(record: Mapping[str, Any], query: TimeQuery) -> telemetry.Window:
+    begin = datetime.fromisoformat(record["started_at"] or record["created_at"]).timestamp()
+    end = datetime.fromisoformat(record["ended_at"]).timestamp() if record["ended_at"] else services().clock()
+    return telemetry.window(
+        begin,
+        max(begin, end),
+        points=query.points,
+        last_s=query.last_s,
+        since_ms=query.since_ms,
+        interval_s=query.interval_s,
+    )
