@@ -92,7 +92,7 @@ def test_hosts_tell_them_and_older_hosts_need_not() -> None:
         ({"levels": {"Low": "closed(1)"}}, "levels.Low", "must be a name of lower-case letters"),
         ({"levels": {}}, "levels", "needs at least 1, has 0"),
         ({"levels": {"low": "closed(0)"}}, "levels.low.closed.connections", "must be at least 1"),
-        ({"datapaths": ["direct"] * 10}, "datapaths", "holds too many; at most 9"),
+        ({"datapaths": ["direct"] * 10}, "datapaths", "name it 9 times at most"),
         ({"blocks": "6"}, "blocks", "must be a whole number"),
         ({"blocks": 0}, "blocks", "must be at least 1"),
         ({"seed": 2**31}, "seed", "must be less than 2147483648"),
