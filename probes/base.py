@@ -21,7 +21,8 @@ class LabView:
     ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
-    ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time.
+    ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
+    ``unseen``: stages that the datapath's packets pass by.
     """
 
     label: str
@@ -29,6 +30,7 @@ class LabView:
     netns: Mapping[str, int]
     tasks: Mapping[str, tuple[int, ...]]
     packets: Callable[[], int] | None = field(default=None, compare=False)
+    unseen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ class Windows:
     def turn(self, lab: LabView) -> bool:
         """The lab that the next windows are of; false when nothing is to be watched there."""
         self._lab = lab
-        self._watching = {name: probe for name, probe in self._probes.items() if probe.applies(lab)}
+        seen = {name: probe for name, probe in self._probes.items() if probe.stage not in lab.unseen}
+        self._watching = {name: probe for name, probe in seen.items() if probe.applies(lab)}
         return bool(self._watching)
 
     def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:

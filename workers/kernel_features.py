@@ -28,7 +28,7 @@ _BTF_FUNC = 12
 # BTF kind → bytes behind the common 12: fixed, and per entry (Documentation/bpf/btf.rst)
 _BTF_EXTRA = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0), 15: (0, 12),
               17: (4, 0), 19: (0, 12)}  # fmt: skip
-_HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "skc_lookup_tcp": 99}  # enum bpf_func_id
+_HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "redirect_peer": 155, "skc_lookup_tcp": 99}  # enum bpf_func_id
 
 _TPROXY = "meta l4proto tcp tproxy to :1 accept"
 _SOCKET = "socket transparent 1 accept"
@@ -82,6 +82,18 @@ def raw_tracepoints() -> None:
 def xdp() -> None:
     """An XDP program loads."""
     os.close(load_program("xdp", _RETURN_0, ProgramType.XDP))
+
+
+def xdp_on_veth(mode: int) -> None:
+    """A veth takes an XDP program in a mode (XDP_FLAGS_*_MODE). To be called in a namespace of its own."""
+    veth()
+    program = load_program("xdp", _RETURN_0, ProgramType.XDP)
+    try:
+        with IPRoute() as ip:
+            index = ip.link_lookup(ifname="sdtry0")[0]
+            ip.link("set", index=index, xdp={"attrs": [("IFLA_XDP_FD", program), ("IFLA_XDP_FLAGS", mode)]})
+    finally:
+        os.close(program)
 
 
 def sk_lookup() -> None:

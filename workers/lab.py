@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from pyroute2 import IPRoute
 
 from domain.load import MAX_CLIENTS
 from probes.base import LabView
-from workers import lab_clients, netns, offloads, ownership
+from workers import lab_clients, lab_sysctls, netns, offloads, ownership
 from workers.lab_clients import Client
 from workers.lab_clients import Ends as Ends
 from workers.ownership import RUN_ROOT, TAG, Ledger
@@ -33,20 +34,6 @@ ORIGINS = 4
 
 _LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
-# Set before any device comes, which inherits ``default``; a new namespace may start with the host's own values.
-_SYSCTLS = {
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/conf/all/send_redirects": "0",
-    "net/ipv4/ip_local_port_range": "1024 65535",
-    "net/ipv4/tcp_tw_reuse": "1",
-    "net/ipv4/tcp_max_syn_backlog": "65535",
-    "net/core/somaxconn": "65535",
-    # A slice must not start from what an earlier one taught the kernel about the path.
-    "net/ipv4/tcp_no_metrics_save": "1",
-}
-_NO_IPV6 = {"net/ipv6/conf/all/disable_ipv6": "1", "net/ipv6/conf/default/disable_ipv6": "1"}
-
 
 class LabError(RuntimeError):
     """A lab could not be built, or a program in it could not be started."""
@@ -57,6 +44,7 @@ class LabSpec:
     """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
 
     With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
+    ``without`` names the offloads (workers/offloads.py) that no device of the lab may have.
     """
 
     tag: str
@@ -65,6 +53,7 @@ class LabSpec:
     campaign_id: str = ""
     block_id: str = ""
     clients: int = 1
+    without: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not TAG.match(self.tag):
@@ -78,7 +67,7 @@ class LabSpec:
 
 
 class Lab:
-    """One lab. All attributes but ``offloads`` are known before it is built; see :func:`built`."""
+    """One lab. All attributes are known before it is built; see :func:`built`."""
 
     origin_port = 80
 
@@ -105,7 +94,8 @@ class Lab:
         if spec.clients > 1:
             self.clients, self.client_network = lab_clients.behind(spec.position, self.client_ns, spec.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
-        self.offloads: Mapping[str, bool] = MappingProxyType({})
+        self._client_offloads: list[dict[str, bool]] = []
+        self.notes: list[str] = []  # what a reader of its figures should know
         self.processes: list[Process] = []
         self._ledger = ledger
         self._indexes: dict[str, int] = {}
@@ -140,6 +130,18 @@ class Lab:
     def mac(self, role: str) -> str:
         """The device's Ethernet address: locally administered, the same in every lab of a position."""
         return f"02:5d:00:00:{self.spec.position:02x}:{tuple(DEVICES).index(role):02x}"
+
+    @property
+    def wanted_offloads(self) -> dict[str, bool]:
+        """What every device of the lab is told to have."""
+        return offloads.DEFAULTS | dict.fromkeys(self.spec.without, False)
+
+    @property
+    def offloads(self) -> dict[str, bool]:
+        """What the kernel has in force now; on only where every device of the lab has it on."""
+        read = [partial(offloads.set_offloads, self.devices[device], {}) for device in DEVICES]
+        found = [netns.call_in(self.netns_of(place), one) for place, one in zip(DEVICES.values(), read, strict=True)]
+        return {name: all(one[name] for one in (*found, *self._client_offloads)) for name in offloads.DEFAULTS}
 
     def view(self) -> LabView:
         """What probes need; its tasks are those of the moment."""
@@ -208,14 +210,13 @@ class Lab:
             stack.callback(self._remove_netns, name)
             self._ledger.add_netns(self.spec.tag, name)
             netns.create(name)
-            netns.call_in(name, _set_sysctls)
+            netns.call_in(name, lab_sysctls.set_all)
         stack.callback(self._stop_processes)
         netns.call_in(self.dut_ns, self._build_links)
         for role in ROLES:
             netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
         if self.spec.clients > 1:
-            for got in lab_clients.build(self):
-                self._note_offloads(got)
+            self._client_offloads += lab_clients.build(self)
         self._server_devices = netns.open_in(self.server_ns, "dev")
         stack.callback(os.close, self._server_devices)
 
@@ -268,18 +269,11 @@ class Lab:
                         ip.neigh("add", dst=more, lladdr=self.mac("server"), ifindex=index, state=128)
                 if role != "dut":
                     ip.route("add", dst="0.0.0.0/0", gateway=addresses[peers[device]])
-                self._set_offloads(device)
+                offloads.set_offloads(self.devices[device], self.wanted_offloads)
         if role == "dut":
             # Early demultiplexing would find a proxy's standing connections past rules that are gone, and costs
             # forwarded packets a look for sockets: off for all datapaths alike.
             netns.write_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/tcp_early_demux": "0"})
-
-    def _set_offloads(self, device: str) -> None:
-        self._note_offloads(offloads.set_offloads(self.devices[device], offloads.DEFAULTS))
-
-    def _note_offloads(self, got: Mapping[str, bool]) -> None:
-        # A lab's offload is on only where every device of it has it on.
-        self.offloads = MappingProxyType({name: on and self.offloads.get(name, True) for name, on in got.items()})
 
     def _stop_processes(self) -> None:
         for process in reversed(self.processes.copy()):
@@ -292,12 +286,6 @@ class Lab:
     def _remove_run_dir(self) -> None:
         ownership.remove_run_dir(self.run_dir.name)
         self._ledger.forget_run_dir(self.spec.tag, self.run_dir.name)
-
-
-def _set_sysctls() -> None:
-    netns.write_sysctls(_SYSCTLS)
-    if Path("/proc/sys/net/ipv6").is_dir():
-        netns.write_sysctls(_NO_IPV6)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def _near_end(lab: "Lab", client: Client) -> dict[str, bool]:
             ip.route("add", dst=f"{client.address}/32", oif=index, scope=_LINK_SCOPE)
     finally:
         os.close(place)
-    return offloads.set_offloads(near, offloads.DEFAULTS)
+    return offloads.set_offloads(near, lab.wanted_offloads)
 
 
 def _far_end(lab: "Lab", client: Client) -> dict[str, bool]:
@@ -117,4 +117,4 @@ def _far_end(lab: "Lab", client: Client) -> dict[str, bool]:
         ip.link("set", index=index, state="up")
         ip.neigh("add", dst=_gateway(lab), lladdr=near_mac, ifindex=index, state=_PERMANENT)
         ip.route("add", dst="0.0.0.0/0", gateway=_gateway(lab), oif=index, flags=_ONLINK)
-    return offloads.set_offloads(far, offloads.DEFAULTS)
+    return offloads.set_offloads(far, lab.wanted_offloads)

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from domain.campaign import datapath_of
 from domain.campaign_points import trial_point
@@ -57,6 +58,9 @@ class BlockRunner:
             raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
         if job.block.clients > 1 and not self._generator.many_clients:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
+        # Offloads are alike in all labs of the block: what one datapath cannot have, none has.
+        block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
+        self._without = frozenset[str]().union(*(datapath.without for datapath in block_datapaths))
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -85,7 +89,7 @@ class BlockRunner:
     def _set_up(self, stack: ExitStack, position: int) -> Station:
         job, label = self.job, self.job.block.datapaths[position]
         tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
-        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients)
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without)
         lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.ends = datapath.ends(lab)
@@ -134,7 +138,7 @@ class BlockRunner:
     def _compare_offloads(self, stations: list[Station]) -> None:
         for station in stations:
             station.evidence.offloads = dict(station.lab.offloads)
-            station.evidence.expected_offloads = dict(stations[0].lab.offloads)
+            station.evidence.expected_offloads = stations[0].evidence.offloads
 
     # --- traffic --------------------------------------------------------------------------------------------
 
@@ -188,7 +192,8 @@ class BlockRunner:
     def _watching(self, station: Station) -> Iterator[None]:
         """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
         before = len(station.evidence.slices)
-        self.host.probing.begin_slice(station.lab.view(), station.tags)
+        unseen = self.host.datapaths[datapath_of(station.label)].unseen
+        self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags)
         try:
             yield
         finally:
@@ -243,7 +248,7 @@ class BlockRunner:
             work=dict(evidence.watched.work),
             watched_latency=station.watched_latency,
             stacks=station.stacks,
-            notes=tuple(station.notes),
+            notes=(*station.lab.notes, *station.notes),
             offloads=dict(evidence.offloads),
             generator=self._generator.name,
         )

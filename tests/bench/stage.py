@@ -38,8 +38,9 @@ def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -
     tag = "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
     with tempfile.TemporaryDirectory(prefix="showdown-bench-") as directory, ExitStack() as stack:
         standing = {}
+        without = frozenset[str]().union(*(datapaths[datapath_of(label)].without for label in labels))
         for position, label in enumerate(labels):
-            lab = stack.enter_context(built(LabSpec(tag, label, position), Ledger(Path(directory))))
+            lab = stack.enter_context(built(LabSpec(tag, label, position, without=without), Ledger(Path(directory))))
             origin = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
             origin.start()
             stack.enter_context(datapaths[datapath_of(label)].attached(lab))

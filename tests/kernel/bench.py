@@ -99,7 +99,7 @@ def bench(datapath: Datapath, directory: Path) -> Iterator[Bench]:
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:
-        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), Ledger(directory)))
+        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1, without=datapath.without), Ledger(directory)))
         inodes = set(lab.view().netns.values())
         lab.ends = datapath.ends(lab)
         start_origin(lab)

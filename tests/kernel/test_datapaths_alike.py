@@ -79,7 +79,7 @@ def test_it_is_silent_while_idle(datapath: Datapath, tmp_path: Path) -> None:
 
 @EVERY
 def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), datapath.name, 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), datapath.name, 0, without=datapath.without), Ledger(tmp_path)) as lab:
         for _ in range(2):
             with datapath.attached(lab) as attachment:
                 counters = attachment.counters()

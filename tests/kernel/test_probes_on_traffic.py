@@ -109,7 +109,9 @@ def traffic_with(
     """Saturate one datapath for a short time; returns the requests, and what each probe saw of them."""
     plan = WORKLOADS[workload].plan(ClosedLoad(connections=CONNECTIONS))
     with ExitStack() as stack:
-        lab = stack.enter_context(built(LabSpec(new_tag(), datapath, 1), Ledger(directory)))
+        lab = stack.enter_context(
+            built(LabSpec(new_tag(), datapath, 1, without=DATAPATHS[datapath].without), Ledger(directory))
+        )
         origin = origin_of(WORKLOADS[workload], plan, lab)
         origin.start()
         stack.enter_context(DATAPATHS[datapath].attached(lab))

@@ -50,6 +50,7 @@ class FakeLab:
         if spec.clients > 1:
             places = [(f"{spec.label}-{n}", f"198.18.100.{10 + n}") for n in range(1, spec.clients + 1)]
         self.client_ends = tuple(replace(self.ends, netns=place, seen_as=address) for place, address in places)
+        self.notes: list[str] = []
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 
     def view(self) -> LabView:

@@ -33,6 +33,11 @@ class Datapath(ABC):
     protocols: ClassVar[frozenset[str]] = frozenset({"tcp"})
     """What it carries: ``tcp``, ``udp``. Other packets take the path that it replaces, which is closed."""
 
+    without: ClassVar[frozenset[str]] = frozenset()
+    """Offloads (workers/offloads.py) that it cannot have; all labs of a block are without what one of them cannot."""
+    unseen: ClassVar[frozenset[str]] = frozenset()
+    """Kernel stages that its packets pass by, so that the probes of them do not apply."""
+
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""

@@ -1,0 +1,49 @@
+"""XDP forwarding between the DUT's devices, before the kernel makes a packet of what came in.
+
+It decrements the time to live and rewrites the Ethernet addresses, as a router must. It looks up no route: both links
+are part of its configuration. The routed path is closed, so what it does not redirect is dropped and counted.
+workers/xdp.py tells what XDP and a veth ask of a lab.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import ClassVar
+
+from domain.jobs import HostCapabilities
+from workers import dut, forwarding, tc, xdp
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+
+
+class EbpfXdp(Datapath):
+    """One program per direction; compiled once per worker process, loaded for each lab."""
+
+    name = "ebpf_xdp"
+    function = "forward"
+    summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
+    without = xdp.WITHOUT
+    # No packet exists in the DUT, so none is received or sent there.
+    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
+
+    def __init__(self, mode: xdp.Mode | None = None) -> None:
+        self._programs = xdp.XdpPrograms(self.name, mode=mode)
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                devices = stack.enter_context(dut.devices_of(lab))
+                programs = stack.enter_context(self._programs.attached(lab, forwarding.config(lab)))
+            except tc.ERRORS as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            # The driver counts what it took: a redirection to nowhere is told to nobody.
+            yield forwarding.Forwarding(self.name, programs, path, lambda: devices.sent("dut_server"))

@@ -1,0 +1,59 @@
+"""What datapaths of bpf/include/forward.h share: their configuration, and how they count."""
+
+import ipaddress
+import socket
+import struct
+from collections.abc import Callable
+
+from bpf.instance import Instance
+from bpf.loader import BpfError
+from domain.trial import Counters
+from workers import dut
+from workers.datapaths.base import DatapathError
+from workers.lab import Lab
+
+_CONFIG = struct.Struct("=4s4s4sI6s6sI6s6s2sH")  # struct config of bpf/include/forward.h
+
+
+def config(lab: Lab) -> bytes:
+    """``struct config``: who may talk to whom, and the two links."""
+    network = ipaddress.ip_network(lab.client_network)
+    return _CONFIG.pack(
+        network.network_address.packed,
+        network.netmask.packed,
+        socket.inet_aton(lab.server_address),
+        *_link(lab, "dut_client", "client"),
+        *_link(lab, "dut_server", "server"),
+        lab.origin_port.to_bytes(2, "big"),
+        0,
+    )
+
+
+def _link(lab: Lab, ours: str, theirs: str) -> tuple[int, bytes, bytes]:
+    near, far = (bytes.fromhex(lab.mac(role).replace(":", "")) for role in (ours, theirs))
+    return lab.ifindex(ours), near, far
+
+
+class Forwarding:
+    """Counts by the programs' own per-CPU map, and by what the kernel says was ``delivered`` towards the origin.
+
+    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped.
+    """
+
+    def __init__(self, name: str, programs: Instance, path: dut.ClosedPath, delivered: Callable[[], int]) -> None:
+        self._name, self._programs, self._path, self._delivered = name, programs, path, delivered
+
+    def counters(self) -> Counters:
+        """See the contract. A connection is a SYN, so that one sent twice counts twice."""
+        try:
+            redirected, sent, connections, dropped = self._programs.per_cpu_sums("counts")
+            delivered = min(redirected, self._delivered())
+        except (BpfError, OSError) as error:
+            raise DatapathError(f"{self._name}: {error}") from error
+        return Counters(
+            packets=delivered,
+            bytes=sent,
+            connections=connections,
+            leaked_packets=self._path.leaked_packets(),
+            dropped_packets=dropped + redirected - delivered,
+        )
