@@ -114,7 +114,8 @@ def table(
         **_panel("table", title, description, [target], width),
         "fieldConfig": {"defaults": {"unit": "none", "custom": {"filterable": True}}, "overrides": overrides},
         "options": {"showHeader": True, "sortBy": order, "footer": {"show": False}},
-        "transformations": [{"id": "organize", "options": organize}],
+        # One table, whether Grafana makes one frame of all groups or one of each.
+        "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
     }
 
 
