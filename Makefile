@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 BIN := .venv/bin
-C_SOURCES = $(shell find bpf workers/traffic -name '*.[ch]')
+C_SOURCES = $(shell find bpf workers/traffic workers/relay -name '*.[ch]')
 
 .PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes lock clean
 
@@ -13,6 +13,7 @@ help: ## List the targets
 setup: ## Install what is missing (Debian packages, .venv) and build; silent when nothing is to do
 	@deploy/bootstrap.sh
 	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic; fi
+	@if [ -f workers/relay/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/relay; fi
 
 showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 	@$(BIN)/showdown run deploy/campaigns/showdown.toml
@@ -55,3 +56,4 @@ clean: ## Remove caches and what was built; .venv stays
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
 	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic clean; fi
+	@if [ -f workers/relay/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/relay clean; fi

@@ -28,7 +28,8 @@ from workers import kernel_features as kernel
 from workers import netns
 from workers.datapaths.base import Datapath
 from workers.fingerprint import fingerprint as fingerprint
-from workers.traffic import program
+from workers.relay import program as relay_program
+from workers.traffic import program as traffic_program
 from workers.workloads.base import Workload
 
 PROGRAMS = {
@@ -37,6 +38,9 @@ PROGRAMS = {
     "openssl": "openssl",
 }  # fmt: skip
 """Programs that variants use, and Debian's package of each."""
+
+OWN_PROGRAMS = {program.NAME: program.PATH for program in (relay_program, traffic_program)}
+"""The project's own, which `make setup` builds."""
 
 _OTHER_KERNEL = "Use a kernel that has it."
 
@@ -100,11 +104,9 @@ def probe_features() -> tuple[Feature, ...]:
             f"no {headers}.",
             "Install linux-headers-amd64 and link it (deploy/bootstrap.sh does).",
         ),
-        _feature(
-            f"program.{program.NAME}",
-            os.access(program.PATH, os.X_OK),
-            f"{program.NAME} is not built.",
-            "Run: make setup",
+        *(
+            _feature(f"program.{name}", os.access(path, os.X_OK), f"{name} is not built.", "Run: make setup")
+            for name, path in OWN_PROGRAMS.items()
         ),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),

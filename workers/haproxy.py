@@ -17,6 +17,7 @@ from pathlib import Path
 
 from workers.lab import Lab, LabError
 from workers.process import Process
+from workers.proxied import ProxyError as ProxyError
 
 LISTEN_PORT = Lab.origin_port
 """The origin's own: a SYN that meets the last connection's TIME_WAIT makes the kernel look for a listener there."""
@@ -76,10 +77,6 @@ class Proxying:
             "source": f"    {source}\n" if source else "",
             "origin": self.origin,
         }
-
-
-class ProxyError(RuntimeError):
-    """HAProxy could not be started, or does not answer any more."""
 
 
 class HaProxy:

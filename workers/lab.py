@@ -170,10 +170,11 @@ class Lab:
                 return int(columns[1]) + int(columns[9])
         raise LabError(f"{self.devices['server']} is gone")
 
-    def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None) -> Process:
+    def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None, fds: Sequence[int] = ()) -> Process:
         """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
 
-        It dies with the thread that called (PDEATHSIG). Raises :class:`LabError` when it cannot be started.
+        It dies with the thread that called (PDEATHSIG), and inherits of our descriptors ``fds`` alone, by the same
+        numbers. Raises :class:`LabError` when it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
         # nsenter and setpriv execute one after another in the child, so its pid is the program's.
@@ -187,6 +188,7 @@ class Lab:
                     stderr=subprocess.STDOUT,
                     cwd=self.run_dir,
                     start_new_session=True,
+                    pass_fds=fds,
                 )
         except OSError as error:
             raise LabError(f"{argv[0]} could not be started: {error}") from error

@@ -1,12 +1,24 @@
-"""What datapaths with HAProxy share: its own count of connections and bytes beside the datapath's count of packets."""
+"""What datapaths with a proxy share: its own count of connections and bytes beside the datapath's count of packets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bpf.loader import BpfError
 from domain.trial import Counters
-from workers import dut, haproxy
+from workers import dut
 from workers.datapaths.base import DatapathError
+
+
+class ProxyError(RuntimeError):
+    """A proxy could not be started, or does not answer any more."""
+
+
+class Proxy(Protocol):
+    """A proxy that runs in the DUT."""
+
+    def connections_and_bytes(self) -> tuple[int, int]:
+        """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Proxied:
     """An attachment of the datapath ``name`` in front of a proxy; ``crossed`` reads its own counters."""
 
     name: str
-    proxy: haproxy.HaProxy
+    proxy: Proxy
     path: dut.ClosedPath
     crossed: Callable[[], Crossed]
 
@@ -36,7 +48,7 @@ class Proxied:
         try:
             connections, sent = self.proxy.connections_and_bytes()
             seen = self.crossed()
-        except (BpfError, DatapathError, haproxy.ProxyError) as error:
+        except (BpfError, DatapathError, ProxyError) as error:
             raise DatapathError(f"{self.name}: {error}") from error
         return Counters(
             packets=seen.steered,

@@ -93,8 +93,13 @@ def test_the_fake_can_refuse(tmp_path: Path) -> None:
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.capabilities import PROGRAMS, TRIES
+    from workers.capabilities import OWN_PROGRAMS, PROGRAMS, TRIES
 
-    names = ["root", "kernel_headers", *(f"program.{name}" for name in PROGRAMS), *(one.name for one in TRIES)]
+    names = [
+        "root",
+        "kernel_headers",
+        *(f"program.{name}" for name in (*PROGRAMS, *OWN_PROGRAMS)),
+        *(one.name for one in TRIES),
+    ]
     reason = "" if present else "because of the test."
     return HostCapabilities(host="h", features=tuple(Feature(name=n, present=present, reason=reason) for n in names))

@@ -1,0 +1,110 @@
+"""A lab whose origin is the test itself: two sockets, one at each end of a datapath, to say anything on."""
+
+import hashlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kernel.bench import assert_nothing_left, new_tag
+from workers import netns
+from workers.datapaths.base import Attachment, Datapath
+from workers.lab import Lab, LabSpec, built
+from workers.ownership import Ledger
+
+PATIENCE_S = 5.0
+
+
+@dataclass
+class Wire:
+    """A lab with a datapath in force, and the origin's listener in the test's hands."""
+
+    lab: Lab
+    attachment: Attachment
+    listener: socket.socket
+
+    def client(self) -> socket.socket:
+        """A connection from where the datapath's client stands."""
+        address = (self.lab.ends.address, self.lab.ends.port)
+        made = netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=PATIENCE_S))
+        made.settimeout(PATIENCE_S)
+        return made
+
+    def origin(self) -> socket.socket:
+        """The origin's end of the next connection."""
+        self.listener.settimeout(PATIENCE_S)
+        accepted, _ = self.listener.accept()
+        accepted.settimeout(PATIENCE_S)
+        return accepted
+
+    @contextmanager
+    def pair(self) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """A connection through the datapath: the client's end and the origin's."""
+        with self.client() as client, self.origin() as origin:
+            yield client, origin
+
+
+@contextmanager
+def wire(datapath: Datapath, directory: Path) -> Iterator[Wire]:
+    """Build it; afterwards insists that nothing of it is left."""
+    tag = new_tag()
+    with ExitStack() as stack:
+        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), Ledger(directory)))
+        inodes = set(lab.view().netns.values())
+        lab.ends = datapath.ends(lab)
+        address = (lab.server_address, lab.origin_port)
+        listener = netns.call_in(lab.server_ns, lambda: socket.create_server(address, backlog=1024))
+        stack.enter_context(listener)
+        yield Wire(lab, stack.enter_context(datapath.attached(lab)), listener)
+    assert_nothing_left(tag, inodes, directory)
+
+
+def everything(end: socket.socket) -> bytes:
+    """All that comes until the other end says that it has said all."""
+    parts = []
+    while part := end.recv(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def exactly(end: socket.socket, size: int) -> bytes:
+    """So many bytes."""
+    parts, left = [], size
+    while left:
+        part = end.recv(min(left, 1 << 20))
+        assert part, f"{left} of {size} bytes are missing"
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def digest(data: bytes) -> str:
+    """Short enough for a failure's message."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def reset(end: socket.socket) -> None:
+    """Close by a reset."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+@contextmanager
+def sending(end: socket.socket, data: bytes, *, then_shut: bool = True) -> Iterator[None]:
+    """Send in a thread, so that both ways can be busy at once."""
+
+    def send() -> None:
+        end.sendall(data)
+        if then_shut:
+            end.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE_S * 2)
+        assert not thread.is_alive()

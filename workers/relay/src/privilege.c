@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Once everything is open, little privilege is needed: to bear the client's address, and to put sockets into maps.
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+#define NOBODY 65534
+
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+
+static bool keep(uint64_t capabilities)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t word = (uint32_t)(capabilities >> (32 * i));
+		data[i] = (struct __user_cap_data_struct){.effective = word, .permitted = word};
+	}
+	return syscall(SYS_capset, &header, data) == 0;
+}
+
+bool privileges_drop(const struct options *options)
+{
+	uint64_t needed = 0;
+	pid_t parent = getppid();
+	int death = 0;
+	if (geteuid() != 0)
+		return true; // an ordinary user's process has none
+	if (options->transparent)
+		needed |= 1ull << CAP_NET_RAW;
+	if (options->verdict_fd >= 0)
+		needed |= 1ull << CAP_BPF;
+	// A change of user makes the kernel forget the signal that our parent's death is to send.
+	if (prctl(PR_GET_PDEATHSIG, &death) != 0 || prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, NULL) != 0 ||
+	    setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 || !keep(needed) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return false;
+	if (death) {
+		if (prctl(PR_SET_PDEATHSIG, death) != 0)
+			return false;
+		if (getppid() != parent)
+			raise(death);
+	}
+#ifdef __SANITIZE_ADDRESS__
+	prctl(PR_SET_DUMPABLE, 1); // the leak check at the end has to look at its own memory
+#endif
+	return true;
+}
