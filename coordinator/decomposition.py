@@ -59,6 +59,11 @@ def differences(data: Measured, compared: Sequence[tuple[str, str]]) -> tuple[Di
     return tuple(one for one in found if one is not None)
 
 
+def of_trial(trial: TrialResult) -> Decomposition | None:
+    """One trial's own, without intervals; ``None`` where probes watched nothing, or the trial is invalid."""
+    return _decomposition(Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level), [trial])
+
+
 def parts_us(trial: TrialResult) -> dict[StageRole, float]:
     """Microseconds per request of each stage on the way, of one trial; a stage within another is taken off that one."""
     requests = trial.watched_requests

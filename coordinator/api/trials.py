@@ -8,8 +8,12 @@ from flask import Response, abort, jsonify
 
 from coordinator import telemetry
 from coordinator.api.codec import error_response
+from coordinator.decomposition import of_trial
+from coordinator.flamegraph import flame_svg
 from coordinator.services import services
 from coordinator.store import results, views
+from domain.stacks import Stacks
+from domain.trial import TrialResult
 
 blueprint = APIBlueprint("trials", __name__, tag="Trials")
 
@@ -27,24 +31,48 @@ def list_trials(campaign_id: str) -> Response:
 @blueprint.get("/trials/<trial_id>")
 @blueprint.doc(responses={200: "The trial", 404: "Not found"})
 def get_trial(trial_id: str) -> Response:
-    """One trial."""
-    return jsonify(_trial(trial_id))
+    """One trial; its ``decomposition`` tells where its mean request's time went, if probes watched it."""
+    trial, result = trial_of(trial_id)
+    found = of_trial(result)
+    return jsonify({**trial, "decomposition": found.model_dump(mode="json") if found else None})
 
 
 @blueprint.get("/trials/<trial_id>/kernel-latency")
 @blueprint.doc(responses={200: "Series by stage", 404: "Not found", 503: "InfluxDB cannot be reached"})
 def get_kernel_latency(trial_id: str) -> Response:
     """What the probes saw during a trial, from InfluxDB."""
-    trial = _trial(trial_id)
+    trial, _ = trial_of(trial_id)
     try:
         return jsonify(telemetry.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
     except telemetry.TelemetryUnavailable as error:
         return error_response(503, str(error))
 
 
-def _trial(trial_id: str) -> Mapping[str, Any]:
+@blueprint.get("/trials/<trial_id>/flame-graph.svg")
+@blueprint.doc(responses={200: "SVG", 404: "Not found"})
+def get_flame_graph(trial_id: str) -> Response:
+    """The trial's own on-CPU stacks as a flame graph."""
+    return Response(flame_svg(f"trial {trial_id}", _stacks(trial_id)), mimetype="image/svg+xml")
+
+
+@blueprint.get("/trials/<trial_id>/stacks.folded")
+@blueprint.doc(responses={200: "Text", 404: "Not found"})
+def get_folded_stacks(trial_id: str) -> Response:
+    """The trial's own stacks as lines ``role;outermost;…;innermost count``."""
+    return Response("\n".join(_stacks(trial_id).folded()) + "\n", mimetype="text/plain")
+
+
+def trial_of(trial_id: str) -> tuple[Mapping[str, Any], TrialResult]:
+    """The trial as it is shown, and as its worker reported it. Aborts with 404 when it is unknown."""
     with services().store.read() as session:
-        trial = results.trial_view(session, trial_id)
-    if trial is None:
+        trial, result = results.trial_view(session, trial_id), results.trial_result(session, trial_id)
+    if trial is None or result is None:
         abort(404, f"there is no trial {trial_id[:40]!r}")
-    return trial
+    return trial, result
+
+
+def _stacks(trial_id: str) -> Stacks:
+    _, result = trial_of(trial_id)
+    if result.stacks is None or not result.stacks.samples:
+        abort(404, "no stacks were sampled in this trial; submit its campaign with flame_graphs = true")
+    return result.stacks

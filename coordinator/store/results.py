@@ -13,7 +13,7 @@ from coordinator.store.times import iso
 from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
-from domain.trial import BlockResult, TelemetryAccount
+from domain.trial import BlockResult, TelemetryAccount, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:
@@ -64,7 +64,7 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
 
 
 def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
-    """One trial, with its latency percentiles; ``None`` when unknown."""
+    """One trial, with its latency percentiles and its workload's parameters; ``None`` when unknown."""
     row = session.get(TrialRow, trial_id)
     if row is None:
         return None
@@ -73,7 +73,13 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
         "latency_us": _percentiles(row.result.latency),
         "service_time_us": _percentiles(row.result.service_time),
     }
-    return _trial(row) | percentiles
+    return _trial(row) | percentiles | {"parameters": row.attempt.block.plan.parameters}
+
+
+def trial_result(session: Session, trial_id: str) -> TrialResult | None:
+    """One trial as its worker reported it; ``None`` when unknown."""
+    row = session.get(TrialRow, trial_id)
+    return None if row is None else row.result
 
 
 def shown_load(block: BlockRow) -> str:

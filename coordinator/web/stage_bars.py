@@ -91,6 +91,11 @@ def stage_charts(campaign: Campaign, report: CampaignReport) -> tuple[StageChart
     return tuple(charts)
 
 
+def trial_chart(found: Decomposition, load: str) -> StageChart:
+    """One trial's own bar."""
+    return _chart(found.workload, found.level, load, [found], ())
+
+
 def _chart(
     workload: str, level: str, load: str, found: Sequence[Decomposition], differences: tuple[Difference, ...]
 ) -> StageChart:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flask import Response, abort, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from coordinator.analysis import MIN_PAIRS
@@ -140,18 +140,6 @@ def trials(campaign_id: str) -> str:
         total=len(found),
         invalid=sum(not trial["validity"]["valid"] for trial in found),
     )
-
-
-@blueprint.get("/trials/<trial_id>")
-def trial(trial_id: str) -> str:
-    """One trial with its proof and what the probes saw."""
-    with services().store.read() as session:
-        found = store_results.trial_view(session, trial_id)
-    if found is None:
-        abort(404, f"there is no trial {trial_id[:40]!r}")
-    campaign = Campaign.model_validate(api.get_view(found["campaign"])["campaign"])
-    link = grafana.trial_link(found, campaign) if found["probes"] else ""
-    return render_template("web/trial.html", trial=found, grafana=link)
 
 
 @blueprint.get("/hosts")

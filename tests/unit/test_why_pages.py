@@ -159,3 +159,58 @@ def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
     assert bar.overlap_us == 50
     assert bar.segments[-1].x + bar.segments[-1].width <= WIDTH
     assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
+
+
+def test_a_trial_tells_its_own_time_roles_work_and_stacks(house: House, browser: FlaskClient) -> None:
+    campaign_id = measured(house)
+    trials = {t["datapath"]: t["id"] for t in house.get(f"campaigns/{campaign_id}/trials").json["trials"]}
+    told = house.get(f"trials/{trials['tproxy']}").json
+    assert [(p["stage"], p["role"], p["us"]) for p in told["decomposition"]["parts"]] == [
+        ("device_hop", "server", 5.0),
+        ("proxy_residence", "to_origin", 300.0),
+    ]
+    assert told["decomposition"]["trials"] == 1
+    assert told["decomposition"]["mean_us"] == pytest.approx(450, rel=2e-3)
+    page = browser.get(f"/trials/{trials['tproxy']}")
+    texts = sentences(page)
+    assert "tproxy: proxy residence 300 µs" in page.text
+    assert "with 95 % intervals" not in page.text  # of one trial there are none
+    assert "context switches proxy" in texts
+    assert "to origin" in texts  # a role
+    assert 'data-stage-latency="trial"' in page.text
+    assert (
+        "100 samples of the profiled slice at 997 per second and CPU, 1 lost: dut 50.0 %, softirq 50.0 %"
+        in " ".join(texts)
+    )
+    assert "recv_[k]: 50.00% of 100 samples" in page.text
+    svg = house.get(f"trials/{trials['direct']}/flame-graph.svg")
+    assert ElementTree.fromstring(svg.text).tag.endswith("svg")
+    folded = house.get(f"trials/{trials['direct']}/stacks.folded")
+    assert folded.text.splitlines() == ["server;main;send_[k] 30", "softirq;net_rx_action_[k] 70"]
+
+
+def test_a_trial_without_probes_or_stacks_shows_neither(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit(workloads=["stream"], levels={"low": "closed(8)"}, parameters={"stream": {"tokens": 9}})
+    house.run_block()
+    (trial, *_) = house.get(f"campaigns/{campaign_id}/trials").json["trials"]
+    page = browser.get(f"/trials/{trial['id']}")
+    assert "tokens = 9, gap_us = 5000" in sentences(page)
+    assert "uplot" not in page.text
+    assert "On-CPU stacks" not in page.text
+    assert house.get(f"trials/{trial['id']}").json["decomposition"] is None
+    answer = house.get(f"trials/{trial['id']}/flame-graph.svg")
+    assert (answer.status_code, "flame_graphs = true" in answer.json["message"]) == (404, True)
+
+
+def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id = house.submit(probes=["run_queue"], blocks=1)
+    message = house.last_sent()
+    answer = house.call("claim", message, {"host": "h1"})
+    told = result("h1", answer.json["block"]["datapaths"])
+    told["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
+    house.call("report", message, {"lease": answer.json["lease"], "result": told})
+    page = browser.get(f"/trials/{campaign_id}-0-1-0")
+    assert "does not apply to this datapath" in sentences(page)
+    assert ">Role<" not in page.text

@@ -15,7 +15,7 @@ const charts = (() => {
   const short = (value, unit) => `${+value.toPrecision(3)} ${unit}`;
   const time = (us) => (us >= 1e6 ? short(us / 1e6, "s") : us >= 1e3 ? short(us / 1e3, "ms") : us >= 1 ? short(us, "µs") : short(us * 1e3, "ns"));
 
-  const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
+  const clock = (seconds, length = 8) => new Date(seconds * 1000).toISOString().slice(11, 11 + length);
   const spelled = (name) => name.replaceAll("_", " ");
 
   const axis = (more) => ({
@@ -25,7 +25,7 @@ const charts = (() => {
     ticks: { stroke: colour("--line"), width: 1, size: 5 },
     ...more,
   });
-  const clockAxis = () => axis({ space: 74, size: 30, values: (_, splits) => splits.map(clock) });
+  const clockAxis = () => axis({ space: 74, size: 30, values: (_, splits) => splits.map((seconds) => clock(seconds)) });
 
   // 1, 2, 5, 10 … within the range; where that is many, only powers of ten.
   const logSplits = (_, __, low, high) => {

@@ -20,6 +20,12 @@
 
   const seconds = (one, column) => (one.times_ms ? one.times_ms[column] : Date.parse(one.times[column])) / 1000;
 
+  // Moments of one trial may lie within a second.
+  const moment = (one, column) => {
+    const brief = seconds(one, one.count.length - 1) - seconds(one, 0) < 2 * one.count.length;
+    return charts.clock(seconds(one, column), brief ? 10 : 8);
+  };
+
   const share = (one, bucket, column) => (one.count[column] ? bucket.counts[column] / one.count[column] : 0);
 
   const fitScales = () => {
@@ -69,12 +75,12 @@
           axes: [
             charts.axis({
               space: 74, size: 30, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
-              values: (_, splits) => splits.map((column) => (Number.isInteger(column) && column in one.count ? charts.clock(seconds(one, column)) : "")),
+              values: (_, splits) => splits.map((column) => (Number.isInteger(column) && column in one.count ? moment(one, column) : "")),
             }),
             charts.timeAxis(),
           ],
           series: [
-            { label: "at", value: (_, column) => (column == null ? "–" : `${charts.clock(seconds(one, column))} UTC`) },
+            { label: "at", value: (_, column) => (column == null ? "–" : `${moment(one, column)} UTC`) },
             line("p50"),
             line("p99", [5, 4]),
             { label: "durations", show: true, scale: "count", paths: () => null, points: { show: false }, value: (_, value) => value ?? "–" },
@@ -173,6 +179,8 @@
     fill(part("stage"), distinct(stages, stageKey, roleOf), part("stage").value);
     const one = stages.find((stage) => stageKey(stage) === part("stage").value);
     draw([one], [roleOf(one)]);
+    const detail = stages.filter((other) => other.stage === one.stage);
+    panel.dispatchEvent(new CustomEvent("stage-chosen", { detail }));
   };
 
   const show = () =>
