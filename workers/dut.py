@@ -1,7 +1,7 @@
 """What datapaths share in the device under test: closing the routed path, seeing what knocked there, local delivery."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from pyroute2 import IPRoute
@@ -43,6 +43,22 @@ def closed_path(lab: Lab) -> Iterator[ClosedPath]:
         stack.callback(netns.call_in, lab.dut_ns, lambda: netns.write_sysctls(open_again))
         netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(shut))
         yield ClosedPath(snmp)
+
+
+@contextmanager
+def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
+    """How many packets the IP layer of a namespace has received from elsewhere, from now on."""
+    with ExitStack() as stack:
+        snmp, devices = (netns.open_in(place, file) for file in ("snmp", "dev"))
+        stack.callback(os.close, snmp)
+        stack.callback(os.close, devices)
+
+        def received() -> int:
+            everything = _ip_counter(os.pread(snmp, 65536, 0).decode(), "InReceives")
+            return everything - _device_rows(devices)["lo"][1]
+
+        at_first = received()
+        yield lambda: received() - at_first
 
 
 @contextmanager
@@ -105,12 +121,7 @@ class Devices:
             raise OSError(f"device {error} is gone") from error
 
     def _rows(self) -> dict[str, list[int]]:
-        rows = {}
-        for line in os.pread(self._fd, 65536, 0).decode().splitlines()[2:]:
-            name, _, numbers = line.partition(":")
-            # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
-            rows[name.strip()] = [int(number) for number in numbers.split()]
-        return rows
+        return _device_rows(self._fd)
 
 
 @contextmanager
@@ -126,3 +137,12 @@ def devices_of(lab: Lab) -> Iterator[Devices]:
 def _ip_counter(snmp: str, name: str) -> int:
     names, values = (line.split() for line in snmp.splitlines() if line.startswith("Ip:"))
     return int(values[names.index(name)])
+
+
+def _device_rows(fd: int) -> dict[str, list[int]]:
+    rows = {}
+    for line in os.pread(fd, 65536, 0).decode().splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
+        rows[name.strip()] = [int(number) for number in numbers.split()]
+    return rows

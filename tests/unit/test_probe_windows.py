@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from bpf.chain import Hook
 from domain.sample import TrialTags
 from probes._fake import FakeProbe
 from probes.base import LabView, Pending
@@ -96,6 +97,32 @@ def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
     assert {key.stage for key in seen.stages} == {"run_queue"}
     assert "a" not in probes["forward"].watches
     session.close()
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(windowed: bool) -> None:
+    probes = {"forward": FakeProbe("forward"), "run_queue": FakeProbe("run_queue")}
+    session = ProbeSession(probes, None, "h1", windowed=windowed)
+    session.start(probes)
+    lab = LabView("a", {}, {}, {}, unseen=frozenset({"forward"}))
+    session.begin_slice(lab, TrialTags("k3f9x2ab", "b1-1-0", "h1", "ebpf_xdp", "w", "low"))
+    seen = session.end_slice()
+    assert seen.absent == {"forward"}
+    assert {key.stage for key in seen.stages} == {"run_queue"}
+    assert "a" not in probes["forward"].watches
+    session.close()
+
+
+def test_windows_do_not_turn_to_what_passes_by() -> None:
+    class Hooked(FakeProbe):
+        def take_hooks(self) -> tuple[Hook, ...]:
+            return (Hook("t", 0, 0, 0),)
+
+    probe = Hooked("forward")
+    probe.start()
+    windows = Windows({"forward": probe})
+    assert windows.turn(LabView("a", {}, {}, {}))
+    assert not windows.turn(LabView("a", {}, {}, {}, unseen=frozenset({"forward"})))
 
 
 def test_a_window_ends_when_it_is_told_to() -> None:

@@ -38,6 +38,8 @@ class World:
     log: list[str] = field(default_factory=list)
     faults: dict[str, Any] = field(default_factory=dict)
     labs_standing: int = 0
+    unseen: dict[str, frozenset[str]] = field(default_factory=dict)
+    without: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 class FakeLab:
@@ -51,6 +53,7 @@ class FakeLab:
             places = [(f"{spec.label}-{n}", f"198.18.100.{10 + n}") for n in range(1, spec.clients + 1)]
         self.client_ends = tuple(replace(self.ends, netns=place, seen_as=address) for place, address in places)
         self.notes: list[str] = []
+        world.without[spec.label] = spec.without
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 
     def view(self) -> LabView:
@@ -162,6 +165,7 @@ class FakeProbing:
 
     def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
         self.world.log.append(f"begin {lab.label} {tags.run}")
+        self.world.unseen[lab.label] = lab.unseen
 
     def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
         self.world.log.append("end")
@@ -379,6 +383,16 @@ def test_a_datapath_that_cannot_carry_the_workload_gives_no_number(world: World)
     assert reasons(trials) == {label: {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS} for label in ("fake", "fake#2")}
     assert "fake carries tcp, not udp" in trials["fake"].validity.findings[0].detail
     assert not [line for line in world.log if line.startswith("traffic")]
+
+
+def test_what_a_datapath_cannot_have_no_lab_has_and_probes_are_told_what_passes_them_by(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeDatapath, "without", frozenset({"tso"}))
+    monkeypatch.setattr(FakeDatapath, "unseen", frozenset({"forward"}))
+    run(world, {"order": ("fake", "fake#2"), "probed": 1})
+    assert world.without == {"fake": {"tso"}, "fake#2": {"tso"}}
+    assert world.unseen == {"fake#2": {"forward"}}
 
 
 def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None:

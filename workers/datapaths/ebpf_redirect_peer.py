@@ -1,0 +1,48 @@
+"""tc ingress forwarding with ``bpf_redirect_peer``: packets appear at the far end of the next link at once.
+
+The link's other end must be a veth's (or netkit's) in another namespace of the same host, as the containers of a node
+have it: no queue, no driver and no softirq lies between. It decrements the time to live and rewrites the Ethernet
+addresses, as a router must. The routed path is closed, so what it does not redirect is dropped and counted.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import ClassVar
+
+from domain.jobs import HostCapabilities
+from workers import dut, forwarding, tc
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+
+
+class EbpfRedirectPeer(Datapath):
+    """One program per direction; compiled once per worker process, loaded for each lab."""
+
+    name = "ebpf_redirect_peer"
+    function = "forward"
+    summary = "eBPF at tc ingress puts packets into the next namespace at once with bpf_redirect_peer."
+    # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
+    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
+
+    def __init__(self) -> None:
+        self._programs = tc.TcPrograms(self.name)
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_peer")
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                arrived = stack.enter_context(dut.arrivals_at(lab.server_ns))
+                programs = stack.enter_context(self._programs.attached(lab, forwarding.config(lab)))
+            except tc.ERRORS as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            # No device of the DUT sends them, and not every kernel's far device counts them: its IP layer does.
+            yield forwarding.Forwarding(self.name, programs, path, arrived)
