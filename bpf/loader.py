@@ -8,7 +8,6 @@ from the kernel's BTF as constants (see the probes).
 import atexit
 import contextlib
 import ctypes
-import os
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
@@ -174,34 +173,21 @@ class Module:
         self.close()
 
 
-class Symbols:
-    """Names of kernel and user functions; a process must still live when it is first asked about."""
+class KernelSymbols:
+    """Names of kernel functions, by BCC's cache.
 
-    KERNEL = -1
+    There is none for processes: for each module that it reads, libbcc 0.26 closes a descriptor by an uninitialised
+    number (ProcSyms::ModulePath), which may be anybody's. probes/symbols.py reads them itself.
+    """
 
     def __init__(self) -> None:
-        self._caches: dict[int, Any] = {}
+        self._cache: Any = None
 
-    def kernel(self, address: int) -> str:
-        """A kernel function's name."""
-        return self._resolve(address, self.KERNEL)[0] or UNKNOWN
-
-    def user(self, address: int, process: int) -> str:
-        """A user function's name, or where it has none the program or library that it is in: ``[haproxy]``."""
-        name, module = self._resolve(address, process)
-        return name or (f"[{os.path.basename(module)}]" if module else UNKNOWN)
-
-    def forget(self) -> None:
-        """Free what is known of processes: their numbers are used again. The kernel's names stay."""
-        from bcc import lib
-
-        for process in [process for process in self._caches if process != self.KERNEL]:
-            lib.bcc_free_symcache(self._caches.pop(process).cache, process)
-
-    def _resolve(self, address: int, process: int) -> tuple[str, str]:
+    def name(self, address: int) -> str:
+        """A function's name, or :data:`UNKNOWN`."""
         from bcc import SymbolCache
 
-        if process not in self._caches:
-            self._caches[process] = SymbolCache(process)
-        name, _, module = self._caches[process].resolve(address, process != self.KERNEL)
-        return (name or b"").decode(errors="replace"), (module or b"").decode(errors="replace")
+        if self._cache is None:
+            self._cache = SymbolCache(-1)
+        name, _, _ = self._cache.resolve(address, False)
+        return (name or b"").decode(errors="replace") or UNKNOWN

@@ -7,11 +7,12 @@ import os
 import struct
 from collections.abc import Sequence
 
-from bpf.loader import BpfError, Module, Symbols
+from bpf.loader import BpfError, KernelSymbols, Module
 from domain.jobs import HostCapabilities
 from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
 from probes.base import LabView, ProbeError
 from probes.kernel import BtfError, member_offset
+from probes.symbols import UserSymbols
 
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "cpu_clock")
 HERTZ = 997  # a prime: it does not keep step with timers
@@ -37,7 +38,7 @@ class Profiler:
     def __init__(self, hertz: int = HERTZ) -> None:
         self.hertz = hertz
         self._module: Module | None = None
-        self._symbols = Symbols()
+        self._kernel, self._user = KernelSymbols(), UserSymbols()
         self._generation = 0
         self._watched_processes: set[int] = set()
         self._lost_before = 0
@@ -100,7 +101,7 @@ class Profiler:
             mine = counts.setdefault(name, {})
             mine[stack] = mine.get(stack, 0) + _COUNT.unpack(value)[0]
         module.forget_stacks("stacks", (number for number in numbers if number >= 0))
-        self._symbols.forget()
+        self._user.forget()
         return Stacks(counts, hertz=self.hertz, lost=self._lost(module))
 
     def stop(self) -> None:
@@ -127,8 +128,8 @@ class Profiler:
 
     def _frames(self, module: Module, process: int, kernel: int, user: int) -> Sequence[str]:
         """Outermost first: user functions, then the kernel's."""
-        names = [self._symbols.kernel(address) + KERNEL_SUFFIX for address in _walk(module, kernel)]
-        names += [self._symbols.user(address, process) for address in _walk(module, user)]
+        names = [self._kernel.name(address) + KERNEL_SUFFIX for address in _walk(module, kernel)]
+        names += [self._user.name(process, address) for address in _walk(module, user)]
         # A semicolon parts frames, and C++ names may hold one.
         return [name.replace(";", ":") for name in reversed(names)]
 
