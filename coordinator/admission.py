@@ -36,6 +36,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     unknown = {problem.field for problem in problems}
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
     problems += _not_carried(campaign, chosen)
+    problems += _one_client_only(campaign, chosen)
     problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
     if campaign.hosts:
         problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
@@ -157,6 +158,17 @@ def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
                     f"leave out {name}, or those datapaths",
                 )
                 break
+
+
+def _one_client_only(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Variants that do not take several clients, once each, where the campaign asks for them."""
+    if campaign.clients == 1:
+        return
+    named = ((family, name) for _, family, name in _named(campaign) if family != "probes")
+    for family, name in dict.fromkeys(named):
+        found = (host.capabilities.variant(family, name) for host in hosts)
+        if why := next((variant.one_client for variant in found if variant and variant.one_client), ""):
+            yield Problem(field="clients", message=f"{name} takes one client only: {why}; leave it out, or use 1")
 
 
 def with_parameters(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Campaign:

@@ -50,6 +50,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
                     profiled=len(campaign.labels) if campaign.flame_graphs and level not in searched else 0,
                     host=hosts[(first_host[workload, level] + round_number) % len(hosts)],
                     parameters=campaign.parameters.get(workload, {}),
+                    clients=campaign.clients,
                     chain=None if step is None else round_number,
                     step=step,
                 )
@@ -75,6 +76,7 @@ def _calibrations(campaign: Campaign, blocks: Sequence[PlannedBlock], rng: rando
             order=next(orders),
             host=host,
             parameters=campaign.parameters.get(workload, {}),
+            clients=campaign.clients,
             calibration=True,
         )
         for workload, host in sorted(used, key=lambda pair: (campaign.workloads.index(pair[0]), pair[1]))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from domain.load import CapacityLoad, ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
+from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
@@ -94,6 +94,13 @@ class Campaign(Frozen):
     # some whole answers of the slowest workload (`stream`: 80 ms).
     slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
+    clients: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_CLIENTS,
+        strict=True,
+        description="Hosts of each lab that load its datapath at once; rates and connections are of all together.",
+    )
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
     flame_graphs: bool = Field(
         default=False, strict=True, description="Sample on-CPU stacks, in one more uncounted slice per trial."
@@ -167,6 +174,10 @@ class Campaign(Frozen):
                     f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
                     "its parameters"
                 )
+        for level, load in self.levels.items():
+            asked = _asked_of_all(load)
+            if asked is not None and asked < self.clients:
+                raise ValueError(f"levels.{level}: {load} is less than one for each of {self.clients} clients")
         searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
@@ -250,6 +261,13 @@ class Campaign(Frozen):
         slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
         warm_ups = self.total_blocks + self.calibration_blocks
         return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
+
+
+def _asked_of_all(load: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> int | None:
+    """What several clients divide among them: connections, or a rate; ``None`` where that is yet to be found."""
+    if isinstance(load, ClosedLoad):
+        return load.connections
+    return load.rate_per_s if isinstance(load, OpenLoad) else None
 
 
 def datapath_of(label: str) -> str:

@@ -108,7 +108,7 @@ class Variant(Frozen):
     one_client: str = Field(
         default="",
         max_length=200,
-        description="Workloads only: why their generator loads from one client; empty where it takes several.",
+        description="Why a lab of this datapath has, or this workload's generator takes, one client only; or empty.",
     )
     stage: Name | None = Field(default=None, description="Probes only.")
 

@@ -122,7 +122,7 @@ def host_capabilities(host: str) -> HostCapabilities:
                 workers.datapaths,
                 Datapath,
                 bare,
-                lambda d: {"function": d.function, "protocols": tuple(sorted(d.protocols))},
+                lambda d: {"function": d.function, "protocols": tuple(sorted(d.protocols)), "one_client": d.one_client},
             ),
             "workloads": _variants(workers.workloads, Workload, bare, _of_workload),
             "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),

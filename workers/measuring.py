@@ -131,6 +131,8 @@ class Measuring:
         evidence.generated_bytes += traffic.bytes_received
         evidence.connections += traffic.connections
         evidence.unsent += traffic.unsent
+        for client, requests in traffic.clients.items():
+            evidence.clients[client] = evidence.clients.get(client, 0) + requests
         for cause, count in traffic.errors.items():
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)

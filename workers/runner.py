@@ -103,9 +103,14 @@ class BlockRunner:
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
         station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
+        if clients > 1 and job.block.probed:
+            station.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
         if self._workload.protocol not in datapath.protocols:
             carried = ", ".join(sorted(datapath.protocols))
             station.fail(DatapathError(f"{datapath.name} carries {carried}, not {self._workload.protocol}"))
+            return station
+        if datapath.one_client and clients > 1:
+            station.fail(DatapathError(f"{datapath.name} takes one client only: {datapath.one_client}"))
             return station
         station.origin.start()
         try:

@@ -36,6 +36,7 @@ class Evidence:
     generated_requests: int = 0
     generated_bytes: int = 0  # received
     connections: int = 0  # opened
+    clients: dict[str, int] = field(default_factory=dict)  # requests of each, where there are several
     errors: dict[str, int] = field(default_factory=dict)  # by cause
     unsent: int = 0  # requests that were due and never left
     stood_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it meant to
@@ -87,6 +88,7 @@ def prove(evidence: Evidence) -> Proof:
         connections=evidence.connections,
         bytes_received=evidence.generated_bytes,
         origin_requests=evidence.origin_requests,
+        clients=evidence.clients,
         accounted=min(shares, default=0.0),
     )
 

@@ -17,7 +17,7 @@ from domain.workload import Parameter
 
 MOST_LEVELS = 8  # as many as the domain takes
 _TEXTS = ("name", "description", "reference")
-_INTEGERS = ("blocks", "slices", "seed")
+_INTEGERS = ("blocks", "slices", "clients", "seed")
 _NUMBERS = ("slice_s", "warm_up_s", "equivalence_margin")
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
@@ -45,6 +45,7 @@ DEFAULTS: Mapping[str, Any] = {
     "slices": 5,
     "slice_s": 0.2,
     "warm_up_s": 0.2,
+    "clients": 1,
     "probes": (
         "qdisc",
         "device_hop",

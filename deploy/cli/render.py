@@ -123,9 +123,11 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
 
 
 def _title(report: CampaignReport, workload: str) -> str:
-    """The workload, and the parameters that it ran with."""
-    given = (report.campaign.get("campaign") or {}).get("parameters", {}).get(workload, {})
-    values = ", ".join(f"{name} {value:,}" for name, value in given.items())
+    """The workload, the parameters that it ran with, and the clients where there were several."""
+    campaign = report.campaign.get("campaign") or {}
+    values = ", ".join(f"{name} {value:,}" for name, value in campaign.get("parameters", {}).get(workload, {}).items())
+    if (clients := campaign.get("clients", 1)) > 1:
+        values = ", ".join(filter(None, [values, f"{clients} clients"]))
     return f"{workload} [not bold]({values})[/not bold]" if values else workload
 
 

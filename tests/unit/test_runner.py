@@ -69,6 +69,7 @@ class FakeOrigin:
 
     def greet(self, ends: Ends | None = None) -> Greeting:
         faults, lab = self.lab.world.faults, self.lab
+        self.lab.world.log.append(f"greet {(ends or lab.ends).netns}")
         if faults.get(("ask", lab.label)):
             raise ConnectionError("no answer")
         expected = f"{(ends or lab.ends).seen_as} {lab.label}"
@@ -221,10 +222,12 @@ def job(
     workload: str = "http_keepalive",
     load: Load | None = None,
     loads: dict[str, Load] | None = None,
+    clients: int = 1,
 ) -> BlockJob:
     load = load or ClosedLoad(connections=4)
     block = Block(index=3, workload=workload, level="low", load=load, loads=loads or {},
-                  datapaths=("fake", "fake#2"), order=order, probed=probed, profiled=profiled, host="h1")  # fmt: skip
+                  datapaths=("fake", "fake#2"), order=order, probed=probed, profiled=profiled, host="h1",
+                  clients=clients)  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
@@ -467,3 +470,38 @@ def test_the_weather_is_a_transient_reason(world: World, fault: str, reason: str
     for trial in run(world).values():
         assert trial.validity.reasons == (reason,)
         assert trial.validity.transient
+
+
+def test_every_client_is_asked_for_before_the_traffic_and_told_to_the_generator(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, ...]] = []
+    usual = FakeGenerator.run
+
+    def run_noting(self: FakeGenerator, plan: Any, targets: Sequence[Target], schedule: Any, **how: Any) -> Any:
+        seen.extend((target.netns, *target.more_netns) for target in targets)
+        found = usual(self, plan, targets, schedule, **how)
+        return {label: replace(one, clients={"client 1 of 2": 7, "client 2 of 2": 8}) for label, one in found.items()}
+
+    monkeypatch.setattr(FakeGenerator, "run", run_noting)
+    trials = run(world, {"clients": 2, "order": ("fake", "fake#2") * 2, "probed": 2})
+    greeted = [line.partition(" ")[2] for line in world.log if line.startswith("greet")]
+    assert greeted == ["fake-1", "fake-2", "fake#2-1", "fake#2-2"]
+    assert set(seen) == {("fake-1", "fake-2"), ("fake#2-1", "fake#2-2")}
+    proof = trials["fake"].proof
+    assert proof is not None
+    assert set(proof.clients) == {"client 1 of 2", "client 2 of 2"}
+    assert trials["fake"].notes == ("the client's side, as probes see it, is the router of 2 clients",)
+
+
+def test_several_clients_need_a_generator_and_a_datapath_that_take_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeDatapath, "one_client", "its client stands elsewhere")
+    trial = run(world, {"clients": 2})["fake"]
+    assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
+    assert "takes one client only: its client stands elsewhere" in trial.validity.findings[0].detail
+    assert run(world)["fake"].validity.valid
+    monkeypatch.setattr(FakeGenerator, "many_clients", False)
+    with pytest.raises(ValueError, match="loads a lab from one client only"):
+        run(world, {"clients": 2})

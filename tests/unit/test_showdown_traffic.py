@@ -8,7 +8,8 @@ import pytest
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from workers.traffic import program, showdown_traffic
-from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller, read_final
+from workers.traffic.results import read_final
+from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
@@ -22,7 +23,8 @@ def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> d
         "type": "slice", "slice": index, "target": target, "warm_up": warm_up, "start_ns": start,
         "length_ns": 200_000_000,
         "drained_ns": start + 210_000_000, "sent": 100, "requests": 100, "errors": 0, "in_flight": 0, "unsent": 0,
-        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stood_ns": 30_000_000, "host_cpu_ticks": TICKS,
+        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stood_ns": 30_000_000,
+        "begun_ns": start + 40_000, "host_cpu_ticks": TICKS,
         "latency": {"p50_ns": 50_000, "p90_ns": 60_000, "p99_ns": 70_000, "p999_ns": 80_000, "max_ns": 90_000},
     } | changes  # fmt: skip
 
@@ -35,7 +37,7 @@ def final(**changes: Any) -> dict[str, Any]:
     slices = [line("t0", 0, warm_up=True), line("t1", 1, warm_up=True), line("t1", 2), line("t0", 3)]
     return copy.deepcopy(
         {
-            "type": "final", "failure": "", "interrupted": False, "targets": {"t0": told, "t1": told},
+            "type": "final", "failure": "", "interrupted": False, "loop": "open", "targets": {"t0": told, "t1": told},
             "threads": [{"share": 0.5}, {"share": 0.7}], "slices": slices,
         }
         | changes
@@ -142,7 +144,7 @@ def test_long_slices_are_told_by_the_second_as_far_as_one_target_had_it() -> Non
 
 def run_with(monkeypatch: pytest.MonkeyPatch, argv: list[str], **how: Any) -> str:
     """The failure of a run with another program in the generator's place."""
-    monkeypatch.setattr(showdown_traffic._Run, "_argv", lambda self, answer: argv)
+    monkeypatch.setattr(showdown_traffic._Run, "_argv", lambda self, *_: argv)
     plan = GeneratorPlan(program.NAME, ClosedLoad(connections=1), 1)
     target = Target("direct", "none", "127.0.0.1", 1)
     results = ShowdownTraffic().run(plan, [target], Schedule(("direct",), 0.1), **how)

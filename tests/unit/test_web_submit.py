@@ -53,6 +53,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(house: House, brow
         "slices": 1,
         "slice_s": 0.5,
         "warm_up_s": 0.0,
+        "clients": 1,
         "probes": ["run_queue"],
         "hosts": ["h1"],
         "seed": 7,

@@ -37,6 +37,8 @@ class Datapath(ABC):
     """Offloads (workers/offloads.py) that it cannot have; all labs of a block are without what one of them cannot."""
     unseen: ClassVar[frozenset[str]] = frozenset()
     """Kernel stages that its packets pass by, so that the probes of them do not apply."""
+    one_client: ClassVar[str] = ""
+    """Why it cannot have several clients; empty where it can."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:

@@ -35,6 +35,8 @@ class EbpfConnect(Datapath):
     function = "steer"
     summary = "An eBPF cgroup hook sends connect(2) to HAProxy; the client is on the DUT itself."
 
+    one_client = "its client stands on the DUT itself"
+
     def __init__(self) -> None:
         self._module: Module | None = None
 

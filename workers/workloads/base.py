@@ -86,6 +86,7 @@ class SliceTraffic:
     cpu: CpuTime = field(default_factory=CpuTime)
     warm_up: bool = False
     stood_s: float = 0.0
+    begun_s: float | None = None  # monotonic: when the last thread saw its start, if told
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class TargetTraffic:
 
     ``slices`` holds the warm-up too, so that the datapath's counters can be held against all that was done;
     ``timings`` are of the others. ``connections`` are all that were opened for them; ``errors`` is by cause.
+    ``clients`` has the requests of each client where there are several, warm-up included.
     """
 
     slices: tuple[SliceTraffic, ...] = ()
@@ -104,6 +106,7 @@ class TargetTraffic:
     busiest_thread_share: float = 0.0
     limit: str = ""  # which limit of its own the generator met, if any
     failure: str = ""
+    clients: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:

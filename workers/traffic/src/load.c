@@ -151,6 +151,8 @@ static int run(void)
 	uint64_t end = now_ns();
 	for (int i = 0; i < plan.cpus_count; i++)
 		pthread_join(workers[i].thread, NULL);
+	if (set_up && !atomic_load(&plan.stop) && !meeting_end(&plan, text, sizeof text))
+		return failed(EXIT_FAILED, true, text);
 	failure = set_up ? verdict(text, sizeof text) : first_failure() ? first_failure() : text;
 	if (failure)
 		return failed(EXIT_FAILED, true, failure);

@@ -120,6 +120,20 @@ bool meeting_drained(struct plan *plan, struct slice *slice)
 	return atomic_fetch_add(&slice->drained_threads, 1) + 1 == plan_threads(plan);
 }
 
+bool meeting_end(struct plan *plan, char *failure, size_t size)
+{
+	struct slice *last = &plan->slices[plan->slices_count - 1];
+	uint64_t drained = now_ns();
+	while (plan->meeting && !atomic_load(&last->drained_ns) && !atomic_load(&plan->stop)) {
+		// The last answers of the others may take until they time out.
+		uint64_t waited = now_ns() - drained, spared = plan->final_drain_ns;
+		if (meeting_gives_up(plan, waited > spared ? waited - spared : 0, failure, size))
+			return false;
+		sleep_until(now_ns() + LOOK_NS);
+	}
+	return true;
+}
+
 void meeting_leave(struct plan *plan)
 {
 	int nobody = 0;

@@ -31,6 +31,9 @@ struct slice *meeting_slices(struct plan *plan, uint32_t count);
 bool meeting_start(struct plan *plan, bool able, uint64_t *start_ns, char *failure, size_t size);
 // A thread has drained a slice. True for the last of all clients' threads.
 bool meeting_drained(struct plan *plan, struct slice *slice);
+// This client has drained all slices; returns when all have, as the last one ends with the last client. False when
+// another one must be given up.
+bool meeting_end(struct plan *plan, char *failure, size_t size);
 // This client ends before its time.
 void meeting_leave(struct plan *plan);
 // Whether, `waited_ns` after this client has drained a slice, another one must be given up; says which and why.

@@ -72,6 +72,16 @@ static void print_percentiles(const struct hist *hist)
 	       (unsigned long long)hist->max);
 }
 
+// Several clients' percentiles cannot be put together, their histograms can.
+static void print_for_merging(const struct plan *plan, const struct hist *hist)
+{
+	if (plan->clients == 1)
+		return;
+	printf(",\"hdr\":\"");
+	hist_encode(hist, stdout);
+	printf("\"");
+}
+
 static void second_of_target(struct report *report, int target)
 {
 	const struct plan *plan = report->plan;
@@ -91,6 +101,7 @@ static void second_of_target(struct report *report, int target)
 	take_timing(report, target, main_timing(plan));
 	printf(",\"%s\":{", timing_names[main_timing(plan)]);
 	print_percentiles(&report->part);
+	print_for_merging(plan, &report->part);
 	take_timing(report, target, SCHEDULE_LAG);
 	printf("},\"schedule_lag\":{");
 	print_percentiles(&report->part);
@@ -164,6 +175,7 @@ static void print_slice(const struct report *report, uint32_t index, struct hist
 	       (unsigned long long)out, (unsigned long long)stood, (unsigned long long)begun);
 	printf("\"%s\":{", timing_names[main_timing(plan)]);
 	print_percentiles(timing);
+	print_for_merging(plan, timing);
 	printf("},");
 	struct host_cpu cpu = slice_cpu(slice);
 	print_host_cpu(&cpu);

@@ -1,0 +1,160 @@
+"""What several clients of one lab did, as one: pure, and the same in whatever order they are named.
+
+Merging the parts of a run gives what recording all of it in one place would have given: counts and errors are added up,
+histograms are merged (percentiles never averaged), slices are those that all had, and what there is only one of, the
+host's CPU time and the time that passed, is taken once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from domain.histogram import LatencyHistogram
+from workers.traffic.results import OF_A_CLIENT
+from workers.validity import MAX_STOOD_SHARE
+from workers.workloads.base import SliceTraffic, TargetTraffic
+
+# How far apart the clients' beginnings of a slice may be on average, whatever its length, and as a share of it: beyond,
+# a part of the traffic was that of fewer clients. Threads that share a CPU begin one after another.
+MAX_SKEW_S = 0.005
+MAX_SKEW_SHARE = 0.05
+ENOUGH_FOR_ALL = 20  # requests per client: a client without any, where there are so many, had no part in the load
+
+V = TypeVar("V")
+
+
+def merged_targets(parts: Mapping[str, Mapping[str, TargetTraffic]]) -> dict[str, TargetTraffic]:
+    """What each client did on each target, by client and label, as one; a target that one could not reach is alone."""
+    labels = {label for part in parts.values() for label in part}
+    for name, part in parts.items():
+        if set(part) != labels:
+            return {label: replace(one, failure=f"{name}: {one.failure}") for label, one in part.items()}
+    return {label: merged({name: part[label] for name, part in parts.items()}) for label in sorted(labels)}
+
+
+def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
+    """The traffic of one target, from that of each client by name; what went wrong names its client."""
+    named = dict(sorted(parts.items()))
+    if failure := _failure(named):
+        return TargetTraffic(failure=failure, limit=_joined(_limits(named)))
+    if apart := _different_slices(named):
+        return TargetTraffic(failure=apart)
+    every = list(named.values())
+    by_slice = list(zip(*(part.slices for part in every), strict=True))
+    requests = {name: part.requests for name, part in named.items()}
+    idle = [name for name, count in requests.items() if not count]
+    if idle and sum(requests.values()) >= ENOUGH_FOR_ALL * len(requests):
+        failure = f"{', '.join(idle)} completed no request, where all together completed {sum(requests.values())}"
+    return TargetTraffic(
+        slices=tuple(map(_slice, by_slice)),
+        connections=sum(part.connections for part in every),
+        errors=_sums([part.errors for part in every]),
+        unsent=sum(part.unsent for part in every),
+        timings=_by_name([part.timings for part in every], LatencyHistogram.merged),
+        busiest_thread_share=max(part.busiest_thread_share for part in every),
+        limit=_joined([*_limits(named), *_stood(named), *_skewed(named, by_slice)]),
+        failure=failure,
+        clients=requests,
+    )
+
+
+def merged_line(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What running generators told of the same slice, or of the same second, as one line."""
+    first = lines[0]
+    if first["type"] == "second":
+        by_target = {name: [line["targets"][name] for line in lines] for name in first["targets"]}
+        return {**first, "targets": {name: _told(told) for name, told in by_target.items()}}
+    return _told(lines)
+
+
+def _told(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    one = dict(told[0]) | {key: sum(line[key] for line in told) for key in ("requests", "sent")}
+    errors = [line["errors"] for line in told]
+    one["errors"] = sum(errors) if isinstance(errors[0], int) else _sums(errors)
+    for timing in {"latency", "service_time"} & set(one):
+        times = LatencyHistogram.merged(LatencyHistogram.decode(line[timing]["hdr"]) for line in told)
+        one[timing] = {"p50_ns": times.percentile_ns(50), "p99_ns": times.percentile_ns(99)}
+    return one
+
+
+def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
+    begun = [part.begun_s for part in parts if part.begun_s is not None]
+    return replace(
+        parts[0],
+        requests=sum(part.requests for part in parts),
+        bytes_received=sum(part.bytes_received for part in parts),
+        bytes_sent=sum(part.bytes_sent for part in parts),
+        errors=_sums([part.errors for part in parts]),
+        # Of the host and read once for all of them; the same in every part.
+        cpu=max((part.cpu for part in parts), key=lambda cpu: (cpu.wall_s, cpu.busy_s)),
+        # While one of them stood still, the load was not the one that was asked for.
+        stood_s=max(part.stood_s for part in parts),
+        begun_s=max(begun, default=None),
+    )
+
+
+def _failure(named: Mapping[str, TargetTraffic]) -> str:
+    """What the clients say of themselves, or else of one another."""
+    own = {name: part.failure for name, part in named.items() if part.failure and not OF_A_CLIENT.match(part.failure)}
+    heard = {part.failure for part in named.values() if OF_A_CLIENT.match(part.failure)}
+    return "; ".join([f"{name}: {failure}" for name, failure in own.items()] or sorted(heard))
+
+
+def _different_slices(named: Mapping[str, TargetTraffic]) -> str:
+    """Where a client's slices are not everybody's; empty where all are the same."""
+    (first, one), *others = named.items()
+    for name, other in others:
+        if len(one.slices) != len(other.slices):
+            return f"{first} had {len(one.slices)} slices, {name} {len(other.slices)}"
+        for number, (mine, its) in enumerate(zip(one.slices, other.slices, strict=True)):
+            if (mine.started_s, mine.duration_s, mine.warm_up) != (its.started_s, its.duration_s, its.warm_up):
+                return (
+                    f"slice {number} was {mine.duration_s:.6f} s from {mine.started_s:.6f} s for {first}, "
+                    f"{its.duration_s:.6f} s from {its.started_s:.6f} s for {name}"
+                )
+    return ""
+
+
+def _skewed(named: Mapping[str, TargetTraffic], by_slice: Sequence[Sequence[SliceTraffic]]) -> list[str]:
+    told = [parts for parts in by_slice if not parts[0].warm_up and all(part.begun_s is not None for part in parts)]
+    if not told:
+        return []
+    begun = [[part.begun_s or 0.0 for part in parts] for parts in told]
+    skews = [max(instants) - min(instants) for instants in begun]
+    mean, length = sum(skews) / len(skews), sum(parts[0].duration_s for parts in told) / len(told)
+    if mean <= max(MAX_SKEW_S, MAX_SKEW_SHARE * length):
+        return []
+    sums = [sum(of_one) for of_one in zip(*begun, strict=True)]
+    latest = list(named)[sums.index(max(sums))]
+    return [
+        f"the clients began their slices {mean * 1e3:.1f} ms apart on average, at most {max(skews) * 1e3:.1f} ms; "
+        f"{latest} was the latest"
+    ]
+
+
+def _stood(named: Mapping[str, TargetTraffic]) -> list[str]:
+    found = []
+    for name, part in named.items():
+        measured = [one for one in part.slices if not one.warm_up]
+        stood_s, traffic_s = sum(one.stood_s for one in measured), sum(one.duration_s for one in measured)
+        if stood_s > MAX_STOOD_SHARE * traffic_s:
+            found.append(f"{name} stood still for {stood_s * 1e3:.0f} ms of {traffic_s:.1f} s")
+    return found
+
+
+def _limits(named: Mapping[str, TargetTraffic]) -> list[str]:
+    return [f"{name}: {part.limit}" for name, part in named.items() if part.limit]
+
+
+def _joined(limits: Sequence[str]) -> str:
+    return "; ".join(limits)
+
+
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return _by_name(counts, sum)
+
+
+def _by_name(parts: Sequence[Mapping[str, V]], put_together: Callable[[list[V]], V]) -> dict[str, V]:
+    """Each name that any part has, with what all parts have under it put together."""
+    names = sorted({name for part in parts for name in part})
+    return {name: put_together([part[name] for part in parts if name in part]) for name in names}

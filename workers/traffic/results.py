@@ -1,0 +1,106 @@
+"""Reading the own generator's last line: results per target, and whose failure it was. Pure.
+
+workers/traffic/README.md says what the line holds.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from domain.histogram import LatencyHistogram
+from domain.trial import CpuTime
+from workers.cpu import host_ticks
+from workers.workloads.base import SliceTraffic, TargetTraffic
+
+OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
+"""A failure that lies with one of several clients, whichever of them says so."""
+
+_LIMITS = ("open files", "source port", "descriptors", "ports", "Cannot assign requested address")
+_BLAMED = re.compile(r"^target (t\d+)\b")
+
+
+def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, TargetTraffic]:
+    """The results in the last line, by label. Anything else than such a line is a failed generator, never a zero.
+
+    ``labels`` are by the names that the generator knows. A target that kept the run from beginning is the only result.
+    """
+    try:
+        failure = _named(final["failure"], labels)
+        blamed = labels.get(match[1]) if (match := _BLAMED.match(final["failure"])) else None
+        if final["failure"] and not final.get("slices"):
+            nothing = TargetTraffic(failure=failure, limit=failure if _is_limit(failure) else "")
+            return dict.fromkeys([blamed] if blamed else labels.values(), nothing)
+        if OF_A_CLIENT.match(final["failure"]):
+            return {label: TargetTraffic(failure=final["failure"]) for label in labels.values()}
+        if final["interrupted"]:
+            return {label: TargetTraffic(failure="interrupted") for label in labels.values()}
+        shares = [thread["share"] for thread in final["threads"]]
+        results = {}
+        for name, label in labels.items():
+            result = _target(final, name, shares)
+            met = _is_limit(failure) and blamed in (None, label)
+            results[label] = replace(result, limit=failure if met else "")
+        return results
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        failure = f"showdown-traffic printed garbage ({type(error).__name__}: {error})"
+        return {label: TargetTraffic(failure=failure) for label in labels.values()}
+
+
+def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> TargetTraffic:
+    told = final["targets"][name]
+    errors = {cause: int(count) for cause, count in told["errors"].items()}
+    if told["in_flight"]:
+        errors["unanswered"] = int(told["in_flight"])
+    closed, mine = final["loop"] == "closed", (s for s in final["slices"] if s["target"] == name)
+    return TargetTraffic(
+        slices=tuple(_slice(line, closed, len(shares)) for line in mine if line["drained_ns"]),
+        connections=int(told["connections"]),
+        errors=errors,
+        unsent=int(told["unsent"]),
+        timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in told["histograms"].items()},
+        busiest_thread_share=max(shares, default=0.0),
+    )
+
+
+def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
+    # A slice's answers include those of its drain. A closed loop keeps the slowest part of the path busy from the first
+    # request until the last answer, so its rate is over all of that time; an open one's is over the schedule.
+    length_ns = line["drained_ns"] - line["start_ns"] if closed else line["length_ns"]
+    return SliceTraffic(
+        started_s=line["start_ns"] / 1e9,
+        duration_s=length_ns / 1e9,
+        requests=line["requests"],
+        bytes_received=line["bytes_received"],
+        bytes_sent=line["bytes_sent"],
+        errors={"any": line["errors"]} if line["errors"] else {},
+        cpu=cpu_of(line),
+        warm_up=line["warm_up"],
+        stood_s=line["stood_ns"] / 1e9 / threads,
+        begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
+    )
+
+
+def cpu_of(line: Mapping[str, Any]) -> CpuTime:
+    """The host's CPU time of a slice's line, from its start until it had drained."""
+    ticks = line["host_cpu_ticks"]
+    per_s = float(os.sysconf("SC_CLK_TCK"))
+    return CpuTime(
+        wall_s=max(0, line["drained_ns"] - line["start_ns"]) / 1e9,
+        cpus=host_ticks().cpus,
+        user_s=(ticks["user"] + ticks["nice"]) / per_s,
+        system_s=ticks["system"] / per_s,
+        irq_s=ticks["irq"] / per_s,
+        softirq_s=ticks["softirq"] / per_s,
+        steal_s=ticks["steal"] / per_s,
+        idle_s=(ticks["idle"] + ticks["iowait"]) / per_s,
+    )
+
+
+def _named(failure: str, labels: Mapping[str, str]) -> str:
+    return _BLAMED.sub(lambda match: f"target {labels.get(match[1], match[1])}", failure)
+
+
+def _is_limit(failure: str) -> bool:
+    return any(words in failure for words in _LIMITS)
