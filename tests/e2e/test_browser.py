@@ -107,7 +107,12 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     # Everything from here on comes by polling: the page is never loaded again.
     page.evaluate("window.neverReloaded = true")
     expect(page.locator("#progress")).to_contain_text("of 5", timeout=30_000)
+    traffic = page.locator("#traffic")
+    expect(traffic.get_by_role("heading")).to_have_text("Now")
+    expect(traffic.locator("tbody tr")).to_have_count(2, timeout=CAMPAIGN_MS)
+    expect(traffic.locator(".uplot canvas")).to_have_count(2)
     expect(page.locator("#progress .state")).to_have_text("complete", timeout=CAMPAIGN_MS)
+    expect(traffic.get_by_role("heading")).to_have_text("How it ran", timeout=10_000)
     report = page.request.get(f"/api/v1{urlsplit(page.url).path}/report").json()
     assert [trial for trial in report["invalid"] if not WEATHER & set(trial["reasons"])] == []
     assert report["failed_attempts"] == []
@@ -121,6 +126,7 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
         expect(page.get_by_role("img", name=re.compile("Requests per second"))).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     assert page.evaluate("window.neverReloaded")
+    page.wait_for_load_state("networkidle")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.wait_for_timeout(2_500)
@@ -134,9 +140,10 @@ def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
     page.get_by_role("link", name="from-chromium").first.click()
     page.get_by_role("link", name="All trials").click()
     page.locator("tbody th a").first.click()
-    expect(page.locator(".uplot canvas")).to_be_visible(timeout=10_000)
-    expect(page.locator(".u-legend")).to_contain_text("run_queue")
-    expect(page.locator("[data-kernel-latency-message]")).to_be_empty()
+    panel = page.locator("#kernel-latency")
+    expect(panel.locator(".uplot canvas")).to_have_count(2, timeout=10_000)
+    expect(panel.locator("[data-stage-stage]")).to_contain_text("run queue")
+    expect(panel.locator("[data-stage-message]")).to_be_empty()
     assert tab.complaints == []
 
 

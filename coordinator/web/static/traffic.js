@@ -11,12 +11,14 @@
   const POLL_MS = 1500;
   const AWAY_MS = 10000; // InfluxDB is not there: it need not be asked so often
   const LIVE_S = 300;
+  const WHOLE_EVERY = 20; // polls: points that waited on a host's disk come late
 
   let live = panel.dataset.live === "true";
   let window_ = null; // of the last answer
   let points = new Map(); // series key → { series, at: Map of time → [requests/s, p50, p99, errors] }
   let lines = [];
   let timer = 0;
+  let polls = 0;
   let asking = 0; // which question the page waits for: an answer to an earlier one is none
 
   const key = (one) => [one.host, one.datapath, one.workload, one.level].join(" ");
@@ -222,6 +224,7 @@
 
   const poll = async (fresh = false) => {
     clearTimeout(timer);
+    fresh ||= !points.size || ++polls % WHOLE_EVERY === 0;
     const mine = ++asking;
     let pause = POLL_MS;
     try {
@@ -243,7 +246,7 @@
       panel.classList.toggle("without-data", !lines.length);
       pause = AWAY_MS;
     }
-    if (live && !document.hidden) timer = setTimeout(poll, pause);
+    if (live && !document.hidden) timer = setTimeout(() => poll(), pause);
   };
 
   document.addEventListener("visibilitychange", () => {
