@@ -132,7 +132,8 @@
 
   const offer = () => {
     const datapaths = panel.dataset.datapaths.split(" ").filter((name) => stages.some((one) => one.datapath === name));
-    fill(part("stage"), distinct(stages, stageKey, roleOf), part("stage").value || usual());
+    const named = distinct(stages, stageKey, roleOf).sort((a, b) => a[0].localeCompare(b[0]));
+    fill(part("stage"), named, part("stage").value || usual());
     fill(part("cell"), distinct(stages, cellKey, cellOf), part("cell").value);
     const pairs = datapaths.map((name) => [name, name]);
     const reference = panel.dataset.reference;
@@ -160,7 +161,8 @@
 
   const ofCampaign = async () => {
     const answer = await charts.ask(`${panel.dataset.url}/stages`);
-    stages = answer.series;
+    const levels = panel.dataset.levels.split(" "); // low, medium, high is the campaign's order, not the alphabet's
+    stages = answer.series.sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level));
     panel.classList.toggle("without-data", !stages.length);
     if (!stages.length) {
       message.textContent = answer.live ? "The first points come with the first slices that probes watch." : `InfluxDB has no kernel latency of this campaign.${answer.missing ? ` Missing: ${answer.missing}` : ""}`;
@@ -176,7 +178,8 @@
     panel.classList.toggle("without-data", !stages.length);
     message.textContent = stages.length ? "" : "InfluxDB has nothing of this trial.";
     if (!stages.length) return;
-    fill(part("stage"), distinct(stages, stageKey, roleOf), part("stage").value);
+    const named = distinct(stages, stageKey, roleOf).sort((a, b) => a[0].localeCompare(b[0]));
+    fill(part("stage"), named, part("stage").value);
     const one = stages.find((stage) => stageKey(stage) === part("stage").value);
     draw([one], [roleOf(one)]);
     const detail = stages.filter((other) => other.stage === one.stage);

@@ -182,7 +182,8 @@
 
   const offerLevels = () => {
     const known = new Set([...level.options].map((option) => option.value));
-    for (const { series } of points.values()) {
+    const order = ({ series }) => panel.dataset.levels.split(" ").indexOf(series.level);
+    for (const { series } of [...points.values()].sort((a, b) => order(a) - order(b))) {
       if (known.has(levelKey(series))) continue;
       known.add(levelKey(series));
       level.add(new Option(cellOf(series), levelKey(series)));
