@@ -81,6 +81,9 @@ class Counters(Frozen):
     connections: int | None = Field(default=None, ge=0)
     leaked_packets: int = Field(default=0, ge=0)
     dropped_packets: int = Field(default=0, ge=0)
+    origins: dict[str, int] | None = Field(
+        default=None, description="Of a datapath that balances: the connections that it gave to each origin."
+    )
 
     def minus(self, earlier: "Counters") -> "Counters":
         """The growth since ``earlier``; a counter that went backwards counts as zero growth."""
@@ -90,6 +93,7 @@ class Counters(Frozen):
             connections=_growth(self.connections, earlier.connections),
             leaked_packets=max(0, self.leaked_packets - earlier.leaked_packets),
             dropped_packets=max(0, self.dropped_packets - earlier.dropped_packets),
+            origins=_growth_of_each(self.origins, earlier.origins),
         )
 
     def plus(self, other: "Counters") -> "Counters":
@@ -100,11 +104,24 @@ class Counters(Frozen):
             connections=_sum(self.connections, other.connections),
             leaked_packets=self.leaked_packets + other.leaked_packets,
             dropped_packets=self.dropped_packets + other.dropped_packets,
+            origins=_sum_of_each(self.origins, other.origins),
         )
 
 
 def _growth(now: int | None, earlier: int | None) -> int | None:
     return None if now is None or earlier is None else max(0, now - earlier)
+
+
+def _growth_of_each(now: dict[str, int] | None, earlier: dict[str, int] | None) -> dict[str, int] | None:
+    if now is None:
+        return None
+    return {origin: max(0, count - (earlier or {}).get(origin, 0)) for origin, count in now.items()}
+
+
+def _sum_of_each(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return {origin: one.get(origin, 0) + other.get(origin, 0) for origin in one | other}
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -119,6 +136,9 @@ class Proof(Frozen):
     connections: int = Field(ge=0, description="Opened, as the generator counts them.")
     bytes_received: int = Field(ge=0, description="By the generator, headers included.")
     origin_requests: int | None = Field(default=None, ge=0, description="As the lab's origin counts them.")
+    origin_connections: dict[str, int] | None = Field(
+        default=None, description="Connections to each origin as it counts them, where the datapath balances."
+    )
     clients: dict[str, int] = Field(
         default_factory=dict, description="Completed requests by client, where several loaded the lab."
     )

@@ -5,7 +5,7 @@ The warm-up is part of the run: it is proven like the rest, and counted in no fi
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.histogram import LatencyHistogram
@@ -34,6 +34,15 @@ class Cancelled(Exception):
     """The block shall end now, without a result."""
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """The counters of a datapath and of its origin at one moment; ``origins`` where the datapath balances."""
+
+    counters: Counters
+    answered: int
+    origins: Mapping[str, int]
+
+
 @dataclass
 class Measuring:
     """What the runs of one block share. ``progress`` raises :class:`Cancelled` when the block shall end."""
@@ -48,7 +57,7 @@ class Measuring:
     sleep: Callable[[float], None]
     began_s: float
     slices_done: int = 0
-    _before: dict[str, tuple[Counters, int]] = field(default_factory=dict)
+    _before: dict[str, _Reading] = field(default_factory=dict)
 
     def run(
         self, stations: Sequence[Station], schedule: Schedule, *, probed: bool = False, profiled: bool = False
@@ -88,21 +97,25 @@ class Measuring:
             if traffic.failure:
                 station.attachment = None  # the trial is lost already: further traffic would only take time
 
-    def _read(self, station: Station) -> tuple[Counters, int] | None:
+    def _read(self, station: Station) -> _Reading | None:
         try:
-            return self._drained(station), station.origin.requests()
+            counters, answered = self._drained(station), station.origin.requests()
+            origins = {} if counters.origins is None else station.origin.connections()
         except (DatapathError, OriginError) as error:
             station.fail(error)
             return None
+        return _Reading(counters, answered, origins)
 
     def _prove(self, station: Station) -> None:
         """Add what counters and origin gained; the generator has closed its connections by now."""
         if (after := self._read(station)) is None:
             return
-        counters, answered = self._before[station.label]
-        evidence = station.evidence
-        evidence.counters = evidence.counters.plus(after[0].minus(counters))
-        evidence.origin_requests += after[1] - answered
+        before, evidence = self._before[station.label], station.evidence
+        evidence.counters = evidence.counters.plus(after.counters.minus(before.counters))
+        evidence.origin_requests += after.answered - before.answered
+        for address, count in after.origins.items():
+            gained = count - before.origins.get(address, 0)
+            evidence.origin_connections[address] = evidence.origin_connections.get(address, 0) + gained
 
     def _drained(self, station: Station) -> Counters:
         """The counters once they stand still: a proxy counts some things only as its connections close."""

@@ -9,6 +9,7 @@ from domain.watched import Watched
 
 MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own counters must show
 MAX_ACCOUNTED_BY_ORIGIN = 1.01
+SPARE_CONNECTIONS = 1  # of an origin, that a balancer and it may count apart: opened, and closed without a word
 MAX_ERROR_SHARE = 0.001
 MAX_DROP_SHARE = 0.001
 MAX_STEAL_SHARE = 0.05
@@ -44,6 +45,7 @@ class Evidence:
     latency_p99_ns: int | None = None
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
     origin_requests: int = 0
+    origin_connections: dict[str, int] = field(default_factory=dict)  # by address, where the datapath balances
     cpu: CpuTime = field(default_factory=CpuTime)
     offloads: Mapping[str, bool] = field(default_factory=dict)
     expected_offloads: Mapping[str, bool] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def prove(evidence: Evidence) -> Proof:
         bytes_received=evidence.generated_bytes,
         origin_requests=evidence.origin_requests,
         clients=evidence.clients,
+        origin_connections=dict(evidence.origin_connections) if counters.origins is not None else None,
         accounted=min(shares, default=0.0),
     )
 
@@ -122,6 +125,11 @@ def _judge_path(evidence: Evidence, proof: Proof, against: _Against) -> None:
             Reason.BYPASSED,
             f"this lab's origin answered {evidence.origin_requests} of the generator's {requests} requests",
         )
+    for address, given in (counters.origins or {}).items():
+        got = evidence.origin_connections.get(address, 0)
+        if abs(given - got) > max(SPARE_CONNECTIONS, (1 - MIN_ACCOUNTED) * proof.connections):
+            detail = f"the datapath gave {address} {given} connections, and that origin saw {got}"
+            against(Reason.BYPASSED, detail)
     if counters.leaked_packets:
         against(Reason.LEAKED, f"{counters.leaked_packets} packets on the path that the datapath replaces")
     if evidence.wrong_clients:

@@ -32,6 +32,9 @@ def reasons(evidence: Evidence) -> tuple[Reason, ...]:
 LOSSY = Watched({StageRole("forward"): StageHistogram(counts=(90,) + (0,) * (BUCKETS - 1), lost=10)})
 
 
+BALANCED = Counters(packets=1016, bytes=150_000, connections=8, origins={"a": 4, "b": 4})
+
+
 def one_slice(**changes: object) -> list[SliceResult]:
     fields = {"started_s": 0, "duration_s": 1, "requests": 1000, "connections": 8, "bytes_received": 150_000}
     return [SliceResult.model_validate(fields | changes)]
@@ -42,6 +45,13 @@ def test_a_good_trial_is_valid() -> None:
     assert prove(good()).accounted == pytest.approx(1.0)
 
 
+def test_a_good_trial_that_balances_is_valid_and_tells_both_counts() -> None:
+    evidence = good(counters=BALANCED, origin_connections={"a": 4, "b": 3})  # one closed before it asked
+    assert reasons(evidence) == ()
+    assert prove(evidence).origin_connections == {"a": 4, "b": 3}
+    assert prove(good()).origin_connections is None
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -49,6 +59,8 @@ def test_a_good_trial_is_valid() -> None:
         ({"counters": Counters(packets=980, bytes=150_000, connections=8)}, Reason.BYPASSED),
         ({"counters": Counters(packets=1016, bytes=140_000, connections=8)}, Reason.BYPASSED),
         ({"counters": Counters(packets=1016, bytes=150_000, connections=7)}, Reason.BYPASSED),
+        ({"counters": BALANCED, "origin_connections": {"a": 4}}, Reason.BYPASSED),
+        ({"counters": BALANCED, "origin_connections": {"a": 6, "b": 2}}, Reason.BYPASSED),
         ({"origin_requests": 0}, Reason.BYPASSED),
         ({"origin_requests": 5000}, Reason.BYPASSED),
         ({"counters": Counters(packets=1016, bytes=150_000, connections=8, leaked_packets=1)}, Reason.LEAKED),
