@@ -19,7 +19,7 @@ from types import MappingProxyType
 from bpf.loader import BpfError, Module, ProgramType
 
 _NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY, _PROG_LOAD = range(6)
 _INFO_BY_FD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 15, 17, 28
 _LINK_CGROUP = 3  # enum bpf_link_type
 _PERCPU_ARRAY = 6
@@ -93,6 +93,10 @@ class Instance:
             sums.append(sum(memoryview(buffer.raw).cast("Q")))
         return tuple(sums)
 
+    def empty(self, name: str) -> int:
+        """Delete every entry of a hash map; returns how many there were. Raises :class:`BpfError`."""
+        return emptied(self._maps[name], self._shapes[name].key_bytes)
+
     def close(self) -> None:
         """Free programs and maps; the kernel keeps what a tc filter still holds. Harmless when repeated."""
         for fds in (self.programs, self._maps):
@@ -160,6 +164,21 @@ class ArrayEntry:
     def write(self) -> None:
         """Set it to ``value``. Raises :class:`BpfError`."""
         _call(_MAP_UPDATE, self._attributes, "an entry")
+
+
+def emptied(fd: int, key_bytes: int) -> int:
+    """Delete every entry of a hash map; returns how many there were. Raises :class:`BpfError`."""
+    key, count = ctypes.create_string_buffer(key_bytes), 0
+    while True:
+        try:
+            _bpf(_MAP_NEXT_KEY, struct.pack("=IIQQ", fd, 0, 0, ctypes.addressof(key)), "the first key")
+            _bpf(_MAP_DELETE, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0), "an entry")
+            count += 1
+        except BpfError as error:
+            if "ENOENT" not in str(error):  # an entry may have made room since
+                raise
+            if "the first key" in str(error):
+                return count
 
 
 def delete_entry(fd: int, index: int) -> None:

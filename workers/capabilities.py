@@ -67,6 +67,7 @@ TRIES = (
     Try("nft.tproxy", kernel.nft_tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
     Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
     Try("nft.redirect", kernel.nft_redirect, "Run: modprobe nft_redir nft_chain_nat", in_namespace=True),
+    Try("nft.dnat", kernel.nft_dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
     Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
     Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
     Try("bpf.sk_assign", partial(kernel.helper, "sk_assign"), "Use Linux 5.7 or later."),

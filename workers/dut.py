@@ -16,10 +16,13 @@ _ROUTED_PATH = "net/ipv4/ip_forward"
 
 
 class ClosedPath:
-    """The routed path of a DUT, shut. Every packet that would have taken it is dropped and counted by the kernel."""
+    """The routed path of a DUT, shut. Every packet that would have taken it is dropped and counted by the kernel.
 
-    def __init__(self, snmp: int) -> None:
-        self._snmp = snmp
+    It counts them in ``counter``, a pair of a line's name and a column's of the open file ``statistics``.
+    """
+
+    def __init__(self, statistics: int, counter: tuple[str, str]) -> None:
+        self._statistics, self._counter = statistics, counter
         self._at_first = self._refused()
 
     def leaked_packets(self) -> int:
@@ -27,7 +30,7 @@ class ClosedPath:
         return self._refused() - self._at_first
 
     def _refused(self) -> int:
-        return _ip_counter(os.pread(self._snmp, 65536, 0).decode(), "InAddrErrors")
+        return _counter(os.pread(self._statistics, 65536, 0).decode(), *self._counter)
 
 
 @contextmanager
@@ -42,7 +45,20 @@ def closed_path(lab: Lab) -> Iterator[ClosedPath]:
         stack.callback(os.close, snmp)
         stack.callback(netns.call_in, lab.dut_ns, lambda: netns.write_sysctls(open_again))
         netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(shut))
-        yield ClosedPath(snmp)
+        yield ClosedPath(snmp, ("Ip:", "InAddrErrors"))
+
+
+@contextmanager
+def unroutable(lab: Lab) -> Iterator[ClosedPath]:
+    """Where forwarding must stay on: what has nobody's address as its destination finds no route, and is dropped.
+
+    The kernel counts each such packet in ``IpExt: InNoRoutes`` and answers with ICMP.
+    """
+    netstat = netns.open_in(lab.dut_ns, "netstat")
+    try:
+        yield ClosedPath(netstat, ("IpExt:", "InNoRoutes"))
+    finally:
+        os.close(netstat)
 
 
 @contextmanager
@@ -54,7 +70,7 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
         stack.callback(os.close, devices)
 
         def received() -> int:
-            everything = _ip_counter(os.pread(snmp, 65536, 0).decode(), "InReceives")
+            everything = _counter(os.pread(snmp, 65536, 0).decode(), "Ip:", "InReceives")
             return everything - _device_rows(devices)["lo"][1]
 
         at_first = received()
@@ -134,8 +150,8 @@ def devices_of(lab: Lab) -> Iterator[Devices]:
         os.close(fd)
 
 
-def _ip_counter(snmp: str, name: str) -> int:
-    names, values = (line.split() for line in snmp.splitlines() if line.startswith("Ip:"))
+def _counter(statistics: str, line: str, name: str) -> int:
+    names, values = (found.split() for found in statistics.splitlines() if found.startswith(line))
     return int(values[names.index(name)])
 
 

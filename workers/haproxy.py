@@ -33,7 +33,7 @@ global
     ulimit-n {fds}
     # Before Linux 6.6 bpf_sk_assign refuses a listener that shares its port.
     noreuseport
-    stats socket {stats} mode 600 level operator
+    stats socket {stats} mode 600 level admin
     stats timeout 1h
 
 defaults
@@ -50,8 +50,7 @@ frontend steered
     default_backend origin
 
 backend origin
-{source}    server origin {origin}
-"""
+{source}{servers}"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class Proxying:
 
     ``origin``: whom it asks; ``*`` is whom the client asked for. ``source``: the address it asks from, of its own;
     empty: the client's address (``usesrc clientip``), or with ``keeps_client`` off whatever the kernel chooses.
+    ``servers``: whom it balances over instead, in turn (roundrobin), each by its address and port.
     """
 
     port: int = LISTEN_PORT
@@ -67,6 +67,7 @@ class Proxying:
     keeps_client: bool = True
     origin: str = "*"
     source: str = ""
+    servers: tuple[str, ...] = ()
 
     def lines(self) -> dict[str, object]:
         """The words of the configuration that depend on it."""
@@ -75,7 +76,8 @@ class Proxying:
             "port": self.port,
             "transparent": " transparent" if self.transparent else "",
             "source": f"    {source}\n" if source else "",
-            "origin": self.origin,
+            "servers": "".join(f"    server {one} {one}\n" for one in self.servers)
+            or f"    server origin {self.origin}\n",
         }
 
 
@@ -91,16 +93,34 @@ class HaProxy:
 
         HAProxy adds a connection's bytes when it ends, and every 5 s while it stands (``option contstats``).
         """
+        for row in self._statistics("steered 1 -1"):
+            if row["svname"] == "FRONTEND":
+                return int(row["stot"]), int(row["bout"])
+        raise ProxyError("haproxy's statistics lack the frontend")
+
+    def connections_by_server(self) -> dict[str, int]:
+        """Connections given to each of the servers that it balances over. Raises :class:`ProxyError`."""
+        return {row["svname"]: int(row["stot"]) for row in self._statistics("origin 4 -1")}
+
+    def set_state(self, server: str, state: str) -> None:
+        """``ready``; ``drain``: no new connection; ``maint``: none at all. Raises :class:`ProxyError`."""
+        answer = self._command(f"set server origin/{server} state {state}")
+        if state == "maint" and not answer.strip():
+            answer = self._command(f"shutdown sessions server origin/{server}")
+        if answer.strip():
+            raise ProxyError(f"haproxy: {answer.strip()[:200]}")
+
+    def _statistics(self, what: str) -> list[dict[str, str]]:
+        text = self._command(f"show stat {what}")
+        return list(csv.DictReader(io.StringIO(text.removeprefix("# "))))
+
+    def _command(self, command: str) -> str:
         if self.process.poll() is not None:
             raise ProxyError(f"haproxy ended with status {self.process.returncode}: {self.process.output()[-300:]}")
         try:
-            text = self._ask("show stat steered 1 -1")
+            return self._ask(command)
         except OSError as error:
             raise ProxyError(f"haproxy's stats socket: {error}") from error
-        for row in csv.DictReader(io.StringIO(text.removeprefix("# "))):
-            if row["svname"] == "FRONTEND":
-                return int(row["stot"]), int(row["bout"])
-        raise ProxyError(f"haproxy's statistics lack the frontend: {text[:200]!r}")
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:

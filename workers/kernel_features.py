@@ -32,6 +32,15 @@ _HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "redirect_peer": 155, "skc_
 
 _TPROXY = "meta l4proto tcp tproxy to :1 accept"
 _SOCKET = "socket transparent 1 accept"
+_DNAT = """table ip t {
+    chain o { dnat to 192.0.2.1; }
+    chain c {
+        type nat hook prerouting priority dstnat;
+        jhash ip saddr . tcp sport mod 1 vmap { 0 : goto o };
+    }
+    chain f { type filter hook forward priority filter; ct status dnat accept; }
+}
+"""
 _FLOWTABLE = "table ip t { flowtable f { hook ingress priority 0; devices = { lo }; }\n }\n"
 _IP_VS_SO_GET_VERSION = 64 + 1024 + 64  # include/uapi/linux/ip_vs.h
 _TCP_ULP = 31
@@ -137,6 +146,11 @@ def nft_tproxy() -> None:
 def nft_redirect() -> None:
     """A rule may say ``redirect``. To be called in a namespace of its own."""
     _nft("table ip t { chain c { type nat hook prerouting priority dstnat; tcp dport 1 redirect to :2; }\n }\n")
+
+
+def nft_dnat() -> None:
+    """A rule may say ``dnat`` by a hash, and another ask whether it was. To be called in a namespace of its own."""
+    _nft(_DNAT)
 
 
 def nft_socket() -> None:

@@ -13,19 +13,24 @@ TABLE = "showdown"
 
 
 @contextmanager
-def table(lab: Lab, body: str) -> Iterator[None]:
-    """The table ``ip showdown`` with ``body`` between its braces. Raises :class:`DatapathError` with nothing left."""
-    _nft(lab, "-f", "-", stdin=f"table ip {TABLE} {{\n{body}\n}}\n")
+def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
+    """The table ``ip <name>`` with ``body`` between its braces. Raises :class:`DatapathError` with nothing left."""
+    change(lab, f"table ip {name} {{\n{body}\n}}\n")
     try:
         yield
     finally:
         # Two commands, one transaction: the first makes sure that there is something to delete.
-        _nft(lab, "-f", "-", stdin=f"table ip {TABLE}\ndelete table ip {TABLE}\n")
+        change(lab, f"table ip {name}\ndelete table ip {name}\n")
 
 
-def packets(lab: Lab, *names: str) -> dict[str, int]:
-    """The packets of the table's named counters. Raises :class:`DatapathError` when one is gone."""
-    listing = json.loads(_nft(lab, "-j", "list", "counters", "table", "ip", TABLE))
+def change(lab: Lab, commands: str) -> None:
+    """Carry out commands of nft(8) in one transaction. Raises :class:`DatapathError`."""
+    _nft(lab, "-f", "-", stdin=commands)
+
+
+def packets(lab: Lab, *names: str, table: str = TABLE) -> dict[str, int]:
+    """The packets of a table's named counters. Raises :class:`DatapathError` when one is gone."""
+    listing = json.loads(_nft(lab, "-j", "list", "counters", "table", "ip", table))
     found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
     if missing := set(names) - set(found):
         raise DatapathError(f"the nft counters are gone: {', '.join(sorted(missing))}")

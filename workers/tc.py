@@ -3,8 +3,9 @@
 import contextlib
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -75,23 +76,26 @@ class TcPrograms:
     """The tc programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
 
     The source has the functions ``from_client`` and ``from_origin``, and the maps ``config`` (an array of one) and
-    ``counts`` (a per-CPU array of u64).
+    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self._name, self._maps, self._defines = name, ("config", "counts", *more_maps), defines
         self._module: Module | None = None
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes) -> Iterator[Instance]:
-        """Both programs in force in ``lab``.
+    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
+        """Both programs in force in ``lab``, with what the first entries of other maps are ``filled`` with.
 
         Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (see :data:`ERRORS`) with nothing left.
         """
         if self._module is None:
-            self._module = Module(f"datapaths/{self._name}.c")
+            self._module = Module(f"datapaths/{self._name}.c", self._defines)
         kind = ProgramType.SCHED_CLS
-        with Instance(self._module, ["from_client", "from_origin"], ["config", "counts"], kind) as programs:
-            programs.write("config", 0, config)
+        with Instance(self._module, ["from_client", "from_origin"], self._maps, kind) as programs:
+            for name, value in {"config": config, **filled}.items():
+                programs.write(name, 0, value)
             with ingress_filters(lab, both_ways(programs)):
                 yield programs

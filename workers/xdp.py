@@ -18,6 +18,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import IntEnum
+from types import MappingProxyType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -50,25 +51,32 @@ _NOTES = {
 class XdpPrograms:
     """The XDP programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
 
-    The source has the functions ``from_client`` and ``from_origin``, and ``maps``. Without ``mode`` the driver's is
-    taken where there is one; the lab's notes tell which it is.
+    The source has the functions ``from_client`` and ``from_origin``, and ``maps``; it is compiled with ``defines``.
+    Without ``mode`` the driver's is taken where there is one; the lab's notes tell which it is.
     """
 
-    def __init__(self, name: str, maps: Sequence[str] = ("config", "counts"), mode: Mode | None = None) -> None:
-        self._name, self._maps, self._mode = name, maps, mode
+    def __init__(
+        self,
+        name: str,
+        maps: Sequence[str] = ("config", "counts"),
+        mode: Mode | None = None,
+        defines: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        self._name, self._maps, self._mode, self._defines = name, maps, mode, defines
         self._module: Module | None = None
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes) -> Iterator[Instance]:
-        """Both programs in force in ``lab``.
+    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
+        """Both programs in force in ``lab``, with what the first entries of other maps are ``filled`` with.
 
         Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (workers.tc.ERRORS) with nothing left.
         """
         if self._module is None:
-            self._module = Module(f"datapaths/{self._name}.c")
+            self._module = Module(f"datapaths/{self._name}.c", self._defines)
         functions = ["from_client", "from_origin"]
         with Instance(self._module, functions, self._maps, ProgramType.XDP) as programs:
-            programs.write("config", 0, config)
+            for name, value in {"config": config, **filled}.items():
+                programs.write(name, 0, value)
             from_client, from_origin = (programs.programs[function] for function in functions)
             on_devices = {"dut_client": from_client, "dut_server": from_origin}
             with on_dut(lab, on_devices, self._mode) as mode, noted(lab, _NOTES[mode]):

@@ -30,7 +30,9 @@ user root;
 events {{ worker_connections 8192; }}
 http {{
     log_format client "$remote_addr";
+    log_format origin "$server_addr $remote_port";
     access_log {run_dir}/clients.log client;
+    access_log {run_dir}/origins.log origin;
     server {{
         listen 80;
         location / {{ return 200 "hello"; }}
@@ -74,9 +76,17 @@ class Bench:
 
     def clients_seen(self, expected: int = 0) -> list[str]:
         """The client's address of each request that reached the origin, once there are ``expected``."""
-        log, deadline = self.lab.run_dir / "clients.log", time.monotonic() + 2
+        return self._logged("clients.log", expected)
+
+    def origins_seen(self, expected: int = 0) -> list[tuple[str, int]]:
+        """The address that each request was for at the origin, and its client's port, once there are ``expected``."""
+        lines = (line.split() for line in self._logged("origins.log", expected))
+        return [(address, int(port)) for address, port in lines]
+
+    def _logged(self, name: str, expected: int) -> list[str]:
+        log, deadline = self.lab.run_dir / name, time.monotonic() + 2
         # nginx writes its log after the answer.
-        while len(seen := log.read_text().split()) < expected and time.monotonic() < deadline:
+        while len(seen := log.read_text().splitlines()) < expected and time.monotonic() < deadline:
             time.sleep(0.005)
         return seen
 

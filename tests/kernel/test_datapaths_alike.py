@@ -21,7 +21,7 @@ from workers.ownership import Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
-LOCAL_BY_MARK = {"tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy"}
+LOCAL_BY_MARK = {"proxy_lb", "tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy"}
 EVERY = pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
 
 

@@ -1,0 +1,118 @@
+"""What the eBPF load balancers share in user space: their configuration, who is up, and what they count.
+
+The C side is bpf/include/balance.h. Whether an origin is up is for whoever runs the balancer to say (:meth:`mark`):
+a datapath in a lab checks nobody's health by itself, as idle labs are silent.
+"""
+
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+
+from bpf.instance import Instance
+from bpf.loader import BpfError
+from domain.trial import Counters
+from workers import dut, maglev
+from workers.datapaths.base import DatapathError
+from workers.lab import ORIGINS, Ends, Lab
+
+CONNECTIONS_KEPT = 65_536
+"""Entries of the table of connections, of which the least recently used makes room: as many as a client has ports."""
+
+MAPS = ("maglev", "connections")
+DEFINES: Mapping[str, int] = {
+    "MAX_ORIGINS": ORIGINS,
+    "MAGLEV_SLOTS": maglev.SLOTS,
+    "CONNECTIONS_KEPT": CONNECTIONS_KEPT,
+}
+
+_CONFIG = struct.Struct("=4s4sII2sH12s12s")  # struct config of bpf/include/balance.h, but for the origins
+_ORIGIN = struct.Struct("=4sI")  # struct origin
+_COUNTS = 7  # enum count
+
+
+class State(IntEnum):
+    """enum state of bpf/include/balance.h: ``DOWN`` gets no new connection, ``GONE`` keeps no standing one either."""
+
+    UP = 0
+    DOWN = 1
+    GONE = 2
+
+
+def ends(lab: Lab) -> Ends:
+    """The client asks the virtual address; the origin sees the client."""
+    return Ends(lab.client_ns, lab.virtual_address, lab.origin_port, seen_as=lab.client_address)
+
+
+def check(lab: Lab, address: str) -> None:
+    """Raises ``ValueError`` for an address that is no origin's."""
+    if address not in lab.origin_addresses:
+        raise ValueError(f"{address} is none of the origins {', '.join(lab.origin_addresses)}")
+
+
+def config(lab: Lab, states: Mapping[str, State]) -> bytes:
+    """``struct config``; who is not among ``states`` is up."""
+    mac = {role: bytes.fromhex(lab.mac(role).replace(":", "")) for role in lab.devices}
+    return _CONFIG.pack(
+        socket.inet_aton(lab.virtual_address),
+        socket.inet_aton(lab.client_address),
+        lab.ifindex("dut_client"),
+        lab.ifindex("dut_server"),
+        lab.origin_port.to_bytes(2, "big"),
+        len(lab.origin_addresses),
+        mac["client"] + mac["dut_client"],
+        mac["server"] + mac["dut_server"],
+    ) + b"".join(
+        _ORIGIN.pack(socket.inet_aton(address), states.get(address, State.UP)) for address in lab.origin_addresses
+    )
+
+
+def table(lab: Lab, states: Mapping[str, State]) -> bytes:
+    """``struct maglev``: the slots of the origins that are up."""
+    up = {address for address in lab.origin_addresses if states.get(address, State.UP) is State.UP}
+    return maglev.table(lab.origin_addresses, up)
+
+
+class Balancing:
+    """An attachment: counts by the programs' own per-CPU map, and by what was ``sent`` as the driver tells.
+
+    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped.
+    """
+
+    def __init__(self, name: str, lab: Lab, programs: Instance, path: dut.ClosedPath, sent: Callable[[], int]) -> None:
+        self._name, self._lab, self._programs, self._path, self._sent = name, lab, programs, path, sent
+        self._states: dict[str, State] = {}
+
+    def counters(self) -> Counters:
+        """See the contract. A SYN that is sent again is no connection more."""
+        try:
+            counted = self._programs.per_cpu_sums("counts")
+            sent = self._sent()
+        except (OSError, BpfError) as error:
+            raise DatapathError(f"{self._name}: {error}") from error
+        packets, payload_bytes, connections, refused, expired, _, failed = counted[:_COUNTS]
+        delivered = min(packets, sent)
+        return Counters(
+            packets=delivered,
+            bytes=payload_bytes,
+            connections=connections,
+            leaked_packets=self._path.leaked_packets(),
+            dropped_packets=refused + expired + failed + packets - delivered,
+            origins=dict(zip(self._lab.origin_addresses, counted[_COUNTS:], strict=True)),
+        )
+
+    def adopted(self) -> int:
+        """Standing connections that were in no table, or whose origin had gone. Raises :class:`DatapathError`."""
+        return self._programs.per_cpu_sums("counts")[5]
+
+    def mark(self, address: str, state: State) -> None:
+        """Say of an origin whether it is up; in force for the next packet. Raises ``BpfError``, or ``ValueError``."""
+        check(self._lab, address)
+        self._states[address] = state
+        # Who goes must leave the table before new connections are refused, who comes must be up before it is in it.
+        self._programs.write("config", 0, config(self._lab, self._states))
+        self._programs.write("maglev", 0, table(self._lab, self._states))
+
+    def forget_connections(self) -> int:
+        """Empty the table of connections; returns how many it had. Raises ``BpfError``."""
+        return self._programs.empty("connections")

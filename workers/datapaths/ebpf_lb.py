@@ -1,0 +1,50 @@
+"""A load balancer at tc ingress: Maglev hashing over the origins, a table of connections, translation both ways.
+
+The table is a BPF map of the least recently used kind. A connection that it has lost is sent to where Maglev hashing
+sends it, which is the same origin again as long as no origin has come or gone since. Origins that are marked down get
+no new connection, and with none up the programs drop and count. The routed path is closed, so what they miss is dropped
+too.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from domain.jobs import HostCapabilities
+from workers import balance, dut, tc
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+
+
+class EbpfLb(Datapath):
+    """One program per direction; compiled once per worker process, loaded for each lab."""
+
+    name = "ebpf_lb"
+    function = "balance"
+    summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
+
+    def __init__(self) -> None:
+        self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES)
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
+
+    def ends(self, lab: Lab) -> Ends:
+        """The virtual address is asked, the client is seen."""
+        return balance.ends(lab)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[balance.Balancing]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                devices = stack.enter_context(dut.devices_of(lab))
+                config, table = balance.config(lab, {}), balance.table(lab, {})
+                programs = stack.enter_context(self._programs.attached(lab, config, maglev=table))
+            except tc.ERRORS as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            yield balance.Balancing(self.name, lab, programs, path, lambda: devices.sent("dut_server"))

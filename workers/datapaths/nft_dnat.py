@@ -1,0 +1,126 @@
+"""nftables DNAT over the origins, by a hash of the client's address and port; connection tracking remembers the choice.
+
+The DUT forwards, so two things close the path: nobody has a route to the virtual address, and a table of its own lets
+through only what was translated, and drops and counts the rest.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from domain.jobs import HostCapabilities
+from domain.trial import Counters
+from workers import balance, dut, nft
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+
+_GUARD = "showdown_guard"
+_RULES = """\
+    {counters}
+    counter refused {{ }}
+    chain balance {{
+        type nat hook prerouting priority dstnat; policy accept;
+        {rule}
+    }}
+    {chains}
+"""
+_GUARDING = """\
+    counter steered {{ }}
+    counter past {{ }}
+    chain forward {{
+        type filter hook forward priority filter; policy drop;
+        iifname "{client}" ct status dnat counter name steered accept
+        iifname "{server}" ct status dnat accept
+        counter name past drop
+    }}
+"""
+
+
+class NftDnat(Datapath):
+    """``dnat`` behind ``jhash`` in a nat chain."""
+
+    name = "nft_dnat"
+    function = "balance"
+    summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking("root", "netns", "veth", "program.nft", "nft.dnat")
+
+    def ends(self, lab: Lab) -> Ends:
+        """The virtual address is asked, the client is seen."""
+        return balance.ends(lab)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return _attached(lab)
+
+
+@contextmanager
+def _attached(lab: Lab) -> Iterator["Translation"]:
+    numbers = range(len(lab.origin_addresses))
+    rules = _RULES.format(
+        counters=" ".join(f"counter origin{n} {{ }};" for n in numbers),
+        rule=_rule(lab, lab.origin_addresses),
+        # Only the first packet of a connection comes here: what is counted is connections.
+        chains="\n".join(
+            f"chain origin{n} {{ counter name origin{n} dnat to {lab.origin_addresses[n]}; }}" for n in numbers
+        ),
+    )
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.unroutable(lab))
+            guarding = _GUARDING.format(client=lab.devices["dut_client"], server=lab.devices["dut_server"])
+            stack.enter_context(nft.table(lab, guarding, _GUARD))
+            stack.enter_context(nft.table(lab, rules))
+        except (OSError, DatapathError) as error:
+            raise DatapathError(f"nft_dnat: {error}") from error
+        yield Translation(lab, path)
+
+
+def _rule(lab: Lab, up: tuple[str, ...]) -> str:
+    match = f'iifname "{lab.devices["dut_client"]}" ip daddr {lab.virtual_address} tcp dport {lab.origin_port}'
+    if not up:
+        return f"{match} counter name refused drop"
+    goals = ", ".join(f"{n} : goto origin{lab.origin_addresses.index(address)}" for n, address in enumerate(up))
+    # A seed of its own would be another in every lab, and so would be the shares.
+    return f"{match} jhash ip saddr . tcp sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
+
+
+@dataclass
+class Translation:
+    """Counts by nft's named counters; it has no count of payload."""
+
+    lab: Lab
+    path: dut.ClosedPath
+    _down: set[str] = field(default_factory=set)
+
+    def counters(self) -> Counters:
+        """See the contract."""
+        addresses = self.lab.origin_addresses
+        given = nft.packets(self.lab, "refused", *(f"origin{n}" for n in range(len(addresses))))
+        crossed = nft.packets(self.lab, "steered", "past", table=_GUARD)
+        origins = {address: given[f"origin{n}"] for n, address in enumerate(addresses)}
+        return Counters(
+            packets=crossed["steered"],
+            connections=sum(origins.values()),
+            leaked_packets=self.path.leaked_packets() + crossed["past"],
+            dropped_packets=given["refused"],
+            origins=origins,
+        )
+
+    def mark(self, address: str, state: balance.State) -> None:
+        """Say of an origin whether it gets new connections; standing ones stay.
+
+        Raises :class:`DatapathError`, or ``ValueError``.
+        """
+        balance.check(self.lab, address)
+        if state is balance.State.GONE:
+            raise DatapathError("nft_dnat: connection tracking keeps the connections of an origin that is gone")
+        if state is balance.State.UP:
+            self._down.discard(address)
+        else:
+            self._down.add(address)
+        up = tuple(one for one in self.lab.origin_addresses if one not in self._down)
+        chain = f"chain ip {nft.TABLE} balance"
+        nft.change(self.lab, f"flush {chain}\nadd rule ip {nft.TABLE} balance {_rule(self.lab, up)}\n")
