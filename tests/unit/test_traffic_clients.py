@@ -10,20 +10,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.unit.traffic_rig import Run, load, origin, program, target
+from tests.unit.traffic_rig import PLAIN, SANITIZED, Run, load, origin, program, target
 
 BOTH = ("--workload", "http_keepalive", "--slice-ms", "100", "--duration-ms", "400", "--cpus", "0")
 Clients = list[subprocess.Popen[str]]
 
 
 @contextmanager
-def clients(count: int, *options: str, more: Sequence[Sequence[str]] = ()) -> Iterator[Clients]:
+def clients(count: int, *options: str, more: Sequence[Sequence[str]] = (), name: str = PLAIN) -> Iterator[Clients]:
     """Generators that meet; those that still run at the end are killed."""
     meeting = os.memfd_create("meeting")
     running: Clients = []
     try:
         for i in range(count):
-            argv = [program(), "load", *options, *(more[i] if more else ())]
+            argv = [program(name), "load", *options, *(more[i] if more else ())]
             argv += ["--client", f"{i + 1}/{count}", "--meeting", str(meeting)]
             running.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                             pass_fds=[meeting]))  # fmt: skip
@@ -42,15 +42,15 @@ def ended(process: "subprocess.Popen[str]") -> Run:
     return Run(process.returncode, [json.loads(line) for line in out.splitlines()], err)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_rate_and_connections_divide_and_slices_coincide(count: int) -> None:
+@pytest.mark.parametrize(("count", "build"), [(1, PLAIN), (2, PLAIN), (3, PLAIN), (2, SANITIZED)])
+def test_rate_and_connections_divide_and_slices_coincide(count: int, build: str) -> None:
     with origin() as server:
         two = [text for label in "ab" for text in ("--target", target(server.ports["http"], label))]
         options = (*BOTH, *two, "--open", "1000", "--connections", "8", "--warm-up-ms", "50")
         if count == 1:
             runs = [load(*options, "--client", "1/1")]
         else:
-            with clients(count, *options) as running:
+            with clients(count, *options, name=build) as running:
                 runs = [ended(process) for process in running]
         assert [(run.code, run.final["failure"]) for run in runs] == [(0, "")] * count
     for label in "ab":

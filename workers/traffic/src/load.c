@@ -153,6 +153,7 @@ static int run(void)
 		pthread_join(workers[i].thread, NULL);
 	if (set_up && !atomic_load(&plan.stop) && !meeting_end(&plan, text, sizeof text))
 		return failed(EXIT_FAILED, true, text);
+	report_slices(&report); // the last one ended with the last client
 	failure = set_up ? verdict(text, sizeof text) : first_failure() ? first_failure() : text;
 	if (failure)
 		return failed(EXIT_FAILED, true, failure);
