@@ -68,13 +68,14 @@ def test_rate_and_connections_divide_and_slices_coincide(count: int, build: str)
 
 
 def test_what_leaves_is_the_schedule_of_one() -> None:
-    # Were the rate halved instead, both would send at the same instants: pairs, which is another load.
+    # Due at 0, 10, 20, … 100 ms, in turn. Were the rate halved instead, both would send at 0, 20, …: pairs.
     with origin() as server:
-        options = (*BOTH, "--target", target(server.ports["http"]), "--open", "100", "--connections", "2")
+        options = (*BOTH, "--target", target(server.ports["http"]), "--open", "100", "--connections", "2",
+                   "--slice-ms", "105", "--duration-ms", "105")  # fmt: skip
         with clients(2, *options) as running:
-            for run in [ended(process) for process in running]:
-                gaps = run.one["histograms"]["send_gap"]
-                assert gaps["p50_ns"] == pytest.approx(20e6, rel=0.2)
+            runs = [ended(process) for process in running]
+    assert [run.one["requests"] for run in runs] == [6, 5]
+    assert all(run.one["histograms"]["send_gap"]["p50_ns"] == pytest.approx(20e6, rel=0.2) for run in runs)
 
 
 def test_poisson_clients_have_streams_of_their_own() -> None:
