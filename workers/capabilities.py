@@ -70,6 +70,7 @@ TRIES = (
     Try("nft.dnat", kernel.nft_dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
     Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
     Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
+    Try("tc.tcx", kernel.tcx, "Use Linux 6.6 or later.", in_namespace=True),
     Try("bpf.sk_assign", partial(kernel.helper, "sk_assign"), "Use Linux 5.7 or later."),
     Try("bpf.redirect_neigh", partial(kernel.helper, "redirect_neigh"), "Use Linux 5.10 or later."),
     Try("bpf.redirect_peer", partial(kernel.helper, "redirect_peer"), "Use Linux 5.10 or later."),

@@ -78,6 +78,16 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
+def noted(lab: Lab, *notes: str) -> Iterator[None]:
+    """Tell readers of the lab's figures, for as long as the context lasts."""
+    lab.notes += notes
+    try:
+        yield
+    finally:
+        lab.notes = [note for note in lab.notes if note not in notes]
+
+
+@contextmanager
 def early_demux(lab: Lab) -> Iterator[None]:
     """Look for a packet's socket before routing, as hosts do by default; labs have it off for all alike."""
     on, off = ({"net/ipv4/tcp_early_demux": value} for value in "10")

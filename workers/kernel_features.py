@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from bpf.instance import MapShape, attach_raw_tracepoint, create_map, load_program
+from bpf.instance import MapShape, attach_link, attach_raw_tracepoint, create_map, load_program
 from bpf.loader import BpfError, Module, ProgramType
 from workers import cgroups
 
@@ -23,6 +23,7 @@ _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; ex
 _RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
 _CGROUP_SOCK_ADDR, _CONNECT4_ATTACH = 18, 10
 _SK_LOOKUP, _SK_LOOKUP_ATTACH, _SOCKMAP = 30, 36, 15
+TCX_INGRESS = 46  # enum bpf_attach_type
 _TRACING, _FENTRY_ATTACH = 26, 24
 _BTF_FUNC = 12
 # BTF kind → bytes behind the common 12: fixed, and per entry (Documentation/bpf/btf.rst)
@@ -64,6 +65,15 @@ def tc_bpf() -> None:
             ip.tc("add", "clsact", index=1)
             ip.tc("add-filter", "bpf", index=1, handle=":1", fd=program, name="pass", parent=0xFFFFFFF2,
                   classid=1, direct_action=True)  # fmt: skip
+    finally:
+        os.close(program)
+
+
+def tcx() -> None:
+    """A device takes a BPF program by tcx. To be called in a namespace of its own."""
+    program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
+    try:
+        os.close(attach_link(program, 1, TCX_INGRESS, "tcx"))
     finally:
         os.close(program)
 

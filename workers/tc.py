@@ -1,18 +1,20 @@
-"""tc filters: BPF programs at the ingress of a DUT's devices."""
+"""BPF programs at tc's ingress of a DUT's devices: as filters of clsact, or by tcx, without filters around them."""
 
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import MappingProxyType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from bpf.instance import Instance
+from bpf.instance import Instance, attach_link
 from bpf.loader import BpfError, Module, ProgramType
-from workers import dut, haproxy, netns
+from workers import dut, haproxy, kernel_features, netns
 from workers.lab import Lab
 
 ERRORS = (OSError, BpfError, NetlinkError)
@@ -20,6 +22,7 @@ ERRORS = (OSError, BpfError, NetlinkError)
 
 _STEERING = struct.Struct("=4s4sI2s2s")
 
+_NO_TCX = "this kernel has no tcx: the programs run as filters of clsact, which costs each packet a little"
 INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
 
@@ -53,6 +56,33 @@ def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterat
         netns.call_in(lab.dut_ns, detach)
 
 
+@contextmanager
+def tcx_links(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
+    """The same by tcx. The links end with this process at the latest, and the path is closed then.
+
+    Raises :class:`~bpf.loader.BpfError` with nothing left behind.
+    """
+    with ExitStack() as stack:
+
+        def attach() -> None:
+            for role, (name, fd) in programs.items():
+                link = attach_link(fd, lab.ifindex(role), kernel_features.TCX_INGRESS, f"{name} on {role}")
+                stack.callback(os.close, link)
+
+        netns.call_in(lab.dut_ns, attach)
+        yield
+
+
+@cache
+def has_tcx() -> bool:
+    """Whether this kernel does (Linux 6.6 and later)."""
+    try:
+        netns.call_in_new(kernel_features.tcx)
+    except (OSError, BpfError):
+        return False
+    return True
+
+
 def both_ways(programs: Instance) -> dict[str, tuple[str, int]]:
     """``from_client`` at the client's side and ``from_origin`` at the server's, for :func:`ingress_filters`."""
     return {
@@ -76,13 +106,19 @@ class TcPrograms:
     """The tc programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
 
     The source has the functions ``from_client`` and ``from_origin``, and the maps ``config`` (an array of one) and
-    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``.
+    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``. With ``tcx`` they
+    are attached by tcx where the kernel has it, and the lab's notes tell where it has not.
     """
 
     def __init__(
-        self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
+        self,
+        name: str,
+        more_maps: Sequence[str] = (),
+        defines: Mapping[str, int] = MappingProxyType({}),
+        *,
+        tcx: bool = False,
     ) -> None:
-        self._name, self._maps, self._defines = name, ("config", "counts", *more_maps), defines
+        self._name, self._maps, self._defines, self._tcx = name, ("config", "counts", *more_maps), defines, tcx
         self._module: Module | None = None
 
     @contextmanager
@@ -97,5 +133,14 @@ class TcPrograms:
         with Instance(self._module, ["from_client", "from_origin"], self._maps, kind) as programs:
             for name, value in {"config": config, **filled}.items():
                 programs.write(name, 0, value)
-            with ingress_filters(lab, both_ways(programs)):
+            with self._in_force(lab, both_ways(programs)):
                 yield programs
+
+    @contextmanager
+    def _in_force(self, lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
+        if self._tcx and has_tcx():
+            with tcx_links(lab, programs):
+                yield
+        else:
+            with ingress_filters(lab, programs), dut.noted(lab, *(_NO_TCX,) * self._tcx):
+                yield

@@ -25,7 +25,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.instance import Instance, load_program
 from bpf.loader import BpfError, Module, ProgramType
-from workers import netns, offloads
+from workers import dut, netns, offloads
 from workers.lab import DEVICES, Lab
 
 WITHOUT = frozenset({"tx_checksum", "tso"})
@@ -79,7 +79,7 @@ class XdpPrograms:
                 programs.write(name, 0, value)
             from_client, from_origin = (programs.programs[function] for function in functions)
             on_devices = {"dut_client": from_client, "dut_server": from_origin}
-            with on_dut(lab, on_devices, self._mode) as mode, noted(lab, _NOTES[mode]):
+            with on_dut(lab, on_devices, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
                 yield programs
 
 
@@ -102,16 +102,6 @@ def on_dut(lab: Lab, programs: Mapping[str, int], mode: Mode | None = None) -> I
             else:
                 break
         yield one
-
-
-@contextmanager
-def noted(lab: Lab, note: str) -> Iterator[None]:
-    """Tell readers of the lab's figures."""
-    lab.notes.append(note)
-    try:
-        yield
-    finally:
-        lab.notes.remove(note)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A lab with an origin that remembers its clients, for the tests of datapaths."""
 
 import contextlib
+import ctypes
 import http.client
 import os
 import random
@@ -18,6 +19,7 @@ from bpf.loader import BpfError
 from domain.trial import Counters
 from workers import netns, ownership
 from workers.datapaths.base import Attachment, Datapath
+from workers.kernel_features import TCX_INGRESS
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 
@@ -97,6 +99,26 @@ class Bench:
         """A standing connection from the client's namespace."""
         address = (self.lab.ends.address, self.lab.ends.port)
         return netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=1))
+
+
+def detach_tcx(lab: Lab, role: str) -> int:
+    """Detach what hangs at a DUT device's ingress by tcx, as a stranger would; returns how many programs that were."""
+    links = (ctypes.c_uint32 * 8)()
+    prog_query, link_get_fd_by_id, link_detach = 16, 30, 34
+    # union bpf_attr.query: target, attach type, query flags, attach flags, program ids, their number, padding,
+    # programs' attach flags, link ids, links' attach flags, revision
+    query = ctypes.create_string_buffer(
+        struct.pack("=4IQIIQQQQ", lab.ifindex(role), TCX_INGRESS, 0, 0, 0, 0, 0, 0, ctypes.addressof(links), 0, 0)
+    )
+    ids = (ctypes.c_uint32 * 8)()
+    struct.pack_into("=QI", query, 16, ctypes.addressof(ids), len(ids))
+    netns.call_in(lab.dut_ns, lambda: instance._call(prog_query, query, "query"))
+    found = [one for one in links if one]
+    for one in found:
+        link = instance._bpf(link_get_fd_by_id, struct.pack("=III", one, 0, 0), "link")
+        instance._bpf(link_detach, struct.pack("=I", link), "detach")
+        os.close(link)
+    return len(found)
 
 
 def new_tag() -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import bench
-from workers import netns
+from tests.kernel.bench import bench, detach_tcx, new_tag
+from workers import netns, tc
 from workers.datapaths.base import DatapathError
 from workers.datapaths.ebpf_redirect import EbpfRedirect
 from workers.lab import LabSpec, built
@@ -68,7 +68,7 @@ def test_netfilter_and_routing_see_none_of_it(datapath: EbpfRedirect, tmp_path: 
 def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirect, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
         with b.connection() as standing:
-            b.in_dut("tc", "qdisc", "del", "dev", b.lab.devices[role], "clsact")
+            assert detach_tcx(b.lab, role) == 1
             standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
                 standing.recv(100)
@@ -78,14 +78,26 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirect, tm
             assert b.clients_seen() == []
 
 
-def test_a_taken_hook_leaves_nothing_in_force(datapath: EbpfRedirect, tmp_path: Path) -> None:
-    with built(LabSpec("zzzzzz", "ebpf_redirect", 0), Ledger(tmp_path)) as lab:
-        netns.run_in(lab.dut_ns, ["tc", "qdisc", "add", "dev", lab.devices["dut_server"], "clsact"])
-        with pytest.raises(DatapathError), datapath.attached(lab):
+def test_half_an_attachment_leaves_nothing_in_force(datapath: EbpfRedirect, tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "ebpf_redirect", 0), Ledger(tmp_path)) as lab:
+        right = lab._indexes["dut_server"]
+        lab._indexes["dut_server"] = 4242
+        with pytest.raises(DatapathError, match="dut_server"), datapath.attached(lab):
             pytest.fail("must not be attached")
-        listing = netns.run_in(lab.dut_ns, ["tc", "filter", "show", "dev", lab.devices["dut_client"], "ingress"])
-        assert listing.strip() == ""
+        lab._indexes["dut_server"] = right
+        assert [detach_tcx(lab, role) for role in ("dut_client", "dut_server")] == [0, 0]
         assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
+
+
+def test_an_older_kernel_gets_filters_and_a_note(
+    datapath: EbpfRedirect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tc, "has_tcx", lambda: False)
+    with bench(datapath, tmp_path) as b:
+        assert b.get(3) == 3
+        assert [note for note in b.lab.notes if "tcx" in note]
+        assert "direct-action" in b.in_dut("tc", "filter", "show", "dev", b.lab.devices["dut_client"], "ingress")
+    assert b.lab.notes == []
 
 
 def _response_bytes(address: str, client_ns: str) -> int:

