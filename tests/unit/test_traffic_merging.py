@@ -118,10 +118,13 @@ def test_a_client_that_ended_early_is_named() -> None:
 def test_clients_that_begin_far_apart_are_invalid_with_the_numbers_and_the_latest() -> None:
     late = merged({"client 1 of 2": one_slice(begun_s=1.0301), "client 2 of 2": one_slice()})
     assert late.limit == (
-        "the clients began their slices 30.0 ms apart on average, at most 30.0 ms; client 1 of 2 was the latest"
+        "the clients began their slices 30.0 ms apart in the median, at most 30.0 ms; client 1 of 2 was the latest"
     )
     assert late.failure == ""
-    assert merged({"a": one_slice(begun_s=1.009), "b": one_slice()}).limit == "", "within a twentieth of the slice"
+    assert merged({"a": one_slice(begun_s=1.019), "b": one_slice()}).limit == "", "within a tenth of the slice"
+    (usual,) = one_slice().slices
+    rarely = replace(one_slice(), slices=(usual, usual, replace(usual, begun_s=1.1)))
+    assert merged({"a": rarely, "b": replace(one_slice(), slices=(usual,) * 3)}).limit == "", "one slice of three"
     assert merged({"a": one_slice(begun_s=1.3, warm_up=True), "b": one_slice(warm_up=True)}).limit == ""
 
 
