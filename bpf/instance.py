@@ -97,6 +97,10 @@ class Instance:
         """Delete every entry of a hash map; returns how many there were. Raises :class:`BpfError`."""
         return emptied(self._maps[name], self._shapes[name].key_bytes)
 
+    def map_fd(self, name: str) -> int:
+        """A map's file descriptor, which stays this instance's."""
+        return self._maps[name]
+
     def close(self) -> None:
         """Free programs and maps; the kernel keeps what a tc filter still holds. Harmless when repeated."""
         for fds in (self.programs, self._maps):

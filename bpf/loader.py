@@ -23,6 +23,9 @@ class ProgramType(IntEnum):
     SCHED_CLS = 3
     TRACEPOINT = 5
     XDP = 6
+    SOCK_OPS = 13
+    SK_SKB = 14
+    SK_MSG = 16
     RAW_TRACEPOINT = 17
     CGROUP_SOCK_ADDR = 18
     SK_LOOKUP = 30

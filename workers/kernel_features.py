@@ -17,6 +17,7 @@ from pyroute2 import IPRoute
 
 from bpf.instance import MapShape, attach_link, attach_raw_tracepoint, create_map, load_program
 from bpf.loader import BpfError, Module, ProgramType
+from bpf.sockmap import SocketAttach, attach_to_map
 from workers import cgroups
 
 _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
@@ -129,6 +130,25 @@ def cgroup_connect() -> None:
 def sockmap() -> None:
     """A map of sockets can be made."""
     os.close(create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0)))
+
+
+def on_sockmap(kind: ProgramType, attach: SocketAttach) -> None:
+    """A program of the kind can be attached to a map of sockets."""
+    sockets = create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0))
+    try:
+        program = load_program("verdict", _RETURN_1, kind)
+        try:
+            attach_to_map(program, sockets, attach)
+        finally:
+            os.close(program)
+    finally:
+        os.close(sockets)
+
+
+def sock_ops() -> None:
+    """A program that is told of TCP's states loads, and a cgroup2 is there to attach it to."""
+    os.close(cgroups.open_root())
+    os.close(load_program("sock_ops", _RETURN_1, ProgramType.SOCK_OPS))
 
 
 def veth() -> None:

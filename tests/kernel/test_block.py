@@ -103,6 +103,7 @@ def measure(
     at: int = 2,
     profiled: bool = False,
     loads: dict[str, Load] | None = None,
+    workload: str = "http_keepalive",
 ) -> dict[str, TrialResult]:
     """Run a block of four slices per datapath, and one for stacks if they are wanted; break what is to be broken."""
     labs: dict[str, Lab] = {}
@@ -116,7 +117,7 @@ def measure(
             inodes.update(lab.view().netns.values())
             yield lab
 
-    block = Block(index=0, workload="http_keepalive", level="low", datapaths=labels,
+    block = Block(index=0, workload=workload, level="low", datapaths=labels,
                   load=max((loads or {}).values(), key=str, default=ClosedLoad(connections=8)), loads=loads or {},
                   order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip

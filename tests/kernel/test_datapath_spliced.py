@@ -13,6 +13,7 @@ from domain.registry import discover
 from tests.kernel.bench import Bench, bench
 from tests.kernel.wire import PATIENCE_S, Wire, digest, everything, exactly, reset, sending, wire
 from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_sockmap import Spliced
 from workers.proxied import Proxied
 from workers.relay import driver
 
@@ -21,14 +22,16 @@ PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 BODY_BYTES = 5_000_000
 
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
-BY_RELAY = ["splice_proxy"]
+BY_RELAY = ["ebpf_sockmap", "splice_proxy"]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
 
 
 def relay_of(b: Bench | Wire) -> driver.Relay:
     assert isinstance(b.attachment, Proxied)
-    assert isinstance(b.attachment.proxy, driver.Relay)
-    return b.attachment.proxy
+    proxy = b.attachment.proxy
+    relay = proxy.relay if isinstance(proxy, Spliced) else proxy
+    assert isinstance(relay, driver.Relay)
+    return relay
 
 
 def quiet(b: Wire) -> driver.Tally:

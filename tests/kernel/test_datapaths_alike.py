@@ -21,7 +21,9 @@ from workers.ownership import Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
-LOCAL_BY_MARK = {"proxy_lb", "tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy"}
+LOCAL_BY_MARK = {
+    "proxy_lb", "tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy", "ebpf_sockmap"
+}  # fmt: skip
 EVERY = pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
 
 

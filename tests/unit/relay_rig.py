@@ -57,7 +57,9 @@ class Relay:
 
 
 @contextmanager
-def running(directory: Path, *options: str, name: str = PLAIN, family: int = socket.AF_INET) -> Iterator[Relay]:
+def running(
+    directory: Path, *options: str, name: str = PLAIN, family: int = socket.AF_INET, fds: tuple[int, ...] = ()
+) -> Iterator[Relay]:
     """A relay on loopback; afterwards insists that it ended well and had nothing to say."""
     host, text = ("::1", "[::1]") if family == socket.AF_INET6 else ("127.0.0.1", "127.0.0.1")
     with ExitStack() as stack:
@@ -67,7 +69,7 @@ def running(directory: Path, *options: str, name: str = PLAIN, family: int = soc
         listener.settimeout(PATIENCE_S)
         argv = [program(name), "--listen", f"{text}:0", "--origin", f"{text}:{listener.getsockname()[1]}",
                 "--page", str(directory / "page"), *options]  # fmt: skip
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=fds)
         try:
             assert process.stdout is not None
             port = int(process.stdout.readline().split()[-1])

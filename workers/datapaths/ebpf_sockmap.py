@@ -1,0 +1,95 @@
+"""The relay of ``splice_proxy`` opens and closes connections; between, an sk_skb program splices them in the kernel.
+
+Data is redirected to the other socket by a kworker. There is no backpressure: the kernel keeps what a slow reader does
+not take, without bound. A connection whose peer has closed its side before it could be put into the maps is spliced by
+the relay, and counts for nothing here. Without its map entries a connection stands still, so it fails closed.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from bpf.instance import Instance
+from bpf.loader import BpfError, Module, ProgramType
+from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from domain.jobs import HostCapabilities
+from workers import dut, nft, steering
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Lab
+from workers.proxied import Crossed, Proxied, ProxyError
+from workers.relay import driver
+
+_CONFIG = struct.Struct("=II")  # struct config of bpf/datapaths/ebpf_sockmap.c
+_VERDICT = SocketAttach.SK_SKB_STREAM_VERDICT
+
+
+class EbpfSockmap(Datapath):
+    """One program and two maps of sockets per lab; compiled once per worker process."""
+
+    name = "ebpf_sockmap"
+    function = "splice"
+    summary = "The same relay accepts and connects; an sk_skb program splices its sockets in the kernel."
+
+    def __init__(self) -> None:
+        self._module: Module | None = None
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking(
+            *("root", "netns", "veth", "bcc", "kernel_headers", "program.nft", "program.showdown-relay"),
+            *("nft.tproxy", "nft.socket", "bpf.sk_skb"),
+        )
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                programs = self._load(stack, lab)
+                maps = driver.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
+                relay = stack.enter_context(driver.running(lab, maps))
+                stack.enter_context(dut.local_delivery(lab))
+                stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
+            except (OSError, BpfError, DatapathError, ProxyError) as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            spliced = Spliced(relay, programs)
+            yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
+
+    def _load(self, stack: ExitStack, lab: Lab) -> Instance:
+        if self._module is None:
+            self._module = Module(f"datapaths/{self.name}.c")
+        maps = ["config", "counts", "targets", "verdict"]
+        programs = stack.enter_context(Instance(self._module, ["splice"], maps, ProgramType.SK_SKB))
+        programs.write("config", 0, _CONFIG.pack(lab.origin_port, 0))
+        attach_to_map(programs.programs["splice"], programs.map_fd("verdict"), _VERDICT)
+        return programs
+
+
+@dataclass(frozen=True)
+class Spliced:
+    """The relay, whose bytes the kernel moves: what it moved itself is no proof of this datapath."""
+
+    relay: driver.Relay
+    programs: Instance
+
+    def connections_and_bytes(self) -> tuple[int, int]:
+        """Connections accepted, and bytes that the program redirected to clients. Raises ``ProxyError``."""
+        connections, _ = self.relay.connections_and_bytes()
+        _, _, _, to_client, _ = self.programs.per_cpu_sums("counts")
+        return connections, to_client
+
+    def strayed(self) -> int:
+        """Segments dropped because their socket had no other end. Raises ``BpfError`` when the program is gone."""
+        if not is_attached(self.programs.map_fd("verdict"), _VERDICT):
+            raise BpfError("the program was detached from its map")
+        return self.programs.per_cpu_sums("counts")[-1]
+
+
+def _crossed(lab: Lab, spliced: Spliced) -> Crossed:
+    seen = steering.tproxy_crossed(lab)
+    return Crossed(seen.steered, leaked=seen.leaked, dropped=seen.dropped + spliced.strayed())
