@@ -15,7 +15,7 @@ from workers.traffic.results import OF_A_CLIENT
 from workers.validity import MAX_STOOD_SHARE
 from workers.workloads.base import SliceTraffic, TargetTraffic
 
-# How far apart the clients' beginnings of a slice may be in the median, whatever its length, and as a share of it: beyond,
+# How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,
 # a part of the traffic was that of fewer clients. Threads that share a CPU begin one after another, and on a busy host
 # one slice among many begins late for one of them: that is the machine's weather, which has a reason of its own.
 MAX_SKEW_S = 0.005
