@@ -2,7 +2,9 @@
 
 Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request;
 what the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
-probe sees. Readings and latency are of the same watched slices, so the probes' own cost is in both.
+probe sees. Readings are of the moments at which the probes looked, and looking slows a saturated datapath down. So the
+latency is of those moments, too: in a closed loop it is the slice's mean over the pace of the traffic meanwhile, as the
+number of requests under way is the number of connections and stays what it is (Little's law, L = λW).
 """
 
 import math
@@ -198,4 +200,6 @@ def _per_request_us(reading: ProbeReading, requests: int) -> float:
 
 def _mean_us(trial: TrialResult) -> float:
     mean_ns = trial.watched_latency.mean_ns if trial.watched_latency is not None else None
-    return (mean_ns or 0.0) / 1000
+    closed_loop = trial.latency is None
+    pace = trial.watched_pace if closed_loop and trial.watched_pace else 1.0
+    return (mean_ns or 0.0) / 1000 / pace

@@ -21,6 +21,32 @@ class StageRole(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Passage:
+    """Packets, and the seconds in which they passed: while the probes looked, and in the watched slices as a whole."""
+
+    looked_packets: float = 0.0
+    looked_s: float = 0.0
+    packets: float = 0.0
+    traffic_s: float = 0.0
+
+    @property
+    def pace(self) -> float | None:
+        """How fast traffic went while the probes looked, of its usual pace; ``None`` where that is not known."""
+        if not self.looked_s or not self.packets or not self.traffic_s:
+            return None
+        return (self.looked_packets / self.looked_s) / (self.packets / self.traffic_s)
+
+    def plus(self, other: "Passage") -> "Passage":
+        """The sum over slices."""
+        return Passage(
+            self.looked_packets + other.looked_packets,
+            self.looked_s + other.looked_s,
+            self.packets + other.packets,
+            self.traffic_s + other.traffic_s,
+        )
+
+
+@dataclass(frozen=True)
 class Watched:
     """What was measured in the watched slices of one trial; sums over slices are sums of this.
 
@@ -33,6 +59,7 @@ class Watched:
     events: Mapping[StageRole, float] = field(default_factory=dict)
     work: Mapping[str, float] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    passage: Passage = Passage()
 
     def plus(self, other: "Watched") -> "Watched":
         """The sum over slices."""
@@ -45,6 +72,7 @@ class Watched:
             events=_sums(self.events, other.events),
             work=_sums(self.work, other.work),
             absent=self.absent | other.absent,
+            passage=self.passage.plus(other.passage),
         )
 
 

@@ -19,7 +19,7 @@ from domain.telemetry import LossCause
 from domain.watched import StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.stream import Stream
-from probes.windows import Pace, Span, Window, Windows, prompt, scale_of
+from probes.windows import Pace, Span, Window, Windows, passage_of, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
 MAX_EVENTS_PER_INTERVAL = 50
@@ -30,8 +30,7 @@ class ProbeSession:
     """Owns the started probes: compiled once, pointed at the lab of each slice, read once a second within it.
 
     Probes that can are watched in windows (probes/windows.py), the others, and without ``windowed`` all, for the whole
-    slice. A probe that fails is
-    left out from then on, and named in :attr:`failed`; the measurement goes on without it.
+    slice. A probe that fails is left out from then on, and named in :attr:`failed`; the measurement goes on without it.
     """
 
     def __init__(
@@ -53,6 +52,7 @@ class ProbeSession:
         self._seen: list[Window] = []
         self._passed: Callable[[], float] = time.monotonic
         self._slice_from = self._interval_from = 0.0
+        self._begun_s = 0.0
         self._lock = threading.Lock()
         self._stop_ticking = threading.Event()
         self._ticker: threading.Thread | None = None
@@ -101,6 +101,7 @@ class ProbeSession:
             windowed = self._windows.turn(lab)
             self._passed = lab.packets or time.monotonic
             self._slice_from = self._interval_from = self._passed()
+            self._begun_s = time.monotonic()
         self._stop_ticking.clear()
         work = self._watch_windows if windowed else self._tick
         self._ticker = threading.Thread(target=work, name="probes", daemon=True)
@@ -119,7 +120,8 @@ class ProbeSession:
             self._watch_nothing()
             whole = self._slice_from, self._passed()
             self._interval(self._tags)
-            seen = Watched(absent=self._absent)
+            spans = traffic or [(self._begun_s, time.monotonic())]
+            seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans))
             for name in [name for name in self._baseline if name in self._running]:
                 scale = self._scale(name, whole, traffic)
                 stage = self._running[name].stage
@@ -161,19 +163,21 @@ class ProbeSession:
 
     def _watch_windows(self) -> None:
         pace = Pace(os.cpu_count() or 1)
-        with prompt():
-            self._await_packets()
-            pause_s, due_s = pace.first_pause_s(), time.monotonic() + self._interval_s
-            while not self._stop_ticking.wait(pause_s):
-                with self._lock:
-                    seen = self._windows.watch(pace.window_s, self._stop_ticking, self._passed)
-                    self._seen.append(seen)
-                    if self._windows.failed:
-                        self._fail(self._windows.failed)
-                pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s)
-                if time.monotonic() >= due_s:
-                    self._read_interval()
-                    due_s = time.monotonic() + self._interval_s
+        self._await_packets()
+        begun_s, passed = time.monotonic(), self._passed()
+        pause_s, due_s = pace.first_pause_s(), begun_s + self._interval_s
+        while not self._stop_ticking.wait(pause_s):
+            if not self._seen:
+                pace.expect((self._passed() - passed) / (time.monotonic() - begun_s))
+            with self._lock:
+                seen = self._windows.watch(pace.window_s, self._stop_ticking, self._passed)
+                self._seen.append(seen)
+                if self._windows.failed:
+                    self._fail(self._windows.failed)
+            pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s)
+            if time.monotonic() >= due_s:
+                self._read_interval()
+                due_s = time.monotonic() + self._interval_s
 
     def _await_packets(self) -> None:
         while self._passed() == self._slice_from and not self._stop_ticking.wait(LOOK_S):

@@ -3,10 +3,12 @@
 A program that is not attached costs nothing; one that is attached costs each event 25 ns before its first instruction,
 and a request makes dozens of events. So the probes watch for some milliseconds, and then let the traffic alone.
 
-Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is counted. Windows
-come at random times, so that they do not lock to the traffic's rhythm. How often something happened in all is
-estimated from the share of the traffic that was watched: of its packets, which the devices count in any case, and not
-of its time, as traffic does not flow evenly.
+Attaching holds the CPUs up for some milliseconds, and what waits meanwhile would look as if the datapath had made it
+wait: so a window opens only when the traffic has recovered. Nothing is cut at its end: what began within it may still
+end afterwards, while nothing new is counted, and nothing is detached for a while. Windows come at random times, so that
+they do not lock to the traffic's rhythm. How often something happened in all is estimated from the share of the traffic
+that was watched: of its packets, which the devices count in any case, and not of its time, as traffic does not flow
+evenly. How much looking slows the traffic down is told with it (:class:`domain.watched.Passage`).
 """
 
 import contextlib
@@ -20,6 +22,7 @@ from typing import NamedTuple
 
 from bpf.chain import Chain, Hook
 from bpf.loader import BpfError
+from domain.watched import Passage
 from probes.base import LabView, Pending, Probe
 
 # What watching may cost: a share of the host's CPU time. It bounds how often there are windows.
@@ -29,7 +32,11 @@ TAX = 0.015
 ATTACHING_S = 0.006
 EVENT_S = 0.4e-6
 
+PACKET_S = 3.5e-6  # of a packet at the server, with all the events of its request: before durations were counted
+
 SHORTEST_S, LONGEST_S = 0.004, 1.0
+RECOVERY_S = 0.003  # from attaching to a window's begin, at least; as long as attaching took, if that was longer …
+LONGEST_RECOVERY_S = 0.02
 FIRST_PAUSE_S = 0.04  # after the first packets: the generator opens its connections …
 EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
 
@@ -69,6 +76,19 @@ def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = (
     return max(1.0, (whole[1] - whole[0] - outside) / inside) if inside else None
 
 
+def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) -> Passage:
+    """How fast the traffic was within the windows, and over all; of windows that lie within one span of requests."""
+    inside = [
+        one for one in windows if any(begin_s <= one.begin_s and one.end_s <= end_s for begin_s, end_s in traffic)
+    ]
+    return Passage(
+        looked_packets=sum(one.passed_to - one.passed_from for one in inside),
+        looked_s=sum(one.end_s - one.begin_s for one in inside),
+        packets=whole[1] - whole[0],
+        traffic_s=sum(end_s - begin_s for begin_s, end_s in traffic),
+    )
+
+
 @dataclass
 class Pace:
     """How long to watch, and how long to pause, from the rate of what was seen: the tax is per event.
@@ -85,17 +105,23 @@ class Pace:
         """Before the first window, once there are packets."""
         return FIRST_PAUSE_S * self.rng.uniform(0.5, 1.5)
 
+    def expect(self, packets_per_s: float) -> None:
+        """Set the length of the first window by the traffic before it."""
+        self._lengthen(packets_per_s * PACKET_S)
+
     def pause_s(self, begun: int, open_s: float) -> float:
         """After a window of ``open_s`` in which so many durations began; sets the length of the next one."""
         if not begun or open_s <= 0:
             return EMPTY_PAUSE_S * self.rng.uniform(0.5, 1.5)
         busy = begun / open_s * EVENT_S  # CPU seconds per second of watching
-        allowed = TAX * self.cpus
-        self.window_s = LONGEST_S
-        if busy > allowed / 2:
-            self.window_s = min(LONGEST_S, max(SHORTEST_S, ATTACHING_S / busy))
-        period_s = (ATTACHING_S + open_s * busy) / allowed
+        self._lengthen(busy)
+        period_s = (ATTACHING_S + open_s * busy) / (TAX * self.cpus)
         return max(0.0, period_s - open_s) * self.rng.uniform(0.75, 1.25)
+
+    def _lengthen(self, busy: float) -> None:
+        self.window_s = LONGEST_S
+        if busy > TAX * self.cpus / 2:
+            self.window_s = min(LONGEST_S, max(SHORTEST_S, ATTACHING_S / busy))
 
 
 class Windows:
@@ -129,12 +155,15 @@ class Windows:
 
         A probe that breaks is left out from then on, and its error is in :attr:`failed`.
         """
+        attaching_s = time.monotonic()
         self._attach()
-        passed_from, begin_s = passed(), time.monotonic()
-        self._each(lambda probe: probe.watch(self._lab))
-        stop.wait(window_s)
-        passed_to, end_s = passed(), time.monotonic()
-        self._each(lambda probe: probe.watch(self._lab, accept=False))
+        stop.wait(min(LONGEST_RECOVERY_S, max(RECOVERY_S, time.monotonic() - attaching_s)))
+        with _prompt():
+            passed_from, begin_s = passed(), time.monotonic()
+            self._each(lambda probe: probe.watch(self._lab))
+            stop.wait(window_s)
+            passed_to, end_s = passed(), time.monotonic()
+            self._each(lambda probe: probe.watch(self._lab, accept=False))
         begun = self._settle(end_s)
         self._chain.detach()
         return Window(begin_s, end_s, passed_from, passed_to, begun)
@@ -162,9 +191,14 @@ class Windows:
         return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
 
     def _settle(self, end_s: float) -> int:
-        """Let end what began; turn each probe away, and its tracepoints off, once it has nothing to wait for."""
+        """Let end what began; turn each probe away, and its tracepoints off, once it has nothing to wait for.
+
+        Not at once: detaching holds the CPUs up like attaching, and most of what is under way would be told to wait so.
+        """
         begun, look_s = 0, _FIRST_LOOK_S
         waiting = list(self._watching)
+        if waiting:
+            time.sleep(GRACE_S)
         while waiting:
             for name in waiting:
                 pending = self._pending(name)
@@ -209,7 +243,7 @@ def settled(pending: Pending, since_s: float) -> bool:
 
 
 @contextlib.contextmanager
-def prompt() -> Iterator[None]:
+def _prompt() -> Iterator[None]:
     """The calling thread before all ordinary ones: on a busy host a window must end when it should.
 
     It sleeps most of the time. Where that is not allowed, windows are as long as they happen to be; their true length

@@ -169,6 +169,15 @@ def test_invalid_and_unwatched_trials_decompose_nothing() -> None:
     assert (report.decompositions, report.differences) == ((), ())
 
 
+def test_the_mean_is_of_the_moments_at_which_the_probes_looked() -> None:
+    """In a closed loop: traffic went at four fifths of its pace then, so its requests took a quarter longer."""
+    slowed = a_trial("direct", 100, DIRECT, watched_pace=0.8)
+    opened = a_trial("tproxy", 500, TPROXY, watched_pace=0.8, latency=LatencyHistogram.of({500_000: REQUESTS}))
+    direct, tproxy = reported((slowed, opened)).decompositions
+    assert direct.mean_us == pytest.approx(125, rel=1e-3)
+    assert tproxy.mean_us == pytest.approx(500, rel=1e-3)
+
+
 @given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=9), st.floats(1, 10_000))
 def test_the_sum_always_comes_out(stages_us: list[float], mean_us: float) -> None:
     """Whatever was measured: what the stages do not explain, or explain twice, is the remainder."""

@@ -8,10 +8,23 @@ import pytest
 
 from bpf.chain import Hook
 from domain.sample import TrialTags
+from domain.watched import Passage
 from probes._fake import FakeProbe
 from probes.base import LabView, Pending
 from probes.session import ProbeSession
-from probes.windows import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, Pace, Window, Windows, scale_of, settled
+from probes.windows import (
+    ATTACHING_S,
+    EVENT_S,
+    LONGEST_S,
+    SHORTEST_S,
+    TAX,
+    Pace,
+    Window,
+    Windows,
+    passage_of,
+    scale_of,
+    settled,
+)
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
@@ -134,3 +147,39 @@ def test_a_window_ends_when_it_is_told_to() -> None:
     seen = windows.watch(10.0, stop, lambda: 7.0)
     assert time.monotonic() - began_s < 5
     assert (seen.passed_from, seen.passed_to, seen.begun) == (7.0, 7.0, 0)
+
+
+def test_the_pace_is_that_within_the_windows_over_that_of_the_traffic() -> None:
+    windows = [Window(1.0, 1.1, 1000, 1080), Window(5.0, 5.1, 5000, 5080), Window(9.95, 10.2, 0, 5000)]
+    # A thousand packets per second, eight hundred while the probes looked; the last window is not within the traffic.
+    told = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
+    assert told.pace == pytest.approx(0.8)
+    assert told.plus(told).pace == pytest.approx(0.8)
+    assert passage_of([], (0, 10_000), [(0.0, 10.0)]).pace is None
+    assert Passage().pace is None
+
+
+def test_the_first_window_is_as_long_as_the_traffic_before_it_allows() -> None:
+    pace = Pace(2, random.Random(1))
+    pace.expect(250_000)
+    assert SHORTEST_S <= pace.window_s < 0.01
+    pace.expect(5_000)
+    assert 0.2 < pace.window_s < 0.5
+    pace.expect(0)
+    assert pace.window_s == LONGEST_S
+
+
+def test_a_window_opens_when_attaching_is_over_and_closes_before_anything_is_detached() -> None:
+    log: list[str] = []
+
+    class Slow(Windows):
+        def _attach(self) -> None:
+            time.sleep(0.01)
+            log.append("attached")
+
+    windows = Slow({})
+    began_s = time.monotonic()
+    seen = windows.watch(0.001, threading.Event(), lambda: 0.0)
+    # As long as attaching took, and once more for the traffic to recover.
+    assert log == ["attached"]
+    assert seen.begin_s - began_s >= 0.02
