@@ -52,6 +52,13 @@ def test_a_good_trial_that_balances_is_valid_and_tells_both_counts() -> None:
     assert prove(good()).origin_connections is None
 
 
+def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
+    counters = Counters(packets=1016, bytes=150_000, connections=11, origins={"a": 7, "b": 4})
+    assert reasons(good(counters=counters, origin_connections={"a": 4, "b": 4})) == ()
+    assert reasons(good(counters=counters, origin_connections={"a": 2, "b": 4})) == (Reason.BYPASSED,)
+    assert reasons(good(counters=counters, origin_connections={"a": 9, "b": 4})) == (Reason.BYPASSED,)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
