@@ -3,6 +3,7 @@
 import contextlib
 import random
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -247,6 +248,29 @@ def _slot(client: str, port: int) -> int:
 
 
 @BY_EBPF
+def test_a_port_that_is_used_again_leaves_an_origin_that_is_down(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b:
+
+        def ask_from(port: int) -> bool:
+            with socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+                client.bind(("", port))
+                client.settimeout(1)
+                client.connect((b.lab.ends.address, b.lab.ends.port))
+                return answered(client)
+
+        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
+        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
+        (first, _), (again, _) = b.origins_seen(2)
+        assert first == again
+        assert b.counters().connections == 2
+        balancer(b).mark(first, State.DOWN)
+        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
+        assert b.origins_seen(3)[2][0] != first
+
+
+@BY_EBPF
 def test_a_syn_that_is_sent_again_is_no_other_connection(name: str, tmp_path: Path) -> None:
     rules = "table ip deaf { chain c { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; }\n }\n"
     with bench(DATAPATHS[name], tmp_path) as b:
@@ -347,7 +371,9 @@ def test_the_guard_of_nft_dnat_stops_what_was_not_translated(tmp_path: Path) -> 
                 client.settimeout(0.3)
                 return client.connect_ex((b.lab.origin_addresses[1], b.lab.origin_port))
 
+        before = b.lab.packets()
         assert netns.call_in(b.lab.client_ns, ask_an_origin) != 0
+        assert b.lab.packets() == before, "the server must not hear of it"
         assert b.counters().leaked_packets > 0
 
 
