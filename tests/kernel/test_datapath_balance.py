@@ -1,20 +1,15 @@
 """The load balancers on the real kernel: what each of them must do, whole and broken on purpose."""
 
-import contextlib
-import random
 import socket
-import struct
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import workers.datapaths
-from domain.registry import discover
+from tests.kernel.balance_rig import DATAPATHS, answered, asked, balancer, origin_by_port, standing
 from tests.kernel.bench import Bench, bench
 from workers import netns
 from workers.balance import State
@@ -23,57 +18,7 @@ from workers.lab import ORIGINS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-DATAPATHS = {
-    name: datapath for name, datapath in discover(workers.datapaths, Datapath).items() if datapath.function == "balance"
-}
-EBPF = sorted(name for name in DATAPATHS if name.startswith("ebpf_"))
 EVERY = pytest.mark.parametrize("name", sorted(DATAPATHS))
-BY_EBPF = pytest.mark.parametrize("name", EBPF)
-ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
-
-
-def answered(standing: socket.socket, timeout_s: float = 1.0) -> bool:
-    """Whether a question over a standing connection is answered; a reset, an end and silence are no answers."""
-    standing.settimeout(timeout_s)
-    try:
-        standing.sendall(ASK)
-        return bool(standing.recv(1000))
-    except (TimeoutError, ConnectionError):
-        return False
-
-
-def asked(b: Bench, connections: int) -> int:
-    """One question over each of so many connections, one after another; how many were answered."""
-
-    def talk() -> int:
-        count = 0
-        for _ in range(connections):
-            with socket.create_connection((b.lab.ends.address, b.lab.ends.port), timeout=1) as one:
-                count += answered(one)
-        return count
-
-    return netns.call_in(b.lab.ends.netns, talk)
-
-
-@contextmanager
-def standing(b: Bench, count: int) -> Iterator[dict[int, socket.socket]]:
-    """Connections over which one question was answered each, by their port."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(b.connection()) for _ in range(count)]
-        assert all(answered(one) for one in found)
-        yield {one.getsockname()[1]: one for one in found}
-
-
-def origin_by_port(b: Bench, requests: int) -> dict[int, set[str]]:
-    origins: dict[int, set[str]] = {}
-    for address, port in b.origins_seen(requests):
-        origins.setdefault(port, set()).add(address)
-    return origins
-
-
-def balancer(b: Bench) -> Any:
-    """The attachment, which has more methods than the contract asks for."""
-    return b.attachment
 
 
 @EVERY
@@ -195,152 +140,6 @@ def bench_swapped(datapath: Datapath, directory: Path) -> Iterator[Bench]:
 
     with bench(Swapped(), directory) as b:
         yield b
-
-
-@BY_EBPF
-def test_an_emptied_table_sends_connections_to_the_same_origins(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
-        assert balancer(b).forget_connections() == 24
-        assert all(answered(one) for one in connections.values())
-        assert balancer(b).adopted() == 24
-        assert b.counters().connections == 24, "none of them is new"
-        assert all(len(addresses) == 1 for addresses in origin_by_port(b, 48).values())
-
-
-@BY_EBPF
-def test_a_long_answer_survives_an_emptied_table(name: str, tmp_path: Path) -> None:
-    body = random.Random(2).randbytes(6_000_000)
-    with bench(DATAPATHS[name], tmp_path) as b:
-        (b.lab.run_dir / "large").write_bytes(body)
-        with b.connection() as one:
-            one.settimeout(5)
-            one.sendall(b"GET /large HTTP/1.1\r\nHost: origin\r\nConnection: close\r\n\r\n")
-            got = bytearray()
-            forgotten = 0
-            for _ in range(10):
-                got += one.recv(100_000)
-                forgotten += balancer(b).forget_connections()  # empty still where no acknowledgement has come since
-            assert forgotten > 1
-            while part := one.recv(1_000_000):
-                got += part
-        assert got.endswith(body)
-
-
-@BY_EBPF
-def test_each_connection_goes_where_maglev_hashing_says(name: str, tmp_path: Path) -> None:
-    from workers import maglev
-
-    with bench(DATAPATHS[name], tmp_path) as b:
-        table = maglev.table(b.lab.origin_addresses, b.lab.origin_addresses)
-        assert asked(b, 30) == 30
-        for address, port in b.origins_seen(30):
-            assert address == b.lab.origin_addresses[table[_slot(b.lab.client_address, port)]]
-
-
-def _slot(client: str, port: int) -> int:
-    """flow_slot() of bpf/include/balance.h."""
-    from workers import maglev
-
-    value = int.from_bytes(socket.inet_aton(client), "little") << 16 | int.from_bytes(port.to_bytes(2, "big"), "little")
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53, 1):
-        value = (value ^ value >> 33) * factor % 2**64
-    return value % 2**32 % maglev.SLOTS
-
-
-@BY_EBPF
-def test_a_port_that_is_used_again_leaves_an_origin_that_is_down(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-
-        def ask_from(port: int) -> bool:
-            with socket.socket() as client:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
-                client.bind(("", port))
-                client.settimeout(1)
-                client.connect((b.lab.ends.address, b.lab.ends.port))
-                return answered(client)
-
-        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
-        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
-        (first, _), (again, _) = b.origins_seen(2)
-        assert first == again
-        assert b.counters().connections == 2
-        balancer(b).mark(first, State.DOWN)
-        assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
-        assert b.origins_seen(3)[2][0] != first
-
-
-@BY_EBPF
-def test_a_syn_that_is_sent_again_is_no_other_connection(name: str, tmp_path: Path) -> None:
-    rules = "table ip deaf { chain c { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; }\n }\n"
-    with bench(DATAPATHS[name], tmp_path) as b:
-        netns.run_in(b.lab.server_ns, ["nft", "-f", "-"], stdin=rules)
-        one = netns.call_in(b.lab.client_ns, lambda: socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
-        with contextlib.closing(one):
-            one.connect_ex((b.lab.ends.address, b.lab.ends.port))
-            time.sleep(0.2)
-            netns.run_in(b.lab.server_ns, ["nft", "delete", "table", "ip", "deaf"])
-            time.sleep(1.2)  # the first retransmission comes after a second
-            assert answered(one)
-        counters = b.counters()
-        assert (counters.connections, sum((counters.origins or {}).values())) == (1, 1)
-        assert counters.packets is not None
-        assert counters.packets >= 4
-
-
-@BY_EBPF
-@pytest.mark.parametrize("role", ["client", "server"])
-def test_it_decrements_the_time_to_live_like_a_router(name: str, role: str, tmp_path: Path) -> None:
-    rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
-    with bench(DATAPATHS[name], tmp_path) as b:
-        netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3, timeout_s=0.5) == 3
-
-
-@BY_EBPF
-def test_it_ends_what_has_no_time_left_to_live(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-
-        def connect() -> int:
-            with socket.socket() as client:
-                client.settimeout(0.3)
-                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
-                return client.connect_ex((b.lab.ends.address, b.lab.ends.port))
-
-        assert netns.call_in(b.lab.client_ns, connect) != 0
-        assert b.counters().dropped_packets > 0
-        assert b.counters().leaked_packets == 0
-
-
-@BY_EBPF
-def test_neither_netfilter_nor_routing_sees_any_of_it(name: str, tmp_path: Path) -> None:
-    rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
-    with bench(DATAPATHS[name], tmp_path) as b:
-        netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3) == 3
-        assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
-
-
-def detach(b: Bench, role: str) -> None:
-    device = b.lab.devices[role]
-    if b.lab.label == "ebpf_xdp_lb":
-        b.in_dut("ip", "link", "set", "dev", device, "xdp", "off")
-    else:
-        b.in_dut("tc", "qdisc", "del", "dev", device, "clsact")
-
-
-@BY_EBPF
-@pytest.mark.parametrize("role", ["dut_client", "dut_server"])
-def test_a_detached_program_closes_the_path_and_shows(name: str, role: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b:
-        with b.connection() as one:
-            detach(b, role)
-            assert not answered(one, timeout_s=0.3)
-        seen = b.clients_seen()
-        assert b.get(timeout_s=0.3) == 0
-        assert b.clients_seen() == seen
-        assert seen == [] or role == "dut_server"
-        assert b.counters().leaked_packets > 0
 
 
 def test_flushed_rules_close_the_path_of_nft_dnat(tmp_path: Path) -> None:
