@@ -106,19 +106,14 @@ class TcPrograms:
     """The tc programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
 
     The source has the functions ``from_client`` and ``from_origin``, and the maps ``config`` (an array of one) and
-    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``. With ``tcx`` they
-    are attached by tcx where the kernel has it, and the lab's notes tell where it has not.
+    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``. They are
+    attached by tcx, and where the kernel has none as filters; the lab's notes tell so.
     """
 
     def __init__(
-        self,
-        name: str,
-        more_maps: Sequence[str] = (),
-        defines: Mapping[str, int] = MappingProxyType({}),
-        *,
-        tcx: bool = False,
+        self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
     ) -> None:
-        self._name, self._maps, self._defines, self._tcx = name, ("config", "counts", *more_maps), defines, tcx
+        self._name, self._maps, self._defines = name, ("config", "counts", *more_maps), defines
         self._module: Module | None = None
 
     @contextmanager
@@ -133,14 +128,15 @@ class TcPrograms:
         with Instance(self._module, ["from_client", "from_origin"], self._maps, kind) as programs:
             for name, value in {"config": config, **filled}.items():
                 programs.write(name, 0, value)
-            with self._in_force(lab, both_ways(programs)):
+            with _in_force(lab, both_ways(programs)):
                 yield programs
 
-    @contextmanager
-    def _in_force(self, lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
-        if self._tcx and has_tcx():
-            with tcx_links(lab, programs):
-                yield
-        else:
-            with ingress_filters(lab, programs), dut.noted(lab, *(_NO_TCX,) * self._tcx):
-                yield
+
+@contextmanager
+def _in_force(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
+    if has_tcx():
+        with tcx_links(lab, programs):
+            yield
+    else:
+        with ingress_filters(lab, programs), dut.noted(lab, _NO_TCX):
+            yield

@@ -8,6 +8,7 @@ import random
 import socket
 import string
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from bpf import instance
 from bpf.loader import BpfError
 from domain.trial import Counters
-from workers import netns, ownership
+from workers import netns, ownership, tc
 from workers.datapaths.base import Attachment, Datapath
 from workers.kernel_features import TCX_INGRESS
 from workers.lab import Lab, LabSpec, built
@@ -101,8 +102,11 @@ class Bench:
         return netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=1))
 
 
-def detach_tcx(lab: Lab, role: str) -> int:
-    """Detach what hangs at a DUT device's ingress by tcx, as a stranger would; returns how many programs that were."""
+def detach_ingress(lab: Lab, role: str) -> int:
+    """Detach the tc programs of a DUT device's ingress, as a stranger would; returns how many that were."""
+    if not tc.has_tcx():
+        argv = ["tc", "qdisc", "del", "dev", lab.devices[role], "clsact"]
+        return int(netns.call_in(lab.dut_ns, lambda: subprocess.run(argv, capture_output=True).returncode) == 0)
     links = (ctypes.c_uint32 * 8)()
     prog_query, link_get_fd_by_id, link_detach = 16, 30, 34
     # union bpf_attr.query: target, attach type, query flags, attach flags, program ids, their number, padding,

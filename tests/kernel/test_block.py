@@ -22,7 +22,7 @@ from domain.trial import Block, Reason, TrialResult
 from domain.watched import Watched
 from probes.base import LabView
 from probes.profiler import Profiler
-from tests.kernel.bench import assert_nothing_left, detach_tcx, new_tag
+from tests.kernel.bench import assert_nothing_left, detach_ingress, new_tag
 from workers import netns
 from workers.datapaths.base import Datapath
 from workers.lab import Lab, LabSpec, built
@@ -158,8 +158,7 @@ def flush_nft(lab: Lab) -> None:
 
 def detach_bpf(lab: Lab) -> None:
     """Remove the tc programs from the DUT's device on the client's side."""
-    if not detach_tcx(lab, "dut_client"):
-        netns.run_in(lab.dut_ns, ["tc", "filter", "del", "dev", lab.devices["dut_client"], "ingress"])
+    assert detach_ingress(lab, "dut_client") == 1
 
 
 def stop_routing(lab: Lab) -> None:

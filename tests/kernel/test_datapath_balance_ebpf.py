@@ -19,7 +19,7 @@ from tests.kernel.balance_rig import (
     origin_by_port,
     standing,
 )
-from tests.kernel.bench import Bench, bench, detach_tcx
+from tests.kernel.bench import Bench, bench, detach_ingress
 from workers import maglev, netns, xdp
 from workers.balance import State
 from workers.datapaths.ebpf_lb import EbpfLb
@@ -148,8 +148,8 @@ def test_neither_netfilter_nor_routing_sees_any_of_it(name: str, tmp_path: Path)
 def detach(b: Bench, role: str) -> None:
     if b.lab.label == "ebpf_xdp_lb":
         b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdp", "off")
-    elif not detach_tcx(b.lab, role):
-        b.in_dut("tc", "qdisc", "del", "dev", b.lab.devices[role], "clsact")
+    else:
+        assert detach_ingress(b.lab, role) == 1
 
 
 @BY_EBPF

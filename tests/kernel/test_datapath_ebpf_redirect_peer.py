@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import bench, detach_tcx, new_tag
+from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_datapath_ebpf_xdp import misdirect
 from workers import netns, tc
 from workers.datapaths.base import DatapathError
@@ -106,7 +106,7 @@ def test_what_arrives_bears_the_next_links_addresses(datapath: EbpfRedirectPeer,
 def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirectPeer, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
         with b.connection() as standing:
-            assert detach_tcx(b.lab, role) == 1
+            assert detach_ingress(b.lab, role) == 1
             standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
                 standing.recv(100)
@@ -123,7 +123,7 @@ def test_half_an_attachment_leaves_nothing_in_force(datapath: EbpfRedirectPeer, 
         with pytest.raises(DatapathError, match="dut_server"), datapath.attached(lab):
             pytest.fail("must not be attached")
         lab._indexes["dut_server"] = right
-        assert [detach_tcx(lab, role) for role in ("dut_client", "dut_server")] == [0, 0]
+        assert [detach_ingress(lab, role) for role in ("dut_client", "dut_server")] == [0, 0]
         assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import bench
+from tests.kernel.bench import bench, detach_ingress
 from workers.datapaths.base import DatapathError
 from workers.datapaths.ebpf_sk_assign import EbpfSkAssign
 
@@ -52,7 +52,7 @@ def test_a_killed_proxy_closes_the_path(datapath: EbpfSkAssign, tmp_path: Path) 
 def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfSkAssign, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
         with b.connection() as standing:
-            b.in_dut("tc", "qdisc", "del", "dev", b.lab.devices[role], "clsact")
+            assert detach_ingress(b.lab, role) == 1
             standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
                 standing.recv(100)

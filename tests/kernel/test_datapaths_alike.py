@@ -12,7 +12,7 @@ import pytest
 
 import workers.datapaths
 from domain.registry import discover
-from tests.kernel.bench import bench, new_tag
+from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_lab import device_packets
 from workers import netns
 from workers.datapaths.base import Datapath
@@ -91,6 +91,8 @@ def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: 
             assert _local_delivery(lab) == ["", ""]
             assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
             assert "clsact" not in netns.run_in(lab.dut_ns, ["tc", "qdisc", "show"])
+            assert [detach_ingress(lab, role) for role in ("dut_client", "dut_server")] == [0, 0]
+            assert "prog/xdp" not in netns.run_in(lab.dut_ns, ["ip", "-d", "link", "show"])
             settings = netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward", "net.ipv4.tcp_early_demux"])
             assert settings.split() == ["1", "0"]
 

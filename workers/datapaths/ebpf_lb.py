@@ -23,7 +23,7 @@ class EbpfLb(Datapath):
     summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES, tcx=True)
+        self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -29,7 +29,7 @@ class EbpfRedirect(Datapath):
     summary = "eBPF at tc ingress forwards with bpf_redirect_neigh, past netfilter and routing."
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, tcx=True)
+        self._programs = tc.TcPrograms(self.name)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -25,7 +25,7 @@ class EbpfRedirectPeer(Datapath):
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, tcx=True)
+        self._programs = tc.TcPrograms(self.name)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
