@@ -54,9 +54,11 @@ class Instance:
         *,
         attach_type: int = 0,
         map_kinds: Mapping[str, int] = MappingProxyType({}),
+        kinds: Mapping[str, ProgramType] = MappingProxyType({}),
     ) -> None:
         """Load ``functions``, whose maps are ``maps``. Raises :class:`BpfError` with nothing left behind.
 
+        They are of one ``kind`` but for those that ``kinds`` names.
         ``attach_type`` (enum bpf_attach_type) is expected of the functions where their kind wants one; ``map_kinds``
         (enum bpf_map_type) are those of maps that the source declares as arrays, as BCC has no look-up in their kind.
         """
@@ -68,7 +70,7 @@ class Instance:
             moved = {module.map_fd(name): self._copy(name, module.map_fd(name)) for name in maps}
             for function in functions:
                 instructions = _moved(module.instructions(function), moved)
-                self.programs[function] = load_program(function, instructions, kind, attach_type)
+                self.programs[function] = load_program(function, instructions, kinds.get(function, kind), attach_type)
         except (OSError, BpfError) as error:
             self.close()
             raise BpfError(f"bpf/{module.source}: {error}") from error

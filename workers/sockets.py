@@ -1,11 +1,14 @@
-"""Sockets of other processes: the one that listens on a port, by a descriptor of our own (pidfd_getfd(2))."""
+"""Sockets of other processes, by a descriptor of our own (pidfd_getfd(2)); and what a socket tells of its namespace."""
 
 import ctypes
 import os
 import re
+import socket
+import struct
 from pathlib import Path
 
 _PIDFD_GETFD = 438  # the same number on every architecture
+_SO_NETNS_COOKIE = 71
 _LISTENING = "0A"  # enum in include/net/tcp_states.h, as /proc/net/tcp has it
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -22,6 +25,13 @@ def listening_socket(process: int, port: int) -> int:
         if found and found[1] in inodes:
             return _duplicate(process, int(entry.name))
     raise OSError(f"process {process} does not listen on port {port}")
+
+
+def netns_cookie() -> int:
+    """The number by which BPF programs know the calling thread's network namespace. Raises ``OSError``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
+        (cookie,) = struct.unpack("=Q", any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8))
+        return int(cookie)
 
 
 def _listening_inodes(process: int, port: int) -> set[str]:

@@ -15,15 +15,16 @@ from tests.kernel.test_datapath_ebpf_sk_lookup import descriptors
 from workers.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-SPLICED = ("splice_proxy", "ebpf_sockmap")
+BY_RELAY = ("splice_proxy", "ebpf_sockmap")
+SPLICED = (*BY_RELAY, "ebpf_sockops")
+KEY_BYTES = 8  # of every map of sockets here
 SOCKHASH = "map_type:\t18\n"
-COOKIE_BYTES = 8
 
 
 def empty_maps(lab: Lab) -> None:
     """Delete every socket from every map of ours."""
     for fd in list(descriptors(SOCKHASH)):
-        emptied(fd, COOKIE_BYTES)
+        emptied(fd, KEY_BYTES)
 
 
 def detach_verdict(lab: Lab) -> None:
@@ -36,7 +37,7 @@ def detach_verdict(lab: Lab) -> None:
 
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "bulk_upload"])
 def test_whole_trials_are_valid_with_proof(tmp_path: Path, workload: str) -> None:
-    trials = measure(tmp_path, ("tproxy", *SPLICED), workload=workload)
+    trials = measure(tmp_path, SPLICED, workload=workload)
     for label in SPLICED:
         trial = trials[label]
         assert reasons(trial) == set(), (label, trial.validity)
@@ -51,8 +52,9 @@ def test_whole_trials_are_valid_with_proof(tmp_path: Path, workload: str) -> Non
 BREAKS = [
     *((label, kill_proxy, 1, {Reason.DATAPATH_FAILED}) for label in SPLICED),
     *((label, kill_proxy, 2, {Reason.DATAPATH_FAILED}) for label in SPLICED),
-    *((label, flush_nft, 2, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}) for label in SPLICED),
+    *((label, flush_nft, 2, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}) for label in BY_RELAY),
     ("ebpf_sockmap", empty_maps, 2, {Reason.BYPASSED, Reason.ERRORS, Reason.DROPS, Reason.NO_REQUESTS}),
+    ("ebpf_sockops", empty_maps, 2, {Reason.LEAKED}),
     ("ebpf_sockmap", detach_verdict, 2, {Reason.DATAPATH_FAILED}),
 ]
 

@@ -65,7 +65,8 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
         assert b.clients_seen(connections) == [b.lab.ends.seen_as] * connections
         counters = b.counters()
         assert counters.connections in (None, connections)
-        assert counters.packets is None or counters.packets >= connections * 3
+        least = 1 if datapath.name == "ebpf_sockops" else 3  # it counts messages: no data is in packets there
+        assert counters.packets is None or counters.packets >= connections * least
         assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
 
 

@@ -16,14 +16,13 @@ from pyroute2 import IPRoute
 from bpf.instance import Instance, attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, tc
+from workers import cgroups, dut, haproxy, netns, sockets, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
 from workers.proxied import Crossed, Proxied
 
 _CONFIG = struct.Struct("=Q4s4sIIII")  # struct config of bpf/datapaths/ebpf_connect.c
 _CONNECT4 = 10  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT
-_SO_NETNS_COOKIE = 71
 _MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
 _PRIORITY = 90  # of the rules, before the kernel's own
 
@@ -95,7 +94,7 @@ def _crossed(programs: Instance, link: int) -> Crossed:
 
 def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
     return _CONFIG.pack(
-        netns.call_in(lab.dut_ns, _netns_cookie),
+        netns.call_in(lab.dut_ns, sockets.netns_cookie),
         socket.inet_aton(lab.server_address),
         socket.inet_aton(lab.dut_client_address),
         socket.htons(lab.origin_port),
@@ -103,12 +102,6 @@ def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
         proxy.process.pid,
         0,
     )
-
-
-def _netns_cookie() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
-        (cookie,) = struct.unpack("=Q", any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8))
-        return int(cookie)
 
 
 @contextmanager

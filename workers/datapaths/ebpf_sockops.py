@@ -1,0 +1,143 @@
+"""A client and HAProxy on one host: sock_ops and sk_msg programs put what one sends into the other's receive queue.
+
+What is short-circuited: the data between client and proxy, both ways. What is not: opening and closing that connection
+(TCP over the loopback device), and the proxy's own to the origin, which crosses the wire. So the client is on the DUT
+itself, as with ``ebpf_connect``, its control without the shortcut; the origin sees the proxy's address. Data that shows
+up on the loopback device all the same is dropped and counted, so it fails closed.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from bpf.instance import Instance, attach_link, link_target
+from bpf.loader import BpfError, Module, ProgramType
+from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from domain.jobs import HostCapabilities
+from workers import cgroups, dut, haproxy, netns, nft, sockets
+from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab import Ends, Lab
+from workers.proxied import Crossed, Proxied, ProxyError
+
+_CONFIG = struct.Struct("=Q4sI")  # struct config of bpf/datapaths/ebpf_sockops.c
+_CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
+_MAPS = ["config", "counts", "sockets"]
+
+_RULES = """\
+    counter past {{ }}
+    chain loopback {{
+        type filter hook prerouting priority mangle; policy accept;
+        iifname "lo" ip saddr {proxy} ip daddr {proxy} tcp dport {port} jump bare
+        iifname "lo" ip saddr {proxy} ip daddr {proxy} tcp sport {port} jump bare
+    }}
+    chain bare {{
+{headers}
+        counter name past drop
+    }}
+"""
+# A segment without data is as long as its headers: 20 bytes of IP, and 4 for each of TCP's words. The usual ones first.
+_BARE = "\n".join(
+    f"        tcp doff {words} ip length {20 + 4 * words} accept" for words in (8, 10, 5, 6, 7, 9, *range(11, 16))
+)
+
+
+class EbpfSockops(Datapath):
+    """Two programs and a map of sockets per lab; compiled once per worker process."""
+
+    name = "ebpf_sockops"
+    function = "splice"
+    summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
+
+    def __init__(self) -> None:
+        self._module: Module | None = None
+
+    def missing(self, capabilities: HostCapabilities) -> list[str]:
+        """See the contract."""
+        return capabilities.lacking(
+            *("root", "netns", "veth", "bcc", "kernel_headers", "program.nft", "program.haproxy"),
+            *("bpf.sk_msg", "bpf.sock_ops"),
+        )
+
+    def ends(self, lab: Lab) -> Ends:
+        """The client stands on the DUT and asks the proxy, which is seen."""
+        return Ends(lab.dut_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+
+    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
+        """See the contract."""
+        return self._attached(lab)
+
+    @contextmanager
+    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+        how = haproxy.Proxying(
+            transparent=False,
+            keeps_client=False,
+            origin=f"{lab.server_address}:{lab.origin_port}",
+            source=lab.dut_server_address,
+        )
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(dut.closed_path(lab))
+                stack.enter_context(nft.table(lab, _rules(lab)))
+                shortcut = self._put_in_force(stack, lab)
+                proxy = stack.enter_context(haproxy.running(lab, how))
+            except (OSError, BpfError, DatapathError, ProxyError) as error:
+                raise DatapathError(f"{self.name}: {error}") from error
+            yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
+
+    def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
+        if self._module is None:
+            self._module = Module(f"datapaths/{self.name}.c")
+        functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
+        programs = stack.enter_context(Instance(self._module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
+        programs.write("config", 0, _config(lab))
+        attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
+        everybody = cgroups.open_root()
+        try:
+            link = attach_link(programs.programs["establish"], everybody, _CGROUP_SOCK_OPS, self.name)
+        finally:
+            os.close(everybody)
+        stack.callback(os.close, link)
+        return Shortcut(programs, link)
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """Both programs in force."""
+
+    programs: Instance
+    link: int
+
+    def crossed(self, lab: Lab) -> Crossed:
+        """Messages of clients instead of packets; dropped are those whose connection had no other end in the map."""
+        if not link_target(self.link):
+            raise BpfError("the sock_ops program was detached")
+        if not is_attached(self.programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT):
+            raise BpfError("the sk_msg program was detached from its map")
+        messages, _, _, _, connections, refused = self.programs.per_cpu_sums("counts")
+        past = nft.packets(lab, "past")["past"]
+        return Crossed(messages, connections=connections, leaked=past, dropped=refused)
+
+
+@dataclass(frozen=True)
+class ShortProxy:
+    """HAProxy, whose bytes to clients the sk_msg program counts: only those took the shortcut."""
+
+    proxy: haproxy.HaProxy
+    shortcut: Shortcut
+
+    def connections_and_bytes(self) -> tuple[int, int]:
+        """Connections accepted, and bytes that were put into clients' receive queues. Raises ``ProxyError``."""
+        connections, _ = self.proxy.connections_and_bytes()
+        return connections, self.shortcut.programs.per_cpu_sums("counts")[3]
+
+
+def _rules(lab: Lab) -> str:
+    return _RULES.format(proxy=lab.dut_client_address, port=haproxy.LISTEN_PORT, headers=_BARE)
+
+
+def _config(lab: Lab) -> bytes:
+    cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
+    return _CONFIG.pack(cookie, socket.inet_aton(lab.dut_client_address), haproxy.LISTEN_PORT)
