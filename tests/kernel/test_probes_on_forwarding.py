@@ -14,6 +14,9 @@ from tests.kernel.test_probes_on_traffic import CONNECTIONS, DATAPATHS, traffic_
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
+FORWARDING = [name for name, one in DATAPATHS.items() if one.function == "forward"]
+BALANCING = ["nft_dnat", "ebpf_lb", "ebpf_xdp_lb"]  # the fourth balances in a proxy
+
 # Per request: a question and an answer cross the DUT; of all that is received, one packet ends at the server.
 PER_REQUEST = {("forward", ""): 2, ("rx_steering", ""): 1, ("device_hop", "dut"): 2, ("qdisc", "server"): 1}
 
@@ -28,7 +31,7 @@ def packet_probes() -> Iterator[Mapping[str, TracingProbe]]:
         probe.stop()
 
 
-@pytest.mark.parametrize("datapath", [name for name, one in DATAPATHS.items() if one.function == "forward"])
+@pytest.mark.parametrize("datapath", [*FORWARDING, *BALANCING])
 def test_a_stage_is_measured_whole_or_declared_unseen(
     tmp_path: Path, packet_probes: Mapping[str, TracingProbe], datapath: str
 ) -> None:

@@ -112,6 +112,7 @@ def traffic_with(
         lab = stack.enter_context(
             built(LabSpec(new_tag(), datapath, 1, without=DATAPATHS[datapath].without), Ledger(directory))
         )
+        lab.ends = DATAPATHS[datapath].ends(lab)
         origin = origin_of(WORKLOADS[workload], plan, lab)
         origin.start()
         stack.enter_context(DATAPATHS[datapath].attached(lab))
@@ -120,7 +121,7 @@ def traffic_with(
         seen = {name: Since(probe) for name, probe in probes.items()}
         for probe in probes.values():
             probe.watch(view)
-        target = Target(datapath, lab.client_ns, lab.server_address, lab.origin_port)
+        target = Target(datapath, lab.ends.netns, lab.ends.address, lab.ends.port)
         traffic = ShowdownTraffic().run(plan, [target], Schedule((datapath,), 0.4))[datapath]
         time.sleep(0.02)
         for probe in probes.values():
