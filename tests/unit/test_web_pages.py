@@ -96,6 +96,29 @@ def test_invalid_trials_stay_visible_and_have_no_figure(house: House, browser: F
     assert browser.get("/trials/nothing-0-1-0").status_code == 404
 
 
+def test_a_trial_that_balanced_tells_its_connections_by_origin(house: House, browser: FlaskClient) -> None:
+    house.register()
+    campaign_id, message = house.submit(blocks=1), house.last_sent()
+    told = result("h1", ["direct", "tproxy"])
+    proof = told["trials"][0]["proof"]
+    proof["counters"]["origins"], proof["origin_connections"] = (
+        {"198.19.0.2": 511, "198.19.0.3": 489},
+        {"198.19.0.2": 512},
+    )
+    answer = house.call("report", message, {"lease": house.claim(message), "result": told})
+    assert answer.status_code == 204, answer.text
+    pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
+    told_by = [sentences(page) for page in pages if "198.19.0" in page.text]
+    assert len(told_by) == 1, "the other one balanced nothing"
+    rows = [told_by[0][place : place + 3] for place, text in enumerate(told_by[0]) if "198.19.0." in text]
+    assert rows == [
+        ["… to 198.19.0.2", "–", "511"],
+        ["… to 198.19.0.3", "–", "489"],
+        ["… at 198.19.0.2", "–", "512"],
+        ["… at 198.19.0.3", "–", "0"],
+    ]
+
+
 def test_a_campaign_is_cancelled_from_its_page(house: House, browser: FlaskClient) -> None:
     house.register()
     campaign_id = house.submit()
