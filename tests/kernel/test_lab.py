@@ -143,6 +143,21 @@ def _state(task: int) -> str:
         return "X"
 
 
+def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_path: Path) -> None:
+    given, kept = os.pipe()
+    os.set_inheritable(kept, True)  # as if somebody had been careless
+    try:
+        with built(LabSpec(new_tag(), "direct", 1), Ledger(tmp_path)) as lab:
+            process = lab.spawn("dut", ["ls", "/proc/self/fd"], task_role=None, fds=[given])
+            assert process.wait(5) == 0
+            listed = {int(line) for line in process.output().split()}
+            assert given in listed
+            assert kept not in listed
+    finally:
+        os.close(given)
+        os.close(kept)
+
+
 def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(tmp_path: Path) -> None:
     tag, ledger = new_tag(), Ledger(tmp_path)
     with ExitStack() as stack:

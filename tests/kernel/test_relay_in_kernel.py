@@ -15,7 +15,7 @@ from bpf.instance import Instance
 from bpf.loader import Module, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map
 from tests.kernel.wire import everything
-from tests.unit.relay_rig import PLAIN, SANITIZED, Relay, running
+from tests.unit.relay_rig import PLAIN, SANITIZED, Relay, running, send_until_held_up
 from tests.unit.test_relay_properties import CONVERSATIONS, Side, talk
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -158,3 +158,15 @@ def test_many_short_connections_at_once(spliced: InKernel) -> None:
             echoed.result()
     after = spliced.relay.quiet()
     assert (after.current, after.failures - before.failures, after.resets - before.resets) == (0, 0, 0)
+
+
+def test_the_kernel_keeps_what_a_slow_reader_does_not_take(spliced: InKernel) -> None:
+    """No backpressure: the relay's own splicing is held up at some MB (tests/unit/test_relay.py). Nothing is lost."""
+    client, origin = spliced.relay.pair()
+    with client, origin:
+        sent = send_until_held_up(client, most=60_000_000)
+        assert sent >= 60_000_000
+        client.shutdown(socket.SHUT_WR)
+        assert everything(origin) == b"x" * sent
+        origin.sendall(b"read")
+        assert client.recv(10) == b"read"
