@@ -12,7 +12,7 @@ from workers import dut
 from workers.datapaths.base import DatapathError
 from workers.lab import Lab
 
-_CONFIG = struct.Struct("=4s4s4sI6s6sI6s6s2sH")  # struct config of bpf/include/forward.h
+_CONFIG = struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH")  # struct config of bpf/include/forward.h
 
 
 def config(lab: Lab) -> bytes:
@@ -22,16 +22,16 @@ def config(lab: Lab) -> bytes:
         network.network_address.packed,
         network.netmask.packed,
         socket.inet_aton(lab.server_address),
-        *_link(lab, "dut_client", "client"),
-        *_link(lab, "dut_server", "server"),
+        *_link(lab, "dut_client", "client", lab.client_address),
+        *_link(lab, "dut_server", "server", lab.server_address),
         lab.origin_port.to_bytes(2, "big"),
         0,
     )
 
 
-def _link(lab: Lab, ours: str, theirs: str) -> tuple[int, bytes, bytes]:
+def _link(lab: Lab, ours: str, theirs: str, hop: str) -> tuple[bytes, int, bytes, bytes]:
     near, far = (bytes.fromhex(lab.mac(role).replace(":", "")) for role in (ours, theirs))
-    return lab.ifindex(ours), near, far
+    return socket.inet_aton(hop), lab.ifindex(ours), near, far
 
 
 class Forwarding:

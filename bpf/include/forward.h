@@ -6,6 +6,7 @@
 #include "packet.h"
 
 struct link {
+	__be32 hop;
 	__u32 ifindex;
 	__u8 ours[ETH_ALEN];
 	__u8 theirs[ETH_ALEN];

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import bench, detach_ingress, new_tag
+from tests.kernel.test_datapath_ebpf_xdp import misdirect
 from workers import netns, tc
 from workers.datapaths.base import DatapathError
 from workers.datapaths.ebpf_redirect import EbpfRedirect
@@ -62,6 +63,17 @@ def test_netfilter_and_routing_see_none_of_it(datapath: EbpfRedirect, tmp_path: 
         netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
         assert b.get(3) == 3
         assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
+
+
+def test_a_wrong_interface_index_delivers_nothing_and_shows(
+    datapath: EbpfRedirect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misdirect(monkeypatch, "dut_server", 4242)
+    with bench(datapath, tmp_path) as b:
+        assert b.get(timeout_s=0.5) == 0
+        assert b.clients_seen() == []
+        assert b.counters().packets == 0
+        assert b.counters().dropped_packets > 0
 
 
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
