@@ -6,7 +6,7 @@ a datapath in a lab checks nobody's health by itself, as idle labs are silent.
 
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 
 from bpf.instance import Instance
@@ -74,35 +74,36 @@ def table(lab: Lab, states: Mapping[str, State]) -> bytes:
 
 
 class Balancing:
-    """An attachment: counts by the programs' own per-CPU map, and by what was ``sent`` as the driver tells.
+    """An attachment: counts by the programs' own per-CPU map, and by what the DUT's ``devices`` sent.
 
-    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped.
+    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped. It is
+    looked for both ways: a veth to which XDP redirects has room for 256 frames, and drops what comes then.
     """
 
-    def __init__(self, name: str, lab: Lab, programs: Instance, path: dut.ClosedPath, sent: Callable[[], int]) -> None:
-        self._name, self._lab, self._programs, self._path, self._sent = name, lab, programs, path, sent
+    def __init__(self, name: str, lab: Lab, programs: Instance, path: dut.ClosedPath, devices: dut.Devices) -> None:
+        self._name, self._lab, self._programs, self._path, self._devices = name, lab, programs, path, devices
         self._states: dict[str, State] = {}
 
     def counters(self) -> Counters:
         """See the contract. A SYN that is sent again is no connection more."""
         try:
             counted = self._programs.per_cpu_sums("counts")
-            sent = self._sent()
+            sent, sent_back = (self._devices.sent(role) for role in ("dut_server", "dut_client"))
         except (OSError, BpfError) as error:
             raise DatapathError(f"{self._name}: {error}") from error
-        packets, payload_bytes, connections, refused, expired, _, failed = counted[:_COUNTS]
-        delivered = min(packets, sent)
+        packets, payload_bytes, connections, refused, expired, _, returned = counted[:_COUNTS]
+        lost = max(0, packets - sent) + max(0, returned - sent_back)
         return Counters(
-            packets=delivered,
+            packets=min(packets, sent),
             bytes=payload_bytes,
             connections=connections,
             leaked_packets=self._path.leaked_packets(),
-            dropped_packets=refused + expired + failed + packets - delivered,
+            dropped_packets=refused + expired + lost,
             origins=dict(zip(self._lab.origin_addresses, counted[_COUNTS:], strict=True)),
         )
 
     def adopted(self) -> int:
-        """Standing connections that were in no table, or whose origin had gone. Raises :class:`DatapathError`."""
+        """Standing connections that were in no table, or whose origin had gone. Raises ``BpfError``."""
         return self._programs.per_cpu_sums("counts")[5]
 
     def mark(self, address: str, state: State) -> None:

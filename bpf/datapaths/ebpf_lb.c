@@ -68,10 +68,8 @@ ALWAYS_INLINE int forward(struct __sk_buff *skb, struct segment *segment, __be32
 	/* The helper knows whether the checksum is whole, or what the device is to complete. */
 	if (bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct tcphdr, check), from, to,
 				BPF_F_PSEUDO_HDR | sizeof(from)) ||
-	    bpf_skb_store_bytes(skb, ETH_HLEN + IP_REST_AT, &rest, sizeof(rest), 0)) {
-		count(FAILED, 1);
-		return TC_ACT_SHOT;
-	}
+	    bpf_skb_store_bytes(skb, ETH_HLEN + IP_REST_AT, &rest, sizeof(rest), 0))
+		return TC_ACT_SHOT; /* counted as what the device did not send */
 	return redirect_neigh(ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
@@ -117,6 +115,7 @@ int from_origin(struct __sk_buff *skb)
 		count(EXPIRED, 1);
 		return TC_ACT_SHOT;
 	}
+	count(RETURNED, 1);
 	count(BYTES, payload_bytes(skb, &segment));
 	return forward(skb, &segment, c->virtual, segment.ip->daddr, c->client_ifindex, c->client_hop);
 }

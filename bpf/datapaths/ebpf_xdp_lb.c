@@ -106,6 +106,7 @@ int from_origin(struct xdp_md *frame)
 		count(EXPIRED, 1);
 		return XDP_DROP;
 	}
+	count(RETURNED, 1);
 	count(BYTES, frame_payload_bytes(&segment));
 	return forward(&segment, c->virtual, segment.ip->daddr, c->client_ifindex, c->client_macs);
 }

@@ -65,10 +65,10 @@ enum count {
 	PACKETS,
 	BYTES,
 	CONNECTIONS,
-	REFUSED, /* no origin is up */
-	EXPIRED, /* no time left to live */
-	ADOPTED, /* a standing connection that was in no table */
-	FAILED,	 /* the kernel did not do what it was asked to */
+	REFUSED,  /* no origin is up */
+	EXPIRED,  /* no time left to live */
+	ADOPTED,  /* a standing connection that was in no table */
+	RETURNED, /* packets of origins, on their way to the client */
 	COUNTS
 };
 

@@ -185,3 +185,18 @@ def test_whole_checksums_are_translated_as_well(tmp_path: Path) -> None:
         (b.lab.run_dir / "large").write_bytes(body)
         with b.connection() as one:
             assert b"".join(fetch_large(one)).endswith(body)
+
+
+@BY_EBPF
+@pytest.mark.parametrize("role", ["dut_client", "dut_server"])
+def test_a_redirection_to_nowhere_shows_as_drops(name: str, role: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b:
+        right, b.lab._indexes[role] = b.lab._indexes[role], 4242
+        balancer(b).mark(b.lab.origin_addresses[0], State.UP)  # writes the configuration
+        b.lab._indexes[role] = right
+        assert b.get(timeout_s=0.3) == 0
+        counters = b.counters()
+        assert counters.dropped_packets > 0
+        assert counters.leaked_packets == 0
+        if role == "dut_server":
+            assert counters.packets == 0

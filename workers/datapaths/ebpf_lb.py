@@ -47,4 +47,4 @@ class EbpfLb(Datapath):
                 programs = stack.enter_context(self._programs.attached(lab, config, maglev=table))
             except tc.ERRORS as error:
                 raise DatapathError(f"{self.name}: {error}") from error
-            yield balance.Balancing(self.name, lab, programs, path, lambda: devices.sent("dut_server"))
+            yield balance.Balancing(self.name, lab, programs, path, devices)

@@ -49,5 +49,4 @@ class EbpfXdpLb(Datapath):
                 programs = stack.enter_context(self._programs.attached(lab, config, maglev=table))
             except tc.ERRORS as error:
                 raise DatapathError(f"{self.name}: {error}") from error
-            # The driver counts what it took: a redirection to nowhere is told to nobody.
-            yield balance.Balancing(self.name, lab, programs, path, lambda: devices.sent("dut_server"))
+            yield balance.Balancing(self.name, lab, programs, path, devices)
