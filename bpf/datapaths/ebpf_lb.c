@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Balance connections over origins at tc ingress: Maglev hashing, a table of connections, translation both ways.
  *
- * Headers are written by helpers only: a program that writes to a packet directly makes the kernel copy the head of
- * every packet that TCP holds on to, that is, of all of them.
+ * Headers are written by helpers only: a program that writes to a packet directly begins with making all of its linear
+ * part writable (bpf_unclone_prologue), for every packet that TCP holds on to, that is, for all of them.
  */
 
 #include "packet.h"

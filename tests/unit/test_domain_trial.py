@@ -125,3 +125,13 @@ def test_cpu_times_add_up() -> None:
     one = CpuTime(wall_s=1, cpus=2, user_s=0.5, steal_s=0.1)
     both = one.plus(one)
     assert (both.wall_s, both.cpus, both.user_s, both.steal_s) == (2, 2, 1, 0.2)
+
+
+def test_connections_by_origin_add_up_and_grow() -> None:
+    one, other = Counters(origins={"a": 1, "b": 2}), Counters(origins={"b": 3, "c": 4})
+    assert one.plus(other).origins == {"a": 1, "b": 5, "c": 4}
+    assert one.plus(other).minus(one).origins == {"a": 0, "b": 3, "c": 4}
+    assert one.plus(Counters()).origins == Counters().plus(one).origins == one.origins
+    assert one.minus(Counters()).origins == one.origins
+    assert Counters().minus(one).origins is None
+    assert Counters(origins={"a": 1}).minus(Counters(origins={"a": 5})).origins == {"a": 0}
