@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bpf.instance import MapShape, attach_raw_tracepoint, create_map, delete_entry, write_entry
+from bpf.instance import MapShape, create_map, delete_entry, write_entry
+from bpf.links import attach_raw_tracepoint
 from bpf.loader import BpfError
 
 _PROG_ARRAY = 3

@@ -20,8 +20,7 @@ from bpf.loader import BpfError, Module, ProgramType
 
 _NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY, _PROG_LOAD = range(6)
-_INFO_BY_FD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 15, 17, 28
-_LINK_CGROUP = 3  # enum bpf_link_type
+_INFO_BY_FD = 15
 _PERCPU_ARRAY = 6
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSTRUCTION = struct.Struct("=BBhi")
@@ -140,12 +139,6 @@ def create_map(name: str, shape: MapShape) -> int:
     return _bpf(_MAP_CREATE, attributes, f"map {name}")
 
 
-def attach_raw_tracepoint(program: int, tracepoint: str) -> int:
-    """Attach a loaded program; returns the link's file descriptor, which detaches when closed. Raises `BpfError`."""
-    name = ctypes.create_string_buffer(tracepoint.encode())
-    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QII", ctypes.addressof(name), program, 0), tracepoint)
-
-
 def write_entry(fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
     """Set one entry of an array map. Raises :class:`BpfError`."""
     _element(_MAP_UPDATE, fd, index, value)
@@ -254,26 +247,6 @@ def load_program(
             return _bpf(_PROG_LOAD, attributes(1), function)
         except BpfError as error:
             raise BpfError(f"{error}\n{log.value.decode(errors='replace')[-1500:]}") from error
-
-
-def attach_link(program: int, target: int, attach_type: int, what: str) -> int:
-    """Attach a loaded program to a network namespace or cgroup, by their descriptors (BPF_LINK_CREATE).
-
-    Returns the link's file descriptor, which detaches when closed. Raises :class:`BpfError`.
-    """
-    return _bpf(_LINK_CREATE, struct.pack("=IIII", program, target, attach_type, 0), what)
-
-
-def link_target(link: int) -> int:
-    """What an attached link of a network namespace or cgroup points at, by its number; 0 once it is detached.
-
-    Raises :class:`BpfError`.
-    """
-    info = ctypes.create_string_buffer(256)
-    _bpf(_INFO_BY_FD, struct.pack("=IIQ", link, len(info), ctypes.addressof(info)), "link info")
-    kind, _id, _program = struct.unpack_from("=3I", info.raw)
-    # struct bpf_link_info: a union behind the common part, aligned to 8 bytes.
-    return int(struct.unpack_from("=Q" if kind == _LINK_CGROUP else "=I", info.raw, 16)[0])
 
 
 def _shape(fd: int) -> MapShape:

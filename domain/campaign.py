@@ -11,29 +11,19 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, Frozen, LoadLevel, OpenLoad, ShareLoad
-from domain.names import CampaignName, HostName, Label, Name
+from domain.load import MAX_CLIENTS
+from domain.load import CapacityLoad as CapacityLoad
+from domain.load import ClosedLoad as ClosedLoad
+from domain.load import Frozen as Frozen
+from domain.load import LoadLevel as LoadLevel
+from domain.load import OpenLoad as OpenLoad
+from domain.load import ShareLoad as ShareLoad
+from domain.names import CampaignName as CampaignName
+from domain.names import HostName as HostName
+from domain.names import Label as Label
+from domain.names import Name as Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
-
-__all__ = [
-    "CALIBRATION",
-    "Campaign",
-    "CampaignName",
-    "CapacityLoad",
-    "Cell",
-    "ClosedLoad",
-    "Frozen",
-    "HostName",
-    "Label",
-    "LoadLevel",
-    "Name",
-    "OpenLoad",
-    "ShareLoad",
-    "datapath_of",
-    "read_campaign",
-    "read_campaign_toml",
-]
 
 MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from bpf.instance import MapShape, attach_link, attach_raw_tracepoint, create_map, load_program
+from bpf.instance import MapShape, create_map, load_program
+from bpf.links import attach_link, attach_raw_tracepoint
 from bpf.loader import BpfError, Module, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map
 from workers import cgroups

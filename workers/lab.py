@@ -5,65 +5,33 @@ Everything is named after its tag and position and ledgered before it is made (w
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from pyroute2 import IPRoute
 
-from domain.load import MAX_CLIENTS
 from probes.base import LabView
 from workers import lab_clients, lab_sysctls, netns, offloads, ownership
 from workers.lab_clients import Client
 from workers.lab_clients import Ends as Ends
-from workers.ownership import RUN_ROOT, TAG, Ledger
+from workers.lab_spec import LabSpec as LabSpec
+from workers.ownership import RUN_ROOT, Ledger
 from workers.process import Process
 
 ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
 """Each device's role and the namespace that it is in."""
 
-MAX_POSITION = 31
 ORIGINS = 4
 """Addresses that a lab's server answers on where its datapath balances; elsewhere it answers on the first."""
-
-_LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
 
 class LabError(RuntimeError):
     """A lab could not be built, or a program in it could not be started."""
-
-
-@dataclass(frozen=True)
-class LabSpec:
-    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
-
-    With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
-    ``without`` names the offloads (workers/offloads.py) that no device of the lab may have.
-    """
-
-    tag: str
-    label: str
-    position: int
-    campaign_id: str = ""
-    block_id: str = ""
-    clients: int = 1
-    without: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        if not TAG.match(self.tag):
-            raise ValueError(f"tag {self.tag!r}: must be six of 0-9 and a-z")
-        if not _LABEL.match(self.label):
-            raise ValueError(f"label {self.label!r}: not a datapath's label")
-        if not 0 <= self.position <= MAX_POSITION:
-            raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
-        if not 1 <= self.clients <= MAX_CLIENTS:
-            raise ValueError(f"clients {self.clients}: must be 1 to {MAX_CLIENTS}")
 
 
 class Lab:

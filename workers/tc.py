@@ -12,7 +12,8 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from bpf.instance import Instance, attach_link
+from bpf.instance import Instance
+from bpf.links import attach_link
 from bpf.loader import BpfError, Module, ProgramType
 from workers import dut, haproxy, kernel_features, netns
 from workers.lab import Lab

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from pyroute2 import IPRoute
 
-from bpf.instance import Instance, attach_link, link_target
+from bpf.instance import Instance
+from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
 from workers import cgroups, dut, haproxy, netns, sockets, tc

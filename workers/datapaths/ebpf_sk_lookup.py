@@ -10,7 +10,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from bpf.instance import Instance, attach_link, link_target
+from bpf.instance import Instance
+from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
 from workers import dut, haproxy, netns, sockets, tc

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
-from bpf.instance import Instance, attach_link, link_target
+from bpf.instance import Instance
+from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
