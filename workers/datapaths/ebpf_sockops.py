@@ -50,6 +50,7 @@ class EbpfSockops(Datapath):
 
     name = "ebpf_sockops"
     function = "splice"
+    one_client = "its client stands on the DUT itself"
     summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
 
     def __init__(self) -> None:
