@@ -48,9 +48,10 @@ def test_no_descriptor_is_left_or_closed() -> None:
     """The reason why this is ours: see bpf.loader.KernelSymbols."""
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
     before = os.listdir("/proc/self/fd")
-    for _ in range(20):
+    few = [m for m in mappings(os.getpid()) if "libc.so" in m.path or "python3" in m.path or m.path == "[vdso]"]
+    for _ in range(5):
         symbols = UserSymbols()
-        for mapping in mappings(os.getpid()):
+        for mapping in few:
             symbols.name(os.getpid(), mapping.start)
     assert os.listdir("/proc/self/fd") == before
     for fd in held:
