@@ -73,10 +73,9 @@ def test_acknowledgements_connects_and_ends_are_not_counted(qdisc: Probe, lab: P
     assert seen.account("server") == seen.account("client") == (PACKETS, PACKETS, 0)
 
 
-def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
-    """Token bucket: 1 byte/µs, and a bucket for one datagram of 1,014 bytes and half of another."""
+def shaped(qdisc: Probe, lab: ProbeLab, packets: int, bucket_bytes: int) -> Since:
+    """What is seen of a burst through a token bucket filter at the client."""
     seen = Since(qdisc)
-    packets, frame_bytes, bucket_bytes = 60, 1014, 1521
     shaper = ("root", "tbf", "rate", "8mbit", "burst", str(bucket_bytes), "limit", "200000")
     in_netns(lab.netns("client"), "tc", "qdisc", "add", "dev", lab.device("client"), *shaper)
     try:
@@ -86,9 +85,20 @@ def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
         deadline = time.monotonic() + 2
         while kept(qdisc, "packets") and time.monotonic() < deadline:
             time.sleep(0.02)
+        time.sleep(0.02)
     finally:
         in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
     qdisc.watch(None)
+    return seen
+
+
+def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
+    """Token bucket: 1 byte/µs, and a bucket for one datagram of 1,014 bytes and half of another."""
+    packets, frame_bytes, bucket_bytes = 60, 1014, 1521
+    for _ in range(4):  # on a busy host a few may still be under way when the shaper goes: then it says nothing
+        seen = shaped(qdisc, lab, packets, bucket_bytes)
+        if seen.account("client") == seen.account("dut"):
+            break
     assert seen.account("client") == seen.account("dut") == (packets, packets, 0)
     # The k-th may leave once as many bytes as are ahead of it and its own, less the bucket's, have dripped in.
     due_us = [max(0, (k + 1) * frame_bytes - bucket_bytes) for k in range(packets)]
