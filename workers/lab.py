@@ -145,8 +145,7 @@ class Lab:
         numbers. Raises :class:`LabError` when it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
-        # nsenter and setpriv execute one after another in the child, so its pid is the program's.
-        entry = ["nsenter", f"--net={netns.path(self.netns_of(role_ns))}", "setpriv", "--pdeathsig", "KILL", *argv]
+        entry = netns.entry(self.netns_of(role_ns), argv)
         try:
             with log.open("wb") as output:
                 popen = subprocess.Popen(

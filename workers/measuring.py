@@ -16,6 +16,7 @@ from workers.cpu import CpuMeter
 from workers.datapaths.base import DatapathError
 from workers.origin import OriginError
 from workers.station import Station, Telemetry
+from workers.traffic.merging import by_name
 from workers.workloads.base import (
     Generator,
     GeneratorPlan,
@@ -158,9 +159,7 @@ class Measuring:
                 continue
             share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
             evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
-        for name, histogram in traffic.timings.items():
-            known = station.timings.get(name)
-            station.timings[name] = LatencyHistogram.merged([known, histogram]) if known else histogram
+        station.timings = by_name([station.timings, traffic.timings], LatencyHistogram.merged)
         evidence.note_times(station.timings)
 
     def _note_watched(self, station: Station, traffic: TargetTraffic) -> None:

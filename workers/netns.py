@@ -91,6 +91,14 @@ def call_in_new(function: Callable[[], T]) -> T:
     return _in_thread(unshared)
 
 
+def entry(name: str, argv: Sequence[str]) -> list[str]:
+    """The command that runs ``argv`` in the namespace; it dies with the thread that starts it.
+
+    nsenter and setpriv replace themselves, so the process that is started is the program's.
+    """
+    return ["nsenter", f"--net={path(name)}", "setpriv", "--pdeathsig", "KILL", *argv]
+
+
 def run_in(name: str, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> str:
     """Run a short program in the namespace; returns its standard output.
 

@@ -20,13 +20,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from domain.campaign import ClosedLoad, OpenLoad
-from domain.histogram import LatencyHistogram
 from domain.trial import CpuTime
 from workers import netns as namespaces
 from workers.cpu import HostTicks, host_ticks
+from workers.traffic import by_slice
 from workers.traffic import h2load_output as output
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
@@ -56,22 +57,8 @@ class H2load:
         tell: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target on which h2load failed gets no further slice."""
-        by_label = {target.label: target for target in targets}
-        results = {target.label: TargetTraffic() for target in targets}
-        warm_up = tuple(by_label) if schedule.warm_up_s else ()
-        for index, label in enumerate(warm_up + schedule.order):
-            if results[label].failure:
-                continue
-            warming = index < len(warm_up)
-            one = _slice(plan, by_label[label], schedule.warm_up_s if warming else schedule.slice_s, stop)
-            if warming:
-                one = replace(one, slices=tuple(replace(s, warm_up=True) for s in one.slices), timings={})
-            results[label] = _plus(results[label], one)
-            if stop():
-                return {name: replace(result, failure="stopped") for name, result in results.items()}
-            if one.slices and not warming:
-                tell(_interval(label, index + 1 - len(warm_up), one))
-        return results
+        make = partial(_slice, plan, stop)
+        return by_slice.run(make, targets, schedule, stop=stop, tell=tell)
 
 
 @dataclass
@@ -89,7 +76,7 @@ class _Ended:
         return last[1].since(first[1], last[0] - first[0])
 
 
-def _slice(plan: GeneratorPlan, target: Target, seconds: float, stop: Callable[[], bool]) -> TargetTraffic:
+def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, seconds: float) -> TargetTraffic:
     threads = min(len(os.sched_getaffinity(0)), plan.connections) if isinstance(plan.load, ClosedLoad) else 1
     if isinstance(plan.load, OpenLoad) and plan.load.rate_per_s not in OPEN_RATES_PER_S:
         return TargetTraffic(failure=f"h2load has no honest schedule for {plan.load}")
@@ -204,34 +191,6 @@ class _Found:
         )
 
 
-def _plus(total: TargetTraffic, one: TargetTraffic) -> TargetTraffic:
-    timings = dict(total.timings)
-    for name, histogram in one.timings.items():
-        timings[name] = LatencyHistogram.merged([timings[name], histogram]) if name in timings else histogram
-    return TargetTraffic(
-        slices=total.slices + one.slices,
-        connections=total.connections + one.connections,
-        errors={cause: total.errors.get(cause, 0) + one.errors.get(cause, 0) for cause in {*total.errors, *one.errors}},
-        timings=timings,
-        busiest_thread_share=max(total.busiest_thread_share, one.busiest_thread_share),
-        limit=total.limit or one.limit,
-        failure=one.failure,
-    )
-
-
-def _interval(label: str, done: int, one: TargetTraffic) -> Interval:
-    traffic, times = one.slices[-1], one.timings.get("latency") or one.timings.get("service_time")
-    return Interval(
-        label=label,
-        slices_done=done,
-        time_ns=time.time_ns(),
-        requests_per_s=traffic.requests / traffic.duration_s if traffic.duration_s else 0.0,
-        errors=sum(traffic.errors.values()),
-        p50_ns=times.percentile_ns(50) if times else None,
-        p99_ns=times.percentile_ns(99) if times else None,
-    )
-
-
 def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) -> _Ended:
     """Run it to its end, which is after ``seconds`` and its time-outs at the latest."""
     ended = _Ended(ticks=[(time.monotonic(), host_ticks())])
@@ -239,8 +198,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
     with tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(
-                # nsenter and setpriv replace themselves; h2load dies with us, and its namespace is swept in any case.
-                ["nsenter", f"--net={namespaces.path(netns)}", "setpriv", "--pdeathsig", "KILL", *argv],
+                namespaces.entry(netns, argv),
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
         except OSError as error:

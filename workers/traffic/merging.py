@@ -50,9 +50,9 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
     return TargetTraffic(
         slices=tuple(map(_slice, by_slice)),
         connections=sum(part.connections for part in every),
-        errors=_sums([part.errors for part in every]),
+        errors=sums([part.errors for part in every]),
         unsent=sum(part.unsent for part in every),
-        timings=_by_name([part.timings for part in every], LatencyHistogram.merged),
+        timings=by_name([part.timings for part in every], LatencyHistogram.merged),
         busiest_thread_share=max(part.busiest_thread_share for part in every),
         limit=_joined([*_limits(named), *_stood(named), *_skewed(named, by_slice)]),
         failure=failure,
@@ -72,7 +72,7 @@ def merged_line(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _told(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     one = dict(told[0]) | {key: sum(line[key] for line in told) for key in ("requests", "sent")}
     errors = [line["errors"] for line in told]
-    one["errors"] = sum(errors) if isinstance(errors[0], int) else _sums(errors)
+    one["errors"] = sum(errors) if isinstance(errors[0], int) else sums(errors)
     for timing in {"latency", "service_time"} & set(one):
         times = LatencyHistogram.merged(LatencyHistogram.decode(line[timing]["hdr"]) for line in told)
         one[timing] = {"p50_ns": times.percentile_ns(50), "p99_ns": times.percentile_ns(99)}
@@ -86,7 +86,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         requests=sum(part.requests for part in parts),
         bytes_received=sum(part.bytes_received for part in parts),
         bytes_sent=sum(part.bytes_sent for part in parts),
-        errors=_sums([part.errors for part in parts]),
+        errors=sums([part.errors for part in parts]),
         # Of the host and read once for all of them; the same in every part.
         cpu=max((part.cpu for part in parts), key=lambda cpu: (cpu.wall_s, cpu.busy_s)),
         # While one of them stood still, the load was not the one that was asked for.
@@ -152,11 +152,12 @@ def _joined(limits: Sequence[str]) -> str:
     return "; ".join(limits)
 
 
-def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    return _by_name(counts, sum)
+def sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Each name that any part has, with its counts added up."""
+    return by_name(counts, sum)
 
 
-def _by_name(parts: Sequence[Mapping[str, V]], put_together: Callable[[list[V]], V]) -> dict[str, V]:
+def by_name(parts: Sequence[Mapping[str, V]], put_together: Callable[[list[V]], V]) -> dict[str, V]:
     """Each name that any part has, with what all parts have under it put together."""
     names = sorted({name for part in parts for name in part})
     return {name: put_together([part[name] for part in parts if name in part]) for name in names}

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from domain.campaign import ClosedLoad
 from domain.histogram import LatencyHistogram
 from workers import netns as namespaces
 from workers.cpu import host_ticks
+from workers.traffic import by_slice
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -44,26 +46,11 @@ class Wrk:
         tell: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target on which wrk failed gets no further slice."""
-        by_label = {target.label: target for target in targets}
-        results = {target.label: TargetTraffic() for target in targets}
-        warm_up = tuple(by_label) if schedule.warm_up_s else ()
-        for index, label in enumerate(warm_up + schedule.order):
-            if results[label].failure:
-                continue
-            warming = index < len(warm_up)
-            seconds = schedule.warm_up_s if warming else schedule.slice_s
-            one = _slice(plan, by_label[label], seconds, stop, warm_up=warming)
-            results[label] = _plus(results[label], one, warm_up=warming)
-            if stop():
-                return {name: replace(result, failure="stopped") for name, result in results.items()}
-            if one.slices and not warming:
-                tell(_interval(label, index + 1 - len(warm_up), one))
-        return results
+        make = partial(_slice, plan, stop)
+        return by_slice.run(make, targets, schedule, stop=stop, tell=tell)
 
 
-def _slice(
-    plan: GeneratorPlan, target: Target, seconds: float, stop: Callable[[], bool], *, warm_up: bool
-) -> TargetTraffic:
+def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, seconds: float) -> TargetTraffic:
     if not isinstance(plan.load, ClosedLoad):
         return TargetTraffic(failure=f"wrk makes closed loops only, not {plan.load}")
     threads = max(1, min(len(os.sched_getaffinity(0)), plan.connections))
@@ -78,34 +65,7 @@ def _slice(
     cpu = host_ticks().since(ticks, wall_s)
     share = (_children_cpu_s() - before) / (threads * max(wall_s, 1e-9))
     result = parse(output, connections=plan.connections, busiest_thread_share=share)
-    return replace(result, slices=tuple(replace(s, started_s=started, cpu=cpu, warm_up=warm_up) for s in result.slices))
-
-
-def _plus(total: TargetTraffic, one: TargetTraffic, *, warm_up: bool) -> TargetTraffic:
-    timings = dict(total.timings)
-    for name, histogram in {} if warm_up else one.timings.items():
-        timings[name] = LatencyHistogram.merged([timings[name], histogram]) if name in timings else histogram
-    return TargetTraffic(
-        slices=total.slices + one.slices,
-        connections=total.connections + one.connections,
-        errors={cause: total.errors.get(cause, 0) + one.errors.get(cause, 0) for cause in {*total.errors, *one.errors}},
-        timings=timings,
-        busiest_thread_share=max(total.busiest_thread_share, one.busiest_thread_share),
-        failure=one.failure,
-    )
-
-
-def _interval(label: str, done: int, one: TargetTraffic) -> Interval:
-    (traffic,), times = one.slices, one.timings.get("service_time")
-    return Interval(
-        label=label,
-        slices_done=done,
-        time_ns=time.time_ns(),
-        requests_per_s=traffic.requests / traffic.duration_s if traffic.duration_s else 0.0,
-        errors=sum(traffic.errors.values()),
-        p50_ns=times.percentile_ns(50) if times else None,
-        p99_ns=times.percentile_ns(99) if times else None,
-    )
+    return replace(result, slices=tuple(replace(s, started_s=started, cpu=cpu) for s in result.slices))
 
 
 def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -> TargetTraffic:
@@ -167,8 +127,7 @@ def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> t
     """Run until ``end`` (monotonic); returns (failure, output), one of them empty."""
     try:
         process = subprocess.Popen(
-            # nsenter and setpriv replace themselves; wrk dies with us, and its namespace is swept in any case.
-            ["nsenter", f"--net={namespaces.path(netns)}", "setpriv", "--pdeathsig", "KILL", *argv],
+            namespaces.entry(netns, argv),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as error:
