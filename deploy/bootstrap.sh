@@ -116,7 +116,10 @@ install_python() {
     project=$(sha256sum <pyproject.toml)
     if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
         say "installing the locked Python packages"
-        "$VENV/bin/python" -m pip install -qq --require-hashes -r requirements.lock
+        # The lock is complete, so nothing is to be resolved: pip would look at a newer release of what is asked for
+        # with extras ("pydantic[email]"), and refuse it as not pinned.
+        "$VENV/bin/python" -m pip install -qq --no-deps --require-hashes -r requirements.lock
+        "$VENV/bin/python" -m pip check >/dev/null || fail "requirements.lock is not complete; run: make lock"
         printf '%s\n' "$lock" >"$VENV/.lock-hash"
     fi
     # Entry points (the commands) are read when the project is installed, so a changed pyproject.toml counts.
