@@ -6,7 +6,8 @@ a datapath in a lab checks nobody's health by itself, as idle labs are silent.
 
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 
 from bpf.instance import Instance
@@ -15,6 +16,7 @@ from domain.trial import Counters
 from workers import dut, maglev
 from workers.datapaths.base import DatapathError
 from workers.lab import ORIGINS, Ends, Lab
+from workers.programs import ERRORS, Programs
 
 CONNECTIONS_KEPT = 65_536
 """Entries of the table of connections, of which the least recently used makes room: as many as a client has ports."""
@@ -117,3 +119,16 @@ class Balancing:
     def forget_connections(self) -> int:
         """Empty the table of connections; returns how many it had. Raises ``BpfError``."""
         return self._programs.empty("connections")
+
+
+@contextmanager
+def attached(name: str, lab: Lab, programs: Programs) -> Iterator[Balancing]:
+    """The datapath ``name``, with every origin up. Raises ``DatapathError`` with nothing left behind."""
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            devices = stack.enter_context(dut.devices_of(lab))
+            instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
+        except ERRORS as error:
+            raise DatapathError(f"{name}: {error}") from error
+        yield Balancing(name, lab, instance, path, devices)

@@ -3,7 +3,8 @@
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bpf.instance import Instance
 from bpf.loader import BpfError
@@ -11,6 +12,7 @@ from domain.trial import Counters
 from workers import dut
 from workers.datapaths.base import DatapathError
 from workers.lab import Lab
+from workers.programs import ERRORS, Programs
 
 _CONFIG = struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH")  # struct config of bpf/include/forward.h
 
@@ -57,3 +59,28 @@ class Forwarding:
             leaked_packets=self._path.leaked_packets(),
             dropped_packets=dropped + redirected - delivered,
         )
+
+
+@contextmanager
+def attached(
+    name: str, lab: Lab, programs: Programs, delivered: AbstractContextManager[Callable[[], int]]
+) -> Iterator[Forwarding]:
+    """The datapath ``name``; ``delivered`` counts for as long as it is entered.
+
+    Raises ``DatapathError`` with nothing left behind.
+    """
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            count = stack.enter_context(delivered)
+            instance = stack.enter_context(programs.attached(lab, config(lab)))
+        except ERRORS as error:
+            raise DatapathError(f"{name}: {error}") from error
+        yield Forwarding(name, instance, path, count)
+
+
+@contextmanager
+def sent_to_server(lab: Lab) -> Iterator[Callable[[], int]]:
+    """Packets that the DUT's device on the server's side sent from now on. Raises ``OSError``."""
+    with dut.devices_of(lab) as devices:
+        yield lambda: devices.sent("dut_server")

@@ -18,9 +18,8 @@ from pathlib import Path
 from workers.lab import Lab, LabError
 from workers.process import Process
 from workers.proxied import ProxyError as ProxyError
+from workers.steering import LISTEN_PORT as LISTEN_PORT
 
-LISTEN_PORT = Lab.origin_port
-"""The origin's own: a SYN that meets the last connection's TIME_WAIT makes the kernel look for a listener there."""
 START_TIMEOUT_S = 5.0
 STATS_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 10_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from bpf.loader import BpfError
 from domain.trial import Counters
@@ -21,6 +21,9 @@ class Proxy(Protocol):
         """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
 
 
+P = TypeVar("P", bound=Proxy)
+
+
 @dataclass(frozen=True)
 class Crossed:
     """The client's packets that a datapath steered, let past where they must not go, or could not place.
@@ -35,11 +38,11 @@ class Crossed:
 
 
 @dataclass(frozen=True)
-class Proxied:
+class Proxied(Generic[P]):
     """An attachment of the datapath ``name`` in front of a proxy; ``crossed`` reads its own counters."""
 
     name: str
-    proxy: Proxy
+    proxy: P
     path: dut.ClosedPath
     crossed: Callable[[], Crossed]
 

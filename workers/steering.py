@@ -1,23 +1,35 @@
-"""Steering by nftables ``tproxy``, as the datapaths share it whose proxies differ.
+"""What datapaths share that steer to a transparent proxy: nftables ``tproxy``, and ``bpf_sk_assign`` at tc's ingress.
 
-The rule fails open by itself (without a listener the kernel goes on behind it), so a counting drop follows it.
+The nft rule fails open by itself (without a listener the kernel goes on behind it), so a counting drop follows it.
 """
 
-from workers import dut, nft
+import socket
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
+
+from bpf.instance import Instance
+from workers import dut, nft, tc
+from workers.datapaths.base import DatapathError
 from workers.lab import Lab
-from workers.proxied import Crossed
+from workers.programs import ERRORS
+from workers.proxied import Crossed, Proxied, Proxy, ProxyError
+
+P = TypeVar("P", bound=Proxy)
 
 LISTEN_PORT = Lab.origin_port
 """The origin's own: a SYN that meets the last connection's TIME_WAIT makes the kernel look for a listener there."""
 
+_CONFIG = struct.Struct("=4s4sI2s2s")  # struct config of bpf/include/steer.h
 _TPROXY = """\
     counter steered {{ }}
     counter past {{ }}
     counter unclaimed {{ }}
     chain prerouting {{
         type filter hook prerouting priority mangle; policy accept;
-        iifname "{client}" ip daddr {origin} tcp dport {port} jump from_client
-        iifname "{server}" ip saddr {origin} tcp sport {port} jump from_origin
+        iifname "{client}" ip daddr {asked} tcp dport {port} jump from_client
+        iifname "{server}" ip saddr {origins} tcp sport {port} jump from_origin
     }}
     chain from_client {{
         ip protocol tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
@@ -30,12 +42,16 @@ _TPROXY = """\
 """
 
 
-def tproxy_rules(lab: Lab) -> str:
-    """For :func:`workers.nft.table`: ``tproxy`` towards the origin, ``socket transparent`` back."""
+def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
+    """For :func:`workers.nft.table`: ``tproxy`` towards the origin, ``socket transparent`` back.
+
+    The address that clients ask is the origin's own, and ``origins`` is that one alone, unless said otherwise.
+    """
     return _TPROXY.format(
         client=lab.devices["dut_client"],
         server=lab.devices["dut_server"],
-        origin=lab.server_address,
+        asked=asked or lab.server_address,
+        origins=f"{{ {', '.join(origins)} }}" if origins else lab.server_address,
         port=lab.origin_port,
         listen=LISTEN_PORT,
         mark=dut.MARK,
@@ -49,3 +65,60 @@ def tproxy_crossed(lab: Lab) -> Crossed:
     """
     seen = nft.packets(lab, "steered", "past", "unclaimed")
     return Crossed(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])
+
+
+@contextmanager
+def tproxied(
+    name: str, lab: Lab, running: AbstractContextManager[P], asked: str = "", origins: Sequence[str] = ()
+) -> Iterator[Proxied[P]]:
+    """The datapath ``name``: :func:`tproxy_rules` in front of a proxy that is ``running`` meanwhile.
+
+    Raises ``DatapathError`` with nothing left behind.
+    """
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            proxy = stack.enter_context(running)
+            stack.enter_context(dut.local_delivery(lab))
+            stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
+        except (OSError, DatapathError, ProxyError) as error:
+            raise DatapathError(f"{name}: {error}") from error
+        yield Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
+
+
+@contextmanager
+def assigned(
+    name: str,
+    lab: Lab,
+    programs: tc.TcPrograms,
+    running: AbstractContextManager[P],
+    crossed: Callable[[Instance], Crossed],
+    *,
+    early_demux: bool = False,
+) -> Iterator[Proxied[P]]:
+    """The datapath ``name``: programs of bpf/include/steer.h in front of a proxy; ``crossed`` reads their counters.
+
+    With ``early_demux`` the kernel looks for a packet's socket before it routes. Raises ``DatapathError`` with nothing
+    left behind.
+    """
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(dut.closed_path(lab))
+            proxy = stack.enter_context(running)
+            if early_demux:
+                stack.enter_context(dut.early_demux(lab))
+            stack.enter_context(dut.local_delivery(lab))
+            instance = stack.enter_context(programs.attached(lab, _config(lab)))
+        except (*ERRORS, ProxyError) as error:
+            raise DatapathError(f"{name}: {error}") from error
+        yield Proxied(name, proxy, path, lambda: crossed(instance))
+
+
+def _config(lab: Lab) -> bytes:
+    return _CONFIG.pack(
+        socket.inet_aton(lab.server_address),
+        socket.inet_aton(lab.dut_client_address),
+        dut.MARK,
+        lab.origin_port.to_bytes(2, "big"),
+        LISTEN_PORT.to_bytes(2, "big"),
+    )

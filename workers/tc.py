@@ -2,34 +2,26 @@
 
 import contextlib
 import os
-import socket
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from types import MappingProxyType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from bpf.instance import Instance
 from bpf.links import attach_link
-from bpf.loader import BpfError, Module, ProgramType
-from workers import dut, haproxy, kernel_features, netns
+from bpf.loader import BpfError, ProgramType
+from workers import dut, kernel_features, netns
 from workers.lab import Lab
-
-ERRORS = (OSError, BpfError, NetlinkError)
-"""What loading and attaching may raise."""
-
-_STEERING = struct.Struct("=4s4sI2s2s")
+from workers.programs import FUNCTIONS, Programs
 
 _NO_TCX = "this kernel has no tcx: the programs run as filters of clsact, which costs each packet a little"
 INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
 
 @contextmanager
-def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
-    """Attach programs (device role → name and file descriptor, direct action) at the ingress of the DUT's devices.
+def ingress_filters(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+    """Attach programs (device role → file descriptor, direct action) at the ingress of the DUT's devices.
 
     Raises ``OSError`` or pyroute2's ``NetlinkError`` with nothing left behind.
     """
@@ -37,11 +29,11 @@ def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterat
 
     def attach() -> None:
         with IPRoute() as ip:
-            for role, (name, fd) in programs.items():
+            for role, fd in programs.items():
                 index = lab.ifindex(role)
                 ip.tc("add", "clsact", index=index)
                 done.append(role)
-                ip.tc("add-filter", "bpf", index=index, handle=":1", fd=fd, name=name, parent=INGRESS,
+                ip.tc("add-filter", "bpf", index=index, handle=":1", fd=fd, name=FUNCTIONS[role], parent=INGRESS,
                       classid=1, direct_action=True)  # fmt: skip
 
     def detach() -> None:
@@ -58,7 +50,7 @@ def ingress_filters(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterat
 
 
 @contextmanager
-def tcx_links(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
+def tcx_links(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
     """The same by tcx. The links end with this process at the latest, and the path is closed then.
 
     Raises :class:`~bpf.loader.BpfError` with nothing left behind.
@@ -66,8 +58,8 @@ def tcx_links(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[Non
     with ExitStack() as stack:
 
         def attach() -> None:
-            for role, (name, fd) in programs.items():
-                link = attach_link(fd, lab.ifindex(role), kernel_features.TCX_INGRESS, f"{name} on {role}")
+            for role, fd in programs.items():
+                link = attach_link(fd, lab.ifindex(role), kernel_features.TCX_INGRESS, f"{FUNCTIONS[role]} on {role}")
                 stack.callback(os.close, link)
 
         netns.call_in(lab.dut_ns, attach)
@@ -84,60 +76,16 @@ def has_tcx() -> bool:
     return True
 
 
-def both_ways(programs: Instance) -> dict[str, tuple[str, int]]:
-    """``from_client`` at the client's side and ``from_origin`` at the server's, for :func:`ingress_filters`."""
-    return {
-        "dut_client": ("from_client", programs.programs["from_client"]),
-        "dut_server": ("from_origin", programs.programs["from_origin"]),
-    }
+class TcPrograms(Programs):
+    """Programs at tc's ingress: by tcx, and where the kernel has none as filters; the lab's notes tell so."""
 
-
-def steering_config(lab: Lab) -> bytes:
-    """``struct config`` of bpf/include/steer.h."""
-    return _STEERING.pack(
-        socket.inet_aton(lab.server_address),
-        socket.inet_aton(lab.dut_client_address),
-        dut.MARK,
-        lab.origin_port.to_bytes(2, "big"),
-        haproxy.LISTEN_PORT.to_bytes(2, "big"),
-    )
-
-
-class TcPrograms:
-    """The tc programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
-
-    The source has the functions ``from_client`` and ``from_origin``, and the maps ``config`` (an array of one) and
-    ``counts`` (a per-CPU array of u64), and may have ``more_maps``. It is compiled with ``defines``. They are
-    attached by tcx, and where the kernel has none as filters; the lab's notes tell so.
-    """
-
-    def __init__(
-        self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
-        self._name, self._maps, self._defines = name, ("config", "counts", *more_maps), defines
-        self._module: Module | None = None
+    kind = ProgramType.SCHED_CLS
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
-        """Both programs in force in ``lab``, with what the first entries of other maps are ``filled`` with.
-
-        Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (see :data:`ERRORS`) with nothing left.
-        """
-        if self._module is None:
-            self._module = Module(f"datapaths/{self._name}.c", self._defines)
-        kind = ProgramType.SCHED_CLS
-        with Instance(self._module, ["from_client", "from_origin"], self._maps, kind) as programs:
-            for name, value in {"config": config, **filled}.items():
-                programs.write(name, 0, value)
-            with _in_force(lab, both_ways(programs)):
-                yield programs
-
-
-@contextmanager
-def _in_force(lab: Lab, programs: Mapping[str, tuple[str, int]]) -> Iterator[None]:
-    if has_tcx():
-        with tcx_links(lab, programs):
-            yield
-    else:
-        with ingress_filters(lab, programs), dut.noted(lab, _NO_TCX):
-            yield
+    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+        if has_tcx():
+            with tcx_links(lab, programs):
+                yield
+        else:
+            with ingress_filters(lab, programs), dut.noted(lab, _NO_TCX):
+                yield

@@ -23,10 +23,11 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from bpf.instance import Instance, load_program
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.instance import load_program
+from bpf.loader import BpfError, ProgramType
 from workers import dut, netns, offloads
 from workers.lab import DEVICES, Lab
+from workers.programs import Programs
 
 WITHOUT = frozenset({"tx_checksum", "tso"})
 """Offloads that labs of XDP datapaths cannot have."""
@@ -48,39 +49,26 @@ _NOTES = {
 }
 
 
-class XdpPrograms:
-    """The XDP programs of one datapath, bpf/datapaths/<name>.c: compiled once per worker process, loaded for each lab.
+class XdpPrograms(Programs):
+    """XDP programs. Without ``mode`` the driver's is taken where there is one; the lab's notes tell which it is."""
 
-    The source has the functions ``from_client`` and ``from_origin``, and ``maps``; it is compiled with ``defines``.
-    Without ``mode`` the driver's is taken where there is one; the lab's notes tell which it is.
-    """
+    kind = ProgramType.XDP
 
     def __init__(
         self,
         name: str,
-        maps: Sequence[str] = ("config", "counts"),
-        mode: Mode | None = None,
+        more_maps: Sequence[str] = (),
         defines: Mapping[str, int] = MappingProxyType({}),
+        *,
+        mode: Mode | None = None,
     ) -> None:
-        self._name, self._maps, self._mode, self._defines = name, maps, mode, defines
-        self._module: Module | None = None
+        super().__init__(name, more_maps, defines)
+        self._mode = mode
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
-        """Both programs in force in ``lab``, with what the first entries of other maps are ``filled`` with.
-
-        Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (workers.tc.ERRORS) with nothing left.
-        """
-        if self._module is None:
-            self._module = Module(f"datapaths/{self._name}.c", self._defines)
-        functions = ["from_client", "from_origin"]
-        with Instance(self._module, functions, self._maps, ProgramType.XDP) as programs:
-            for name, value in {"config": config, **filled}.items():
-                programs.write(name, 0, value)
-            from_client, from_origin = (programs.programs[function] for function in functions)
-            on_devices = {"dut_client": from_client, "dut_server": from_origin}
-            with on_dut(lab, on_devices, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
-                yield programs
+    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+        with on_dut(lab, programs, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
+            yield
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 
 from pyroute2 import IPRoute
 
@@ -17,9 +18,10 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, sockets, tc
+from workers import cgroups, dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
+from workers.programs import ERRORS
 from workers.proxied import Crossed, Proxied
 
 _CONFIG = struct.Struct("=Q4s4sIIII")  # struct config of bpf/datapaths/ebpf_connect.c
@@ -37,9 +39,6 @@ class EbpfConnect(Datapath):
 
     one_client = "its client stands on the DUT itself"
 
-    def __init__(self) -> None:
-        self._module: Module | None = None
-
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
         return capabilities.lacking(
@@ -49,6 +48,10 @@ class EbpfConnect(Datapath):
     def ends(self, lab: Lab) -> Ends:
         """The client stands on the DUT; the proxy is seen."""
         return Ends(lab.dut_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+
+    @cached_property
+    def _module(self) -> Module:
+        return Module(f"datapaths/{self.name}.c")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -64,13 +67,11 @@ class EbpfConnect(Datapath):
                 stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
                 proxy = stack.enter_context(haproxy.running(lab, how))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*tc.ERRORS, haproxy.ProxyError) as error:
+            except (*ERRORS, haproxy.ProxyError) as error:
                 raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
-        if self._module is None:
-            self._module = Module(f"datapaths/{self.name}.c")
         kind = ProgramType.CGROUP_SOCK_ADDR
         programs = stack.enter_context(
             Instance(self._module, ["rewrite"], ["config", "counts"], kind, attach_type=_CONNECT4)

@@ -6,12 +6,11 @@ no new connection, and with none up the programs drop and count. The routed path
 too.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import balance, dut, tc
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import balance, tc
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Ends, Lab
 
 
@@ -35,16 +34,4 @@ class EbpfLb(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[balance.Balancing]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                devices = stack.enter_context(dut.devices_of(lab))
-                config, table = balance.config(lab, {}), balance.table(lab, {})
-                programs = stack.enter_context(self._programs.attached(lab, config, maglev=table))
-            except tc.ERRORS as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            yield balance.Balancing(self.name, lab, programs, path, devices)
+        return balance.attached(self.name, lab, self._programs)

@@ -4,12 +4,11 @@ It decrements the time to live, as a router must. It looks up no route: both nex
 The routed path is closed, so what it does not redirect is dropped and counted.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import dut, forwarding, tc
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import forwarding, tc
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Lab
 
 
@@ -29,15 +28,4 @@ class EbpfRedirect(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                devices = stack.enter_context(dut.devices_of(lab))
-                programs = stack.enter_context(self._programs.attached(lab, forwarding.config(lab)))
-            except tc.ERRORS as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            yield forwarding.Forwarding(self.name, programs, path, lambda: devices.sent("dut_server"))
+        return forwarding.attached(self.name, lab, self._programs, forwarding.sent_to_server(lab))

@@ -5,13 +5,12 @@ have it: no queue, no driver and no softirq lies between. It decrements the time
 addresses, as a router must. The routed path is closed, so what it does not redirect is dropped and counted.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from workers import dut, forwarding, tc
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Lab
 
 
@@ -33,16 +32,5 @@ class EbpfRedirectPeer(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                arrived = stack.enter_context(dut.arrivals_at(lab.server_ns))
-                programs = stack.enter_context(self._programs.attached(lab, forwarding.config(lab)))
-            except tc.ERRORS as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            # No device of the DUT sends them, and not every kernel's far device counts them: its IP layer does.
-            yield forwarding.Forwarding(self.name, programs, path, arrived)
+        # No device of the DUT sends them, and not every kernel's far device counts them: its IP layer does.
+        return forwarding.attached(self.name, lab, self._programs, dut.arrivals_at(lab.server_ns))

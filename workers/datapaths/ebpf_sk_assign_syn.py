@@ -1,14 +1,13 @@
 """tc ingress ``bpf_sk_assign`` for the SYN alone: the rest is marked, and early demultiplexing finds its socket."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 
 from bpf.instance import Instance
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, tc
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import haproxy, steering, tc
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Lab
-from workers.proxied import Crossed, Proxied
+from workers.proxied import Crossed
 
 
 class EbpfSkAssignSyn(Datapath):
@@ -29,20 +28,8 @@ class EbpfSkAssignSyn(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                proxy = stack.enter_context(haproxy.running(lab))
-                stack.enter_context(dut.early_demux(lab))
-                stack.enter_context(dut.local_delivery(lab))
-                programs = stack.enter_context(self._programs.attached(lab, tc.steering_config(lab)))
-            except (*tc.ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            yield Proxied(self.name, proxy, path, lambda: _crossed(programs))
+        running = haproxy.running(lab)
+        return steering.assigned(self.name, lab, self._programs, running, _crossed, early_demux=True)
 
 
 def _crossed(programs: Instance) -> Crossed:

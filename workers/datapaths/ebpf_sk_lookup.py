@@ -9,14 +9,16 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 
 from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, Module, ProgramType
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, netns, sockets, tc
+from workers import dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
+from workers.programs import ERRORS
 from workers.proxied import Crossed, Proxied
 
 LISTEN_PORT = 15001
@@ -31,14 +33,15 @@ class EbpfSkLookup(Datapath):
     function = "steer"
     summary = "An eBPF socket look-up program gives the origin's connections to HAProxy's listener."
 
-    def __init__(self) -> None:
-        self._module: Module | None = None
-
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
         return capabilities.lacking(
             "root", "netns", "veth", "bcc", "kernel_headers", "bpf.sk_lookup", "bpf.sockmap", "program.haproxy"
         )
+
+    @cached_property
+    def _module(self) -> Module:
+        return Module(f"datapaths/{self.name}.c")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -53,13 +56,11 @@ class EbpfSkLookup(Datapath):
                 proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
                 stack.enter_context(dut.local_delivery(lab, devices=True))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*tc.ERRORS, haproxy.ProxyError) as error:
+            except (*ERRORS, haproxy.ProxyError) as error:
                 raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
-        if self._module is None:
-            self._module = Module(f"datapaths/{self.name}.c")
         programs = stack.enter_context(
             Instance(
                 self._module,

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from bpf.instance import Instance
 from bpf.loader import BpfError, Module, ProgramType
@@ -31,15 +32,16 @@ class EbpfSockmap(Datapath):
     function = "splice"
     summary = "The same relay accepts and connects; an sk_skb program splices its sockets in the kernel."
 
-    def __init__(self) -> None:
-        self._module: Module | None = None
-
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
         return capabilities.lacking(
             *("root", "netns", "veth", "bcc", "kernel_headers", "program.nft", "program.showdown-relay"),
             *("nft.tproxy", "nft.socket", "bpf.sk_skb"),
         )
+
+    @cached_property
+    def _module(self) -> Module:
+        return Module(f"datapaths/{self.name}.c")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -61,8 +63,6 @@ class EbpfSockmap(Datapath):
             yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
 
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
-        if self._module is None:
-            self._module = Module(f"datapaths/{self.name}.c")
         maps = ["config", "counts", "targets", "verdict"]
         programs = stack.enter_context(Instance(self._module, ["splice"], maps, ProgramType.SK_SKB))
         programs.write("config", 0, _CONFIG.pack(lab.origin_port, 0))

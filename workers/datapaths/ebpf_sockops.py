@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from bpf.instance import Instance
 from bpf.links import attach_link, link_target
@@ -53,9 +54,6 @@ class EbpfSockops(Datapath):
     one_client = "its client stands on the DUT itself"
     summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
 
-    def __init__(self) -> None:
-        self._module: Module | None = None
-
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
         return capabilities.lacking(
@@ -66,6 +64,10 @@ class EbpfSockops(Datapath):
     def ends(self, lab: Lab) -> Ends:
         """The client stands on the DUT and asks the proxy, which is seen."""
         return Ends(lab.dut_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+
+    @cached_property
+    def _module(self) -> Module:
+        return Module(f"datapaths/{self.name}.c")
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -90,8 +92,6 @@ class EbpfSockops(Datapath):
             yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
-        if self._module is None:
-            self._module = Module(f"datapaths/{self.name}.c")
         functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
         programs = stack.enter_context(Instance(self._module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
         programs.write("config", 0, _config(lab))

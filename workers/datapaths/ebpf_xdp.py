@@ -5,13 +5,12 @@ are part of its configuration. The routed path is closed, so what it does not re
 workers/xdp.py tells what XDP and a veth ask of a lab.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import dut, forwarding, tc, xdp
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import forwarding, xdp
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Lab
 
 
@@ -34,16 +33,5 @@ class EbpfXdp(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                devices = stack.enter_context(dut.devices_of(lab))
-                programs = stack.enter_context(self._programs.attached(lab, forwarding.config(lab)))
-            except tc.ERRORS as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            # The driver counts what it took: a redirection to nowhere is told to nobody.
-            yield forwarding.Forwarding(self.name, programs, path, lambda: devices.sent("dut_server"))
+        # The driver counts what it took: a redirection to nowhere is told to nobody.
+        return forwarding.attached(self.name, lab, self._programs, forwarding.sent_to_server(lab))

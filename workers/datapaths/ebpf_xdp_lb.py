@@ -4,13 +4,12 @@ Same hashing, same table of connections, same translation; checksums are changed
 and a veth ask of a lab. The routed path is closed, so what the programs miss is dropped and counted.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import balance, dut, tc, xdp
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import balance, xdp
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Ends, Lab
 
 
@@ -25,7 +24,7 @@ class EbpfXdpLb(Datapath):
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
-        self._programs = xdp.XdpPrograms(self.name, ("config", "counts", *balance.MAPS), mode, balance.DEFINES)
+        self._programs = xdp.XdpPrograms(self.name, balance.MAPS, balance.DEFINES, mode=mode)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -37,16 +36,4 @@ class EbpfXdpLb(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[balance.Balancing]:
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(dut.closed_path(lab))
-                devices = stack.enter_context(dut.devices_of(lab))
-                config, table = balance.config(lab, {}), balance.table(lab, {})
-                programs = stack.enter_context(self._programs.attached(lab, config, maglev=table))
-            except tc.ERRORS as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            yield balance.Balancing(self.name, lab, programs, path, devices)
+        return balance.attached(self.name, lab, self._programs)

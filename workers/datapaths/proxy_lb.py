@@ -4,34 +4,16 @@ As in ``tproxy``, a counting drop follows the rule that fails open by itself, an
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers import balance, dut, haproxy, nft
+from workers import balance, haproxy, steering
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
-from workers.proxied import Crossed, Proxied
+from workers.proxied import Proxied
 
-_RULES = """\
-    counter steered {{ }}
-    counter past {{ }}
-    counter unclaimed {{ }}
-    chain prerouting {{
-        type filter hook prerouting priority mangle; policy accept;
-        iifname "{client}" ip daddr {virtual} tcp dport {port} jump from_client
-        iifname "{server}" ip saddr {{ {origins} }} tcp sport {port} jump from_origin
-    }}
-    chain from_client {{
-        ip protocol tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
-        counter name past drop
-    }}
-    chain from_origin {{
-        socket transparent 1 meta mark set {mark} accept
-        counter name unclaimed drop
-    }}
-"""
 _STATES = {balance.State.UP: "ready", balance.State.DOWN: "drain", balance.State.GONE: "maint"}
 
 
@@ -60,15 +42,9 @@ class ProxyLb(Datapath):
 @contextmanager
 def _attached(lab: Lab) -> Iterator["BalancingProxy"]:
     servers = tuple(f"{address}:{lab.origin_port}" for address in lab.origin_addresses)
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(dut.closed_path(lab))
-            proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(servers=servers)))
-            stack.enter_context(dut.local_delivery(lab))
-            stack.enter_context(nft.table(lab, _rules(lab)))
-        except (OSError, DatapathError, haproxy.ProxyError) as error:
-            raise DatapathError(f"proxy_lb: {error}") from error
-        yield BalancingProxy(lab, proxy, Proxied("proxy_lb", proxy, path, lambda: _crossed(lab)))
+    running = haproxy.running(lab, haproxy.Proxying(servers=servers))
+    with steering.tproxied("proxy_lb", lab, running, lab.virtual_address, lab.origin_addresses) as proxied:
+        yield BalancingProxy(lab, proxied)
 
 
 @dataclass(frozen=True)
@@ -76,14 +52,13 @@ class BalancingProxy:
     """An attachment like any in front of a proxy, and the proxy's count of connections by origin."""
 
     lab: Lab
-    proxy: haproxy.HaProxy
-    proxied: Proxied
+    proxied: Proxied[haproxy.HaProxy]
 
     def counters(self) -> Counters:
         """See the contract."""
         counters = self.proxied.counters()
         try:
-            given = self.proxy.connections_by_server()
+            given = self.proxied.proxy.connections_by_server()
         except haproxy.ProxyError as error:
             raise DatapathError(f"proxy_lb: {error}") from error
         origins = {server.rpartition(":")[0]: count for server, count in given.items()}
@@ -93,24 +68,6 @@ class BalancingProxy:
         """Say of an origin whether it gets new connections, or any. Raises ``DatapathError``, or ``ValueError``."""
         balance.check(self.lab, address)
         try:
-            self.proxy.set_state(f"{address}:{self.lab.origin_port}", _STATES[state])
+            self.proxied.proxy.set_state(f"{address}:{self.lab.origin_port}", _STATES[state])
         except haproxy.ProxyError as error:
             raise DatapathError(f"proxy_lb: {error}") from error
-
-
-def _rules(lab: Lab) -> str:
-    return _RULES.format(
-        client=lab.devices["dut_client"],
-        server=lab.devices["dut_server"],
-        virtual=lab.virtual_address,
-        origins=", ".join(lab.origin_addresses),
-        port=lab.origin_port,
-        listen=haproxy.LISTEN_PORT,
-        mark=dut.MARK,
-    )
-
-
-def _crossed(lab: Lab) -> Crossed:
-    """Dropped are the origins' packets that no connection of HAProxy claimed."""
-    seen = nft.packets(lab, "steered", "past", "unclaimed")
-    return Crossed(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])

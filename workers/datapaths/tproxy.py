@@ -4,14 +4,12 @@ The rule fails open by itself (without a listener the kernel goes on behind it),
 DUT does not forward.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, nft, steering
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers import haproxy, steering
+from workers.datapaths.base import Attachment, Datapath
 from workers.lab import Lab
-from workers.proxied import Proxied
 
 
 class Tproxy(Datapath):
@@ -29,17 +27,4 @@ class Tproxy(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return _attached(lab)
-
-
-@contextmanager
-def _attached(lab: Lab) -> Iterator[Attachment]:
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(dut.closed_path(lab))
-            proxy = stack.enter_context(haproxy.running(lab))
-            stack.enter_context(dut.local_delivery(lab))
-            stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
-        except (OSError, DatapathError, haproxy.ProxyError) as error:
-            raise DatapathError(f"tproxy: {error}") from error
-        yield Proxied("tproxy", proxy, path, lambda: steering.tproxy_crossed(lab))
+        return steering.tproxied(self.name, lab, haproxy.running(lab))
