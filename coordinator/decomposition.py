@@ -5,6 +5,9 @@ what the stages leave of the mean latency is *unattributed*: user space (origin,
 probe sees. Readings are of the moments at which the probes looked, and looking slows a saturated datapath down. So the
 latency is of those moments, too: in a closed loop it is the slice's mean over the pace of the traffic meanwhile, as the
 number of requests under way is the number of connections and stays what it is (Little's law, L = λW).
+
+In an open loop a request's latency begins before it is sent: what it waits for a free connection, and for the generator
+to notice, is a part of its own (``send_wait``) before the kernel's first stage.
 """
 
 import math
@@ -22,10 +25,13 @@ from domain.watched import StageRole
 TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
 MIN_MATCHED = 0.95  # of a stage's starts; below it the stage is no figure (METHOD)
 
+SEND_WAIT = "send_wait"
+"""From the intended send to the actual one: the generator's account, no probe's."""
+
 # On a request's way, in its order; whatever stage is not named here is shown beside the sum.
 PATH = (
-    "connect", "qdisc", "device_hop", "forward", "rx_steering", "notify", "run_queue", "socket_wait", "splice_work",
-    "proxy_residence",
+    SEND_WAIT, "connect", "qdisc", "device_hop", "forward", "rx_steering", "notify", "run_queue", "socket_wait",
+    "splice_work", "proxy_residence",
 )  # fmt: skip
 
 # What happens within another stage: it is told apart, and taken off the one that it is part of.
@@ -74,7 +80,7 @@ def parts_us(trial: TrialResult) -> dict[StageRole, float]:
         for reading in trial.probes
         if reading.stage in PATH and reading.role not in OF_THE_HOST and _is_figure(reading)
     }
-    own = dict(whole)
+    own = {**_send_wait(trial), **whole}
     for inner, outer in WITHIN.items():
         if inner in whole and outer in own:
             own[outer] = max(0.0, own[outer] - whole[inner])
@@ -184,6 +190,13 @@ def _left_out(trials: Sequence[TrialResult]) -> tuple[str, ...]:
         if reading.stage in PATH and reading.role not in OF_THE_HOST and reading.count and not _is_figure(reading)
     }
     return tuple(sorted(left))
+
+
+def _send_wait(trial: TrialResult) -> dict[StageRole, float]:
+    latency, service = trial.watched_latency, trial.watched_service_time
+    if latency is None or service is None or latency.mean_ns is None or service.mean_ns is None:
+        return {}
+    return {StageRole(SEND_WAIT): max(0.0, latency.mean_ns - service.mean_ns) / 1000}
 
 
 def _is_watched(trial: TrialResult) -> bool:

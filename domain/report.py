@@ -172,7 +172,8 @@ class StagePart(Frozen):
 class Decomposition(Frozen):
     """One cell's mean client latency by kernel stage: ``mean_us`` = sum of ``parts`` + ``unattributed_us``.
 
-    Of the slices that probes watched. A negative remainder means that stages overlapped.
+    Of the slices that probes watched. A negative remainder means that stages overlapped. At open levels the first part
+    is the wait from the intended to the actual send (``send_wait``), which is no kernel's.
     """
 
     datapath: Label

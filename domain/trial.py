@@ -155,6 +155,11 @@ class TrialResult(Frozen):
         default=None,
         description="What each request of the watched slices took: latency in open loops, service time in closed ones.",
     )
+    watched_service_time: LatencyHistogram | None = Field(
+        default=None,
+        description="Of the same requests from their actual send: what is missing of their latency is the wait for it. "
+        "Open loops only, and only of a generator that counts nothing else in between.",
+    )
     watched_pace: float | None = Field(
         default=None, gt=0, description="How fast traffic went while the probes looked, of its pace in the whole slice."
     )

@@ -164,10 +164,13 @@ class Measuring:
 
     def _note_watched(self, station: Station, traffic: TargetTraffic) -> None:
         """What the requests of a watched slice took: the stages that the probes saw are parts of it."""
-        told = traffic.timings.get("latency") or traffic.timings.get("service_time")
+        timings = traffic.timings
+        told = timings.get("latency") or timings.get("service_time")
         if told is not None:
-            known = station.watched_latency
-            station.watched_latency = LatencyHistogram.merged([known, told]) if known else told
+            station.watched_latency = _merged(station.watched_latency, told)
+        # A generator without a lag of its own (h2load) has the handshake between intended send and service time.
+        if "latency" in timings and "schedule_lag" in timings:
+            station.watched_service_time = _merged(station.watched_service_time, timings["service_time"])
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
@@ -203,6 +206,10 @@ class Measuring:
             if _passed(one.cpu):
                 end_ns = to_epoch_ns + int((one.started_s + one.duration_s) * 1e9)
                 self.telemetry.put(host_cpu_point(station.tags, one.cpu, end_ns))
+
+
+def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:
+    return LatencyHistogram.merged([known, more]) if known else more
 
 
 def _passed(cpu: CpuTime) -> bool:

@@ -83,6 +83,7 @@ class Station:
     answer_bytes: int = 0
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
     watched_latency: LatencyHistogram | None = None
+    watched_service_time: LatencyHistogram | None = None
     stacks: Stacks | None = None
     notes: list[str] = field(default_factory=list)
     rate_per_s: int | None = None  # its own, where the block asks each datapath for another one

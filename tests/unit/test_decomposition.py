@@ -178,6 +178,16 @@ def test_the_mean_is_of_the_moments_at_which_the_probes_looked() -> None:
     assert tproxy.mean_us == pytest.approx(500, rel=1e-3)
 
 
+def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
+    """In an open loop latency counts from the intended send; the stages come behind the actual one."""
+    late = a_trial("direct", 300, DIRECT, watched_service_time=LatencyHistogram.of({100_000: REQUESTS}))
+    direct, tproxy = reported((late, a_trial("tproxy", 500, TPROXY))).decompositions
+    assert direct.parts[0].stage == "send_wait"
+    assert by_stage(direct.parts)["send_wait", ""] == pytest.approx(200, rel=2e-3)
+    assert direct.unattributed_us == pytest.approx(84, rel=1e-2)
+    assert ("send_wait", "") not in by_stage(tproxy.parts)
+
+
 @given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=9), st.floats(1, 10_000))
 def test_the_sum_always_comes_out(stages_us: list[float], mean_us: float) -> None:
     """Whatever was measured: what the stages do not explain, or explain twice, is the remainder."""

@@ -156,7 +156,7 @@ class FakeGenerator:
         one = SliceTraffic(1.0, 1.0, 1000, 150_000, cpu=cpu, warm_up=warm_up)
         known = total.timings.get("service_time")
         times = LatencyHistogram.of({100_000: 1000 + (known.count if known else 0)})
-        timings = total.timings if warm_up else {"service_time": times}
+        timings = total.timings if warm_up else {"service_time": times, **self.world.faults.get("timings", {})}
         return replace(total, slices=(*total.slices, one), connections=4, timings=timings)
 
 
@@ -358,6 +358,19 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
         assert trial.watched_requests == 1000
         assert trial.watched_latency is not None
         assert trial.watched_latency.count == 1000
+
+
+@pytest.mark.parametrize(("more", "kept"), [({"schedule_lag"}, True), (set(), False)])
+def test_the_service_time_of_watched_slices_is_kept_where_it_begins_with_the_send(
+    world: World, more: set[str], kept: bool
+) -> None:
+    """Of h2load it begins behind the handshake: what is missing of the latency is not only the wait for the send."""
+    world.faults["timings"] = dict.fromkeys({"latency", *more}, LatencyHistogram.of({300_000: 1000}))
+    for trial in run(world, plan={"order": ("fake", "fake#2", "fake#2", "fake"), "probed": 2}).values():
+        assert trial.watched_latency is not None
+        assert trial.watched_latency.mean_ns == pytest.approx(300_000, rel=1e-2)
+        assert (trial.watched_service_time is not None) == kept
+        assert trial.watched_service_time is None or trial.watched_service_time.count == 1000
 
 
 def test_points_are_told_while_the_generator_runs(world: World) -> None:

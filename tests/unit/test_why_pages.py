@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from coordinator.web.stage_bars import LEFT, WIDTH, stage_charts
+from coordinator.web.stage_bars import LEFT, WIDTH, color_of, stage_charts
 from domain.campaign import read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Decomposition, StagePart
@@ -71,7 +71,7 @@ def test_the_page_tells_where_the_time_went(house: House, browser: FlaskClient) 
         "proxy_residence 300, unattributed 50." in told
     )
     assert "tproxy: proxy residence 300 µs" in page.text
-    assert page.text.count('class="stage-2"') >= 2  # both have the hop
+    assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both have the hop
     assert "context switches proxy" in page.text
     assert f'href="{page.request.path}/flame-graphs"' in page.text
 
