@@ -101,6 +101,7 @@ class Variant(Frozen):
     protocols: tuple[Name, ...] = Field(
         default=(), description="tcp, udp: those that a datapath carries, or the one of a workload's packets."
     )
+    ip_versions: tuple[int, ...] = Field(default=(4,), description="Datapaths only: 4, 6, or both.")
     parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may choose.")
     open_rates_per_s: tuple[int, ...] = Field(
         default=(), description="Workloads only: the only rates of open loads; empty where any will do."

@@ -130,7 +130,7 @@ def host_capabilities(host: str) -> HostCapabilities:
                 workers.datapaths,
                 Datapath,
                 bare,
-                lambda d: {"function": d.function, "protocols": tuple(sorted(d.protocols)), "one_client": d.one_client},
+                _of_datapath,
             ),
             "workloads": _variants(workers.workloads, Workload, bare, _of_workload),
             "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),
@@ -144,6 +144,15 @@ def workload_variants() -> tuple[Variant, ...]:
         Variant(name=name, summary=workload.summary, **_of_workload(workload))
         for name, workload in sorted(discover(workers.workloads, Workload).items())
     )
+
+
+def _of_datapath(datapath: Datapath) -> dict[str, Any]:
+    return {
+        "function": datapath.function,
+        "protocols": tuple(sorted(datapath.protocols)),
+        "ip_versions": tuple(sorted(datapath.ip_versions)),
+        "one_client": datapath.one_client,
+    }
 
 
 def _of_workload(workload: Workload) -> dict[str, Any]:

@@ -16,7 +16,8 @@ class LabSpec:
     """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
 
     With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
-    ``without`` names the offloads (workers/offloads.py) that no device of the lab may have.
+    ``without`` names the offloads (workers/offloads.py) that no device of the lab may have. ``ip_version``, 4 or 6, is
+    that of its traffic.
     """
 
     tag: str
@@ -26,6 +27,7 @@ class LabSpec:
     block_id: str = ""
     clients: int = 1
     without: frozenset[str] = frozenset()
+    ip_version: int = 4
 
     def __post_init__(self) -> None:
         if not TAG.match(self.tag):
@@ -36,3 +38,5 @@ class LabSpec:
             raise ValueError(f"position {self.position}: must be 0 to {MAX_POSITION}")
         if not 1 <= self.clients <= MAX_CLIENTS:
             raise ValueError(f"clients {self.clients}: must be 1 to {MAX_CLIENTS}")
+        if self.ip_version not in (4, 6):
+            raise ValueError(f"ip_version {self.ip_version}: must be 4 or 6")

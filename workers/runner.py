@@ -19,14 +19,14 @@ from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
 from domain.watched import StageRole, Watched
 from probes.base import ProbeError
 from workers.cpu import CpuMeter
-from workers.datapaths.base import DatapathError
+from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import Ends, LabSpec
 from workers.measuring import Cancelled as Cancelled
 from workers.measuring import Measuring
 from workers.origin import OriginError
 from workers.station import Host, Station
 from workers.validity import judge, prove
-from workers.workloads.base import Schedule
+from workers.workloads.base import Schedule, Workload
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
 BASELINE_LOOKS = 4  # … again if others were busy just then
@@ -105,12 +105,8 @@ class BlockRunner:
         station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
         if clients > 1 and job.block.probed:
             station.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
-        if self._workload.protocol not in datapath.protocols:
-            carried = ", ".join(sorted(datapath.protocols))
-            station.fail(DatapathError(f"{datapath.name} carries {carried}, not {self._workload.protocol}"))
-            return station
-        if datapath.one_client and clients > 1:
-            station.fail(DatapathError(f"{datapath.name} takes one client only: {datapath.one_client}"))
+        if refusal := _refusal(datapath, self._workload, spec):
+            station.fail(DatapathError(f"{datapath.name} {refusal}"))
             return station
         station.origin.start()
         try:
@@ -259,6 +255,17 @@ class BlockRunner:
             offloads=dict(evidence.offloads),
             generator=self._generator.name,
         )
+
+
+def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
+    """Why the datapath cannot carry the workload in such a lab; empty where it can."""
+    if workload.protocol not in datapath.protocols:
+        return f"carries {', '.join(sorted(datapath.protocols))}, not {workload.protocol}"
+    if spec.ip_version not in datapath.ip_versions:
+        return f"carries {', '.join(f'IPv{one}' for one in sorted(datapath.ip_versions))}, not IPv{spec.ip_version}"
+    if datapath.one_client and spec.clients > 1:
+        return f"takes one client only: {datapath.one_client}"
+    return ""
 
 
 def _readings(watched: Watched) -> tuple[ProbeReading, ...]:

@@ -35,6 +35,12 @@ def test_it_says_what_it_is(datapath: Datapath) -> None:
 
 
 @EVERY
+def test_it_carries_an_ip_version(datapath: Datapath) -> None:
+    assert datapath.ip_versions
+    assert datapath.ip_versions <= {4, 6}
+
+
+@EVERY
 def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
     methods = {name for name, _ in inspect.getmembers(type(datapath), inspect.isfunction) if not name.startswith("_")}
     assert methods == {"missing", "ends", "attached"}

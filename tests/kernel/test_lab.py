@@ -201,3 +201,9 @@ def test_clients_see_a_datapath_that_shows_another_address_as_it_is(tmp_path: Pa
     for count in (0, 9):
         with pytest.raises(ValueError, match="clients"):
             LabSpec("abc123", "direct", 0, clients=count)
+
+
+@pytest.mark.parametrize("version", [0, 5, 46])
+def test_a_lab_is_of_one_of_two_ip_versions(version: int) -> None:
+    with pytest.raises(ValueError, match="ip_version"):
+        LabSpec("abc123", "direct", 0, ip_version=version)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -518,3 +519,15 @@ def test_several_clients_need_a_generator_and_a_datapath_that_take_them(
     monkeypatch.setattr(FakeGenerator, "many_clients", False)
     with pytest.raises(ValueError, match="loads a lab from one client only"):
         run(world, {"clients": 2})
+
+
+def test_a_lab_of_an_ip_version_that_a_datapath_does_not_carry_is_no_number(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.runner.LabSpec", partial(LabSpec, ip_version=6))
+    trial = run(world)["fake"]
+    assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
+    assert "fake carries IPv4, not IPv6" in trial.validity.findings[0].detail
+    assert trial.requests == 0
+    monkeypatch.setattr(FakeDatapath, "ip_versions", frozenset({4, 6}))
+    assert run(world)["fake"].validity.valid

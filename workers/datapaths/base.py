@@ -33,6 +33,9 @@ class Datapath(ABC):
     protocols: ClassVar[frozenset[str]] = frozenset({"tcp"})
     """What it carries: ``tcp``, ``udp``. Other packets take the path that it replaces, which is closed."""
 
+    ip_versions: ClassVar[frozenset[int]] = frozenset({4})
+    """The IP versions that it carries, 4 or 6; a lab's traffic is of one (``LabSpec.ip_version``)."""
+
     without: ClassVar[frozenset[str]] = frozenset()
     """Offloads (workers/offloads.py) that it cannot have; all labs of a block are without what one of them cannot."""
     unseen: ClassVar[frozenset[str]] = frozenset()
