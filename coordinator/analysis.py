@@ -17,6 +17,7 @@ from coordinator.sentences import caveats_of, sentence_of
 from coordinator.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from domain.campaign import Campaign, CapacityLoad, Cell, datapath_of
 from domain.report import (
+    MIN_PAIRS,
     Calibration,
     CampaignReport,
     FailedAttempt,
@@ -29,7 +30,6 @@ from domain.report import (
 from domain.trial import TelemetryAccount, TrialResult
 
 Taxes = Mapping[str, Mapping[str, Any]]
-MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 
 
 def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:

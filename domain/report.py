@@ -3,8 +3,9 @@
 The object printed by ``showdown run --json`` and served at ``/api/v1/campaigns/<id>/report``.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from domain.campaign import Frozen, Label, Name
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
 from domain.trial import Reason, TelemetryAccount
 
+MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 MIN_BEYOND = 10  # requests slower than a percentile, of all that it was read from: p99.9 needs 10,000 in a cell
 
 
@@ -158,6 +160,24 @@ class Verdict(Frozen):
     caveats: tuple[str, ...] = ()
     sentence: str
 
+    @property
+    def judged(self) -> bool:
+        """False where too few pairs were valid to say anything."""
+        return self.pairs >= MIN_PAIRS
+
+
+def too_few(verdicts: Sequence[Verdict]) -> str:
+    """In one sentence, those of one level that were not judged; empty where all were."""
+    waiting = [verdict for verdict in verdicts if not verdict.judged]
+    if not waiting:
+        return ""
+    least, most = (choose(verdict.pairs for verdict in waiting) for choose in (min, max))
+    count = f"only {least} to {most}" if least < most else f"only {most}" if most else "no"
+    pairs = f"{count} valid {'pair' if most < 2 else 'pairs'}"
+    enough = " with enough requests" if any(verdict.metric.percentile for verdict in waiting) else ""
+    have = "comparison has" if len(waiting) == 1 else "comparisons have"
+    return f"{len(waiting)} {have} {pairs}{enough}; a verdict needs {MIN_PAIRS}."
+
 
 class StagePart(Frozen):
     """A kernel stage's share of a request's time, in µs; a mean over trials, with its 95 % interval from two on."""
@@ -212,6 +232,21 @@ class InvalidTrial(Frozen):
     level: Name
     reasons: tuple[Reason, ...]
     details: tuple[str, ...] = ()
+
+
+class AlikeTrials(NamedTuple):
+    """Invalid trials of one cell with the same reasons: the first of them, and how many they are."""
+
+    first: InvalidTrial
+    trials: int
+
+
+def alike(invalid: Sequence[InvalidTrial]) -> tuple[AlikeTrials, ...]:
+    """Invalid trials by cell and reasons, each group where its first trial stands."""
+    found: dict[tuple[object, ...], list[InvalidTrial]] = {}
+    for trial in invalid:
+        found.setdefault((trial.datapath, trial.workload, trial.level, trial.reasons), []).append(trial)
+    return tuple(AlikeTrials(group[0], len(group)) for group in found.values())
 
 
 class FailedAttempt(Frozen):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad
-from domain.report import CampaignReport, CellResult, Metric, Verdict
+from domain.report import CampaignReport, CellResult, Metric, Verdict, VerdictWord, too_few
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Statement:
-    """The verdicts of one level, in sentences."""
+    """The verdicts of one level, in sentences: first what is settled, then what is not, and what had too few pairs."""
 
     workload: str
     level: str
     load: str
-    verdicts: tuple[Verdict, ...]
+    settled: tuple[Verdict, ...]
+    inconclusive: tuple[Verdict, ...]
+    too_few: str
 
 
 def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
@@ -101,14 +103,20 @@ def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
 def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, ...]:
     """Verdicts by workload and level, in the campaign's order; levels without one are left out."""
     loads = _loads(report)
-    groups = [
-        Statement(
-            workload,
-            level,
-            loads.get((workload, level), str(load)),
-            tuple(v for v in report.verdicts if (v.workload, v.level) == (workload, level)),
-        )
-        for workload in campaign.workloads
-        for level, load in campaign.levels.items()
-    ]
-    return tuple(group for group in groups if group.verdicts)
+    found = []
+    for workload in campaign.workloads:
+        for level, load in campaign.levels.items():
+            here = [v for v in report.verdicts if (v.workload, v.level) == (workload, level)]
+            judged = [v for v in here if v.judged]
+            if here:
+                found.append(
+                    Statement(
+                        workload,
+                        level,
+                        loads.get((workload, level), str(load)),
+                        settled=tuple(v for v in judged if v.verdict is not VerdictWord.INCONCLUSIVE),
+                        inconclusive=tuple(v for v in judged if v.verdict is VerdictWord.INCONCLUSIVE),
+                        too_few=too_few(here),
+                    )
+                )
+    return tuple(found)

@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from coordinator.analysis import MIN_PAIRS
 from coordinator.api import campaigns as api
 from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
 from coordinator.lifecycle import CampaignState
@@ -23,7 +22,7 @@ from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
-from domain.report import CampaignReport, metrics_of
+from domain.report import MIN_PAIRS, CampaignReport, alike, metrics_of
 
 TRIALS_SHOWN = 500
 _FAMILIES = ("datapaths", "workloads", "probes")
@@ -226,6 +225,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "reference": campaign.reference_label,
         "tables": found,
         "statements": statements(campaign, report),
+        "invalid": alike(report.invalid),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],
         "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],

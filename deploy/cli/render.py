@@ -19,6 +19,8 @@ from domain.report import (
     Percentiles,
     Verdict,
     VerdictWord,
+    alike,
+    too_few,
 )
 
 NONE = "–"
@@ -206,15 +208,22 @@ def _print_verdicts(report: CampaignReport, console: Console) -> None:
     if not report.verdicts:
         return
     console.print("[bold]Verdicts[/bold] (95 % confidence)", highlight=False)
-    for verdict in report.verdicts:
-        style = _STYLES[verdict.verdict]
-        line = f"[{style}]{verdict.verdict.value:>12}[/{style}]  "
-        # The word stands in its own column, and the sentence's further lines below its first.
-        row = Table.grid(padding=0)
-        row.add_column(no_wrap=True)
-        row.add_column()
-        row.add_row(line, escape(verdict.sentence))
-        console.print(row)
+    for workload, level in dict.fromkeys((verdict.workload, verdict.level) for verdict in report.verdicts):
+        here = [verdict for verdict in report.verdicts if (verdict.workload, verdict.level) == (workload, level)]
+        for verdict in here:
+            if verdict.judged:
+                _print_verdict(verdict.verdict.value, _STYLES[verdict.verdict], verdict.sentence, console)
+        if waiting := too_few(here):
+            _print_verdict("no verdict", "yellow", f"{workload} at {level} load: {waiting}", console)
+
+
+def _print_verdict(word: str, style: str, sentence: str, console: Console) -> None:
+    # The word stands in its own column, and the sentence's further lines below its first.
+    row = Table.grid(padding=0)
+    row.add_column(no_wrap=True)
+    row.add_column()
+    row.add_row(f"[{style}]{word:>12}[/{style}]  ", escape(sentence))
+    console.print(row)
 
 
 def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
@@ -222,14 +231,11 @@ def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
     if not invalid:
         return
     console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    alike: dict[tuple[object, ...], list[InvalidTrial]] = {}
-    for trial in invalid:
-        alike.setdefault((trial.datapath, trial.workload, trial.level, trial.reasons), []).append(trial)
-    for first, *others in alike.values():
+    for first, trials in alike(invalid):
         reasons = ", ".join(reason.value for reason in first.reasons)
         where = f"{first.datapath}, {first.workload} at {first.level}"
         which = f"block {first.block}, attempt {first.attempt}"
-        which = f"{len(others) + 1} trials, first {which}" if others else which
+        which = f"{trials} trials, first {which}" if trials > 1 else which
         details = f": {'; '.join(first.details)}" if first.details else ""
         print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
 

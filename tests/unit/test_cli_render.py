@@ -227,6 +227,19 @@ def test_invalid_trials_alike_share_a_line_with_their_number():
     assert "  tproxy, http_keepalive at low: steal (block 31, attempt 1: detail 31)" in lines
 
 
+def test_comparisons_with_too_few_pairs_share_a_line():
+    report = reference_report()
+    short = [v.model_copy(update={"pairs": index % 2 + 1}) for index, v in enumerate(report.verdicts)]
+    at_one_level = [v for v in short if v.level == "low"]
+    lines = printed(report.model_copy(update={"verdicts": tuple(at_one_level)}), width=160)
+    (line,) = [line for line in lines if "no verdict" in line]
+    assert (
+        f"http_keepalive at low load: {len(at_one_level)} comparisons have only 1 to 2 valid pairs; a verdict needs 5."
+        in line
+    )
+    assert not any(v.sentence in text for v in at_one_level for text in lines)
+
+
 def test_a_long_list_of_failed_attempts_is_cut_and_says_so():
     failed = FailedAttempt(block=0, attempt=1, host="vm", reason="the lease expired")
     lines = printed(reference_report(failed_attempts=[failed] * 30))

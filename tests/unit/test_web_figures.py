@@ -6,8 +6,9 @@ import pytest
 
 from coordinator.web import words
 from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, nice_step, throughput_chart
-from coordinator.web.showdown_table import Row, Square, Table
-from domain.report import CellResult, Percentiles
+from coordinator.web.showdown_table import Row, Square, Table, statements
+from domain.campaign import read_campaign
+from domain.report import CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
 
 
 @pytest.mark.parametrize(
@@ -132,3 +133,19 @@ def test_capacity_levels_have_a_chart_of_their_own() -> None:
     [group] = capacity_chart(both).groups
     mark = group.marks[0]
     assert (group.title, mark.value, mark.value_low) == ("slo · capacity(p99<=5ms)", 9_000, 8_000)
+
+
+def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
+    campaign = read_campaign({"name": "t", "datapaths": ["a", "b"], "levels": {"low": "closed(8)"}})
+
+    def a_verdict(word: VerdictWord, pairs: int, metric: Metric = Metric.REQUESTS_PER_S) -> Verdict:
+        return Verdict(datapath="b", reference="a", workload="http_keepalive", level="low", metric=metric,
+                       verdict=word, pairs=pairs, sentence=f"{word} {pairs}")  # fmt: skip
+
+    settled, open_one = a_verdict(VerdictWord.FASTER, 6), a_verdict(VerdictWord.INCONCLUSIVE, 6)
+    short = a_verdict(VerdictWord.INCONCLUSIVE, 4), a_verdict(VerdictWord.INCONCLUSIVE, 2, Metric.LATENCY_P99_US)
+    (found,) = statements(campaign, CampaignReport(campaign={}, verdicts=(open_one, *short, settled)))
+    assert (found.settled, found.inconclusive) == ((settled,), (open_one,))
+    assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
+    assert too_few([settled]) == ""
+    assert too_few(short[:1]) == "1 comparison has only 4 valid pairs; a verdict needs 5."
