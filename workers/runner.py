@@ -29,7 +29,7 @@ from workers.validity import judge, prove
 from workers.workloads.base import Schedule, Workload
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
-BASELINE_LOOKS = 4  # … again if others were busy just then
+BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
 MAX_FOREIGN_IDLE_SHARE = 0.05
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
 MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
@@ -146,9 +146,11 @@ class BlockRunner:
     def _idle_baseline(self, stations: list[Station]) -> float:
         """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
 
-        What others do just then would be taken off every figure of the block, so it is looked at like a slice.
+        What others do just then would be taken off every figure of the block, so it is looked at like a slice, and
+        waited for: a block has three attempts, and whoever is busy for some seconds would spoil them all.
         """
-        for _ in range(BASELINE_LOOKS):
+        for _ in range(BASELINE_LOOKS * self.job.attempt**2):
+            self._tell(Phase.PREPARE)
             before = self._cpu.snapshot()
             self._sleep(BASELINE_S)
             idle = self._cpu.snapshot().since(before)

@@ -208,7 +208,8 @@ class FakeMeter(CpuMeter):
         n = self.snapshots
         steal = n * self.faults.get("steal_ticks", 0)
         host = HostTicks(cpus=2, user=50 * n, system=30 * n, irq=0, softirq=20 * n, steal=steal, idle=100 * n)
-        return CpuSnapshot(float(n), host, {(1, 1): n * self.faults.get("foreign_ticks", 0)})
+        others = min(n, self.faults.get("foreign_until", n)) * self.faults.get("foreign_ticks", 0)
+        return CpuSnapshot(float(n), host, {(1, 1): others})
 
 
 @pytest.fixture
@@ -476,6 +477,13 @@ def test_others_at_work_while_the_labs_idle_spoil_the_baseline(world: World) -> 
     trials = run(world)
     assert reasons(trials) == {"fake": {Reason.INTERFERENCE}, "fake#2": {Reason.INTERFERENCE}}
     assert "idleness" in trials["fake"].validity.findings[0].detail
+
+
+@pytest.mark.parametrize(("looks", "found"), [(15, set()), (16, {Reason.INTERFERENCE})])
+def test_a_second_attempt_waits_longer_for_others_to_end(world: World, looks: int, found: set[Reason]) -> None:
+    # Two snapshots a look: the sixteenth and last look of a second attempt begins with the thirty-first.
+    world.faults |= {"foreign_ticks": 100, "foreign_until": 2 * looks}
+    assert reasons(run(world)) == {"fake": found, "fake#2": found}
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("steal_ticks", "steal"), ("foreign_ticks", "interference")])
