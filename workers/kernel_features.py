@@ -3,7 +3,6 @@
 Nothing is left behind. Every function raises when the kernel refuses; workers/capabilities.py turns that into words.
 """
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -275,7 +274,11 @@ def _prerouting(rule: str) -> str:
 
 
 def _nft(rules: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    try:
         subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True, timeout=5)
-        return
-    raise Refused("the program nft is missing")
+    except FileNotFoundError:
+        raise Refused("the program nft is missing") from None
+    except subprocess.CalledProcessError as error:
+        # It quotes the rule below its reason, with a caret: neither says more to a reader of doctor's table.
+        told = error.stderr.partition("Error: ")[2].partition("\n")[0]
+        raise Refused(f"nft: {told or error.stderr.strip() or f'status {error.returncode}'}") from error

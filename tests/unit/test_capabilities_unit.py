@@ -1,11 +1,15 @@
 """What the doctor advises."""
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from domain.jobs import Variant
+from workers import kernel_features
 from workers.capabilities import _remedy
 from workers.cli import workloads
 
@@ -29,3 +33,23 @@ def test_the_command_line_lists_every_parameter_of_every_workload() -> None:
         for parameter in variant.parameters:
             assert f"{parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}" in text
     assert "gap_us = 5000: Between two tokens. 0 to 50,000 µs" in text
+
+
+@pytest.mark.parametrize(
+    ("stderr", "told"),
+    [
+        ("stdin:1:2: Error: No such file or directory\ntable ip t { }\n ^\n", "nft: No such file or directory"),
+        ("Operation not permitted\n", "nft: Operation not permitted"),
+        ("", "nft: status 1"),
+    ],
+)
+def test_of_a_refused_rule_the_reason_is_told_and_not_the_rule(
+    monkeypatch: pytest.MonkeyPatch, stderr: str, told: str
+) -> None:
+    def refuse(argv: list[str], **_: Any) -> None:
+        raise subprocess.CalledProcessError(1, argv, stderr=stderr)
+
+    monkeypatch.setattr(kernel_features.subprocess, "run", refuse)
+    with pytest.raises(kernel_features.Refused) as refused:
+        kernel_features.nft_flowtable()
+    assert str(refused.value) == told
