@@ -18,8 +18,9 @@ from domain.sample import (
 from domain.telemetry import LossCause
 from domain.watched import StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
+from probes.pace import Pace
 from probes.stream import Stream
-from probes.windows import Pace, Span, Window, Windows, passage_of, scale_of
+from probes.windows import Span, Window, Windows, passage_of, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
 MAX_EVENTS_PER_INTERVAL = 50
@@ -49,6 +50,7 @@ class ProbeSession:
         self._interval_s = interval_s
         self._running: dict[str, Probe] = {}
         self._windows = Windows({})
+        self._pace = Pace(os.cpu_count() or 1)
         self._seen: list[Window] = []
         self._passed: Callable[[], float] = time.monotonic
         self._slice_from = self._interval_from = 0.0
@@ -99,6 +101,8 @@ class ProbeSession:
                 except Exception as error:
                     self._fail({name: error})
             windowed = self._windows.turn(lab)
+            if self._windows.failed:
+                self._fail(self._windows.failed)
             self._passed = lab.packets or time.monotonic
             self._slice_from = self._interval_from = self._passed()
             self._begun_s = time.monotonic()
@@ -162,7 +166,7 @@ class ProbeSession:
             self._read_interval()
 
     def _watch_windows(self) -> None:
-        pace = Pace(os.cpu_count() or 1)
+        pace = self._pace
         self._await_packets()
         begun_s, passed = time.monotonic(), self._passed()
         pause_s, due_s = pace.first_pause_s(), begun_s + self._interval_s
@@ -174,7 +178,7 @@ class ProbeSession:
                 self._seen.append(seen)
                 if self._windows.failed:
                     self._fail(self._windows.failed)
-            pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s)
+            pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s, seen.spent_s)
             if time.monotonic() >= due_s:
                 self._read_interval()
                 due_s = time.monotonic() + self._interval_s
@@ -189,6 +193,7 @@ class ProbeSession:
                 self._interval(self._tags)
 
     def _watch_nothing(self) -> None:
+        self._windows.rest()
         for name, probe in list(self._running.items()):
             try:
                 probe.watch(None)

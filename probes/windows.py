@@ -4,8 +4,10 @@ A program that is not attached costs nothing; one that is attached costs each ev
 and a request makes dozens of events. So the probes watch for some milliseconds, and then let the traffic alone.
 
 Attaching holds the CPUs up for some milliseconds, and what waits meanwhile would look as if the datapath had made it
-wait: so a window opens only when the traffic has recovered. Nothing is cut at its end: what began within it may still
-end afterwards, while nothing new is counted, and nothing is detached for a while. Windows come at random times, so that
+wait: so it is done behind a shut gate (bpf/chain.py), which opens, for all probes at once, when the traffic has
+recovered. Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is
+counted, and nothing is detached for a while. Tracepoints that few events pass stay attached for the whole slice: to
+attach them before its traffic costs it nothing. Windows come at random times, so that
 they do not lock to the traffic's rhythm. How often something happened in all is estimated from the share of the traffic
 that was watched: of its packets, which the devices count in any case, and not of its time, as traffic does not flow
 evenly. How much looking slows the traffic down is told with it (:class:`domain.watched.Passage`).
@@ -13,32 +15,23 @@ evenly. How much looking slows the traffic down is told with it (:class:`domain.
 
 import contextlib
 import os
-import random
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bpf.chain import Chain, Hook
 from bpf.loader import BpfError
 from domain.watched import Passage
 from probes.base import LabView, Pending, Probe
+from probes.pace import ATTACHING_S
 
-# What watching may cost: a share of the host's CPU time. It bounds how often there are windows.
-TAX = 0.015
-# CPU seconds of attaching and detaching a dozen tracepoints, and of a begun duration, with the events around it that
-# begin nothing: measured on the reference machine (bpf/chain.py, `make bench-probes`).
-ATTACHING_S = 0.006
-EVENT_S = 0.4e-6
+# Tracepoints with less than an event or so per request, even where each request wakes somebody: with the gate shut, all
+# of a slice's together cost less than to attach them once within its traffic (0.3 to 0.7 ms of a CPU, with detaching).
+SELDOM = frozenset({"sched_switch", "sched_wakeup", "kfree_skb", "tcp_retransmit_skb"})
 
-PACKET_S = 3.5e-6  # of a packet at the server, with all the events of its request: before durations were counted
-
-SHORTEST_S, LONGEST_S = 0.004, 1.0
 RECOVERY_S = 0.003  # from attaching to a window's begin, at least; as long as attaching took, if that was longer …
 LONGEST_RECOVERY_S = 0.02
-FIRST_PAUSE_S = 0.04  # after the first packets: the generator opens its connections …
-EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
 
 # How long what began within a window may take to end: until all ended; at least so long, and four times the longest
 # seen, while few are left; at most as long as the age at which the kernel side discards it (MAX_AGE_NS of probe.h).
@@ -48,13 +41,17 @@ _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
 class Window(NamedTuple):
-    """When one was open, in monotonic seconds; what had passed of the traffic by then; what began within it."""
+    """When one was open, in monotonic seconds; what had passed of the traffic by then; what began within it.
+
+    ``spent_s`` is the CPU time of the thread that attached, waited and detached.
+    """
 
     begin_s: float
     end_s: float
     passed_from: float
     passed_to: float
     begun: int = 0
+    spent_s: float = ATTACHING_S
 
 
 Span = tuple[float, float]
@@ -89,41 +86,6 @@ def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) 
     )
 
 
-@dataclass
-class Pace:
-    """How long to watch, and how long to pause, from the rate of what was seen: the tax is per event.
-
-    At high rates as much CPU time is spent on watching as on attaching, and the pause keeps both within :data:`TAX`;
-    at low rates the probes watch on, and events are not missed that are few anyway.
-    """
-
-    cpus: int
-    rng: random.Random = field(default_factory=random.Random)
-    window_s: float = SHORTEST_S
-
-    def first_pause_s(self) -> float:
-        """Before the first window, once there are packets."""
-        return FIRST_PAUSE_S * self.rng.uniform(0.5, 1.5)
-
-    def expect(self, packets_per_s: float) -> None:
-        """Set the length of the first window by the traffic before it."""
-        self._lengthen(packets_per_s * PACKET_S)
-
-    def pause_s(self, begun: int, open_s: float) -> float:
-        """After a window of ``open_s`` in which so many durations began; sets the length of the next one."""
-        if not begun or open_s <= 0:
-            return EMPTY_PAUSE_S * self.rng.uniform(0.5, 1.5)
-        busy = begun / open_s * EVENT_S  # CPU seconds per second of watching
-        self._lengthen(busy)
-        period_s = (ATTACHING_S + open_s * busy) / (TAX * self.cpus)
-        return max(0.0, period_s - open_s) * self.rng.uniform(0.75, 1.25)
-
-    def _lengthen(self, busy: float) -> None:
-        self.window_s = LONGEST_S
-        if busy > TAX * self.cpus / 2:
-            self.window_s = min(LONGEST_S, max(SHORTEST_S, ATTACHING_S / busy))
-
-
 class Windows:
     """Probes whose programs are attached together, for one window after another."""
 
@@ -138,35 +100,44 @@ class Windows:
             if hooks := probe.take_hooks():
                 self._hooks[name], self._probes[name] = hooks, probe
         self._all = dict(self._probes)
-        self._chain = Chain(hook for hooks in self._hooks.values() for hook in hooks)
+        self._chain = Chain((hook for hooks in self._hooks.values() for hook in hooks), gated=True)
 
     def __contains__(self, name: str) -> bool:
         return name in self._probes
 
     def turn(self, lab: LabView) -> bool:
-        """The lab that the next windows are of; false when nothing is to be watched there."""
+        """The lab that the next windows are of, until :meth:`rest`; false when nothing is to be watched there."""
         self._lab = lab
         seen = {name: probe for name, probe in self._probes.items() if probe.stage not in lab.unseen}
         self._watching = {name: probe for name, probe in seen.items() if probe.applies(lab)}
+        self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
+
+    def rest(self) -> None:
+        """There are no more windows of this lab: nothing is attached any more."""
+        self._lab = None
+        self._watching = {}
+        self._chain.detach()
 
     def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:
         """One window, shorter when ``stop`` is set; ``passed`` tells how much traffic there was so far.
 
         A probe that breaks is left out from then on, and its error is in :attr:`failed`.
         """
-        attaching_s = time.monotonic()
-        self._attach()
+        attaching_s, spent_s = time.monotonic(), time.thread_time()
+        self._attach(self._tracepoints(self._watching))
         stop.wait(min(LONGEST_RECOVERY_S, max(RECOVERY_S, time.monotonic() - attaching_s)))
         with _prompt():
-            passed_from, begin_s = passed(), time.monotonic()
             self._each(lambda probe: probe.watch(self._lab))
+            passed_from, begin_s = passed(), time.monotonic()
+            self._chain.turn(is_open=True)
             stop.wait(window_s)
             passed_to, end_s = passed(), time.monotonic()
             self._each(lambda probe: probe.watch(self._lab, accept=False))
         begun = self._settle(end_s)
-        self._chain.detach()
-        return Window(begin_s, end_s, passed_from, passed_to, begun)
+        self._chain.turn(is_open=False)
+        self._chain.detach(keep=SELDOM)
+        return Window(begin_s, end_s, passed_from, passed_to, begun, time.thread_time() - spent_s)
 
     def without(self, names: Container[str]) -> "Windows":
         """The same without these probes, for the same lab. This one is to be closed first."""
@@ -179,9 +150,9 @@ class Windows:
         """Detach everything; the probes are their starter's to stop, after this."""
         self._chain.close()
 
-    def _attach(self) -> None:
+    def _attach(self, tracepoints: Collection[str]) -> None:
         try:
-            self._chain.attach(self._tracepoints(self._watching))
+            self._chain.attach(tracepoints)
         except BpfError as error:
             # Whose program was refused is not told, and all were detached again: none can watch.
             for name in list(self._watching):
@@ -206,8 +177,8 @@ class Windows:
                     begun += pending.begun
                     self._try(name, lambda probe: probe.watch(None))
                     waiting = [other for other in waiting if other != name]
-            self._chain.detach(keep=self._tracepoints(waiting))
             if waiting:
+                self._chain.detach(keep=self._tracepoints(waiting) | SELDOM)
                 time.sleep(look_s)
                 look_s = min(_LAST_LOOK_S, 2 * look_s)
         return begun

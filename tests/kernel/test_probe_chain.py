@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpf.chain import Chain
+from bpf.chain import GATES, Chain, Hook
+from bpf.loader import BpfError
 from probes.catalog.forward import Forward
 from probes.catalog.rx_steering import RxSteering
 from tests.kernel.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab, stage_of
@@ -46,6 +47,39 @@ def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
     finally:
         forward.stop()
         steering.stop()
+
+
+def test_a_shut_gate_lets_nothing_pass_and_an_open_one_everything(lab: ProbeLab) -> None:
+    forward, steering = Forward(), RxSteering()
+    try:
+        for probe in (forward, steering):
+            probe.start()
+        chain = Chain([*forward.take_hooks(), *steering.take_hooks()], gated=True)
+        view = lab.view()
+        with lab.running("server", ECHO):
+            for probe in (forward, steering):
+                probe.watch(view)
+            chain.attach()
+            assert chain.attached == {"netif_receive_skb", "net_dev_start_xmit", "tcp_probe"}
+            lab.run("client", ASK, SERVER, QUESTIONS)
+            assert (stage_of(forward).started, stage_of(steering).started) == (0, 0)
+            for passed in (1, 2):
+                chain.turn(is_open=True)
+                lab.run("client", ASK, SERVER, QUESTIONS)
+                chain.turn(is_open=False)
+                lab.run("client", ASK, SERVER, QUESTIONS)
+                counts = [(stage.started, stage.count) for stage in (stage_of(forward), stage_of(steering))]
+                assert counts == [(2 * passed * QUESTIONS,) * 2, (passed * QUESTIONS,) * 2]
+        chain.close()
+    finally:
+        forward.stop()
+        steering.stop()
+
+
+def test_a_gate_tells_that_there_are_more_tracepoints_than_it_has_room_for() -> None:
+    chain = Chain([Hook(f"t{number}", 0, 0, 0) for number in range(GATES + 1)], gated=True)
+    with pytest.raises(BpfError, match=f"room for {GATES} tracepoints"):
+        chain.attach()
 
 
 def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from domain.sample import TrialTags
 from domain.watched import StageRole
-from probes import windows
+from probes import pace, windows
 from probes.base import LabView, Probe
 from probes.catalog.device_hop import DeviceHop
 from probes.catalog.forward import Forward
+from probes.catalog.run_queue import RunQueue
 from probes.catalog.rx_steering import RxSteering
+from probes.catalog.work import Work
 from probes.session import ProbeSession
 from tests.kernel.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab
 from workers import netns
@@ -46,8 +48,8 @@ def test_a_share_of_the_traffic_tells_of_all_of_it(
     lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each question and each answer crosses the DUT once and four devices; the server receives the questions."""
-    monkeypatch.setattr(windows, "TAX", 0.003)  # so that most of it is not watched
-    monkeypatch.setattr(windows, "LONGEST_S", 0.01)
+    monkeypatch.setattr(pace, "TAX", 0.003)  # so that most of it is not watched
+    monkeypatch.setattr(pace, "LONGEST_S", 0.01)
     probes: dict[str, Probe] = {probe.name: probe for probe in (Forward(), RxSteering(), DeviceHop())}
     session = ProbeSession(probes, None, "h1")
     assert session.start(probes) == {}
@@ -74,6 +76,20 @@ def test_programs_are_attached_in_windows_only(lab: ProbeLab, view: LabView) -> 
         session.begin_slice(view, TAGS)
         lab.run("client", "import time; time.sleep(0.1)")
         assert attached() == 0  # no traffic yet, no window
+        session.end_slice()
+        assert attached() == 0
+    finally:
+        session.close()
+
+
+def test_what_happens_seldom_is_attached_for_the_slice_and_no_longer(lab: ProbeLab, view: LabView) -> None:
+    session = ProbeSession({"run_queue": RunQueue(), "work": Work()}, None, "h1")
+    session.start(["run_queue", "work"])
+    try:
+        assert attached() == 0
+        session.begin_slice(view, TAGS)
+        lab.run("client", "import time; time.sleep(0.1)")
+        assert attached() == len(windows.SELDOM)  # no window yet
         session.end_slice()
         assert attached() == 0
     finally:

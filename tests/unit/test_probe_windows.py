@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Collection
 
 import pytest
 
@@ -11,20 +12,9 @@ from domain.sample import TrialTags
 from domain.watched import Passage
 from probes._fake import FakeProbe
 from probes.base import LabView, Pending
+from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace
 from probes.session import ProbeSession
-from probes.windows import (
-    ATTACHING_S,
-    EVENT_S,
-    LONGEST_S,
-    SHORTEST_S,
-    TAX,
-    Pace,
-    Window,
-    Windows,
-    passage_of,
-    scale_of,
-    settled,
-)
+from probes.windows import Window, Windows, passage_of, scale_of, settled
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
@@ -46,6 +36,19 @@ def test_the_tax_is_kept_at_high_rates(rate: int) -> None:
     share, watched = cost_share(Pace(2, random.Random(1)), rate, 2000)
     assert share == pytest.approx(TAX, rel=0.05)
     assert 0.005 < watched < 0.7
+
+
+def test_a_slow_machine_is_watched_as_much_more_seldom() -> None:
+    """Its windows stay as long: what surrounds them and what happens within them both take longer."""
+    fast, slow = Pace(2, random.Random(1)), Pace(2, random.Random(1))
+    for _ in range(50):
+        pauses = [
+            pace.pause_s(round(SATURATED / 4 * pace.window_s), pace.window_s, times * ATTACHING_S)
+            for pace, times in ((fast, 1), (slow, 2))
+        ]
+    assert slow.window_s == pytest.approx(fast.window_s, rel=0.01)
+    assert slow.window_s == pytest.approx(WATCHING * ATTACHING_S / (SATURATED / 4 * EVENT_S), rel=0.01)
+    assert pauses[1] > 1.9 * pauses[0]
 
 
 def test_low_rates_are_watched_nearly_all_the_time() -> None:
@@ -164,7 +167,7 @@ def test_the_first_window_is_as_long_as_the_traffic_before_it_allows() -> None:
     pace.expect(250_000)
     assert SHORTEST_S <= pace.window_s < 0.01
     pace.expect(5_000)
-    assert 0.2 < pace.window_s < 0.5
+    assert 0.1 < pace.window_s < 0.2
     pace.expect(0)
     assert pace.window_s == LONGEST_S
 
@@ -173,7 +176,7 @@ def test_a_window_opens_when_attaching_is_over_and_closes_before_anything_is_det
     log: list[str] = []
 
     class Slow(Windows):
-        def _attach(self) -> None:
+        def _attach(self, tracepoints: Collection[str]) -> None:
             time.sleep(0.01)
             log.append("attached")
 
