@@ -36,6 +36,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     unknown = {problem.field for problem in problems}
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
     problems += _not_carried(campaign, chosen)
+    problems += _other_ip_version(campaign, chosen)
     problems += _one_client_only(campaign, chosen)
     problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
     if campaign.hosts:
@@ -158,6 +159,26 @@ def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Pro
                     f"leave out {name}, or those datapaths",
                 )
                 break
+
+
+def _other_ip_version(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Levels under an IP version that one of the datapaths does not carry, once each."""
+    for level, load in campaign.levels.items():
+        wanted = load.condition.ip_version
+        found = {
+            name: variant.ip_versions
+            for host in hosts
+            for name in dict.fromkeys(campaign.datapaths)
+            if (variant := host.capabilities.variant("datapaths", name)) and wanted not in variant.ip_versions
+        }
+        if found:
+            stuck = ", ".join(
+                f"{name} (it carries {' and '.join(f'IPv{one}' for one in carried)})" for name, carried in found.items()
+            )
+            yield Problem(
+                field=f"levels.{level}",
+                message=f"IPv{wanted} is not carried by {stuck}; leave out the condition, or those datapaths",
+            )
 
 
 def _one_client_only(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:

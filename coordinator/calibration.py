@@ -2,6 +2,8 @@
 
 Capacity is the closed-loop throughput of the slowest compared datapath, ``direct`` included, on the slowest of the
 campaign's hosts: so one rate holds in every block of a level, and no datapath is asked for more than it can do.
+It is found in the plain condition, whatever the levels' own: a share is the same rate under each of them, which alone
+makes their latencies comparable.
 """
 
 import math
@@ -53,7 +55,11 @@ def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
 
 
 def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mapping[str, int] | None = None) -> Block:
-    """The block that a worker on ``host`` gets; with ``rates_per_s``, each datapath has its own."""
+    """The block that a worker on ``host`` gets; with ``rates_per_s``, each datapath has its own.
+
+    A rate was found in the plain condition; it is asked for under the block's own.
+    """
+    load = load.model_copy(update={"condition": planned.load.condition})
     loads = {label: OpenLoad(rate_per_s=rate) for label, rate in (rates_per_s or {}).items()}
     return Block.model_validate(planned.model_dump() | {"load": load, "loads": loads, "host": host})
 

@@ -9,9 +9,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from domain.load import MAX_CLIENTS
+from domain.condition import ConditionText
+from domain.crossing import MAX_LEVELS, crossed
+from domain.load import MAX_CLIENTS, AnyLoad
 from domain.load import CapacityLoad as CapacityLoad
 from domain.load import ClosedLoad as ClosedLoad
 from domain.load import Frozen as Frozen
@@ -63,7 +65,17 @@ class Campaign(Frozen):
     parameters: dict[Name, Values] = Field(
         default={}, description="By workload and parameter; what is not given has the workload's default."
     )
-    levels: dict[Name, LoadLevel] = Field(min_length=1, max_length=8)
+    conditions: dict[Name, ConditionText] = Field(
+        default={},
+        max_length=MAX_LEVELS,
+        exclude=True,
+        description="A factor: every level is run under each of these. They are written into the levels, whose names "
+        "they lengthen (medium under plain and ruled: medium_plain, medium_ruled), so that no campaign read back has "
+        "any.",
+    )
+    levels: dict[Name, LoadLevel] = Field(
+        min_length=1, max_length=MAX_LEVELS, description="By name; those that conditions make of them included."
+    )
     blocks: int = Field(
         default=6,
         ge=1,
@@ -137,6 +149,12 @@ class Campaign(Frozen):
         if repeated:
             raise ValueError(f"named twice: {', '.join(repeated)}; name each once")
         return value
+
+    @field_validator("levels")
+    @classmethod
+    def _under_each_condition(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        conditions = info.data.get("conditions")
+        return crossed(value, conditions) if conditions else value
 
     @field_validator("levels")
     @classmethod
@@ -253,7 +271,7 @@ class Campaign(Frozen):
         return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
 
 
-def _asked_of_all(load: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> int | None:
+def _asked_of_all(load: AnyLoad) -> int | None:
     """What several clients divide among them: connections, or a rate; ``None`` where that is yet to be found."""
     if isinstance(load, ClosedLoad):
         return load.connections

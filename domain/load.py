@@ -1,6 +1,7 @@
 """Load levels: how hard the generator drives.
 
-Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``.
+Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``; with a condition that it runs under
+(domain/condition.py), ``closed(64) under ballast(1000), conntrack``.
 """
 
 import re
@@ -8,7 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+
+from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
+from domain.frozen import Frozen as Frozen
 
 MAX_CONNECTIONS = 10_000
 MAX_CLIENTS = 8  # of one lab, all loading its datapath at once
@@ -19,43 +23,62 @@ USUAL_ERRORS = 0.001  # share of the requests: what a capacity tolerates unless 
 MAX_ERRORS = 0.01  # beyond it the 99th percentile of all requests is a failed one
 
 
-class Frozen(BaseModel):
-    """A value: immutable, and closed to fields it does not know."""
+class _Level(Frozen):
+    """What every level has: the condition that it runs under."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    condition: ConditionText = PLAIN
+
+    @property
+    def bare(self) -> str:
+        """The level as it is written, without its condition."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.bare + self.under
+
+    @property
+    def under(self) -> str:
+        """What follows the bare level: `` under conntrack``, or nothing."""
+        return f" under {self.condition}" if self.condition.terms else ""
 
 
-class ClosedLoad(Frozen):
+class ClosedLoad(_Level):
     """Each of ``connections`` sends its next request when the last answer came. Gives capacity."""
 
     kind: Literal["closed"] = "closed"
     connections: int = Field(ge=1, le=MAX_CONNECTIONS, strict=True)
 
-    def __str__(self) -> str:
+    @property
+    def bare(self) -> str:
+        """See the base."""
         return f"closed({self.connections})"
 
 
-class OpenLoad(Frozen):
+class OpenLoad(_Level):
     """Requests leave on a schedule of ``rate_per_s`` whatever the answers do. Gives latency under load."""
 
     kind: Literal["open"] = "open"
     rate_per_s: int = Field(ge=1, le=MAX_RATE_PER_S, strict=True)
 
-    def __str__(self) -> str:
+    @property
+    def bare(self) -> str:
+        """See the base."""
         return f"open({self.rate_per_s})"
 
 
-class ShareLoad(Frozen):
+class ShareLoad(_Level):
     """An open load at ``percent`` of the slowest compared datapath's capacity, which the campaign finds first."""
 
     kind: Literal["share"] = "share"
     percent: int = Field(ge=1, le=100, strict=True)
 
-    def __str__(self) -> str:
+    @property
+    def bare(self) -> str:
+        """See the base."""
         return f"open({self.percent}%)"
 
 
-class CapacityLoad(Frozen):
+class CapacityLoad(_Level):
     """The highest open rate at which a datapath meets an SLO, searched for each datapath by bisection.
 
     Of all requests, failed ones included, 99 % must be answered within ``p99_us``; at most the share ``errors`` may
@@ -71,9 +94,14 @@ class CapacityLoad(Frozen):
     def _as_it_is_written(cls, value: float) -> float:
         return round(value, 6)
 
-    def __str__(self) -> str:
+    @property
+    def bare(self) -> str:
+        """See the base."""
         errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
         return f"capacity(p99<={_time_text(self.p99_us)}{errors})"
+
+
+AnyLoad = ClosedLoad | OpenLoad | ShareLoad | CapacityLoad
 
 
 def _time_text(time_us: int) -> str:
@@ -87,7 +115,9 @@ _CAPACITY = re.compile(
     r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
     r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?\)\s*$"
 )
+_UNDER = re.compile(r"(\bunder\b)")
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_CONDITION = r"(under\b.*)?$"
 _SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"
 
 
@@ -96,17 +126,24 @@ def _parse_load(value: Any) -> Any:
     if isinstance(value, (ClosedLoad, OpenLoad, ShareLoad, CapacityLoad)):
         return value
     if isinstance(value, str):
-        if match := _CLOSED.match(value):
-            return {"kind": "closed", "connections": int(match[1])}
-        if match := _OPEN.match(value):
-            share = {"kind": "share", "percent": int(match[1])}
-            return share if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
-        if value.lstrip().startswith("capacity"):
-            return _parse_capacity(value)
-        raise ValueError(f"{value[:40]!r} is not a load level; write {_SPELLINGS}")
+        bare, under, condition = _UNDER.split(value, maxsplit=1) if _UNDER.search(value) else (value, "", "")
+        if under and not condition.strip():
+            raise ValueError(f"{value[:40]!r} does not say under which condition; write some of {TERMS}")
+        return {**_parse_bare(bare), "condition": parse_condition(condition)}
     if not isinstance(value, Mapping):
         raise ValueError(f"write {_SPELLINGS}")
     return value
+
+
+def _parse_bare(text: str) -> dict[str, Any]:
+    if match := _CLOSED.match(text):
+        return {"kind": "closed", "connections": int(match[1])}
+    if match := _OPEN.match(text):
+        share = {"kind": "share", "percent": int(match[1])}
+        return share if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
+    if text.lstrip().startswith("capacity"):
+        return _parse_capacity(text)
+    raise ValueError(f"{text[:40]!r} is not a load level; write {_SPELLINGS}")
 
 
 def _parse_capacity(text: str) -> dict[str, Any]:
@@ -131,14 +168,22 @@ def _parse_capacity(text: str) -> dict[str, Any]:
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 LoadLevel = Annotated[
-    Annotated[ClosedLoad | OpenLoad | ShareLoad | CapacityLoad, Field(discriminator="kind")],
+    Annotated[AnyLoad, Field(discriminator="kind")],
     BeforeValidator(_parse_load),
     _AS_TEXT,
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"{_CLOSED.pattern}|{_OPEN.pattern}|{_CAPACITY.pattern}",
-            "examples": ["closed(64)", "open(20000)", "open(25%)", "capacity(p99<=5ms)"],
+            "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in (_CLOSED, _OPEN, _CAPACITY)),
+            "description": f"How hard the generator drives: {_SPELLINGS}; behind it, perhaps, 'under' and the condition "
+            f"that it runs under: some of {TERMS}, with commas between them.",
+            "examples": [
+                "closed(64)",
+                "open(20000)",
+                "open(25%)",
+                "capacity(p99<=5ms)",
+                "closed(64) under ballast(1000), conntrack",
+            ],
         }
     ),
 ]
@@ -153,6 +198,7 @@ Load = Annotated[
 """What a generator is told: a share has become a rate."""
 
 
-def load_text(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad, rate_per_s: int | None = None) -> str:
-    """A level as it is shown; a share with the rate that it came to: ``open(25%) = 9,800/s``."""
-    return f"{level} = {rate_per_s:,}/s" if isinstance(level, ShareLoad) and rate_per_s is not None else str(level)
+def load_text(level: AnyLoad, rate_per_s: int | None = None) -> str:
+    """A level as it is shown; a share with the rate that it came to: ``open(25%) = 9,800/s under conntrack``."""
+    came_to = f" = {rate_per_s:,}/s" if isinstance(level, ShareLoad) and rate_per_s is not None else ""
+    return level.bare + came_to + level.under

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
+from domain.condition import PLAIN, Condition, ConditionText
 from domain.counters import Counters as Counters
 from domain.cpu_time import CpuTime as CpuTime
 from domain.histogram import LatencyHistogram
@@ -31,6 +32,8 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     NO_REQUESTS = "no_requests"
     OFFLOAD_MISMATCH = "offload_mismatch"
+    CONNTRACK_MISMATCH = "conntrack_mismatch"
+    BALLAST_MISMATCH = "ballast_mismatch"
     DROPS = "drops"
     STEAL = "steal"
     INTERFERENCE = "interference"
@@ -85,6 +88,23 @@ class Proof(Frozen):
         default_factory=dict, description="Completed requests by client, where several loaded the lab."
     )
     accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters show.")
+
+
+class Surroundings(Frozen):
+    """The condition that a trial ran under, and what the DUT shows of it."""
+
+    condition: ConditionText = PLAIN
+    conntrack_entries: int | None = Field(
+        default=None, ge=0, description="Most connections in the DUT's table; none where its kernel tracks none."
+    )
+    ballast_packets: int | None = Field(
+        default=None, ge=0, description="Packets that walked the netfilter ballast; none where the condition has none."
+    )
+
+    @property
+    def tracked(self) -> bool:
+        """True when the DUT's kernel tracked connections of this trial."""
+        return bool(self.conntrack_entries)
 
 
 class SliceResult(Frozen):
@@ -165,6 +185,7 @@ class TrialResult(Frozen):
     )
     stacks: Stacks | None = Field(default=None, description="On-CPU stacks of the profiled slices.")
     offloads: dict[str, bool] = Field(default_factory=dict)
+    surroundings: Surroundings | None = Field(default=None, description="None in results that are older than these.")
     generator: str = ""
     notes: tuple[str, ...] = ()
 
@@ -234,6 +255,11 @@ class Block(PlannedBlock):
 
     load: Load
     loads: dict[Label, Load] = Field(default={}, description="Empty: all have the same load.")
+
+    @property
+    def condition(self) -> Condition:
+        """What the labs of this block stand under."""
+        return self.load.condition
 
     @model_validator(mode="after")
     def _has_a_load_for_every_datapath(self) -> Self:

@@ -109,6 +109,7 @@ class Measuring:
 
     def _prove(self, station: Station) -> None:
         """Add what counters and origin gained; the generator has closed its connections by now."""
+        station.look_around()
         if (after := self._read(station)) is None:
             return
         before, evidence = self._before[station.label], station.evidence
@@ -188,6 +189,7 @@ class Measuring:
     def _told(self, station: Station, interval: Interval) -> None:
         """What the generator tells while it runs: where the block stands, and points for the charts."""
         self.progress(Phase.SLICES, station.label, self.slices_done + interval.slices_done)
+        station.look_around()
         self.telemetry.put(
             traffic_point(
                 station.tags,

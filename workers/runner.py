@@ -13,17 +13,17 @@ from dataclasses import replace
 from domain.campaign import datapath_of
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
-from domain.sample import StageHistogram, TrialTags, campaign_event_point
+from domain.sample import TrialTags, campaign_event_point
 from domain.stacks import Stacks
-from domain.trial import BlockResult, ProbeReading, Reason, TrialResult
-from domain.watched import StageRole, Watched
+from domain.trial import BlockResult, Reason, TrialResult
 from probes.base import ProbeError
 from workers.cpu import CpuMeter
-from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab import Ends, LabSpec
 from workers.measuring import Cancelled as Cancelled
 from workers.measuring import Measuring
 from workers.origin import OriginError
+from workers.readings import readings
 from workers.station import Host, Station
 from workers.validity import judge, prove
 from workers.workloads.base import Schedule, Workload
@@ -32,7 +32,6 @@ BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice
 BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
 MAX_FOREIGN_IDLE_SHARE = 0.05
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
-MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
 
 
 class BlockRunner:
@@ -58,9 +57,9 @@ class BlockRunner:
             raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
         if job.block.clients > 1 and not self._generator.many_clients:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
-        # Offloads are alike in all labs of the block: what one datapath cannot have, none has.
+        # Offloads are alike in all labs of the block: what one datapath, or the condition, cannot have, none has.
         block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
-        self._without = frozenset[str]().union(*(datapath.without for datapath in block_datapaths))
+        self._without = job.block.condition.without.union(*(datapath.without for datapath in block_datapaths))
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -69,7 +68,7 @@ class BlockRunner:
         with ExitStack() as stack:
             self._tell(Phase.PREPARE)
             stations = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
-            self._compare_offloads(stations)
+            self._expect(stations)
             self._cpu.own_netns = {inode for s in stations for inode in s.lab.view().netns.values()}
             idle = self._idle_baseline(stations)
             self._run_traffic(stations)
@@ -89,7 +88,8 @@ class BlockRunner:
     def _set_up(self, stack: ExitStack, position: int) -> Station:
         job, label = self.job, self.job.block.datapaths[position]
         tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
-        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without)
+        ip_version = job.block.condition.ip_version
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without, ip_version)
         lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.ends = datapath.ends(lab)
@@ -102,7 +102,8 @@ class BlockRunner:
             level=job.block.level,
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
-        station = Station(label=label, lab=lab, origin=origin, tags=tags, rate_per_s=rate)
+        around = stack.enter_context(self.host.impose(lab, job.block.condition))
+        station = Station(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
         if clients > 1 and job.block.probed:
             station.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
         if refusal := _refusal(datapath, self._workload, spec):
@@ -136,10 +137,14 @@ class BlockRunner:
             station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")
         station.answer_bytes = greeting.answer_bytes
 
-    def _compare_offloads(self, stations: list[Station]) -> None:
+    def _expect(self, stations: list[Station]) -> None:
         for station in stations:
             station.evidence.offloads = dict(station.lab.offloads)
             station.evidence.expected_offloads = stations[0].evidence.offloads
+            station.evidence.condition = self.job.block.condition
+            tracking = self.host.datapaths[datapath_of(station.label)].tracking
+            station.evidence.passes_netfilter = tracking is not Tracking.NEVER
+            station.evidence.expect_tracked = tracking.under(self.job.block.condition)
 
     # --- traffic --------------------------------------------------------------------------------------------
 
@@ -229,6 +234,8 @@ class BlockRunner:
 
     def _conclude(self, station: Station, idle_cpu_s_per_s: float) -> TrialResult:
         evidence = station.evidence
+        station.look_around()
+        evidence.ballast_packets = station.around.ballast_packets()
         evidence.wrong_clients = tuple(station.origin.wrong_clients())
         proof = prove(evidence)
         return TrialResult(
@@ -247,7 +254,7 @@ class BlockRunner:
             timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
             proof=proof,
             validity=judge(evidence, proof),
-            probes=_readings(evidence.watched),
+            probes=readings(evidence.watched),
             work=dict(evidence.watched.work),
             watched_latency=station.watched_latency,
             watched_service_time=station.watched_service_time,
@@ -255,6 +262,7 @@ class BlockRunner:
             stacks=station.stacks,
             notes=(*station.lab.notes, *station.notes),
             offloads=dict(evidence.offloads),
+            surroundings=evidence.surroundings,
             generator=self._generator.name,
         )
 
@@ -268,28 +276,6 @@ def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
     if datapath.one_client and spec.clients > 1:
         return f"takes one client only: {datapath.one_client}"
     return ""
-
-
-def _readings(watched: Watched) -> tuple[ProbeReading, ...]:
-    told = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
-    absent = [ProbeReading(stage=stage, count=0, sum_ns=0, applies=False) for stage in sorted(watched.absent)]
-    return (*told, *absent)
-
-
-def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:
-    trusted = histogram.matched is None or histogram.matched >= MIN_MATCHED
-    return ProbeReading(
-        stage=key.stage,
-        role=key.role,
-        events=events,
-        count=histogram.count,
-        sum_ns=histogram.sum_ns,
-        p50_ns=histogram.percentile_ns(50) if trusted else None,
-        p99_ns=histogram.percentile_ns(99) if trusted else None,
-        max_ns=histogram.max_ns,
-        matched=histogram.matched,
-        lost=histogram.lost,
-    )
 
 
 def lab_tag(block_id: str, attempt: int) -> str:

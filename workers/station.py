@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.condition import Condition
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
 from domain.trial import Counters, Reason
 from domain.watched import Watched
 from probes.base import LabView
+from workers.conditions import Around, imposed
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab, LabSpec, built
 from workers.origin import Greeting, NginxOrigin
@@ -78,6 +80,7 @@ class Station:
     lab: Lab
     origin: Origin
     tags: TrialTags
+    around: Around
     evidence: Evidence = field(default_factory=Evidence)
     attachment: Attachment | None = None
     answer_bytes: int = 0
@@ -98,6 +101,12 @@ class Station:
         if self.attachment is None:
             raise DatapathError("the datapath is not attached")
         return self.attachment.counters()
+
+    def look_around(self) -> None:
+        """Note how many connections the DUT tracks. The most counts: they are forgotten minutes after they closed."""
+        found = self.around.conntrack_entries()
+        if found is not None:
+            self.evidence.conntrack_entries = max(found, self.evidence.conntrack_entries or 0)
 
     def fail(self, error: Exception) -> None:
         """The datapath, or its origin, is no longer what it should be: no more traffic."""
@@ -139,4 +148,5 @@ class Host:
     profiling: Profiling
     telemetry: Telemetry
     build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
+    impose: Callable[[Lab, Condition], AbstractContextManager[Around]] = imposed
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from domain.condition import PLAIN, Condition
 from domain.histogram import LatencyHistogram
-from domain.trial import Counters, CpuTime, Finding, Proof, Reason, SliceResult, Validity
+from domain.trial import Counters, CpuTime, Finding, Proof, Reason, SliceResult, Surroundings, Validity
 from domain.watched import Watched
 
 MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own counters must show
@@ -49,6 +50,11 @@ class Evidence:
     cpu: CpuTime = field(default_factory=CpuTime)
     offloads: Mapping[str, bool] = field(default_factory=dict)
     expected_offloads: Mapping[str, bool] = field(default_factory=dict)
+    condition: Condition = PLAIN
+    expect_tracked: bool = False  # whether the datapath's connections must be in the DUT's table
+    passes_netfilter: bool = True  # whether its packets meet the DUT's rules
+    conntrack_entries: int | None = None  # there, at the most
+    ballast_packets: int | None = None  # that walked the condition's rules
     wrong_clients: tuple[str, ...] = ()
     body_problems: tuple[str, ...] = ()
     busiest_thread_share: float = 0.0
@@ -68,6 +74,20 @@ class Evidence:
     def requests(self) -> int:
         """Completed requests of all slices."""
         return sum(s.requests for s in self.slices)
+
+    @property
+    def standing(self) -> int:
+        """Connections that stood at once, at the most."""
+        return min(self.connections, max((one.connections for one in self.slices), default=0))
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """The condition, and what the DUT showed of it."""
+        return Surroundings(
+            condition=self.condition,
+            conntrack_entries=self.conntrack_entries,
+            ballast_packets=self.ballast_packets,
+        )
 
     def note_times(self, timings: Mapping[str, LatencyHistogram]) -> None:
         """What of the trial's histograms speaks for or against the generator."""
@@ -105,6 +125,7 @@ def judge(evidence: Evidence, proof: Proof) -> Validity:
 
     _judge_path(evidence, proof, against)
     _judge_balance(evidence, proof, against)
+    _judge_condition(evidence, against)
     _judge_traffic(evidence, against)
     _judge_host(evidence, against)
     return Validity(findings=tuple(found))
@@ -133,8 +154,6 @@ def _judge_path(evidence: Evidence, proof: Proof, against: _Against) -> None:
         against(Reason.WRONG_CLIENT_ADDRESS, f"{len(evidence.wrong_clients)} requests seen from {', '.join(seen[:5])}")
     if counters.dropped_packets > MAX_DROP_SHARE * max(counters.packets or 0, 1):
         against(Reason.DROPS, f"the datapath dropped {counters.dropped_packets} packets")
-    if dict(evidence.offloads) != dict(evidence.expected_offloads):
-        against(Reason.OFFLOAD_MISMATCH, f"offloads {dict(evidence.offloads)} differ from the block's")
 
 
 def _judge_balance(evidence: Evidence, proof: Proof, against: _Against) -> None:
@@ -147,6 +166,34 @@ def _judge_balance(evidence: Evidence, proof: Proof, against: _Against) -> None:
         if not -apart <= given - seen <= apart + silent:
             detail = f"the datapath gave {address} {given} connections, and that origin saw {seen}"
             against(Reason.BYPASSED, detail)
+
+
+def _judge_condition(evidence: Evidence, against: _Against) -> None:
+    """What stands around the datapath must be what was asked for, and alike in all labs of the block."""
+    wanted = dict(evidence.expected_offloads) | dict.fromkeys(evidence.condition.without, False)
+    if differing := {name: on for name, on in wanted.items() if evidence.offloads.get(name) is not on}:
+        told = ", ".join(f"{name} {_on(evidence.offloads.get(name))}, not {_on(on)}" for name, on in differing.items())
+        against(Reason.OFFLOAD_MISMATCH, f"offloads differ from the block's: {told}")
+    if not evidence.requests:
+        return
+    entries, standing = evidence.conntrack_entries or 0, evidence.standing
+    if evidence.expect_tracked and entries < MIN_ACCOUNTED * standing:
+        detail = f"connections must be tracked, and the DUT's table held {entries} where {standing} stood"
+        against(Reason.CONNTRACK_MISMATCH, detail)
+    if not evidence.expect_tracked and entries > (1 - MIN_ACCOUNTED) * standing:
+        detail = f"connections must not be tracked, and the DUT's table held {entries} where {standing} stood"
+        against(Reason.CONNTRACK_MISMATCH, detail)
+    if not evidence.condition.ballast_rules:
+        return
+    walked, rules = evidence.ballast_packets or 0, evidence.condition.ballast_rules
+    if evidence.passes_netfilter and not walked:
+        against(Reason.BALLAST_MISMATCH, f"no packet walked the {rules} rules that all must walk")
+    if not evidence.passes_netfilter and walked > (1 - MIN_ACCOUNTED) * evidence.generated_requests:
+        against(Reason.BALLAST_MISMATCH, f"{walked} packets walked rules that the datapath must pass by")
+
+
+def _on(value: bool | None) -> str:
+    return "unknown" if value is None else "on" if value else "off"
 
 
 def _judge_traffic(evidence: Evidence, against: _Against) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from domain.campaign import Campaign, datapath_of
+from domain.crossing import MAX_LEVELS
 from domain.problems import Problem
 from domain.workload import Parameter
 
-MOST_LEVELS = 8  # as many as the domain takes
 _TEXTS = ("name", "description", "reference")
 _INTEGERS = ("blocks", "slices", "clients", "seed")
 _NUMBERS = ("slice_s", "warm_up_s", "equivalence_margin")
@@ -109,7 +109,7 @@ class Form:
     @property
     def rows(self) -> tuple[tuple[str, str], ...]:
         """The levels, and empty rows while there is room."""
-        return (*self.levels, *[("", "")] * self.spare_rows)[:MOST_LEVELS]
+        return (*self.levels, *[("", "")] * self.spare_rows)[:MAX_LEVELS]
 
     def with_rows(self, more: int) -> "Form":
         """The same form with ``more`` empty rows for levels."""

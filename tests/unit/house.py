@@ -32,7 +32,7 @@ def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None
     return HostCapabilities(
         host=host,
         datapaths=(
-            variant("direct", function="forward", protocols=("tcp", "udp")),
+            variant("direct", function="forward", protocols=("tcp", "udp"), ip_versions=(4, 6)),
             variant("tproxy", function="steer", protocols=("tcp",)),
             variant("ebpf_sk_assign", function="steer"),
             variant("ebpf_redirect", function="forward"),

@@ -96,7 +96,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
         for w in ("stream", "Odd", "a b", "a.b", "__class__")
     ],
     # levels
-    *[({"levels": v}, "levels") for v in ({}, None, [], "closed(8)", 1, {f"l{i}": "closed(1)" for i in range(9)})],
+    *[({"levels": v}, "levels") for v in ({}, None, [], "closed(8)", 1, {f"l{i}": "closed(1)" for i in range(17)})],
     *[
         ({"levels": {"low": v}}, "levels.low")
         for v in (
@@ -115,6 +115,21 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
             *({"connections": 8}, {"kind": "half", "connections": 8}, {"kind": None}, "open(20000)"),
         )
     ],
+    *[
+        ({"levels": {"low": f"closed(8) {v}"}}, "levels.low")
+        for v in (
+            "under",
+            "under ballast",
+            "under ballast(20001)",
+            "under ipv5",
+            "under no_x",
+            "conntrack",
+            "under a under b",
+        )
+    ],
+    *[({"conditions": {"a": v}}, "conditions.a") for v in ("ballast()", "ipv4, ipv4", 1, ["conntrack"], "x" * 201)],
+    ({"conditions": {"Not a name": ""}}, "conditions.Not a name"),
+    ({"conditions": []}, "conditions"),
     *[({"levels": {"low": v}}, "levels.low.closed.connections") for v in ("closed(0)", "closed(10001)")],
     *[({"levels": {"low": v}}, "levels.low.open.rate_per_s") for v in ("open(0)", "open(5000001)")],
     *[

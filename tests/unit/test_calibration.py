@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from coordinator.calibration import calibrate, rate_of
+from coordinator.calibration import calibrate, rate_of, ready_block
 from coordinator.lifecycle import BlockEvent, BlockState, CampaignEvent, event_after_blocks, event_after_calibration
 from coordinator.records import AttemptRecord
 from coordinator.store.models import BlockRow
@@ -186,6 +186,21 @@ def test_a_campaign_without_a_closed_level_calibrates_at_a_stated_number_of_conn
     campaign_id = submit(house, levels={"low": "open(25%)"}, workloads=[OPEN])
     assert claimed(house, house.last_sent())["block"]["load"] == "closed(64)"
     assert len(states(house, campaign_id)) == 2
+
+
+def test_capacity_is_found_in_the_plain_condition_and_a_share_of_it_asked_for_under_its_own(house: House) -> None:
+    house.register()
+    levels = {"most": "closed(32) under conntrack", "low": "open(25%) under ballast(9)", "slo": "capacity(p99<=5ms)"}
+    campaign_id = submit(house, levels=levels | {"slo": "capacity(p99<=5ms) under no_gso"})
+    assert claimed(house, house.last_sent())["block"]["load"] == "closed(32)"
+    with house.store.read() as session:
+        plans = {row.level: row.plan for row in session.scalars(select(BlockRow)) if not row.calibration}
+    assert {name: str(plan.load) for name, plan in plans.items()} == levels | {"slo": "capacity(p99<=5ms) under no_gso"}
+    low = ready_block(plans["low"], OpenLoad(rate_per_s=9_810), "h1")
+    assert (str(low.load), str(low.condition)) == ("open(9810) under ballast(9)", "ballast(9)")
+    slo = ready_block(plans["slo"], OpenLoad(rate_per_s=900), "h1", {"direct": 900, "tproxy": 400})
+    assert str(slo.condition) == "no_gso"
+    assert house.view(campaign_id)["campaign"]["levels"]["most"] == "closed(32) under conntrack"
 
 
 def test_a_disturbed_calibration_is_tried_again(house: House) -> None:

@@ -65,6 +65,14 @@ def test_a_campaign_as_toml_has_a_table_of_parameters(house: House) -> None:
     assert answer.json["campaign"]["parameters"] == {"stream": {"tokens": 3, "gap_us": 5000}}
 
 
+def test_an_ip_version_that_a_datapath_does_not_carry_is_refused(house: House) -> None:
+    house.register()
+    why = "IPv6 is not carried by tproxy (it carries IPv4); leave out the condition, or those datapaths"
+    said = refused(house, levels={"four": "closed(8)", "six": "closed(8) under ipv6"})
+    assert said == {"levels.six": why}
+    house.submit(datapaths=["direct"], levels={"six": "closed(8) under ipv6"})
+
+
 def test_the_calibration_is_of_the_same_traffic(house: House) -> None:
     house.register()
     house.submit(**TOKENS, levels={"half": "open(50%)"})

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from domain.campaign import ClosedLoad, OpenLoad
+from domain.condition import Condition, parse_condition
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.load import Load
@@ -19,7 +19,7 @@ from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
 from domain.watched import StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
-from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab import Ends, LabSpec
 from workers.origin import Greeting
 from workers.runner import BlockRunner, Cancelled
@@ -162,6 +162,24 @@ class FakeGenerator:
 
 
 @dataclass
+class FakeAround:
+    """Tracks what a test says, or what the condition asks for; every request walks the ballast."""
+
+    lab: Any
+    condition: Condition
+
+    def conntrack_entries(self) -> int | None:
+        tracked: int | None = self.lab.world.faults.get(
+            ("tracked", self.lab.label), 4 if self.condition.conntrack else 0
+        )
+        return tracked
+
+    def ballast_packets(self) -> int | None:
+        walked = self.lab.world.faults.get(("walked", self.lab.label), self.lab.world.requests.get(self.lab.label, 0))
+        return walked if self.condition.ballast_rules else None
+
+
+@dataclass
 class FakeProbing:
     world: World
 
@@ -246,6 +264,11 @@ def run(
         finally:
             world.labs_standing -= 1
 
+    @contextmanager
+    def impose(lab: Any, condition: Condition) -> Iterator[FakeAround]:
+        world.log.append(f"impose {condition} {lab.label}")
+        yield FakeAround(lab, condition)
+
     host = Host(
         name="h1",
         ledger=None,  # type: ignore[arg-type]
@@ -256,6 +279,7 @@ def run(
         profiling=FakeProfiling(world),
         telemetry=telemetry or FakeTelemetry(),
         build_lab=build,
+        impose=impose,
         origin=lambda workload, plan, lab: FakeOrigin(lab),
     )
     # Each look at the clock costs a tenth of a second: deadlines pass, and nothing really sleeps.
@@ -532,10 +556,90 @@ def test_several_clients_need_a_generator_and_a_datapath_that_take_them(
 def test_a_lab_of_an_ip_version_that_a_datapath_does_not_carry_is_no_number(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.runner.LabSpec", partial(LabSpec, ip_version=6))
-    trial = run(world)["fake"]
+    load = ClosedLoad(connections=4, condition=parse_condition("ipv6"))
+    trial = run(world, {"load": load})["fake"]
     assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
     assert "fake carries IPv4, not IPv6" in trial.validity.findings[0].detail
     assert trial.requests == 0
     monkeypatch.setattr(FakeDatapath, "ip_versions", frozenset({4, 6}))
-    assert run(world)["fake"].validity.valid
+    assert run(world, {"load": load})["fake"].validity.valid
+
+
+# --- the condition ----------------------------------------------------------------------------------------------
+
+RULED = ClosedLoad(connections=4, condition=parse_condition("ballast(1000), no_gso"))
+TRACKED = ClosedLoad(connections=4, condition=parse_condition("conntrack"))
+
+
+def test_the_condition_is_in_force_before_the_datapath_and_shown(world: World) -> None:
+    trials = run(world, {"load": RULED})
+    told = [line for line in world.log if line.startswith(("lab", "impose", "origin"))]
+    assert [line.split()[0] for line in told] == ["lab", "impose", "origin"] * 2
+    assert "impose ballast(1000), no_gso fake" in told
+    assert world.without["fake"] == {"gso"}
+    shown = trials["fake"].surroundings
+    assert shown is not None
+    assert str(shown.condition) == "ballast(1000), no_gso"
+    assert (shown.ballast_packets, shown.conntrack_entries, shown.tracked) == (3000, 0, False)
+
+
+def test_gso_that_stayed_on_in_every_lab_is_a_mismatch_too(world: World) -> None:
+    for label in ("fake", "fake#2"):
+        world.faults["offloads", label] = {"gro": False, "gso": True}
+    trials = run(world, {"load": RULED})
+    assert reasons(trials) == {"fake": {Reason.OFFLOAD_MISMATCH}, "fake#2": {Reason.OFFLOAD_MISMATCH}}
+    assert trials["fake"].validity.findings[0].detail == "offloads differ from the block's: gso on, not off"
+
+
+def test_connections_are_tracked_where_the_condition_says_so(world: World) -> None:
+    world.faults["tracked", "fake#2"] = 3  # of four that stood
+    trials = run(world, {"load": TRACKED})
+    shown = trials["fake"].surroundings
+    assert shown is not None
+    assert shown.tracked
+    assert reasons(trials) == {"fake": set(), "fake#2": {Reason.CONNTRACK_MISMATCH}}
+    detail = "connections must be tracked, and the DUT's table held 3 where 4 stood"
+    assert trials["fake#2"].validity.findings[0].detail == detail
+
+
+@pytest.mark.parametrize(
+    ("tracking", "load", "tracked", "holds"),
+    [
+        (Tracking.WHEN_ASKED, None, 0, True),
+        (Tracking.WHEN_ASKED, None, 1, False),
+        (Tracking.ALWAYS, None, 4, True),
+        (Tracking.ALWAYS, None, None, False),
+        (Tracking.NEVER, TRACKED, 0, True),
+        (Tracking.NEVER, TRACKED, None, True),
+        (Tracking.NEVER, TRACKED, 4, False),
+    ],
+)
+def test_a_datapath_that_says_otherwise_is_invalid(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    tracking: Tracking,
+    load: Load | None,
+    tracked: int | None,
+    holds: bool,
+) -> None:
+    monkeypatch.setattr(FakeDatapath, "tracking", tracking)
+    world.faults |= {("tracked", label): tracked for label in ("fake", "fake#2")}
+    assert reasons(run(world, {"load": load}))["fake"] == (set() if holds else {Reason.CONNTRACK_MISMATCH})
+
+
+@pytest.mark.parametrize(
+    ("tracking", "walked", "holds"),
+    [
+        (Tracking.WHEN_ASKED, 1, True),
+        (Tracking.WHEN_ASKED, 0, False),
+        (Tracking.NEVER, 3, True),
+        (Tracking.NEVER, 3000, False),
+    ],
+)
+def test_ballast_is_walked_by_those_that_pass_netfilter(
+    world: World, monkeypatch: pytest.MonkeyPatch, tracking: Tracking, walked: int, holds: bool
+) -> None:
+    monkeypatch.setattr(FakeDatapath, "tracking", tracking)
+    world.faults |= {("walked", label): walked for label in ("fake", "fake#2")}
+    load = ClosedLoad(connections=4, condition=parse_condition("ballast(10)"))
+    assert reasons(run(world, {"load": load}))["fake"] == (set() if holds else {Reason.BALLAST_MISMATCH})

@@ -6,8 +6,10 @@ listed. It never sleeps, times, polls or writes results: the runner owns all of 
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import ClassVar, Protocol
 
+from domain.condition import Condition
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers.lab import Ends, Lab
@@ -22,6 +24,21 @@ class Attachment(Protocol):
 
 class DatapathError(RuntimeError):
     """A datapath could not be attached, or is no longer in force."""
+
+
+class Tracking(Enum):
+    """Whether the kernel tracks the connections of a datapath's packets (conntrack); the runner checks it."""
+
+    ALWAYS = "always"
+    """The datapath needs it."""
+    WHEN_ASKED = "when asked"
+    """Its packets pass netfilter: they are tracked where a campaign's condition has connections tracked."""
+    NEVER = "never"
+    """Its packets pass netfilter by."""
+
+    def under(self, condition: Condition) -> bool:
+        """Whether its connections must be found tracked under ``condition``."""
+        return self is Tracking.ALWAYS or (self is Tracking.WHEN_ASKED and condition.conntrack)
 
 
 class Datapath(ABC):
@@ -42,6 +59,9 @@ class Datapath(ABC):
     """Kernel stages that its packets pass by, so that the probes of them do not apply."""
     one_client: ClassVar[str] = ""
     """Why it cannot have several clients; empty where it can."""
+
+    tracking: ClassVar[Tracking] = Tracking.WHEN_ASKED
+    """Whether its connections are tracked in the DUT."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:

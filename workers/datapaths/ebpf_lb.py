@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
 from workers import balance, tc
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.lab import Ends, Lab
 
 
@@ -20,6 +20,7 @@ class EbpfLb(Datapath):
     name = "ebpf_lb"
     function = "balance"
     summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
+    tracking = Tracking.NEVER
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES)

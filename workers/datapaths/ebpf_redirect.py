@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
 from workers import forwarding, tc
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.lab import Lab
 
 
@@ -18,6 +18,7 @@ class EbpfRedirect(Datapath):
     name = "ebpf_redirect"
     function = "forward"
     summary = "eBPF at tc ingress forwards with bpf_redirect_neigh, past netfilter and routing."
+    tracking = Tracking.NEVER
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

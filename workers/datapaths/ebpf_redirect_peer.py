@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from workers import dut, forwarding, tc
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.lab import Lab
 
 
@@ -20,6 +20,7 @@ class EbpfRedirectPeer(Datapath):
     name = "ebpf_redirect_peer"
     function = "forward"
     summary = "eBPF at tc ingress puts packets into the next namespace at once with bpf_redirect_peer."
+    tracking = Tracking.NEVER
     # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from workers import forwarding, xdp
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.lab import Lab
 
 
@@ -20,6 +20,7 @@ class EbpfXdp(Datapath):
     name = "ebpf_xdp"
     function = "forward"
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
+    tracking = Tracking.NEVER
     without = xdp.WITHOUT
     # No packet exists in the DUT, so none is received or sent there.
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})

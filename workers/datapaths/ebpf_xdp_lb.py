@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from workers import balance, xdp
-from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.lab import Ends, Lab
 
 
@@ -19,6 +19,7 @@ class EbpfXdpLb(Datapath):
     name = "ebpf_xdp_lb"
     function = "balance"
     summary = "XDP balances over four origins: Maglev hashing, own connection table, DNAT."
+    tracking = Tracking.NEVER
     without = xdp.WITHOUT
     # No packet exists in the DUT, so none is received or sent there.
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers import balance, dut, nft
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
 from workers.lab import Ends, Lab
 
 _GUARD = "showdown_guard"
@@ -42,6 +42,7 @@ class NftDnat(Datapath):
     name = "nft_dnat"
     function = "balance"
     summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
+    tracking = Tracking.ALWAYS
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

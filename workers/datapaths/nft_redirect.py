@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
 from workers import dut, haproxy, nft
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
 from workers.lab import Ends, Lab
 from workers.proxied import Crossed, Proxied
 
@@ -32,6 +32,7 @@ class NftRedirect(Datapath):
     name = "nft_redirect"
     function = "steer"
     summary = "nftables NAT REDIRECT to HAProxy, which learns the destination from connection tracking."
+    tracking = Tracking.ALWAYS
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -1,0 +1,115 @@
+"""The condition that a load level runs under: what stands around the datapath, alike for all of them.
+
+Written behind a level, ``closed(64) under ballast(1000), conntrack``, in the order that it prints in. The plain
+condition is no text at all: IPv4, no rules of ours but the datapath's, no connection tracking but where it needs it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+
+from domain.frozen import Frozen
+
+MAX_BALLAST_RULES = 20_000  # a few firewalls have as many; a packet that walks them takes a fraction of a millisecond
+MAX_TEXT = 200
+OFFLOADS = ("rx_checksum", "tx_checksum", "tso", "gso", "gro")
+"""What a condition can take from every device of a lab, by the names that workers/offloads.py has for them."""
+
+
+class Condition(Frozen):
+    """What a level adds to the labs of its blocks, or takes from them."""
+
+    ip_version: Literal[4, 6] = 4
+    ballast_rules: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_BALLAST_RULES,
+        strict=True,
+        description="Netfilter rules that no packet matches, walked by each that comes to the DUT's IP layer.",
+    )
+    conntrack: bool = Field(default=False, strict=True, description="Connections are tracked, whoever needs it.")
+    without: frozenset[str] = Field(default=frozenset(), description=f"Of {', '.join(OFFLOADS)}.")
+
+    @field_validator("without")
+    @classmethod
+    def _is_known(cls, value: frozenset[str]) -> frozenset[str]:
+        if unknown := value - set(OFFLOADS):
+            raise ValueError(f"unknown offload {', '.join(sorted(unknown))}; known: {', '.join(OFFLOADS)}")
+        return value
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The parts that it is written of; none in the plain condition."""
+        return (
+            *(["ipv6"] if self.ip_version == 6 else []),
+            *([f"ballast({self.ballast_rules})"] if self.ballast_rules else []),
+            *(["conntrack"] if self.conntrack else []),
+            *(f"no_{name}" for name in OFFLOADS if name in self.without),
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(self.terms)
+
+
+PLAIN = Condition()
+
+TERMS = f"ipv6, ballast(rules), conntrack, {', '.join(f'no_{name}' for name in OFFLOADS)}"
+"""What a condition may be written of."""
+
+_BALLAST = re.compile(r"^ballast\s*\(\s*([0-9]{1,9})\s*\)$")
+
+
+def parse_condition(value: Any) -> Any:
+    """Accept ``"ballast(1000), conntrack"`` beside a mapping of the fields. Raises ``ValueError`` with the fix."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"a condition is of at most {MAX_TEXT} characters")
+    return Condition(**_fields(term.strip() for term in value.split(","))) if value.strip() else PLAIN
+
+
+def _fields(terms: Iterable[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    without: set[str] = set()
+    for term in terms:
+        for name, setting in _settings(term):
+            if name in fields or setting in without:
+                raise ValueError(f"{term}: it is said twice; say it once")
+            if name == "without":
+                without.add(setting)
+            else:
+                fields[name] = setting
+    return fields | {"without": frozenset(without)}
+
+
+def _settings(term: str) -> Iterator[tuple[str, Any]]:
+    if term in ("ipv4", "ipv6"):
+        yield "ip_version", int(term[-1])
+    elif term == "conntrack":
+        yield "conntrack", True
+    elif match := _BALLAST.match(term):
+        if (rules := int(match[1])) > MAX_BALLAST_RULES:
+            raise ValueError(f"{term}: at most {MAX_BALLAST_RULES} rules")
+        yield "ballast_rules", rules
+    elif term.removeprefix("no_") in OFFLOADS and term.startswith("no_"):
+        yield "without", term.removeprefix("no_")
+    else:
+        raise ValueError(f"{term[:40]!r} is no condition; write some of {TERMS}, with commas between them")
+
+
+ConditionText = Annotated[
+    Condition,
+    BeforeValidator(parse_condition),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": MAX_TEXT,
+            "description": f"Some of {TERMS}, with commas between them; empty for the plain condition.",
+            "examples": ["ballast(1000)", "conntrack, no_tso, no_gso", "ipv6", ""],
+        }
+    ),
+]
+"""A condition, written as text."""

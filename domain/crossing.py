@@ -1,0 +1,35 @@
+"""Conditions as a factor: every load level under each of them."""
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.condition import Condition
+from domain.load import AnyLoad
+from domain.names import Name
+
+MAX_LEVELS = 16  # of a campaign, those that conditions make of them included
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def crossed(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condition]) -> dict[str, AnyLoad]:
+    """Every level under every condition, as ``<level>_<condition>``. Raises ``ValueError`` with the fix."""
+    if len(levels) * len(conditions) > MAX_LEVELS:
+        raise ValueError(
+            f"{len(levels)} levels under {len(conditions)} conditions make {len(levels) * len(conditions)}; "
+            f"at most {MAX_LEVELS}"
+        )
+    found: dict[str, AnyLoad] = {}
+    for level, load in levels.items():
+        if load.under:
+            raise ValueError(f"{level} has a condition of its own; leave it out, or the campaign's conditions")
+        for name, condition in conditions.items():
+            try:
+                both = _NAME.validate_python(f"{level}_{name}")
+            except ValidationError as error:
+                raise ValueError(f"{level}_{name} is too long for a name; shorten one of them") from error
+            if both in found:
+                raise ValueError(f"{both} would be two of them; rename a level or a condition")
+            found[both] = load.model_copy(update={"condition": condition})
+    return found

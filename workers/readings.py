@@ -1,0 +1,30 @@
+"""What the probes saw of a trial, as its result tells it. Pure."""
+
+from domain.sample import StageHistogram
+from domain.trial import ProbeReading
+from domain.watched import StageRole, Watched
+
+MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
+
+
+def readings(watched: Watched) -> tuple[ProbeReading, ...]:
+    """One of every stage and role, those that do not apply to the datapath included."""
+    told = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
+    absent = [ProbeReading(stage=stage, count=0, sum_ns=0, applies=False) for stage in sorted(watched.absent)]
+    return (*told, *absent)
+
+
+def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:
+    trusted = histogram.matched is None or histogram.matched >= MIN_MATCHED
+    return ProbeReading(
+        stage=key.stage,
+        role=key.role,
+        events=events,
+        count=histogram.count,
+        sum_ns=histogram.sum_ns,
+        p50_ns=histogram.percentile_ns(50) if trusted else None,
+        p99_ns=histogram.percentile_ns(99) if trusted else None,
+        max_ns=histogram.max_ns,
+        matched=histogram.matched,
+        lost=histogram.lost,
+    )
