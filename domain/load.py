@@ -175,8 +175,8 @@ LoadLevel = Annotated[
         {
             "type": "string",
             "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in (_CLOSED, _OPEN, _CAPACITY)),
-            "description": f"How hard the generator drives: {_SPELLINGS}; behind it, perhaps, 'under' and the condition "
-            f"that it runs under: some of {TERMS}, with commas between them.",
+            "description": f"How hard the generator drives: {_SPELLINGS}; behind it, perhaps, 'under' and what it "
+            f"runs under: some of {TERMS}, with commas between them.",
             "examples": [
                 "closed(64)",
                 "open(20000)",

@@ -19,9 +19,9 @@ from workers.lab import Lab
 BALLAST_TABLE, TRACKING_TABLE = "showdown_ballast", "showdown_tracking"
 
 # At prerouting, as every packet that comes to the DUT's IP layer passes there once, be it forwarded or delivered to a
-# proxy: in ``forward`` a proxied packet would walk none, in ``input`` a forwarded one. Before connection tracking (raw),
-# and so before all that datapaths have of their own. A packet that met none of the rules walked them all: the last one
-# counts it.
+# proxy: in ``forward`` a proxied packet would walk none, in ``input`` a forwarded one. At raw, so before connection
+# tracking and before all that datapaths have of their own. A packet that met none of the rules walked them all: the
+# last one counts it.
 _BALLAST = """\
     counter walked {{ }}
     chain ballast {{
