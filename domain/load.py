@@ -26,7 +26,7 @@ MAX_ERRORS = 0.01  # beyond it the 99th percentile of all requests is a failed o
 class _Level(Frozen):
     """What every level has: the condition that it runs under."""
 
-    condition: ConditionText = PLAIN
+    condition: ConditionText = Field(default=PLAIN, json_schema_extra={"default": ""})
 
     @property
     def bare(self) -> str:

@@ -93,7 +93,7 @@ class Proof(Frozen):
 class Surroundings(Frozen):
     """The condition that a trial ran under, and what the DUT shows of it."""
 
-    condition: ConditionText = PLAIN
+    condition: ConditionText = Field(default=PLAIN, json_schema_extra={"default": ""})
     conntrack_entries: int | None = Field(
         default=None, ge=0, description="Most connections in the DUT's table; none where its kernel tracks none."
     )
