@@ -119,7 +119,8 @@ def measure(
             yield lab
 
     block = Block(index=0, workload=workload, level="low", datapaths=labels,
-                  load=max((loads or {}).values(), key=str, default=load or ClosedLoad(connections=8)), loads=loads or {},
+                  load=max((loads or {}).values(), key=str, default=load or ClosedLoad(connections=8)),
+                  loads=loads or {},
                   order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
