@@ -4,11 +4,12 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bpf.loader import UNKNOWN
-from probes.symbols import UserSymbols, mappings
+from probes.symbols import Mapping, UserSymbols, mappings
 
 
 def address_of(name: str) -> int:
@@ -44,15 +45,20 @@ def test_a_process_that_has_ended_has_no_names() -> None:
     assert symbols.name(gone.pid, address_of("qsort")) == UNKNOWN
 
 
-def test_no_descriptor_is_left_or_closed() -> None:
+def test_no_descriptor_is_left_or_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason why this is ours: see bpf.loader.KernelSymbols."""
+    (tmp_path / "no-elf").write_bytes(b"#!")
+    libc = next(m.path for m in mappings(os.getpid()) if "libc.so" in m.path)
+    # One of each kind: read, not readable as a program, not there, no file at all. More of a kind only take longer.
+    paths = [libc, str(tmp_path / "no-elf"), str(tmp_path / "gone"), "[vdso]"]
+    memory = [Mapping(at << 20, (at << 20) + 4096, 0, path) for at, path in enumerate(paths, start=1)]
+    monkeypatch.setattr("probes.symbols.mappings", lambda process: memory)
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
     before = os.listdir("/proc/self/fd")
-    few = [m for m in mappings(os.getpid()) if "libc.so" in m.path or "python3" in m.path or m.path == "[vdso]"]
-    for _ in range(5):
+    for _ in range(3):
         symbols = UserSymbols()
-        for mapping in few:
-            symbols.name(os.getpid(), mapping.start)
+        told = [symbols.name(os.getpid(), mapping.start) for mapping in memory]
+        assert told == [f"[{os.path.basename(path)}]" if path != "[vdso]" else path for path in paths]
     assert os.listdir("/proc/self/fd") == before
     for fd in held:
         os.close(fd)
