@@ -73,6 +73,14 @@ def commands(stack):
     return [json.loads(line) for line in (stack.state_dir / "commands").read_text().splitlines()]
 
 
+def until_written(stack, *wanted):
+    """Every child is up before it has written down its arguments, and one that is stopped never does."""
+    deadline = time.monotonic() + 20
+    while not set(wanted) <= {command[-1] for command, _ in commands(stack)}:
+        assert time.monotonic() < deadline, f"{commands(stack)} lacks one of {wanted}"
+        time.sleep(0.01)
+
+
 def alive(pids):
     return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
@@ -97,6 +105,7 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
         assert alive(pids) == pids
         up.watch()
         assert up.token == "drawn-token"
+        until_written(up, "ticker", "worker")
     assert alive(pids) == []
     # Ticker and worker start together: which of them is first to write down its arguments is not ours to say.
     assert sorted(command for command, _ in commands(up)) == [
