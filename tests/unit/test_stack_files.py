@@ -3,11 +3,14 @@
 import configparser
 import os
 import subprocess
-from importlib.metadata import entry_points
+import tomllib
+from importlib.metadata import distribution, entry_points
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
@@ -86,3 +89,59 @@ def test_scripts_are_executable_and_strict(script):
     assert os.access(ROOT / script, os.X_OK)
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
     assert "set -euo pipefail" in (ROOT / script).read_text()
+
+
+def pinned():
+    """Name → version of everything in the lock."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    found = [line.removesuffix("\\").strip().split("==") for line in lines if line and line[0] not in " #"]
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def unmet(name, extras, pins, seen):
+    """What the installed distribution ``name`` with these ``extras`` asks for, and the pins do not give."""
+    if (name, extras) in seen:
+        return
+    seen.add((name, extras))
+    metadata = distribution(name).metadata
+    for unknown in extras - {canonicalize_name(extra) for extra in metadata.get_all("Provides-Extra") or ()}:
+        yield f"{name} has no extra {unknown}"
+    for requirement in map(Requirement, metadata.get_all("Requires-Dist") or ()):
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+            continue
+        wanted, version = canonicalize_name(requirement.name), pins.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            yield f"{name} {sorted(extras)} asks for {requirement}; the lock has {version}"
+        else:
+            yield from unmet(wanted, frozenset(canonicalize_name(extra) for extra in requirement.extras), pins, seen)
+
+
+def test_the_lock_is_complete_with_what_is_asked_for_as_an_extra():
+    """The bootstrap installs it without resolving, and ``pip check`` knows nothing of extras (pydantic[email])."""
+    pins, seen = pinned(), set()
+    assert list(unmet("showdown", frozenset({"dev"}), pins, seen)) == []
+    assert {name for name, _ in seen} - {"showdown"} <= set(pins)
+    assert any(extras for name, extras in seen if name != "showdown"), "no extra was followed"
+    assert {name: distribution(name).version for name in pins} == pins
+
+
+def test_the_check_of_the_lock_sees_what_is_missing_or_too_old():
+    pins = pinned()
+    without = {name: version for name, version in pins.items() if name != "kombu"}
+    assert any("kombu" in one and "the lock has None" in one for one in unmet("celery", frozenset(), without, set()))
+    assert any("the lock has 0.1" in one for one in unmet("celery", frozenset(), pins | {"kombu": "0.1"}, set()))
+    assert any("the lock has None" in one for one in unmet("celery", frozenset({"redis"}), without, set()))
+    assert list(unmet("celery", frozenset({"nosuch"}), pins, set())) == ["celery has no extra nosuch"]
+
+
+def test_the_bootstrap_asks_the_registry_for_nothing_that_is_not_locked():
+    """Nothing is resolved (a newer release would be looked at), and our own package is built with the lock's tools."""
+    script = (ROOT / "deploy" / "bootstrap.sh").read_text()
+    installs = [line.split("pip install", 1)[1].split() for line in script.splitlines() if "-m pip install" in line]
+    assert len(installs) == script.count("pip install") == 2
+    assert all("--no-deps" in options for options in installs)
+    locked, ours = installs
+    assert {"--require-hashes", "requirements.lock"} <= set(locked)
+    assert {"--no-build-isolation", "-e", "."} <= set(ours)
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert all(Requirement(one).specifier.contains(pinned()[Requirement(one).name]) for one in backend)
