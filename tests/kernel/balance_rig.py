@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import workers.datapaths
-from domain.registry import discover
+from tests import variants
 from tests.kernel.bench import Bench
 from workers import netns
-from workers.datapaths.base import Datapath
 
-DATAPATHS = {
-    name: datapath for name, datapath in discover(workers.datapaths, Datapath).items() if datapath.function == "balance"
-}
+DATAPATHS = {name: datapath for name, datapath in variants.DATAPATHS.items() if datapath.function == "balance"}
 ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
 
 

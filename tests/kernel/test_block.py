@@ -11,27 +11,24 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-import workers.workloads
 from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob
 from domain.load import Load, OpenLoad
-from domain.registry import discover
 from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
 from domain.watched import Watched
 from probes.base import LabView
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, detach_ingress, new_tag
+from tests.variants import DATAPATHS, WORKLOADS
 from workers import netns
-from workers.datapaths.base import Datapath
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 from workers.runner import BlockRunner, lab_tag
 from workers.station import Host
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -128,8 +125,8 @@ def measure(
     host = Host(
         name="test",
         ledger=Ledger(directory / "ledger"),
-        datapaths=discover(workers.datapaths, Datapath),
-        workloads=discover(workers.workloads, Workload),
+        datapaths=DATAPATHS,
+        workloads=WORKLOADS,
         generators={"showdown-traffic": Saboteur(labs, breaks or {}, at), "wrk": Wrk()},
         probing=NoProbes(),
         profiling=Profiler(),

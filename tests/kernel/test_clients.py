@@ -12,17 +12,14 @@ from typing import Any
 
 import pytest
 
-import workers.datapaths
-import workers.workloads
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
-from domain.registry import discover
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.test_block import NoProbes, Points
+from tests.variants import DATAPATHS, WORKLOADS
 from workers import netns, ownership
-from workers.datapaths.base import Datapath
 from workers.lab import Lab
 from workers.ownership import Ledger
 from workers.runner import BlockRunner, Cancelled, lab_tag
@@ -33,7 +30,6 @@ from workers.workloads.base import GeneratorPlan, Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-DATAPATHS = discover(workers.datapaths, Datapath)
 MANY = tuple(name for name, one in sorted(DATAPATHS.items()) if "tcp" in one.protocols and not one.one_client)
 WEATHER = {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED}
 
@@ -69,7 +65,7 @@ class Rig:
             name="test",
             ledger=Ledger(self.directory / "ledger"),
             datapaths=DATAPATHS,
-            workloads=discover(workers.workloads, Workload),
+            workloads=WORKLOADS,
             generators={program.NAME: ShowdownTraffic()},
             probing=NoProbes(),
             profiling=Profiler(),

@@ -9,19 +9,19 @@ import pytest
 from bpf import instance
 from tests.kernel.bench import bench
 from tests.kernel.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
+from tests.variants import DATAPATHS
 from workers import netns
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_connect import EbpfConnect
+from workers.datapaths.base import Datapath, DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfConnect:
-    return EbpfConnect()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_connect"]
 
 
-def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfConnect, tmp_path: Path) -> None:
+def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         (link,) = descriptors("link_type:\tcgroup")
@@ -33,7 +33,7 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfConnect, tmp
             b.counters()
 
 
-def test_each_lab_rewrites_its_own_clients_only(datapath: EbpfConnect, tmp_path: Path) -> None:
+def test_each_lab_rewrites_its_own_clients_only(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path / "one") as one, bench(datapath, tmp_path / "two") as two:
         assert one.lab.server_address == two.lab.server_address
         assert one.get(3) == 3
@@ -41,7 +41,7 @@ def test_each_lab_rewrites_its_own_clients_only(datapath: EbpfConnect, tmp_path:
         assert two.clients_seen() == []
 
 
-def test_other_destinations_and_datagrams_stay_as_they_are(datapath: EbpfConnect, tmp_path: Path) -> None:
+def test_other_destinations_and_datagrams_stay_as_they_are(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
 
         def elsewhere() -> tuple[str, int]:
@@ -63,7 +63,7 @@ def test_other_destinations_and_datagrams_stay_as_they_are(datapath: EbpfConnect
         assert b.counters().connections == 0
 
 
-def test_who_is_not_on_the_dut_gets_nowhere(datapath: EbpfConnect, tmp_path: Path) -> None:
+def test_who_is_not_on_the_dut_gets_nowhere(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         address = (b.lab.server_address, b.lab.origin_port)
         with pytest.raises(OSError, match=r"timed out|unreachable|Permission"):

@@ -7,9 +7,9 @@ import pytest
 
 from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_datapath_ebpf_xdp import misdirect
+from tests.variants import DATAPATHS
 from workers import netns, tc
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_redirect import EbpfRedirect
+from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import LabSpec, built
 from workers.ownership import Ledger
 
@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfRedirect:
-    return EbpfRedirect()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_redirect"]
 
 
-def test_it_carries_and_counts_traffic(datapath: EbpfRedirect, tmp_path: Path) -> None:
+def test_it_carries_and_counts_traffic(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(20) == 20
         assert b.get(5) == 5
@@ -36,14 +36,14 @@ def test_it_carries_and_counts_traffic(datapath: EbpfRedirect, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
-def test_it_decrements_the_time_to_live_like_a_router(datapath: EbpfRedirect, tmp_path: Path, role: str) -> None:
+def test_it_decrements_the_time_to_live_like_a_router(datapath: Datapath, tmp_path: Path, role: str) -> None:
     rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
     with bench(datapath, tmp_path) as b:
         netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
         assert b.get(3, timeout_s=0.5) == 3
 
 
-def test_it_ends_what_has_no_time_left_to_live(datapath: EbpfRedirect, tmp_path: Path) -> None:
+def test_it_ends_what_has_no_time_left_to_live(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
 
         def connect() -> int:
@@ -57,7 +57,7 @@ def test_it_ends_what_has_no_time_left_to_live(datapath: EbpfRedirect, tmp_path:
         assert b.counters().leaked_packets == 0
 
 
-def test_netfilter_and_routing_see_none_of_it(datapath: EbpfRedirect, tmp_path: Path) -> None:
+def test_netfilter_and_routing_see_none_of_it(datapath: Datapath, tmp_path: Path) -> None:
     rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
     with bench(datapath, tmp_path) as b:
         netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
@@ -66,7 +66,7 @@ def test_netfilter_and_routing_see_none_of_it(datapath: EbpfRedirect, tmp_path: 
 
 
 def test_a_wrong_interface_index_delivers_nothing_and_shows(
-    datapath: EbpfRedirect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    datapath: Datapath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     misdirect(monkeypatch, "dut_server", 4242)
     with bench(datapath, tmp_path) as b:
@@ -77,7 +77,7 @@ def test_a_wrong_interface_index_delivers_nothing_and_shows(
 
 
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
-def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirect, tmp_path: Path, role: str) -> None:
+def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
         with b.connection() as standing:
             assert detach_ingress(b.lab, role) == 1
@@ -90,7 +90,7 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfRedirect, tm
             assert b.clients_seen() == []
 
 
-def test_half_an_attachment_leaves_nothing_in_force(datapath: EbpfRedirect, tmp_path: Path) -> None:
+def test_half_an_attachment_leaves_nothing_in_force(datapath: Datapath, tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "ebpf_redirect", 0), Ledger(tmp_path)) as lab:
         right = lab._indexes["dut_server"]
         lab._indexes["dut_server"] = 4242
@@ -102,7 +102,7 @@ def test_half_an_attachment_leaves_nothing_in_force(datapath: EbpfRedirect, tmp_
 
 
 def test_an_older_kernel_gets_filters_and_a_note(
-    datapath: EbpfRedirect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    datapath: Datapath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tc, "has_tcx", lambda: False)
     with bench(datapath, tmp_path) as b:

@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import bench, detach_ingress
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sk_assign import EbpfSkAssign
+from tests.variants import DATAPATHS
+from workers.datapaths.base import Datapath, DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfSkAssign:
-    return EbpfSkAssign()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_sk_assign"]
 
 
-def test_it_carries_and_counts_traffic(datapath: EbpfSkAssign, tmp_path: Path) -> None:
+def test_it_carries_and_counts_traffic(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(20) == 20
         assert b.get(5) == 5
@@ -31,14 +31,14 @@ def test_it_carries_and_counts_traffic(datapath: EbpfSkAssign, tmp_path: Path) -
         assert b.clients_seen(25) == [b.lab.client_address] * 25
 
 
-def test_each_lab_counts_for_itself(datapath: EbpfSkAssign, tmp_path: Path) -> None:
+def test_each_lab_counts_for_itself(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path / "one") as one, bench(datapath, tmp_path / "two") as two:
         assert one.get(3) == 3
         assert two.counters().packets == 0
         assert one.counters().connections == 1
 
 
-def test_a_killed_proxy_closes_the_path(datapath: EbpfSkAssign, tmp_path: Path) -> None:
+def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         next(p for p in b.lab.processes if p.task_role == "proxy").kill()
@@ -49,7 +49,7 @@ def test_a_killed_proxy_closes_the_path(datapath: EbpfSkAssign, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
-def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfSkAssign, tmp_path: Path, role: str) -> None:
+def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
         with b.connection() as standing:
             assert detach_ingress(b.lab, role) == 1

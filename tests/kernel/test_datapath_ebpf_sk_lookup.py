@@ -10,9 +10,10 @@ import pytest
 
 from bpf import instance
 from tests.kernel.bench import bench
+from tests.variants import DATAPATHS
 from workers import sockets
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sk_lookup import LISTEN_PORT, EbpfSkLookup
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_sk_lookup import LISTEN_PORT
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 LINK_DETACH, MAP_DELETE = 34, 3  # enum bpf_cmd
@@ -20,8 +21,8 @@ SOCKMAP = 15
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfSkLookup:
-    return EbpfSkLookup()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_sk_lookup"]
 
 
 def descriptors(*words: str) -> Iterator[int]:
@@ -35,7 +36,7 @@ def descriptors(*words: str) -> Iterator[int]:
             yield int(fd)
 
 
-def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfSkLookup, tmp_path: Path) -> None:
+def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         (link,) = descriptors("link_type:\tnetns")
@@ -46,7 +47,7 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfSkLookup, tm
             b.counters()
 
 
-def test_an_emptied_map_closes_the_path_and_shows(datapath: EbpfSkLookup, tmp_path: Path) -> None:
+def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         (sockets_map,) = descriptors(f"map_type:\t{SOCKMAP}")
@@ -57,7 +58,7 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: EbpfSkLookup, tmp_pa
         assert len(b.clients_seen(1)) == 1
 
 
-def test_the_proxy_gets_nothing_that_is_not_for_the_origin(datapath: EbpfSkLookup, tmp_path: Path) -> None:
+def test_the_proxy_gets_nothing_that_is_not_for_the_origin(datapath: Datapath, tmp_path: Path) -> None:
     """Whoever asks the DUT itself, at the origin's port, finds nobody."""
     with bench(datapath, tmp_path) as b:
         b.lab.ends = b.lab.ends.__class__(b.lab.client_ns, b.lab.dut_client_address, 80, seen_as="")
@@ -65,7 +66,7 @@ def test_the_proxy_gets_nothing_that_is_not_for_the_origin(datapath: EbpfSkLooku
         assert b.counters().connections == 0
 
 
-def test_who_does_not_listen_has_no_listener(datapath: EbpfSkLookup, tmp_path: Path) -> None:
+def test_who_does_not_listen_has_no_listener(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         proxy = next(p for p in b.lab.processes if p.task_role == "proxy")
         os.close(sockets.listening_socket(proxy.pid, LISTEN_PORT))

@@ -7,15 +7,16 @@ import pytest
 from bpf.sockmap import SocketAttach, detach_from_map
 from tests.kernel.bench import Bench, bench
 from tests.kernel.test_datapath_proxied import answered
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sockmap import EbpfSockmap, Spliced
+from tests.variants import DATAPATHS
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_sockmap import Spliced
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfSockmap:
-    return EbpfSockmap()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_sockmap"]
 
 
 def spliced(b: Bench) -> Spliced:
@@ -24,7 +25,7 @@ def spliced(b: Bench) -> Spliced:
     return proxy
 
 
-def test_the_kernel_moves_the_bytes_and_the_relay_none(datapath: EbpfSockmap, tmp_path: Path) -> None:
+def test_the_kernel_moves_the_bytes_and_the_relay_none(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(20) == 20
         tally = spliced(b).relay.tally()
@@ -37,7 +38,7 @@ def test_the_kernel_moves_the_bytes_and_the_relay_none(datapath: EbpfSockmap, tm
         assert strayed == 0
 
 
-def test_connections_that_end_leave_the_maps(datapath: EbpfSockmap, tmp_path: Path) -> None:
+def test_connections_that_end_leave_the_maps(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         for _ in range(5):
             assert b.get() == 1
@@ -46,7 +47,7 @@ def test_connections_that_end_leave_the_maps(datapath: EbpfSockmap, tmp_path: Pa
             assert [spliced(b).programs.empty(name) for name in ("targets", "verdict")] == [2, 2]
 
 
-def test_emptied_targets_close_the_path_and_show(datapath: EbpfSockmap, tmp_path: Path) -> None:
+def test_emptied_targets_close_the_path_and_show(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b, b.connection() as standing:
         assert answered(standing)
         assert spliced(b).programs.empty("targets") == 2
@@ -56,7 +57,7 @@ def test_emptied_targets_close_the_path_and_show(datapath: EbpfSockmap, tmp_path
         assert b.counters().leaked_packets == 0
 
 
-def test_emptied_verdicts_close_the_path_and_show(datapath: EbpfSockmap, tmp_path: Path) -> None:
+def test_emptied_verdicts_close_the_path_and_show(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b, b.connection() as standing:
         assert answered(standing)
         before = b.counters().bytes
@@ -67,7 +68,7 @@ def test_emptied_verdicts_close_the_path_and_show(datapath: EbpfSockmap, tmp_pat
         assert spliced(b).relay.tally().bytes_to_origin == 0, "the relay does not step in"
 
 
-def test_a_detached_program_closes_the_path_and_shows(datapath: EbpfSockmap, tmp_path: Path) -> None:
+def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         programs = spliced(b).programs

@@ -14,16 +14,17 @@ from tests.kernel.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
 from tests.kernel.test_datapath_proxied import answered, kill_proxy
 from tests.kernel.test_datapath_spliced import BODY_BYTES, both
 from tests.kernel.wire import digest, everything, exactly, sending, wire
-from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sockops import EbpfSockops, Shortcut, ShortProxy
+from tests.variants import DATAPATHS
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_sockops import Shortcut, ShortProxy
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 
 
 @pytest.fixture(scope="module")
-def datapath() -> EbpfSockops:
-    return EbpfSockops()  # compiles once
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_sockops"]
 
 
 def shortcut(b: Bench) -> Shortcut:
@@ -42,7 +43,7 @@ def answered_or_refused(standing: socket.socket) -> None:
         raise ConnectionError
 
 
-def test_it_carries_and_counts_traffic_without_packets_for_data(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_it_carries_and_counts_traffic_without_packets_for_data(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(20) == 20
         assert b.get(5) == 5
@@ -61,7 +62,7 @@ def test_it_carries_and_counts_traffic_without_packets_for_data(datapath: EbpfSo
             assert loopback_packets(b) == before, "data met no packet, and no acknowledgement"
 
 
-def test_each_lab_counts_for_itself(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_each_lab_counts_for_itself(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path / "one") as one, bench(datapath, tmp_path / "two") as two:
         assert one.lab.dut_client_address == two.lab.dut_client_address
         assert one.get(3) == 3
@@ -70,7 +71,7 @@ def test_each_lab_counts_for_itself(datapath: EbpfSockops, tmp_path: Path) -> No
         assert one.counters().connections == 1
 
 
-def test_a_killed_proxy_closes_the_path(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b, b.connection() as standing:
         assert answered(standing)
         kill_proxy(b)
@@ -82,7 +83,7 @@ def test_a_killed_proxy_closes_the_path(datapath: EbpfSockops, tmp_path: Path) -
             b.counters()
 
 
-def test_an_emptied_map_closes_the_path_and_shows(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b, b.connection() as standing:
         assert answered(standing)
         assert shortcut(b).programs.empty("sockets") == 2
@@ -91,7 +92,7 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: EbpfSockops, tmp_pat
         assert b.counters().leaked_packets > 0
 
 
-def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         (link,) = descriptors("link_type:\tcgroup")
@@ -102,7 +103,7 @@ def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: EbpfSoc
             b.counters()
 
 
-def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         programs = shortcut(b).programs
@@ -113,7 +114,7 @@ def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: EbpfSocko
             b.counters()
 
 
-def test_flushed_rules_alone_open_nothing(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_flushed_rules_alone_open_nothing(datapath: Datapath, tmp_path: Path) -> None:
     """They are the second lock: the shortcut is still taken, and the counter's loss shows."""
     with bench(datapath, tmp_path) as b:
         b.in_dut("nft", "flush", "ruleset")
@@ -122,7 +123,7 @@ def test_flushed_rules_alone_open_nothing(datapath: EbpfSockops, tmp_path: Path)
             b.counters()
 
 
-def test_large_bodies_both_ways_at_once_arrive_whole(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_large_bodies_both_ways_at_once_arrive_whole(datapath: Datapath, tmp_path: Path) -> None:
     there, back = (random.Random(seed).randbytes(BODY_BYTES) for seed in (1, 2))
     with wire(datapath, tmp_path) as w, w.pair() as (client, origin), sending(client, there), sending(origin, back):
         got_there, got_back = both(origin, client)
@@ -132,7 +133,7 @@ def test_large_bodies_both_ways_at_once_arrive_whole(datapath: EbpfSockops, tmp_
         assert w.attachment.counters().leaked_packets == 0
 
 
-def test_half_closed_connections_carry_the_rest(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_half_closed_connections_carry_the_rest(datapath: Datapath, tmp_path: Path) -> None:
     answer = random.Random(3).randbytes(1_200_000)
     with wire(datapath, tmp_path) as w:
         for _ in range(10):
@@ -150,7 +151,7 @@ def test_half_closed_connections_carry_the_rest(datapath: EbpfSockops, tmp_path:
                 assert exactly(origin, 13) == b"still talking"
 
 
-def test_a_reader_that_does_not_read_loses_nothing(datapath: EbpfSockops, tmp_path: Path) -> None:
+def test_a_reader_that_does_not_read_loses_nothing(datapath: Datapath, tmp_path: Path) -> None:
     body = random.Random(4).randbytes(20_000_000)
     with wire(datapath, tmp_path) as w, w.pair() as (client, origin), sending(origin, body):
         client.sendall(b"x")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import Bench, bench, new_tag
+from tests.variants import DATAPATHS
 from workers import forwarding, netns, offloads
-from workers.datapaths.base import DatapathError
+from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_xdp import EbpfXdp
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
@@ -27,8 +28,8 @@ def datapath(request: pytest.FixtureRequest) -> EbpfXdp:
 
 
 @pytest.fixture(scope="module")
-def chosen() -> EbpfXdp:
-    return EbpfXdp()
+def chosen() -> Datapath:
+    return DATAPATHS["ebpf_xdp"]
 
 
 def test_it_carries_and_counts_traffic(datapath: EbpfXdp, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_netfilter_and_routing_see_none_of_it(datapath: EbpfXdp, tmp_path: Path)
 
 
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
-def test_a_detached_program_closes_the_path_and_shows(chosen: EbpfXdp, tmp_path: Path, role: str) -> None:
+def test_a_detached_program_closes_the_path_and_shows(chosen: Datapath, tmp_path: Path, role: str) -> None:
     with bench(chosen, tmp_path) as b:
         with b.connection() as standing:
             b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdpdrv", "off")
@@ -107,7 +108,7 @@ def test_a_detached_program_closes_the_path_and_shows(chosen: EbpfXdp, tmp_path:
             assert b.clients_seen() == []
 
 
-def test_an_end_that_takes_no_frames_loses_them_and_shows(chosen: EbpfXdp, tmp_path: Path) -> None:
+def test_an_end_that_takes_no_frames_loses_them_and_shows(chosen: Datapath, tmp_path: Path) -> None:
     """A veth without NAPI drops what is redirected into its peer."""
     with bench(chosen, tmp_path) as b:
         netns.run_in(b.lab.server_ns, ["ip", "link", "set", "dev", b.lab.devices["server"], "xdpdrv", "off"])
@@ -128,7 +129,7 @@ def test_a_wrong_interface_index_delivers_nothing_and_shows(
         assert b.counters().dropped_packets > 0
 
 
-def test_it_says_which_xdp_ran(datapath: EbpfXdp, chosen: EbpfXdp, tmp_path: Path) -> None:
+def test_it_says_which_xdp_ran(datapath: EbpfXdp, chosen: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert [("natively" in note, "generically" in note) for note in b.lab.notes] == [_mode_of(b)]
     with bench(chosen, tmp_path) as b:
@@ -152,7 +153,7 @@ def test_a_lab_whose_offloads_lose_packets_is_refused(datapath: EbpfXdp, tmp_pat
         assert _nothing_attached(lab)
 
 
-def test_a_taken_hook_leaves_nothing_in_force(chosen: EbpfXdp, tmp_path: Path) -> None:
+def test_a_taken_hook_leaves_nothing_in_force(chosen: Datapath, tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "ebpf_xdp", 0, without=chosen.without), Ledger(tmp_path)) as lab:
         with built(replace(lab.spec, position=1), Ledger(tmp_path / "other")) as other:
             with chosen.attached(lab), pytest.raises(DatapathError), chosen.attached(lab):

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-from domain.registry import discover
 from tests.kernel.bench import Bench, bench, detach_ingress
-from workers.datapaths.base import Datapath, DatapathError
+from tests.variants import DATAPATHS
+from workers.datapaths.base import DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 
-DATAPATHS = discover(workers.datapaths, Datapath)
 KEEPS_CLIENT = {
     "tproxy": True, "tproxy_syn": True, "ebpf_sk_assign": True, "ebpf_sk_assign_syn": True,
     "ebpf_sk_lookup": True,

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-from domain.registry import discover
 from tests.kernel.bench import Bench, bench
 from tests.kernel.wire import PATIENCE_S, Wire, digest, everything, exactly, reset, sending, wire
-from workers.datapaths.base import Datapath, DatapathError
+from tests.variants import DATAPATHS
+from workers.datapaths.base import DatapathError
 from workers.datapaths.ebpf_sockmap import Spliced
 from workers.proxied import Proxied
 from workers.relay import driver
@@ -21,7 +20,6 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 BODY_BYTES = 5_000_000
 
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 BY_RELAY = ["ebpf_sockmap", "splice_proxy"]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
 

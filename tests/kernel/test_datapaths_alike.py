@@ -10,17 +10,15 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-from domain.registry import discover
 from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_lab import device_packets
+from tests.variants import DATAPATHS
 from workers import netns
 from workers.datapaths.base import Datapath
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 LOCAL_BY_MARK = {
     "proxy_lb", "tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy", "ebpf_sockmap"
 }  # fmt: skip

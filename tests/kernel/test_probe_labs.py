@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-import workers.workloads
 from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob
-from domain.registry import discover
 from domain.trial import Block, TrialResult
 from domain.watched import StageRole
 from probes.base import Probe
@@ -20,12 +17,11 @@ from probes.profiler import Profiler
 from probes.session import ProbeSession
 from tests.kernel.bench import new_tag
 from tests.kernel.test_block import Points
-from workers.datapaths.base import Datapath
+from tests.variants import DATAPATHS, WORKLOADS
 from workers.ownership import Ledger
 from workers.runner import BlockRunner
 from workers.station import Host
 from workers.traffic.showdown_traffic import ShowdownTraffic
-from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -46,8 +42,8 @@ def measure(directory: Path, workload: str) -> dict[str, TrialResult]:
         host = Host(
             name="test",
             ledger=Ledger(directory / "ledger"),
-            datapaths=discover(workers.datapaths, Datapath),
-            workloads=discover(workers.workloads, Workload),
+            datapaths=DATAPATHS,
+            workloads=WORKLOADS,
             generators={"showdown-traffic": ShowdownTraffic()},
             probing=session,
             profiling=Profiler(),

@@ -10,7 +10,8 @@ from probes.catalog.forward import Forward
 from probes.catalog.qdisc import Qdisc
 from probes.catalog.rx_steering import RxSteering
 from probes.tracing import TracingProbe
-from tests.kernel.test_probes_on_traffic import CONNECTIONS, DATAPATHS, traffic_with
+from tests.kernel.test_probes_on_traffic import CONNECTIONS, traffic_with
+from tests.variants import DATAPATHS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

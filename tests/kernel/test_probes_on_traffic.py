@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-import workers.workloads
 from domain.campaign import ClosedLoad
-from domain.registry import discover
 from domain.watched import StageRole
 from probes.catalog.connect import Connect
 from probes.catalog.device_hop import DeviceHop
@@ -20,17 +17,15 @@ from probes.catalog.socket_wait import SocketWait
 from probes.tracing import TracingProbe
 from tests.kernel.bench import new_tag
 from tests.kernel.probe_lab import Since
-from workers.datapaths.base import Datapath
+from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab import LabSpec, built
 from workers.ownership import Ledger
 from workers.station import Origin, origin_of
 from workers.traffic.showdown_traffic import ShowdownTraffic
-from workers.workloads.base import Schedule, Target, Workload
+from workers.workloads.base import Schedule, Target
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-DATAPATHS = discover(workers.datapaths, Datapath)
-WORKLOADS = discover(workers.workloads, Workload)
 CONNECTIONS = 32
 PROXIED = ("tproxy", "ebpf_sk_assign")
 SIDES = ("client", "dut", "server")

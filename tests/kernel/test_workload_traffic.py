@@ -12,16 +12,13 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-import workers.workloads
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
-from domain.registry import discover
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.kernel.bench import new_tag
 from tests.kernel.test_block import NoProbes, Points, reasons
-from workers.datapaths.base import Datapath
+from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab import Lab
 from workers.ownership import Ledger
 from workers.runner import BlockRunner
@@ -34,7 +31,6 @@ from workers.workloads.base import Generator, GeneratorPlan, Interval, Schedule,
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-WORKLOADS = discover(workers.workloads, Workload)
 STANDING = 8
 
 
@@ -60,7 +56,7 @@ def measure(
     host = Host(
         name="test",
         ledger=Ledger(directory / "ledger"),
-        datapaths=discover(workers.datapaths, Datapath),
+        datapaths=DATAPATHS,
         workloads=WORKLOADS,
         generators={driver.name: driver for driver in drivers},
         probing=NoProbes(),
@@ -73,9 +69,9 @@ def measure(
 
 def carried(workload: str) -> tuple[str, ...]:
     """Two classic datapaths and an eBPF one of each kind, as far as they carry the workload."""
-    datapaths, protocol = discover(workers.datapaths, Datapath), WORKLOADS[workload].protocol
+    protocol = WORKLOADS[workload].protocol
     names = ("direct", "tproxy", "ebpf_redirect", "ebpf_sk_assign")
-    return tuple(name for name in names if protocol in datapaths[name].protocols)
+    return tuple(name for name in names if protocol in DATAPATHS[name].protocols)
 
 
 OWN = [name for name, one in WORKLOADS.items() if one.plan(ClosedLoad(connections=1)).generator == "showdown-traffic"]
