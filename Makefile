@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers/traffic workers/relay -name '*.[ch]')
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 
 bench-probes: setup ## What looking costs; the last line is JSON (root, 5 min); DOCS=1: into probes/README.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
+
+matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into README.md
+	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \

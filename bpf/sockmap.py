@@ -1,13 +1,14 @@
 """Programs on maps of sockets: attached to the map, they see the data of every socket that is put into it."""
 
 import ctypes
+import os
 import struct
 from enum import IntEnum
 
 from bpf.instance import _bpf
 from bpf.loader import BpfError
 
-_PROG_ATTACH, _PROG_DETACH, _PROG_QUERY = 8, 9, 16
+_PROG_ATTACH, _PROG_DETACH, _PROG_GET_FD_BY_ID, _PROG_QUERY = 8, 9, 13, 16
 
 
 class SocketAttach(IntEnum):
@@ -29,12 +30,34 @@ def detach_from_map(program: int, target: int, kind: SocketAttach) -> None:
 
 def is_attached(target: int, kind: SocketAttach) -> bool:
     """Whether the map has a program of the kind. Kernels before 5.19 cannot say, and are believed to have it."""
-    ids = (ctypes.c_uint32 * 1)()
-    attributes = struct.pack("=IIIIQII", target, kind, 0, 0, ctypes.addressof(ids), 1, 0)
     try:
-        _bpf(_PROG_QUERY, attributes, "query")
+        return bool(_attached_ids(target, kind))
     except BpfError as error:
         if "EINVAL" in str(error):
             return True
         raise
-    return ids[0] != 0
+
+
+def has_programs(target: int) -> bool:
+    """Whether a map of sockets has any program that it can tell of. Raises :class:`BpfError`."""
+    return any(_attached_ids(target, kind) for kind in SocketAttach)
+
+
+def strip(target: int) -> int:
+    """Detach whatever programs a map of sockets has, as a stranger would; returns how many. Raises `BpfError`."""
+    stripped = 0
+    for kind in SocketAttach:
+        for program_id in _attached_ids(target, kind):
+            program = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III", program_id, 0, 0), "program")
+            try:
+                detach_from_map(program, target, kind)
+            finally:
+                os.close(program)
+            stripped += 1
+    return stripped
+
+
+def _attached_ids(target: int, kind: SocketAttach) -> list[int]:
+    ids = (ctypes.c_uint32 * 1)()
+    _bpf(_PROG_QUERY, struct.pack("=IIIIQII", target, kind, 0, 0, ctypes.addressof(ids), 1, 0), "query")
+    return [one for one in ids if one]

@@ -48,7 +48,7 @@ def fingerprint() -> dict[str, str]:
         "memory_kib": _first(r"^MemTotal:\s+(\d+)", _read(Path("/proc/meminfo"))),
         "clock_source": _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "conntrack_entries": _read(Path("/proc/sys/net/netfilter/nf_conntrack_count")),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -96,7 +96,8 @@ def _bcc_version() -> str:
     return _first(r"__version__ = '([^']+)'", _read(Path(spec.origin).with_name("version.py")))
 
 
-def _commit() -> str:
+def commit() -> str:
+    """This checkout's, with ``-dirty`` where files differ from it; or why it is not known."""
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
         return "unknown: not a git checkout"

@@ -54,3 +54,29 @@ def _duplicate(process: int, fd: int) -> int:
         return duplicate
     finally:
         os.close(pidfd)
+
+
+def connected_socket(process: int, peer: tuple[str, int]) -> int | None:
+    """A duplicate of the TCP socket of ``process`` whose other end is ``peer``; the caller closes it.
+
+    ``None`` when it has none. Raises ``OSError``.
+    """
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            if not os.readlink(entry).startswith("socket:"):
+                continue
+            duplicate = _duplicate(process, int(entry.name))
+        except OSError:  # closed meanwhile
+            continue
+        with socket.socket(fileno=duplicate) as found:
+            if found.type == socket.SOCK_STREAM and found.family != socket.AF_UNIX and _peer_of(found) == peer:
+                return found.detach()
+    return None
+
+
+def _peer_of(found: socket.socket) -> tuple[str, int] | None:
+    try:
+        name = found.getpeername()
+    except OSError:  # not connected
+        return None
+    return name[0], name[1]

@@ -1,0 +1,107 @@
+"""Traits: what a datapath keeps and carries beside its speed, as tests on a host have found it; and all as a matrix."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from domain.load import Frozen
+from domain.names import HostName, Name
+
+TEST_TRAITS_TASK = "showdown.test_traits"
+SCHEMA_VERSION: Literal[1] = 1
+MAX_EVIDENCE = 600
+
+
+class Answer(StrEnum):
+    """What a test of a trait found. ``yes`` and ``no`` are observations, neither of them praise."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_APPLICABLE = "not_applicable"
+    """The question has no meaning for this datapath."""
+    NOT_RUN = "not_run"
+    """This host cannot run the datapath."""
+    ERROR = "error"
+    """The test itself broke: nothing is known."""
+
+
+MARKS: Mapping[Answer, str] = {
+    Answer.YES: "yes",
+    Answer.NO: "no",
+    Answer.NOT_APPLICABLE: "n/a",
+    Answer.NOT_RUN: "not run",
+    Answer.ERROR: "error",
+}
+"""How tables tell an answer."""
+
+
+class Finding(Frozen):
+    """One cell of the matrix, with its evidence in a sentence or two."""
+
+    answer: Answer
+    evidence: str = Field(min_length=1, max_length=MAX_EVIDENCE)
+
+
+class TraitWords(Frozen):
+    """One column of the matrix."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=40)
+    summary: str = Field(min_length=1, max_length=400, description="What exactly is tested.")
+
+
+class TraitRow(Frozen):
+    """What was found of one datapath, by trait."""
+
+    datapath: Name
+    function: Name
+    findings: dict[Name, Finding]
+
+
+class TraitMatrix(Frozen):
+    """What the tests of one host found, of every datapath that is installed there."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    host: HostName
+    kernel: str = Field(max_length=200)
+    version: str = Field(max_length=40, description="Of Showdown.")
+    commit: str = Field(max_length=100)
+    measured_at: AwareDatetime
+    duration_s: float = Field(ge=0)
+    traits: tuple[TraitWords, ...]
+    rows: tuple[TraitRow, ...]
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        names = [trait.name for trait in self.traits]
+        if len(set(names)) != len(names):
+            raise ValueError("traits: each may be named once")
+        if len({row.datapath for row in self.rows}) != len(self.rows):
+            raise ValueError("rows: each datapath may be named once")
+        for row in self.rows:
+            if set(row.findings) != set(names):
+                raise ValueError(f"rows: {row.datapath} must have one finding for each of {', '.join(names)}")
+        return self
+
+    def row(self, datapath: str) -> TraitRow | None:
+        """That of a datapath; ``None`` when it was not tested."""
+        return next((row for row in self.rows if row.datapath == datapath), None)
+
+    def replacing(self, earlier: "TraitMatrix | None") -> "TraitMatrix":
+        """This matrix, with the rows of ``earlier`` that it lacks, if that was made of the same by the same."""
+        if earlier is None or earlier.made_of != self.made_of:
+            return self
+        kept = {row.datapath: row for row in earlier.rows} | {row.datapath: row for row in self.rows}
+        return self.model_copy(update={"rows": in_order(kept.values())})
+
+    @property
+    def made_of(self) -> tuple[object, ...]:
+        """What must be alike for rows of two matrices to stand in one."""
+        return self.host, self.kernel, self.version, self.commit, self.traits
+
+
+def in_order(rows: Iterable[TraitRow]) -> tuple[TraitRow, ...]:
+    """Rows of one function together, each by name."""
+    return tuple(sorted(rows, key=lambda row: (row.function, row.datapath)))

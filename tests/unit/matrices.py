@@ -1,0 +1,28 @@
+"""Matrices of traits for tests."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.traits import Answer, Finding, TraitMatrix, TraitRow, TraitWords
+
+TRAITS = (
+    TraitWords(name="client_address", title="client address kept", summary="Both ends are looked at."),
+    TraitWords(name="udp", title="UDP", summary="A datagram goes and comes back."),
+)
+
+
+def row(datapath: str, function: str = "forward", **answers: tuple[Answer, str]) -> TraitRow:
+    """All "yes" but for ``answers``."""
+    told = {trait.name: (Answer.YES, f"Seen of {datapath}.") for trait in TRAITS} | answers
+    return TraitRow(
+        datapath=datapath,
+        function=function,
+        findings={name: Finding(answer=answer, evidence=why) for name, (answer, why) in told.items()},
+    )
+
+
+def matrix(*rows: TraitRow, host: str = "h1", **changes: Any) -> TraitMatrix:
+    """Of one host."""
+    made = {"kernel": "6.18.0", "version": "0.1.0", "commit": "abc", "duration_s": 40.0}
+    when = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    return TraitMatrix(**{"host": host, "measured_at": when, "traits": TRAITS, "rows": rows, **made, **changes})

@@ -1,0 +1,45 @@
+"""The bench of one datapath: builds its labs, and keeps the one that the traits share until it is spoilt."""
+
+from contextlib import AbstractContextManager, ExitStack
+
+from workers.datapaths.base import Datapath
+from workers.ownership import Ledger
+from workers.traits._rig import Rig, TraitError, rig
+
+
+class LabBench:
+    """See :class:`workers.traits.base.Bench`. Leave its context to remove the shared lab."""
+
+    def __init__(self, datapath: Datapath, ledger: Ledger) -> None:
+        self.datapath = datapath
+        self._ledger = ledger
+        self._stack = ExitStack()
+        self._shared: Rig | None = None
+        self._refusal = ""
+
+    def shared(self) -> Rig:
+        """Raises :class:`TraitError` when it cannot be built; that is tried once."""
+        if self._refusal:
+            raise TraitError(self._refusal)
+        if self._shared is None:
+            try:
+                self._shared = self._stack.enter_context(rig(self.datapath, self._ledger))
+            except Exception as error:
+                self._refusal = f"no lab to test it in: {error}"
+                raise
+        return self._shared
+
+    def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
+        """See the contract."""
+        return rig(self.datapath, self._ledger, ip_version)
+
+    def renew(self) -> None:
+        """The next one that asks for the shared lab gets a new one."""
+        self._shared = None
+        self._stack.close()
+
+    def __enter__(self) -> "LabBench":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.renew()

@@ -1,0 +1,54 @@
+"""The fakes of the contract: a trait that answers as it is told, and a bench without a lab. Not discovered."""
+
+from contextlib import AbstractContextManager
+
+from domain.traits import Finding
+from workers.datapaths.base import Datapath
+from workers.traits._rig import Rig
+from workers.traits.base import Bench, Trait
+
+
+class FakeTrait(Trait):
+    """Finds ``answer`` of every datapath; an exception is raised. ``asked`` are the datapaths that it was tried on."""
+
+    name = "fake"
+    title = "fake"
+    summary = "Answers as it is told."
+
+    def __init__(self, name: str, answer: Finding | Exception) -> None:
+        self.name, self.title = name, name.replace("_", " ")  # type: ignore[misc]  # tests put several side by side
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def check(self, bench: Bench) -> Finding:
+        """See the contract."""
+        self.asked.append(bench.datapath.name)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class FakeBench:
+    """Has no lab; counts how often it was renewed. ``left`` once its context is."""
+
+    def __init__(self, datapath: Datapath) -> None:
+        self.datapath = datapath
+        self.renewed, self.left = 0, False
+
+    def shared(self) -> Rig:
+        """See the contract. Raises ``LookupError``: there is none."""
+        raise LookupError("a fake has no lab")
+
+    def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
+        """See the contract. Raises ``LookupError``: there is none."""
+        raise LookupError(f"a fake has no lab of IPv{ip_version}")
+
+    def renew(self) -> None:
+        """Remember it."""
+        self.renewed += 1
+
+    def __enter__(self) -> "FakeBench":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True

@@ -1,0 +1,185 @@
+"""The origin of the traits' labs: it does what each client orders, and remembers who came, and whom he had asked.
+
+It answers on any address of the server's namespace, so that whatever arrives there by whatever path is seen.
+"""
+
+import contextlib
+import hashlib
+import json
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+
+from workers import netns
+from workers.lab import Lab
+
+CONVERSATION_S = 10.0
+"""After which a stalled conversation ends by itself."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a client asks of the witness, in the first line that it sends.
+
+    ``takes``: bytes that the client sends after the line; ``None``: until it ends its side. ``gives``: bytes of the
+    answer. ``first``: the answer comes first, and then the witness ends its side. ``echo``: what comes goes back.
+    """
+
+    token: str
+    takes: int | None = 0
+    gives: int = 0
+    first: bool = False
+    echo: bool = False
+
+    def line(self) -> bytes:
+        """As it is sent."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def body(token: str, way: str, size_bytes: int) -> bytes:
+    """What is sent under a token, ``up`` or ``down``: random bytes, the same at both ends."""
+    return random.Random(f"{token} {way}").randbytes(size_bytes)  # noqa: S311  # no secret: it must be the same twice
+
+
+@dataclass
+class Visit:
+    """One connection, as the witness saw it."""
+
+    token: str
+    peer: tuple[str, int]
+    asked: tuple[str, int]
+    received: int = 0
+    digest: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def got(self, expected: bytes, wait_s: float = 2.0) -> bool:
+        """Whether exactly these bytes came; waits a while for the end of the conversation."""
+        self.ended.wait(wait_s)
+        return self.received == len(expected) and self.digest == hashlib.sha256(expected).hexdigest()
+
+
+class Witness:
+    """TCP on the origin's port, and datagrams that go back to where they came from. See :func:`standing`."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._visits: dict[str, Visit] = {}
+        self._news = threading.Condition()
+        self._open: list[socket.socket] = []
+        family = family_of(lab.server_address)
+        self._listener = netns.call_in(lab.server_ns, lambda: _listener(family, lab.origin_port))
+        self._datagrams = [
+            netns.call_in(lab.server_ns, partial(_bound, family, address, lab.origin_port)) for address in lab.answering
+        ]
+        self.datagrams_seen = 0
+        self._start(self._accept)
+        for one in self._datagrams:
+            self._start(self._return_datagrams, one)
+
+    def visit(self, token: str, wait_s: float = 1.0) -> Visit | None:
+        """The connection that brought this token; ``None`` when none came in time."""
+        with self._news:
+            self._news.wait_for(lambda: token in self._visits, wait_s)
+            return self._visits.get(token)
+
+    def close(self) -> None:
+        """End everything."""
+        for one in [self._listener, *self._datagrams, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        threading.Thread(target=run, args=arguments, name="witness", daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                connection, peer = self._listener.accept()
+                connection.settimeout(CONVERSATION_S)
+                self._open.append(connection)
+                self._start(self._serve, connection, peer)
+
+    def _serve(self, connection: socket.socket, peer: tuple[str, int]) -> None:
+        visit = None
+        with connection, contextlib.suppress(OSError, ValueError):  # the client sees that it was cut off
+            stream = connection.makefile("rb", buffering=0)
+            order = Order(**json.loads(_line(stream)))
+            asked = connection.getsockname()
+            visit = Visit(order.token, (peer[0], peer[1]), (asked[0], asked[1]))
+            with self._news:
+                self._visits[order.token] = visit
+                self._news.notify_all()
+            _converse(connection, order, visit)
+        if visit:
+            visit.ended.set()
+
+    def _return_datagrams(self, bound: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                data, sender = bound.recvfrom(2048)
+                if sender is None:  # closed
+                    return
+                self.datagrams_seen += 1
+                bound.sendto(data, sender)
+
+
+@contextmanager
+def standing(lab: Lab) -> Iterator[Witness]:
+    """A witness in the lab's server namespace. Raises ``OSError``."""
+    witness = Witness(lab)
+    try:
+        yield witness
+    finally:
+        witness.close()
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """IPv6's for an address with colons."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _converse(connection: socket.socket, order: Order, visit: Visit) -> None:
+    answer = body(order.token, "down", order.gives)
+    if order.first:
+        connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+    digest = hashlib.sha256()
+    while order.takes is None or visit.received < order.takes:
+        wanted = 65536 if order.takes is None else min(65536, order.takes - visit.received)
+        if not (data := connection.recv(wanted)):
+            break
+        visit.received += len(data)
+        digest.update(data)
+        if order.echo:
+            connection.sendall(data)
+    visit.digest = digest.hexdigest()
+    if not order.first:
+        connection.sendall(answer)
+
+
+def _line(stream: socket.SocketIO) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < 1000:
+        byte = stream.read(1)
+        if not byte:
+            raise ValueError("no order came")
+        line += byte
+    return line
+
+
+def _listener(family: socket.AddressFamily, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    listener.listen(64)
+    return listener
+
+
+def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    bound.bind((address, port))
+    return bound

@@ -1,0 +1,23 @@
+"""Do bodies beyond every buffer arrive whole?"""
+
+from domain.traits import Finding
+from workers.traits.base import Bench, Trait, no, yes
+
+BYTES = 4 << 20
+
+
+class LargeBodies(Trait):
+    """One request and one answer, both larger than sockets' buffers, compared byte by byte."""
+
+    name = "large_bodies"
+    title = "bodies over 1 MB"
+    summary = f"A request and an answer of {BYTES >> 20} MiB each arrive byte by byte as they were sent."
+
+    def check(self, bench: Bench) -> Finding:
+        """See the contract."""
+        rig = bench.shared()
+        try:
+            visit = rig.exchange(BYTES, BYTES)
+        except OSError as error:
+            return no(f"A request and an answer of {BYTES >> 20} MiB each did not arrive: {error}.")
+        return yes(f"{visit.received:,} bytes up and {BYTES:,} down, each as it was sent.")
