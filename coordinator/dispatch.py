@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from celery import Celery
 
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage, queue_name
+from domain.traits import TEST_TRAITS_TASK
 
 MESSAGE_EXPIRES_S = 120.0  # a message that nobody took by then was sent again; hosts' clocks may differ a little
+ASKED_EXPIRES_S = 3600.0  # a matrix that was asked for while a campaign ran may wait for its end
 BROKER_TIMEOUT_S = 2.0  # what an HTTP request may lose to a broker that is down
 
 
@@ -24,10 +26,13 @@ def task_id(message: BlockMessage) -> str:
 
 
 class Dispatcher(Protocol):
-    """Carries messages to worker hosts. Both raise :class:`DispatchError` when they cannot."""
+    """Carries messages to worker hosts. All raise :class:`DispatchError` when they cannot."""
 
     def send(self, host: str, message: BlockMessage) -> None:
         """Ask ``host`` to claim and run an attempt."""
+
+    def ask_for_matrix(self, host: str) -> None:
+        """Ask ``host`` to test what its datapaths keep and carry, after whatever it runs now."""
 
     def revoke(self, message: BlockMessage) -> None:
         """End an attempt that did not heed its cancel flag: SIGTERM to the process that runs it."""
@@ -54,13 +59,20 @@ class CeleryDispatcher:
         )
 
     def send(self, host: str, message: BlockMessage) -> None:
+        self._send(RUN_BLOCK_TASK, host, MESSAGE_EXPIRES_S, [message.model_dump()], task_id(message))
+
+    def ask_for_matrix(self, host: str) -> None:
+        # One id for all that are asked of a host: it runs one at a time, and a second adds nothing that shows.
+        self._send(TEST_TRAITS_TASK, host, ASKED_EXPIRES_S, [], f"{TEST_TRAITS_TASK}.{host}")
+
+    def _send(self, task: str, host: str, expires_s: float, arguments: list[Any], identity: str) -> None:
         try:
             self._app.send_task(
-                RUN_BLOCK_TASK,
-                args=[message.model_dump()],
+                task,
+                args=arguments,
                 queue=queue_name(host),
-                task_id=task_id(message),
-                expires=MESSAGE_EXPIRES_S,
+                task_id=identity,
+                expires=expires_s,
                 retry=False,
                 ignore_result=True,
             )
@@ -81,9 +93,13 @@ class RecordingDispatcher:
     down: bool = False
     sent: list[tuple[str, BlockMessage]] = field(default_factory=list)
     revoked: list[BlockMessage] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def send(self, host: str, message: BlockMessage) -> None:
         self._record(self.sent, (host, message))
+
+    def ask_for_matrix(self, host: str) -> None:
+        self._record(self.asked, host)
 
     def revoke(self, message: BlockMessage) -> None:
         self._record(self.revoked, message)

@@ -1,4 +1,4 @@
-"""The Celery application of a worker host: one queue, one task, one process.
+"""The Celery application of a worker host: one queue, one process, one task at a time.
 
 Early ack, JSON only, no result backend, nothing prefetched: a redelivered load test would be a wrong measurement, so
 the lease decides, not the broker (DESIGN, "How a campaign flows").
@@ -13,13 +13,17 @@ import threading
 from typing import Any
 
 import httpx
-from celery import Celery
+from celery import Celery, current_app
 from celery.signals import worker_process_init, worker_ready
+from celery.worker import state
 from kombu import Queue
+from kombu.exceptions import OperationalError
 
 from domain.jobs import HostCapabilities, queue_name
+from domain.traits import TEST_TRAITS_TASK
 from workers.config import WorkerSettings
 from workers.coordinator import Coordinator, Refused
+from workers.matrix_telling import Telling
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +70,30 @@ def _introduce(**_: Any) -> None:
 def _keep_registered(settings: WorkerSettings) -> None:
     coordinator = Coordinator(settings)
     capabilities = look_around(settings.host)
+    telling = Telling(
+        settings.state_dir, coordinator.tell_matrix, _work, _ask_for_matrix if settings.tests_when_idle else None
+    )
     pause_s, wait = 0.5, threading.Event()
     while True:
         try:
             coordinator.register(capabilities)
             coordinator.deliver()
+            telling.round()
             pause_s = SIGN_OF_LIFE_S
-        except (httpx.HTTPError, Refused) as error:
-            log.warning("the coordinator does not know this host yet: %s", error)
+        except (httpx.HTTPError, Refused, OperationalError) as error:
+            log.warning("the coordinator does not know this host yet, or not all of it: %s", error)
             pause_s = min(pause_s * 2, SIGN_OF_LIFE_S)
         wait.wait(pause_s)
+
+
+def _work() -> tuple[int, int]:
+    """How many tasks this worker has had, and how many it has now."""
+    return sum(state.total_count.values()), len(state.active_requests) + len(state.reserved_requests)
+
+
+def _ask_for_matrix() -> None:
+    """A message to this host itself, behind whatever is there. Raises kombu's ``OperationalError``."""
+    current_app.send_task(TEST_TRAITS_TASK)
 
 
 def look_around(host: str) -> HostCapabilities:

@@ -27,6 +27,7 @@ class WorkerSettings:
     influx_token: str
     influx_org: str
     influx_bucket: str
+    tests_when_idle: bool = False
 
     @property
     def telemetry_dir(self) -> Path:
@@ -50,6 +51,7 @@ class WorkerSettings:
             influx_token=env.get("SHOWDOWN_INFLUX_TOKEN", ""),
             influx_org=env.get("SHOWDOWN_INFLUX_ORG", ""),
             influx_bucket=env.get("SHOWDOWN_INFLUX_BUCKET") or "showdown",
+            tests_when_idle=_switch(env, "SHOWDOWN_TEST_WHEN_IDLE"),
         )
 
 
@@ -67,6 +69,13 @@ def default_host() -> str:
     """This machine's name as a DNS label."""
     label = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")
     return label[:63] or "host"
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "").lower()
+    if value not in ("", "0", "1"):
+        raise ConfigError(f"{name}: {value!r} must be 1 for yes, or 0 or nothing for no")
+    return value == "1"
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

@@ -8,6 +8,7 @@ import time
 import httpx
 
 from domain.jobs import BlockJob, BlockMessage, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
+from domain.traits import TraitMatrix
 from workers.config import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ class Coordinator:
     def register(self, capabilities: HostCapabilities) -> None:
         """Tell what this host can run; also the sign of life of an idle host."""
         self._send("PUT", f"/api/v1/worker/hosts/{self._host}", capabilities.model_dump_json())
+
+    def tell_matrix(self, matrix: TraitMatrix) -> None:
+        """Tell what this host's tests found that its datapaths keep and carry; telling it again changes nothing."""
+        self._send("PUT", f"/api/v1/worker/hosts/{self._host}/matrix", matrix.model_dump_json())
 
     def claim(self, message: BlockMessage) -> BlockJob:
         """Claim an attempt; :class:`Refused` when somebody has it or nobody wants it any more."""

@@ -1,29 +1,33 @@
 """The task: decode, run, report. And what a worker process keeps from one block to the next."""
 
 import logging
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import worker_process_init
 
 import probes.catalog
 import workers.datapaths
 import workers.workloads
-from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, Phase
+from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase, queue_name
 from domain.registry import discover
+from domain.traits import TEST_TRAITS_TASK
 from domain.trial import BlockResult
 from probes.base import Probe
 from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream import Stream
 from workers.announcing import announce
+from workers.app import look_around
 from workers.capabilities import fingerprint
 from workers.config import WorkerSettings
 from workers.coordinator import Coordinator
 from workers.datapaths.base import Datapath
 from workers.execution import execute
+from workers.matrix import Collecting
+from workers.matrix_file import keep
 from workers.ownership import LEDGER_DIR, Ledger, sweep
 from workers.runner import BlockRunner
 from workers.station import Host
@@ -42,6 +46,17 @@ def run_block(message: dict[str, Any]) -> None:
     """Run the attempt that the message names, if it can still be claimed."""
     worker = this_worker()
     execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure, announce=worker.announce)
+
+
+@shared_task(name=TEST_TRAITS_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def try_traits(names: list[str] | None = None) -> None:
+    """Test the first of the named datapaths (of all), and leave the others to a message behind whatever waits by now.
+
+    So a block that comes meanwhile waits for seconds only, and none runs beside it.
+    """
+    worker = this_worker()
+    if others := worker.try_first(names or []):
+        current_app.send_task(TEST_TRAITS_TASK, args=[others], queue=queue_name(worker.settings.host))
 
 
 class Worker:
@@ -85,6 +100,22 @@ class Worker:
         notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
         account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})
         return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
+
+    def try_first(self, names: Sequence[str]) -> list[str]:
+        """Test what the first of the named datapaths keeps and carries, of all if none is named; returns the others."""
+        sweep(LEDGER_DIR)
+        known = self.host.datapaths
+        wanted = {name: known[name] for name in names or known if name in known}
+        if not wanted:
+            return []
+        collecting, others = Collecting.of(wanted, self.ledger).first()
+        keep(collecting.run(self.capabilities), self.settings.state_dir)
+        return others
+
+    @cached_property
+    def capabilities(self) -> HostCapabilities:
+        """What this host can run."""
+        return look_around(self.settings.host)
 
     def announce(self, job: BlockJob) -> None:
         """Tell InfluxDB what the campaign has come to."""

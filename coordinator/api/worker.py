@@ -2,6 +2,7 @@
 
 from apiflask import APIBlueprint
 from flask import Response
+from werkzeug.exceptions import NotFound
 
 from coordinator import ticker
 from coordinator.api.campaigns import report_of
@@ -9,8 +10,10 @@ from coordinator.api.codec import error_response
 from coordinator.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
+from coordinator.store.matrices import keep_matrix
 from domain.jobs import BlockJob, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
 from domain.problems import InvalidInput, Problem
+from domain.traits import TraitMatrix
 
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
 
@@ -34,6 +37,19 @@ def put_host(host: str, capabilities: HostCapabilities) -> tuple[str, int]:
     with known.store.write() as session:
         work.register_host(session, capabilities, known.clock())
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
+    return "", 204
+
+
+@blueprint.put("/hosts/<host>/matrix")
+@blueprint.input(TraitMatrix, arg_name="matrix")
+@blueprint.doc(responses={204: "Kept, unless a newer one was told", 404: "The host has not registered"})
+def put_matrix(host: str, matrix: TraitMatrix) -> tuple[str, int]:
+    """Tell what a host's tests found that its datapaths keep and carry."""
+    if matrix.host != host:
+        raise InvalidInput([Problem(field="host", message=f"is {matrix.host!r}, the address says {host!r}")])
+    with services().store.write() as session:
+        if not keep_matrix(session, matrix):
+            raise NotFound(f"no host {host!r} has registered")
     return "", 204
 
 

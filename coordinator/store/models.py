@@ -22,6 +22,7 @@ from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.kept import KEPT
 from domain.report import Calibration
+from domain.traits import TraitMatrix
 from domain.trial import PlannedBlock, TelemetryAccount, TrialResult
 
 T = TypeVar("T")
@@ -163,6 +164,16 @@ class HostRow(Base):
     capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities))
     registered_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
+
+
+class MatrixRow(Base):
+    """What a host's tests found that its datapaths keep and carry: the newest that it told."""
+
+    __tablename__ = "matrices"
+
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name"), primary_key=True)
+    matrix: Mapped[TraitMatrix] = mapped_column(JsonText(TraitMatrix))
+    measured_at: Mapped[float] = mapped_column(Float(53))
 
 
 class EventRow(Base):

@@ -4,7 +4,7 @@ Nothing is scripted inline and nothing comes from elsewhere, as the content secu
 without JavaScript; htmx only keeps them fresh.
 """
 
-from coordinator.web import flames, trial_page, views
+from coordinator.web import flames, matrix_page, trial_page, views
 from coordinator.web.entry import blueprint
 
-__all__ = ["blueprint", "flames", "trial_page", "views"]
+__all__ = ["blueprint", "flames", "matrix_page", "trial_page", "views"]

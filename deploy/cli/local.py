@@ -129,7 +129,9 @@ def up(port: int, *, as_json: bool) -> None:
     """
     directory = Path(os.environ.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR)
     try:
-        with Interrupts().handled(), PrivateStack(directory, port=port) as stack:
+        # Who keeps it running finds the matrix of traits on its page; a single run does not wait for that.
+        environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", **os.environ}
+        with Interrupts().handled(), PrivateStack(directory, port=port, environment=environment) as stack:
             _announce(stack, as_json=as_json)
             while True:
                 for note in stack.watch():

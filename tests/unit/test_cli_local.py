@@ -28,7 +28,8 @@ class FakeStack:
     entered: ClassVar[list["FakeStack"]]
     on_enter = on_watch = staticmethod(lambda: None)
 
-    def __init__(self, state_dir, *, port=8400):
+    def __init__(self, state_dir, *, port=8400, environment=None):
+        self.environment = environment
         self.state_dir, self.url, self.token, self.notes = (
             state_dir,
             f"http://127.0.0.1:{port}",

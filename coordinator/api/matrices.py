@@ -1,0 +1,67 @@
+"""What the datapaths keep and carry on a host: the matrix of traits that its tests found, and asking for new ones."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+from pydantic import BaseModel
+from werkzeug.exceptions import NotFound
+
+from coordinator.api.codec import error_response
+from coordinator.dispatch import DispatchError
+from coordinator.services import services
+from coordinator.store.matrices import matrix_of
+from coordinator.store.models import HostRow
+from coordinator.store.submission import is_online
+from domain.traits import TraitMatrix
+
+blueprint = APIBlueprint("matrices", __name__, tag="Matrix")
+
+
+class Asked(BaseModel):
+    """A host was asked to test its datapaths."""
+
+    host: str
+    message: str
+
+
+@blueprint.errorhandler(DispatchError)
+def _unreachable(error: DispatchError) -> Response:
+    return error_response(503, str(error))
+
+
+@blueprint.get("/hosts/<host>/matrix")
+@blueprint.output(TraitMatrix)
+@blueprint.doc(responses={404: "The host has told none"})
+def get_matrix(host: str) -> dict[str, Any]:
+    """What each datapath keeps and carries there, each cell with its evidence."""
+    with services().store.read() as session:
+        found = matrix_of(session, host)
+    if found is None:
+        raise NotFound(f"{host!r} has told no matrix; ask it with POST, or run there: showdown matrix")
+    return found.model_dump(mode="json")
+
+
+@blueprint.post("/hosts/<host>/matrix")
+@blueprint.output(Asked, status_code=202)
+@blueprint.doc(responses={404: "No such host", 409: "The host is offline", 503: "The broker cannot be reached"})
+def ask_for_matrix(host: str) -> Asked | Response:
+    """Ask a host to test its datapaths anew; a block that runs there is finished first. About a minute."""
+    refusal = ask(host)
+    if refusal:
+        return error_response(409, refusal)
+    return Asked(host=host, message="it tests its datapaths when nothing else runs there; GET the matrix in a minute")
+
+
+def ask(host: str) -> str:
+    """Send the message; returns why not, if so. Raises ``NotFound``, or ``DispatchError``."""
+    known = services()
+    with known.store.read() as session:
+        row = session.get(HostRow, host)
+        online = row is not None and is_online(row, known.clock())
+    if row is None:
+        raise NotFound(f"no host {host!r} has registered")
+    if not online:
+        return f"{host} is offline"
+    known.dispatcher.ask_for_matrix(host)
+    return ""

@@ -1,0 +1,32 @@
+"""Matrices of traits: one per host, the newest that it told."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator.store.models import HostRow, MatrixRow
+from domain.traits import TraitMatrix
+
+
+def keep_matrix(session: Session, matrix: TraitMatrix) -> bool:
+    """Keep it unless a newer one of its host is there; ``False`` when that host has never registered."""
+    if session.get(HostRow, matrix.host) is None:
+        return False
+    row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
+    if row is None:
+        session.add(MatrixRow(host=matrix.host, matrix=matrix, measured_at=measured_at))
+    elif measured_at >= row.measured_at:
+        row.matrix, row.measured_at = matrix, measured_at
+    return True
+
+
+def matrix_of(session: Session, host: str) -> TraitMatrix | None:
+    """A host's; ``None`` when it told none."""
+    row = session.get(MatrixRow, host)
+    return row.matrix if row else None
+
+
+def all_matrices(session: Session) -> Sequence[TraitMatrix]:
+    """Every host's, by the host's name."""
+    return [row.matrix for row in session.scalars(select(MatrixRow).order_by(MatrixRow.host))]
