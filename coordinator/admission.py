@@ -37,6 +37,7 @@ def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
     problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
     problems += _not_carried(campaign, chosen)
     problems += _other_ip_version(campaign, chosen)
+    problems += _not_imposed(campaign, chosen)
     problems += _one_client_only(campaign, chosen)
     problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
     if campaign.hosts:
@@ -179,6 +180,20 @@ def _other_ip_version(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterato
                 field=f"levels.{level}",
                 message=f"IPv{wanted} is not carried by {stuck}; leave out the condition, or those datapaths",
             )
+
+
+def _not_imposed(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Levels under a condition that a host is known to lack something for, once each."""
+    for level, load in campaign.levels.items():
+        wanted = ("program.nft", "nft.ct") if load.condition.conntrack else ("program.nft",)
+        if not load.condition.conntrack and not load.condition.ballast_rules:
+            continue
+        for host in hosts:
+            known = {feature.name for feature in host.capabilities.features}
+            if lacking := host.capabilities.lacking(*(name for name in wanted if name in known)):
+                message = f"{load.condition} needs what {host.name} lacks: {' '.join(lacking)}"
+                yield Problem(field=f"levels.{level}", message=message)
+                break
 
 
 def _one_client_only(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:

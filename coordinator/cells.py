@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from coordinator.measured import Measured
 from coordinator.statistics import Estimate, finite_exp, interval
@@ -39,6 +40,7 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
         service_time_us=_percentiles(trial.service_time for trial in valid),
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
+        **_around(data, cell, valid),
         caveats=_shortfall(data, cell, valid),
     )
 
@@ -61,8 +63,21 @@ def _capacity_result(data: Measured, cell: Cell) -> CellResult:
         share_of_direct=_share_of_direct(data, cell, bool(figures)),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
+        **_around(data, cell, data.search_trials(cell)),
         caveats=tuple(f"{times} of {len(ended)} searches found no rate: {why}" for why, times in whys.items()),
     )
+
+
+def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+    """What the cell ran under, and what its ``trials`` showed of it: in that, valid ones cannot differ."""
+    shown = [trial.surroundings for trial in trials if trial.surroundings is not None]
+    walked = [one.ballast_packets for one in shown if one.ballast_packets is not None]
+    return {
+        "condition": str(data.campaign.levels[cell.level].condition),
+        "tracked": any(one.tracked for one in shown) if shown else None,
+        "ballast_packets": sum(walked) if walked else None,
+        "offloads": trials[-1].offloads if trials else {},
+    }
 
 
 def _shortfall(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:

@@ -59,6 +59,12 @@ class Measured:
         blocks = self.blocks.get((cell.workload, cell.level), [])
         return [block[cell.datapath] for block in blocks if cell.datapath in block]
 
+    def search_trials(self, cell: Cell) -> list[TrialResult]:
+        """The valid trials of a capacity level's steps."""
+        steps = [a.result for a in self.attempts if (a.workload, a.level) == (cell.workload, cell.level) and a.search]
+        trials = [trial for result in steps if result is not None for trial in result.trials]
+        return [trial for trial in trials if trial.datapath == cell.datapath and trial.validity.valid]
+
     def searches(self, cell: Cell) -> list[dict[str, Bracket]]:
         """Per search of a capacity level, how far it is for each datapath; empty before the calibration."""
         key = cell.workload, cell.level

@@ -106,6 +106,11 @@ class Variant(Frozen):
     open_rates_per_s: tuple[int, ...] = Field(
         default=(), description="Workloads only: the only rates of open loads; empty where any will do."
     )
+    tracking: str = Field(
+        default="",
+        max_length=16,
+        description="Datapaths only: whether connections are tracked in the DUT: always, when asked, or never.",
+    )
     one_client: str = Field(
         default="",
         max_length=200,

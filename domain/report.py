@@ -108,6 +108,12 @@ class CellResult(Frozen):
     slo_capacity_per_s_high: float | None = None
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
     invalid_trials: int = Field(ge=0, description="At a capacity level: searches that found none.")
+    condition: str = Field(default="", description="What it ran under, as it is written behind a level; or empty.")
+    tracked: bool | None = Field(default=None, description="Whether the DUT tracked its connections (conntrack).")
+    ballast_packets: int | None = Field(
+        default=None, description="Packets that walked the condition's ballast, in its valid trials; or none."
+    )
+    offloads: dict[str, bool] = Field(default={}, description="On every device of its labs.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property

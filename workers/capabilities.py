@@ -69,6 +69,7 @@ TRIES = (
     Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
     Try("nft.redirect", kernel.nft_redirect, "Run: modprobe nft_redir nft_chain_nat", in_namespace=True),
     Try("nft.dnat", kernel.nft_dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
+    Try("nft.ct", kernel.nft_ct, "Run: modprobe nft_ct nf_conntrack", in_namespace=True),
     Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
     Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
     Try("tc.tcx", kernel.tcx, "Use Linux 6.6 or later.", in_namespace=True),
@@ -152,6 +153,7 @@ def _of_datapath(datapath: Datapath) -> dict[str, Any]:
         "protocols": tuple(sorted(datapath.protocols)),
         "ip_versions": tuple(sorted(datapath.ip_versions)),
         "one_client": datapath.one_client,
+        "tracking": datapath.tracking.value,
     }
 
 

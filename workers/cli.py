@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from domain.condition import TERMS
 from domain.jobs import Feature, HostCapabilities, Variant
 from workers.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
 
@@ -78,6 +79,7 @@ def workloads(as_json: bool) -> None:
             console.print(
                 f"  {parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}", highlight=False
             )
+    console.print(f"Each runs at load levels such as closed(64), under conditions if asked: {TERMS}", highlight=False)
 
 
 @click.command()

@@ -188,6 +188,11 @@ def nft_socket() -> None:
     _nft(_prerouting(_SOCKET))
 
 
+def nft_ct() -> None:
+    """A rule may ask for a connection's state, so that they are tracked. To be called in a namespace of its own."""
+    _nft(_prerouting("ct state new accept"))
+
+
 def nft_flowtable() -> None:
     """A flow table can be made. To be called in a namespace of its own."""
     _nft(_FLOWTABLE)

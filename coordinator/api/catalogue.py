@@ -27,6 +27,9 @@ class VariantOnHosts(BaseModel):
     function: str | None = Field(default=None, description="Datapaths only.")
     level_kinds: list[str] = Field(default=[], description="Workloads only.")
     protocols: list[str] = Field(default=[], description="tcp, udp: what a datapath carries, a workload is made of.")
+    tracking: str = Field(
+        default="", description="Datapaths only: whether connections are tracked in the DUT: always, when asked, never."
+    )
     parameters: list[Parameter] = Field(
         default=[], description="Workloads only: what a campaign may choose, with unit, default and limits."
     )
@@ -82,6 +85,7 @@ def variant_list(session: Session, family: str, now: float) -> list[VariantOnHos
                     function=variant.function,
                     level_kinds=list(variant.level_kinds),
                     protocols=list(variant.protocols),
+                    tracking=variant.tracking,
                     parameters=list(variant.parameters),
                     stage=variant.stage,
                     available=False,

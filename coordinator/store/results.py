@@ -165,10 +165,16 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "probes": [p.model_dump(mode="json") for p in result.probes],
         "cpu": result.cpu.model_dump(mode="json"),
         "offloads": result.offloads,
+        "surroundings": _surroundings(result),
         "generator": result.generator,
         "notes": list(result.notes),
         "schema_version": result.schema_version,
     }
+
+
+def _surroundings(result: TrialResult) -> dict[str, Any] | None:
+    found = result.surroundings
+    return None if found is None else found.model_dump(mode="json") | {"tracked": found.tracked}
 
 
 def _percentiles(histogram: LatencyHistogram | None) -> dict[str, float] | None:

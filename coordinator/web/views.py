@@ -20,6 +20,7 @@ from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import statements, tables
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.crossing import MAX_LEVELS
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
 from domain.report import MIN_PAIRS, CampaignReport, alike, metrics_of
@@ -169,6 +170,7 @@ def _form_page(form: forms.Form | None = None, spare_levels: int = 0) -> str:
     return render_template(
         "web/new_campaign.html",
         form=form.with_rows(spare_levels),
+        most_levels=MAX_LEVELS,
         choices=choices,
         hosts=known_hosts,
         references=form.references([choice.name for choice in choices["datapaths"]]),

@@ -30,6 +30,20 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
             )
 
 
+def print_offloads(report: CampaignReport, console: Console) -> None:
+    """The offloads of each level's labs, said once for the levels that have the same; they are alike for datapaths."""
+    levels: dict[str, list[str]] = {}
+    for cell in report.results:
+        on = ", ".join(name for name, is_on in cell.offloads.items() if is_on) or "none"
+        if cell.offloads and cell.level not in levels.setdefault(on, []):
+            levels[on].append(cell.level)
+    for on, where in levels.items():
+        at = f" at {', '.join(where)}" if len(levels) > 1 else ""
+        console.print(f"Offloads on{at}: {on}", highlight=False)
+    if levels:
+        console.print()
+
+
 def print_caveats(report: CampaignReport, console: Console) -> None:
     """What a reader must know of a cell's figures."""
     for cell in report.results:

@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.remarks import print_calibration, print_caveats, print_item, print_probe_tax, print_telemetry
+from deploy.cli.remarks import (
+    print_calibration,
+    print_caveats,
+    print_item,
+    print_offloads,
+    print_probe_tax,
+    print_telemetry,
+)
 from domain.report import (
     MIN_BEYOND,
     CampaignReport,
@@ -46,6 +53,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
             console.print(_table(report, workload, labels))
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
         console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
+    print_offloads(report, console)
     print_calibration(report, console)
     _print_verdicts(report, console)
     print_caveats(report, console)
@@ -107,13 +115,16 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
     for level in dict.fromkeys(level for level, _ in cells):
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
-        load, equals, rate = first.load.partition(" = ")
+        bare, _, condition = first.load.partition(" under ")
+        load, equals, rate = bare.partition(" = ")
         kind, _, slo = load.partition("(")
         table.add_row(f"[bold]{level}[/bold] {kind if first.searched else load}")
         for bound in slo.removesuffix(")").split(", ") if first.searched else ():
             table.add_row(f"  {bound}")
         if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
             table.add_row(f"  = {rate}")
+        for term in condition.split(", ") if condition else ():
+            table.add_row(f"  under {term}")
         for name, show, metric in _figures_of(first):
             table.add_row(f"  {name}", *(show(cell) if cell else NONE for cell in of_level))
             if metric is not None and reference:
@@ -134,9 +145,8 @@ def _title(report: CampaignReport, workload: str) -> str:
 
 
 def _figures_of(cell: CellResult) -> "_Figures":
-    if cell.searched:
-        return _CAPACITY_FIGURES
-    return _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    figures = _CAPACITY_FIGURES if cell.searched else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
 def _ratio(verdict: Verdict | None) -> str:
@@ -165,6 +175,10 @@ def _trials(cell: CellResult) -> str:
     return text if cell.invalid_trials == 0 and cell.valid_trials else f"[red]{text}[/red]"
 
 
+def _tracked(cell: CellResult) -> str:
+    return NONE if cell.tracked is None else "yes" if cell.tracked else "no"
+
+
 def _rate(cell: CellResult) -> str:
     return _number(cell.requests_per_s)
 
@@ -187,6 +201,7 @@ _CLOSED_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, None),  # its verdicts follow in words: the table stays short
     ("share of direct", _share, None),
     ("valid trials", _trials, None),
+    ("tracked", _tracked, None),
 )
 _OPEN_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
@@ -195,13 +210,18 @@ _OPEN_FIGURES: _Figures = (
     ("latency p99.9 µs", lambda c: _latency(c.latency_us, 99.9), Metric.LATENCY_P999_US),
     ("requests/s", _rate, None),
     ("valid trials", _trials, None),
+    ("tracked", _tracked, None),
 )
 
 _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
     ("searches", _trials, None),
+    ("tracked", _tracked, None),
 )
+
+
+_WALKED = ("walked ballast", lambda cell: _number(cell.ballast_packets), None)
 
 
 def _print_verdicts(report: CampaignReport, console: Console) -> None:

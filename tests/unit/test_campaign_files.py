@@ -60,6 +60,20 @@ def test_the_slo_campaign_is_short_and_still_gives_verdicts():
     assert campaign.traffic_s < 85, "three minutes in all, labs included"
 
 
+def test_the_conditions_campaign_crosses_one_level_with_what_it_names():
+    campaign = load("conditions.toml")
+    found = {name: str(level.condition) for name, level in campaign.levels.items()}
+    assert found == {
+        "medium_plain": "",
+        "medium_ruled": "ballast(1000)",
+        "medium_tracked": "conntrack",
+        "medium_segmented": "no_tso, no_gso",
+    }
+    assert {level.bare for level in campaign.levels.values()} == {"closed(64)"}
+    assert campaign.blocks > 5
+    assert campaign.traffic_s < 120, "four minutes in all, labs included"
+
+
 def workload_of(*kinds: str) -> KnownHost:
     known = capabilities("h1")
     workloads = tuple(w.model_copy(update={"level_kinds": kinds}) for w in known.workloads)
