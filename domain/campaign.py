@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, crossed
-from domain.load import MAX_CLIENTS, AnyLoad
+from domain.load import MAX_CLIENTS
 from domain.load import CapacityLoad as CapacityLoad
 from domain.load import ClosedLoad as ClosedLoad
 from domain.load import Frozen as Frozen
@@ -69,9 +69,8 @@ class Campaign(Frozen):
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="A factor: every level is run under each of these. They are written into the levels, whose names "
-        "they lengthen (medium under plain and ruled: medium_plain, medium_ruled), so that no campaign read back has "
-        "any.",
+        description="A factor: every level is run under each, as medium_plain, medium_ruled. A campaign that is read "
+        "back has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(
         min_length=1, max_length=MAX_LEVELS, description="By name; those that conditions make of them included."
@@ -153,15 +152,10 @@ class Campaign(Frozen):
     @field_validator("levels")
     @classmethod
     def _under_each_condition(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        conditions = info.data.get("conditions")
-        return crossed(value, conditions) if conditions else value
-
-    @field_validator("levels")
-    @classmethod
-    def _leaves_calibration_its_name(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if CALIBRATION in value:
+        levels = crossed(value, info.data.get("conditions") or {})
+        if CALIBRATION in levels:
             raise ValueError(f"{CALIBRATION!r} is what the search for the capacity is called; choose another name")
-        return value
+        return levels
 
     @field_validator("slice_s", "warm_up_s", "equivalence_margin", mode="before")
     @classmethod
@@ -172,6 +166,7 @@ class Campaign(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        self.__dict__["conditions"] = {}  # they are in the levels: a campaign read back is the same campaign
         if self.reference is not None and self.reference not in self.labels:
             raise ValueError(
                 f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
@@ -183,8 +178,7 @@ class Campaign(Frozen):
                     "its parameters"
                 )
         for level, load in self.levels.items():
-            asked = _asked_of_all(load)
-            if asked is not None and asked < self.clients:
+            if load.divided is not None and load.divided < self.clients:
                 raise ValueError(f"levels.{level}: {load} is less than one for each of {self.clients} clients")
         searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
@@ -269,13 +263,6 @@ class Campaign(Frozen):
         slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
         warm_ups = self.total_blocks + self.calibration_blocks
         return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
-
-
-def _asked_of_all(load: AnyLoad) -> int | None:
-    """What several clients divide among them: connections, or a rate; ``None`` where that is yet to be found."""
-    if isinstance(load, ClosedLoad):
-        return load.connections
-    return load.rate_per_s if isinstance(load, OpenLoad) else None
 
 
 def datapath_of(label: str) -> str:

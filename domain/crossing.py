@@ -14,7 +14,12 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def crossed(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condition]) -> dict[str, AnyLoad]:
-    """Every level under every condition, as ``<level>_<condition>``. Raises ``ValueError`` with the fix."""
+    """Every level under every condition, as ``<level>_<condition>``; without any, the levels as they are.
+
+    Raises ``ValueError`` with the fix.
+    """
+    if not conditions:
+        return dict(levels)
     if len(levels) * len(conditions) > MAX_LEVELS:
         raise ValueError(
             f"{len(levels)} levels under {len(conditions)} conditions make {len(levels) * len(conditions)}; "

@@ -33,6 +33,11 @@ class _Level(Frozen):
         """The level as it is written, without its condition."""
         raise NotImplementedError
 
+    @property
+    def divided(self) -> int | None:
+        """What several clients divide among them: connections, or a rate; ``None`` where that is yet to be found."""
+        return None
+
     def __str__(self) -> str:
         return self.bare + self.under
 
@@ -53,6 +58,11 @@ class ClosedLoad(_Level):
         """See the base."""
         return f"closed({self.connections})"
 
+    @property
+    def divided(self) -> int:
+        """See the base."""
+        return self.connections
+
 
 class OpenLoad(_Level):
     """Requests leave on a schedule of ``rate_per_s`` whatever the answers do. Gives latency under load."""
@@ -64,6 +74,11 @@ class OpenLoad(_Level):
     def bare(self) -> str:
         """See the base."""
         return f"open({self.rate_per_s})"
+
+    @property
+    def divided(self) -> int:
+        """See the base."""
+        return self.rate_per_s
 
 
 class ShareLoad(_Level):
