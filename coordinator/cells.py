@@ -41,7 +41,7 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
         **_around(data, cell, valid),
-        caveats=_shortfall(data, cell, valid),
+        caveats=(*_shortfall(data, cell, valid), *_unlike(valid)),
     )
 
 
@@ -78,6 +78,13 @@ def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[s
         "ballast_packets": sum(walked) if walked else None,
         "offloads": trials[-1].offloads if trials else {},
     }
+
+
+def _unlike(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Offloads are alike within a block; hosts whose devices do not take the same ones are told."""
+    if all(trial.offloads == trials[0].offloads for trial in trials):
+        return ()
+    return ("not all of its trials had the same offloads: compare hosts one by one",)
 
 
 def _shortfall(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:

@@ -265,6 +265,7 @@ class Choice:
     name: str
     summary: str = ""
     function: str = ""
+    tracking: str = ""  # whether its connections are tracked
     level_kinds: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     available: bool = False

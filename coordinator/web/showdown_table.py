@@ -31,6 +31,12 @@ class Row:
     open_loop: bool = False
     searched: bool = False
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The load, and a line for each part of the condition that it runs under."""
+        bare, under, terms = self.load.partition(" under ")
+        return (bare, *(f"under {term}" for term in terms.split(", "))) if under else (bare,)
+
 
 @dataclass(frozen=True)
 class Table:

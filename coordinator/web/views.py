@@ -181,6 +181,7 @@ def _choice(variant: VariantOnHosts) -> forms.Choice:
     return forms.Choice(
         name=variant.name,
         summary=variant.summary,
+        tracking=variant.tracking,
         function=variant.function or "",
         level_kinds=tuple(variant.level_kinds),
         parameters=tuple(variant.parameters),

@@ -75,6 +75,8 @@ def test_pages_tell_it(house: House, browser: FlaskClient) -> None:
     campaign_id = measured(house)
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     assert "closed(8) under ballast(1000), conntrack, no_gso" in page
+    row = page.index("low_ruled")
+    assert page[row + 1 : row + 5] == ["closed(8)", "under ballast(1000)", "under conntrack", "under no_gso"]
     assert "connections tracked" in page
     assert "connections not tracked, ballast passed by" in page
     trials = house.get(f"campaigns/{campaign_id}/trials").json["trials"]
@@ -142,13 +144,28 @@ def test_sixteen_levels_have_a_row_each(house: House, browser: FlaskClient) -> N
     assert send(browser, level_name=names, level_load=["closed(8)"] * 16).status_code == 303
 
 
-def test_the_catalogue_tells_whether_connections_are_tracked(house: House) -> None:
+def test_trials_with_unlike_offloads_are_told(house: House) -> None:
+    house.register()
+    campaign_id = house.submit(blocks=2)
+    for gso in (True, False):
+        house.wait(1, present=("h1",))
+        message = house.last_sent()
+        told = result("h1", ["direct", "tproxy"])
+        told["trials"][0]["offloads"] = OFFLOADS | {"gso": gso}
+        assert house.call("report", message, {"lease": house.claim(message), "result": told}).status_code == 204
+    direct, tproxy = house.get(f"campaigns/{campaign_id}/report").json["results"]
+    assert direct["caveats"] == ["not all of its trials had the same offloads: compare hosts one by one"]
+    assert tproxy["caveats"] == []
+
+
+def test_the_catalogue_and_the_form_tell_whether_connections_are_tracked(house: House, browser: FlaskClient) -> None:
     told = capabilities("h1")
     told = told.model_copy(
         update={"datapaths": tuple(d.model_copy(update={"tracking": "never"}) for d in told.datapaths)}
     )
     house.client.put("/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=house.worker)
     assert {one["tracking"] for one in house.get("datapaths").json["datapaths"]} == {"never"}
+    assert sentences(browser.get("/campaigns/new")).count("never tracked") == len(told.datapaths)
 
 
 @pytest.mark.parametrize(
