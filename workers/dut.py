@@ -1,77 +1,66 @@
 """What datapaths share in the device under test: closing the routed path, seeing what knocked there, local delivery."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from pyroute2 import IPRoute
 
-from workers import netns
+from workers import lab_sysctls, netns
 from workers.lab import Lab
 
 MARK = 1  # of packets that the DUT delivers locally though they are addressed elsewhere
 LOCAL_TABLE = 100
 
-_ROUTED_PATH = "net/ipv4/ip_forward"
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class ClosedPath:
-    """The routed path of a DUT, shut. Every packet that would have taken it is dropped and counted by the kernel.
+    """The routed path of a DUT, shut. Every packet that would have taken it is dropped, and ``refused`` counts it."""
 
-    It counts them in ``counter``, a pair of a line's name and a column's of the open file ``statistics``.
-    """
-
-    def __init__(self, statistics: int, counter: tuple[str, str]) -> None:
-        self._statistics, self._counter = statistics, counter
-        self._at_first = self._refused()
+    def __init__(self, refused: Callable[[], int]) -> None:
+        self._refused, self._at_first = refused, refused()
 
     def leaked_packets(self) -> int:
-        """Packets that came to be routed, since the path was closed."""
+        """Packets of either IP version that came to be routed, since the path was closed."""
         return self._refused() - self._at_first
-
-    def _refused(self) -> int:
-        return _counter(os.pread(self._statistics, 65536, 0).decode(), *self._counter)
 
 
 @contextmanager
 def closed_path(lab: Lab) -> Iterator[ClosedPath]:
     """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
 
-    The kernel counts each such packet in ``Ip: InAddrErrors`` (net/ipv4/route.c, ip_error).
+    Of both IP versions, whichever the lab's traffic is of. The kernel counts each such packet in ``InAddrErrors``
+    (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward).
     """
-    shut, open_again = ({_ROUTED_PATH: value} for value in "01")
     with ExitStack() as stack:
-        snmp = netns.open_in(lab.dut_ns, "snmp")
-        stack.callback(os.close, snmp)
-        stack.callback(netns.call_in, lab.dut_ns, lambda: netns.write_sysctls(open_again))
-        netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(shut))
-        yield ClosedPath(snmp, ("Ip:", "InAddrErrors"))
+        refused = stack.enter_context(_counted(lab.dut_ns, ("snmp", "Ip:", "InAddrErrors"), "Ip6InAddrErrors"))
+        stack.callback(netns.call_in, lab.dut_ns, lambda: lab_sysctls.set_forwarding(on=True))
+        netns.call_in(lab.dut_ns, lambda: lab_sysctls.set_forwarding(on=False))
+        yield ClosedPath(refused)
 
 
 @contextmanager
 def unroutable(lab: Lab) -> Iterator[ClosedPath]:
     """Where forwarding must stay on: what has nobody's address as its destination finds no route, and is dropped.
 
-    The kernel counts each such packet in ``IpExt: InNoRoutes`` and answers with ICMP.
+    The kernel counts each such packet in ``InNoRoutes`` and answers with ICMP.
     """
-    netstat = netns.open_in(lab.dut_ns, "netstat")
-    try:
-        yield ClosedPath(netstat, ("IpExt:", "InNoRoutes"))
-    finally:
-        os.close(netstat)
+    with _counted(lab.dut_ns, ("netstat", "IpExt:", "InNoRoutes"), "Ip6InNoRoutes") as refused:
+        yield ClosedPath(refused)
 
 
 @contextmanager
 def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
     """How many packets the IP layer of a namespace has received from elsewhere, from now on."""
     with ExitStack() as stack:
-        snmp, devices = (netns.open_in(place, file) for file in ("snmp", "dev"))
-        stack.callback(os.close, snmp)
+        everything = stack.enter_context(_counted(place, ("snmp", "Ip:", "InReceives"), "Ip6InReceives"))
+        devices = netns.open_in(place, "dev")
         stack.callback(os.close, devices)
 
         def received() -> int:
-            everything = _counter(os.pread(snmp, 65536, 0).decode(), "Ip:", "InReceives")
-            return everything - _device_rows(devices)["lo"][1]
+            return everything() - _device_rows(devices)["lo"][1]
 
         at_first = received()
         yield lambda: received() - at_first
@@ -100,16 +89,17 @@ def early_demux(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def local_delivery(lab: Lab, *, devices: bool = False) -> Iterator[None]:
-    """Deliver packets to the DUT's own sockets, whatever their address.
+    """Deliver packets of the lab's IP version to the DUT's own sockets, whatever their address.
 
     Those that carry :data:`MARK`; with ``devices``, all that come in by either device, and no mark is needed.
     """
     keys: list[dict[str, object]] = [{"fwmark": MARK}]
     if devices:
         keys = [{"iifname": lab.devices[role]} for role in ("dut_client", "dut_server")]
-    rules = [{**key, "table": LOCAL_TABLE, "priority": 100 + number} for number, key in enumerate(keys)]
-    # pyroute2 takes dst="default" for a unicast route only (EOPNOTSUPP).
-    route = {"dst": "0.0.0.0/0", "oif": 1, "table": LOCAL_TABLE, "type": "local", "scope": 254}
+    version = lab.spec.ip_version
+    both = {"family": FAMILIES[version], "table": LOCAL_TABLE}
+    rules = [{**key, **both, "priority": 100 + number} for number, key in enumerate(keys)]
+    route = {**both, "dst": lab.addresses[version].everything, "oif": 1, "type": "local", "scope": 254}
 
     def change(command: str) -> None:
         with IPRoute() as ip:
@@ -160,14 +150,38 @@ def devices_of(lab: Lab) -> Iterator[Devices]:
         os.close(fd)
 
 
-def _counter(statistics: str, line: str, name: str) -> int:
-    names, values = (found.split() for found in statistics.splitlines() if found.startswith(line))
-    return int(values[names.index(name)])
+@contextmanager
+def _counted(place: str, ipv4: tuple[str, str, str], ipv6: str) -> Iterator[Callable[[], int]]:
+    """A counter that the kernel keeps for each IP version: what both in the namespace ``place`` come to.
+
+    That of IPv4 is told by its file, line and column, that of IPv6 by its name in snmp6.
+    """
+    file, line, column = ipv4
+    with ExitStack() as stack:
+        statistics = netns.open_in(place, file)
+        stack.callback(os.close, statistics)
+        statistics6 = netns.open_in(place, "snmp6") if 6 in lab_sysctls.versions() else None
+        if statistics6 is not None:
+            stack.callback(os.close, statistics6)
+
+        def value() -> int:
+            rows = (row for row in _text(statistics).splitlines() if row.startswith(line))
+            names, values = (row.split() for row in rows)
+            count = int(values[names.index(column)])
+            if statistics6 is None:
+                return count
+            return count + int(dict(row.split() for row in _text(statistics6).splitlines())[ipv6])
+
+        yield value
+
+
+def _text(fd: int) -> str:
+    return os.pread(fd, 65536, 0).decode()
 
 
 def _device_rows(fd: int) -> dict[str, list[int]]:
     rows = {}
-    for line in os.pread(fd, 65536, 0).decode().splitlines()[2:]:
+    for line in _text(fd).splitlines()[2:]:
         name, _, numbers = line.partition(":")
         # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
         rows[name.strip()] = [int(number) for number in numbers.split()]

@@ -1,7 +1,6 @@
 """What datapaths of bpf/include/forward.h share: their configuration, and how they count."""
 
 import ipaddress
-import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,18 +11,20 @@ from domain.trial import Counters
 from workers import dut
 from workers.datapaths.base import DatapathError
 from workers.lab import Lab
+from workers.lab_addresses import packed
 from workers.programs import ERRORS, Programs
 
-_CONFIG = struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH")  # struct config of bpf/include/forward.h
+# struct config of bpf/include/forward.h, by IP version
+_CONFIG = {4: struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH"), 6: struct.Struct("=16s16s16s16sI6s6s16sI6s6s2sH")}
 
 
 def config(lab: Lab) -> bytes:
     """``struct config``: who may talk to whom, and the two links."""
     network = ipaddress.ip_network(lab.client_network)
-    return _CONFIG.pack(
+    return _CONFIG[lab.spec.ip_version].pack(
         network.network_address.packed,
         network.netmask.packed,
-        socket.inet_aton(lab.server_address),
+        packed(lab.server_address),
         *_link(lab, "dut_client", "client", lab.client_address),
         *_link(lab, "dut_server", "server", lab.server_address),
         lab.origin_port.to_bytes(2, "big"),
@@ -33,7 +34,7 @@ def config(lab: Lab) -> bytes:
 
 def _link(lab: Lab, ours: str, theirs: str, hop: str) -> tuple[bytes, int, bytes, bytes]:
     near, far = (bytes.fromhex(lab.mac(role).replace(":", "")) for role in (ours, theirs))
-    return socket.inet_aton(hop), lab.ifindex(ours), near, far
+    return packed(hop), lab.ifindex(ours), near, far
 
 
 class Forwarding:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.lab import Lab, LabError
+from workers.lab_addresses import endpoint
 from workers.process import Process
 from workers.proxied import ProxyError as ProxyError
 from workers.steering import LISTEN_PORT as LISTEN_PORT
@@ -24,6 +25,8 @@ START_TIMEOUT_S = 5.0
 STATS_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 10_000
 SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
+
+_EVERYBODY = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
 
 _CONFIG = """\
 global
@@ -44,7 +47,7 @@ defaults
     backlog 65535
 
 frontend steered
-    bind 0.0.0.0:{port}{transparent}
+    bind {everybody}:{port}{transparent}
     maxconn {maxconn}
     default_backend origin
 
@@ -68,10 +71,16 @@ class Proxying:
     source: str = ""
     servers: tuple[str, ...] = ()
 
-    def lines(self) -> dict[str, object]:
-        """The words of the configuration that depend on it."""
-        source = "source 0.0.0.0 usesrc clientip" if self.keeps_client else self.source and f"source {self.source}"
+    def lines(self, version: int) -> dict[str, object]:
+        """The words of the configuration that depend on it, for traffic of an IP version."""
+        everybody = _EVERYBODY[version]
+        source = (
+            f"source {everybody} usesrc clientip"
+            if self.keeps_client
+            else self.source and f"source {endpoint(self.source, 0)}"
+        )
         return {
+            "everybody": everybody,
             "port": self.port,
             "transparent": " transparent" if self.transparent else "",
             "source": f"    {source}\n" if source else "",
@@ -150,7 +159,7 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
             fds=fds,
             stats=stats,
-            **how.lines(),
+            **how.lines(lab.spec.ip_version),
         )
     )
     try:

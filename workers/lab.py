@@ -1,6 +1,7 @@
 """The lab: the namespaces of one datapath in a block, client — dut — server, with their devices and processes.
 
-Labs of a block stand side by side. An idle lab costs nothing and sends nothing: neighbours are permanent, IPv6 is off.
+Labs of a block stand side by side. Every lab is dual-stack, and its traffic is of one IP version. An idle lab costs
+nothing and sends nothing: neighbours are permanent, and no device asks for or announces any (lab_sysctls.SILENT).
 Everything is named after its tag and position and ledgered before it is made (workers/ownership.py).
 """
 
@@ -16,6 +17,8 @@ from pyroute2 import IPRoute
 
 from probes.base import LabView
 from workers import lab_clients, lab_sysctls, netns, offloads, ownership
+from workers.lab_addresses import ORIGINS as ORIGINS
+from workers.lab_addresses import VERSIONS, Addresses
 from workers.lab_clients import Client
 from workers.lab_clients import Ends as Ends
 from workers.lab_spec import LabSpec as LabSpec
@@ -25,9 +28,7 @@ from workers.process import Process
 ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
 """Each device's role and the namespace that it is in."""
-
-ORIGINS = 4
-"""Addresses that a lab's server answers on where its datapath balances; elsewhere it answers on the first."""
+_PEERS = {"client": "dut_client", "dut_client": "client", "dut_server": "server", "server": "dut_server"}
 
 
 class LabError(RuntimeError):
@@ -48,19 +49,18 @@ class Lab:
         self.devices: Mapping[str, str] = MappingProxyType(
             {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
         )
-        # 198.18.0.0/15 is reserved for benchmarks of network devices (RFC 2544): no host's own address.
-        self.client_address = f"198.18.{spec.position}.2"
-        self.dut_client_address = f"198.18.{spec.position}.1"
-        self.dut_server_address = f"198.19.{spec.position}.1"
-        self.server_address = f"198.19.{spec.position}.2"
-        self.origin_addresses = tuple(f"198.19.{spec.position}.{2 + number}" for number in range(ORIGINS))
-        # Nobody's, and in no network that the DUT has a route to: what a balancing datapath misses gets nowhere.
-        self.virtual_address = f"198.19.{128 + spec.position}.1"
+        # Of both IP versions; those with names of their own are of the traffic's.
+        self.addresses = {one: Addresses(one, spec.position, spec.clients) for one in VERSIONS}
+        ours = self.addresses[spec.ip_version]
+        self.client_address, self.server_address = ours.client, ours.server
+        self.dut_client_address, self.dut_server_address = ours.dut_client, ours.dut_server
+        self.origin_addresses, self.virtual_address, self.client_network = (
+            ours.origins,
+            ours.virtual,
+            ours.client_network,
+        )
         self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
-        self.clients: tuple[Client, ...] = (Client(1, self.client_ns, self.client_address),)
-        self.client_network = f"{self.client_address}/32"
-        if spec.clients > 1:
-            self.clients, self.client_network = lab_clients.behind(spec.position, self.client_ns, spec.clients)
+        self.clients: tuple[Client, ...] = lab_clients.standing(self.client_ns, ours.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self._client_offloads: list[dict[str, bool]] = []
         self.notes: list[str] = []  # what a reader of its figures should know
@@ -172,6 +172,8 @@ class Lab:
             self._ledger.forget_process(self.spec.tag, process.pid)
 
     def _build(self, stack: ExitStack) -> None:
+        if self.spec.ip_version not in lab_sysctls.versions():
+            raise OSError(f"this kernel has no IPv{self.spec.ip_version}")
         stack.callback(self._remove_run_dir)
         self._ledger.add_run_dir(self.spec.tag, self.run_dir.name)
         self.run_dir.mkdir(mode=0o700, parents=True)
@@ -214,35 +216,35 @@ class Lab:
                 os.close(fd)
 
     def _configure(self, role: str) -> None:
-        addresses = {
-            "client": self.client_address,
-            "dut_client": self.dut_client_address,
-            "dut_server": self.dut_server_address,
-            "server": self.server_address,
-        }
-        peers = {"client": "dut_client", "dut_client": "client", "dut_server": "server", "server": "dut_server"}
         with IPRoute() as ip:
             ip.link("set", index=1, state="up")
             for device, place in DEVICES.items():
                 if place != role:
                     continue
                 index = self._indexes[device] = ip.link_lookup(ifname=self.devices[device])[0]
-                ip.addr("add", index=index, address=addresses[device], prefixlen=24)
-                ip.link("set", index=index, state="up")
-                # Permanent: an idle lab asks for no neighbour.
-                ip.neigh("add", dst=addresses[peers[device]], lladdr=self.mac(peers[device]), ifindex=index, state=128)
-                for more in self.origin_addresses[1:]:
-                    if device == "server":
-                        ip.addr("add", index=index, address=more, prefixlen=24)
-                    elif device == "dut_server":
-                        ip.neigh("add", dst=more, lladdr=self.mac("server"), ifindex=index, state=128)
-                if role != "dut":
-                    ip.route("add", dst="0.0.0.0/0", gateway=addresses[peers[device]])
+                # Before it has an address: IPv6 routes to no device that is down.
+                ip.link("set", index=index, **lab_sysctls.SILENT)
+                for version in lab_sysctls.versions():
+                    self._address(ip, device, index, self.addresses[version])
                 offloads.set_offloads(self.devices[device], self.wanted_offloads)
         if role == "dut":
             # Early demultiplexing would find a proxy's standing connections past rules that are gone, and costs
-            # forwarded packets a look for sockets: off for all datapaths alike.
-            netns.write_sysctls({"net/ipv4/ip_forward": "1", "net/ipv4/tcp_early_demux": "0"})
+            # forwarded packets a look for sockets: off for all datapaths alike, and for both IP versions.
+            lab_sysctls.set_forwarding(on=True)
+            netns.write_sysctls({"net/ipv4/tcp_early_demux": "0"})
+
+    def _address(self, ip: IPRoute, device: str, index: int, addresses: Addresses) -> None:
+        peer = _PEERS[device]
+        ours = addresses.origins if device == "server" else (addresses.devices[device],)
+        theirs = addresses.origins if peer == "server" else (addresses.devices[peer],)
+        for address in ours:
+            flags = lab_sysctls.NODAD[addresses.version]
+            ip.addr("add", index=index, address=address, prefixlen=addresses.link_bits, **flags)
+        for address in theirs if device == "dut_server" else theirs[:1]:
+            # Permanent: an idle lab asks for no neighbour.
+            ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=128)
+        if DEVICES[device] != "dut":
+            ip.route("add", dst=addresses.everything, gateway=theirs[0])
 
     def _stop_processes(self) -> None:
         for process in reversed(self.processes.copy()):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
-from workers import netns, offloads
+from workers import lab_sysctls, netns, offloads
+from workers.lab_addresses import Addresses
 
 if TYPE_CHECKING:
     from workers.lab import Lab
@@ -41,11 +42,11 @@ class Client:
     address: str
 
 
-def behind(position: int, router: str, count: int) -> tuple[tuple[Client, ...], str]:
-    """The clients behind the namespace ``router``, and the network of all their addresses."""
-    # Within 198.18.0.0/15, as the lab's other addresses; no lab's position reaches 100.
-    found = (Client(n, f"{router}-{n}", f"198.18.{100 + position}.{10 + n}") for n in range(1, count + 1))
-    return tuple(found), f"198.18.{100 + position}.0/24"
+def standing(router: str, addresses: Sequence[str]) -> tuple[Client, ...]:
+    """The clients with these addresses: the lone one in the namespace ``router``, or several behind it."""
+    if len(addresses) == 1:
+        return (Client(1, router, addresses[0]),)
+    return tuple(Client(n, f"{router}-{n}", address) for n, address in enumerate(addresses, start=1))
 
 
 def ends_of(ends: Ends, router_address: str, clients: Sequence[Client]) -> tuple[Ends, ...]:
@@ -61,19 +62,22 @@ def build(lab: "Lab") -> Iterator[dict[str, bool]]:
 
     The namespaces exist, the router has its device. Raises ``OSError`` or pyroute2's ``NetlinkError``.
     """
-    netns.call_in(lab.client_ns, lambda: netns.write_sysctls(_AS_ROUTER))
     netns.call_in(lab.dut_ns, lambda: _way_back(lab))
     for client in lab.clients:
         yield netns.call_in(lab.client_ns, lambda client=client: _near_end(lab, client))  # type: ignore[misc]
         yield netns.call_in(client.netns, lambda client=client: _far_end(lab, client))  # type: ignore[misc]
+    # When its devices are there and have no multicast any more: as they come, a router's join the group of all routers.
+    netns.call_in(lab.client_ns, _make_router)
 
 
-_AS_ROUTER = {"net/ipv4/ip_forward": "1", "net/ipv4/tcp_early_demux": "0"}
+def _make_router() -> None:
+    lab_sysctls.set_forwarding(on=True)
+    netns.write_sysctls({"net/ipv4/tcp_early_demux": "0"})
 
 
-def _gateway(lab: "Lab") -> str:
-    """What the clients call their router: no device has this address, and none needs it."""
-    return lab.client_network.replace(".0/24", ".1")
+def _each(lab: "Lab") -> Iterator[Addresses]:
+    """The lab's addresses of each IP version that this kernel has."""
+    return (lab.addresses[version] for version in lab_sysctls.versions())
 
 
 def _devices(lab: "Lab", client: Client) -> tuple[str, str]:
@@ -88,7 +92,8 @@ def _macs(lab: "Lab", client: Client) -> tuple[str, str]:
 
 def _way_back(lab: "Lab") -> None:
     with IPRoute() as ip:
-        ip.route("add", dst=lab.client_network, gateway=lab.client_address)
+        for one in _each(lab):
+            ip.route("add", dst=one.client_network, gateway=one.client)
 
 
 def _near_end(lab: "Lab", client: Client) -> dict[str, bool]:
@@ -100,9 +105,11 @@ def _near_end(lab: "Lab", client: Client) -> dict[str, bool]:
             peer = {"ifname": far, "net_ns_fd": place, "address": far_mac, **one_queue}
             ip.link("add", ifname=near, kind="veth", address=near_mac, peer=peer, **one_queue)
             index = ip.link_lookup(ifname=near)[0]
-            ip.link("set", index=index, state="up")
-            ip.neigh("add", dst=client.address, lladdr=far_mac, ifindex=index, state=_PERMANENT)
-            ip.route("add", dst=f"{client.address}/32", oif=index, scope=_LINK_SCOPE)
+            ip.link("set", index=index, **lab_sysctls.SILENT)
+            for one in _each(lab):
+                address = one.clients[client.number - 1]
+                ip.neigh("add", dst=address, lladdr=far_mac, ifindex=index, state=_PERMANENT)
+                ip.route("add", dst=f"{address}/{one.host_bits}", oif=index, scope=_LINK_SCOPE)
     finally:
         os.close(place)
     return offloads.set_offloads(near, lab.wanted_offloads)
@@ -113,8 +120,10 @@ def _far_end(lab: "Lab", client: Client) -> dict[str, bool]:
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
         index = ip.link_lookup(ifname=far)[0]
-        ip.addr("add", index=index, address=client.address, prefixlen=32)
-        ip.link("set", index=index, state="up")
-        ip.neigh("add", dst=_gateway(lab), lladdr=near_mac, ifindex=index, state=_PERMANENT)
-        ip.route("add", dst="0.0.0.0/0", gateway=_gateway(lab), oif=index, flags=_ONLINK)
+        ip.link("set", index=index, **lab_sysctls.SILENT)
+        for one in _each(lab):
+            address = one.clients[client.number - 1]
+            ip.addr("add", index=index, address=address, prefixlen=one.host_bits, **lab_sysctls.NODAD[one.version])
+            ip.neigh("add", dst=one.gateway, lladdr=near_mac, ifindex=index, state=_PERMANENT)
+            ip.route("add", dst=one.everything, gateway=one.gateway, oif=index, flags=_ONLINK)
     return offloads.set_offloads(far, lab.wanted_offloads)

@@ -12,15 +12,23 @@ from workers.lab import Lab
 TABLE = "showdown"
 
 
+def family(lab: Lab) -> str:
+    """The family of the lab's traffic, and what rules call its headers: ``ip`` or ``ip6``."""
+    return "ip6" if lab.spec.ip_version == 6 else "ip"
+
+
 @contextmanager
 def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
-    """The table ``ip <name>`` with ``body`` between its braces. Raises :class:`DatapathError` with nothing left."""
-    change(lab, f"table ip {name} {{\n{body}\n}}\n")
+    """The table ``<name>`` of :func:`family` with ``body`` between its braces.
+
+    Raises :class:`DatapathError` with nothing left.
+    """
+    change(lab, f"table {family(lab)} {name} {{\n{body}\n}}\n")
     try:
         yield
     finally:
         # Two commands, one transaction: the first makes sure that there is something to delete.
-        change(lab, f"table ip {name}\ndelete table ip {name}\n")
+        change(lab, f"table {family(lab)} {name}\ndelete table {family(lab)} {name}\n")
 
 
 def change(lab: Lab, commands: str) -> None:
@@ -31,7 +39,7 @@ def change(lab: Lab, commands: str) -> None:
 def packets(lab: Lab, *names: str, table: str = TABLE) -> dict[str, int]:
     """The packets of a table's named counters. Raises :class:`DatapathError` when one is gone."""
     # "list counters" reads the rules of every table: half a second where a condition has thousands.
-    listing = json.loads(_nft(lab, "-j", "list", "table", "ip", table))
+    listing = json.loads(_nft(lab, "-j", "list", "table", family(lab), table))
     found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
     if missing := set(names) - set(found):
         raise DatapathError(f"the nft counters are gone: {', '.join(sorted(missing))}")

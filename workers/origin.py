@@ -14,6 +14,7 @@ from pathlib import Path
 
 from workers import netns
 from workers.lab import Ends, Lab
+from workers.lab_addresses import endpoint
 
 MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
 WORKER_CONNECTIONS = 16_384
@@ -92,7 +93,7 @@ class NginxOrigin:
                 label=self.lab.label,
                 body=self.body.decode("ascii"),
                 listen="".join(
-                    f"        listen {address}:{self.lab.origin_port}{listen} backlog=4096 reuseport;\n"
+                    f"        listen {endpoint(address, self.lab.origin_port)}{listen} backlog=4096 reuseport;\n"
                     for address in self.lab.answering
                 ),
                 tls=tls,
@@ -202,7 +203,7 @@ def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:
     generator's, so that the answers' headers are alike.
     """
     with socket.create_connection((address, port), timeout=timeout_s) as connection:
-        return ask_over(connection, f"{address}:{port}", path)
+        return ask_over(connection, endpoint(address, port), path)
 
 
 def ask_over(connection: socket.socket, host: str, path: str) -> Answer:

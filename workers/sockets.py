@@ -36,7 +36,8 @@ def netns_cookie() -> int:
 
 def _listening_inodes(process: int, port: int) -> set[str]:
     # The process's own view: /proc/<pid>/net is that of its namespace.
-    rows = Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]
+    files = (Path(f"/proc/{process}/net/{name}") for name in ("tcp", "tcp6"))
+    rows = [row for file in files if file.exists() for row in file.read_text().splitlines()[1:]]
     return {
         columns[9]
         for columns in (row.split() for row in rows)

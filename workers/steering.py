@@ -3,7 +3,6 @@
 The nft rule fails open by itself (without a listener the kernel goes on behind it), so a counting drop follows it.
 """
 
-import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,26 +12,28 @@ from bpf.instance import Instance
 from workers import dut, nft, tc
 from workers.datapaths.base import DatapathError
 from workers.lab import Lab
+from workers.lab_addresses import packed
 from workers.programs import ERRORS
 from workers.proxied import Crossed, Proxied, Proxy, ProxyError
 
 P = TypeVar("P", bound=Proxy)
 
+_CONFIG = struct.Struct("=I2s2s")  # the rest of struct config
+
 LISTEN_PORT = Lab.origin_port
 """The origin's own: a SYN that meets the last connection's TIME_WAIT makes the kernel look for a listener there."""
 
-_CONFIG = struct.Struct("=4s4sI2s2s")  # struct config of bpf/include/steer.h
 _TPROXY = """\
     counter steered {{ }}
     counter past {{ }}
     counter unclaimed {{ }}
     chain prerouting {{
         type filter hook prerouting priority mangle; policy accept;
-        iifname "{client}" ip daddr {asked} tcp dport {port} jump from_client
-        iifname "{server}" ip saddr {origins} tcp sport {port} jump from_origin
+        iifname "{client}" {ip} daddr {asked} tcp dport {port} jump from_client
+        iifname "{server}" {ip} saddr {origins} tcp sport {port} jump from_origin
     }}
     chain from_client {{
-        ip protocol tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
+        meta l4proto tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
         counter name past drop
     }}
     chain from_origin {{
@@ -48,6 +49,7 @@ def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
     The address that clients ask is the origin's own, and ``origins`` is that one alone, unless said otherwise.
     """
     return _TPROXY.format(
+        ip=nft.family(lab),
         client=lab.devices["dut_client"],
         server=lab.devices["dut_server"],
         asked=asked or lab.server_address,
@@ -115,9 +117,9 @@ def assigned(
 
 
 def _config(lab: Lab) -> bytes:
-    return _CONFIG.pack(
-        socket.inet_aton(lab.server_address),
-        socket.inet_aton(lab.dut_client_address),
+    """``struct config`` of bpf/include/steer.h."""
+    origin, listener = packed(lab.server_address), packed(lab.dut_client_address)
+    return (origin + listener) + _CONFIG.pack(
         dut.MARK,
         lab.origin_port.to_bytes(2, "big"),
         LISTEN_PORT.to_bytes(2, "big"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workers import netns
 from workers.lab import Ends
+from workers.lab_addresses import endpoint
 from workers.origin import Answer, Greeting, NginxOrigin, OriginError, ask_over
 
 _PREFLIGHT_S = 1.0
@@ -61,13 +62,13 @@ class TlsNginxOrigin(NginxOrigin):
                 socket.create_connection(where, timeout=_PREFLIGHT_S) as plain,
                 context.wrap_socket(plain, server_hostname=lab.server_address) as connection,
             ):
-                return ask_over(connection, f"{lab.server_address}:{lab.origin_port}", path)
+                return ask_over(connection, endpoint(lab.server_address, lab.origin_port), path)
 
         return netns.call_in(lab.ends.netns, ask)
 
     def _body_over_h2(self) -> bytes:
         ends = self.lab.ends
-        url = f"https://{ends.address}:{ends.port}/"
+        url = f"https://{endpoint(ends.address, ends.port)}/"
         try:
             return netns.run_in(ends.netns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()
         except subprocess.SubprocessError as error:

@@ -21,13 +21,15 @@ static inline __attribute__((always_inline)) void count(__u32 what, __u64 amount
 
 static inline __attribute__((always_inline)) int forward(struct segment *segment, const struct link *link)
 {
-	struct bpf_redir_neigh neighbour = {.nh_family = 2 /* AF_INET */, .ipv4_nh = link->hop};
+	struct bpf_redir_neigh neighbour = {.nh_family = FAMILY};
 
+	/* A union: ipv6_nh begins where ipv4_nh is. */
+	__builtin_memcpy(neighbour.ipv6_nh, &link->hop, sizeof(link->hop));
 	if (!has_time_left(segment)) {
 		count(DROPPED, 1);
 		return TC_ACT_SHOT;
 	}
-	decrease_ttl(segment);
+	decrease_hop_limit(segment->ip);
 	return redirect_neigh(link->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 

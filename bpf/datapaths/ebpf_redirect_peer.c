@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) int forward(struct segment *segment
 		count(DROPPED, 1);
 		return TC_ACT_SHOT;
 	}
-	decrease_ttl(segment);
+	decrease_hop_limit(segment->ip);
 	/* It is taken for the peer's already; the addresses are for whoever looks at the packet there. */
 	readdress(segment, link);
 	return bpf_redirect_peer(link->ifindex, 0);

@@ -27,11 +27,12 @@ int from_client(struct __sk_buff *skb)
 	/* What is not for the origin goes the routed path, which is closed: ARP passes, the rest is
 	 * dropped and counted there.
 	 */
-	if (!c || !read_segment(skb, &segment) || segment.ip->daddr != c->origin || segment.tcp->dest != c->port)
+	if (!c || !read_segment(skb, &segment) || !is_same(destination_of(segment.ip), &c->origin) ||
+	    segment.tcp->dest != c->port)
 		return TC_ACT_OK;
 
 	/* Without a proxy the path is closed, never bypassed. */
-	sk = find_for_client(skb, c, segment.ip->saddr, segment.tcp->source);
+	sk = find_for_client(skb, c, source_of(segment.ip), segment.tcp->source);
 	if (!sk || !assign(skb, sk, c->mark)) {
 		count(REFUSED);
 		return TC_ACT_SHOT;
@@ -47,11 +48,12 @@ int from_origin(struct __sk_buff *skb)
 	struct segment segment;
 	struct bpf_sock *sk;
 
-	if (!c || !read_segment(skb, &segment) || segment.ip->saddr != c->origin || segment.tcp->source != c->port)
+	if (!c || !read_segment(skb, &segment) || !is_same(source_of(segment.ip), &c->origin) ||
+	    segment.tcp->source != c->port)
 		return TC_ACT_OK;
 
 	/* The proxy's connection to the origin, which bears the client's address. */
-	sk = find(skb, segment.ip->saddr, segment.tcp->source, segment.ip->daddr, segment.tcp->dest);
+	sk = find(skb, source_of(segment.ip), segment.tcp->source, destination_of(segment.ip), segment.tcp->dest);
 	if (sk && sk->state == TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);
 		sk = NULL;

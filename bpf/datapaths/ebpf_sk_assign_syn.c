@@ -31,12 +31,13 @@ int from_client(struct __sk_buff *skb)
 	/* What is not for the origin goes the routed path, which is closed: ARP passes, the rest is
 	 * dropped and counted there.
 	 */
-	if (!c || !read_segment(skb, &segment) || segment.ip->daddr != c->origin || segment.tcp->dest != c->port)
+	if (!c || !read_segment(skb, &segment) || !is_same(destination_of(segment.ip), &c->origin) ||
+	    segment.tcp->dest != c->port)
 		return TC_ACT_OK;
 
 	if (segment.tcp->syn && !segment.tcp->ack) {
 		/* Without a proxy the path is closed, never bypassed. */
-		sk = find_for_client(skb, c, segment.ip->saddr, segment.tcp->source);
+		sk = find_for_client(skb, c, source_of(segment.ip), segment.tcp->source);
 		if (!sk || !assign(skb, sk, c->mark)) {
 			count(REFUSED);
 			return TC_ACT_SHOT;
@@ -54,7 +55,8 @@ int from_origin(struct __sk_buff *skb)
 	struct config *c = config.lookup(&zero);
 	struct segment segment;
 
-	if (c && read_segment(skb, &segment) && segment.ip->saddr == c->origin && segment.tcp->source == c->port)
+	if (c && read_segment(skb, &segment) && is_same(source_of(segment.ip), &c->origin) &&
+	    segment.tcp->source == c->port)
 		skb->mark = c->mark;
 	return TC_ACT_OK;
 }

@@ -6,8 +6,10 @@
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/in.h>
 
+#include "ip.h"
+
 struct config {
-	__be32 origin;
+	struct address origin;
 	__u32 port; /* in the host's order, as local_port is */
 	__u32 client_ifindex;
 };
@@ -28,6 +30,18 @@ static inline __attribute__((always_inline)) void count(__u32 what)
 		*value += 1;
 }
 
+/* Word by word: of the context's fields none may be read by a pointer. */
+static inline __attribute__((always_inline)) int is_for_origin(const struct bpf_sk_lookup *ctx, const struct config *c)
+{
+#if IP_VERSION == 6
+	return ctx->family == FAMILY && ctx->local_ip6[0] == c->origin.word[0] &&
+	       ctx->local_ip6[1] == c->origin.word[1] && ctx->local_ip6[2] == c->origin.word[2] &&
+	       ctx->local_ip6[3] == c->origin.word[3];
+#else
+	return ctx->local_ip4 == c->origin.word[0];
+#endif
+}
+
 int steer(struct bpf_sk_lookup *ctx)
 {
 	__u32 zero = 0;
@@ -35,7 +49,7 @@ int steer(struct bpf_sk_lookup *ctx)
 	struct bpf_sock *listener;
 	long error;
 
-	if (!c || ctx->protocol != IPPROTO_TCP || ctx->local_ip4 != c->origin || ctx->local_port != c->port ||
+	if (!c || ctx->protocol != IPPROTO_TCP || !is_for_origin(ctx, c) || ctx->local_port != c->port ||
 	    ctx->ingress_ifindex != c->client_ifindex)
 		return SK_PASS;
 

@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) int forward(struct segment *segment
 		count(DROPPED, 1);
 		return XDP_DROP;
 	}
-	decrease_ttl(segment);
+	decrease_hop_limit(segment->ip);
 	readdress(segment, link);
 	return bpf_redirect(link->ifindex, 0);
 }

@@ -6,7 +6,7 @@
 #include "packet.h"
 
 struct link {
-	__be32 hop;
+	struct address hop;
 	__u32 ifindex;
 	__u8 ours[ETH_ALEN];
 	__u8 theirs[ETH_ALEN];
@@ -14,9 +14,9 @@ struct link {
 
 struct config {
 	/* The client, or the network of several. */
-	__be32 client;
-	__be32 client_mask;
-	__be32 origin;
+	struct address client;
+	struct address client_mask;
+	struct address origin;
 	struct link to_client;
 	struct link to_origin;
 	__be16 port;
@@ -28,12 +28,23 @@ enum count { PACKETS, BYTES, CONNECTIONS, DROPPED, COUNTS };
 
 static inline __attribute__((always_inline)) int is_from_client(const struct config *c, const struct segment *segment)
 {
-	return segment->ip->daddr == c->origin && segment->tcp->dest == c->port;
+	return is_same(destination_of(segment->ip), &c->origin) && segment->tcp->dest == c->port;
+}
+
+static inline __attribute__((always_inline)) int is_clients(const struct config *c, const struct address *address)
+{
+	__u32 differing = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < ADDRESS_WORDS; i++)
+		differing |= (address->word[i] & c->client_mask.word[i]) ^ c->client.word[i];
+	return !differing;
 }
 
 static inline __attribute__((always_inline)) int is_from_origin(const struct config *c, const struct segment *segment)
 {
-	return segment->ip->saddr == c->origin && (segment->ip->daddr & c->client_mask) == c->client &&
+	return is_same(source_of(segment->ip), &c->origin) && is_clients(c, destination_of(segment->ip)) &&
 	       segment->tcp->source == c->port;
 }
 
@@ -42,17 +53,7 @@ static inline __attribute__((always_inline)) int is_from_origin(const struct con
  */
 static inline __attribute__((always_inline)) int has_time_left(const struct segment *segment)
 {
-	return segment->ip->ttl > 1;
-}
-
-/* As ip_decrease_ttl(): routed packets pay for this too. */
-static inline __attribute__((always_inline)) void decrease_ttl(struct segment *segment)
-{
-	__u32 check = segment->ip->check;
-
-	check += bpf_htons(0x0100);
-	segment->ip->check = (__sum16)(check + (check >= 0xffff));
-	segment->ip->ttl--;
+	return segment->ip->HOP_LIMIT > 1;
 }
 
 /* The Ethernet header of the next link; it is right before the IP header. */

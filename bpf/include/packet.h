@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading IPv4 TCP segments in tc programs. */
+/* Reading TCP segments in tc programs. */
 #ifndef SHOWDOWN_PACKET_H
 #define SHOWDOWN_PACKET_H
 
 #include <uapi/linux/bpf.h>
-#include <uapi/linux/if_ether.h>
-#include <uapi/linux/in.h>
-#include <uapi/linux/ip.h>
 #include <uapi/linux/pkt_cls.h>
 #include <uapi/linux/tcp.h>
 
-#define HEADERS_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
+#include "ip.h"
+
+#define HEADERS_BYTES (sizeof(struct ethhdr) + sizeof(ip_header) + sizeof(struct tcphdr))
 
 struct segment {
-	struct iphdr *ip;
+	ip_header *ip;
 	struct tcphdr *tcp;
 };
 
-/* Find the headers of an IPv4 TCP segment; false for anything else. */
+/* Find the headers of a TCP segment of the IP version; false for anything else. */
 static inline __attribute__((always_inline)) int read_segment(struct __sk_buff *skb, struct segment *segment)
 {
 	struct ethhdr *eth;
 
-	if (skb->protocol != bpf_htons(ETH_P_IP))
+	if (skb->protocol != bpf_htons(ETHERTYPE))
 		return 0;
 
 	/* The verifier wants proof that the headers are in the linear part; drivers that split
@@ -37,18 +36,13 @@ static inline __attribute__((always_inline)) int read_segment(struct __sk_buff *
 
 	segment->ip = (void *)(eth + 1);
 	segment->tcp = (void *)(segment->ip + 1);
-
-	/* With IP options the TCP header is elsewhere, in a later fragment there is none. A lab
-	 * sends neither, so they are no segments here, and the closed path drops and counts them.
-	 */
-	return segment->ip->protocol == IPPROTO_TCP && segment->ip->ihl == 5 &&
-	       !(segment->ip->frag_off & bpf_htons(0x3fff));
+	return is_plain_tcp(segment->ip);
 }
 
 /* Bytes behind the headers; more than one packet's worth where offloads merged several. */
 static inline __attribute__((always_inline)) __u64 payload_bytes(struct __sk_buff *skb, struct segment *segment)
 {
-	__u32 headers = sizeof(struct ethhdr) + sizeof(struct iphdr) + segment->tcp->doff * 4;
+	__u32 headers = sizeof(struct ethhdr) + sizeof(ip_header) + segment->tcp->doff * 4;
 
 	return skb->len > headers ? skb->len - headers : 0;
 }

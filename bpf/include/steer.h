@@ -6,8 +6,8 @@
 #include "packet.h"
 
 struct config {
-	__be32 origin;
-	__be32 listener;
+	struct address origin;
+	struct address listener;
 	__u32 mark;
 	__be16 port;
 	__be16 listener_port;
@@ -28,16 +28,21 @@ static inline __attribute__((always_inline)) int assign(struct __sk_buff *skb, s
 	return 1;
 }
 
-static inline __attribute__((always_inline)) struct bpf_sock *find(struct __sk_buff *skb, __be32 saddr, __be16 sport,
-								   __be32 daddr, __be16 dport)
+static inline __attribute__((always_inline)) struct bpf_sock *
+find(struct __sk_buff *skb, const struct address *saddr, __be16 sport, const struct address *daddr, __be16 dport)
 {
-	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock_tuple all = {};
+#if IP_VERSION == 6
+#define TUPLE all.ipv6
+#else
+#define TUPLE all.ipv4
+#endif
 
-	tuple.ipv4.saddr = saddr;
-	tuple.ipv4.sport = sport;
-	tuple.ipv4.daddr = daddr;
-	tuple.ipv4.dport = dport;
-	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	__builtin_memcpy(&TUPLE.saddr, saddr, sizeof(*saddr));
+	__builtin_memcpy(&TUPLE.daddr, daddr, sizeof(*daddr));
+	TUPLE.sport = sport;
+	TUPLE.dport = dport;
+	return bpf_skc_lookup_tcp(skb, &all, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
 }
 
 /* Whom a client's segment is for: its connection, else the proxy's listener; NULL when there is no proxy.
@@ -48,9 +53,9 @@ static inline __attribute__((always_inline)) struct bpf_sock *find(struct __sk_b
  * drop the SYN.
  */
 static inline __attribute__((always_inline)) struct bpf_sock *
-find_for_client(struct __sk_buff *skb, const struct config *c, __be32 client, __be16 port)
+find_for_client(struct __sk_buff *skb, const struct config *c, const struct address *client, __be16 port)
 {
-	struct bpf_sock *sk = find(skb, client, port, c->origin, c->port);
+	struct bpf_sock *sk = find(skb, client, port, &c->origin, c->port);
 
 	if (sk && sk->state == TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);
@@ -58,7 +63,7 @@ find_for_client(struct __sk_buff *skb, const struct config *c, __be32 client, __
 	}
 	if (sk)
 		return sk;
-	sk = find(skb, client, port, c->listener, c->listener_port);
+	sk = find(skb, client, port, &c->listener, c->listener_port);
 	/* A connection to the proxy itself that happens to have the same client port. */
 	if (sk && sk->state != TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);

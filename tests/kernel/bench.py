@@ -38,6 +38,7 @@ http {{
     access_log {run_dir}/origins.log origin;
     server {{
         listen 80;
+        listen [::]:80;
         location / {{ return 200 "hello"; }}
         location /large {{ alias {run_dir}/large; }}
     }}
@@ -130,12 +131,13 @@ def new_tag() -> str:
 
 
 @contextmanager
-def bench(datapath: Datapath, directory: Path) -> Iterator[Bench]:
+def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[Bench]:
     """Build a lab with ``datapath`` in force; afterwards insists that nothing of it is left."""
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:
-        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1, without=datapath.without), Ledger(directory)))
+        spec = LabSpec(tag, datapath.name, 1, without=datapath.without, ip_version=ip_version)
+        lab = stack.enter_context(built(spec, Ledger(directory)))
         inodes = set(lab.view().netns.values())
         lab.ends = datapath.ends(lab)
         start_origin(lab)
@@ -197,7 +199,7 @@ def _is_loaded(program: int) -> bool:
 
 
 def _listens(lab: Lab) -> bool:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in lab.server_address else socket.AF_INET) as probe:
         return probe.connect_ex((lab.server_address, lab.origin_port)) == 0
 
 

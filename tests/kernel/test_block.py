@@ -6,7 +6,7 @@ A trial whose datapath breaks on the way must never become a number.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,7 @@ def measure(
     load: Load | None = None,
     loads: dict[str, Load] | None = None,
     workload: str = "http_keepalive",
+    ip_version: int = 4,
 ) -> dict[str, TrialResult]:
     """Run a block of four slices per datapath, and one for stacks if they are wanted; break what is to be broken."""
     labs: dict[str, Lab] = {}
@@ -110,7 +111,7 @@ def measure(
 
     @contextmanager
     def build(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
-        with built(spec, ledger) as lab:
+        with built(replace(spec, ip_version=ip_version), ledger) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
             yield lab

@@ -17,17 +17,18 @@ from workers.ownership import RUN_ROOT, Ledger
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
-def test_the_client_reaches_the_server_through_the_dut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: Path) -> None:
     tag = new_tag()
-    with built(LabSpec(tag, "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(tag, "direct", 0, ip_version=version), Ledger(tmp_path)) as lab:
         inodes = set(lab.view().netns.values())
-        listener = netns.call_in(lab.server_ns, lambda: socket.create_server((lab.server_address, lab.origin_port)))
-        with listener:
+        with listening(lab) as listener:
             address = (lab.server_address, lab.origin_port)
             with netns.call_in(lab.client_ns, lambda: socket.create_connection(address, timeout=2)):
-                connection, (peer, _) = listener.accept()
+                connection, (peer, *_) = listener.accept()
                 connection.close()
         assert peer == lab.client_address
+        assert (":" in peer) == (version == 6)
         packets = device_packets(lab)
         assert packets["dut_client"] >= 3
         assert packets["dut_server"] >= 2
@@ -40,6 +41,13 @@ def test_names_tell_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> Non
     assert all(len(name) <= 15 for name in lab.devices.values())
     assert len({*lab.devices.values()}) == 4
     assert list(tmp_path.iterdir()) == [], "nothing is owned before it is built"
+
+
+def listening(lab: Lab) -> socket.socket:
+    """The origin's listener."""
+    family = socket.AF_INET6 if ":" in lab.server_address else socket.AF_INET
+    where = (lab.server_address, lab.origin_port)
+    return netns.call_in(lab.server_ns, lambda: socket.create_server(where, family=family))
 
 
 @pytest.mark.parametrize(
@@ -64,9 +72,13 @@ def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
         assert sum(sum(packets.values()) for packets in before) == 0
         # No wait is long enough to see that a neighbour is never asked for again.
         for role in ROLES:
-            neighbours = netns.run_in(labs[0].netns_of(role), ["ip", "-4", "neigh", "show"]).splitlines()
-            assert len(neighbours) == (1 + ORIGINS if role == "dut" else 1)
-            assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
+            for version in ("-4", "-6"):
+                neighbours = netns.run_in(labs[0].netns_of(role), ["ip", version, "neigh", "show"]).splitlines()
+                assert len(neighbours) == (1 + ORIGINS if role == "dut" else 1)
+                assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
+            # Nor that MLD, whose reports come within ten seconds, has nothing to report.
+            groups = netns.run_in(labs[0].netns_of(role), ["ip", "-6", "maddr", "show"]).split()
+            assert {word for word in groups if word.startswith("ff")} == {"ff01::1", "ff02::1"}
     assert netns.names(f"sd-{tag}") == []
 
 
@@ -158,10 +170,12 @@ def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_pa
         os.close(kept)
 
 
-def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [4, 6])
+def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(version: int, tmp_path: Path) -> None:
     tag, ledger = new_tag(), Ledger(tmp_path)
     with ExitStack() as stack:
-        labs = [stack.enter_context(built(LabSpec(tag, "direct", at, clients=8), ledger)) for at in range(2)]
+        specs = [LabSpec(tag, "direct", at, clients=8, ip_version=version) for at in range(2)]
+        labs = [stack.enter_context(built(spec, ledger)) for spec in specs]
         addresses = [client.address for lab in labs for client in lab.clients]
         assert len(set(addresses)) == 16
         inodes = {netns.inode(name) for lab in labs for name in lab.namespaces}
@@ -171,19 +185,18 @@ def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(t
         assert [ends.seen_as for ends in lab.client_ends] == [client.address for client in lab.clients]
         before = [device_packets(one) for one in labs]
         assert sum(sum(packets.values()) for packets in before) == 0, "no neighbour is ever asked for"
-        listener = netns.call_in(lab.server_ns, lambda: socket.create_server((lab.server_address, lab.origin_port)))
         where = (lab.server_address, lab.origin_port)
-        with listener:
+        with listening(lab) as listener:
             for client in lab.clients:
                 with netns.call_in(client.netns, lambda: socket.create_connection(where, timeout=2)):
-                    connection, (peer, _) = listener.accept()
+                    connection, (peer, *_) = listener.accept()
                     connection.close()
                 assert peer == client.address
         assert device_packets(labs[1]) == before[1]
         packets = device_packets(lab)
         assert packets["client"] == packets["dut_client"] == packets["dut_server"] == packets["server"]
         for name in lab.namespaces:
-            neighbours = netns.run_in(name, ["ip", "-4", "neigh", "show"]).splitlines()
+            neighbours = netns.run_in(name, ["ip", f"-{version}", "neigh", "show"]).splitlines()
             assert neighbours
             assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
     assert_nothing_left(tag, inodes, tmp_path)

@@ -17,6 +17,7 @@ class Direct(Datapath):
     name = "direct"
     function = "forward"
     summary = "Routed by the kernel, no interception: the limit."
+    ip_versions = frozenset({4, 6})
     protocols = frozenset({"tcp", "udp"})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:

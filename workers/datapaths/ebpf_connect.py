@@ -10,22 +10,25 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cached_property
 
 from pyroute2 import IPRoute
 
 from bpf.instance import Instance
 from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
 from workers import cgroups, dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
-from workers.programs import ERRORS
+from workers.lab_addresses import endpoint, packed
+from workers.programs import ERRORS, Compiled
 from workers.proxied import Crossed, Proxied
 
-_CONFIG = struct.Struct("=Q4s4sIIII")  # struct config of bpf/datapaths/ebpf_connect.c
-_CONNECT4 = 10  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT
+_CONFIG = {
+    4: struct.Struct("=Q4s4sIIII"),
+    6: struct.Struct("=Q16s16sIIII"),
+}  # struct config of bpf/datapaths/ebpf_connect.c
+_CONNECT = {4: 10, 6: 11}  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT
 _MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
 _PRIORITY = 90  # of the rules, before the kernel's own
 
@@ -36,6 +39,7 @@ class EbpfConnect(Datapath):
     name = "ebpf_connect"
     function = "steer"
     summary = "An eBPF cgroup hook sends connect(2) to HAProxy; the client is on the DUT itself."
+    ip_versions = frozenset({4, 6})
 
     one_client = "its client stands on the DUT itself"
 
@@ -49,9 +53,8 @@ class EbpfConnect(Datapath):
         """The client stands on the DUT; the proxy is seen."""
         return Ends(lab.dut_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
 
-    @cached_property
-    def _module(self) -> Module:
-        return Module(f"datapaths/{self.name}.c")
+    def __init__(self) -> None:
+        self._modules = Compiled(self.name)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -59,7 +62,7 @@ class EbpfConnect(Datapath):
 
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        origin = f"{lab.server_address}:{lab.origin_port}"
+        origin = endpoint(lab.server_address, lab.origin_port)
         how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
         with ExitStack() as stack:
             try:
@@ -72,14 +75,12 @@ class EbpfConnect(Datapath):
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
-        kind = ProgramType.CGROUP_SOCK_ADDR
-        programs = stack.enter_context(
-            Instance(self._module, ["rewrite"], ["config", "counts"], kind, attach_type=_CONNECT4)
-        )
+        kind, hook, module = ProgramType.CGROUP_SOCK_ADDR, _CONNECT[lab.spec.ip_version], self._modules.of(lab)
+        programs = stack.enter_context(Instance(module, ["rewrite"], ["config", "counts"], kind, attach_type=hook))
         programs.write("config", 0, _config(lab, proxy))
         everybody = cgroups.open_root()
         try:
-            link = attach_link(programs.programs["rewrite"], everybody, _CONNECT4, self.name)
+            link = attach_link(programs.programs["rewrite"], everybody, hook, self.name)
         finally:
             os.close(everybody)
         stack.callback(os.close, link)
@@ -95,10 +96,10 @@ def _crossed(programs: Instance, link: int) -> Crossed:
 
 
 def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
-    return _CONFIG.pack(
+    return _CONFIG[lab.spec.ip_version].pack(
         netns.call_in(lab.dut_ns, sockets.netns_cookie),
-        socket.inet_aton(lab.server_address),
-        socket.inet_aton(lab.dut_client_address),
+        packed(lab.server_address),
+        packed(lab.dut_client_address),
         socket.htons(lab.origin_port),
         socket.htons(haproxy.LISTEN_PORT),
         proxy.process.pid,
@@ -109,9 +110,10 @@ def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
 @contextmanager
 def _only_the_proxy_reaches_the_origin(lab: Lab) -> Iterator[None]:
     """Who has not bound the DUT's address gets EACCES: a socket that the program missed has not."""
-    origin = {"dst": lab.server_address, "dst_len": 32}
+    bits = lab.addresses[lab.spec.ip_version].host_bits
+    origin = {"family": dut.FAMILIES[lab.spec.ip_version], "dst": lab.server_address, "dst_len": bits}
     rules = [
-        {**origin, "src": lab.dut_server_address, "src_len": 32, "table": _MAIN_TABLE, "priority": _PRIORITY},
+        {**origin, "src": lab.dut_server_address, "src_len": bits, "table": _MAIN_TABLE, "priority": _PRIORITY},
         {**origin, "action": _PROHIBIT, "priority": _PRIORITY + 1},
     ]
 

@@ -19,6 +19,7 @@ class EbpfRedirect(Datapath):
     function = "forward"
     summary = "eBPF at tc ingress forwards with bpf_redirect_neigh, past netfilter and routing."
     tracking = Tracking.NEVER
+    ip_versions = frozenset({4, 6})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

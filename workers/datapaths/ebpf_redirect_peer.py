@@ -21,6 +21,7 @@ class EbpfRedirectPeer(Datapath):
     function = "forward"
     summary = "eBPF at tc ingress puts packets into the next namespace at once with bpf_redirect_peer."
     tracking = Tracking.NEVER
+    ip_versions = frozenset({4, 6})
     # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 

@@ -20,6 +20,7 @@ class EbpfSkAssign(Datapath):
     name = "ebpf_sk_assign"
     function = "steer"
     summary = "eBPF at tc ingress assigns packets to HAProxy's sockets, which keeps the client's address."
+    ip_versions = frozenset({4, 6})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

@@ -16,6 +16,7 @@ class EbpfSkAssignSyn(Datapath):
     name = "ebpf_sk_assign_syn"
     function = "steer"
     summary = "eBPF at tc ingress assigns SYNs to HAProxy's listener and marks the rest."
+    ip_versions = frozenset({4, 6})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

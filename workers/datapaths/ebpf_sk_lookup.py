@@ -5,24 +5,23 @@ port of its own, so that without the program nobody listens; established sockets
 """
 
 import os
-import socket
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cached_property
 
 from bpf.instance import Instance
 from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
 from workers import dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
-from workers.programs import ERRORS
+from workers.lab_addresses import packed
+from workers.programs import ERRORS, Compiled
 from workers.proxied import Crossed, Proxied
 
 LISTEN_PORT = 15001
-_CONFIG = struct.Struct("=4sII")  # struct config of bpf/datapaths/ebpf_sk_lookup.c
+_CONFIG = {4: struct.Struct("=4sII"), 6: struct.Struct("=16sII")}  # struct config of bpf/datapaths/ebpf_sk_lookup.c
 _SK_LOOKUP, _SOCKMAP = 36, 15  # enum bpf_attach_type, enum bpf_map_type
 
 
@@ -32,6 +31,7 @@ class EbpfSkLookup(Datapath):
     name = "ebpf_sk_lookup"
     function = "steer"
     summary = "An eBPF socket look-up program gives the origin's connections to HAProxy's listener."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -39,9 +39,8 @@ class EbpfSkLookup(Datapath):
             "root", "netns", "veth", "bcc", "kernel_headers", "bpf.sk_lookup", "bpf.sockmap", "program.haproxy"
         )
 
-    @cached_property
-    def _module(self) -> Module:
-        return Module(f"datapaths/{self.name}.c")
+    def __init__(self) -> None:
+        self._modules = Compiled(self.name)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -63,7 +62,7 @@ class EbpfSkLookup(Datapath):
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
         programs = stack.enter_context(
             Instance(
-                self._module,
+                self._modules.of(lab),
                 ["steer"],
                 ["config", "counts", "proxy"],
                 ProgramType.SK_LOOKUP,
@@ -71,7 +70,8 @@ class EbpfSkLookup(Datapath):
                 map_kinds={"proxy": _SOCKMAP},
             )
         )
-        config = _CONFIG.pack(socket.inet_aton(lab.server_address), lab.origin_port, lab.ifindex("dut_client"))
+        layout = _CONFIG[lab.spec.ip_version]
+        config = layout.pack(packed(lab.server_address), lab.origin_port, lab.ifindex("dut_client"))
         programs.write("config", 0, config)
         listener = sockets.listening_socket(proxy.process.pid, LISTEN_PORT)
         try:

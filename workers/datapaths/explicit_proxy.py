@@ -10,6 +10,7 @@ from domain.jobs import HostCapabilities
 from workers import dut, haproxy
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
+from workers.lab_addresses import endpoint
 from workers.proxied import Crossed, Proxied
 
 
@@ -19,6 +20,7 @@ class ExplicitProxy(Datapath):
     name = "explicit_proxy"
     function = "steer"
     summary = "The client asks HAProxy itself, without any steering: the control arm."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -35,7 +37,7 @@ class ExplicitProxy(Datapath):
 
 @contextmanager
 def _attached(lab: Lab) -> Iterator[Attachment]:
-    origin = f"{lab.server_address}:{lab.origin_port}"
+    origin = endpoint(lab.server_address, lab.origin_port)
     with ExitStack() as stack:
         try:
             path = stack.enter_context(dut.closed_path(lab))

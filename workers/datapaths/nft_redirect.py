@@ -1,7 +1,8 @@
 """nftables NAT REDIRECT to HAProxy, which asks the kernel for the original destination: what most meshes start from.
 
 Connection tracking rewrites every packet. The origin sees the proxy's address. What is not redirected meets a closed
-path.
+path. It carries IPv4 only: the kernel would tell an IPv6 destination (IP6T_SO_ORIGINAL_DST), but HAProxy asks for those
+of IPv4 alone (src/proto_tcp.c, tcp_get_dst), and of IPv6 would connect to itself.
 """
 
 from collections.abc import Iterator

@@ -18,6 +18,7 @@ class Tproxy(Datapath):
     name = "tproxy"
     function = "steer"
     summary = "nftables TPROXY to HAProxy, which keeps the client's address."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -19,12 +19,12 @@ _RULES = """\
     counter past {{ }}
     chain prerouting {{
         type filter hook prerouting priority mangle; policy accept;
-        iifname "{client}" ip daddr {origin} tcp dport {port} jump from_client
-        iifname "{server}" ip saddr {origin} tcp sport {port} meta mark set {mark} accept
+        iifname "{client}" {ip} daddr {origin} tcp dport {port} jump from_client
+        iifname "{server}" {ip} saddr {origin} tcp sport {port} meta mark set {mark} accept
     }}
     chain from_client {{
         tcp flags & (syn | ack) != syn meta mark set {mark} counter name steered accept
-        ip protocol tcp tproxy to :{listen} meta mark set {mark} counter name opened accept
+        meta l4proto tcp tproxy to :{listen} meta mark set {mark} counter name opened accept
         counter name past drop
     }}
 """
@@ -36,6 +36,7 @@ class TproxySyn(Datapath):
     name = "tproxy_syn"
     function = "steer"
     summary = "nftables TPROXY of SYNs only, marks for the rest: sockets are found by early demultiplexing."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -49,6 +50,7 @@ class TproxySyn(Datapath):
 @contextmanager
 def _attached(lab: Lab) -> Iterator[Attachment]:
     rules = _RULES.format(
+        ip=nft.family(lab),
         client=lab.devices["dut_client"],
         server=lab.devices["dut_server"],
         origin=lab.server_address,

@@ -27,6 +27,7 @@ from domain.campaign import ClosedLoad, OpenLoad
 from domain.trial import CpuTime
 from workers import netns as namespaces
 from workers.cpu import HostTicks, host_ticks
+from workers.lab_addresses import endpoint
 from workers.traffic import by_slice
 from workers.traffic import h2load_output as output
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
@@ -83,7 +84,7 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
     with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
         log = Path(directory, "log")
         argv = ["h2load", *plan.options, f"-t{threads}", *_load(plan, seconds), f"--log-file={log}",
-                f"https://{target.address}:{target.port}{plan.path}"]  # fmt: skip
+                f"https://{endpoint(target.address, target.port)}{plan.path}"]  # fmt: skip
         to_monotonic_s = time.monotonic() - time.time()
         ended = _run(argv, target.netns, seconds + plan.connections * _HANDSHAKE_S, stop)
         if ended.failure:

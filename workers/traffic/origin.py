@@ -57,7 +57,7 @@ class TrafficOrigin:
         answer_bytes = 0
         if self.service == "http":
             answer = netns.call_in(ends.netns, lambda: ask(address, port, "/whoami"))
-            client = str(json.loads(answer.body)["peer"]).rpartition(":")[0]
+            client = _host(json.loads(answer.body)["peer"])
         else:
             kind = socket.SOCK_STREAM if self.service == "tcp" else socket.SOCK_DGRAM
             netns.call_in(ends.netns, lambda: _echo(kind, address, port))
@@ -79,8 +79,7 @@ class TrafficOrigin:
             status = self._status()
         except OriginError:
             return []
-        address = str(status["last_wrong_client"]).rpartition(":")[0]
-        return [address] * min(int(status["wrong_clients"]), 1000)
+        return [_host(status["last_wrong_client"])] * min(int(status["wrong_clients"]), 1000)
 
     @property
     def _running(self) -> Process:
@@ -107,8 +106,13 @@ class TrafficOrigin:
             raise OriginError(f"the origin {what}: {self._running.output().strip()[-300:] or 'no message'}")
 
 
+def _host(endpoint: object) -> str:
+    """The address of ``address:port`` or ``[address]:port``."""
+    return str(endpoint).rpartition(":")[0].strip("[]")
+
+
 def _echo(kind: socket.SocketKind, address: str, port: int) -> None:
-    with socket.socket(socket.AF_INET, kind) as asking:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as asking:
         asking.settimeout(GREETING_TIMEOUT_S)
         asking.connect((address, port))
         asking.sendall(_GREETING)

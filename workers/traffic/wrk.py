@@ -21,6 +21,7 @@ from domain.campaign import ClosedLoad
 from domain.histogram import LatencyHistogram
 from workers import netns as namespaces
 from workers.cpu import host_ticks
+from workers.lab_addresses import endpoint
 from workers.traffic import by_slice
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
@@ -55,7 +56,7 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
         return TargetTraffic(failure=f"wrk makes closed loops only, not {plan.load}")
     threads = max(1, min(len(os.sched_getaffinity(0)), plan.connections))
     argv = ["wrk", f"-t{threads}", f"-c{plan.connections}", f"-d{math.ceil(seconds)}s", "--timeout", "2s",
-            "-s", str(_SCRIPT), f"http://{target.address}:{target.port}{plan.path}"]  # fmt: skip
+            "-s", str(_SCRIPT), f"http://{endpoint(target.address, target.port)}{plan.path}"]  # fmt: skip
     before, ticks = _children_cpu_s(), host_ticks()
     started = time.monotonic()
     failure, output = _run(argv, target.netns, started + seconds, stop)
