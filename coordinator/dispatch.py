@@ -3,6 +3,7 @@
 The database is the truth; a message that is lost is sent again by the ticker, and a duplicate finds its claim refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,8 +32,8 @@ class Dispatcher(Protocol):
     def send(self, host: str, message: BlockMessage) -> None:
         """Ask ``host`` to claim and run an attempt."""
 
-    def ask_for_matrix(self, host: str) -> None:
-        """Ask ``host`` to test what its datapaths keep and carry, after whatever it runs now."""
+    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> None:
+        """Ask ``host`` to test what those datapaths (or all) keep and carry, after whatever it runs now."""
 
     def revoke(self, message: BlockMessage) -> None:
         """End an attempt that did not heed its cancel flag: SIGTERM to the process that runs it."""
@@ -61,11 +62,10 @@ class CeleryDispatcher:
     def send(self, host: str, message: BlockMessage) -> None:
         self._send(RUN_BLOCK_TASK, host, MESSAGE_EXPIRES_S, [message.model_dump()], task_id(message))
 
-    def ask_for_matrix(self, host: str) -> None:
-        # One id for all that are asked of a host: it runs one at a time, and a second adds nothing that shows.
-        self._send(TEST_TRAITS_TASK, host, ASKED_EXPIRES_S, [], f"{TEST_TRAITS_TASK}.{host}")
+    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> None:
+        self._send(TEST_TRAITS_TASK, host, ASKED_EXPIRES_S, [list(datapaths)])
 
-    def _send(self, task: str, host: str, expires_s: float, arguments: list[Any], identity: str) -> None:
+    def _send(self, task: str, host: str, expires_s: float, arguments: list[Any], identity: str | None = None) -> None:
         try:
             self._app.send_task(
                 task,
@@ -93,13 +93,13 @@ class RecordingDispatcher:
     down: bool = False
     sent: list[tuple[str, BlockMessage]] = field(default_factory=list)
     revoked: list[BlockMessage] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def send(self, host: str, message: BlockMessage) -> None:
         self._record(self.sent, (host, message))
 
-    def ask_for_matrix(self, host: str) -> None:
-        self._record(self.asked, host)
+    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> None:
+        self._record(self.asked, (host, tuple(datapaths)))
 
     def revoke(self, message: BlockMessage) -> None:
         self._record(self.revoked, message)

@@ -58,6 +58,7 @@ class TraitRow(Frozen):
     datapath: Name
     function: Name
     findings: dict[Name, Finding]
+    duration_s: float = Field(ge=0, description="That its tests took.")
 
 
 class TraitMatrix(Frozen):
@@ -68,8 +69,7 @@ class TraitMatrix(Frozen):
     kernel: str = Field(max_length=200)
     version: str = Field(max_length=40, description="Of Showdown.")
     commit: str = Field(max_length=100)
-    measured_at: AwareDatetime
-    duration_s: float = Field(ge=0)
+    measured_at: AwareDatetime = Field(description="When the last of its rows was found.")
     traits: tuple[TraitWords, ...]
     rows: tuple[TraitRow, ...]
 
@@ -84,6 +84,11 @@ class TraitMatrix(Frozen):
             if set(row.findings) != set(names):
                 raise ValueError(f"rows: {row.datapath} must have one finding for each of {', '.join(names)}")
         return self
+
+    @property
+    def duration_s(self) -> float:
+        """What all tests took together."""
+        return sum(row.duration_s for row in self.rows)
 
     def row(self, datapath: str) -> TraitRow | None:
         """That of a datapath; ``None`` when it was not tested."""

@@ -53,6 +53,7 @@ def create_worker(settings: WorkerSettings) -> Celery:
         timezone="UTC",
     )
     app.set_current()
+    app.set_default()  # the current one is the main thread's only
     return app
 
 

@@ -52,18 +52,23 @@ class Collecting:
 
     def run(self, host: HostCapabilities, progress: Callable[[str], None] = lambda _: None) -> TraitMatrix:
         """Test everything; labs stand one after another. ``progress`` is told each datapath's name."""
-        began, rows = time.monotonic(), []
+        rows = []
         for name, datapath in self.datapaths.items():
             progress(name)
-            rows.append(TraitRow(datapath=name, function=datapath.function, findings=self._findings(datapath, host)))
+            rows.append(self._row(name, datapath, host))
         return TraitMatrix(
             host=host.host,
             **made_by(),
             measured_at=datetime.now(UTC).replace(microsecond=0),
-            duration_s=round(time.monotonic() - began, 1),
             traits=tuple(TraitWords(name=t.name, title=t.title, summary=t.summary) for t in self.traits.values()),
             rows=in_order(rows),
         )
+
+    def _row(self, name: str, datapath: Datapath, host: HostCapabilities) -> TraitRow:
+        began = time.monotonic()
+        findings = self._findings(datapath, host)
+        duration_s = round(time.monotonic() - began, 2)
+        return TraitRow(datapath=name, function=datapath.function, findings=findings, duration_s=duration_s)
 
     def _findings(self, datapath: Datapath, host: HostCapabilities) -> dict[str, Finding]:
         if missing := datapath.missing(host):

@@ -7,7 +7,7 @@ from rich.table import Table
 from domain.traits import MARKS, Answer, TraitMatrix
 
 BEGIN, END = "<!-- matrix: begin, by make matrix DOCS=1 -->", "<!-- matrix: end -->"
-_STYLES = {Answer.YES: "green", Answer.NO: "yellow", Answer.ERROR: "red"}
+_STYLES = {Answer.YES: "bold", Answer.NO: "default", Answer.ERROR: "red"}
 
 
 def terminal_table(matrix: TraitMatrix) -> Table:

@@ -26,7 +26,7 @@ class Telling:
     work: Callable[[], tuple[int, int]]
     ask: Callable[[], None] | None = None
     _told: TraitMatrix | None = None
-    _seen: tuple[int, int] = (0, 0)
+    _seen: tuple[int, int] | None = None
     _idle_rounds: int = 0
     _asked: bool = field(default=False)
 

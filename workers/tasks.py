@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from typing import Any
 
+import httpx
 from celery import current_app, shared_task
 from celery.signals import worker_process_init
 
@@ -23,7 +24,7 @@ from workers.announcing import announce
 from workers.app import look_around
 from workers.capabilities import fingerprint
 from workers.config import WorkerSettings
-from workers.coordinator import Coordinator
+from workers.coordinator import Coordinator, Refused
 from workers.datapaths.base import Datapath
 from workers.execution import execute
 from workers.matrix import Collecting
@@ -109,7 +110,11 @@ class Worker:
         if not wanted:
             return []
         collecting, others = Collecting.of(wanted, self.ledger).first()
-        keep(collecting.run(self.capabilities), self.settings.state_dir)
+        whole = keep(collecting.run(self.capabilities), self.settings.state_dir)
+        try:
+            self.coordinator.tell_matrix(whole)
+        except (Refused, httpx.HTTPError) as error:  # it is told with the next sign of life
+            log.warning("the matrix waits: %s", error)
         return others
 
     @cached_property

@@ -1,10 +1,11 @@
 """What the datapaths keep and carry on a host: the matrix of traits that its tests found, and asking for new ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from coordinator.api.codec import error_response
@@ -13,9 +14,18 @@ from coordinator.services import services
 from coordinator.store.matrices import matrix_of
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online
+from domain.load import Frozen
+from domain.names import Name
+from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix
 
 blueprint = APIBlueprint("matrices", __name__, tag="Matrix")
+
+
+class Wanted(Frozen):
+    """What a host shall test."""
+
+    datapaths: tuple[Name, ...] = Field(default=(), max_length=100, description="All, unless some are named.")
 
 
 class Asked(BaseModel):
@@ -43,25 +53,29 @@ def get_matrix(host: str) -> dict[str, Any]:
 
 
 @blueprint.post("/hosts/<host>/matrix")
+@blueprint.input(Wanted, arg_name="wanted")
 @blueprint.output(Asked, status_code=202)
 @blueprint.doc(responses={404: "No such host", 409: "The host is offline", 503: "The broker cannot be reached"})
-def ask_for_matrix(host: str) -> Asked | Response:
-    """Ask a host to test its datapaths anew; a block that runs there is finished first. About a minute."""
-    refusal = ask(host)
+def ask_for_matrix(host: str, wanted: Wanted) -> Asked | Response:
+    """Ask a host to test its datapaths anew; a block that runs there is finished first. About a minute for all."""
+    refusal = ask(host, wanted.datapaths)
     if refusal:
         return error_response(409, refusal)
     return Asked(host=host, message="it tests its datapaths when nothing else runs there; GET the matrix in a minute")
 
 
-def ask(host: str) -> str:
-    """Send the message; returns why not, if so. Raises ``NotFound``, or ``DispatchError``."""
+def ask(host: str, datapaths: Sequence[str] = ()) -> str:
+    """Send the message; returns why not, if so. Raises ``NotFound``, ``InvalidInput``, or ``DispatchError``."""
     known = services()
     with known.store.read() as session:
         row = session.get(HostRow, host)
-        online = row is not None and is_online(row, known.clock())
-    if row is None:
-        raise NotFound(f"no host {host!r} has registered")
+        if row is None:
+            raise NotFound(f"no host {host!r} has registered")
+        online, has = is_online(row, known.clock()), [variant.name for variant in row.capabilities.datapaths]
+    if unknown := [name for name in datapaths if name not in has]:
+        message = f"{host} has no datapath {unknown[0]!r}; it has {', '.join(has)}"
+        raise InvalidInput([Problem(field="datapaths", message=message)])
     if not online:
         return f"{host} is offline"
-    known.dispatcher.ask_for_matrix(host)
+    known.dispatcher.ask_for_matrix(host, datapaths)
     return ""

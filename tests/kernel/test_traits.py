@@ -109,6 +109,16 @@ def test_a_datapath_that_fails_open_is_told_so(tmp_path: Path) -> None:
     assert "without the nftables rules the data of 4 reached the origin" in finding.evidence
 
 
+def test_one_packet_past_the_proxy_is_enough(tmp_path: Path) -> None:
+    def spoil(lab: Lab) -> None:
+        forward_after_all(lab)
+        rules("filter hook forward priority 0", f'iifname "{lab.devices["dut_server"]}" drop')(lab)
+
+    finding = found(Spoilt(DATAPATHS["tproxy"], spoil), tmp_path, "fails_closed")["fails_closed"]
+    assert finding.answer is NO
+    assert "packets but no data reached the origin" in finding.evidence
+
+
 def test_a_client_that_is_hidden_is_told_so(tmp_path: Path) -> None:
     masquerade = rules("nat hook postrouting priority srcnat", "masquerade")
     findings = found(Spoilt(DATAPATHS["direct"], masquerade), tmp_path, "client_address", "connection_state")

@@ -17,12 +17,13 @@ def row(datapath: str, function: str = "forward", **answers: tuple[Answer, str])
     return TraitRow(
         datapath=datapath,
         function=function,
+        duration_s=2.5,
         findings={name: Finding(answer=answer, evidence=why) for name, (answer, why) in told.items()},
     )
 
 
 def matrix(*rows: TraitRow, host: str = "h1", **changes: Any) -> TraitMatrix:
     """Of one host."""
-    made = {"kernel": "6.18.0", "version": "0.1.0", "commit": "abc", "duration_s": 40.0}
+    made = {"kernel": "6.18.0", "version": "0.1.0", "commit": "abc"}
     when = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     return TraitMatrix(**{"host": host, "measured_at": when, "traits": TRAITS, "rows": rows, **made, **changes})

@@ -13,6 +13,7 @@ import redis
 
 from coordinator.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError, RecordingDispatcher
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
+from domain.traits import TEST_TRAITS_TASK
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
 
@@ -40,6 +41,13 @@ def broker(tmp_path: Path) -> Iterator[redis.Redis]:
 
 def dispatcher_of(broker: redis.Redis) -> CeleryDispatcher:
     return CeleryDispatcher(f"redis+socket://{broker.connection_pool.connection_kwargs['path']}")
+
+
+def test_a_host_is_asked_for_its_matrix_on_the_queue_of_its_blocks(broker: redis.Redis) -> None:
+    dispatcher_of(broker).ask_for_matrix("h1", ("direct",))
+    message = json.loads(broker.lindex("host.h1", 0))
+    assert message["headers"]["task"] == TEST_TRAITS_TASK
+    assert json.loads(base64.b64decode(message["body"]))[0] == [["direct"]]
 
 
 def test_a_message_is_json_on_its_hosts_queue(broker: redis.Redis) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from domain.traits import Answer, TraitMatrix
-from tests.unit.house import House
+from tests.unit.house import House, capabilities
 from tests.unit.matrices import matrix, row
 from tests.unit.pages import csrf, sentences, signed_in
 
@@ -57,18 +58,24 @@ def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(house: House) -> Non
 
 
 def test_a_host_is_asked_over_rest(house: House) -> None:
-    post = "/api/v1/hosts/h1/matrix"
-    assert house.client.post(post, headers=house.user).status_code == 404
+    def ask(**body: object) -> TestResponse:
+        return house.client.post("/api/v1/hosts/h1/matrix", json=body, headers=house.user)
+
+    assert ask().status_code == 404
     house.register()
-    answer = house.client.post(post, headers=house.user)
+    answer = ask()
     assert (answer.status_code, answer.json["host"]) == (202, "h1")
-    assert house.dispatcher.asked == ["h1"]
+    assert ask(datapaths=["tproxy"]).status_code == 202
+    assert house.dispatcher.asked == [("h1", ()), ("h1", ("tproxy",))]
+    answer = ask(datapaths=["tproxy", "nosuch"])
+    assert (answer.status_code, answer.json["problems"][0]["field"]) == (422, "datapaths")
+    assert "h1 has no datapath 'nosuch'; it has direct, tproxy" in answer.json["problems"][0]["message"]
     house.dispatcher.down = True
-    assert house.client.post(post, headers=house.user).status_code == 503
+    assert ask().status_code == 503
     house.now += 61
-    answer = house.client.post(post, headers=house.user)
+    answer = ask()
     assert (answer.status_code, answer.json["message"]) == (409, "h1 is offline")
-    assert house.dispatcher.asked == ["h1"]
+    assert len(house.dispatcher.asked) == 2
 
 
 def test_the_page_shows_each_answer_in_words_with_its_evidence(house: House) -> None:
@@ -93,8 +100,6 @@ def test_the_page_says_when_the_host_runs_another_kernel_now(house: House) -> No
     browser = signed_in(house)
     house.register()
     tell(house, FOUND)
-    from tests.unit.house import capabilities
-
     told = capabilities("h1").model_copy(update={"fingerprint": {"kernel": "7.1.0 #1 SMP"}})
     body = told.model_dump(mode="json")
     assert house.client.put("/api/v1/worker/hosts/h1", json=body, headers=house.worker).status_code == 204
@@ -112,8 +117,8 @@ def test_a_button_asks_the_host(house: House) -> None:
     browser = signed_in(house)
     house.register()
     assert "was asked to test its datapaths" in ask(browser)
-    assert house.dispatcher.asked == ["h1"]
+    assert house.dispatcher.asked == [("h1", ())]
     assert browser.post("/hosts/h1/matrix").status_code == 403
     house.dispatcher.down = True
     assert "Nothing was asked: the broker cannot be reached" in ask(browser)
-    assert house.dispatcher.asked == ["h1"]
+    assert house.dispatcher.asked == [("h1", ())]

@@ -22,6 +22,7 @@ from workers.matrix_table import evidence_table, markdown, terminal_table, with_
 from workers.traits._fake import FakeBench, FakeTrait
 from workers.traits.base import no, yes
 
+DATA = Path(__file__).parent.parent / "data"
 HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
 WITHOUT_ROOT = HostCapabilities(host="h1", features=(Feature(name="root", present=False, reason="Not root."),))
 
@@ -77,6 +78,12 @@ def test_a_matrix_is_complete_or_none() -> None:
         matrix(row("direct"), schema_version=2)
 
 
+def test_a_matrix_of_version_1_still_loads() -> None:
+    found = TraitMatrix.model_validate_json((DATA / "trait_matrix_v1.json").read_text())
+    assert {finding.answer for one in found.rows for finding in one.findings.values()} == set(Answer)
+    assert found.duration_s == 7.5
+
+
 def test_a_part_joins_what_was_found_before_by_the_same(tmp_path: Path) -> None:
     assert kept(tmp_path) is None
     old = (Answer.NO, "Of old.")
@@ -111,7 +118,7 @@ def test_the_tables_tell_each_answer_and_the_evidence() -> None:
     assert lines[0] == "| datapath | client address kept | UDP |"
     assert lines[2:4] == ["| `direct` | yes | n/a |", "| `tproxy` | no | error |"]
     assert "- *UDP*: A datagram goes and comes back." in lines
-    assert "Found on Linux 6.18.0, 2026-03-04, by Showdown 0.1.0 (abc) in 40 s. What is tested:" in lines
+    assert "Found on Linux 6.18.0, 2026-03-04, by Showdown 0.1.0 (abc) in 5 s. What is tested:" in lines
     assert lines[-1] == "- `tproxy`, UDP: It broke."
 
 

@@ -3,9 +3,10 @@
 import contextlib
 import socket
 import time
+from pathlib import Path
 
 from domain.traits import Finding
-from workers import dut
+from workers import dut, netns
 from workers.traits._parts import parts_of
 from workers.traits._rig import Rig
 from workers.traits._witness import Order
@@ -22,7 +23,7 @@ class FailsClosed(Trait):
     title = "fails closed"
     summary = (
         "With the proxy, the rules or the programs taken away, each alone, "
-        f"nothing of {ATTEMPTS} new connections reaches the origin's namespace, where every packet is counted."
+        f"no data of {ATTEMPTS} new connections reaches the origin, and no packet but those of a proxy itself."
     )
 
     def check(self, bench: Bench) -> Finding:
@@ -34,25 +35,33 @@ class FailsClosed(Trait):
         for name in names:
             with bench.fresh() as rig, dut.arrivals_at(rig.lab.server_ns) as arrivals:
                 parts_of(rig)[name]()
-                before = arrivals()
+                before, routed = arrivals(), _routed(rig)
                 tokens = _try(rig)
-                packets = arrivals() - before
+                packets, routed = arrivals() - before, _routed(rig) - routed
                 visits = sum(rig.witness.visit(token, 0) is not None for token in tokens)
-                # A proxy that is there may knock at the origin; what matters then is whether the client got through.
-                closed &= not visits and (not packets or bool(_running(rig)))
-                told.append(f"without {name} {_words(packets, visits)}")
+                # A proxy that still runs may knock at the origin; nothing may get past it, and no data through it.
+                own = packets > 0 and not routed and _proxy_runs(rig)
+                closed &= not visits and (not packets or own)
+                told.append(f"without {name} {_words(packets, visits, ' of the proxy itself' if own else '')}")
         sentence = f"{'; '.join(told)}, of {ATTEMPTS} new connections."
         return (yes if closed else no)(sentence[0].upper() + sentence[1:])
 
 
-def _words(packets: int, visits: int) -> str:
+def _words(packets: int, visits: int, whose: str) -> str:
     if visits:
         return f"the data of {visits} reached the origin"
-    return f"{packets} packets but no data reached the origin" if packets else "no packet reached the origin"
+    return f"{packets} packets{whose} but no data reached the origin" if packets else "no packet reached the origin"
 
 
-def _running(rig: Rig) -> list[int]:
-    return [proxy.pid for proxy in rig.proxies if proxy.poll() is None]
+def _proxy_runs(rig: Rig) -> bool:
+    return any(proxy.poll() is None for proxy in rig.proxies)
+
+
+def _routed(rig: Rig) -> int:
+    """Packets that the DUT has forwarded by its routing so far."""
+    text = netns.call_in(rig.lab.dut_ns, Path("/proc/thread-self/net/snmp").read_text)
+    names, values = (line.split() for line in text.splitlines() if line.startswith("Ip:"))
+    return int(values[names.index("ForwDatagrams")])
 
 
 def _try(rig: Rig) -> list[str]:
