@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.cells import cell_result
+from coordinator.condition_costs import condition_costs
 from coordinator.decomposition import decompositions, differences
 from coordinator.measured import Measured
 from coordinator.records import AttemptRecord
@@ -48,6 +49,7 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        condition_costs=condition_costs(data),
         decompositions=decompositions(data),
         differences=differences(data, compared(campaign)),
         invalid=tuple(_invalid_trials(campaign, attempts)),

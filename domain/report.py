@@ -227,6 +227,20 @@ class Difference(Frozen):
     sentence: str = ""
 
 
+class ConditionCost(Frozen):
+    """A datapath under a condition over itself at the same load in the plain one; shown, and not judged."""
+
+    datapath: Label
+    workload: Name
+    level: Name
+    plain: Name = Field(description="The level in the plain condition.")
+    metric: Metric
+    pairs: int = Field(ge=2, description="Of blocks whose turn on their host was the same.")
+    ratio: float
+    low: float
+    high: float
+
+
 class InvalidTrial(Frozen):
     """A trial that does not count, and why."""
 
@@ -272,6 +286,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad
-from domain.report import CampaignReport, CellResult, Metric, Verdict, VerdictWord, too_few
+from domain.report import CampaignReport, CellResult, ConditionCost, Metric, Verdict, VerdictWord, too_few
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,17 @@ class Table:
     functions: tuple[str, ...]
     rows: tuple[Row, ...]
     parameters: tuple[str, ...] = ()  # as they were run: "body_bytes 1,048,576"
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What one condition costs one datapath, by metric."""
+
+    workload: str
+    level: str
+    plain: str
+    label: str
+    costs: Mapping[str, ConditionCost]
 
 
 @dataclass(frozen=True)
@@ -126,3 +137,11 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
                     )
                 )
     return tuple(found)
+
+
+def cost_rows(report: CampaignReport) -> tuple[CostRow, ...]:
+    """The report's costs of conditions, a row for each level and datapath."""
+    rows: dict[tuple[str, str, str, str], dict[str, ConditionCost]] = {}
+    for one in report.condition_costs:
+        rows.setdefault((one.workload, one.level, one.plain, one.datapath), {})[one.metric.value] = one
+    return tuple(CostRow(*key, costs) for key, costs in rows.items())

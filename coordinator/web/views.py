@@ -17,7 +17,7 @@ from coordinator.web import form as forms
 from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
-from coordinator.web.showdown_table import statements, tables
+from coordinator.web.showdown_table import cost_rows, statements, tables
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
@@ -228,6 +228,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "reference": campaign.reference_label,
         "tables": found,
         "statements": statements(campaign, report),
+        "costs": cost_rows(report),
         "invalid": alike(report.invalid),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],

@@ -3,8 +3,9 @@
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.table import Table
 
-from domain.report import Calibration, CampaignReport
+from domain.report import Calibration, CampaignReport, Metric
 
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
@@ -42,6 +43,30 @@ def print_offloads(report: CampaignReport, console: Console) -> None:
         console.print(f"Offloads on{at}: {on}", highlight=False)
     if levels:
         console.print()
+
+
+_COSTS = {Metric.REQUESTS_PER_S: "requests/s", Metric.CPU_US_PER_REQUEST: "CPU/request"}
+
+
+def print_condition_costs(report: CampaignReport, console: Console) -> None:
+    """What a condition costs each datapath, by rate and CPU time; --json has the latencies, too."""
+    if not report.condition_costs:
+        return
+    console.print("[bold]What conditions cost[/bold]: × the plain level, of blocks minutes apart", highlight=False)
+    several = len({cost.workload for cost in report.condition_costs}) > 1
+    for metric, title in _COSTS.items():
+        table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="")
+        table.add_column("", no_wrap=True)
+        for heading in ("×", "95 % interval", "pairs"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for cost in report.condition_costs:
+            if cost.metric is metric:
+                where = f"{cost.level} of {cost.workload}" if several else cost.level
+                name = f"  {where}, {cost.datapath}"
+                table.add_row(name, f"{cost.ratio:.2f}", f"{cost.low:.2f} – {cost.high:.2f}", f"{cost.pairs}")
+        if table.row_count:
+            console.print(table)
+    console.print()
 
 
 def print_caveats(report: CampaignReport, console: Console) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
+    print_condition_costs,
     print_item,
     print_offloads,
     print_probe_tax,
@@ -55,6 +56,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
         console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
     print_offloads(report, console)
     print_calibration(report, console)
+    print_condition_costs(report, console)
     _print_verdicts(report, console)
     print_caveats(report, console)
     _print_invalid(report.invalid, console)

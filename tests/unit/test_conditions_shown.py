@@ -43,8 +43,9 @@ def measured(house: House, **changes: Any) -> str:
         house.wait(1, present=("h1",))
         message = house.last_sent()
         job = house.call("claim", message, {"host": "h1"}).json
-        told = result("h1", job["block"]["datapaths"], level=job["block"]["level"])
         ruled = job["block"]["level"] == "low_ruled"
+        rates = {"tproxy": 700} if ruled else {}
+        told = result("h1", job["block"]["datapaths"], level=job["block"]["level"], rates=rates)
         for trial in told["trials"]:
             meets = ruled and datapath_of(trial["datapath"]) == "tproxy"
             trial["surroundings"] = {
@@ -79,6 +80,10 @@ def test_pages_tell_it(house: House, browser: FlaskClient) -> None:
     assert page[row + 1 : row + 5] == ["closed(8)", "under ballast(1000)", "under conntrack", "under no_gso"]
     assert "connections tracked" in page
     assert "connections not tracked, ballast passed by" in page
+    row = page.index("low_ruled ÷ low_plain", page.index("What conditions cost"))
+    assert page[row : row + 4] == ["low_ruled ÷ low_plain", "direct", "1.00 ×", "[1.00, 1.00]"]
+    row = page.index("low_ruled ÷ low_plain", row + 1)
+    assert page[row : row + 4] == ["low_ruled ÷ low_plain", "tproxy", "0.70 ×", "[0.70, 0.70]"]
     trials = house.get(f"campaigns/{campaign_id}/trials").json["trials"]
     one = next(t for t in trials if (t["level"], t["datapath"]) == ("low_ruled", "tproxy"))
     assert one["surroundings"]["tracked"] is True
@@ -108,6 +113,8 @@ def test_the_command_line_tells_it(house: House) -> None:
         start:
     ]
     assert not any(line[:1] == ["walked"] for line in lines[:start])
+    assert ["low_ruled,", "tproxy", "0.70", "0.70", "–", "0.70", "5"] in lines
+    assert ["low_ruled,", "direct", "1.00", "1.00", "–", "1.00", "5"] in lines
     assert "Offloads on at low_plain: tso, gso\nOffloads on at low_ruled: tso\n" in text
 
 
