@@ -38,9 +38,14 @@ def around(trial: TrialResult) -> Surroundings:
     return trial.surroundings
 
 
-@pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
-def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(datapath: Datapath, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), datapath.name, 1, without=datapath.without), Ledger(tmp_path)) as lab:
+CARRIED = [(name, version) for name, datapath in DATAPATHS.items() for version in sorted(datapath.ip_versions)]
+
+
+@pytest.mark.parametrize(("name", "ip_version"), CARRIED, ids=[f"{name}-IPv{version}" for name, version in CARRIED])
+def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(name: str, ip_version: int, tmp_path: Path) -> None:
+    datapath = DATAPATHS[name]
+    spec = LabSpec(new_tag(), name, 1, without=datapath.without, ip_version=ip_version)
+    with built(spec, Ledger(tmp_path)) as lab:
         lab.ends = datapath.ends(lab)
         start_origin(lab)
         with bench_under(PLAIN, datapath, lab) as (b, shown):
@@ -48,7 +53,7 @@ def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(datapath: Data
             entries = shown.conntrack_entries() or 0
             assert entries >= CONNECTIONS if datapath.tracking is Tracking.ALWAYS else entries == 0
             assert shown.ballast_packets() is None
-        with bench_under(parse_condition("ballast(50), conntrack"), datapath, lab) as (b, shown):
+        with bench_under(parse_condition(f"ipv{ip_version}, ballast(50), conntrack"), datapath, lab) as (b, shown):
             before = shown.conntrack_entries() or 0
             assert [b.get(REQUESTS) for _ in range(CONNECTIONS)] == [REQUESTS] * CONNECTIONS
             entries, walked = (shown.conntrack_entries() or 0) - before, shown.ballast_packets() or 0
@@ -73,6 +78,16 @@ def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
         assert (shown[label].ballast_packets or 0) >= trials[label].requests  # each is a packet at least
     assert shown["ebpf_redirect"].ballast_packets == 0
     assert all(trial.offloads["gso"] is trial.offloads["tso"] is False for trial in trials.values())
+
+
+def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) -> None:
+    load = ClosedLoad(connections=8, condition=parse_condition("ipv6, ballast(100), conntrack"))
+    trials = measure(tmp_path, ("direct", "ebpf_redirect"), load=load)
+    assert {label: reasons(trial) for label, trial in trials.items()} == {label: set() for label in trials}
+    assert around(trials["direct"]).tracked
+    assert (around(trials["direct"]).ballast_packets or 0) >= trials["direct"].requests
+    assert not around(trials["ebpf_redirect"]).tracked
+    assert around(trials["ebpf_redirect"]).ballast_packets == 0
 
 
 def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> None:
