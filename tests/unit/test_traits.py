@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from tests.unit.matrices import TRAITS, matrix, row
 from workers import matrix as matrix_module
 from workers import matrix_cli, matrix_file
 from workers.datapaths._fake import FakeDatapath
+from workers.datapaths.base import DatapathError
+from workers.lab import LabError
 from workers.matrix import Collecting
 from workers.matrix_file import keep, kept
 from workers.matrix_table import evidence_table, markdown, terminal_table, with_matrix
 from workers.traits._fake import FakeBench, FakeTrait
+from workers.traits._rig import Rig
 from workers.traits.base import no, yes
+from workers.traits.ipv6 import Ipv6
 
 DATA = Path(__file__).parent.parent / "data"
 HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
@@ -61,6 +66,28 @@ def test_a_datapath_that_the_host_lacks_something_for_is_not_run_and_says_why() 
     assert {f.answer for r in found.rows for f in r.findings.values()} == {Answer.NOT_RUN}
     assert found.rows[0].findings["udp"].evidence == "root: Not root."
     assert trait.asked == [] == benches
+
+
+class NoIpv6(FakeBench):
+    """Where a lab of IPv6 is asked for, ``trouble`` comes."""
+
+    trouble: Exception = DatapathError("no such address")
+
+    def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
+        assert ip_version == 6
+        raise self.trouble
+
+
+def test_a_datapath_that_cannot_stand_in_an_ipv6_lab_has_not_got_it_and_a_lab_that_fails_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = NoIpv6(FakeDatapath())
+    assert Ipv6().check(bench) == no("In an IPv6 lab: no such address.")
+    bench.trouble = LabError("no namespace")
+    with pytest.raises(LabError, match="no namespace"):
+        Ipv6().check(bench)
+    monkeypatch.setattr("workers.lab_sysctls.versions", lambda: (4,))
+    assert Ipv6().check(bench).answer is Answer.NOT_RUN
 
 
 def test_evidence_is_one_line_and_bounded() -> None:

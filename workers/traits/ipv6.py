@@ -1,9 +1,10 @@
 """Does it carry IPv6?"""
 
 from domain.traits import Finding
+from workers import lab_sysctls
 from workers.datapaths.base import DatapathError
 from workers.traits._rig import TraitError
-from workers.traits.base import Bench, Trait, no, yes
+from workers.traits.base import Bench, Trait, no, not_run, yes
 
 BYTES = 100_000
 
@@ -17,6 +18,8 @@ class Ipv6(Trait):
 
     def check(self, bench: Bench) -> Finding:
         """See the contract. A lab that cannot be built is no answer."""
+        if 6 not in lab_sysctls.versions():
+            return not_run("This kernel has no IPv6.")
         try:
             with bench.fresh(ip_version=6) as rig:
                 visit = rig.exchange(BYTES, BYTES)
