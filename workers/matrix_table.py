@@ -1,5 +1,7 @@
 """The matrix of traits as people read it: a table for the terminal, and one for README.md."""
 
+from itertools import groupby
+
 from rich import box
 from rich.markup import escape
 from rich.table import Table
@@ -11,13 +13,18 @@ _STYLES = {Answer.YES: "bold", Answer.NO: "default", Answer.ERROR: "red"}
 
 
 def terminal_table(matrix: TraitMatrix) -> Table:
-    """Datapaths down, traits across."""
-    table = Table("", "", *(trait.title for trait in matrix.traits), box=box.SIMPLE, padding=(0, 0, 0, 1), expand=False)
-    for row in matrix.rows:
-        answers = [row.findings[trait.name].answer for trait in matrix.traits]
-        cells = [f"[{_STYLES.get(answer, 'dim')}]{MARKS[answer]}[/]" for answer in answers]
-        table.add_row(row.datapath, row.function, *cells)
-    table.caption = escape(made_of(matrix))
+    """Datapaths down, by function; traits across."""
+    table = Table(box=box.SIMPLE, padding=(0, 0, 0, 1), caption=escape(made_of(matrix)))
+    table.add_column("", no_wrap=True)
+    for trait in matrix.traits:
+        table.add_column(trait.title, min_width=max(map(len, trait.title.split())))
+    for function, rows in groupby(matrix.rows, key=lambda row: row.function):
+        table.add_section()
+        table.add_row(f"[dim]{function}[/]")
+        for row in rows:
+            answers = [row.findings[trait.name].answer for trait in matrix.traits]
+            cells = [f"[{_STYLES.get(answer, 'dim')}]{MARKS[answer]}[/]" for answer in answers]
+            table.add_row(f" {row.datapath}", *cells)
     return table
 
 

@@ -139,7 +139,9 @@ def test_the_tables_tell_each_answer_and_the_evidence() -> None:
     console = Console(width=120, record=True)
     console.print(terminal_table(found), evidence_table(found))
     text = console.export_text()
-    assert [line.split() for line in text.splitlines() if " forward " in line] == [["direct", "forward", "yes", "n/a"]]
+    table = [line.split() for line in text.splitlines()]
+    assert table.index(["forward"]) < table.index(["direct", "yes", "n/a"]) < table.index(["steer"])
+    assert table.index(["steer"]) < table.index(["tproxy", "no", "error"])
     assert "It saw [another]." in text
     lines = markdown(found).splitlines()
     assert lines[0] == "| datapath | client address kept | UDP |"
