@@ -72,7 +72,8 @@ def imposed(lab: Lab, condition: Condition) -> Iterator[Around]:
             if condition.conntrack:
                 stack.enter_context(nft.table(lab, _TRACKING, TRACKING_TABLE))
         except (OSError, DatapathError) as error:
-            raise ConditionError(f"{condition}: {error}") from error
+            # nft complains of every rule that it does not like: the first will do.
+            raise ConditionError(f"{condition}: {str(error).splitlines()[0]}") from error
         yield _InForce(lab, condition, count)
 
 

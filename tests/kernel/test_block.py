@@ -6,12 +6,13 @@ A trial whose datapath breaks on the way must never become a number.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from domain.campaign import ClosedLoad
+from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import Load, OpenLoad
 from domain.sample import Point, TrialTags
@@ -111,13 +112,14 @@ def measure(
 
     @contextmanager
     def build(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
-        with built(replace(spec, ip_version=ip_version), ledger) as lab:
+        with built(spec, ledger) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
             yield lab
 
+    default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
     block = Block(index=0, workload=workload, level="low", datapaths=labels,
-                  load=max((loads or {}).values(), key=str, default=load or ClosedLoad(connections=8)),
+                  load=max((loads or {}).values(), key=str, default=default),
                   loads=loads or {},
                   order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
