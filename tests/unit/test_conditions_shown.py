@@ -10,11 +10,13 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from rich.console import Console
 
+from coordinator.analysis import build_report
+from coordinator.records import AttemptRecord, SearchStep
 from deploy.cli.render import print_report
-from domain.campaign import datapath_of
+from domain.campaign import datapath_of, read_campaign
 from domain.jobs import Feature, HostCapabilities
 from domain.report import CampaignReport
-from domain.trial import Surroundings, TrialResult
+from domain.trial import BlockResult, Surroundings, TrialResult
 from tests.unit.house import House, capabilities, result
 from tests.unit.pages import send, sentences, signed_in
 from workers.cli import workloads
@@ -201,3 +203,21 @@ def test_older_results_have_no_surroundings_and_new_ones_survive() -> None:
     assert old.surroundings is None
     new = old.model_copy(update={"surroundings": Surroundings.model_validate({"condition": "conntrack"})})
     assert TrialResult.model_validate_json(new.model_dump_json()) == new
+
+
+def test_a_searched_capacity_tells_what_its_valid_steps_ran_under() -> None:
+    campaign = read_campaign(
+        {"name": "x", "datapaths": ["direct"], "levels": {"slo": "capacity(p99<=5ms) under conntrack"}}
+    )
+    around = Surroundings.model_validate({"condition": "conntrack", "conntrack_entries": 9})
+    steps = []
+    for step, reasons in enumerate([(), ("steal",)]):
+        told = BlockResult.model_validate(result("h1", ["direct"], level="slo", reasons=reasons))
+        trial = told.trials[0].model_copy(update={"surroundings": around, "offloads": {"gso": not reasons}})
+        told = told.model_copy(update={"trials": (trial,)})
+        search = SearchStep(0, step, {"direct": 900}, ended=True)
+        steps.append(
+            AttemptRecord(step, f"k-{step}", "http_keepalive", "slo", 1, "h1", "done", "", True, told, search=search)
+        )
+    (cell,) = build_report(campaign, {"seed": 1}, steps).results
+    assert (cell.condition, cell.tracked, cell.offloads) == ("conntrack", True, {"gso": True})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -169,9 +170,8 @@ class FakeAround:
     condition: Condition
 
     def conntrack_entries(self) -> int | None:
-        tracked: int | None = self.lab.world.faults.get(
-            ("tracked", self.lab.label), 4 if self.condition.conntrack else 0
-        )
+        told = self.lab.world.faults.get(("tracked", self.lab.label), 4 if self.condition.conntrack else 0)
+        tracked: int | None = next(told) if isinstance(told, Iterator) else told
         return tracked
 
     def ballast_packets(self) -> int | None:
@@ -600,6 +600,14 @@ def test_connections_are_tracked_where_the_condition_says_so(world: World) -> No
     assert reasons(trials) == {"fake": set(), "fake#2": {Reason.CONNTRACK_MISMATCH}}
     detail = "connections must be tracked, and the DUT's table held 3 where 4 stood"
     assert trials["fake#2"].validity.findings[0].detail == detail
+
+
+def test_connections_that_were_forgotten_by_the_end_were_tracked(world: World) -> None:
+    world.faults["tracked", "fake"] = chain([0, 4], repeat(0))  # as the slices are told, and after them
+    trial = run(world, {"load": TRACKED})["fake"]
+    assert trial.validity.valid
+    assert trial.surroundings is not None
+    assert trial.surroundings.conntrack_entries == 4
 
 
 @pytest.mark.parametrize(
