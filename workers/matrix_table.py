@@ -1,5 +1,6 @@
 """The matrix of traits as people read it: a table for the terminal, and one for README.md."""
 
+import textwrap
 from itertools import groupby
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.table import Table
 from domain.traits import MARKS, Answer, TraitMatrix
 
 BEGIN, END = "<!-- matrix: begin, by make matrix DOCS=1 -->", "<!-- matrix: end -->"
+_README_WIDTH = 128
 _STYLES = {Answer.YES: "bold", Answer.NO: "default", Answer.ERROR: "red"}
 
 
@@ -47,14 +49,18 @@ def markdown(matrix: TraitMatrix) -> str:
         cells = [MARKS[row.findings[trait.name].answer] for trait in matrix.traits]
         lines.append(f"| {' | '.join([f'`{row.datapath}`', *cells])} |")
     lines += ["", f"{made_of(matrix)}. What is tested:", ""]
-    lines += [f"- *{trait.title}*: {trait.summary}" for trait in matrix.traits]
+    lines += [_item(f"*{trait.title}*: {trait.summary}") for trait in matrix.traits]
     errors = [
-        f"- `{row.datapath}`, {trait.title}: {row.findings[trait.name].evidence}"
+        _item(f"`{row.datapath}`, {trait.title}: {row.findings[trait.name].evidence}")
         for row in matrix.rows
         for trait in matrix.traits
         if row.findings[trait.name].answer is Answer.ERROR
     ]
     return "\n".join([*lines, *(["", "Tests that broke:", "", *errors] if errors else [])])
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(f"- {text}", _README_WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def made_of(matrix: TraitMatrix) -> str:

@@ -10,6 +10,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from deploy.stack import PrivateStack
+from domain.traits import Answer
+from tests.unit.matrices import matrix
+from tests.unit.matrices import row as trait_row
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
@@ -147,6 +150,31 @@ def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
     assert tab.complaints == []
 
 
+def test_the_matrix_opens_to_its_evidence_by_keyboard(stack: PrivateStack, tab: Tab) -> None:
+    api, token = f"{stack.url}/api/v1", stack.environment["SHOWDOWN_WORKER_TOKEN"]
+    (host,) = tab.page.request.get("/api/v1/hosts").json()["hosts"]
+    found = matrix(
+        trait_row("direct"), trait_row("tproxy", "steer", udp=(Answer.NO, "None came back.")), host=host["name"]
+    )
+    told = tab.page.request.put(
+        f"{api}/worker/hosts/{host['name']}/matrix",
+        data=found.model_dump(mode="json"),
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert told.status == 204, told.text()
+    page = tab.page
+    page.get_by_role("link", name="Matrix").click()
+    cell = page.get_by_role("row", name=re.compile("^tproxy")).locator("summary").last
+    expect(cell).to_have_text("no")
+    evidence = page.get_by_text("None came back.")
+    expect(evidence).to_be_hidden()
+    cell.focus()
+    page.keyboard.press("Enter")
+    expect(evidence).to_be_visible()
+    expect(page.get_by_role("button", name=f"Test again on {host['name']}")).to_be_visible()
+    assert tab.complaints == []
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_no_page_is_wider_than_its_window(
     stack: PrivateStack, chromium: Browser, tab: Tab, width: int, scheme: str, tmp_path: Path
@@ -156,7 +184,7 @@ def test_no_page_is_wider_than_its_window(
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("/campaigns")
     campaign = page.get_by_role("link", name="from-chromium").first.get_attribute("href")
-    for path in ("/campaigns", "/campaigns/new", "/hosts", str(campaign), f"{campaign}/trials"):
+    for path in ("/campaigns", "/campaigns/new", "/hosts", "/matrix", str(campaign), f"{campaign}/trials"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert tab.complaints == []
