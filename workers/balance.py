@@ -4,7 +4,6 @@ The C side is bpf/include/balance.h. Whether an origin is up is for whoever runs
 a datapath in a lab checks nobody's health by itself, as idle labs are silent.
 """
 
-import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from domain.trial import Counters
 from workers import dut, maglev
 from workers.datapaths.base import DatapathError
 from workers.lab import ORIGINS, Ends, Lab
+from workers.lab_addresses import packed
 from workers.programs import ERRORS, Programs
 
 CONNECTIONS_KEPT = 65_536
@@ -28,8 +28,9 @@ DEFINES: Mapping[str, int] = {
     "CONNECTIONS_KEPT": CONNECTIONS_KEPT,
 }
 
-_CONFIG = struct.Struct("=4s4sII2sH12s12s")  # struct config of bpf/include/balance.h, but for the origins
-_ORIGIN = struct.Struct("=4sI")  # struct origin
+# struct config of bpf/include/balance.h, but for the origins, and struct origin, by IP version
+_CONFIG = {4: struct.Struct("=4s4sII2sH12s12s"), 6: struct.Struct("=16s16sII2sH12s12s")}
+_ORIGIN = {4: struct.Struct("=4sI"), 6: struct.Struct("=16sI")}
 _COUNTS = 7  # enum count
 
 
@@ -55,9 +56,10 @@ def check(lab: Lab, address: str) -> None:
 def config(lab: Lab, states: Mapping[str, State]) -> bytes:
     """``struct config``; who is not among ``states`` is up."""
     mac = {role: bytes.fromhex(lab.mac(role).replace(":", "")) for role in lab.devices}
-    return _CONFIG.pack(
-        socket.inet_aton(lab.virtual_address),
-        socket.inet_aton(lab.client_address),
+    version = lab.spec.ip_version
+    return _CONFIG[version].pack(
+        packed(lab.virtual_address),
+        packed(lab.client_address),
         lab.ifindex("dut_client"),
         lab.ifindex("dut_server"),
         lab.origin_port.to_bytes(2, "big"),
@@ -65,7 +67,7 @@ def config(lab: Lab, states: Mapping[str, State]) -> bytes:
         mac["client"] + mac["dut_client"],
         mac["server"] + mac["dut_server"],
     ) + b"".join(
-        _ORIGIN.pack(socket.inet_aton(address), states.get(address, State.UP)) for address in lab.origin_addresses
+        _ORIGIN[version].pack(packed(address), states.get(address, State.UP)) for address in lab.origin_addresses
     )
 
 

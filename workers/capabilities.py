@@ -26,7 +26,7 @@ from domain.jobs import Feature, HostCapabilities, Variant
 from domain.registry import discover
 from probes.base import Probe
 from workers import kernel_features as kernel
-from workers import netns
+from workers import lab_sysctls, netns
 from workers.datapaths.base import Datapath
 from workers.fingerprint import fingerprint as fingerprint
 from workers.relay import program as relay_program
@@ -151,7 +151,7 @@ def _of_datapath(datapath: Datapath) -> dict[str, Any]:
     return {
         "function": datapath.function,
         "protocols": tuple(sorted(datapath.protocols)),
-        "ip_versions": tuple(sorted(datapath.ip_versions)),
+        "ip_versions": tuple(sorted(datapath.ip_versions & set(lab_sysctls.versions()))),
         "one_client": datapath.one_client,
         "tracking": datapath.tracking.value,
     }

@@ -32,10 +32,11 @@ def closed_path(lab: Lab) -> Iterator[ClosedPath]:
     """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
 
     Of both IP versions, whichever the lab's traffic is of. The kernel counts each such packet in ``InAddrErrors``
-    (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward).
+    (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward), of IPv6 those without a route in ``InNoRoutes``.
     """
     with ExitStack() as stack:
-        refused = stack.enter_context(_counted(lab.dut_ns, ("snmp", "Ip:", "InAddrErrors"), "Ip6InAddrErrors"))
+        ipv4, ipv6 = ("snmp", "Ip:", "InAddrErrors"), ("Ip6InAddrErrors", "Ip6InNoRoutes")
+        refused = stack.enter_context(_counted(lab.dut_ns, ipv4, *ipv6))
         stack.callback(netns.call_in, lab.dut_ns, lambda: lab_sysctls.set_forwarding(on=True))
         netns.call_in(lab.dut_ns, lambda: lab_sysctls.set_forwarding(on=False))
         yield ClosedPath(refused)
@@ -151,10 +152,10 @@ def devices_of(lab: Lab) -> Iterator[Devices]:
 
 
 @contextmanager
-def _counted(place: str, ipv4: tuple[str, str, str], ipv6: str) -> Iterator[Callable[[], int]]:
-    """A counter that the kernel keeps for each IP version: what both in the namespace ``place`` come to.
+def _counted(place: str, ipv4: tuple[str, str, str], *ipv6: str) -> Iterator[Callable[[], int]]:
+    """Counters that the kernel keeps for each IP version: what all in the namespace ``place`` come to.
 
-    That of IPv4 is told by its file, line and column, that of IPv6 by its name in snmp6.
+    That of IPv4 is told by its file, line and column, those of IPv6 by their names in snmp6.
     """
     file, line, column = ipv4
     with ExitStack() as stack:
@@ -170,7 +171,8 @@ def _counted(place: str, ipv4: tuple[str, str, str], ipv6: str) -> Iterator[Call
             count = int(values[names.index(column)])
             if statistics6 is None:
                 return count
-            return count + int(dict(row.split() for row in _text(statistics6).splitlines())[ipv6])
+            of_ipv6 = dict(row.split() for row in _text(statistics6).splitlines())
+            return count + sum(int(of_ipv6[name]) for name in ipv6)
 
         yield value
 

@@ -61,7 +61,7 @@ class Proxying:
 
     ``origin``: whom it asks; ``*`` is whom the client asked for. ``source``: the address it asks from, of its own;
     empty: the client's address (``usesrc clientip``), or with ``keeps_client`` off whatever the kernel chooses.
-    ``servers``: whom it balances over instead, in turn (roundrobin), each by its address and port.
+    ``servers``: the addresses that it balances over instead, in turn (roundrobin), at the origin's port.
     """
 
     port: int = LISTEN_PORT
@@ -84,7 +84,7 @@ class Proxying:
             "port": self.port,
             "transparent": " transparent" if self.transparent else "",
             "source": f"    {source}\n" if source else "",
-            "servers": "".join(f"    server {one} {one}\n" for one in self.servers)
+            "servers": "".join(f"    server {one} {endpoint(one, Lab.origin_port)}\n" for one in self.servers)
             or f"    server origin {self.origin}\n",
         }
 
@@ -107,7 +107,7 @@ class HaProxy:
         raise ProxyError("haproxy's statistics lack the frontend")
 
     def connections_by_server(self) -> dict[str, int]:
-        """Connections given to each of the servers that it balances over. Raises :class:`ProxyError`."""
+        """Connections given to each of the addresses that it balances over. Raises :class:`ProxyError`."""
         return {row["svname"]: int(row["stot"]) for row in self._statistics("origin 4 -1")}
 
     def set_state(self, server: str, state: str) -> None:

@@ -5,12 +5,12 @@
  */
 #include <uapi/linux/bpf.h>
 
-#define FAMILY_INET 2 /* AF_INET */
+#include "ip.h"
 
 struct config {
 	__u64 netns_cookie;
-	__be32 proxy; /* the address that clients on this host ask, and so come from, too */
-	__u32 port;   /* in host byte order */
+	struct address proxy; /* the address that clients on this host ask, and so come from, too */
+	__u32 port;	      /* in host byte order */
 };
 
 /* One end of a connection; the other differs in `proxy` alone. */
@@ -46,6 +46,20 @@ static inline __attribute__((always_inline)) struct end end_of(struct config *c,
 	return end;
 }
 
+/* Word by word: of the context's fields none may be read by a pointer. */
+static inline __attribute__((always_inline)) int is_local(const struct bpf_sock_ops *ops, const struct config *c)
+{
+#if IP_VERSION == 6
+	return ops->family == FAMILY && ops->local_ip6[0] == c->proxy.word[0] &&
+	       ops->local_ip6[1] == c->proxy.word[1] && ops->local_ip6[2] == c->proxy.word[2] &&
+	       ops->local_ip6[3] == c->proxy.word[3] && ops->remote_ip6[0] == c->proxy.word[0] &&
+	       ops->remote_ip6[1] == c->proxy.word[1] && ops->remote_ip6[2] == c->proxy.word[2] &&
+	       ops->remote_ip6[3] == c->proxy.word[3];
+#else
+	return ops->family == FAMILY && ops->local_ip4 == c->proxy.word[0] && ops->remote_ip4 == c->proxy.word[0];
+#endif
+}
+
 /* sock_ops: the program sees every connection of its cgroup; only the lab's own between client and proxy count. */
 int establish(struct bpf_sock_ops *ops)
 {
@@ -56,8 +70,8 @@ int establish(struct bpf_sock_ops *ops)
 
 	if (ops->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && ops->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		return 1;
-	if (!c || ops->family != FAMILY_INET || ops->local_ip4 != c->proxy || ops->remote_ip4 != c->proxy ||
-	    (ops->local_port != c->port && remote_port != c->port) || bpf_get_netns_cookie(ops) != c->netns_cookie)
+	if (!c || !is_local(ops, c) || (ops->local_port != c->port && remote_port != c->port) ||
+	    bpf_get_netns_cookie(ops) != c->netns_cookie)
 		return 1;
 	end = end_of(c, ops->local_port, remote_port);
 	/* A socket that is not in the map sends through TCP, where its data is dropped and counted as leaked. */

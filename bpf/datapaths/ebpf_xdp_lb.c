@@ -52,12 +52,13 @@ ALWAYS_INLINE __u32 origin_of(struct config *c, struct flow *flow, struct tcphdr
 	return fresh.origin;
 }
 
-ALWAYS_INLINE int forward(struct segment *segment, __be32 saddr, __be32 daddr, __u32 ifindex, const __u8 *macs)
+ALWAYS_INLINE int forward(struct segment *segment, const struct address *saddr, const struct address *daddr,
+			  __u32 ifindex, const __u8 *macs)
 {
 	struct ip_rest rest = translated(segment->ip, saddr, daddr);
 
-	segment->tcp->check = changed_check(segment->tcp->check, segment->ip->saddr, saddr);
-	segment->tcp->check = changed_check(segment->tcp->check, segment->ip->daddr, daddr);
+	segment->tcp->check = readdressed_check(segment->tcp->check, source_of(segment->ip), saddr);
+	segment->tcp->check = readdressed_check(segment->tcp->check, destination_of(segment->ip), daddr);
 	__builtin_memcpy((void *)segment->ip + IP_REST_AT, &rest, sizeof(rest));
 	/* The Ethernet header is right before the IP header, its addresses first. */
 	__builtin_memcpy((struct ethhdr *)segment->ip - 1, macs, 2 * ETH_ALEN);
@@ -69,20 +70,22 @@ int from_client(struct xdp_md *frame)
 	__u32 zero = 0, number;
 	struct config *c = config.lookup(&zero);
 	struct segment segment;
+	struct address origin;
 	struct flow flow = {};
 
 	/* What is not for the virtual address goes the routed path, which is closed: ARP passes, the rest is
 	 * dropped and counted there.
 	 */
-	if (!c || !read_frame(frame, &segment) || segment.ip->daddr != c->virtual || segment.tcp->dest != c->port)
+	if (!c || !read_frame(frame, &segment) || !is_same(destination_of(segment.ip), &c->virtual) ||
+	    segment.tcp->dest != c->port)
 		return XDP_PASS;
 
 	/* A router forwards nothing whose time to live ends here. */
-	if (segment.ip->ttl <= 1) {
+	if (segment.ip->HOP_LIMIT <= 1) {
 		count(EXPIRED, 1);
 		return XDP_DROP;
 	}
-	flow.client = segment.ip->saddr;
+	flow.client = *source_of(segment.ip);
 	flow.client_port = segment.tcp->source;
 	number = origin_of(c, &flow, segment.tcp);
 	if (number == NOBODY) {
@@ -90,7 +93,8 @@ int from_client(struct xdp_md *frame)
 		return XDP_DROP;
 	}
 	count(PACKETS, 1);
-	return forward(&segment, flow.client, address_of(c, number), c->server_ifindex, c->server_macs);
+	origin = address_of(c, number);
+	return forward(&segment, &flow.client, &origin, c->server_ifindex, c->server_macs);
 }
 
 /* Any segment from an origin's port: no look-up, and what an origin sends gets through though the table was emptied. */
@@ -99,14 +103,17 @@ int from_origin(struct xdp_md *frame)
 	__u32 zero = 0;
 	struct config *c = config.lookup(&zero);
 	struct segment segment;
+	struct address client;
 
-	if (!c || !read_frame(frame, &segment) || segment.tcp->source != c->port || !is_origin(c, segment.ip->saddr))
+	if (!c || !read_frame(frame, &segment) || segment.tcp->source != c->port ||
+	    !is_origin(c, source_of(segment.ip)))
 		return XDP_PASS;
-	if (segment.ip->ttl <= 1) {
+	if (segment.ip->HOP_LIMIT <= 1) {
 		count(EXPIRED, 1);
 		return XDP_DROP;
 	}
 	count(RETURNED, 1);
 	count(BYTES, frame_payload_bytes(&segment));
-	return forward(&segment, c->virtual, segment.ip->daddr, c->client_ifindex, c->client_macs);
+	client = *destination_of(segment.ip);
+	return forward(&segment, &c->virtual, &client, c->client_ifindex, c->client_macs);
 }

@@ -8,14 +8,9 @@
 #define SHOWDOWN_BALANCE_H
 
 #include <uapi/linux/bpf.h>
-#include <uapi/linux/if_ether.h>
-#include <uapi/linux/in.h>
-#include <uapi/linux/ip.h>
 #include <uapi/linux/tcp.h>
 
-#ifndef ALWAYS_INLINE
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#endif
+#include "ip.h"
 
 enum state {
 	UP,
@@ -24,13 +19,13 @@ enum state {
 };
 
 struct origin {
-	__be32 address;
+	struct address address;
 	__u32 state;
 };
 
 struct config {
-	__be32 virtual;
-	__be32 client_hop;
+	struct address virtual;
+	struct address client_hop;
 	__u32 client_ifindex;
 	__u32 server_ifindex;
 	__be16 port;
@@ -49,7 +44,7 @@ struct maglev {
 
 /* The virtual address and its port are the configuration's. */
 struct flow {
-	__be32 client;
+	struct address client;
 	__be16 client_port;
 	__u16 padding;
 };
@@ -72,17 +67,26 @@ enum count {
 	COUNTS
 };
 
-/* The finalizer of MurmurHash3: every bit of the flow changes half of the hash's. */
-ALWAYS_INLINE __u32 flow_slot(const struct flow *flow)
+/* The finalizer of MurmurHash3: every bit of the value changes half of the hash's. */
+ALWAYS_INLINE __u64 mixed(__u64 hash)
 {
-	__u64 hash = (__u64)flow->client << 16 | flow->client_port;
-
 	hash ^= hash >> 33;
 	hash *= 0xff51afd7ed558ccdULL;
 	hash ^= hash >> 33;
 	hash *= 0xc4ceb9fe1a85ec53ULL;
 	hash ^= hash >> 33;
-	return (__u32)hash % MAGLEV_SLOTS;
+	return hash;
+}
+
+ALWAYS_INLINE __u32 flow_slot(const struct flow *flow)
+{
+	const __be32 *word = flow->client.word;
+	__u64 hash = (__u64)word[ADDRESS_WORDS - 1] << 16 | flow->client_port;
+
+#if IP_VERSION == 6
+	hash ^= mixed((__u64)word[0] << 32 | word[1]) ^ (__u64)word[2] << 32;
+#endif
+	return (__u32)mixed(hash) % MAGLEV_SLOTS;
 }
 
 ALWAYS_INLINE int is_opening(const struct tcphdr *tcp)
@@ -110,21 +114,23 @@ ALWAYS_INLINE __u32 chosen(const struct maglev *table, const struct flow *flow)
 	return slot < MAGLEV_SLOTS ? table->origin[slot] : NOBODY;
 }
 
-ALWAYS_INLINE __be32 address_of(const struct config *c, __u32 number)
+ALWAYS_INLINE struct address address_of(const struct config *c, __u32 number)
 {
+	struct address nowhere = {};
+
 	asm volatile("" : "+r"(number));
-	return number < MAX_ORIGINS ? c->origin[number].address : 0;
+	return number < MAX_ORIGINS ? c->origin[number].address : nowhere;
 }
 
 /* Whether it is an origin's address. A loop over a few words costs less than a look-up. */
-ALWAYS_INLINE int is_origin(const struct config *c, __be32 address)
+ALWAYS_INLINE int is_origin(const struct config *c, const struct address *address)
 {
 	int i, found = 0;
 
 #pragma unroll
 	for (i = 0; i < MAX_ORIGINS; i++)
-		found |= c->origin[i].address == address;
-	return found && address;
+		found |= is_same(&c->origin[i].address, address);
+	return found;
 }
 
 /* An Internet checksum after 32 bits under it have changed (RFC 1624, equation 3); any byte order will do. */
@@ -139,29 +145,55 @@ ALWAYS_INLINE __u16 changed_check(__u16 check, __u32 from, __u32 to)
 	return ~sum;
 }
 
-/* The IPv4 header from the time to live on: all that a translation changes of it. */
+/* The same after an address has changed. */
+ALWAYS_INLINE __u16 readdressed_check(__u16 check, const struct address *from, const struct address *to)
+{
+	int i;
+
+#pragma unroll
+	for (i = 0; i < ADDRESS_WORDS; i++)
+		check = changed_check(check, from->word[i], to->word[i]);
+	return check;
+}
+
+/* The IP header from the hop limit on: all that a translation changes of it. */
+#if IP_VERSION == 6
+struct ip_rest {
+	__u8 hop_limit;
+	struct address saddr;
+	struct address daddr;
+} __attribute__((packed));
+
+/* The header as it leaves, with other addresses and one hop less to live. IPv6 has no checksum of it. */
+ALWAYS_INLINE struct ip_rest translated(const ip_header *ip, const struct address *saddr, const struct address *daddr)
+{
+	struct ip_rest rest = {ip->hop_limit - 1, *saddr, *daddr};
+
+	return rest;
+}
+#else
 struct ip_rest {
 	__u8 ttl;
 	__u8 protocol;
 	__u16 check;
-	__be32 saddr;
-	__be32 daddr;
+	struct address saddr;
+	struct address daddr;
 };
-#define IP_REST_AT offsetof(struct iphdr, ttl)
 
-/* The header as it leaves, with other addresses and one hop less to live. */
-ALWAYS_INLINE struct ip_rest translated(const struct iphdr *ip, __be32 saddr, __be32 daddr)
+ALWAYS_INLINE struct ip_rest translated(const ip_header *ip, const struct address *saddr, const struct address *daddr)
 {
-	struct ip_rest rest = {ip->ttl, ip->protocol, ip->check, saddr, daddr};
+	struct ip_rest rest = {ip->ttl, ip->protocol, ip->check, *saddr, *daddr};
 	__u32 check;
 
-	rest.check = changed_check(rest.check, ip->saddr, saddr);
-	rest.check = changed_check(rest.check, ip->daddr, daddr);
+	rest.check = readdressed_check(rest.check, source_of(ip), saddr);
+	rest.check = readdressed_check(rest.check, destination_of(ip), daddr);
 	/* As ip_decrease_ttl(): routed packets pay for this too. */
 	check = rest.check + (__u32)bpf_htons(0x0100);
 	rest.check = (__u16)(check + (check >= 0xffff));
 	rest.ttl--;
 	return rest;
 }
+#endif
+#define IP_REST_AT offsetof(ip_header, HOP_LIMIT)
 
 #endif

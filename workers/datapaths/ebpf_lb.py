@@ -20,6 +20,7 @@ class EbpfLb(Datapath):
     name = "ebpf_lb"
     function = "balance"
     summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
+    ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
 
     def __init__(self) -> None:

@@ -9,15 +9,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 from bpf.instance import Instance
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
 from workers import dut, nft, steering
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
+from workers.programs import Compiled
 from workers.proxied import Crossed, Proxied, ProxyError
 from workers.relay import driver
 
@@ -31,6 +31,7 @@ class EbpfSockmap(Datapath):
     name = "ebpf_sockmap"
     function = "splice"
     summary = "The same relay accepts and connects; an sk_skb program splices its sockets in the kernel."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -39,9 +40,8 @@ class EbpfSockmap(Datapath):
             *("nft.tproxy", "nft.socket", "bpf.sk_skb"),
         )
 
-    @cached_property
-    def _module(self) -> Module:
-        return Module(f"datapaths/{self.name}.c")
+    def __init__(self) -> None:
+        self._modules = Compiled(self.name)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -64,7 +64,7 @@ class EbpfSockmap(Datapath):
 
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
         maps = ["config", "counts", "targets", "verdict"]
-        programs = stack.enter_context(Instance(self._module, ["splice"], maps, ProgramType.SK_SKB))
+        programs = stack.enter_context(Instance(self._modules.of(lab), ["splice"], maps, ProgramType.SK_SKB))
         programs.write("config", 0, _CONFIG.pack(lab.origin_port, 0))
         attach_to_map(programs.programs["splice"], programs.map_fd("verdict"), _VERDICT)
         return programs

@@ -7,24 +7,24 @@ up on the loopback device all the same is dropped and counted, so it fails close
 """
 
 import os
-import socket
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 from bpf.instance import Instance
 from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
 from workers import cgroups, dut, haproxy, netns, nft, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Ends, Lab
+from workers.lab_addresses import endpoint, packed
+from workers.programs import Compiled
 from workers.proxied import Crossed, Proxied, ProxyError
 
-_CONFIG = struct.Struct("=Q4sI")  # struct config of bpf/datapaths/ebpf_sockops.c
+_CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
 _CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
 _MAPS = ["config", "counts", "sockets"]
 
@@ -32,18 +32,19 @@ _RULES = """\
     counter past {{ }}
     chain loopback {{
         type filter hook prerouting priority mangle; policy accept;
-        iifname "lo" ip saddr {proxy} ip daddr {proxy} tcp dport {port} jump bare
-        iifname "lo" ip saddr {proxy} ip daddr {proxy} tcp sport {port} jump bare
+        iifname "lo" {ip} saddr {proxy} {ip} daddr {proxy} tcp dport {port} jump bare
+        iifname "lo" {ip} saddr {proxy} {ip} daddr {proxy} tcp sport {port} jump bare
     }}
     chain bare {{
 {headers}
         counter name past drop
     }}
 """
-# A segment without data is as long as its headers: 20 bytes of IP, and 4 for each of TCP's words. The usual ones first.
-_BARE = "\n".join(
-    f"        tcp doff {words} ip length {20 + 4 * words} accept" for words in (8, 10, 5, 6, 7, 9, *range(11, 16))
-)
+# A segment without data is as long as its headers: 20 bytes of IP, and 4 for each of TCP's words. IPv6 tells its length
+# without its own header. The usual ones first.
+_IP_BYTES = {4: 20, 6: 0}
+_BARE = "        tcp doff {words} {ip} length {bytes} accept"
+_TCP_WORDS = (8, 10, 5, 6, 7, 9, *range(11, 16))
 
 
 class EbpfSockops(Datapath):
@@ -53,6 +54,7 @@ class EbpfSockops(Datapath):
     function = "splice"
     one_client = "its client stands on the DUT itself"
     summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -65,9 +67,8 @@ class EbpfSockops(Datapath):
         """The client stands on the DUT and asks the proxy, which is seen."""
         return Ends(lab.dut_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
 
-    @cached_property
-    def _module(self) -> Module:
-        return Module(f"datapaths/{self.name}.c")
+    def __init__(self) -> None:
+        self._modules = Compiled(self.name)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -78,7 +79,7 @@ class EbpfSockops(Datapath):
         how = haproxy.Proxying(
             transparent=False,
             keeps_client=False,
-            origin=f"{lab.server_address}:{lab.origin_port}",
+            origin=endpoint(lab.server_address, lab.origin_port),
             source=lab.dut_server_address,
         )
         with ExitStack() as stack:
@@ -93,7 +94,8 @@ class EbpfSockops(Datapath):
 
     def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
         functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
-        programs = stack.enter_context(Instance(self._module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
+        module = self._modules.of(lab)
+        programs = stack.enter_context(Instance(module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
         programs.write("config", 0, _config(lab))
         attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
         everybody = cgroups.open_root()
@@ -137,9 +139,12 @@ class ShortProxy:
 
 
 def _rules(lab: Lab) -> str:
-    return _RULES.format(proxy=lab.dut_client_address, port=haproxy.LISTEN_PORT, headers=_BARE)
+    ip, ip_bytes = nft.family(lab), _IP_BYTES[lab.spec.ip_version]
+    bare = (_BARE.format(words=words, ip=ip, bytes=ip_bytes + 4 * words) for words in _TCP_WORDS)
+    return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=haproxy.LISTEN_PORT, headers="\n".join(bare))
 
 
 def _config(lab: Lab) -> bytes:
     cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
-    return _CONFIG.pack(cookie, socket.inet_aton(lab.dut_client_address), haproxy.LISTEN_PORT)
+    rest = (haproxy.LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (haproxy.LISTEN_PORT,)
+    return _CONFIG[lab.spec.ip_version].pack(cookie, packed(lab.dut_client_address), *rest)

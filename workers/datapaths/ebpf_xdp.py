@@ -20,6 +20,7 @@ class EbpfXdp(Datapath):
     name = "ebpf_xdp"
     function = "forward"
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
+    ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
     without = xdp.WITHOUT
     # No packet exists in the DUT, so none is received or sent there.

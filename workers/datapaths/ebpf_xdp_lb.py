@@ -19,6 +19,7 @@ class EbpfXdpLb(Datapath):
     name = "ebpf_xdp_lb"
     function = "balance"
     summary = "XDP balances over four origins: Maglev hashing, own connection table, DNAT."
+    ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
     without = xdp.WITHOUT
     # No packet exists in the DUT, so none is received or sent there.

@@ -42,6 +42,7 @@ class NftDnat(Datapath):
     name = "nft_dnat"
     function = "balance"
     summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
+    ip_versions = frozenset({4, 6})
     tracking = Tracking.ALWAYS
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
@@ -80,12 +81,13 @@ def _attached(lab: Lab) -> Iterator["Translation"]:
 
 
 def _rule(lab: Lab, up: tuple[str, ...]) -> str:
-    match = f'iifname "{lab.devices["dut_client"]}" ip daddr {lab.virtual_address} tcp dport {lab.origin_port}'
+    ip, port = nft.family(lab), lab.origin_port
+    match = f'iifname "{lab.devices["dut_client"]}" {ip} daddr {lab.virtual_address} tcp dport {port}'
     if not up:
         return f"{match} counter name refused drop"
     goals = ", ".join(f"{n} : goto origin{lab.origin_addresses.index(address)}" for n, address in enumerate(up))
     # A seed of its own would be another in every lab, and so would be the shares.
-    return f"{match} jhash ip saddr . tcp sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
+    return f"{match} jhash {ip} saddr . tcp sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
 
 
 @dataclass
@@ -123,5 +125,5 @@ class Translation:
         else:
             self._down.add(address)
         up = tuple(one for one in self.lab.origin_addresses if one not in self._down)
-        chain = f"chain ip {nft.TABLE} balance"
-        nft.change(self.lab, f"flush {chain}\nadd rule ip {nft.TABLE} balance {_rule(self.lab, up)}\n")
+        table = f"{nft.family(self.lab)} {nft.TABLE}"
+        nft.change(self.lab, f"flush chain {table} balance\nadd rule {table} balance {_rule(self.lab, up)}\n")

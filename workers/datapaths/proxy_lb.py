@@ -23,6 +23,7 @@ class ProxyLb(Datapath):
     name = "proxy_lb"
     function = "balance"
     summary = "nftables TPROXY to HAProxy, which balances over four origins in turn (roundrobin)."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -41,8 +42,7 @@ class ProxyLb(Datapath):
 
 @contextmanager
 def _attached(lab: Lab) -> Iterator["BalancingProxy"]:
-    servers = tuple(f"{address}:{lab.origin_port}" for address in lab.origin_addresses)
-    running = haproxy.running(lab, haproxy.Proxying(servers=servers))
+    running = haproxy.running(lab, haproxy.Proxying(servers=lab.origin_addresses))
     with steering.tproxied("proxy_lb", lab, running, lab.virtual_address, lab.origin_addresses) as proxied:
         yield BalancingProxy(lab, proxied)
 
@@ -61,13 +61,12 @@ class BalancingProxy:
             given = self.proxied.proxy.connections_by_server()
         except haproxy.ProxyError as error:
             raise DatapathError(f"proxy_lb: {error}") from error
-        origins = {server.rpartition(":")[0]: count for server, count in given.items()}
-        return counters.model_copy(update={"origins": origins})
+        return counters.model_copy(update={"origins": given})
 
     def mark(self, address: str, state: balance.State) -> None:
         """Say of an origin whether it gets new connections, or any. Raises ``DatapathError``, or ``ValueError``."""
         balance.check(self.lab, address)
         try:
-            self.proxied.proxy.set_state(f"{address}:{self.lab.origin_port}", _STATES[state])
+            self.proxied.proxy.set_state(address, _STATES[state])
         except haproxy.ProxyError as error:
             raise DatapathError(f"proxy_lb: {error}") from error

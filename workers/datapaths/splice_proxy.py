@@ -18,6 +18,7 @@ class SpliceProxy(Datapath):
     name = "splice_proxy"
     function = "splice"
     summary = "A small relay moves bytes by splice(2), steered to by TPROXY; the client's address is kept."
+    ip_versions = frozenset({4, 6})
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from workers.lab import Lab, LabError
+from workers.lab_addresses import endpoint
 from workers.process import Process
 from workers.proxied import ProxyError
 from workers.relay import program
@@ -23,6 +24,7 @@ MAX_CONNECTIONS = 10_000
 BACKLOG = 65_535
 FDS_PER_CONNECTION = 6  # two sockets, and a pipe each way while both are full
 SPARE_FDS = 400
+_EVERYBODY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # in the lab's namespace
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,14 @@ def running(lab: Lab, maps: SocketMaps | None = None) -> Iterator[Relay]:
     path = lab.run_dir / "relay.page"
     path.unlink(missing_ok=True)  # an earlier one's would look ready
     argv = [
-        *(str(program.PATH), "--listen", f"0.0.0.0:{LISTEN_PORT}", "--transparent", "--page", str(path)),
+        *(
+            str(program.PATH),
+            "--listen",
+            endpoint(_EVERYBODY[lab.spec.ip_version], LISTEN_PORT),
+            "--transparent",
+            "--page",
+            str(path),
+        ),
         *("--threads", str(len(os.sched_getaffinity(0))), "--connections", str(_connections())),
         *("--backlog", str(BACKLOG)),
     ]
