@@ -19,14 +19,15 @@ BPF_ARRAY(arrivals, struct arrival, SOCKET_SLOTS);
 /* Whether a segment that TCP has parsed carries more than an acknowledgement or an end. */
 ALWAYS_INLINE int has_new_payload(__u64 skb)
 {
-	__u32 first = 0, behind = 0;
-	__u8 flags = 0;
+	/* All three lie close together: one read. */
+	__u8 segment[TCP_SEGMENT_FLAGS - TCP_SEGMENT_SEQ + 1];
+	__u32 first, behind;
 
-	if (bpf_probe_read_kernel(&first, sizeof(first), (void *)skb + TCP_SEGMENT_SEQ) ||
-	    bpf_probe_read_kernel(&behind, sizeof(behind), (void *)skb + TCP_SEGMENT_END_SEQ) ||
-	    bpf_probe_read_kernel(&flags, sizeof(flags), (void *)skb + TCP_SEGMENT_FLAGS))
+	if (bpf_probe_read_kernel(segment, sizeof(segment), (void *)skb + TCP_SEGMENT_SEQ))
 		return 0;
-	return behind - first > (flags & FLAG_FIN);
+	first = *(__u32 *)segment;
+	behind = *(__u32 *)&segment[TCP_SEGMENT_END_SEQ - TCP_SEGMENT_SEQ];
+	return behind - first > (segment[TCP_SEGMENT_FLAGS - TCP_SEGMENT_SEQ] & FLAG_FIN);
 }
 
 RAW_TRACEPOINT_PROBE(tcp_probe)

@@ -8,7 +8,9 @@ BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
 
 #define PROTOCOL_TCP 6
 
-/* The oldest unread data of a socket, by its sequence numbers; and what was announced after it. */
+/* The oldest unread data of a socket, by its sequence numbers; and what was announced after it. Without a sock there is
+ * none just now: an entry stays for the socket's next data, as to delete it and to make it anew costs some 300 ns.
+ */
 struct unread {
 	u64 sock;
 	u64 side;
@@ -30,31 +32,34 @@ ALWAYS_INLINE int is_after(u32 one, u32 other)
 	return (s32)(one - other) > 0;
 }
 
-/* What is unread of a connection just now; false for other sockets, and where nothing is unread. A FIN takes a
- * sequence number too, but is no data.
- */
-ALWAYS_INLINE int read_sequence(u64 sock, u32 *from, u32 *until)
+ALWAYS_INLINE int is_tcp(u64 sock)
 {
 	u16 protocol = 0;
-	u8 state = 0;
 
-	if (bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)sock + SOCK_PROTOCOL) ||
-	    protocol != PROTOCOL_TCP || bpf_probe_read_kernel(&state, sizeof(state), (void *)sock + SOCK_STATE) ||
-	    state == STATE_LISTEN || bpf_probe_read_kernel(from, sizeof(*from), (void *)sock + TCP_SOCK_COPIED_SEQ) ||
+	return !bpf_probe_read_kernel(&protocol, sizeof(protocol), (void *)sock + SOCK_PROTOCOL) &&
+	       protocol == PROTOCOL_TCP;
+}
+
+/* The begin of a socket, up to its namespace: each read on its own costs as much as all at once. Addresses are used
+ * again, by connections of other ports.
+ */
+struct common {
+	u8 bytes[SOCK_NET + 8];
+};
+#define STATE_OF(common) ((common)->bytes[SOCK_STATE])
+#define PORTS_OF(common) (*(u32 *)&(common)->bytes[SOCK_PORTS])
+#define NET_OF(common) (*(void **)&(common)->bytes[SOCK_NET])
+
+/* What is unread of a connection just now; false where nothing is. A FIN takes a sequence number too, but is no data.
+ */
+ALWAYS_INLINE int read_sequence(u64 sock, u8 state, u32 *from, u32 *until)
+{
+	if (state == STATE_LISTEN || bpf_probe_read_kernel(from, sizeof(*from), (void *)sock + TCP_SOCK_COPIED_SEQ) ||
 	    bpf_probe_read_kernel(until, sizeof(*until), (void *)sock + TCP_SOCK_RCV_NXT))
 		return 0;
 	if (state != STATE_ESTABLISHED && state != STATE_FIN_WAIT1 && state != STATE_FIN_WAIT2)
 		--*until;
 	return is_after(*until, *from);
-}
-
-/* Addresses are used again, by connections of other ports. */
-ALWAYS_INLINE u32 ports_of(u64 sock)
-{
-	u32 ports = 0;
-
-	bpf_probe_read_kernel(&ports, sizeof(ports), (void *)sock + SOCK_PORTS);
-	return ports;
 }
 
 RAW_TRACEPOINT_PROBE(sk_data_ready)
@@ -63,18 +68,22 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	struct watch *watching;
 	struct stage *measured;
 	struct unread *unread, fresh = {};
+	struct common common;
 	int zero = 0, side;
 	u32 from = 0, until = 0;
 
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->generation || !is_drawn(watching, sock))
 		return 0;
-	if (!read_sequence(sock, &from, &until))
-		return 0;
 	unread = unreads.lookup(&sock);
+	if (!unread && !watching->open)
+		return 0;
+	if (!is_tcp(sock) || bpf_probe_read_kernel(&common, sizeof(common), (void *)sock) ||
+	    !read_sequence(sock, STATE_OF(&common), &from, &until))
+		return 0;
 	/* While a read is on, it has taken the oldest already and is yet to be seen: that comes after this. */
-	if (unread && unread->oldest.generation == watching->generation && !is_after(unread->until, until) &&
-	    unread->ports == ports_of(sock)) {
+	if (unread && unread->sock && unread->oldest.generation == watching->generation &&
+	    !is_after(unread->until, until) && unread->ports == PORTS_OF(&common)) {
 		if (watching->open && unread->later.time_ns == 0 && is_after(until, unread->until)) {
 			unread->later_from = is_after(from, unread->until) ? from : unread->until;
 			unread->later.generation = watching->generation;
@@ -85,21 +94,27 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 
 	/* Whose address this was died without reading: the next one, of any lab or none, must not read for it. */
 	if (unread)
-		unreads.delete(&sock);
+		unread->sock = 0;
 	if (!watching->open)
 		return 0;
-	side = side_of(watching, (void *)sock);
+	side = NET_OF(&common) ? side_of_net(watching, NET_OF(&common)) : -1;
 	if (side < 0)
 		return 0;
 	measured = stage.lookup(&side);
-	if (!measured || !begin(measured, watching, &fresh.oldest))
+	if (!measured)
 		return 0;
-	fresh.sock = sock;
-	fresh.side = side;
-	fresh.from = from;
-	fresh.until = until;
-	fresh.ports = ports_of(sock);
-	unreads.update(&sock, &fresh);
+	if (!unread) {
+		unreads.update(&sock, &fresh);
+		unread = unreads.lookup(&sock);
+	}
+	if (!unread || !begin(measured, watching, &unread->oldest))
+		return 0;
+	unread->later.time_ns = 0;
+	unread->side = side;
+	unread->from = from;
+	unread->until = until;
+	unread->ports = PORTS_OF(&common);
+	unread->sock = sock;
 	return 0;
 }
 
@@ -113,6 +128,7 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	struct sample sample = {};
 	int zero = 0, side;
 	u32 read = 0, from = 0, until = 0;
+	u8 state = 0;
 	u64 now;
 
 	if (length <= 0)
@@ -121,7 +137,7 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	if (!watching || !watching->generation || !is_drawn(watching, sock))
 		return 0;
 	unread = unreads.lookup(&sock);
-	if (!unread)
+	if (!unread || !unread->sock)
 		return 0;
 	now = bpf_ktime_get_ns();
 	/* It only looked (MSG_PEEK); or it read what had come before, and this was announced meanwhile. */
@@ -142,8 +158,10 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	}
 
 	/* All that was announced is read, or being read. */
-	if (!unread->later.time_ns || is_after(read, unread->later_from) || !read_sequence(sock, &from, &until)) {
-		unreads.delete(&sock);
+	if (!unread->later.time_ns || is_after(read, unread->later_from) ||
+	    bpf_probe_read_kernel(&state, sizeof(state), (void *)sock + SOCK_STATE) ||
+	    !read_sequence(sock, state, &from, &until)) {
+		unread->sock = 0;
 		return 0;
 	}
 	measured->started++;

@@ -17,6 +17,7 @@ from probes.catalog.forward import Forward
 from probes.catalog.net_rx_softirq import NetRxSoftirq
 from probes.catalog.proxy_residence import ProxyResidence
 from probes.catalog.run_queue import RunQueue
+from probes.catalog.socket_wait import SocketWait
 from probes.catalog.splice_work import SpliceWork
 from probes.catalog.work import Work
 from probes.tracing import TracingProbe
@@ -24,6 +25,7 @@ from tests.kernel import (
     test_probe_catalog,
     test_probe_proxy_residence,
     test_probe_run_queue,
+    test_probe_socket_wait,
     test_probe_splice_work,
     test_probe_work,
 )
@@ -61,6 +63,12 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
             style="send",
             order="queue",
         ),
+    ),
+    "socket_wait keeps a start that ended": (
+        SocketWait,
+        "	    !read_sequence(sock, state, &from, &until)) {\n		unread->sock = 0;\n",
+        "	    !read_sequence(sock, state, &from, &until)) {\n",
+        test_probe_socket_wait.test_each_question_waits_once_at_the_server_and_each_answer_at_the_client,
     ),
     "splice_work takes other work for it": (
         SpliceWork,
