@@ -36,6 +36,8 @@ CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
 SEARCH_STEPS = 7  # blocks that one search for a capacity takes
 SEARCH_REQUESTS = 1_000  # a step's trial that asks for fewer has no p99 to speak of
 CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
+# Uncounted traffic before a watched slice, at most: its generator is a new one, whose connections are to be opened.
+WATCHED_WARM_UP_S = 0.1
 
 
 class Cell(Frozen):
@@ -259,10 +261,13 @@ class Campaign(Frozen):
     @property
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
-        uncounted = (self.total_blocks - self.search_blocks) * (bool(self.probes) + self.flame_graphs)
+        watched = (self.total_blocks - self.search_blocks) * bool(self.probes)
+        uncounted = watched + (self.total_blocks - self.search_blocks) * self.flame_graphs
+        watched_s = watched * min(self.warm_up_s, WATCHED_WARM_UP_S)
         slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
         warm_ups = self.total_blocks + self.calibration_blocks
-        return len(self.labels) * (slices * self.slice_s + warm_ups * self.warm_up_s)
+        warm_s = warm_ups * self.warm_up_s + watched_s
+        return len(self.labels) * (slices * self.slice_s + warm_s)
 
 
 def datapath_of(label: str) -> str:

@@ -54,7 +54,8 @@ class ProbeSession:
         self._seen: list[Window] = []
         self._passed: Callable[[], float] = time.monotonic
         self._slice_from = self._interval_from = 0.0
-        self._begun_s = 0.0
+        self._begun_s = self._warm_up_s = 0.0
+        self._share = 1.0
         self._lock = threading.Lock()
         self._stop_ticking = threading.Event()
         self._ticker: threading.Thread | None = None
@@ -82,8 +83,11 @@ class ProbeSession:
             self._windows = Windows(self._running if self._windowed else {})
         return dict(self.failed)
 
-    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
-        """Point the probes at the lab whose slice begins, and take the reading that its growth counts from."""
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
+        """Point the probes at the lab whose slice begins, and take the reading that its growth counts from.
+
+        ``warm_up_s`` is how much of its traffic does not count: no window opens before.
+        """
         self._halt()
         lab = replace(lab)  # another object for each slice: a probe's maximum is that since it was turned to a lab
         with self._lock:
@@ -106,15 +110,17 @@ class ProbeSession:
             self._passed = lab.packets or time.monotonic
             self._slice_from = self._interval_from = self._passed()
             self._begun_s = time.monotonic()
+            self._warm_up_s, self._share = warm_up_s, 1.0
         self._stop_ticking.clear()
         work = self._watch_windows if windowed else self._tick
         self._ticker = threading.Thread(target=work, name="probes", daemon=True)
         self._ticker.start()
 
-    def end_slice(self, traffic: Sequence[Span] = ()) -> Watched:
+    def end_slice(self, traffic: Sequence[Span] = (), share: float = 1.0) -> Watched:
         """Watch nothing; the growth of the whole slice. Empty when no slice had begun.
 
-        ``traffic`` tells when requests were made, (begin, end) in monotonic seconds; without, all the while.
+        ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds; without, all the while.
+        ``share`` is theirs of all requests: how much of the traffic was no warm-up.
         """
         self._halt()
         with self._lock:
@@ -122,8 +128,9 @@ class ProbeSession:
                 return Watched()
             # All stop watching before any is read: reading takes time, and they should cover the same slice.
             self._watch_nothing()
-            whole = self._slice_from, self._passed()
+            passed = self._passed()
             self._interval(self._tags)
+            whole, self._share = (passed - share * (passed - self._slice_from), passed), share
             spans = traffic or [(self._begun_s, time.monotonic())]
             seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans))
             for name in [name for name in self._baseline if name in self._running]:
@@ -169,7 +176,7 @@ class ProbeSession:
         pace = self._pace
         self._await_packets()
         begun_s, passed = time.monotonic(), self._passed()
-        pause_s, due_s = pace.first_pause_s(), begun_s + self._interval_s
+        pause_s, due_s = self._warm_up_s + pace.first_pause_s(), begun_s + self._interval_s
         while not self._stop_ticking.wait(pause_s):
             if not self._seen:
                 pace.expect((self._passed() - passed) / (time.monotonic() - begun_s))
@@ -230,7 +237,7 @@ class ProbeSession:
         )  # fmt: skip
 
     def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = ()) -> float | None:
-        return scale_of(self._seen, whole, traffic) if name in self._windows else 1.0
+        return scale_of(self._seen, whole, traffic) if name in self._windows else self._share
 
     def _publish(self, stream: Stream, tags: TrialTags, seen: Watched, now_ns: int) -> None:
         for (stage, role), growth in seen.stages.items():

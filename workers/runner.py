@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import datapath_of
+from domain.campaign import WATCHED_WARM_UP_S, datapath_of
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
 from domain.sample import TrialTags, campaign_event_point
@@ -186,29 +186,32 @@ class BlockRunner:
         measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
         by_label = {station.label: station for station in stations}
         for position, label in enumerate(block.order[counted:]):
-            station, schedule = by_label[label], Schedule((label,), job.slice_s)
+            station = by_label[label]
             if not station.usable:
                 continue
             if position < block.probed:
-                with self._watching(station):
-                    measuring.run([station], schedule, probed=True)
+                warm_up_s = min(job.warm_up_s, WATCHED_WARM_UP_S)
+                with self._watching(station, warm_up_s):
+                    measuring.run([station], Schedule((label,), job.slice_s, warm_up_s), probed=True)
             else:
                 with self._profiling(station):
-                    measuring.run([station], schedule, profiled=True)
+                    measuring.run([station], Schedule((label,), job.slice_s), profiled=True)
 
     @contextmanager
-    def _watching(self, station: Station) -> Iterator[None]:
+    def _watching(self, station: Station, warm_up_s: float) -> Iterator[None]:
         """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
-        before = len(station.evidence.slices)
+        before, requests = len(station.evidence.slices), station.evidence.generated_requests
         unseen = self.host.datapaths[datapath_of(station.label)].unseen
-        self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags)
+        self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags, warm_up_s)
         try:
             yield
         finally:
             evidence = station.evidence
-            traffic = [(one.started_s + self._began, one.duration_s) for one in evidence.slices[before:]]
+            slices, made = evidence.slices[before:], evidence.generated_requests - requests
+            traffic = [(one.started_s + self._began, one.duration_s) for one in slices]
             spans = [(start_s, start_s + duration_s) for start_s, duration_s in traffic]
-            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(spans))
+            share = sum(one.requests for one in slices) / made if made else 1.0
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(spans, share))
 
     @contextmanager
     def _profiling(self, station: Station) -> Iterator[None]:

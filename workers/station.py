@@ -45,13 +45,14 @@ class Origin(Protocol):
 class Probing(Protocol):
     """What the runner needs of probes.session.ProbeSession."""
 
-    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
-        """Turn every probe to the lab."""
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
+        """Turn every probe to the lab, whose slice begins with so much traffic that does not count."""
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
         """Turn every probe away; what they saw since they were turned to the lab.
 
-        ``traffic`` tells when requests were made, (begin, end) in monotonic seconds.
+        ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds, and ``share`` how large
+        a share of all they were; those before were the warm-up.
         """
 
 

@@ -4,7 +4,8 @@ On ``direct``, where a request costs least and probes therefore most: throughput
 probes watch, as blocks watch them, against slices that none watches; at saturation with all probes and with each alone,
 and with all at a fixed rate of half of that. And what each program costs per event, as the kernel accounts it.
 
-Slices of 0.2 s take turns within one standing lab. Some five minutes; the last line is one JSON object.
+Slices of 0.2 s, each behind the warm-up that a campaign's watched slices have, take turns within one standing lab.
+Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
 ``--write-docs`` writes the table into probes/README.md, ``--quick`` makes it tiny.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import probes.catalog
+from domain.campaign import WATCHED_WARM_UP_S
 from domain.registry import discover
 from domain.sample import TrialTags
 from probes.base import Probe
@@ -26,7 +28,8 @@ from tests.bench.stage import Measured, labs, run
 from workers.lab import Lab
 
 CONNECTIONS = 64
-SLICE_S = 0.2
+SLICE_S = 0.2  # as campaigns have them
+LONG = 15  # … times as long, for the tax while it goes on
 GOAL = 0.03
 README = Path(probes.catalog.__path__[0]).parent / "README.md"
 TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
@@ -39,25 +42,26 @@ class Bench:
         self.lab, self.catalog, self.slice_s = lab, catalog, slice_s
         self.session = ProbeSession(catalog, None, "bench")
 
-    def slice(self, rate_per_s: int = 0, *, watched: bool) -> Measured:
+    def slice(self, rate_per_s: int = 0, slice_s: float | None = None, *, watched: bool) -> Measured:
         """One slice, saturated or at a rate, with the session's probes or without any."""
+        slice_s = slice_s or self.slice_s
         plan = opened(rate_per_s, CONNECTIONS) if rate_per_s else closed("ours", CONNECTIONS)
         if not watched:
-            return run("ours", self.lab, plan, self.slice_s)
-        self.session.begin_slice(self.lab.view(), TAGS)
+            return run("ours", self.lab, plan, slice_s, WATCHED_WARM_UP_S)
+        self.session.begin_slice(self.lab.view(), TAGS, WATCHED_WARM_UP_S)
         try:
-            return run("ours", self.lab, plan, self.slice_s)
+            return run("ours", self.lab, plan, slice_s, WATCHED_WARM_UP_S)
         finally:
             self.session.end_slice()
 
-    def pairs(self, names: Sequence[str], count: int, rate_per_s: int = 0) -> Slices:
+    def pairs(self, names: Sequence[str], count: int, rate_per_s: int = 0, slice_s: float | None = None) -> Slices:
         """So many slices with these probes and as many without, in turns whose order alternates."""
         if failed := self.session.start(names):
             raise SystemExit(f"probes failed: {failed}")
         found = Slices()
         for index in range(count):
             order = (True, False) if index % 2 == 0 else (False, True)
-            both = {watched: self.slice(rate_per_s, watched=watched) for watched in order}
+            both = {watched: self.slice(rate_per_s, slice_s, watched=watched) for watched in order}
             found.watched.append(both[True])
             found.alone.append(both[False])
         if self.session.failed:
@@ -89,7 +93,9 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, o
     all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
     # A probe whose stage direct does not have is not attached there.
     applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
-    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 25))) for name in applying}
+    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
+    steady = bench.pairs(names, max(2, pairs // 30), slice_s=bench.slice_s * LONG)
+    steady_rate, _ = tell(f"all, slices of {bench.slice_s * LONG:g} s", steady)
     rate_per_s = max(100, round(everything.rate_per_s() / 2))
     heading(f"At a fixed rate: {rate_per_s} requests/s")
     _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
@@ -99,6 +105,7 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, o
     tax = {"tax_all_probes": 1 - all_rate.ratio, "low": 1 - all_rate.high, "high": 1 - all_rate.low}
     return {
         **tax,
+        "long_slices": {"slice_s": bench.slice_s * LONG, "requests_per_s": _told(steady_rate)},
         "goal": GOAL,
         "goal_met": tax["tax_all_probes"] <= GOAL,
         "pairs": pairs,
@@ -128,7 +135,7 @@ def main(arguments: list[str]) -> int:
         bench = Bench(standing["direct"], catalog, 0.1 if options.quick else SLICE_S)
         bench.slice(watched=False)
         try:
-            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 250)
+            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 180)
         finally:
             bench.session.close()
     tax = f"{found['tax_all_probes']:.1%} [{found['low']:.1%}, {found['high']:.1%}] of throughput at saturation"

@@ -78,18 +78,21 @@ class Measured:
         return self.own_cpu_s * 1e6 / self.requests
 
 
-def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float) -> Measured:
-    """One slice of traffic by ``ours`` or ``wrk``. Raises :class:`BenchError` when anything went wrong."""
+def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float, warm_up_s: float = 0.0) -> Measured:
+    """One slice of traffic by ``ours`` or ``wrk``, behind a warm-up that does not count.
+
+    Raises :class:`BenchError` when anything went wrong.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = GENERATORS[generator].run(
-        plan, [target(lab)], Schedule((lab.label,), seconds), stop=lambda: False, tell=lambda _: None
+        plan, [target(lab)], Schedule((lab.label,), seconds, warm_up_s), stop=lambda: False, tell=lambda _: None
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     traffic = found[lab.label]
     if traffic.failure or not traffic.requests or traffic.errors:
         raise BenchError(f"{generator} on {lab.label}: {traffic.failure or traffic.errors or 'no requests'}")
     own_cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    (piece,) = traffic.slices
+    (piece,) = [one for one in traffic.slices if not one.warm_up]
     return Measured(piece.requests, piece.duration_s, own_cpu_s, piece.cpu, traffic)
 
 

@@ -40,10 +40,10 @@ SLICE_S = 0.2
 class NoProbes:
     """Measures nothing."""
 
-    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
         """See ProbeSession."""
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
         """See ProbeSession."""
         return Watched()
 

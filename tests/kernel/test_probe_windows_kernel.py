@@ -1,6 +1,7 @@
 """Watching in windows on this kernel: what is seen in a share of the traffic tells how much there was in all."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,7 +22,7 @@ from workers import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-QUESTIONS = 20_000
+WARM_UP, QUESTIONS = 5_000, 20_000
 TAGS = TrialTags("k3f9x2ab", "b1-1-0", "h1", "direct", "tcp_rr", "low")
 
 
@@ -47,7 +48,10 @@ def view(lab: ProbeLab) -> Iterator[LabView]:
 def test_a_share_of_the_traffic_tells_of_all_of_it(
     lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each question and each answer crosses the DUT once and four devices; the server receives the questions."""
+    """Each question and each answer crosses the DUT once and four devices; the server receives the questions.
+
+    Those of the warm-up do not count, and no window is in it.
+    """
     monkeypatch.setattr(pace, "TAX", 0.003)  # so that most of it is not watched
     monkeypatch.setattr(pace, "LONGEST_S", 0.01)
     probes: dict[str, Probe] = {probe.name: probe for probe in (Forward(), RxSteering(), DeviceHop())}
@@ -55,9 +59,11 @@ def test_a_share_of_the_traffic_tells_of_all_of_it(
     assert session.start(probes) == {}
     try:
         with lab.running("server", ECHO):
-            session.begin_slice(view, TAGS)
+            session.begin_slice(view, TAGS, warm_up_s=0.2)
+            lab.run("client", ASK, SERVER, WARM_UP)
+            began_s = time.monotonic()
             lab.run("client", ASK, SERVER, QUESTIONS)
-            seen = session.end_slice()
+            seen = session.end_slice([(began_s, time.monotonic())], QUESTIONS / (WARM_UP + QUESTIONS))
         assert session.failed == {}
     finally:
         session.close()

@@ -183,12 +183,12 @@ class FakeAround:
 class FakeProbing:
     world: World
 
-    def begin_slice(self, lab: LabView, tags: TrialTags) -> None:
-        self.world.log.append(f"begin {lab.label} {tags.run}")
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
+        self.world.log.append(f"begin {lab.label} {tags.run} after {warm_up_s} s")
         self.world.unseen[lab.label] = lab.unseen
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = ()) -> Watched:
-        self.world.log.append("end")
+    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
+        self.world.log.append(f"end {share}")
         key = StageRole("run_queue", "proxy")
         return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0})
 
@@ -356,7 +356,7 @@ def test_stacks_are_sampled_in_slices_of_their_own_that_nobody_counts(world: Wor
         assert (trial.requests, trial.duration_s, trial.watched_requests) == (1000, 1.0, 1000)
         assert trial.stacks == Stacks({"dut": {"main;read_[k]": 3}}, hertz=997)
         assert trial.proof is not None
-        assert trial.proof.requests == 4000
+        assert trial.proof.requests == 5000  # both warm-ups included
 
 
 def test_without_a_profiler_the_trial_stands_and_says_why(world: World) -> None:
@@ -370,14 +370,22 @@ def test_without_a_profiler_the_trial_stands_and_says_why(world: World) -> None:
 def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> None:
     order = ("fake", "fake#2", "fake#2", "fake")
     trials = run(world, plan={"order": order, "probed": 2})
-    assert [line for line in world.log if line.startswith("begin")] == ["begin fake#2 k1-3-2-1", "begin fake k1-3-2-0"]
+    assert [line for line in world.log if line.startswith("begin")] == [
+        "begin fake#2 k1-3-2-1 after 0.1 s",
+        "begin fake k1-3-2-0 after 0.1 s",
+    ]
+    # As many requests in the warm-up as in the slice: half of the traffic is what counts.
+    assert [line for line in world.log if line.startswith("end")] == ["end 0.5"] * 2
+    assert [line for line in world.log if line.startswith("traffic")][-4:] == [
+        f"traffic {label} {seconds}" for label in ("fake#2", "fake") for seconds in (0.1, 1.0)
+    ]
     for trial in trials.values():
         assert [s.probed for s in trial.slices] == [False, True]
         assert (trial.requests, trial.duration_s, trial.cpu.wall_s) == (1000, 1.0, 1.0)
         assert trial.service_time is not None
         assert trial.service_time.count == 1000
         assert trial.proof is not None
-        assert trial.proof.requests == 3000
+        assert trial.proof.requests == 4000
         reading = trial.probes[0]
         assert (reading.stage, reading.role, reading.sum_ns, reading.events) == ("run_queue", "proxy", 5, 4.0)
         assert trial.work == {"packets": 7.0}
@@ -441,7 +449,7 @@ def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None
     run(world, plan={"probed": 4})
     tags = {line.split()[1] for line in world.log if line.startswith("lab ")}
     assert len(tags) == 1
-    assert "begin fake k1-3-2-0" in world.log
+    assert "begin fake k1-3-2-0 after 0.1 s" in world.log
 
 
 @pytest.mark.parametrize(

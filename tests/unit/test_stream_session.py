@@ -50,6 +50,20 @@ def points(sink: FakeSink, stream: Stream, measurement: str) -> list[str]:
     return [line for line in sink.lines if line.startswith(measurement + ",")]
 
 
+def test_of_a_slice_with_a_warm_up_only_a_share_of_what_happened_counts(
+    session: ProbeSession, probes: dict[str, FakeProbe]
+) -> None:
+    """All that was timed tells how long it takes; how often it happened is told of the counted requests."""
+    session.start(["forward"])
+    session.begin_slice(view("a"), TAGS, warm_up_s=0.1)
+    probes["forward"].happen("a", 1000, 2000, 3000, 4000)
+    seen = session.end_slice([(0.1, 0.4)], share=0.75)
+    assert (seen.stages[FORWARD].count, seen.events[FORWARD]) == (4, 3)
+    session.begin_slice(view("a"), TAGS)
+    probes["forward"].happen("a", 1000, 2000)
+    assert session.end_slice().events[FORWARD] == 2
+
+
 def test_a_slice_is_the_growth_between_its_ends(
     session: ProbeSession, probes: dict[str, FakeProbe], stream: Stream, sink: FakeSink
 ) -> None:
