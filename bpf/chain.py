@@ -76,7 +76,6 @@ class Chain:
         self._hooks: dict[str, list[Hook]] = {}
         self._links: dict[str, int] = {}
         self._gate: Gate | None = None
-        self._gated = gated
         for hook in hooks:
             self._hooks.setdefault(hook.tracepoint, []).append(hook)
         self._firsts = {tracepoint: chained[0].program for tracepoint, chained in self._hooks.items()}
@@ -84,6 +83,9 @@ class Chain:
             for chained in self._hooks.values():
                 for hook, following in pairwise(chained):
                     write_entry(hook.next_map, hook.slot, _entry(following.program))
+            if gated and self._firsts:
+                self._gate = Gate(self._firsts)
+                self._firsts = self._gate.programs
         except BpfError:
             self.close()
             raise
@@ -97,9 +99,6 @@ class Chain:
         """Attach to these tracepoints, or to all, where not attached yet. Raises :class:`BpfError`, all detached."""
         wanted = self._firsts.keys() if tracepoints is None else self._firsts.keys() & tracepoints
         try:
-            if wanted and self._gated and self._gate is None:
-                self._gate = Gate(self._firsts)
-                self._firsts = self._gate.programs
             for tracepoint in [name for name in self._firsts if name in wanted and name not in self._links]:
                 self._links[tracepoint] = attach_raw_tracepoint(self._firsts[tracepoint], tracepoint)
         except BpfError:

@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> int:
         bench = Bench(standing["direct"], catalog, 0.1 if options.quick else SLICE_S)
         bench.slice(watched=False)
         try:
-            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 180)
+            found, costs = measure(bench, sorted(catalog), 2 if options.quick else 150)
         finally:
             bench.session.close()
     tax = f"{found['tax_all_probes']:.1%} [{found['low']:.1%}, {found['high']:.1%}] of throughput at saturation"

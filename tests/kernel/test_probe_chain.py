@@ -77,9 +77,8 @@ def test_a_shut_gate_lets_nothing_pass_and_an_open_one_everything(lab: ProbeLab)
 
 
 def test_a_gate_tells_that_there_are_more_tracepoints_than_it_has_room_for() -> None:
-    chain = Chain([Hook(f"t{number}", 0, 0, 0) for number in range(GATES + 1)], gated=True)
     with pytest.raises(BpfError, match=f"room for {GATES} tracepoints"):
-        chain.attach()
+        Chain([Hook(f"t{number}", 0, 0, 0) for number in range(GATES + 1)], gated=True)
 
 
 def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> None:

@@ -129,7 +129,19 @@ def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(wind
     session.close()
 
 
-def test_windows_do_not_turn_to_what_passes_by() -> None:
+class NoChain:
+    """A chain of nothing that this machine would have to load."""
+
+    def __init__(self, hooks: object, *, gated: bool) -> None:
+        assert gated
+
+    def attach(self, tracepoints: Collection[str]) -> None:
+        assert not tracepoints
+
+
+def test_windows_do_not_turn_to_what_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probes.windows.Chain", NoChain)
+
     class Hooked(FakeProbe):
         def take_hooks(self) -> tuple[Hook, ...]:
             return (Hook("t", 0, 0, 0),)
