@@ -36,8 +36,10 @@ CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
 SEARCH_STEPS = 7  # blocks that one search for a capacity takes
 SEARCH_REQUESTS = 1_000  # a step's trial that asks for fewer has no p99 to speak of
 CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
-# Uncounted traffic before a watched slice, at most: its generator is a new one, whose connections are to be opened.
-WATCHED_WARM_UP_S = 0.1
+# Uncounted traffic before a watched slice, at most: its generator is a new one, whose connections are to be opened. And
+# how long such a slice is, at least: one window of the probes costs some 3 % of 0.2 s of two saturated CPUs.
+WATCHED_WARM_UP_S = 0.05
+WATCHED_SLICE_S = 0.3
 
 
 class Cell(Frozen):
@@ -263,7 +265,8 @@ class Campaign(Frozen):
         """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
         watched = (self.total_blocks - self.search_blocks) * bool(self.probes)
         uncounted = watched + (self.total_blocks - self.search_blocks) * self.flame_graphs
-        watched_s = watched * min(self.warm_up_s, WATCHED_WARM_UP_S)
+        longer_s = max(0.0, WATCHED_SLICE_S - self.slice_s)
+        watched_s = watched * (min(self.warm_up_s, WATCHED_WARM_UP_S) + longer_s)
         slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
         warm_ups = self.total_blocks + self.calibration_blocks
         warm_s = warm_ups * self.warm_up_s + watched_s

@@ -13,8 +13,8 @@ EVENT_S = 0.45e-6
 
 PACKET_S = 4.5e-6  # of a packet at the server, with all the events of its request: before durations were counted
 
-# What a window may cost, of what surrounds it. The larger, the more is seen for the same tax, in fewer and
-# longer windows; but each slice has one at least, and 3 % of 0.2 s of two CPUs are 12 ms.
+# What a window may cost, of what surrounds it. The larger, the more is seen for the same tax, in fewer and longer
+# windows; but each watched slice has one at least, and of one that is 0.3 s long 3 % of two CPUs are 18 ms.
 WATCHING = 0.5
 
 SHORTEST_S, LONGEST_S = 0.004, 1.0

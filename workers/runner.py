@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import WATCHED_WARM_UP_S, datapath_of
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
 from domain.sample import TrialTags, campaign_event_point
@@ -190,9 +190,9 @@ class BlockRunner:
             if not station.usable:
                 continue
             if position < block.probed:
-                warm_up_s = min(job.warm_up_s, WATCHED_WARM_UP_S)
+                slice_s, warm_up_s = max(job.slice_s, WATCHED_SLICE_S), min(job.warm_up_s, WATCHED_WARM_UP_S)
                 with self._watching(station, warm_up_s):
-                    measuring.run([station], Schedule((label,), job.slice_s, warm_up_s), probed=True)
+                    measuring.run([station], Schedule((label,), slice_s, warm_up_s), probed=True)
             else:
                 with self._profiling(station):
                     measuring.run([station], Schedule((label,), job.slice_s), profiled=True)

@@ -4,7 +4,7 @@ On ``direct``, where a request costs least and probes therefore most: throughput
 probes watch, as blocks watch them, against slices that none watches; at saturation with all probes and with each alone,
 and with all at a fixed rate of half of that. And what each program costs per event, as the kernel accounts it.
 
-Slices of 0.2 s, each behind the warm-up that a campaign's watched slices have, take turns within one standing lab.
+Slices take turns within one standing lab, as long and as warmed up as those that a campaign's probes watch.
 Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
 ``--write-docs`` writes the table into probes/README.md, ``--quick`` makes it tiny.
 """
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import probes.catalog
-from domain.campaign import WATCHED_WARM_UP_S
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.registry import discover
 from domain.sample import TrialTags
 from probes.base import Probe
@@ -28,8 +28,7 @@ from tests.bench.stage import Measured, labs, run
 from workers.lab import Lab
 
 CONNECTIONS = 64
-SLICE_S = 0.2  # as campaigns have them
-LONG = 15  # … times as long, for the tax while it goes on
+LONG = 10  # times as long as a watched slice of a campaign, for the tax while it goes on
 GOAL = 0.03
 README = Path(probes.catalog.__path__[0]).parent / "README.md"
 TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
@@ -94,7 +93,7 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, o
     # A probe whose stage direct does not have is not attached there.
     applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
     alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
-    steady = bench.pairs(names, max(2, pairs // 30), slice_s=bench.slice_s * LONG)
+    steady = bench.pairs(names, max(2, pairs // 15), slice_s=bench.slice_s * LONG)
     steady_rate, _ = tell(f"all, slices of {bench.slice_s * LONG:g} s", steady)
     rate_per_s = max(100, round(everything.rate_per_s() / 2))
     heading(f"At a fixed rate: {rate_per_s} requests/s")
@@ -132,7 +131,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     catalog = discover(probes.catalog, Probe)
     with labs(["direct"]) as standing:
-        bench = Bench(standing["direct"], catalog, 0.1 if options.quick else SLICE_S)
+        bench = Bench(standing["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
         bench.slice(watched=False)
         try:
             found, costs = measure(bench, sorted(catalog), 2 if options.quick else 150)

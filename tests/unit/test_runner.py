@@ -371,13 +371,13 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
     order = ("fake", "fake#2", "fake#2", "fake")
     trials = run(world, plan={"order": order, "probed": 2})
     assert [line for line in world.log if line.startswith("begin")] == [
-        "begin fake#2 k1-3-2-1 after 0.1 s",
-        "begin fake k1-3-2-0 after 0.1 s",
+        "begin fake#2 k1-3-2-1 after 0.05 s",
+        "begin fake k1-3-2-0 after 0.05 s",
     ]
     # As many requests in the warm-up as in the slice: half of the traffic is what counts.
     assert [line for line in world.log if line.startswith("end")] == ["end 0.5"] * 2
     assert [line for line in world.log if line.startswith("traffic")][-4:] == [
-        f"traffic {label} {seconds}" for label in ("fake#2", "fake") for seconds in (0.1, 1.0)
+        f"traffic {label} {seconds}" for label in ("fake#2", "fake") for seconds in (0.05, 1.0)
     ]
     for trial in trials.values():
         assert [s.probed for s in trial.slices] == [False, True]
@@ -449,7 +449,7 @@ def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None
     run(world, plan={"probed": 4})
     tags = {line.split()[1] for line in world.log if line.startswith("lab ")}
     assert len(tags) == 1
-    assert "begin fake k1-3-2-0 after 0.1 s" in world.log
+    assert "begin fake k1-3-2-0 after 0.05 s" in world.log
 
 
 @pytest.mark.parametrize(
