@@ -10,7 +10,7 @@ from rich.console import Console
 from workers.config import default_host, state_dir
 
 _README = Path(__file__).parent.parent / "README.md"
-_WIDTH = 124  # of the table; a terminal's own where that is wider
+_WIDTH = 132  # of the table; a terminal's own where that is wider
 
 
 @click.command()
