@@ -71,7 +71,7 @@ def test_the_conditions_campaign_crosses_one_level_with_what_it_names():
     }
     assert {level.bare for level in campaign.levels.values()} == {"closed(64)"}
     assert campaign.blocks > 5
-    assert campaign.traffic_s < 120, "four minutes in all, labs included"
+    assert campaign.traffic_s < 120, "five minutes in all, labs included"
 
 
 def workload_of(*kinds: str) -> KnownHost:
