@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from domain.campaign import ClosedLoad, OpenLoad
+from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
@@ -138,6 +139,18 @@ def test_two_clients_load_one_dut_at_once_on_every_datapath(rig: Rig, load: Clos
     told = [p for p in rig.points.points if p.measurement == "traffic"]
     assert len(told) == 2 * len(MANY), "one for each slice, of both clients"
     assert all(point.fields["p99_us"] for point in told)
+
+
+def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> None:
+    labels = tuple(name for name in MANY if 6 in DATAPATHS[name].ip_versions)
+    trials = rig.run(ClosedLoad(connections=8, condition=Condition(ip_version=6)), labels)
+    assert len(trials) >= 15
+    for label, trial in trials.items():
+        assert ":" in rig.labs[label].client_address
+        assert set(trial.validity.reasons) <= WEATHER, (label, trial.validity)
+        assert trial.proof is not None
+        assert min(trial.proof.clients.values()) > 0, label
+        assert trial.proof.accounted >= 1.0
 
 
 def test_eight_clients_and_requests_of_another_kind(rig: Rig) -> None:
