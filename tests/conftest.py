@@ -4,6 +4,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# No example has a deadline: how long one takes is the machine's affair. In CI the examples are the same at every run.
+settings.register_profile("showdown", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+settings.load_profile("showdown")
 
 
 @pytest.fixture(scope="session")
