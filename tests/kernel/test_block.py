@@ -1,7 +1,4 @@
-"""One block with real labs, datapaths, origin and traffic: valid when whole, invalid with its reason when broken.
-
-A trial whose datapath breaks on the way must never become a number.
-"""
+"""One block with real labs, datapaths, origin and traffic: valid when whole. Broken ones: test_block_broken.py."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +17,8 @@ from domain.trial import Block, Reason, TrialResult
 from domain.watched import Watched
 from probes.base import LabView
 from probes.profiler import Profiler
-from tests.kernel.bench import assert_nothing_left, detach_ingress, new_tag
+from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.variants import DATAPATHS, WORKLOADS
-from workers import netns
 from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 from workers.runner import BlockRunner, lab_tag
@@ -66,6 +62,8 @@ class Saboteur:
     labs: dict[str, Lab]
     breaks: dict[str, Callable[[Lab], object]]
     at: int
+    when: float = 0.4  # of the traffic's time, for the latter
+    then: Callable[[], object] = lambda: None  # while the datapaths still stand
     name: str = "showdown-traffic"
     own_rates: bool = True
     many_clients: bool = True
@@ -80,7 +78,7 @@ class Saboteur:
         tell: Callable[[Interval], None],
     ) -> Mapping[str, TargetTraffic]:
         """See Generator."""
-        delay_s = 0 if self.at == 1 else 0.4 * schedule.slice_s * len(schedule.order)
+        delay_s = 0 if self.at == 1 else self.when * schedule.slice_s * len(schedule.order)
         timers = [threading.Timer(delay_s, fault, [self.labs[label]]) for label, fault in self.breaks.items()]
         for timer in timers:
             timer.start()
@@ -91,6 +89,7 @@ class Saboteur:
         finally:
             for timer in timers:
                 timer.join()
+            self.then()
 
 
 def measure(
@@ -104,10 +103,16 @@ def measure(
     loads: dict[str, Load] | None = None,
     workload: str = "http_keepalive",
     ip_version: int = 4,
+    turns: int = 2,
+    when: float = 0.4,
+    stands: Callable[[Lab], object] = lambda lab: None,
+    then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
-    """Run a block of four slices per datapath, and one for stacks if they are wanted; break what is to be broken."""
-    labs: dict[str, Lab] = {}
+    """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
 
+    ``stands`` is called with each lab as it is built, ``then`` when the traffic has ended.
+    """
+    labs: dict[str, Lab] = {}
     inodes: set[int] = set()
 
     @contextmanager
@@ -115,13 +120,14 @@ def measure(
         with built(spec, ledger) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
+            stands(lab)
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
     block = Block(index=0, workload=workload, level="low", datapaths=labels,
                   load=max((loads or {}).values(), key=str, default=default),
                   loads=loads or {},
-                  order=(labels + labels[::-1]) * 2 + labels * profiled, profiled=len(labels) * profiled,
+                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
@@ -130,7 +136,7 @@ def measure(
         ledger=Ledger(directory / "ledger"),
         datapaths=DATAPATHS,
         workloads=WORKLOADS,
-        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at), "wrk": Wrk()},
+        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at, when, then), "wrk": Wrk()},
         probing=NoProbes(),
         profiling=Profiler(),
         telemetry=Points(),
@@ -145,27 +151,6 @@ def measure(
 def reasons(trial: TrialResult) -> set[Reason]:
     """Why the trial is invalid, weather apart."""
     return set(trial.validity.reasons) - WEATHER
-
-
-def kill_proxy(lab: Lab) -> None:
-    """kill -9 HAProxy."""
-    next(p for p in lab.processes if p.task_role == "proxy").kill()
-
-
-def flush_nft(lab: Lab) -> None:
-    """Remove every nft rule, but not the tables."""
-    for line in netns.run_in(lab.dut_ns, ["nft", "list", "tables"]).splitlines():
-        netns.run_in(lab.dut_ns, ["nft", "flush", *line.split()])
-
-
-def detach_bpf(lab: Lab) -> None:
-    """Remove the tc programs from the DUT's device on the client's side."""
-    assert detach_ingress(lab, "dut_client") == 1
-
-
-def stop_routing(lab: Lab) -> None:
-    """The DUT forwards no more."""
-    netns.run_in(lab.dut_ns, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])
 
 
 def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> None:
@@ -218,24 +203,3 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
 def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "direct#2"))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}
-
-
-BREAKS = [
-    ("direct", stop_routing, {Reason.NO_REQUESTS, Reason.GENERATOR_FAILED, Reason.ERRORS}),
-    ("tproxy", kill_proxy, {Reason.DATAPATH_FAILED}),
-    ("tproxy", flush_nft, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
-    ("ebpf_sk_assign", kill_proxy, {Reason.DATAPATH_FAILED}),
-    ("ebpf_sk_assign", detach_bpf, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
-    ("ebpf_redirect", detach_bpf, {Reason.LEAKED, Reason.DATAPATH_FAILED, Reason.BYPASSED}),
-]
-
-
-@pytest.mark.parametrize("at", [1, 2], ids=["before traffic", "mid-run"])
-@pytest.mark.parametrize(("label", "fault", "expected"), BREAKS, ids=[f"{b[0]}-{b[1].__name__}" for b in BREAKS])
-def test_a_broken_datapath_is_an_invalid_trial(
-    tmp_path: Path, label: str, fault: Callable[[Lab], None], expected: set[Reason], at: int
-) -> None:
-    neighbour = "direct#2" if label == "direct" else "direct"
-    trials = measure(tmp_path, (label, neighbour), {label: fault}, at=at)
-    assert reasons(trials[label]) & expected, trials[label].validity
-    assert reasons(trials[neighbour]) == set(), "the fault of one datapath is not its neighbour's"

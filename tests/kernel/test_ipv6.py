@@ -9,18 +9,16 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
-from domain.registry import discover
 from tests.kernel.bench import Bench, bench, detach_ingress
+from tests.kernel.breaking import detach_xdp
 from tests.kernel.test_block import measure, reasons
-from tests.kernel.test_block_forwarding import detach_xdp
 from tests.kernel.test_datapath_proxied import kill_proxy
+from tests.variants import DATAPATHS
 from workers import haproxy, netns
 from workers.datapaths import nft_redirect
-from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.base import DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 IPV6 = {name: datapath for name, datapath in DATAPATHS.items() if 6 in datapath.ip_versions}
 BODY = random.Random(6).randbytes(2_000_000)  # many segments, merged by the offloads
 
