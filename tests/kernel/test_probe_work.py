@@ -178,8 +178,8 @@ def test_context_switches_are_those_that_the_kernel_accounts(work: Probe, lab: P
         seen = done(work, lab, nap, proxy=(watched.pid,))
         accounted = switches(watched.pid) - accounted
         watched.communicate("\n")
-    assert seen["context_switches_proxy"] >= 200
     # A switch to it is followed by one away from it; it may be starting up, or about to stop, at either end.
+    assert seen["context_switches_proxy"] >= 200 - 2
     assert abs(seen["context_switches_proxy"] - accounted) <= 2
     assert "context_switches_origin" not in seen
 
