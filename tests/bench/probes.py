@@ -127,7 +127,8 @@ def _told(ratio: Ratio) -> dict[str, float]:
 def summary(found: Mapping[str, Any]) -> str:
     """What :func:`measure` found, in a sentence for people."""
     long = found["long_slices"]
-    saturated = f"{found['tax_all_probes']:.1%} [{found['low']:.1%}, {found['high']:.1%}] of throughput at saturation"
+    low, high = (round(found[end], 3) + 0.0 for end in ("low", "high"))  # no "-0.0 %"
+    saturated = f"{found['tax_all_probes']:.1%} [{low:.1%}, {high:.1%}] of throughput at saturation"
     lasting = _share(long["requests_per_s"], sign=-1)
     rate = f"{found['requests_per_s']:,.0f} requests/s on `direct`"
     fixed = _share(found["fixed_rate_cpu_all_probes"])
