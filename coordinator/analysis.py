@@ -141,7 +141,7 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     copies = [v for v in verdicts if datapath_of(v.datapath) == datapath_of(v.reference)]
     if not copies:
         return None
-    judged = [v for v in copies if v.pairs >= MIN_PAIRS]
+    judged = [v for v in copies if v.judged]
     false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in judged)
     excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in judged)
     return {
