@@ -133,7 +133,7 @@ def _worded(data: Measured, verdict: Verdict, family: int, taxes: Taxes) -> Verd
     caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))
     worded = verdict.model_copy(update={"caveats": caveats})
     load = data.load(verdict.workload, verdict.level)
-    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load, MIN_PAIRS)})
+    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load)})
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:

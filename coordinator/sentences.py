@@ -2,7 +2,7 @@
 
 from coordinator.statistics import smallest_p
 from domain.campaign import Campaign, datapath_of
-from domain.report import Metric, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Metric, Verdict, VerdictWord
 
 SIGNIFICANCE = 0.05
 _UNITS = {
@@ -57,7 +57,7 @@ def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int, probe_
     return tuple(caveat for caveat in found if caveat)
 
 
-def sentence_of(campaign: Campaign, verdict: Verdict, load: str, min_pairs: int) -> str:
+def sentence_of(campaign: Campaign, verdict: Verdict, load: str) -> str:
     """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already.
 
     ``load`` is the level as it is shown.
@@ -66,12 +66,12 @@ def sentence_of(campaign: Campaign, verdict: Verdict, load: str, min_pairs: int)
     if len(campaign.workloads) > 1:
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
-    if verdict.pairs < min_pairs:
+    if not verdict.judged:
         of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
         enough = " with enough requests" if verdict.metric.percentile is not None else ""
         return (
             f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
-            f"only {pairs} of {of}{enough}; a verdict needs {min_pairs}."
+            f"only {pairs} of {of}{enough}; a verdict needs {MIN_PAIRS}."
         )
     interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
     figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"
