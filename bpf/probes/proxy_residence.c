@@ -60,12 +60,17 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 	watching = watch.lookup(&zero);
 	if (!watching || !watching->open || !is_proxys(watching, sock))
 		return 0;
-	/* The side that the data came in by: the device of the socket's last packet. */
+	/* The side that the data came in by: the device of the socket's packets. Until one has met the socket while no
+	 * call held it the kernel knows none (tcp_add_backlog drops the route); but a socket that was accepted knows by
+	 * which device it was asked for (mc_index, tcp_v4_syn_recv_sock), and one that was not is the proxy's own.
+	 */
 	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)sock + SOCK_RX_IFINDEX))
+		return 0;
+	if (!ingress && bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)sock + SOCK_ACCEPTED_IFINDEX))
 		return 0;
 	if (ingress == watching->device[0].ifindex)
 		role = TO_ORIGIN;
-	else if (ingress == watching->device[1].ifindex)
+	else if (ingress == watching->device[1].ifindex || !ingress)
 		role = TO_CLIENT;
 	else
 		return 0;

@@ -51,4 +51,5 @@ class ProxyResidence(TracingProbe):
             "PT_REGS_SECOND": member_offset("pt_regs", second) + add,
             "SOCK_FAMILY": member_offset("sock", "__sk_common") + member_offset("sock_common", "skc_family"),
             "SOCK_RX_IFINDEX": member_offset("sock", "sk_rx_dst_ifindex"),
+            "SOCK_ACCEPTED_IFINDEX": member_offset("inet_sock", "mc_index"),
         }

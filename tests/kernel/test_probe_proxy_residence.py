@@ -8,7 +8,7 @@ import pytest
 
 from probes.base import Probe, Reading
 from probes.catalog.proxy_residence import ProxyResidence
-from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, SERVER, ProbeLab, growth, probe_lab, stage_of, started
+from tests.kernel.probe_lab import ASK, DUT_CLIENT, ECHO, SERVER, ProbeLab, Since, growth, probe_lab, stage_of, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -96,6 +96,29 @@ while True:
             waiting.remove(s)
 """
 
+# Answers while it is still being asked.
+EARLY = """
+import socket
+l = socket.create_server(("0.0.0.0", 9001))
+print("ready", flush=True)
+while True:
+    c, _ = l.accept()
+    c.recv(1)
+    c.sendall(b"answer")
+    while c.recv(1 << 20):
+        pass
+    c.close()
+"""
+
+# A proxy's side towards its origin, without a client: a long question over each of many connections.
+ASKING = """
+import socket, sys
+for _ in range(int(sys.argv[2])):
+    with socket.create_connection((sys.argv[1], 9001)) as c:
+        c.sendall(bytes(100_000))
+        assert c.recv(100) == b"answer"
+"""
+
 ASK_MANY = """
 import socket, sys
 connections = [socket.create_connection((sys.argv[1], 9001)) for _ in range(int(sys.argv[2]))]
@@ -160,6 +183,20 @@ def test_a_proxy_that_answers_itself_passes_nothing_on(residence: Probe, lab: Pr
     stages = ask(residence, lab, "itself", 0, 1).stages
     assert (stages["to_origin"].count, stages["to_origin"].started) == (0, QUESTIONS)
     assert stages["to_client"].started == 0
+
+
+def test_an_answer_counts_that_comes_while_its_socket_is_still_sending(residence: Probe, lab: ProbeLab) -> None:
+    """The kernel sets such data aside, and of the first that it notes of a connection it notes no device then."""
+    connections = 3000
+    before = Since(residence)
+    with lab.running("server", EARLY):
+        residence.watch(lab.view(proxy=(os.getpid(),)))
+        lab.run("dut", ASKING, SERVER, connections)
+        residence.watch(None)
+    assert {role: before[role].started for role in ("to_origin", "to_client")} == {
+        "to_origin": 0,
+        "to_client": connections,
+    }
 
 
 def test_another_lab_is_not_seen(residence: Probe, lab: ProbeLab) -> None:
