@@ -23,6 +23,13 @@ def answered(standing: socket.socket, timeout_s: float = 1.0) -> bool:
         return False
 
 
+def answering(standing: socket.socket) -> str:
+    """The address of the origin that answers over a standing connection, as it says itself."""
+    standing.settimeout(1.0)
+    standing.sendall(b"GET /origin HTTP/1.1\r\nHost: origin\r\n\r\n")
+    return standing.recv(1000).partition(b"\r\n\r\n")[2].decode()
+
+
 def asked(b: Bench, connections: int) -> int:
     """One question over each of so many connections, one after another; how many were answered."""
 

@@ -40,6 +40,7 @@ http {{
         listen 80;
         listen [::]:80;
         location / {{ return 200 "hello"; }}
+        location /origin {{ return 200 $server_addr; }}
         location /large {{ alias {run_dir}/large; }}
     }}
 }}
