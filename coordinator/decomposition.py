@@ -193,10 +193,8 @@ def _left_out(trials: Sequence[TrialResult]) -> tuple[str, ...]:
 
 
 def _send_wait(trial: TrialResult) -> dict[StageRole, float]:
-    latency, service = trial.watched_latency, trial.watched_service_time
-    if latency is None or service is None or latency.mean_ns is None or service.mean_ns is None:
-        return {}
-    return {StageRole(SEND_WAIT): max(0.0, latency.mean_ns - service.mean_ns) / 1000}
+    wait_ns = trial.window_times.send_wait_ns if trial.window_times else None
+    return {} if wait_ns is None else {StageRole(SEND_WAIT): max(0.0, wait_ns) / 1000}
 
 
 def _is_watched(trial: TrialResult) -> bool:
@@ -212,6 +210,8 @@ def _per_request_us(reading: ProbeReading, requests: int) -> float:
 
 
 def _mean_us(trial: TrialResult) -> float:
+    if trial.window_times:
+        return trial.window_times.mean_ns / 1000
     mean_ns = trial.watched_latency.mean_ns if trial.watched_latency is not None else None
     closed_loop = trial.latency is None
     pace = trial.watched_pace if closed_loop and trial.watched_pace else 1.0

@@ -142,6 +142,34 @@ class ProbeReading(Frozen):
         return self.sum_ns / self.count if self.count else None
 
 
+class WindowTimes(Frozen):
+    """What the requests took that were sent while the probes looked: sums over ``requests``."""
+
+    requests: int = Field(gt=0)
+    service_time_ns: int = Field(ge=0, description="From the actual send.")
+    latency_ns: int | None = Field(default=None, ge=0, description="From the intended send; open loop only.")
+
+    def plus(self, other: "WindowTimes") -> "WindowTimes":
+        """Of more windows of the same loop."""
+        both_open = self.latency_ns is not None and other.latency_ns is not None
+        return WindowTimes(
+            requests=self.requests + other.requests,
+            service_time_ns=self.service_time_ns + other.service_time_ns,
+            latency_ns=(self.latency_ns or 0) + (other.latency_ns or 0) if both_open else None,
+        )
+
+    @property
+    def mean_ns(self) -> float:
+        """Their mean latency in an open loop, their mean service time in a closed one."""
+        whole_ns = self.service_time_ns if self.latency_ns is None else self.latency_ns
+        return whole_ns / self.requests
+
+    @property
+    def send_wait_ns(self) -> float | None:
+        """How long they waited for their actual send, in the mean; ``None`` in a closed loop."""
+        return None if self.latency_ns is None else (self.latency_ns - self.service_time_ns) / self.requests
+
+
 class TrialResult(Frozen):
     """One cell in one block: the sum of its slices, its proof and its validity.
 
@@ -175,10 +203,9 @@ class TrialResult(Frozen):
         default=None,
         description="What each request of the watched slices took: latency in open loops, service time in closed ones.",
     )
-    watched_service_time: LatencyHistogram | None = Field(
+    window_times: WindowTimes | None = Field(
         default=None,
-        description="Of the same requests from their actual send: what is missing of their latency is the wait for it. "
-        "Open loops only, and only of a generator that counts nothing else in between.",
+        description="Of those that were sent while the probes looked; only of a generator that tells them apart.",
     )
     watched_pace: float | None = Field(
         default=None, gt=0, description="How fast traffic went while the probes looked, of its pace in the whole slice."

@@ -7,6 +7,8 @@ from typing import NamedTuple, TypeVar
 from domain.sample import StageHistogram
 
 Key = TypeVar("Key")
+Span = tuple[float, float]
+"""(begin, end) in monotonic seconds."""
 
 
 class StageRole(NamedTuple):
@@ -52,7 +54,8 @@ class Watched:
 
     ``events`` estimates how often each stage happened in all, where only one in N was measured, or only a share of the
     time; ``work`` likewise the kernel's work by kind (packets, context switches, …), which is counted and not timed.
-    ``absent`` names the stages that the lab does not have (a proxy's packets are not forwarded).
+    ``absent`` names the stages that the lab does not have (a proxy's packets are not forwarded). ``windows`` tells when
+    the probes looked, where they did not all the time.
     """
 
     stages: Mapping[StageRole, StageHistogram] = field(default_factory=dict)
@@ -60,6 +63,7 @@ class Watched:
     work: Mapping[str, float] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     passage: Passage = Passage()
+    windows: tuple[Span, ...] = ()
 
     def plus(self, other: "Watched") -> "Watched":
         """The sum over slices."""
@@ -73,6 +77,7 @@ class Watched:
             work=_sums(self.work, other.work),
             absent=self.absent | other.absent,
             passage=self.passage.plus(other.passage),
+            windows=self.windows + other.windows,
         )
 
 

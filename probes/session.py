@@ -16,11 +16,11 @@ from domain.sample import (
     telemetry_point,
 )
 from domain.telemetry import LossCause
-from domain.watched import StageRole, Watched
+from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.pace import Pace
 from probes.stream import Stream
-from probes.windows import Span, Window, Windows, passage_of, scale_of
+from probes.windows import Window, Windows, passage_of, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
 MAX_EVENTS_PER_INTERVAL = 50
@@ -132,7 +132,8 @@ class ProbeSession:
             self._interval(self._tags)
             whole, self._share = (passed - share * (passed - self._slice_from), passed), share
             spans = traffic or [(self._begun_s, time.monotonic())]
-            seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans))
+            looked = tuple((one.begin_s, one.end_s) for one in self._seen)
+            seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans), windows=looked)
             for name in [name for name in self._baseline if name in self._running]:
                 scale = self._scale(name, whole, traffic)
                 stage = self._running[name].stage

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from bpf.chain import Chain, Hook
 from bpf.loader import BpfError
-from domain.watched import Passage
+from domain.watched import Passage, Span
 from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 
@@ -52,9 +52,6 @@ class Window(NamedTuple):
     passed_to: float
     begun: int = 0
     spent_s: float = ATTACHING_S
-
-
-Span = tuple[float, float]
 
 
 def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = ()) -> float | None:

@@ -6,7 +6,7 @@ The warm-up is part of the run: it is proven like the rest, and counted in no fi
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
@@ -78,7 +78,7 @@ class Measuring:
         found = self.generator.run(
             self.plan,
             [station.target for station in standing],
-            Schedule(order, schedule.slice_s, schedule.warm_up_s),
+            replace(schedule, order=order, timeline=probed),
             stop=self.stop,
             tell=lambda interval: self._told(by_label[interval.label], interval),
         )
@@ -169,9 +169,7 @@ class Measuring:
         told = timings.get("latency") or timings.get("service_time")
         if told is not None:
             station.watched_latency = _merged(station.watched_latency, told)
-        # A generator without a lag of its own (h2load) has the handshake between intended send and service time.
-        if "latency" in timings and "schedule_lag" in timings:
-            station.watched_service_time = _merged(station.watched_service_time, timings["service_time"])
+        station.watched_slices += [one for one in traffic.slices if not one.warm_up]
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(

@@ -260,7 +260,7 @@ class BlockRunner:
             probes=readings(evidence.watched),
             work=dict(evidence.watched.work),
             watched_latency=station.watched_latency,
-            watched_service_time=station.watched_service_time,
+            window_times=station.window_times(),
             watched_pace=evidence.watched.passage.pace or None,
             stacks=station.stacks,
             notes=(*station.lab.notes, *station.notes),

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Protocol
 
 from domain.condition import Condition
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
-from domain.trial import Counters, Reason
+from domain.trial import Counters, Reason, WindowTimes
 from domain.watched import Watched
 from probes.base import LabView
 from workers.conditions import Around, imposed
@@ -20,7 +21,7 @@ from workers.ownership import Ledger
 from workers.tls_origin import TlsNginxOrigin
 from workers.traffic.origin import TrafficOrigin
 from workers.validity import Evidence
-from workers.workloads.base import Generator, GeneratorPlan, Target, Workload
+from workers.workloads.base import Generator, GeneratorPlan, SliceTraffic, Target, Workload
 
 
 class Origin(Protocol):
@@ -87,7 +88,7 @@ class Station:
     answer_bytes: int = 0
     timings: dict[str, LatencyHistogram] = field(default_factory=dict)
     watched_latency: LatencyHistogram | None = None
-    watched_service_time: LatencyHistogram | None = None
+    watched_slices: list[SliceTraffic] = field(default_factory=list)
     stacks: Stacks | None = None
     notes: list[str] = field(default_factory=list)
     rate_per_s: int | None = None  # its own, where the block asks each datapath for another one
@@ -108,6 +109,20 @@ class Station:
         found = self.around.conntrack_entries()
         if found is not None:
             self.evidence.conntrack_entries = max(found, self.evidence.conntrack_entries or 0)
+
+    def window_times(self) -> WindowTimes | None:
+        """What the requests took that were sent while the probes looked; ``None`` where the generator does not tell."""
+        parts = [
+            times
+            for one in self.watched_slices
+            if one.timeline
+            and (
+                times := one.timeline.within(
+                    (a - one.started_s, b - one.started_s) for a, b in self.evidence.watched.windows
+                )
+            )
+        ]
+        return reduce(WindowTimes.plus, parts) if parts else None
 
     def fail(self, error: Exception) -> None:
         """The datapath, or its origin, is no longer what it should be: no more traffic."""

@@ -12,7 +12,7 @@ from coordinator.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, StagePart
-from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
+from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity, WindowTimes
 from domain.watched import StageRole
 
 REQUESTS = 1000
@@ -169,7 +169,19 @@ def test_invalid_and_unwatched_trials_decompose_nothing() -> None:
     assert (report.decompositions, report.differences) == ((), ())
 
 
-def test_the_mean_is_of_the_moments_at_which_the_probes_looked() -> None:
+def test_the_mean_is_of_the_requests_that_were_sent_while_the_probes_looked() -> None:
+    window = WindowTimes(requests=50, service_time_ns=50 * 120_000)
+    direct, tproxy = reported(
+        (
+            a_trial("direct", 100, DIRECT, window_times=window, watched_pace=0.8),
+            a_trial("tproxy", 500, TPROXY, window_times=window.model_copy(update={"latency_ns": 50 * 700_000})),
+        )
+    ).decompositions
+    assert direct.mean_us == pytest.approx(120)
+    assert tproxy.mean_us == pytest.approx(700)
+
+
+def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_moments() -> None:
     """In a closed loop: traffic went at four fifths of its pace then, so its requests took a quarter longer."""
     slowed = a_trial("direct", 100, DIRECT, watched_pace=0.8)
     opened = a_trial("tproxy", 500, TPROXY, watched_pace=0.8, latency=LatencyHistogram.of({500_000: REQUESTS}))
@@ -180,7 +192,8 @@ def test_the_mean_is_of_the_moments_at_which_the_probes_looked() -> None:
 
 def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
     """In an open loop latency counts from the intended send; the stages come behind the actual one."""
-    late = a_trial("direct", 300, DIRECT, watched_service_time=LatencyHistogram.of({100_000: REQUESTS}))
+    window = WindowTimes(requests=50, service_time_ns=50 * 100_000, latency_ns=50 * 300_000)
+    late = a_trial("direct", 250, DIRECT, window_times=window)
     direct, tproxy = reported((late, a_trial("tproxy", 500, TPROXY))).decompositions
     assert direct.parts[0].stage == "send_wait"
     assert by_stage(direct.parts)["send_wait", ""] == pytest.approx(200, rel=2e-3)

@@ -16,7 +16,7 @@ from domain.jobs import BlockJob, HostCapabilities, Phase
 from domain.load import Load
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
-from domain.trial import Block, Counters, CpuTime, Reason, TrialResult
+from domain.trial import Block, Counters, CpuTime, Reason, TrialResult, WindowTimes
 from domain.watched import StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
@@ -25,7 +25,7 @@ from workers.lab import Ends, LabSpec
 from workers.origin import Greeting
 from workers.runner import BlockRunner, Cancelled
 from workers.station import Host
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic, Timeline
 from workers.workloads.http_keepalive import HttpKeepalive
 from workers.workloads.udp_rr import UdpRr
 
@@ -155,7 +155,8 @@ class FakeGenerator:
     def _plus(self, total: TargetTraffic, warm_up: bool) -> TargetTraffic:
         steal = self.world.faults.get("steal_ticks", 0) / 100
         cpu = CpuTime(wall_s=1, cpus=2, user_s=0.5, system_s=0.3, softirq_s=0.2, steal_s=steal, idle_s=1.0 - steal)
-        one = SliceTraffic(1.0, 1.0, 1000, 150_000, cpu=cpu, warm_up=warm_up)
+        line = None if warm_up else self.world.faults.get("timeline")
+        one = SliceTraffic(1.0, 1.0, 1000, 150_000, cpu=cpu, warm_up=warm_up, timeline=line)
         known = total.timings.get("service_time")
         times = LatencyHistogram.of({100_000: 1000 + (known.count if known else 0)})
         timings = total.timings if warm_up else {"service_time": times, **self.world.faults.get("timings", {})}
@@ -190,7 +191,8 @@ class FakeProbing:
     def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
         self.world.log.append(f"end {share}")
         key = StageRole("run_queue", "proxy")
-        return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0})
+        windows = self.world.faults.get("windows", ())
+        return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0}, windows=windows)
 
 
 @dataclass
@@ -394,17 +396,17 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
         assert trial.watched_latency.count == 1000
 
 
-@pytest.mark.parametrize(("more", "kept"), [({"schedule_lag"}, True), (set(), False)])
-def test_the_service_time_of_watched_slices_is_kept_where_it_begins_with_the_send(
-    world: World, more: set[str], kept: bool
-) -> None:
-    """Of h2load it begins behind the handshake: what is missing of the latency is not only the wait for the send."""
-    world.faults["timings"] = dict.fromkeys({"latency", *more}, LatencyHistogram.of({300_000: 1000}))
-    for trial in run(world, plan={"order": ("fake", "fake#2", "fake#2", "fake"), "probed": 2}).values():
-        assert trial.watched_latency is not None
-        assert trial.watched_latency.mean_ns == pytest.approx(300_000, rel=1e-2)
-        assert (trial.watched_service_time is not None) == kept
-        assert trial.watched_service_time is None or trial.watched_service_time.count == 1000
+def test_what_requests_took_while_the_probes_looked_is_told_apart(world: World) -> None:
+    """Slices begin at 1 s. A window is of the requests that were sent in it, whatever of the slice it is."""
+    world.faults["timeline"] = Timeline(0.1, (1, 2, 3, 4), (10, 20, 30, 40), (100, 200, 300, 400))
+    world.faults["windows"] = ((0.5, 0.6), (1.1, 1.2), (1.3, 1.9))
+    order = ("fake", "fake#2", "fake#2", "fake")
+    for trial in run(world, plan={"order": order, "probed": 2}).values():
+        assert trial.window_times == WindowTimes(requests=6, service_time_ns=60, latency_ns=600)
+    world.faults["windows"] = ((2.1, 2.2),)
+    assert all(trial.window_times is None for trial in run(world, plan={"order": order, "probed": 2}).values())
+    world.faults |= {"windows": ((1.0, 2.0),), "timeline": None}
+    assert all(trial.window_times is None for trial in run(world, plan={"order": order, "probed": 2}).values())
 
 
 def test_points_are_told_while_the_generator_runs(world: World) -> None:

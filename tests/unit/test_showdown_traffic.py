@@ -7,10 +7,11 @@ import pytest
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
+from domain.trial import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.results import read_final
 from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, Timeline
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}
@@ -57,6 +58,43 @@ def test_results_by_label_with_the_warm_up_apart() -> None:
 
 def test_standing_still_is_a_mean_of_the_threads() -> None:
     assert [one.stood_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
+
+
+def test_a_timeline_is_read_where_one_was_asked_for() -> None:
+    told = final()
+    told["slices"][3]["timeline"] = {
+        "step_ns": 100_000, "requests": [1, 0, 3], "service_time_ns": [10, 0, 30], "latency_ns": [11, 0, 33],
+    }  # fmt: skip
+    warm_up, measured = read_final(told, LABELS)["direct"].slices
+    assert warm_up.timeline is None
+    assert measured.timeline == Timeline(1e-4, (1, 0, 3), (10, 0, 30), (11, 0, 33))
+    del told["slices"][3]["timeline"]["latency_ns"]
+    closed = read_final(told, LABELS)["direct"].slices[1].timeline
+    assert closed is not None
+    assert closed.within([(0.0, 1.0)]) == WindowTimes(requests=4, service_time_ns=40)
+
+
+@pytest.mark.parametrize(("slice_s", "step_us"), [(0.3, "100"), (2.0, "100"), (30.0, "1500")])
+def test_a_timeline_is_asked_for_where_probes_look(slice_s: float, step_us: str) -> None:
+    plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
+    for timeline in (False, True):
+        schedule = Schedule(("direct",), slice_s, timeline=timeline)
+        run = showdown_traffic._Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
+        argv = run._argv("")
+        assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
+
+
+@pytest.mark.parametrize(
+    ("spans", "requests"),
+    [
+        ([(0.0, 0.4)], 1111), ([(-3.0, 9.0)], 1111), ([(0.1, 0.2)], 10), ([(0.14, 0.26)], 110), ([(0.16, 0.24)], None),
+        ([(0.0, 0.1), (0.3, 0.36)], 1001), ([(0.36, 0.4)], None), ([(-0.4, -0.1), (0.4, 2.0)], None), ([], None),
+    ],
+)  # fmt: skip
+def test_a_step_is_in_the_span_that_its_middle_is_in(spans: list[tuple[float, float]], requests: int | None) -> None:
+    counts = (1, 10, 100, 1000)
+    found = Timeline(0.1, counts, tuple(7 * count for count in counts)).within(spans)
+    assert found == (requests and WindowTimes(requests=requests, service_time_ns=7 * requests))
 
 
 def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() -> None:

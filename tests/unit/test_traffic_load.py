@@ -54,6 +54,42 @@ def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str
     assert result["histograms"]["service_time"]["count"] == result["requests"]
 
 
+@pytest.mark.parametrize("load", [("--closed",), ("--open", "2000")])
+@pytest.mark.parametrize("workload", ["http_keepalive", "udp_rr"])
+def test_a_timeline_tells_what_was_sent_when(workload: str, load: tuple[str, ...]) -> None:
+    """Every request of a measured slice is in the step in which it was sent, with what it took."""
+    with origin() as server:
+        run = good(
+            *("--workload", workload, *load, "--connections", "4", "--cpus", "0,1"),
+            *("--duration-ms", "250", "--slice-ms", "100", "--warm-up-ms", "50", "--timeline-us", "10000"),
+            *("--target", target(server.ports[service(workload)])),
+        )
+    warm_up, *measured = run.final["slices"]
+    assert "timeline" not in warm_up
+    timings = ["service_time", "latency"] if load[0] == "--open" else ["service_time"]
+    for one in measured:
+        assert one["timeline"]["step_ns"] == 10_000_000
+        assert set(one["timeline"]) == {"step_ns", "requests", *(f"{timing}_ns" for timing in timings)}
+        assert len(one["timeline"]["requests"]) == 10
+    assert len(measured) == 3
+    told = sum(sum(one["timeline"]["requests"]) for one in measured)
+    # A closed loop sends nothing while a slice drains; an open one may send what had to wait.
+    assert run.one["requests"] - told in range(1 if load[0] == "--closed" else 5)
+    for timing in timings:
+        sums = sum(sum(one["timeline"][f"{timing}_ns"]) for one in measured)
+        assert sums == pytest.approx(run.one["histograms"][timing]["sum_ns"], rel=0 if load[0] == "--closed" else 0.2)
+    if load[0] == "--open":
+        steps = [count for one in measured for count in one["timeline"]["requests"]]
+        assert sorted(steps)[len(steps) // 2] == pytest.approx(20, abs=4)
+
+
+def test_too_long_a_timeline_is_refused() -> None:
+    run = load(
+        *("--workload", "tcp_rr", "--closed", "--duration-ms", "10001", "--timeline-us", "10"), "--target", target(1)
+    )
+    assert (run.code, run.final["failure"]) == (2, "--timeline-us: more than 1000000 steps in all slices")
+
+
 @pytest.mark.parametrize("arrival", ["constant", "poisson"])
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "tcp_rr", "udp_rr"])
 def test_an_open_loop_keeps_its_rate(workload: str, arrival: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.histogram import LatencyHistogram
 from domain.trial import CpuTime
 from workers.traffic.merging import merged, merged_line, merged_targets
-from workers.workloads.base import SliceTraffic, TargetTraffic
+from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 CPU = CpuTime(wall_s=0.2, cpus=2, user_s=0.1, system_s=0.1, idle_s=0.2)
 SLICES = 3
@@ -30,6 +30,13 @@ samples = st.lists(
 )
 
 
+def timeline(taken: Sequence[Sample]) -> Timeline:
+    """Of four steps; a request's own number is the step in which it was sent."""
+    steps = [[one[2] for one in taken if one[2] % 4 == step and not one[4]] for step in range(4)]
+    times = tuple(map(sum, steps))
+    return Timeline(0.05, tuple(map(len, steps)), times, tuple(2 * one for one in times))
+
+
 def recorded(taken: Sequence[Sample]) -> TargetTraffic:
     """One place's record of some requests; the first slice is a warm-up."""
     slices = []
@@ -41,6 +48,7 @@ def recorded(taken: Sequence[Sample]) -> TargetTraffic:
                 started_s=float(number), duration_s=0.2, requests=len(mine) - len(causes),
                 bytes_received=sum(one[3] for one in mine), bytes_sent=2 * sum(one[3] for one in mine),
                 errors={"any": len(causes)} if causes else {}, cpu=CPU, warm_up=number == 0, begun_s=number + 0.001,
+                timeline=timeline(mine) if number else None,
             )
         )  # fmt: skip
     timed = LatencyHistogram()

@@ -7,13 +7,14 @@ host's CPU time and the time that passed, is taken once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from statistics import median
 from typing import Any, TypeVar
 
 from domain.histogram import LatencyHistogram
 from workers.traffic.results import OF_A_CLIENT
 from workers.validity import MAX_STOOD_SHARE
-from workers.workloads.base import SliceTraffic, TargetTraffic
+from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 # How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,
 # a part of the traffic was that of fewer clients. Threads that share a CPU begin one after another, and on a busy host
@@ -81,6 +82,7 @@ def _told(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
     begun = [part.begun_s for part in parts if part.begun_s is not None]
+    timelines = [part.timeline for part in parts if part.timeline is not None]
     return replace(
         parts[0],
         requests=sum(part.requests for part in parts),
@@ -92,6 +94,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         # While one of them stood still, the load was not the one that was asked for.
         stood_s=max(part.stood_s for part in parts),
         begun_s=max(begun, default=None),
+        timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
     )
 
 

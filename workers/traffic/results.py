@@ -12,7 +12,7 @@ from typing import Any
 from domain.histogram import LatencyHistogram
 from domain.trial import CpuTime
 from workers.cpu import host_ticks
-from workers.workloads.base import SliceTraffic, TargetTraffic
+from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
 """A failure that lies with one of several clients, whichever of them says so."""
@@ -79,7 +79,13 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
         warm_up=line["warm_up"],
         stood_s=line["stood_ns"] / 1e9 / threads,
         begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
+        timeline=_timeline(line["timeline"]) if "timeline" in line else None,
     )
+
+
+def _timeline(told: Mapping[str, Any]) -> Timeline:
+    times = (tuple(told.get(name, ())) for name in ("requests", "service_time_ns", "latency_ns"))
+    return Timeline(told["step_ns"] / 1e9, *times)
 
 
 def cpu_of(line: Mapping[str, Any]) -> CpuTime:

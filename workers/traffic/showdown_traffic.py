@@ -25,6 +25,8 @@ from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, Ta
 
 TIMEOUT_MS = 2000  # of a request, connecting included, beyond what its answer shall take
 DRAIN_MS = 100  # likewise: how long a slice waits for its last answers
+TIMELINE_STEP_US = 100  # of a slice's timeline: windows of some milliseconds are cut out of it …
+TIMELINE_STEPS = 20_000  # … and of a long slice as many as fit well into a line
 _GRACE_S = 15.0  # beyond the slices: connecting, time-outs, the last drain, and a host that is busy
 _TOLD_BY_SECOND_S = 1.0  # longer slices are told of while they run
 
@@ -118,6 +120,7 @@ class _Run:
                  "--warm-up-ms", str(round(schedule.warm_up_s * 1000)),
                  "--timeout-ms", str(TIMEOUT_MS + answer_ms), "--drain-ms", str(DRAIN_MS + answer_ms),
                  "--cpus", ",".join(map(str, cpus_of(client, self.clients, plan.connections)))]  # fmt: skip
+        argv += ["--timeline-us", str(_step_us(schedule.slice_s))] if schedule.timeline else []
         argv += ["--path", plan.path] if plan.path else []
         argv += ["--check", f"file={answer}"] if answer else []
         for descriptor in meeting:
@@ -130,6 +133,10 @@ class _Run:
         traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
         traffic_s += self.plan.answer_s * (slices + warm_ups)  # each slice waits for its last answers
         return 2 * traffic_s + _GRACE_S
+
+
+def _step_us(slice_s: float) -> int:
+    return max(TIMELINE_STEP_US, math.ceil(slice_s * 1e6 / TIMELINE_STEPS))
 
 
 def cpus_of(client: int, clients: int, connections: int) -> list[int]:

@@ -4,8 +4,9 @@ A workload is one file here. It turns a load level into a plan for a generator, 
 reports. It never runs anything: the runner owns time.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Protocol
@@ -13,7 +14,8 @@ from typing import ClassVar, Protocol
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities
-from domain.trial import CpuTime
+from domain.trial import CpuTime, WindowTimes
+from domain.watched import Span
 from domain.workload import Parameter
 
 DEFAULTS: Mapping[str, int] = MappingProxyType({})
@@ -61,11 +63,58 @@ class Target:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Whose turn it is: first a warm-up of ``warm_up_s`` on each target, then slices of ``slice_s`` in ``order``."""
+    """Whose turn it is: first a warm-up of ``warm_up_s`` on each target, then slices of ``slice_s`` in ``order``.
+
+    ``timeline``: it shall be told what was sent when, if the generator can.
+    """
 
     order: tuple[str, ...]
     slice_s: float
     warm_up_s: float = 0.0
+    timeline: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What was sent in each step of a slice, one after another from its start: sums over requests that were answered.
+
+    ``latency_ns`` is empty in a closed loop.
+    """
+
+    step_s: float
+    requests: tuple[int, ...]
+    service_time_ns: tuple[int, ...]
+    latency_ns: tuple[int, ...] = ()
+
+    def plus(self, other: "Timeline") -> "Timeline":
+        """Of two clients, in step. Raises ``ValueError`` where their steps are not the same."""
+        if self.step_s != other.step_s:
+            raise ValueError("timelines of different steps")
+        return Timeline(
+            self.step_s,
+            _added(self.requests, other.requests),
+            _added(self.service_time_ns, other.service_time_ns),
+            _added(self.latency_ns, other.latency_ns),
+        )
+
+    def within(self, spans: Iterable[Span]) -> WindowTimes | None:
+        """Of the steps whose middle lies in one of the spans, which count from the slice's start; ``None`` if empty."""
+        at = [step for span in spans for step in self._steps(span)]
+        if not (requests := sum(self.requests[step] for step in at)):
+            return None
+        return WindowTimes(
+            requests=requests,
+            service_time_ns=sum(self.service_time_ns[step] for step in at),
+            latency_ns=sum(self.latency_ns[step] for step in at) if self.latency_ns else None,
+        )
+
+    def _steps(self, span: Span) -> range:
+        begin, end = (math.ceil(at_s / self.step_s - 0.5) for at_s in span)
+        return range(max(0, begin), min(len(self.requests), end))
+
+
+def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    return tuple(mine + its for mine, its in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)
@@ -87,6 +136,7 @@ class SliceTraffic:
     warm_up: bool = False
     stood_s: float = 0.0
     begun_s: float | None = None  # monotonic: when the last thread saw its start, if told
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True)

@@ -164,3 +164,32 @@ void answer_end(struct worker *w, struct conn *c, uint64_t now)
 		conn_retry(c, now);
 	}
 }
+
+void answer_count(struct worker *w, uint32_t index, uint64_t intended_ns, uint64_t sent_ns, uint64_t now)
+{
+	const struct plan *plan = w->plan;
+	const struct slice *slice = &plan->slices[index];
+	struct stats *stats = stats_of(w, index);
+	struct slice_stats *own = &w->slices[index];
+	uint64_t service = now - sent_ns, latency = now - intended_ns;
+	counter_add(&stats->counters.requests, 1);
+	counter_add(&own->requests, 1);
+	hist_record(&stats->timings[SERVICE_TIME], service);
+	if (plan->open_loop)
+		hist_record(&stats->timings[LATENCY], latency);
+	hist_record(&own->timing, plan->open_loop ? latency : service);
+	if (index != w->slice) {
+		counter_add(&stats->counters.late, 1);
+		counter_add(&own->late, 1);
+	}
+	if (!own->steps)
+		return;
+	// What was sent while the slice drained is in no step.
+	uint64_t start = atomic_load_explicit(&slice->start_ns, memory_order_relaxed);
+	uint64_t step = sent_ns > start ? (sent_ns - start) / plan->step_ns : 0;
+	if (step < plan_steps(plan, slice)) {
+		own->steps[step].requests++;
+		own->steps[step].service_time_ns += service;
+		own->steps[step].latency_ns += latency;
+	}
+}

@@ -244,8 +244,6 @@ void conn_open(struct worker *w, struct conn *c, uint64_t now)
 void conn_done(struct worker *w, struct conn *c, uint64_t now)
 {
 	const struct plan *plan = w->plan;
-	struct stats *stats = stats_of(w, c->slice);
-	struct slice_stats *slice = &w->slices[c->slice];
 	if (c->bad_status) {
 		count_error(w, c, CAUSE_STATUS);
 	} else if (c->corrupt) {
@@ -253,18 +251,8 @@ void conn_done(struct worker *w, struct conn *c, uint64_t now)
 	} else if (c->sending) {
 		count_error(w, c, CAUSE_SHORT); // answered before it was asked in full
 	} else {
-		uint64_t service = now - c->sent_ns, latency = now - c->intended_ns;
 		c->active = false;
-		counter_add(&stats->counters.requests, 1);
-		counter_add(&slice->requests, 1);
-		hist_record(&stats->timings[SERVICE_TIME], service);
-		if (plan->open_loop)
-			hist_record(&stats->timings[LATENCY], latency);
-		hist_record(&slice->timing, plan->open_loop ? latency : service);
-		if (c->slice != w->slice) {
-			counter_add(&stats->counters.late, 1);
-			counter_add(&slice->late, 1);
-		}
+		answer_count(w, c->slice, c->intended_ns, c->sent_ns, now);
 	}
 	c->deadline_ns = now + plan->timeout_ns;
 	if (plan->workload == HTTP_CHURN && !c->hung_up) {

@@ -31,6 +31,7 @@ enum option_code {
 	OPTION_CONNECTIONS,
 	OPTION_DURATION,
 	OPTION_SLICE,
+	OPTION_TIMELINE,
 	OPTION_ORDER,
 	OPTION_WARM_UP,
 	OPTION_DRAIN,
@@ -64,6 +65,7 @@ static const struct option options[] = {
 	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
 	{"duration-ms", required_argument, NULL, OPTION_DURATION},
 	{"slice-ms", required_argument, NULL, OPTION_SLICE},
+	{"timeline-us", required_argument, NULL, OPTION_TIMELINE},
 	{"order", required_argument, NULL, OPTION_ORDER},
 	{"warm-up-ms", required_argument, NULL, OPTION_WARM_UP},
 	{"drain-ms", required_argument, NULL, OPTION_DRAIN},
@@ -198,6 +200,8 @@ static bool read_load_option(struct plan *plan, struct draft *draft, int option,
 		return read_ms(args, "--duration-ms", text, 1, &plan->duration_ns);
 	case OPTION_SLICE:
 		return read_ms(args, "--slice-ms", text, 1, &plan->slice_ns);
+	case OPTION_TIMELINE:
+		return read_us(args, "--timeline-us", text, 1, &plan->step_ns);
 	case OPTION_ORDER:
 		draft->order = text;
 		return true;
@@ -399,6 +403,8 @@ static bool settle_slices(struct plan *plan, struct args *args)
 	uint64_t warm_ups = plan->warm_up_ns ? (uint64_t)plan->targets_count : 0;
 	if (measured + warm_ups > SLICES_MAX)
 		return args_refuse(args, "--slice-ms: more than %u slices", SLICES_MAX);
+	if (plan->step_ns && measured * ((plan->slice_ns + plan->step_ns - 1) / plan->step_ns) > STEPS_MAX)
+		return args_refuse(args, "--timeline-us: more than %u steps in all slices", STEPS_MAX);
 	plan->slices_count = (uint32_t)(measured + warm_ups);
 	plan->slices = meeting_slices(plan, plan->slices_count);
 	if (!plan->slices)

@@ -18,6 +18,7 @@
 #define CPUS_MAX 64
 #define RATE_MAX 1e7 // requests per second
 #define SLICES_MAX 20000u
+#define STEPS_MAX 1000000u // of all slices' timelines together
 
 #define UDP_REQUEST_BYTES_MIN 40u // its header
 
@@ -50,6 +51,7 @@ struct plan {
 	int meeting_fd;
 	struct meeting *meeting; // of several clients
 	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, stall_ns, spin_ns;
+	uint64_t step_ns; // of the slices' timelines; 0: none
 	int order_count;
 	int order[SLICES_MAX];
 	uint32_t slices_count;
@@ -70,6 +72,13 @@ static inline bool is_http(enum workload workload)
 static inline bool is_upload(enum workload workload)
 {
 	return workload == BULK_UPLOAD;
+}
+
+// How many steps the timeline of a slice has; none of a warm-up.
+static inline uint32_t plan_steps(const struct plan *plan, const struct slice *slice)
+{
+	return plan->step_ns && !slice->warm_up ? (uint32_t)((slice->length_ns + plan->step_ns - 1) / plan->step_ns)
+						: 0;
 }
 
 // Reads the command line. False after a message on stderr and in `failure`.

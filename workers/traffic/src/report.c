@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,6 +135,39 @@ static void print_host_cpu(const struct host_cpu *cpu)
 	printf("\"host_cpu_ticks\":{");
 	for (int i = 0; i < HOST_CPU_KINDS; i++)
 		printf("%s\"%s\":%llu", i ? "," : "", host_cpu_names[i], (unsigned long long)cpu->ticks[i]);
+	printf("}");
+}
+
+static uint64_t sum_of_step(const struct report *report, uint32_t slice, uint32_t step, size_t field)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < report->plan->cpus_count; i++)
+		sum += *(const uint64_t *)((const char *)&report->workers[i].slices[slice].steps[step] + field);
+	return sum;
+}
+
+// When what was sent, and what it took: all three are sums over the requests of a step.
+static void print_timeline(const struct report *report, uint32_t index)
+{
+	static const struct {
+		const char *name;
+		size_t field;
+	} fields[] = {{"requests", offsetof(struct step, requests)},
+		      {"service_time_ns", offsetof(struct step, service_time_ns)},
+		      {"latency_ns", offsetof(struct step, latency_ns)}};
+	const struct plan *plan = report->plan;
+	uint32_t steps = plan_steps(plan, &plan->slices[index]);
+	if (!steps)
+		return;
+	printf(",\"timeline\":{\"step_ns\":%llu", (unsigned long long)plan->step_ns);
+	// A closed loop has no intended send, and no latency.
+	for (size_t i = 0; i < (plan->open_loop ? 3 : 2); i++) {
+		printf(",\"%s\":[", fields[i].name);
+		for (uint32_t step = 0; step < steps; step++)
+			printf("%s%llu", step ? "," : "",
+			       (unsigned long long)sum_of_step(report, index, step, fields[i].field));
+		printf("]");
+	}
 	printf("}");
 }
 
@@ -307,6 +341,7 @@ void report_final(struct report *report, const char *failure, bool interrupted, 
 		for (uint32_t i = 0; ready && i < plan->slices_count && atomic_load(&plan->slices[i].start_ns); i++) {
 			printf("%s{", comma);
 			print_slice(report, i, &timing);
+			print_timeline(report, i);
 			printf("}");
 			comma = ",";
 		}

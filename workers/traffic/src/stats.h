@@ -50,12 +50,18 @@ struct stats {
 	struct hist timings[TIMINGS];
 };
 
+// Requests that were sent within one step of a slice's timeline, and have been answered: sums.
+struct step {
+	uint64_t requests, service_time_ns, latency_ns;
+};
+
 // One thread's part of one slice.
 struct slice_stats {
 	uint64_t sent, requests, errors, unsent, late, bytes_received, bytes_sent;
 	uint64_t begun_ns;  // the thread saw its start then; 0: never
 	uint64_t stood_ns;  // the thread stood still: see beat.h
 	struct hist timing; // of latency in an open loop, of service time in a closed one
+	struct step *steps; // of the slice's timeline; NULL where none is asked for
 };
 
 bool stats_init(struct stats *stats);

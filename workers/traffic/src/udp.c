@@ -100,23 +100,6 @@ static bool note_sequence(struct udp_peer *peer, uint64_t sequence, struct count
 	return false;
 }
 
-static void record_answer(struct worker *w, const struct datagram *header, uint64_t now)
-{
-	struct stats *stats = stats_of(w, header->slice);
-	struct slice_stats *slice = &w->slices[header->slice];
-	uint64_t service = now - header->sent_ns, latency = now - header->intended_ns;
-	counter_add(&stats->counters.requests, 1);
-	counter_add(&slice->requests, 1);
-	hist_record(&stats->timings[SERVICE_TIME], service);
-	if (w->plan->open_loop)
-		hist_record(&stats->timings[LATENCY], latency);
-	hist_record(&slice->timing, w->plan->open_loop ? latency : service);
-	if (header->slice != w->slice) {
-		counter_add(&stats->counters.late, 1);
-		counter_add(&slice->late, 1);
-	}
-}
-
 static void count_damage(struct worker *w)
 {
 	// Whose answer this was cannot be trusted: it is booked on the slice that runs.
@@ -152,7 +135,7 @@ static void take_answer(struct worker *w, struct conn *c, const uint8_t *data, s
 		counter_add(&counters->late, 1); // given up as lost before it came
 		return;
 	}
-	record_answer(w, &header, now);
+	answer_count(w, header.slice, header.intended_ns, header.sent_ns, now);
 	if (w->plan->open_loop)
 		return;
 	c->active = false;

@@ -62,13 +62,23 @@ static void *reserve(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+static bool init_timelines(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->plan->slices_count; i++) {
+		uint32_t steps = plan_steps(w->plan, &w->plan->slices[i]);
+		if (steps && !(w->slices[i].steps = calloc(steps, sizeof *w->slices[i].steps)))
+			return false;
+	}
+	return true;
+}
+
 static bool init_slices(struct worker *w)
 {
 	uint32_t count = w->plan->slices_count, length = hist_length(HIST_2_DIGITS);
 	uint64_t *counts = reserve(sizeof *counts * length * count); // a slice touches a few pages of its own
 	for (uint32_t i = 0; counts && i < count; i++)
 		hist_place(&w->slices[i].timing, HIST_2_DIGITS, counts + (size_t)i * length);
-	return counts != NULL;
+	return counts && init_timelines(w);
 }
 
 static bool init_conns(struct worker *w, uint32_t per_target)

@@ -113,6 +113,8 @@ struct conn *conn_take(struct lane *lane);
 // answer.c: what is received
 void answer_bytes(struct worker *w, struct conn *c, const char *data, size_t size, uint64_t now);
 void answer_end(struct worker *w, struct conn *c, uint64_t now); // the peer closed
+// Counts a request of a slice that has been answered rightly, and what it took.
+void answer_count(struct worker *w, uint32_t slice, uint64_t intended_ns, uint64_t sent_ns, uint64_t now);
 
 // udp.c
 struct udp_peer *udp_peers_alloc(uint32_t count);
