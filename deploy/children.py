@@ -21,7 +21,7 @@ class Child:
 
     ``setpriv --pdeathsig`` (util-linux) makes the kernel end it when the thread that started it is gone, also
     after ``kill -9``; it execs the program, so the process id is the program's. ``stop_signal`` is how
-    ``stop()`` asks it to end.
+    ``stop()`` asks it to end; ``env`` sees to it that a shell's background jobs do not ignore it.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Child:
         self.name = name
         self.log = log
         self._stop_signal = stop_signal
-        self._argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
+        self._argv = ["env", "--default-signal=INT,QUIT", "setpriv", "--pdeathsig", "TERM", "--", *argv]
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -113,6 +113,19 @@ def test_stop_is_gentle_first(child, tmp_path):
     assert one.stop(10), "twice is once"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_it_is_not_deaf_because_its_parent_is(child, number):
+    """A shell without job control lets its background jobs ignore both, and whoever they start inherits it."""
+    former = signal.signal(number, signal.SIG_IGN)
+    try:
+        one = child("sleep", "60")
+    finally:
+        signal.signal(number, former)
+    wait_until(lambda: Path(f"/proc/{one.pid}/cmdline").read_bytes().startswith(b"sleep"))
+    os.kill(one.pid, number)
+    wait_until(lambda: not one.alive())
+
+
 def test_stop_kills_the_deaf_after_the_deadline(child, tmp_path):
     one = child(PYTHON, "-c", STUBBORN)
     wait_until(lambda: (tmp_path / "thing.log").read_text() == "deaf\n")
