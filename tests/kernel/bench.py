@@ -165,9 +165,19 @@ def start_origin(lab: Lab) -> None:
 
 def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
     assert netns.names(f"sd-{tag}") == []
-    assert ownership.processes_in(inodes) == []
+    # Of a group that was killed only the leader is waited for: the others may still be dying.
+    deadline = time.monotonic() + 1
+    while left := ownership.processes_in(inodes):
+        assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
+        time.sleep(0.005)
     assert list(ownership.RUN_ROOT.glob(f"{tag}*")) == []
     assert list(directory.glob("*")) == []
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes().decode()}"
+    return f"{pid}, gone meanwhile"
 
 
 def own_programs() -> set[int]:
