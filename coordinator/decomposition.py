@@ -2,9 +2,10 @@
 
 Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request;
 what the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
-probe sees. Readings are of the moments at which the probes looked, and looking slows a saturated datapath down. So the
-latency is of those moments, too: in a closed loop it is the slice's mean over the pace of the traffic meanwhile, as the
-number of requests under way is the number of connections and stays what it is (Little's law, L = λW).
+probe sees. Readings are of the moments at which the probes looked, and looking slows a busy datapath down. So the mean
+is of the requests that were sent in those moments, as the generator tells them apart (``window_times``). Of a generator
+that does not, it is in a closed loop the slice's mean over the pace of the traffic meanwhile, as the number of requests
+under way is the number of connections and stays what it is (Little's law, L = λW); in an open one, the slice's mean.
 
 In an open loop a request's latency begins before it is sent: what it waits for a free connection, and for the generator
 to notice, is a part of its own (``send_wait``) before the kernel's first stage.
@@ -102,6 +103,7 @@ def _decomposition(cell: Cell, trials: Iterable[TrialResult]) -> Decomposition |
         parts=_stage_parts(parts),
         unattributed_us=math.fsum(mean - math.fsum(part.values()) for mean, part in zip(means, parts, strict=True))
         / len(watched),
+        unwatched_us=_unwatched_us(watched),
         work_per_request=_work_per_request(watched),
         left_out=_left_out(watched),
     )
@@ -207,6 +209,11 @@ def _is_figure(reading: ProbeReading) -> bool:
 
 def _per_request_us(reading: ProbeReading, requests: int) -> float:
     return (reading.mean_ns or 0.0) * reading.events / requests / 1000
+
+
+def _unwatched_us(trials: Sequence[TrialResult]) -> float | None:
+    counted = [times.mean_ns for trial in trials if (times := trial.latency or trial.service_time) and times.mean_ns]
+    return math.fsum(counted) / len(counted) / 1000 if counted else None
 
 
 def _mean_us(trial: TrialResult) -> float:

@@ -198,7 +198,8 @@ class StagePart(Frozen):
 class Decomposition(Frozen):
     """One cell's mean client latency by kernel stage: ``mean_us`` = sum of ``parts`` + ``unattributed_us``.
 
-    Of the slices that probes watched. A negative remainder means that stages overlapped. At open levels the first part
+    Of the requests that were sent while probes looked; ``unwatched_us`` is the mean of the counted slices, which nobody
+    looked at. A negative remainder means that stages overlapped. At open levels the first part
     is the wait from the intended to the actual send (``send_wait``), which is no kernel's.
     """
 
@@ -209,6 +210,7 @@ class Decomposition(Frozen):
     mean_us: float
     parts: tuple[StagePart, ...]
     unattributed_us: float
+    unwatched_us: float | None = Field(default=None, description="Mean of the same trials' counted requests.")
     work_per_request: dict[str, float] = Field(default={}, description="The kernel's work, events per request by kind.")
     left_out: tuple[str, ...] = Field(default=(), description="Stages matched too badly for a figure.")
 

@@ -116,11 +116,14 @@ class ProbeSession:
         self._ticker = threading.Thread(target=work, name="probes", daemon=True)
         self._ticker.start()
 
-    def end_slice(self, traffic: Sequence[Span] = (), share: float = 1.0) -> Watched:
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
         """Watch nothing; the growth of the whole slice. Empty when no slice had begun.
 
         ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds; without, all the while.
-        ``share`` is theirs of all requests: how much of the traffic was no warm-up.
+        ``share`` is theirs of all requests: how much of the traffic was no warm-up. ``sent`` tells what share of them
+        was sent within some spans of time, or 0; then it is estimated from the packets that passed meanwhile.
         """
         self._halt()
         with self._lock:
@@ -133,9 +136,10 @@ class ProbeSession:
             whole, self._share = (passed - share * (passed - self._slice_from), passed), share
             spans = traffic or [(self._begun_s, time.monotonic())]
             looked = tuple((one.begin_s, one.end_s) for one in self._seen)
+            watched = sent(looked) if sent else 0.0
             seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans), windows=looked)
             for name in [name for name in self._baseline if name in self._running]:
-                scale = self._scale(name, whole, traffic)
+                scale = 1 / watched if watched and name in self._windows else self._scale(name, whole, traffic)
                 stage = self._running[name].stage
                 seen = seen.plus(_watched(stage, self._previous[name], self._baseline[name], scale))
             self._tags = None

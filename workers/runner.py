@@ -6,7 +6,7 @@ with its reason; the others are measured all the same. Whatever goes wrong with 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from domain.jobs import BlockJob, Phase
 from domain.sample import TrialTags, campaign_event_point
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult
+from domain.watched import Span
 from probes.base import ProbeError
 from workers.cpu import CpuMeter
 from workers.datapaths.base import Datapath, DatapathError, Tracking
@@ -26,7 +27,7 @@ from workers.origin import OriginError
 from workers.readings import readings
 from workers.station import Host, Station
 from workers.validity import judge, prove
-from workers.workloads.base import Schedule, Workload
+from workers.workloads.base import Schedule, Workload, sent_within
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
 BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
@@ -200,18 +201,23 @@ class BlockRunner:
     @contextmanager
     def _watching(self, station: Station, warm_up_s: float) -> Iterator[None]:
         """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
-        before, requests = len(station.evidence.slices), station.evidence.generated_requests
+        before, requests = len(station.watched_slices), station.evidence.generated_requests
         unseen = self.host.datapaths[datapath_of(station.label)].unseen
         self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags, warm_up_s)
         try:
             yield
         finally:
             evidence = station.evidence
-            slices, made = evidence.slices[before:], evidence.generated_requests - requests
-            traffic = [(one.started_s + self._began, one.duration_s) for one in slices]
-            spans = [(start_s, start_s + duration_s) for start_s, duration_s in traffic]
-            share = sum(one.requests for one in slices) / made if made else 1.0
-            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(spans, share))
+            slices, made = station.watched_slices[before:], evidence.generated_requests - requests
+            counted = sum(one.requests for one in slices)
+
+            def sent(windows: Sequence[Span]) -> float:
+                times = sent_within(slices, windows)
+                return times.requests / counted if times else 0.0
+
+            traffic = [(one.started_s, one.started_s + one.duration_s) for one in slices]
+            share = counted / made if made else 1.0
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic, share, sent))
 
     @contextmanager
     def _profiling(self, station: Station) -> Iterator[None]:

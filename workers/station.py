@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Protocol
 
 from domain.condition import Condition
@@ -11,7 +10,7 @@ from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
 from domain.trial import Counters, Reason, WindowTimes
-from domain.watched import Watched
+from domain.watched import Span, Watched
 from probes.base import LabView
 from workers.conditions import Around, imposed
 from workers.datapaths.base import Attachment, Datapath, DatapathError
@@ -21,7 +20,7 @@ from workers.ownership import Ledger
 from workers.tls_origin import TlsNginxOrigin
 from workers.traffic.origin import TrafficOrigin
 from workers.validity import Evidence
-from workers.workloads.base import Generator, GeneratorPlan, SliceTraffic, Target, Workload
+from workers.workloads.base import Generator, GeneratorPlan, SliceTraffic, Target, Workload, sent_within
 
 
 class Origin(Protocol):
@@ -49,11 +48,13 @@ class Probing(Protocol):
     def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
         """Turn every probe to the lab, whose slice begins with so much traffic that does not count."""
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
         """Turn every probe away; what they saw since they were turned to the lab.
 
-        ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds, and ``share`` how large
-        a share of all they were; those before were the warm-up.
+        ``traffic`` tells when counted requests were made, and ``share`` how large a share of all they were; those
+        before were the warm-up. ``sent`` tells what share of them was sent within some spans of time, 0 if unknown.
         """
 
 
@@ -112,17 +113,7 @@ class Station:
 
     def window_times(self) -> WindowTimes | None:
         """What the requests took that were sent while the probes looked; ``None`` where the generator does not tell."""
-        parts = [
-            times
-            for one in self.watched_slices
-            if one.timeline
-            and (
-                times := one.timeline.within(
-                    (a - one.started_s, b - one.started_s) for a, b in self.evidence.watched.windows
-                )
-            )
-        ]
-        return reduce(WindowTimes.plus, parts) if parts else None
+        return sent_within(self.watched_slices, self.evidence.watched.windows)
 
     def fail(self, error: Exception) -> None:
         """The datapath, or its origin, is no longer what it should be: no more traffic."""

@@ -14,7 +14,7 @@ from domain.jobs import BlockJob
 from domain.load import Load, OpenLoad
 from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
-from domain.watched import Watched
+from domain.watched import Span, Watched
 from probes.base import LabView
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
@@ -39,7 +39,9 @@ class NoProbes:
     def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
         """See ProbeSession."""
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
         """See ProbeSession."""
         return Watched()
 

@@ -1,16 +1,24 @@
 """The probes of proxies and tasks on whole labs, loaded and watched in windows as a worker does: all are figures."""
 
+import statistics
 from pathlib import Path
 
 import pytest
 
-from domain.campaign import ClosedLoad
+from coordinator.decomposition import parts_us
+from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
+from domain.load import Load
 from domain.trial import Block, TrialResult
 from domain.watched import StageRole
 from probes.base import Probe
+from probes.catalog.device_hop import DeviceHop
+from probes.catalog.forward import Forward
+from probes.catalog.notify import Notify
 from probes.catalog.proxy_residence import ProxyResidence
 from probes.catalog.run_queue import RunQueue
+from probes.catalog.rx_steering import RxSteering
+from probes.catalog.socket_wait import SocketWait
 from probes.catalog.splice_work import SpliceWork
 from probes.catalog.work import Work
 from probes.profiler import Profiler
@@ -27,12 +35,16 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 LABELS = ("direct", "tproxy", "ebpf_sk_assign")
 CONNECTIONS = 32
+CLOSED = ClosedLoad(connections=CONNECTIONS)
 
 
-def measure(directory: Path, workload: str) -> dict[str, TrialResult]:
+def measure(
+    directory: Path, workload: str, load: Load = CLOSED, more: tuple[Probe, ...] = ()
+) -> dict[str, TrialResult]:
     """A block whose last slice of each datapath is watched."""
-    probes: dict[str, Probe] = {one.name: one for one in (RunQueue(), ProxyResidence(), SpliceWork(), Work())}
-    block = Block(index=0, workload=workload, level="low", load=ClosedLoad(connections=CONNECTIONS), datapaths=LABELS,
+    tasks: tuple[Probe, ...] = (RunQueue(), ProxyResidence(), SpliceWork(), Work())
+    probes = {one.name: one for one in (*tasks, *more)}
+    block = Block(index=0, workload=workload, level="low", load=load, datapaths=LABELS,
                   order=LABELS * 2, probed=len(LABELS), host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=0.6, warm_up_s=0.1, probes=tuple(probes))  # fmt: skip
@@ -85,3 +97,18 @@ def test_the_stages_of_tasks_and_proxies_are_figures_under_load(tmp_path: Path, 
         assert work["wakeups_origin"] > 0
         dropped = {kind: count for kind, count in work.items() if kind.startswith("drops_")}
         assert not any(kind in dropped for kind in ("drops_netfilter_drop", "drops_tcp_csum", "drops_cpu_backlog"))
+
+
+@pytest.mark.parametrize("load", [CLOSED, OpenLoad(rate_per_s=8000)])
+def test_the_stages_add_up_to_the_mean_of_the_requests_that_they_were_measured_on(tmp_path: Path, load: Load) -> None:
+    """Whatever looking does to the traffic: what no stage explains is the programs' own work."""
+    more = (DeviceHop(), Forward(), RxSteering(), Notify(), SocketWait())
+    trials = measure(tmp_path, "http_keepalive", load, more)
+    shares = {}
+    for label, trial in trials.items():
+        assert trial.window_times is not None, label
+        assert 50 < trial.window_times.requests < trial.watched_requests, label
+        assert (trial.window_times.latency_ns is None) == isinstance(load, ClosedLoad)
+        shares[label] = sum(parts_us(trial).values()) / (trial.window_times.mean_ns / 1000)
+    # One window of some milliseconds, on a host that may be stolen from in it: their middle one is nearer the truth.
+    assert 0.75 < statistics.median(shares.values()) < 1.15, shares

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from domain.sample import TrialTags
-from domain.watched import StageRole, Watched
+from domain.watched import Span, StageRole, Watched
 from probes import pace, windows
 from probes.base import LabView, Probe
 from probes.catalog.device_hop import DeviceHop
@@ -69,7 +69,23 @@ def test_a_share_of_the_traffic_tells_of_all_of_it(
     pytest.fail(f"{told}, where {expected} happened")
 
 
-def watched(lab: ProbeLab, view: LabView) -> Watched:
+def test_who_tells_what_was_sent_in_the_windows_need_not_count_packets(
+    lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LONGEST_S", 0.01)
+    asked: list[Sequence[Span]] = []
+
+    def sent(windows: Sequence[Span]) -> float:
+        asked.append(windows)
+        return 0.125
+
+    seen = watched(lab, view, sent)
+    assert asked == [seen.windows]
+    assert all(0.001 < end_s - begin_s < 0.1 for begin_s, end_s in seen.windows)
+    assert seen.events == {key: 8 * histogram.count for key, histogram in seen.stages.items()}
+
+
+def watched(lab: ProbeLab, view: LabView, sent: Callable[[Sequence[Span]], float] | None = None) -> Watched:
     probes: dict[str, Probe] = {probe.name: probe for probe in (Forward(), RxSteering(), DeviceHop())}
     session = ProbeSession(probes, None, "h1")
     assert session.start(probes) == {}
@@ -79,7 +95,7 @@ def watched(lab: ProbeLab, view: LabView) -> Watched:
             lab.run("client", ASK, SERVER, WARM_UP)
             began_s = time.monotonic()
             lab.run("client", ASK, SERVER, QUESTIONS)
-            seen = session.end_slice([(began_s, time.monotonic())], QUESTIONS / (WARM_UP + QUESTIONS))
+            seen = session.end_slice([(began_s, time.monotonic())], QUESTIONS / (WARM_UP + QUESTIONS), sent)
         assert session.failed == {}
     finally:
         session.close()

@@ -179,6 +179,16 @@ def test_the_mean_is_of_the_requests_that_were_sent_while_the_probes_looked() ->
     ).decompositions
     assert direct.mean_us == pytest.approx(120)
     assert tproxy.mean_us == pytest.approx(700)
+    assert direct.unwatched_us is None
+
+
+def test_what_requests_took_while_nobody_looked_stands_beside_it() -> None:
+    times = {"latency": LatencyHistogram.of({90_000: 5}), "service_time": LatencyHistogram.of({70_000: 5})}
+    opened, closed = reported(
+        (a_trial("direct", 100, DIRECT, **times), a_trial("tproxy", 500, TPROXY, service_time=times["service_time"]))
+    ).decompositions
+    assert opened.unwatched_us == pytest.approx(90, rel=1e-2)
+    assert closed.unwatched_us == pytest.approx(70, rel=1e-2)
 
 
 def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_moments() -> None:

@@ -17,7 +17,7 @@ from domain.load import Load
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
 from domain.trial import Block, Counters, CpuTime, Reason, TrialResult, WindowTimes
-from domain.watched import StageRole, Watched
+from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError, Tracking
@@ -188,10 +188,14 @@ class FakeProbing:
         self.world.log.append(f"begin {lab.label} {tags.run} after {warm_up_s} s")
         self.world.unseen[lab.label] = lab.unseen
 
-    def end_slice(self, traffic: Sequence[tuple[float, float]] = (), share: float = 1.0) -> Watched:
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
         self.world.log.append(f"end {share}")
         key = StageRole("run_queue", "proxy")
         windows = self.world.faults.get("windows", ())
+        if sent:
+            self.world.log.append(f"sent {sent(windows)}")
         return Watched({key: StageHistogram(sum_ns=5)}, {key: 4.0}, {"packets": 7.0}, windows=windows)
 
 
@@ -403,6 +407,8 @@ def test_what_requests_took_while_the_probes_looked_is_told_apart(world: World) 
     order = ("fake", "fake#2", "fake#2", "fake")
     for trial in run(world, plan={"order": order, "probed": 2}).values():
         assert trial.window_times == WindowTimes(requests=6, service_time_ns=60, latency_ns=600)
+    # Of a thousand in the slice; the probes scale by it what they counted.
+    assert [line for line in world.log if line.startswith("sent")] == ["sent 0.006"] * 2
     world.faults["windows"] = ((2.1, 2.2),)
     assert all(trial.window_times is None for trial in run(world, plan={"order": order, "probed": 2}).values())
     world.faults |= {"windows": ((1.0, 2.0),), "timeline": None}

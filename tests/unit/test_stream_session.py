@@ -61,7 +61,8 @@ def test_of_a_slice_with_a_warm_up_only_a_share_of_what_happened_counts(
     assert (seen.stages[FORWARD].count, seen.events[FORWARD]) == (4, 3)
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000, 2000)
-    assert session.end_slice().events[FORWARD] == 2
+    # This probe is not watched in windows: whatever they saw is nothing to it.
+    assert session.end_slice(sent=lambda windows: 0.1).events[FORWARD] == 2
 
 
 def test_a_slice_is_the_growth_between_its_ends(

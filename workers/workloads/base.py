@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
@@ -137,6 +138,13 @@ class SliceTraffic:
     stood_s: float = 0.0
     begun_s: float | None = None  # monotonic: when the last thread saw its start, if told
     timeline: Timeline | None = None
+
+
+def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> WindowTimes | None:
+    """What the requests took that were sent within spans of monotonic time; ``None`` if there are none, or untold."""
+    told = ((one.started_s, one.timeline) for one in slices if one.timeline)
+    found = (timeline.within((begin - at, end - at) for begin, end in spans) for at, timeline in told)
+    return reduce(WindowTimes.plus, present) if (present := [one for one in found if one]) else None
 
 
 @dataclass(frozen=True)
