@@ -20,11 +20,11 @@ from coordinator.measured import Measured
 from coordinator.statistics import student_t
 from domain.campaign import Cell
 from domain.report import Decomposition, Difference, StagePart
+from domain.sample import is_matched
 from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
 
 TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
-MIN_MATCHED = 0.95  # of a stage's starts; below it the stage is no figure (METHOD)
 
 SEND_WAIT = "send_wait"
 """From the intended send to the actual one: the generator's account, no probe's."""
@@ -204,7 +204,7 @@ def _is_watched(trial: TrialResult) -> bool:
 
 
 def _is_figure(reading: ProbeReading) -> bool:
-    return reading.count > 0 and (reading.matched is None or reading.matched >= MIN_MATCHED)
+    return reading.count > 0 and is_matched(reading.matched)
 
 
 def _per_request_us(reading: ProbeReading, requests: int) -> float:

@@ -31,6 +31,13 @@ LAST_EXPONENT = 30
 SUB_BUCKETS = 4
 BUCKETS = (LAST_EXPONENT - FIRST_EXPONENT) * SUB_BUCKETS + 2
 
+MIN_MATCHED = 0.95
+
+
+def is_matched(share: float | None) -> bool:
+    """Whether enough of a stage's starts found their end for it to be a figure (METHOD); ``None``: there were none."""
+    return share is None or share >= MIN_MATCHED
+
 
 def bucket_index(value_ns: int) -> int:
     """The bucket of a duration, as bpf/include/histogram.h computes it in the kernel."""

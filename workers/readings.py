@@ -1,10 +1,8 @@
 """What the probes saw of a trial, as its result tells it. Pure."""
 
-from domain.sample import StageHistogram
+from domain.sample import StageHistogram, is_matched
 from domain.trial import ProbeReading
 from domain.watched import StageRole, Watched
-
-MIN_MATCHED = 0.95  # of a stage's starts; below it the stage's percentiles are not figures
 
 
 def readings(watched: Watched) -> tuple[ProbeReading, ...]:
@@ -15,7 +13,7 @@ def readings(watched: Watched) -> tuple[ProbeReading, ...]:
 
 
 def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:
-    trusted = histogram.matched is None or histogram.matched >= MIN_MATCHED
+    trusted = is_matched(histogram.matched)
     return ProbeReading(
         stage=key.stage,
         role=key.role,

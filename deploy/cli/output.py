@@ -50,6 +50,9 @@ def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
     state = report.campaign.get("state")
     if state in ("failed", "cancelled"):
         return ExitCode.FAILED
-    if state == "complete" and cells_without_trial(report):
+    if state == "complete" and (missing := cells_without_trial(report)):
+        if not as_json:
+            cells = ", ".join(f"{cell.datapath} at {cell.level}" for cell in missing)
+            click.echo(f"No trial was valid of {cells}: hence exit status {int(ExitCode.INCOMPLETE)}.", err=True)
         return ExitCode.INCOMPLETE
     return ExitCode.OK

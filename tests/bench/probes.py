@@ -50,7 +50,7 @@ class Bench:
             return run("ours", self.lab, plan, slice_s, WATCHED_WARM_UP_S)
         self.session.begin_slice(self.lab.view(), TAGS, WATCHED_WARM_UP_S)
         try:
-            return run("ours", self.lab, plan, slice_s, WATCHED_WARM_UP_S)
+            return run("ours", self.lab, plan, slice_s, WATCHED_WARM_UP_S, timeline=True)
         finally:
             self.session.end_slice()
 

@@ -78,15 +78,16 @@ class Measured:
         return self.own_cpu_s * 1e6 / self.requests
 
 
-def run(generator: str, lab: Lab, plan: GeneratorPlan, seconds: float, warm_up_s: float = 0.0) -> Measured:
+def run(
+    generator: str, lab: Lab, plan: GeneratorPlan, seconds: float, warm_up_s: float = 0.0, *, timeline: bool = False
+) -> Measured:
     """One slice of traffic by ``ours`` or ``wrk``, behind a warm-up that does not count.
 
     Raises :class:`BenchError` when anything went wrong.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found = GENERATORS[generator].run(
-        plan, [target(lab)], Schedule((lab.label,), seconds, warm_up_s), stop=lambda: False, tell=lambda _: None
-    )
+    schedule = Schedule((lab.label,), seconds, warm_up_s, timeline)
+    found = GENERATORS[generator].run(plan, [target(lab)], schedule, stop=lambda: False, tell=lambda _: None)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     traffic = found[lab.label]
     if traffic.failure or not traffic.requests or traffic.errors:

@@ -1,21 +1,11 @@
 """A workload whose generator has an honest schedule for some rates only takes no others."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from domain.jobs import Variant
 from tests.unit.house import House, capabilities
 
 FEW = Variant(name="few_rates", level_kinds=("open", "closed"), open_rates_per_s=(100, 250))
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 @pytest.mark.parametrize("level", ["closed(8)", "open(100)", "open(250)"])

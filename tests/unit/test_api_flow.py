@@ -1,8 +1,6 @@
 """A campaign over REST, from submission to its end, and everything that can go wrong with its blocks."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -11,13 +9,6 @@ from coordinator import ticker
 from coordinator.store.models import AttemptRow, TrialRow
 from domain.jobs import LEASE_S, BlockMessage
 from tests.unit.house import House, result
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def attempts(house: House, block_id: str) -> list[tuple[int, str]]:

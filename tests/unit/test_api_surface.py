@@ -2,8 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import request
@@ -11,13 +9,6 @@ from openapi_spec_validator import validate
 
 from coordinator import telemetry
 from tests.unit.house import House, capabilities
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def test_the_specification_is_valid_and_complete(house: House) -> None:

@@ -1,7 +1,5 @@
 """Shares of capacity: the calibration comes first, its rate is recorded, and without one nothing is measured at it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +20,6 @@ from tests.unit.house import House, capabilities, result, trial
 OPEN = "http_open"
 LEVELS = {"capacity": "closed(32)", "low": "open(25%)", "high": "open(90%)"}
 RATES = {"direct": 40_000, "tproxy": 39_251}
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def submit(house: House, **changes: Any) -> str:

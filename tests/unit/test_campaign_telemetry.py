@@ -2,8 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
@@ -19,13 +18,6 @@ from tests.unit.pages import sentences, signed_in
 
 CELL = {"host": "h1", "datapath": "direct", "workload": "http_keepalive", "level": "low"}
 SLOW, FAST = bucket_index(40_000), bucket_index(1500)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def watching(house: House, url: str) -> FlaskClient:

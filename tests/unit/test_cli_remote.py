@@ -133,7 +133,9 @@ def test_report_ends_as_the_campaign_did(fake, state, valid_trials, code):
     result = invoke("report", "k3f9x2ab", "--json")
     assert result.exit_code == code
     assert CampaignReport.model_validate_json(result.stdout) == fake.report
-    assert invoke("report", "k3f9x2ab").exit_code == code
+    told = invoke("report", "k3f9x2ab")
+    assert told.exit_code == code
+    assert ("hence exit status 5" in told.stderr) == (code == ExitCode.INCOMPLETE)
 
 
 def test_cancel(fake):

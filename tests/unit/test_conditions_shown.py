@@ -1,8 +1,6 @@
 """What a trial ran under, told by pages, REST and the command line."""
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,23 +16,11 @@ from domain.jobs import Feature, HostCapabilities
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Surroundings, TrialResult
 from tests.unit.house import House, capabilities, result
-from tests.unit.pages import send, sentences, signed_in
+from tests.unit.pages import send, sentences
 from workers.cli import workloads
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000), conntrack, no_gso"}
 OFFLOADS = {"tso": True, "gso": True, "gro": False}
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
 
 
 def measured(house: House, **changes: Any) -> str:

@@ -1,10 +1,7 @@
 """The matrix of traits at the coordinator: told by workers, read over REST, shown on its page, asked for."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -18,13 +15,6 @@ FOUND = matrix(
     row("tproxy", "steer", udp=(Answer.NO, "None of 3 <datagrams> came back.")),
     row("ebpf_xdp", udp=(Answer.ERROR, "OSError: cut.")),
 )
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def tell(house: House, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +16,6 @@ from tests.unit.house import House
 
 HISTOGRAM = LatencyHistogram.of({12: 3, 1_000: 5, 123_456: 90, 7_654_321: 2})
 STACKS = Stacks({"server": {"main;send_[k]": 30}}, hertz=997, lost=4)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def test_a_report_is_built_once_for_each_change(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """Parameters of workloads and protocols of datapaths, from submission to the block that a worker gets."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +7,6 @@ import pytest
 from tests.unit.house import STREAM, House, campaign, capabilities
 
 TOKENS = {"workloads": ["stream"], "parameters": {"stream": {"tokens": 200, "gap_us": 2000}}}
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def refused(house: House, **changes: Any) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A capacity level through the whole coordinator: calibration, steps in their order, retries, failures, the report."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ OPEN = "http_open"
 SLO = "capacity(p99<=5ms)"
 CAPACITIES = {"direct": 40_000, "tproxy": 24_000}
 THRESHOLDS = {"direct": 31_000, "tproxy": 12_000}
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
 
 
 def submit(house: House, **changes: Any) -> str:

@@ -1,25 +1,10 @@
 """Who gets in, and that nothing changes without the CSRF token."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
 from tests.unit.house import House
-from tests.unit.pages import FORM, csrf, signed_in
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
+from tests.unit.pages import FORM, csrf
 
 
 @pytest.mark.parametrize("path", ["/", "/campaigns", "/campaigns/new", "/campaigns/abcdefgh", "/hosts", "/trials/x"])

@@ -14,7 +14,6 @@ from coordinator.web.grafana import SLACK_MS
 from dashboards import generate
 from tests.grafana import links_of
 from tests.unit.house import House, result
-from tests.unit.pages import signed_in
 
 GRAFANA = "https://grafana.example/base"
 DASHBOARDS = {found["uid"]: found for found in generate.dashboards().values()}
@@ -27,11 +26,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     object.__setattr__(house.settings, "grafana_url", GRAFANA)
     yield house
     house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
 
 
 def linked(browser: FlaskClient, path: str) -> tuple[dict[str, Any], dict[str, str]]:

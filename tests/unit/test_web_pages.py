@@ -1,28 +1,12 @@
 """The pages over the real application: campaigns in every state, trials, hosts."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from flask.testing import FlaskClient
 
 from domain.campaign import SEARCH_STEPS
 from domain.jobs import LEASE_S
 from tests.unit.house import House, result
-from tests.unit.pages import csrf, send, sentences, signed_in
+from tests.unit.pages import csrf, send, sentences
 from tests.unit.test_search_flow import step, submit
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
 
 
 def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) -> None:

@@ -1,28 +1,14 @@
 """The form over the real application: what becomes of it, what is refused, what is escaped."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.unit.house import House
-from tests.unit.pages import send, sentences, signed_in
+from tests.unit.pages import send, sentences
 
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
 
 
 def test_the_form_lists_every_variant_with_its_function_and_reasons(house: House, browser: FlaskClient) -> None:

@@ -1,8 +1,6 @@
 """Why one datapath is slower, on the page and over REST: stages as bars, stacks as flame graphs."""
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,22 +12,10 @@ from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Decomposition, StagePart
 from domain.stacks import Stacks
 from tests.unit.house import House, campaign, result
-from tests.unit.pages import sentences, signed_in
+from tests.unit.pages import sentences
 
 DIRECT = Stacks({"server": {"main;send_[k]": 30}, "softirq": {"net_rx_action_[k]": 70}}, hertz=997)
 TPROXY = Stacks({"dut": {"main;recv_[k]": 50}, "softirq": {"net_rx_action_[k]": 50}}, hertz=997, lost=1)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
 
 
 def watched(found: dict[str, Any]) -> dict[str, Any]:
