@@ -7,10 +7,10 @@ Attaching holds the CPUs up for some milliseconds, and what waits meanwhile woul
 wait: so it is done behind a shut gate (bpf/chain.py), which opens, for all probes at once, when the traffic has
 recovered. Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is
 counted, and nothing is detached for a while. Tracepoints that few events pass stay attached for the whole slice: to
-attach them before its traffic costs it nothing. Windows come at random times, so that
-they do not lock to the traffic's rhythm. How often something happened in all follows from the share of the traffic that
-was watched: of the requests, where the generator tells when each was sent, or else of the packets, which the devices count
-in any case; not of the time, as traffic does not flow evenly. How much looking slows the traffic down is told with it
+attach them before its traffic costs it nothing. Windows come at random times, so that they do not lock to the traffic's
+rhythm. How often something happened in all follows from the share of the traffic that was watched: of the requests,
+where the generator tells when each was sent, or else of the packets, which the devices count in any case; not of the
+time, as traffic does not flow evenly. How much looking slows the traffic down is told with it
 (:class:`domain.watched.Passage`).
 """
 

@@ -402,13 +402,13 @@ def test_watched_slices_are_proven_and_told_but_not_counted(world: World) -> Non
 
 def test_what_requests_took_while_the_probes_looked_is_told_apart(world: World) -> None:
     """Slices begin at 1 s. A window is of the requests that were sent in it, whatever of the slice it is."""
-    world.faults["timeline"] = Timeline(0.1, (1, 2, 3, 4), (10, 20, 30, 40), (100, 200, 300, 400))
+    world.faults["timeline"] = Timeline(0.1, (10, 20, 30, 40), (100, 200, 300, 400), (1000, 2000, 3000, 4000))
     world.faults["windows"] = ((0.5, 0.6), (1.1, 1.2), (1.3, 1.9))
     order = ("fake", "fake#2", "fake#2", "fake")
     for trial in run(world, plan={"order": order, "probed": 2}).values():
-        assert trial.window_times == WindowTimes(requests=6, service_time_ns=60, latency_ns=600)
+        assert trial.window_times == WindowTimes(requests=60, service_time_ns=600, latency_ns=6000)
     # Of a thousand in the slice; the probes scale by it what they counted.
-    assert [line for line in world.log if line.startswith("sent")] == ["sent 0.006"] * 2
+    assert [line for line in world.log if line.startswith("sent")] == ["sent 0.06"] * 2
     world.faults["windows"] = ((2.1, 2.2),)
     assert all(trial.window_times is None for trial in run(world, plan={"order": order, "probed": 2}).values())
     world.faults |= {"windows": ((1.0, 2.0),), "timeline": None}

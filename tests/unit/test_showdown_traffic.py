@@ -11,7 +11,7 @@ from domain.trial import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.results import read_final
 from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, Timeline
+from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}
@@ -95,6 +95,18 @@ def test_a_step_is_in_the_span_that_its_middle_is_in(spans: list[tuple[float, fl
     counts = (1, 10, 100, 1000)
     found = Timeline(0.1, counts, tuple(7 * count for count in counts)).within(spans)
     assert found == (requests and WindowTimes(requests=requests, service_time_ns=7 * requests))
+
+
+@pytest.mark.parametrize(
+    ("requests", "service_time_s", "sampled"), [(30, 0.49, True), (29, 0.01, False), (100, 0.51, False)]
+)
+def test_requests_that_are_few_or_long_are_no_sample_of_the_traffic(
+    requests: int, service_time_s: float, sampled: bool
+) -> None:
+    """Of a stream's answers, what was sent in a window is not what was under way in it."""
+    timeline = Timeline(0.1, (requests,), (round(requests * service_time_s * 1e9),))
+    slices = [SliceTraffic(5.0, 0.1, requests, 1, timeline=timeline), SliceTraffic(7.0, 0.1, 1, 1)]
+    assert (sent_within(slices, [(5.0, 5.1), (7.0, 7.01)]) is not None) == sampled
 
 
 def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() -> None:

@@ -19,6 +19,9 @@ from domain.trial import CpuTime, WindowTimes
 from domain.watched import Span
 from domain.workload import Parameter
 
+FEWEST_SENT = 30  # requests that were sent while probes looked: of fewer, how many there were is chance …
+LONGEST_SENT = 5  # … as it is where each takes more than so many times as long as the probes looked at once
+
 DEFAULTS: Mapping[str, int] = MappingProxyType({})
 """No value given: every parameter has its default."""
 
@@ -141,10 +144,19 @@ class SliceTraffic:
 
 
 def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> WindowTimes | None:
-    """What the requests took that were sent within spans of monotonic time; ``None`` if there are none, or untold."""
+    """What the requests took that were sent within spans of monotonic time.
+
+    ``None`` where it is not told, or where they are no sample of the traffic in those spans: they are few, or take so
+    long that what happened meanwhile was of others (a stream's answers, of which all may have been asked at once).
+    """
     told = ((one.started_s, one.timeline) for one in slices if one.timeline)
     found = (timeline.within((begin - at, end - at) for begin, end in spans) for at, timeline in told)
-    return reduce(WindowTimes.plus, present) if (present := [one for one in found if one]) else None
+    if not (present := [one for one in found if one]):
+        return None
+    times = reduce(WindowTimes.plus, present)
+    longest_s = max(end - begin for begin, end in spans)
+    sampled = times.requests >= FEWEST_SENT and times.service_time_ns / times.requests <= LONGEST_SENT * longest_s * 1e9
+    return times if sampled else None
 
 
 @dataclass(frozen=True)
