@@ -10,7 +10,7 @@ from coordinator.statistics import Estimate, finite_exp, interval
 from domain.campaign import CapacityLoad, Cell
 from domain.histogram import LatencyHistogram
 from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
-from domain.trial import TrialResult
+from domain.trial import Reason, TrialResult
 
 DIRECT = "direct"
 ENOUGH = 0.99  # of the requests that an open level asked for; fewer, and its figures say so
@@ -40,6 +40,7 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
         service_time_us=_percentiles(trial.service_time for trial in valid),
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
+        invalid_for=None if valid else _commonest(trials),
         **_around(data, cell, valid),
         caveats=(*_shortfall(data, cell, valid), *_unlike(valid)),
     )
@@ -66,6 +67,11 @@ def _capacity_result(data: Measured, cell: Cell) -> CellResult:
         **_around(data, cell, data.search_trials(cell)),
         caveats=tuple(f"{times} of {len(ended)} searches found no rate: {why}" for why, times in whys.items()),
     )
+
+
+def _commonest(trials: Sequence[TrialResult]) -> Reason | None:
+    reasons = Counter(reason for trial in trials for reason in trial.validity.reasons)
+    return max(reasons, key=lambda reason: reasons[reason], default=None)
 
 
 def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:

@@ -108,6 +108,9 @@ class CellResult(Frozen):
     slo_capacity_per_s_high: float | None = None
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
     invalid_trials: int = Field(ge=0, description="At a capacity level: searches that found none.")
+    invalid_for: Reason | None = Field(
+        default=None, description="Where no trial is valid: the reason that most of them have."
+    )
     condition: str = Field(default="", description="What it ran under, as it is written behind a level; or empty.")
     tracked: bool | None = Field(default=None, description="Whether the DUT tracked its connections (conntrack).")
     ballast_packets: int | None = Field(

@@ -127,8 +127,8 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
             table.add_row(f"  = {rate}")
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
-        for name, show, metric in _figures_of(first):
-            table.add_row(f"  {name}", *(show(cell) if cell else NONE for cell in of_level))
+        for number, (name, show, metric) in enumerate(_figures_of(first)):
+            table.add_row(f"  {name}", *(_shown(cell, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
@@ -149,6 +149,14 @@ def _title(report: CampaignReport, workload: str) -> str:
 def _figures_of(cell: CellResult) -> "_Figures":
     figures = _CAPACITY_FIGURES if cell.searched else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
+
+
+def _shown(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
+    """A figure; in place of a level's first one, where no trial is valid, why that is."""
+    if cell is None:
+        return NONE
+    text = show(cell)
+    return f"[red]{cell.invalid_for}[/red]" if first and text == NONE and cell.invalid_for else text
 
 
 def _ratio(verdict: Verdict | None) -> str:

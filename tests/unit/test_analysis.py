@@ -117,6 +117,13 @@ def test_an_invalid_trial_drops_its_pair_and_no_other() -> None:
     assert (listed.trial, listed.block, listed.reasons) == ("k3f9x2ab-2-1-1", 2, (Reason.BYPASSED,))
     cell = next(r for r in report.results if r.datapath == "ebpf_redirect")
     assert (cell.valid_trials, cell.invalid_trials) == (5, 1)
+    assert cell.invalid_for is None
+
+
+def test_a_cell_without_a_valid_trial_says_for_what_most_of_them_are_invalid() -> None:
+    blocks = [dict(b, ebpf_redirect=None) for b in pairs_with(2.0, 3)]
+    report = reported(a_campaign("tproxy", "ebpf_redirect"), blocks)
+    assert {r.datapath: r.invalid_for for r in report.results} == {"tproxy": None, "ebpf_redirect": Reason.BYPASSED}
 
 
 def test_no_verdict_from_four_pairs_however_clear() -> None:

@@ -115,11 +115,11 @@ def test_nine_datapaths_are_split_and_the_reference_repeated(width):
     assert max(map(len, lines)) <= width
 
 
-def test_a_cell_without_a_valid_trial_shows_a_dash_never_a_zero():
+def test_a_cell_without_a_valid_trial_shows_why_and_never_a_zero():
     empty = cell("ebpf_redirect", requests_per_s=None, cpu_us_per_request=None, share_of_direct=None,
-                 valid_trials=0, invalid_trials=6)  # fmt: skip
+                 valid_trials=0, invalid_trials=6, invalid_for="overloaded")  # fmt: skip
     rows = [line.split() for line in printed(reference_report(results=[cell("tproxy"), empty], verdicts=[]))]
-    assert ["requests/s", "50,000", NONE] in rows
+    assert ["requests/s", "50,000", "overloaded"] in rows
     assert ["CPU", "µs/request", "30.0", NONE] in rows
     assert ["valid", "trials", "6", "of", "6", "0", "of", "6"] in rows
 

@@ -70,6 +70,8 @@ def test_invalid_trials_stay_visible_and_have_no_figure(house: House, browser: F
     house.run_block(reasons=("bypassed", "wrong_client_address"))
     page = browser.get(f"/campaigns/{campaign_id}")
     assert {"1 invalid", "bypassed", "wrong client address"} <= set(sentences(page))
+    square = page.text.partition('<table class="showdown">')[2].partition("</table>")[0]
+    assert '<span class="line bad">bypassed</span>' in square
     assert "2 comparisons have no valid pair; a verdict needs 5." in sentences(page)
     trials = browser.get(f"/campaigns/{campaign_id}/trials")
     assert "2 trials, 1 of them invalid." in sentences(trials)
