@@ -63,7 +63,7 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
         assert b.clients_seen(connections) == [b.lab.ends.seen_as] * connections
         counters = b.counters()
         # A device's ring may be full for a moment under XDP: what it drops is counted, and a SYN comes again.
-        spare = connections // 50 if "xdp" in datapath.name else 0
+        spare = connections // 10 if "xdp" in datapath.name else 0
         assert counters.connections is None or connections <= counters.connections <= connections + spare
         least = 1 if datapath.name == "ebpf_sockops" else 3  # it counts messages: no data is in packets there
         assert counters.packets is None or counters.packets >= connections * least
