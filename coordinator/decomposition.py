@@ -25,6 +25,7 @@ from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
 
 TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
+MATTERING = 0.1  # of what a stage's roles differ by together: smaller ones are not named
 
 SEND_WAIT = "send_wait"
 """From the intended send to the actual one: the generator's account, no probe's."""
@@ -139,13 +140,13 @@ def _difference(data: Measured, workload: str, level: str, label: str, reference
 
 
 def explanation(difference: Difference, load: str) -> str:
-    """The difference in one sentence: stages by size, all roles of a stage together; ``load`` is the level as shown."""
+    """The difference in one sentence: stages by size, and whose each is; ``load`` is the level as shown."""
     total = difference.mean_us.us
-    stages: dict[str, float] = {}
+    stages: dict[str, list[StagePart]] = {}
     for part in difference.parts:
-        stages[part.stage] = stages.get(part.stage, 0.0) + part.us
-    told = sorted(stages.items(), key=lambda item: -abs(item[1]))
-    words = [f"{stage} {_microseconds(us)}" for stage, us in told if abs(us) >= TELLABLE * abs(total)]
+        stages.setdefault(part.stage, []).append(part)
+    told = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
+    words = [_stage_told(parts) for parts in told if abs(_sum_us(parts)) >= TELLABLE * abs(total)]
     words.append(f"unattributed {_microseconds(difference.unattributed_us)}")
     claim = (
         f"takes {_microseconds(abs(total))} µs {'longer' if total > 0 else 'less'} than one of {difference.reference}"
@@ -154,6 +155,19 @@ def explanation(difference: Difference, load: str) -> str:
         f"A mean request of {difference.datapath} {claim} at {difference.level} load ({load}) "
         f"of {difference.workload}: {', '.join(words)}."
     )
+
+
+def _sum_us(parts: Sequence[StagePart]) -> float:
+    return math.fsum(part.us for part in parts)
+
+
+def _stage_told(parts: Sequence[StagePart]) -> str:
+    """``run_queue 120 (proxy)``; where several roles matter, with what each is of it."""
+    whole = math.fsum(abs(part.us) for part in parts)
+    whose = [part for part in parts if part.role and abs(part.us) >= MATTERING * whole]
+    each = "" if len(whose) == 1 else " {us}"
+    roles = ", ".join(part.role + each.format(us=_microseconds(part.us)) for part in whose)
+    return f"{parts[0].stage} {_microseconds(_sum_us(parts))}{f' ({roles})' if roles else ''}"
 
 
 def _microseconds(us: float) -> str:

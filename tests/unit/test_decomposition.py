@@ -139,8 +139,19 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     assert difference.mean_us.high_us - difference.mean_us.low_us < 2
     assert difference.sentence == (
         "A mean request of tproxy takes 400 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 250, run_queue 120, socket_wait 20, unattributed 10."
+        "proxy_residence 250 (to_origin), run_queue 120 (proxy), socket_wait 20 (dut), unattributed 10."
     )
+
+
+def test_where_a_stage_differs_in_several_roles_each_is_told() -> None:
+    other = (
+        reading("socket_wait", "dut", 500.0),
+        reading("socket_wait", "server", 100.0),
+        reading("qdisc", "dut", 5.0),
+    )
+    mine = (reading("socket_wait", "dut", 900.0), reading("socket_wait", "server", 20.0), reading("qdisc", "dut", 6.0))
+    (difference,) = reported((a_trial("direct", 1000, other), a_trial("tproxy", 1400, mine))).differences
+    assert difference.sentence.endswith(": socket_wait 320 (dut 400, server -80), unattributed 79.")
 
 
 def test_a_stage_that_matched_badly_is_no_figure_and_is_named() -> None:

@@ -54,7 +54,7 @@ def test_the_page_tells_where_the_time_went(house: House, browser: FlaskClient) 
     told = " ".join(sentences(page))
     assert (
         "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 300, unattributed 50." in told
+        "proxy_residence 300 (to_origin), unattributed 50." in told
     )
     assert "tproxy: proxy residence 300 µs" in page.text
     assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both have the hop
