@@ -23,13 +23,13 @@ def kernel() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on the real kernel gets a second try, which the summary tells (``R``).
+    """What runs on the real kernel gets up to two more tries, in other weather, and the summary tells each (``R``).
 
-    A virtual machine may stand still for longer than any of them may take. Whoever needs it again and again is broken.
+    A virtual machine may stand still for longer than any of them may take. Whoever needs them again and again is broken.
     """
     for item in items:
         if item.get_closest_marker("kernel") or item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
 
 
 @pytest.hookimpl(wrapper=True)
