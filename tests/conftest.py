@@ -25,7 +25,8 @@ def kernel() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs on the real kernel gets up to two more tries, in other weather, and the summary tells each (``R``).
 
-    A virtual machine may stand still for longer than any of them may take. Whoever needs them again and again is broken.
+    A virtual machine may stand still for longer than any of them may take. Whoever needs them again and again is broken
+    all the same.
     """
     for item in items:
         if item.get_closest_marker("kernel") or item.get_closest_marker("e2e"):
