@@ -139,7 +139,7 @@ class ProbeSession:
             watched = sent(looked) if sent else 0.0
             seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans), windows=looked)
             for name in [name for name in self._baseline if name in self._running]:
-                scale = 1 / watched if watched and name in self._windows else self._scale(name, whole, traffic)
+                scale = self._scale(name, whole, traffic, watched)
                 stage = self._running[name].stage
                 seen = seen.plus(_watched(stage, self._previous[name], self._baseline[name], scale))
             self._tags = None
@@ -241,8 +241,11 @@ class ProbeSession:
             spool_bytes=state.size_bytes, spool_age_s=state.age_s(now_ns),
         )  # fmt: skip
 
-    def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = ()) -> float | None:
-        return scale_of(self._seen, whole, traffic) if name in self._windows else self._share
+    def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = (), watched: float = 0.0) -> float | None:
+        """How much more there was than a probe saw; ``watched`` is the share of the requests that it did, or 0."""
+        if name not in self._windows:
+            return self._share
+        return 1 / watched if watched else scale_of(self._seen, whole, traffic)
 
     def _publish(self, stream: Stream, tags: TrialTags, seen: Watched, now_ns: int) -> None:
         for (stage, role), growth in seen.stages.items():

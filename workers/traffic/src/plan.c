@@ -403,7 +403,7 @@ static bool settle_slices(struct plan *plan, struct args *args)
 	uint64_t warm_ups = plan->warm_up_ns ? (uint64_t)plan->targets_count : 0;
 	if (measured + warm_ups > SLICES_MAX)
 		return args_refuse(args, "--slice-ms: more than %u slices", SLICES_MAX);
-	if (plan->step_ns && measured * ((plan->slice_ns + plan->step_ns - 1) / plan->step_ns) > STEPS_MAX)
+	if (measured * plan_steps_in(plan, plan->slice_ns) > STEPS_MAX)
 		return args_refuse(args, "--timeline-us: more than %u steps in all slices", STEPS_MAX);
 	plan->slices_count = (uint32_t)(measured + warm_ups);
 	plan->slices = meeting_slices(plan, plan->slices_count);

@@ -74,11 +74,15 @@ static inline bool is_upload(enum workload workload)
 	return workload == BULK_UPLOAD;
 }
 
+// How many steps the timeline of a measured slice so long has.
+static inline uint64_t plan_steps_in(const struct plan *plan, uint64_t length_ns)
+{
+	return plan->step_ns ? (length_ns + plan->step_ns - 1) / plan->step_ns : 0;
+}
 // How many steps the timeline of a slice has; none of a warm-up.
 static inline uint32_t plan_steps(const struct plan *plan, const struct slice *slice)
 {
-	return plan->step_ns && !slice->warm_up ? (uint32_t)((slice->length_ns + plan->step_ns - 1) / plan->step_ns)
-						: 0;
+	return slice->warm_up ? 0 : (uint32_t)plan_steps_in(plan, slice->length_ns);
 }
 
 // Reads the command line. False after a message on stderr and in `failure`.
