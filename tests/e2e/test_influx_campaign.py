@@ -25,7 +25,7 @@ from domain.sample import (
     kernel_latency_point,
     traffic_point,
 )
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from tests.e2e.test_browser import ARGUMENTS, CHROMIUM
 from tests.servers import private_influxd
 from tests.unit.house import House, result

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import unused_port
+from deploy.stack.servers import unused_port
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.influx import InfluxSink
-from probes.ledger import LEDGER, Ledger
-from probes.sink import SinkError
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import LEDGER, Ledger
+from probes.stream.influx import InfluxSink
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
 from tests.grafana import rows
 from tests.servers import Influxd, Request, http_server
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests import variants
 from tests.kernel.bench import Bench
-from workers import netns
+from workers.lab import netns
 
 DATAPATHS = {name: datapath for name, datapath in variants.DATAPATHS.items() if datapath.function == "balance"}
 ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"

@@ -21,8 +21,8 @@ from tests.kernel.bench import detach_ingress
 from tests.kernel.test_block import measure, reasons
 from tests.kernel.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
 from tests.variants import DATAPATHS
-from workers import netns, nft
-from workers.lab import Lab
+from workers.lab import netns, nft
+from workers.lab.lab import Lab
 from workers.traffic import showdown_traffic
 
 Fault = Callable[[Lab], object]

@@ -19,10 +19,10 @@ from probes.base import LabView
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.runner import BlockRunner, lab_tag
-from workers.station import Host
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
+from workers.runner.runner import BlockRunner, lab_tag
+from workers.runner.trial_run import Host
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic

@@ -7,8 +7,8 @@ import pytest
 
 from domain.trial import Reason
 from tests.kernel.test_block import measure, reasons
-from workers import balance
-from workers.lab import Lab
+from workers.datapaths.lib import balancing
+from workers.lab.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -31,30 +31,30 @@ def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path:
 
 
 @pytest.fixture
-def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balance.Balancing]:
+def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balancing.Balancing]:
     """The eBPF balancers that a test puts in force."""
-    made: list[balance.Balancing] = []
-    init = balance.Balancing.__init__
+    made: list[balancing.Balancing] = []
+    init = balancing.Balancing.__init__
 
-    def noted(self: balance.Balancing, *arguments: Any) -> None:
+    def noted(self: balancing.Balancing, *arguments: Any) -> None:
         init(self, *arguments)
         made.append(self)
 
-    monkeypatch.setattr(balance.Balancing, "__init__", noted)
+    monkeypatch.setattr(balancing.Balancing, "__init__", noted)
     return made
 
 
-def test_a_table_that_is_emptied_mid_run_harms_nobody(tmp_path: Path, balancers: list[balance.Balancing]) -> None:
+def test_a_table_that_is_emptied_mid_run_harms_nobody(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     forgotten: list[int] = []
     trials = measure(tmp_path, ("ebpf_lb",), {"ebpf_lb": lambda _: forgotten.append(balancers[0].forget_connections())})
     assert forgotten[0] >= 8
     assert reasons(trials["ebpf_lb"]) == set()
 
 
-def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: list[balance.Balancing]) -> None:
+def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     def all_gone(lab: Lab) -> None:
         for address in lab.origin_addresses:
-            balancers[0].mark(address, balance.State.GONE)
+            balancers[0].mark(address, balancing.State.GONE)
 
     trials = measure(tmp_path, ("ebpf_lb",), {"ebpf_lb": all_gone})
     assert Reason.DROPS in reasons(trials["ebpf_lb"]), trials["ebpf_lb"].validity
@@ -62,13 +62,13 @@ def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: lis
 
 def test_an_origin_that_nobody_was_sent_to_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The datapath's word about its origins is held against the origins' own."""
-    counters = balance.Balancing.counters
+    counters = balancing.Balancing.counters
 
-    def shifted(self: balance.Balancing) -> Any:
+    def shifted(self: balancing.Balancing) -> Any:
         told = counters(self)
         counts = list((told.origins or {}).values())
         return told.model_copy(update={"origins": dict(zip(told.origins or {}, [0, 0, 0, sum(counts)], strict=True))})
 
-    monkeypatch.setattr(balance.Balancing, "counters", shifted)
+    monkeypatch.setattr(balancing.Balancing, "counters", shifted)
     trials = measure(tmp_path, ("ebpf_lb",))
     assert reasons(trials["ebpf_lb"]) == {Reason.BYPASSED}

@@ -31,9 +31,11 @@ from tests.kernel.breaking import (
 )
 from tests.kernel.test_block import reasons
 from tests.variants import DATAPATHS
-from workers import dut, haproxy, lab_sysctls, netns, origin, runner, station, validity
-from workers.lab import Lab
-from workers.relay import driver
+from workers.datapaths.lib import haproxy, relay
+from workers.lab import dut, netns, sysctls
+from workers.lab.lab import Lab
+from workers.origins import nginx
+from workers.runner import runner, trial_run, validity
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -119,12 +121,12 @@ def map_emptied_churn() -> Case:
 
 def wrong_interface() -> Case:
     """Nothing answers the first question, so that the traffic does not even begin."""
-    names, ask = set(DATAPATHS) - OF_NO_DEVICE, origin.ask
+    names, ask = set(DATAPATHS) - OF_NO_DEVICE, nginx.ask
 
     def run(b: Breaker) -> Broken:
         with on_the_wrong_devices(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner, "PREFLIGHT_S", 0.1)
-            patch.setattr(origin, "ask", lambda address, port, path: ask(address, port, path, 0.3))
+            patch.setattr(nginx, "ask", lambda address, port, path: ask(address, port, path, 0.3))
             return b.block(dict.fromkeys(names, nothing))
 
     return run, dict.fromkeys(names, Reason.DATAPATH_FAILED)
@@ -138,7 +140,7 @@ def listener_full() -> Case:
 
     def run(b: Breaker) -> Broken:
         with pytest.MonkeyPatch.context() as patch:
-            for proxy in (haproxy, driver):
+            for proxy in (haproxy, relay):
                 patch.setattr(proxy, "MAX_CONNECTIONS", 3)
             return b.block(dict.fromkeys(PROXIED, nothing), stands=small_backlog)
 
@@ -200,8 +202,8 @@ STANDING = {"tproxy", "ebpf_sk_assign", "ebpf_redirect", "ebpf_redirect_peer"}
 
 def leave_it_open(patch: pytest.MonkeyPatch) -> None:
     """The DUT goes on forwarding what a datapath misses."""
-    set_forwarding = lab_sysctls.set_forwarding
-    patch.setattr(lab_sysctls, "set_forwarding", lambda *, on: set_forwarding(on=True))
+    set_forwarding = sysctls.set_forwarding
+    patch.setattr(sysctls, "set_forwarding", lambda *, on: set_forwarding(on=True))
 
 
 def ask_for_no_share(patch: pytest.MonkeyPatch) -> None:
@@ -216,7 +218,7 @@ def count_no_leak(patch: pytest.MonkeyPatch) -> None:
 
 def overlook_failures(patch: pytest.MonkeyPatch) -> None:
     """A datapath that is no longer there is not told as such."""
-    patch.setattr(station.Station, "fail", lambda self, error: None)
+    patch.setattr(trial_run.Station, "fail", lambda self, error: None)
 
 
 Mutation = Callable[[pytest.MonkeyPatch], None]

@@ -15,9 +15,9 @@ from domain.registry import discover
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.test_probes_on_traffic import greet
 from workers.datapaths.base import Datapath
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger
-from workers.station import origin_of
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import LabSpec, built
+from workers.runner.trial_run import origin_of
 from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]

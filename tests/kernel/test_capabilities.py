@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from domain.jobs import HostCapabilities
-from workers import netns
-from workers.capabilities import host_capabilities, probe_features
+from workers.agent.capabilities import host_capabilities, probe_features
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_each_no_has_its_reason_and_remedy() -> None:
 
 
 def test_a_program_that_is_missing_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers import capabilities
+    from workers.agent import capabilities
 
     monkeypatch.setitem(capabilities.PROGRAMS, "no-such-program", "no-such-package")
     feature = next(f for f in probe_features() if f.name == "program.no-such-program")
@@ -47,7 +47,7 @@ def test_a_program_that_is_missing_is_missed(tmp_path: Path, monkeypatch: pytest
 
 
 def test_without_root_it_still_answers() -> None:
-    argv = ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "workers.capabilities", "h"]
+    argv = ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "workers.agent.capabilities", "h"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.xfail("the checkout is not readable for other users")

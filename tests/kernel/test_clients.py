@@ -20,11 +20,11 @@ from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.test_block import NoProbes, Points
 from tests.variants import DATAPATHS, WORKLOADS
-from workers import netns, ownership
-from workers.lab import Lab
-from workers.ownership import Ledger
-from workers.runner import BlockRunner, Cancelled, lab_tag
-from workers.station import Host, Origin, origin_of
+from workers.lab import cleanup, netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab
+from workers.runner.runner import BlockRunner, Cancelled, lab_tag
+from workers.runner.trial_run import Host, Origin, origin_of
 from workers.traffic import program, showdown_traffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.workloads.base import GeneratorPlan, Workload
@@ -102,7 +102,7 @@ def _memfds() -> int:
 def generators() -> list[int]:
     """Our own children that make traffic, in the order of the clients."""
     found = {}
-    for pid in ownership.pids():
+    for pid in cleanup.pids():
         with suppress(OSError, ValueError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -16,11 +16,11 @@ from domain.registry import discover
 from domain.trial import Reason, Surroundings, TrialResult
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.test_block import measure, reasons
-from workers import netns, nft, offloads
-from workers.conditions import BALLAST_TABLE, Around, ConditionError, imposed
 from workers.datapaths.base import Datapath, Tracking
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.lab import netns, nft, offloads
+from workers.lab.cleanup import Ledger
+from workers.lab.conditions import BALLAST_TABLE, Around, ConditionError, imposed
+from workers.lab.lab import Lab, LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)

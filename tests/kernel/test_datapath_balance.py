@@ -11,10 +11,10 @@ import pytest
 
 from tests.kernel.balance_rig import DATAPATHS, answered, answering, asked, balancer, origin_by_port, standing
 from tests.kernel.bench import Bench, bench
-from workers import netns
-from workers.balance import State
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import ORIGINS
+from workers.datapaths.lib.balancing import State
+from workers.lab import netns
+from workers.lab.lab import ORIGINS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -20,10 +20,11 @@ from tests.kernel.balance_rig import (
     standing,
 )
 from tests.kernel.bench import Bench, bench, detach_ingress
-from workers import maglev, netns, xdp
-from workers.balance import State
 from workers.datapaths.ebpf_lb import EbpfLb
 from workers.datapaths.ebpf_xdp_lb import EbpfXdpLb
+from workers.datapaths.lib import maglev, xdp
+from workers.datapaths.lib.balancing import State
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -10,8 +10,8 @@ from bpf import instance
 from tests.kernel.bench import bench
 from tests.kernel.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
 from tests.variants import DATAPATHS
-from workers import netns
 from workers.datapaths.base import Datapath, DatapathError
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

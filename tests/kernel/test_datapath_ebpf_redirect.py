@@ -8,10 +8,11 @@ import pytest
 from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_datapath_ebpf_xdp import misdirect
 from tests.variants import DATAPATHS
-from workers import netns, tc
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger
+from workers.datapaths.lib import tc
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

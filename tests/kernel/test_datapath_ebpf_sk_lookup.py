@@ -11,9 +11,9 @@ import pytest
 from bpf import instance
 from tests.kernel.bench import bench
 from tests.variants import DATAPATHS
-from workers import sockets
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sk_lookup import LISTEN_PORT
+from workers.lab import sockets
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 LINK_DETACH, MAP_DELETE = 34, 3  # enum bpf_cmd

@@ -12,12 +12,13 @@ import pytest
 
 from tests.kernel.bench import Bench, bench, new_tag
 from tests.variants import DATAPATHS
-from workers import forwarding, netns, offloads
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_xdp import EbpfXdp
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.xdp import Mode
+from workers.datapaths.lib import forwarding
+from workers.datapaths.lib.xdp import Mode
+from workers.lab import netns, offloads
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -13,8 +13,8 @@ from tests.kernel.wire import PATIENCE_S, Wire, digest, everything, exactly, res
 from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError
 from workers.datapaths.ebpf_sockmap import Spliced
-from workers.proxied import Proxied
-from workers.relay import driver
+from workers.datapaths.lib import relay
+from workers.datapaths.lib.proxied import Proxied
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
@@ -24,15 +24,15 @@ BY_RELAY = ["ebpf_sockmap", "splice_proxy"]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
 
 
-def relay_of(b: Bench | Wire) -> driver.Relay:
+def relay_of(b: Bench | Wire) -> relay.Relay:
     assert isinstance(b.attachment, Proxied)
     proxy = b.attachment.proxy
     relay = proxy.relay if isinstance(proxy, Spliced) else proxy
-    assert isinstance(relay, driver.Relay)
+    assert isinstance(relay, relay.Relay)
     return relay
 
 
-def quiet(b: Wire) -> driver.Tally:
+def quiet(b: Wire) -> relay.Tally:
     """The relay's counters once no connection is open."""
     deadline = time.monotonic() + PATIENCE_S
     while (tally := relay_of(b).tally()).current and time.monotonic() < deadline:
@@ -95,8 +95,8 @@ def test_flushed_rules_close_the_path_and_show(name: str, tmp_path: Path) -> Non
 @EVERY
 def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One connection at once and a backlog of one: the others wait for the kernel's patience, not on another path.
-    monkeypatch.setattr(driver, "MAX_CONNECTIONS", 1)
-    monkeypatch.setattr(driver, "BACKLOG", 1)
+    monkeypatch.setattr(relay, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(relay, "BACKLOG", 1)
     with bench(DATAPATHS[name], tmp_path) as b:
         with b.connection() as one:
             one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import assert_nothing_left, bench, new_tag
-from workers import haproxy
 from workers.datapaths.base import DatapathError
+from workers.datapaths.lib import haproxy
 from workers.datapaths.tproxy import Tproxy
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers

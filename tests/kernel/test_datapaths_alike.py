@@ -13,10 +13,10 @@ import pytest
 from tests.kernel.bench import bench, detach_ingress, new_tag
 from tests.kernel.test_lab import device_packets
 from tests.variants import DATAPATHS
-from workers import netns
 from workers.datapaths.base import Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 LOCAL_BY_MARK = {

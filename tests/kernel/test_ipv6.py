@@ -14,9 +14,10 @@ from tests.kernel.breaking import detach_xdp
 from tests.kernel.test_block import measure, reasons
 from tests.kernel.test_datapath_proxied import kill_proxy
 from tests.variants import DATAPATHS
-from workers import haproxy, netns
 from workers.datapaths import nft_redirect
 from workers.datapaths.base import DatapathError
+from workers.datapaths.lib import haproxy
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 IPV6 = {name: datapath for name, datapath in DATAPATHS.items() if 6 in datapath.ip_versions}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import assert_nothing_left, new_tag
-from workers import netns, offloads
-from workers.lab import DEVICES, ORIGINS, ROLES, Lab, LabError, LabSpec, built
-from workers.ownership import RUN_ROOT, Ledger
+from workers.lab import netns, offloads
+from workers.lab.cleanup import RUN_ROOT, Ledger
+from workers.lab.lab import DEVICES, ORIGINS, ROLES, Lab, LabError, LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import new_tag
-from workers import netns
-from workers.lab import ORIGINS, Lab, LabSpec, built
-from workers.origin import NginxOrigin, ask
-from workers.ownership import Ledger
-from workers.station import Origin
-from workers.traffic.origin import TrafficOrigin
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import ORIGINS, Lab, LabSpec, built
+from workers.origins.nginx import NginxOrigin, ask
+from workers.origins.own import TrafficOrigin
+from workers.runner.trial_run import Origin
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

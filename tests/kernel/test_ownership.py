@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import assert_nothing_left, new_tag
-from workers import netns
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger, foreign_leftovers, processes_in, remove_netns, sweep
+from workers.lab import netns
+from workers.lab.cleanup import Ledger, foreign_leftovers, processes_in, remove_netns, sweep
+from workers.lab.lab import LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -20,8 +20,8 @@ import subprocess, sys, time
 from pathlib import Path
 from tests.kernel.bench import start_origin
 from workers.datapaths.tproxy import Tproxy
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger
+from workers.lab.lab import LabSpec, built
+from workers.lab.cleanup import Ledger
 
 tag, ledger = sys.argv[1], Ledger(Path(sys.argv[2]))
 with built(LabSpec(tag, "direct", 0), ledger), built(LabSpec(tag, "tproxy", 1), ledger) as lab:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.decomposition import parts_us
+from coordinator.analysis.decomposition import parts_us
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
 from domain.load import Load
@@ -26,9 +26,9 @@ from probes.session import ProbeSession
 from tests.kernel.bench import new_tag
 from tests.kernel.test_block import Points
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.ownership import Ledger
-from workers.runner import BlockRunner
-from workers.station import Host
+from workers.lab.cleanup import Ledger
+from workers.runner.runner import BlockRunner
+from workers.runner.trial_run import Host
 from workers.traffic.showdown_traffic import ShowdownTraffic
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]

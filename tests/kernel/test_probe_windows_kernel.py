@@ -18,7 +18,7 @@ from probes.catalog.rx_steering import RxSteering
 from probes.catalog.work import Work
 from probes.session import ProbeSession
 from tests.kernel.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab
-from workers import netns
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -11,9 +11,9 @@ from probes.catalog.device_hop import DeviceHop
 from tests.kernel.bench import new_tag
 from tests.kernel.probe_lab import Since, started
 from tests.kernel.test_lab import listening
-from workers import netns
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAGRAMS, QUESTIONS = 200, 30

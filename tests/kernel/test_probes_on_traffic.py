@@ -18,9 +18,9 @@ from probes.tracing import TracingProbe
 from tests.kernel.bench import new_tag
 from tests.kernel.probe_lab import Since
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab import LabSpec, built
-from workers.ownership import Ledger
-from workers.station import Origin, origin_of
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import LabSpec, built
+from workers.runner.trial_run import Origin, origin_of
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.workloads.base import Schedule, Target
 

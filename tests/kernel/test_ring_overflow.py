@@ -9,7 +9,7 @@ from domain.telemetry import LossCause
 from probes._fake import FakeSink
 from probes.catalog.forward import Forward
 from probes.session import ProbeSession
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from tests.kernel.probe_lab import probe_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kernel.bench import new_tag
 from tests.unit.traffic_rig import good, load, program, target
-from workers import netns
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -11,13 +11,14 @@ import workers.traits
 from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from domain.traits import Answer, Finding
-from workers import netns, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.matrix import Collecting
-from workers.ownership import Ledger
+from workers.datapaths.lib import tc
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab
 from workers.traits._bench import LabBench
 from workers.traits.base import Trait
+from workers.traits.matrix.run import Collecting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -14,9 +14,9 @@ from domain.campaign import ClosedLoad, OpenLoad
 from domain.trial import Reason, TrialResult
 from tests.kernel.test_block import reasons
 from tests.kernel.test_workload_traffic import measure
-from workers.lab import Lab
-from workers.station import Origin, origin_of
-from workers.tls_origin import TlsNginxOrigin
+from workers.lab.lab import Lab
+from workers.origins.nginx_tls import TlsNginxOrigin
+from workers.runner.trial_run import Origin, origin_of
 from workers.traffic.h2load import H2load
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
 

@@ -19,12 +19,12 @@ from probes.profiler import Profiler
 from tests.kernel.bench import new_tag
 from tests.kernel.test_block import NoProbes, Points, reasons
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab import Lab
-from workers.ownership import Ledger
-from workers.runner import BlockRunner
-from workers.station import Host, Origin, origin_of
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab
+from workers.origins.own import TrafficOrigin
+from workers.runner.runner import BlockRunner
+from workers.runner.trial_run import Host, Origin, origin_of
 from workers.traffic.h2load import H2load
-from workers.traffic.origin import TrafficOrigin
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.workloads.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
-from coordinator.dispatch import RecordingDispatcher
+from coordinator.scheduling.dispatch import RecordingDispatcher
 from coordinator.store.database import Store
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant

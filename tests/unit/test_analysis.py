@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.analysis import build_report
-from coordinator.records import AttemptRecord
+from coordinator.analysis.report import build_report
+from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CLOSED_METRICS, OPEN_METRICS, Calibration, CampaignReport, Metric, Verdict, VerdictWord

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from coordinator import statistics
-from coordinator.statistics import BOOTSTRAP_FROM_PAIRS, detectable, holm, interval, signed_rank_p, smallest_p
+from coordinator.analysis import statistics
+from coordinator.analysis.statistics import BOOTSTRAP_FROM_PAIRS, detectable, holm, interval, signed_rank_p, smallest_p
 
 SIMULATIONS = 1_000
 TRUTH = math.log(1.5)

@@ -12,10 +12,10 @@ from domain.jobs import BlockJob, BlockMessage
 from domain.sample import Point
 from domain.trial import Block, BlockResult
 from tests.unit.house import House
-from workers.announcing import announce
-from workers.config import WorkerSettings
-from workers.coordinator import Coordinator
-from workers.execution import execute
+from workers.agent.api_client import Coordinator
+from workers.agent.config import WorkerSettings
+from workers.agent.execution import execute
+from workers.agent.progress import announce
 
 NOW_NS = 1_700_000_000_000_000_000
 LEVELS = {"low": "open(1000)", "high": "closed(8)"}

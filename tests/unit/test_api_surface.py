@@ -7,7 +7,7 @@ import pytest
 from flask import request
 from openapi_spec_validator import validate
 
-from coordinator import telemetry
+from coordinator.telemetry import reader
 from tests.unit.house import House, capabilities
 
 
@@ -174,10 +174,10 @@ def test_kernel_latency_asks_influx_about_the_trial(house: House, monkeypatch: p
     def kernel_latency(influx: object, campaign: str, run: str) -> dict[str, str]:
         asked.append((influx, campaign, run))
         if len(asked) > 1:
-            raise telemetry.TelemetryUnavailable("InfluxDB is down")
+            raise reader.TelemetryUnavailable("InfluxDB is down")
         return {"stage": "x"}
 
-    monkeypatch.setattr(telemetry, "kernel_latency", kernel_latency)
+    monkeypatch.setattr(reader, "kernel_latency", kernel_latency)
     house.register()
     campaign_id = house.submit(blocks=1)
     house.run_block()

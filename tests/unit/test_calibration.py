@@ -7,9 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from coordinator.calibration import calibrate, rate_of, ready_block
-from coordinator.lifecycle import BlockEvent, BlockState, CampaignEvent, event_after_blocks, event_after_calibration
-from coordinator.records import AttemptRecord
+from coordinator.scheduling.calibration import calibrate, rate_of, ready_block
+from coordinator.scheduling.lifecycle import (
+    BlockEvent,
+    BlockState,
+    CampaignEvent,
+    event_after_blocks,
+    event_after_calibration,
+)
+from coordinator.scheduling.records import AttemptRecord
 from coordinator.store.models import BlockRow
 from domain.campaign import Campaign, OpenLoad, ShareLoad, read_campaign
 from domain.jobs import LEASE_S, BlockMessage, Variant

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.admission import KnownHost, admit
+from coordinator.scheduling.admission import KnownHost, admit
 from domain.campaign import Campaign, CapacityLoad, ShareLoad, read_campaign_toml
 from domain.problems import InvalidInput
 from domain.report import Percentiles

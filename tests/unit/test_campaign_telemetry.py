@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from coordinator.app import create_app
-from coordinator.campaign_telemetry import MAX_POINTS, SLACK_S, kernel_latency_over_time, window
 from coordinator.config import InfluxSettings
+from coordinator.telemetry.campaign import MAX_POINTS, SLACK_S, kernel_latency_over_time, window
 from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
 from tests.unit.house import House, result

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from domain.jobs import Variant
-from workers import kernel_features, lab_sysctls
-from workers.capabilities import _of_datapath, _remedy
-from workers.cli import workloads
+from workers.agent.capabilities import _of_datapath, _remedy
+from workers.agent.cli import workloads
 from workers.datapaths.direct import Direct
 from workers.datapaths.nft_redirect import NftRedirect
+from workers.inventory import kernel_features
+from workers.lab import sysctls
 
 
 def test_no_module_is_to_be_loaded_where_the_kernel_takes_none(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_of_a_refused_rule_the_reason_is_told_and_not_the_rule(
 
 
 def test_a_kernel_without_ipv6_carries_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab_sysctls, "versions", lambda: (4, 6))
+    monkeypatch.setattr(sysctls, "versions", lambda: (4, 6))
     assert [_of_datapath(one())["ip_versions"] for one in (Direct, NftRedirect)] == [(4, 6), (4,)]
-    monkeypatch.setattr(lab_sysctls, "versions", lambda: (4,))
+    monkeypatch.setattr(sysctls, "versions", lambda: (4,))
     assert _of_datapath(Direct())["ip_versions"] == (4,)

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.local
-from deploy.children import StackError
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
+from deploy.stack.children import StackError
 from domain.report import CampaignReport
 
 CAMPAIGN = Path(__file__).parents[2] / "deploy" / "campaigns" / "quick.toml"

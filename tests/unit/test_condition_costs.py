@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.analysis import build_report
-from coordinator.records import AttemptRecord
+from coordinator.analysis.report import build_report
+from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.report import CampaignReport, ConditionCost, Metric
 from tests.unit.test_analysis import a_campaign, an_attempt

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from rich.console import Console
 
-from coordinator.analysis import build_report
-from coordinator.records import AttemptRecord, SearchStep
+from coordinator.analysis.report import build_report
+from coordinator.scheduling.records import AttemptRecord, SearchStep
 from deploy.cli.render import print_report
 from domain.campaign import datapath_of, read_campaign
 from domain.jobs import Feature, HostCapabilities
@@ -17,7 +17,7 @@ from domain.report import CampaignReport
 from domain.trial import BlockResult, Surroundings, TrialResult
 from tests.unit.house import House, capabilities, result
 from tests.unit.pages import send, sentences
-from workers.cli import workloads
+from workers.agent.cli import workloads
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000), conntrack, no_gso"}
 OFFLOADS = {"tso": True, "gso": True, "gro": False}

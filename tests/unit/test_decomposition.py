@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.analysis import build_report
-from coordinator.decomposition import parts_us
-from coordinator.records import AttemptRecord
+from coordinator.analysis.decomposition import parts_us
+from coordinator.analysis.report import build_report
+from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, StagePart

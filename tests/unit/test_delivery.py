@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes._fake import FakeSink
-from probes.delivery import LONGEST_PAUSE_S, Patience, post
-from probes.sink import SinkError
+from probes.stream.delivery import LONGEST_PAUSE_S, Patience, post
+from probes.stream.sink import SinkError
 
 
 class Picky(FakeSink):

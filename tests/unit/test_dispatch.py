@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from coordinator.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError, RecordingDispatcher
+from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError, RecordingDispatcher
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.traits import TEST_TRAITS_TASK
 

@@ -10,7 +10,7 @@ from domain.campaign import Campaign, CapacityLoad, ClosedLoad, OpenLoad, ShareL
 from domain.condition import MAX_BALLAST_RULES, OFFLOADS, PLAIN, Condition, parse_condition
 from domain.load import AnyLoad, load_text
 from domain.problems import InvalidInput
-from workers import offloads
+from workers.lab import offloads
 
 conditions = st.builds(
     Condition,

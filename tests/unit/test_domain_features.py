@@ -1,7 +1,7 @@
 """How a variant says what a host lacks."""
 
 from domain.jobs import Feature, HostCapabilities
-from workers.capabilities import TRIES
+from workers.agent.capabilities import TRIES
 
 
 def host(*features: Feature) -> HostCapabilities:

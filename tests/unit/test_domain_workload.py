@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordinator.planner import plan
+from coordinator.scheduling.planner import plan
 from domain.campaign import read_campaign, read_campaign_toml
 from domain.jobs import HostCapabilities, Variant
 from domain.names import SHAPES

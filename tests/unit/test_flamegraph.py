@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator import flamegraph
-from coordinator.flamegraph import WIDTH, flame_svg, merged, placed, shares, tree
+from coordinator.analysis import flamegraph
+from coordinator.analysis.flamegraph import WIDTH, flame_svg, merged, placed, shares, tree
 from domain.stacks import OTHER, ROLES, Stacks
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.campaign import ClosedLoad, OpenLoad
-from workers.cpu import host_ticks
+from workers.runner.cpu import host_ticks
 from workers.traffic.h2load import H2load, _Ended, _Found
 from workers.traffic.h2load_output import (
     Garbage,

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from coordinator import lifecycle
-from coordinator.lifecycle import (
+from coordinator.scheduling import lifecycle
+from coordinator.scheduling.lifecycle import (
     AttemptEvent,
     AttemptState,
     BlockEvent,

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from workers import maglev
+from workers.datapaths.lib import maglev
 
 BACKENDS = [f"198.19.0.{n}" for n in range(2, 6)]
 MANY = [f"10.0.{n}.1" for n in range(40)]

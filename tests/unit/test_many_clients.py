@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.admission import KnownHost, admit
-from coordinator.planner import plan
+from coordinator.scheduling.admission import KnownHost, admit
+from coordinator.scheduling.planner import plan
 from coordinator.web.form import Submitted, blank, mapping_of, of_campaign
 from domain.campaign import Campaign, ClosedLoad, read_campaign, read_campaign_toml
 from domain.jobs import HostCapabilities, Variant

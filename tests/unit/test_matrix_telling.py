@@ -6,9 +6,9 @@ import pytest
 
 from domain.traits import Answer, TraitMatrix
 from tests.unit.matrices import matrix, row
-from workers import matrix_file
-from workers.matrix_file import keep
-from workers.matrix_telling import IDLE_ROUNDS, Telling
+from workers.traits.matrix import file
+from workers.traits.matrix.file import keep
+from workers.traits.matrix.reporter import IDLE_ROUNDS, Telling
 
 
 class Desk:
@@ -66,7 +66,7 @@ def test_an_idle_host_is_tested_once_and_a_busy_one_is_left_alone(tmp_path: Path
 
 
 def test_only_what_this_kernel_and_version_lack_is_tested_and_only_where_wanted(tmp_path: Path) -> None:
-    made = matrix_file.made_by()
+    made = file.made_by()
     keep(matrix(row("direct"), **made), tmp_path)
     settled = Desk(tmp_path)
     settled.rounds(10)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from coordinator.analysis.memory import Memory
 from coordinator.api import campaigns
-from coordinator.memory import Memory
 from domain.histogram import LatencyHistogram
 from domain.kept import KEPT
 from domain.stacks import Stacks

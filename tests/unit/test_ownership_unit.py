@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from workers import ownership
-from workers.ownership import Entry, Ledger, ProcessId, kill_all, sweep
+from workers.lab import cleanup
+from workers.lab.cleanup import Entry, Ledger, ProcessId, kill_all, sweep
 
 
 @pytest.fixture(autouse=True)
 def _private_run_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ownership, "RUN_ROOT", tmp_path / "run")
+    monkeypatch.setattr(cleanup, "RUN_ROOT", tmp_path / "run")
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_a_forged_ledger_cannot_reach_beyond_our_names(directory: Path, tmp_path
 def test_a_dead_owners_objects_are_swept_once(directory: Path) -> None:
     owner = _ended_process()
     with subprocess.Popen(["sleep", "60"]) as orphan:
-        run_dir = ownership.RUN_ROOT / "abc123-0direct"
+        run_dir = cleanup.RUN_ROOT / "abc123-0direct"
         run_dir.mkdir(parents=True)
         (run_dir / "nginx.conf").write_text("x")
         _write(directory, owner, run_dirs=["abc123-0direct"], processes=[ProcessId.of(orphan.pid)])
         assert sweep(directory) == [f"process {orphan.pid}", f"run directory {run_dir}"]
         assert orphan.wait(5) == -9
-        assert list(ownership.RUN_ROOT.iterdir()) == []
+        assert list(cleanup.RUN_ROOT.iterdir()) == []
         assert sweep(directory) == []
 
 
@@ -96,7 +96,7 @@ def test_an_unreadable_entry_is_said_and_removed(directory: Path) -> None:
 
 def test_a_missing_ledger_is_an_empty_one(tmp_path: Path) -> None:
     assert sweep(tmp_path / "nowhere") == []
-    assert ownership.foreign_leftovers(tmp_path / "nowhere") == ownership.foreign_leftovers(tmp_path / "nowhere")
+    assert cleanup.foreign_leftovers(tmp_path / "nowhere") == cleanup.foreign_leftovers(tmp_path / "nowhere")
 
 
 def test_this_process_is_never_killed() -> None:
@@ -106,7 +106,7 @@ def test_this_process_is_never_killed() -> None:
 def test_a_zombie_is_not_alive() -> None:
     with subprocess.Popen(["true"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert ownership.start_of(child.pid) is None
+        assert cleanup.start_of(child.pid) is None
 
 
 def _ended_process() -> ProcessId:

@@ -13,12 +13,12 @@ from domain.jobs import HostCapabilities
 from domain.sample import Point
 from domain.telemetry import LossCause
 from probes._fake import FakeSink
-from probes.ledger import LEDGER, Ledger
-from probes.sink import SinkError
-from probes.spool import Spool
-from probes.stream import Stream
-from workers import capabilities, cli
-from workers.pipeline import pipeline_health, rows
+from probes.stream.counters import LEDGER, Ledger
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
+from workers.agent import capabilities, cli
+from workers.inventory.pipeline import pipeline_health, rows
 
 KILLED = """
 import os, signal, sys

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.planner import plan, williams_rows
+from coordinator.scheduling.planner import plan, williams_rows
 from domain.campaign import SEARCH_STEPS, WATCHED_SLICE_S, WATCHED_WARM_UP_S, Campaign, read_campaign
 from domain.trial import Block
 

@@ -19,12 +19,12 @@ from domain.stacks import Stacks
 from domain.trial import Block, Counters, CpuTime, Reason, TrialResult, WindowTimes
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, ProbeError
-from workers.cpu import CpuMeter, CpuSnapshot, HostTicks
 from workers.datapaths.base import Datapath, DatapathError, Tracking
-from workers.lab import Ends, LabSpec
-from workers.origin import Greeting
-from workers.runner import BlockRunner, Cancelled
-from workers.station import Host
+from workers.lab.lab import Ends, LabSpec
+from workers.origins.nginx import Greeting
+from workers.runner.cpu import CpuMeter, CpuSnapshot, HostTicks
+from workers.runner.runner import BlockRunner, Cancelled
+from workers.runner.trial_run import Host
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic, Timeline
 from workers.workloads.http_keepalive import HttpKeepalive
 from workers.workloads.udp_rr import UdpRr

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coordinator.records import AttemptRecord, SearchStep
-from coordinator.saturation import (
+from coordinator.scheduling.records import AttemptRecord, SearchStep
+from coordinator.scheduling.saturation import (
     REACH_DOWN,
     REACH_UP,
     TOLERANCE,

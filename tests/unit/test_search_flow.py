@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from coordinator.lifecycle import BlockEvent, BlockState, event_after_step
+from coordinator.scheduling.lifecycle import BlockEvent, BlockState, event_after_step
 from coordinator.store.models import BlockRow
 from domain.campaign import SEARCH_STEPS
 from domain.jobs import LEASE_S, BlockMessage

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from probes import spool as module
-from probes.segment import encoded, records
-from probes.spool import Spool, SpoolBusy, spooled
+from probes.stream import spool as module
+from probes.stream.segment import encoded, records
+from probes.stream.spool import Spool, SpoolBusy, spooled
 
 
 def drained(spool: Spool, limit: int = 1000) -> tuple[list[str], int]:

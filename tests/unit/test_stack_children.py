@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.children import Child, StackError
+from deploy.stack.children import Child, StackError
 
 PYTHON = sys.executable
 STUBBORN = (
@@ -167,7 +167,7 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path):
     code = f"""
 import os, time
 from pathlib import Path
-from deploy.children import Child
+from deploy.stack.children import Child
 child = Child("thing", ["sleep", "60"], Path({str(tmp_path / "log")!r}), dict(os.environ))
 child.start()
 child.wait_ready(lambda: Path(f"/proc/{{child.pid}}/comm").read_text() == "sleep\\n", 10)

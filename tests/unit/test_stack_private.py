@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.children import StackError
-from deploy.servers import influxd_config, redis_argv, unused_port
-from deploy.stack import MAX_WORKER_RESTARTS, PrivateStack
+from deploy.stack.children import StackError
+from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.stack import MAX_WORKER_RESTARTS, PrivateStack
 
 # `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by making a file.
 FAKE = """
@@ -200,7 +200,7 @@ def test_a_port_that_is_taken(stack, tmp_path):
 
 def test_without_influxd_the_stack_goes_on_and_says_so(stack, environment, monkeypatch):
     del environment["SHOWDOWN_INFLUX_URL"]
-    monkeypatch.setattr("deploy.stack.shutil.which", lambda name, path=None: None)
+    monkeypatch.setattr("deploy.stack.stack.shutil.which", lambda name, path=None: None)
     with stack() as up:
         assert up.notes == ["influxd is not installed: no telemetry will be kept"]
         assert "SHOWDOWN_INFLUX_URL" not in up.environment

@@ -8,8 +8,8 @@ import pytest
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
-from probes.sink import SinkError
-from probes.stream import NO_SINK, Stream
+from probes.stream.sink import SinkError
+from probes.stream.stream import NO_SINK, Stream
 
 
 def point(number: int) -> Point:

@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
-from probes.ledger import LEDGER, Ledger, read_ledger
-from probes.sink import SinkError
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import LEDGER, Ledger, read_ledger
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
 
 CAPACITY = 40
 

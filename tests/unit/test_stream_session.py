@@ -10,7 +10,7 @@ from domain.watched import StageRole, Watched
 from probes._fake import FakeProbe, FakeSink
 from probes.base import LabView, ProbeError
 from probes.session import MAX_EVENTS_PER_INTERVAL, ProbeSession
-from probes.stream import Stream
+from probes.stream.stream import Stream
 
 HOUR_S = 3600.0
 FORWARD, RUN_QUEUE = StageRole("forward"), StageRole("run_queue")

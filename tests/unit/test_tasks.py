@@ -7,8 +7,8 @@ import pytest
 
 from domain.trial import BlockResult
 from tests.unit.test_execution import JOB, TRIAL
-from workers import tasks
-from workers.config import WorkerSettings
+from workers.agent import tasks
+from workers.agent.config import WorkerSettings
 
 
 def test_datapaths_live_as_long_as_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

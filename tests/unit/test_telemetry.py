@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from coordinator.telemetry import TelemetryUnavailable, kernel_latency
+from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
 

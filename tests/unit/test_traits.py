@@ -14,18 +14,19 @@ from rich.console import Console
 from domain.jobs import Feature, HostCapabilities
 from domain.traits import MAX_EVIDENCE, Answer, TraitMatrix
 from tests.unit.matrices import TRAITS, matrix, row
-from workers import matrix as matrix_module
-from workers import matrix_cli, matrix_file
+from workers.agent import matrix_cli
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import DatapathError
-from workers.lab import LabError
-from workers.matrix import Collecting
-from workers.matrix_file import keep, kept
-from workers.matrix_table import evidence_table, markdown, terminal_table, with_matrix
+from workers.lab.lab import LabError
 from workers.traits._fake import FakeBench, FakeTrait
 from workers.traits._rig import Rig
 from workers.traits.base import no, yes
 from workers.traits.ipv6 import Ipv6
+from workers.traits.matrix import file
+from workers.traits.matrix import run as matrix_module
+from workers.traits.matrix.file import keep, kept
+from workers.traits.matrix.run import Collecting
+from workers.traits.matrix.table import evidence_table, markdown, terminal_table, with_matrix
 
 DATA = Path(__file__).parent.parent / "data"
 HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
@@ -56,7 +57,7 @@ def test_every_trait_of_every_datapath_is_asked_and_a_broken_test_is_an_error() 
         }  # fmt: skip
         assert one.findings["udp"].evidence == "OSError: the wire is cut"
     assert [(b.renewed, b.left) for b in benches] == [(1, True), (1, True)]
-    assert (found.host, found.kernel, found.version) == ("h1", matrix_file.made_by()["kernel"], "0.1.0")
+    assert (found.host, found.kernel, found.version) == ("h1", file.made_by()["kernel"], "0.1.0")
 
 
 def test_a_datapath_that_the_host_lacks_something_for_is_not_run_and_says_why() -> None:
@@ -86,7 +87,7 @@ def test_a_datapath_that_cannot_stand_in_an_ipv6_lab_has_not_got_it_and_a_lab_th
     bench.trouble = LabError("no namespace")
     with pytest.raises(LabError, match="no namespace"):
         Ipv6().check(bench)
-    monkeypatch.setattr("workers.lab_sysctls.versions", lambda: (4,))
+    monkeypatch.setattr("workers.lab.sysctls.versions", lambda: (4,))
     assert Ipv6().check(bench).answer is Answer.NOT_RUN
 
 
@@ -124,7 +125,7 @@ def test_a_part_joins_what_was_found_before_by_the_same(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_understood_is_no_matrix(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / matrix_file.FILE).write_text('{"schema_version": 99}')
+    (tmp_path / file.FILE).write_text('{"schema_version": 99}')
     with caplog.at_level(logging.WARNING):
         assert kept(tmp_path) is None
     assert "schema_version" in caplog.text
@@ -167,8 +168,10 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SHOWDOWN_HOST", "h1")
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("workers.capabilities.host_capabilities", lambda host: HOST.model_copy(update={"host": host}))
-    monkeypatch.setattr("workers.ownership.LEDGER_DIR", tmp_path / "ledger")
+    monkeypatch.setattr(
+        "workers.agent.capabilities.host_capabilities", lambda host: HOST.model_copy(update={"host": host})
+    )
+    monkeypatch.setattr("workers.lab.cleanup.LEDGER_DIR", tmp_path / "ledger")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{matrix_cli_marks()}\nafter\n")
     monkeypatch.setattr(matrix_cli, "_README", readme)
@@ -191,7 +194,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
 
 
 def matrix_cli_marks() -> str:
-    from workers.matrix_table import BEGIN, END
+    from workers.traits.matrix.table import BEGIN, END
 
     return f"{BEGIN}{END}"
 

@@ -5,7 +5,7 @@ import pytest
 from domain.sample import BUCKETS, StageHistogram
 from domain.trial import Counters, CpuTime, Reason, SliceResult
 from domain.watched import StageRole, Watched
-from workers.validity import Evidence, judge, prove
+from workers.runner.validity import Evidence, judge, prove
 
 
 def good(**changes: object) -> Evidence:
