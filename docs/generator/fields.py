@@ -6,12 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from docs.generator.blocks import BlockError
+from docs.generator.tables import table
 from domain.campaign import Campaign
 from domain.condition import Condition
 from domain.names import SHAPES
-
-from docs.generator.blocks import BlockError
-from docs.generator.tables import table
 
 HEAD = ("field", "type", "default", "limits", "meaning")
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}

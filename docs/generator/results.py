@@ -7,12 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from deploy.cli.errors import MEANINGS
+from docs.generator.blocks import BlockError
+from docs.generator.tables import table
 from domain.report import VerdictWord
 from domain.telemetry import CAUSES
 from domain.trial import TRANSIENT_REASONS, Reason
-
-from docs.generator.blocks import BlockError
-from docs.generator.tables import table
 
 _WORDS = Path(__file__).with_name("results.toml")
 

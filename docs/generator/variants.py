@@ -8,14 +8,13 @@ from typing import Any
 import probes.catalog
 import workers.datapaths
 import workers.workloads
+from docs.generator.tables import code, table
 from domain.jobs import HostCapabilities
 from domain.registry import discover
 from probes.base import Probe
 from probes.tracing import tracepoints_of
 from workers.datapaths.base import Datapath
 from workers.workloads.base import Workload
-
-from docs.generator.tables import code, table
 
 FUNCTIONS = ("forward", "steer", "splice", "balance")
 """The order of the functions in tables; others follow by name."""
