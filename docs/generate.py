@@ -1,7 +1,7 @@
 """Write the generated blocks of the documents, or check that they are current.
 
-    .venv/bin/python docs/generate.py            rewrite what is stale
-    .venv/bin/python docs/generate.py --check    name what is stale; exit status 1 if there is any
+.venv/bin/python docs/generate.py            rewrite what is stale
+.venv/bin/python docs/generate.py --check    name what is stale; exit status 1 if there is any
 """
 
 import argparse

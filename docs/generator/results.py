@@ -32,7 +32,10 @@ def verdicts_table() -> str:
 
 def exit_statuses_table() -> str:
     """Every exit status of the command line."""
-    return table(("status", "meaning"), [(f"`{code.value}`", f"{text[:1].upper()}{text[1:]}.") for code, text in MEANINGS.items()])
+    return table(
+        ("status", "meaning"),
+        [(f"`{code.value}`", f"{text[:1].upper()}{text[1:]}.") for code, text in MEANINGS.items()],
+    )
 
 
 def losses_table() -> str:

@@ -18,7 +18,12 @@ _LIST = Path(__file__).with_name("thresholds.toml")
 def thresholds_table(section: str) -> str:
     """The thresholds of one section: what is compared, with which value, from where."""
     rows = [
-        (row["what"], f"{_value(row)}{row.get('unit', '')}", f"`{_place(row).name}` in `{_place(row).path}`", row["why"])
+        (
+            row["what"],
+            f"{_value(row)}{row.get('unit', '')}",
+            f"`{_place(row).name}` in `{_place(row).path}`",
+            row["why"],
+        )
         for row in _sections()[section]
     ]
     return table(("what", "value", "constant", "why this value"), rows)
