@@ -23,7 +23,7 @@ FUNCTIONS = ("forward", "steer", "splice", "balance")
 @cache
 def datapaths() -> tuple[Datapath, ...]:
     """Every datapath, by function and name; ``direct`` first."""
-    found = discover(workers.datapaths, Datapath).values()  # type: ignore[type-abstract]
+    found = discover(workers.datapaths, Datapath).values()
     return tuple(sorted(found, key=lambda one: (_order(one.function), one.name != "direct", one.name)))
 
 
@@ -62,7 +62,7 @@ def catalogue_list() -> str:
 def probes_table() -> str:
     """The table of docs/probes/index.md."""
     head = ("probe", "roles", "tracepoints", "one sample in", "what it measures")
-    return table(head, [_probe_row(one) for one in discover(probes.catalog, Probe).values()])  # type: ignore[type-abstract]
+    return table(head, [_probe_row(one) for one in discover(probes.catalog, Probe).values()])
 
 
 def workloads_table() -> str:
@@ -84,7 +84,7 @@ def parameters_table() -> str:
 
 
 def _workloads() -> Iterable[Workload]:
-    return discover(workers.workloads, Workload).values()  # type: ignore[type-abstract]
+    return discover(workers.workloads, Workload).values()
 
 
 def _datapath_row(one: Datapath) -> tuple[str, ...]:

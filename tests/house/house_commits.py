@@ -46,7 +46,8 @@ def main() -> int:
     if len(sys.argv) not in (2, 3):
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
-    return report(findings(*sys.argv[1:]))
+    base, head = [*sys.argv[1:], "HEAD"][:2]
+    return report(findings(base, head))
 
 
 if __name__ == "__main__":
