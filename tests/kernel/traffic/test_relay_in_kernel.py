@@ -60,7 +60,7 @@ def test_what_is_said_arrives(spliced: InKernel, conversations: list[tuple[Side,
     counted = spliced.redirected()
     before, after = talk(spliced.relay, conversations)
     now = spliced.redirected()
-    if all("reset" not in (c.ends, o.ends) for c, o in conversations):
+    if all("reset" not in (c.client_endpoint, o.client_endpoint) for c, o in conversations):
         by_hand = after.bytes_to_origin - before.bytes_to_origin, after.bytes_to_client - before.bytes_to_client
         said = [sum(sum(c.sizes) for c, _ in conversations), sum(sum(o.sizes) for _, o in conversations)]
         assert [now[way] - counted[way] + by_hand[way] for way in (0, 1)] == said

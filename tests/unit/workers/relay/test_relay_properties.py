@@ -57,7 +57,7 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @given(conversations=CONVERSATIONS)
 def test_what_is_said_arrives(relay: Relay, conversations: list[tuple[Side, Side]]) -> None:
     before, after = talk(relay, conversations)
-    if all("reset" not in (c.ends, o.ends) for c, o in conversations):
+    if all("reset" not in (c.client_endpoint, o.client_endpoint) for c, o in conversations):
         assert after.bytes_to_origin - before.bytes_to_origin == sum(sum(c.sizes) for c, _ in conversations)
         assert after.bytes_to_client - before.bytes_to_client == sum(sum(o.sizes) for _, o in conversations)
 
@@ -78,7 +78,7 @@ def talk(relay: Relay, conversations: list[tuple[Side, Side]]) -> tuple[Tally, T
     assert after.current == 0
     assert after.accepted - before.accepted == len(conversations)
     assert after.failures == before.failures
-    rude = sum("reset" in (c.ends, o.ends) for c, o in conversations)
+    rude = sum("reset" in (c.client_endpoint, o.client_endpoint) for c, o in conversations)
     assert after.resets - before.resets <= rude
     return before, after
 
@@ -87,7 +87,7 @@ def converse(end: socket.socket, me: Side, other: Side) -> None:
     """Say what is to be said, and check what is heard."""
     heard = bytearray()
     ended = threading.Event()
-    rude = "reset" in (me.ends, other.ends)
+    rude = "reset" in (me.client_endpoint, other.client_endpoint)
 
     def listen() -> None:
         if me.lazy:
@@ -120,12 +120,12 @@ def speak(end: socket.socket, me: Side, other_ended: threading.Event) -> None:
     for size in me.sizes:
         end.sendall(said[at : at + size])
         at += size
-    if me.ends == "reset":
+    if me.client_endpoint == "reset":
         # The listener may sit in recv(): shutting down wakes it, and the reset follows the last byte all the same.
         end.shutdown(socket.SHUT_RD)
         other_ended.wait(PATIENCE_S)
         reset(end)
         return
-    if me.ends == "after":
+    if me.client_endpoint == "after":
         other_ended.wait(0.05)
     end.shutdown(socket.SHUT_WR)
