@@ -11,8 +11,9 @@ from functools import cached_property
 
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, beginnings, searched
-from domain.campaign import Campaign, Cell, datapath_of
+from domain.campaign import Campaign, Cell
 from domain.load import CapacityLoad, OpenLoad, load_text
+from domain.names import datapath_of
 from domain.report import Calibration, Metric
 from domain.trial import TrialResult
 

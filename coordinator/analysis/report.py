@@ -16,19 +16,11 @@ from coordinator.analysis.sentences import caveats_of, sentence_of
 from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judged
-from domain.campaign import Campaign, Cell, datapath_of
+from domain.campaign import Campaign, Cell
+from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
-from domain.report import (
-    MIN_PAIRS,
-    Calibration,
-    CampaignReport,
-    FailedAttempt,
-    InvalidTrial,
-    Metric,
-    Verdict,
-    VerdictWord,
-    metrics_of,
-)
+from domain.names import datapath_of
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Metric, Verdict, VerdictWord, metrics_of
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 

@@ -1,7 +1,8 @@
 """Verdicts in plain English: one sentence each, and the caveats that a reader must know. Pure."""
 
 from coordinator.analysis.statistics import smallest_p
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign
+from domain.names import datapath_of
 from domain.report import MIN_PAIRS, Metric, Verdict, VerdictWord
 
 SIGNIFICANCE = 0.05

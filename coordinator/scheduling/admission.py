@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign
 from domain.jobs import HostCapabilities, Variant
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
 from domain.workload import settled
 

@@ -20,11 +20,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
-from domain.kept import KEPT
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
 from domain.trial import PlannedBlock, TrialResult
+from domain.trusted import TRUSTED
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class JsonText(TypeDecorator[T]):
         return None if value is None else self._adapter.dump_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Any) -> T | None:
-        return None if value is None else self._adapter.validate_json(value, context=KEPT)
+        return None if value is None else self._adapter.validate_json(value, context=TRUSTED)
 
 
 class Base(DeclarativeBase):

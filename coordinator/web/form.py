@@ -11,8 +11,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign
 from domain.crossing import MAX_LEVELS
+from domain.names import datapath_of
 from domain.problems import Problem
 from domain.workload import Parameter
 

@@ -21,9 +21,10 @@ from coordinator.web.showdown_table import cost_rows, statements, tables
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
+from domain.failures import group_by_reasons
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
-from domain.report import MIN_PAIRS, CampaignReport, alike, metrics_of
+from domain.report import MIN_PAIRS, CampaignReport, metrics_of
 
 TRIALS_SHOWN = 500
 _FAMILIES = ("datapaths", "workloads", "probes")
@@ -229,7 +230,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "tables": found,
         "statements": statements(campaign, report),
         "costs": cost_rows(report),
-        "invalid": alike(report.invalid),
+        "invalid": group_by_reasons(report.invalid),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],
         "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],

@@ -18,18 +18,8 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
-from domain.report import (
-    MIN_BEYOND,
-    CampaignReport,
-    CellResult,
-    InvalidTrial,
-    Metric,
-    Percentiles,
-    Verdict,
-    VerdictWord,
-    alike,
-    too_few,
-)
+from domain.failures import InvalidTrial, group_by_reasons
+from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
 
 NONE = "–"
 LIMIT = "direct"
@@ -261,7 +251,7 @@ def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
     if not invalid:
         return
     console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for first, trials in alike(invalid):
+    for first, trials in group_by_reasons(invalid):
         reasons = ", ".join(reason.value for reason in first.reasons)
         where = f"{first.datapath}, {first.workload} at {first.level}"
         which = f"block {first.block}, attempt {first.attempt}"

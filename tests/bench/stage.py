@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import workers.datapaths
-from domain.campaign import datapath_of
 from domain.cpu_time import CpuTime
+from domain.names import datapath_of
 from domain.registry import discover
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
+from domain.names import datapath_of
 from domain.sample import TrialTags, campaign_event_point
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult

@@ -11,9 +11,10 @@ import pytest
 
 import workers.datapaths
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
+from domain.evidence import Surroundings
 from domain.load import ClosedLoad
 from domain.registry import discover
-from domain.trial import Reason, Surroundings, TrialResult
+from domain.trial import Reason, TrialResult
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.runner.test_block import measure, reasons
 from workers.datapaths.base import Datapath, Tracking

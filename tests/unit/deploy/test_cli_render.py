@@ -6,14 +6,13 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.render import NONE, print_report
+from domain.failures import FailedAttempt, InvalidTrial
 from domain.report import (
     OPEN_METRICS,
     Calibration,
     CampaignReport,
     CellResult,
-    FailedAttempt,
     Interval,
-    InvalidTrial,
     Metric,
     Percentiles,
     Verdict,

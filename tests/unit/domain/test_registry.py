@@ -62,8 +62,8 @@ def test_base_private_and_imported_ones_are_not_variants(package) -> None:
     [
         ("", "must define one Contract, found 0"),
         (GOOD.format(name="ant") + GOOD.format(name="ant").replace("Variant", "Second"), "found 2"),
-        (GOOD.format(name="bee"), "name must be 'ant'"),
-        (GOOD.format(name="ant").replace('name = "ant"', "pass"), "name must be 'ant'"),
+        (GOOD.format(name="bee"), "must be 'ant'"),
+        (GOOD.format(name="ant").replace('name = "ant"', "pass"), "must be 'ant'"),
     ],
 )
 def test_a_file_that_breaks_the_rule_is_named(package, text: str, message: str) -> None:

@@ -11,10 +11,12 @@ from rich.console import Console
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from deploy.cli.render import print_report
-from domain.campaign import datapath_of, read_campaign
+from domain.campaign import read_campaign
+from domain.evidence import Surroundings
 from domain.jobs import Feature, HostCapabilities
+from domain.names import datapath_of
 from domain.report import CampaignReport
-from domain.trial import BlockResult, Surroundings, TrialResult
+from domain.trial import BlockResult, TrialResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.pages import send, sentences
 from workers.agent.cli import workloads
@@ -127,7 +129,10 @@ def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(
     level = {"level_name": ["low"]}
     bad = send(browser, **level, level_load=["closed(8) under balast(1)"])
     assert (bad.status_code, 'value="closed(8) under balast(1)"' in bad.text) == (422, True)
-    assert any("is no condition; write some of ipv6, ballast(rules), conntrack" in s for s in sentences(bad))
+    assert any(
+        "is not a condition; use these terms, separated by commas: ipv6, ballast(rules), conntrack" in s
+        for s in sentences(bad)
+    )
     good = send(browser, **level, level_load=["closed(8) under conntrack , ballast( 7 )"])
     assert good.status_code == 303
     again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")

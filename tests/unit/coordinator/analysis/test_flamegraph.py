@@ -42,7 +42,7 @@ def test_what_is_not_encoded_stacks_is_refused(text: str) -> None:
 
 
 def test_a_role_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such role: elsewhere"):
+    with pytest.raises(ValueError, match="unknown role: elsewhere"):
         Stacks({"elsewhere": {"a": 1}})
 
 

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from coordinator.analysis.memory import Memory
 from coordinator.api import campaigns
 from domain.histogram import LatencyHistogram
-from domain.kept import KEPT
 from domain.stacks import Stacks
+from domain.trusted import TRUSTED
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 HISTOGRAM = LatencyHistogram.of({12: 3, 1_000: 5, 123_456: 90, 7_654_321: 2})
@@ -97,10 +97,10 @@ def test_a_histogram_reads_as_the_library_reads_it() -> None:
 def test_what_was_kept_is_decoded_when_asked_and_what_comes_from_outside_at_once(value: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(type(value))
     text = adapter.dump_json(value)
-    kept = adapter.validate_json(text, context=KEPT)
+    kept = adapter.validate_json(text, context=TRUSTED)
     assert kept._text
     assert kept == value
     assert adapter.dump_json(kept) == text
-    for context in (None, dict(KEPT)):
+    for context in (None, dict(TRUSTED)):
         with pytest.raises(ValidationError, match="not "):
             adapter.validate_json(json.dumps("garbage"), context=context)
