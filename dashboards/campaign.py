@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import chosen, over_time, select
 from dashboards.model import Json
-from dashboards.panels import figures, lines, placed, row, rows, series, table, trial_links
+from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links
 from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
 from domain.sample import CAMPAIGN_EVENT, TRAFFIC
 
@@ -33,7 +33,7 @@ def dashboard() -> Json:
             model.variable("metric", measurement=VERDICT, multi=False),
         ],
         annotations=_annotations(),
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 

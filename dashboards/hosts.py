@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import chosen, over_time, select
 from dashboards.model import Json
-from dashboards.panels import lines, placed, row, series
+from dashboards.panels import arrange, lines, row, series
 from domain.sample import (
     CPU_KINDS,
     HOST_CPU,
@@ -32,7 +32,7 @@ def dashboard() -> Json:
         "Showdown: hosts",
         "What the hosts did while datapaths were compared, what they dropped, and how their telemetry fared.",
         variables=[model.campaign_variable(), *map(model.variable, VARIABLES)],
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dashboards import influxql, model
 from dashboards.influxql import chosen, over_time, select
 from dashboards.model import Json
-from dashboards.panels import heatmap, lines, placed, row, rows, series, table, trial_links
+from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links
 from domain.sample import (
     BUCKETS,
     KERNEL_EVENT,
@@ -49,7 +49,7 @@ def dashboard() -> Json:
                 "work", "Work", influxql.field_names(KERNEL_WORK), multi=True, regex="/^(?!drops_).*$/"
             ),
         ],
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 

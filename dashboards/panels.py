@@ -131,7 +131,7 @@ def row(title: str, *, repeat: str = "") -> Json:
     }
 
 
-def placed(panels: Iterable[Json]) -> list[Json]:
+def arrange(panels: Iterable[Json]) -> list[Json]:
     """Panels with their ids and places: from left to right, a new line where one has no room."""
     found, x, y, line_height = [], 0, 0, 0
     for number, panel in enumerate(panels, start=1):

@@ -123,7 +123,7 @@ class CellResult(Frozen):
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property
-    def searched(self) -> bool:
+    def is_capacity(self) -> bool:
         """True if the figure is a capacity within an SLO."""
         return self.load.startswith("capacity")
 
@@ -173,14 +173,14 @@ class Verdict(Frozen):
     sentence: str
 
     @property
-    def judged(self) -> bool:
+    def has_enough_pairs(self) -> bool:
         """False if there were too few valid pairs for a verdict."""
         return self.pairs >= MIN_PAIRS
 
 
 def too_few(verdicts: Sequence[Verdict]) -> str:
     """One sentence on the comparisons of one level that lack pairs; empty if none lacks them."""
-    waiting = [verdict for verdict in verdicts if not verdict.judged]
+    waiting = [verdict for verdict in verdicts if not verdict.has_enough_pairs]
     if not waiting:
         return ""
     least, most = (choose(verdict.pairs for verdict in waiting) for choose in (min, max))

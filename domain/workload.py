@@ -42,7 +42,7 @@ class Parameter(Frozen):
         return f"{self.minimum:,} to {self.maximum:,} {self.unit}"
 
 
-def settled(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> dict[str, int]:
+def fill_parameters(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> dict[str, int]:
     """Every declared parameter with its value: the given one, or else the default.
 
     Raises :class:`InvalidInput` with fields such as ``parameters.stream.tokens``.

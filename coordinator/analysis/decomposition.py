@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from coordinator.analysis.measured import Measured
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import student_t
 from domain.campaign import Cell
 from domain.report import Decomposition, Difference, StagePart
@@ -52,13 +52,13 @@ OF_THE_HOST = frozenset({"kworker", "ksoftirqd"})
 Parts = Mapping[StageRole, float]
 
 
-def decompositions(data: Measured) -> tuple[Decomposition, ...]:
+def decompositions(data: CampaignResults) -> tuple[Decomposition, ...]:
     """One per cell that probes watched in a valid trial."""
     found = (_decomposition(cell, data.trials(cell)) for cell in data.campaign.cells)
     return tuple(one for one in found if one is not None)
 
 
-def differences(data: Measured, compared: Sequence[tuple[str, str]]) -> tuple[Difference, ...]:
+def differences(data: CampaignResults, compared: Sequence[tuple[str, str]]) -> tuple[Difference, ...]:
     """One per (label, reference) and level: mean of the per-block differences, label − reference, in µs per request."""
     found = (
         _difference(data, workload, level, label, reference)
@@ -110,7 +110,7 @@ def _decomposition(cell: Cell, trials: Iterable[TrialResult]) -> Decomposition |
     )
 
 
-def _difference(data: Measured, workload: str, level: str, label: str, reference: str) -> Difference | None:
+def _difference(data: CampaignResults, workload: str, level: str, label: str, reference: str) -> Difference | None:
     pairs = [
         (block[label], block[reference])
         for block in data.blocks.get((workload, level), [])

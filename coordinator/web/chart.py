@@ -63,7 +63,7 @@ Figures = tuple[float | None, float | None, float | None]  # a dot's value, and 
 
 def throughput_chart(table: Table) -> Chart | None:
     """Requests/s with their intervals at the closed levels of one workload; ``None`` while nothing was measured."""
-    closed = [row for row in table.rows if not row.open_loop and not row.searched]
+    closed = [row for row in table.rows if not row.open_loop and not row.is_capacity]
     return _chart(table.workload, "Requests per second", closed, _throughput)
 
 
@@ -75,7 +75,7 @@ def latency_chart(table: Table) -> Chart | None:
 def capacity_chart(table: Table) -> Chart | None:
     """The highest rates within an SLO, with their intervals, at the capacity levels of one workload."""
     return _chart(
-        table.workload, "Requests per second within the SLO", [r for r in table.rows if r.searched], _capacity
+        table.workload, "Requests per second within the SLO", [r for r in table.rows if r.is_capacity], _capacity
     )
 
 

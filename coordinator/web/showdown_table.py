@@ -30,7 +30,7 @@ class Row:
     load: str
     squares: tuple[Square, ...]
     open_loop: bool = False
-    searched: bool = False
+    is_capacity: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class Statement:
     workload: str
     level: str
     load: str
-    settled: tuple[Verdict, ...]
+    decided: tuple[Verdict, ...]
     inconclusive: tuple[Verdict, ...]
     too_few: str
 
@@ -103,7 +103,7 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
                     loads.get((workload, level), str(load)),
                     tuple(square(workload, level, label) for label in campaign.labels),
                     open_loop=isinstance(load, (OpenLoad, ShareLoad)),
-                    searched=isinstance(load, CapacityLoad),
+                    is_capacity=isinstance(load, CapacityLoad),
                 )
                 for level, load in campaign.levels.items()
             ),
@@ -125,14 +125,14 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
     for workload in campaign.workloads:
         for level, load in campaign.levels.items():
             here = [v for v in report.verdicts if (v.workload, v.level) == (workload, level)]
-            judged = [v for v in here if v.judged]
+            judged = [v for v in here if v.has_enough_pairs]
             if here:
                 found.append(
                     Statement(
                         workload,
                         level,
                         loads.get((workload, level), str(load)),
-                        settled=tuple(v for v in judged if v.verdict is not VerdictWord.INCONCLUSIVE),
+                        decided=tuple(v for v in judged if v.verdict is not VerdictWord.INCONCLUSIVE),
                         inconclusive=tuple(v for v in judged if v.verdict is VerdictWord.INCONCLUSIVE),
                         too_few=too_few(here),
                     )

@@ -13,7 +13,7 @@ from deploy.cli.errors import Unreachable
 from domain.campaign import CALIBRATION
 
 POLL_S = 1.0  # asking costs CPU on the host that is being measured
-PATIENCE_S = 30.0  # a coordinator may be restarted while somebody watches
+UNREACHABLE_AFTER_S = 30.0  # a coordinator may be restarted while somebody watches
 _REFRESH_PER_S = 2
 
 
@@ -105,7 +105,7 @@ def follow(
 ) -> str:
     """Watch a campaign until it has ended, or ``until`` says enough; returns its state.
 
-    ``each_time`` runs before every look. Raises :class:`Unreachable` after ``PATIENCE_S`` without an answer.
+    ``each_time`` runs before every look. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer.
     """
     heard_s = clock()
     while True:
@@ -113,7 +113,7 @@ def follow(
         try:
             campaign = coordinator.campaign(campaign_id)
         except Unreachable:
-            if clock() - heard_s > PATIENCE_S:
+            if clock() - heard_s > UNREACHABLE_AFTER_S:
                 raise
         else:
             heard_s = clock()

@@ -10,7 +10,7 @@ from domain.report import Calibration, CampaignReport, Metric
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
     """What the shares of capacity are of and where searches began, or why there is none."""
-    searched = any(cell.searched for cell in report.results)
+    searched = any(cell.is_capacity for cell in report.results)
     for workload, told in (report.campaign.get("calibration") or {}).items():
         found = Calibration.model_validate(told)
         if found.failure:

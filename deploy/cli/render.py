@@ -110,8 +110,8 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         bare, _, condition = first.load.partition(" under ")
         load, equals, rate = bare.partition(" = ")
         kind, _, slo = load.partition("(")
-        table.add_row(f"[bold]{level}[/bold] {kind if first.searched else load}")
-        for bound in slo.removesuffix(")").split(", ") if first.searched else ():
+        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else load}")
+        for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
             table.add_row(f"  {bound}")
         if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
             table.add_row(f"  = {rate}")
@@ -137,7 +137,7 @@ def _title(report: CampaignReport, workload: str) -> str:
 
 
 def _figures_of(cell: CellResult) -> "_Figures":
-    figures = _CAPACITY_FIGURES if cell.searched else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    figures = _CAPACITY_FIGURES if cell.is_capacity else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
@@ -231,7 +231,7 @@ def _print_verdicts(report: CampaignReport, console: Console) -> None:
     for workload, level in dict.fromkeys((verdict.workload, verdict.level) for verdict in report.verdicts):
         here = [verdict for verdict in report.verdicts if (verdict.workload, verdict.level) == (workload, level)]
         for verdict in here:
-            if verdict.judged:
+            if verdict.has_enough_pairs:
                 _print_verdict(verdict.verdict.value, _STYLES[verdict.verdict], verdict.sentence, console)
         if waiting := too_few(here):
             _print_verdict("no verdict", "yellow", f"{workload} at {level} load: {waiting}", console)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import settled
+from domain.workload import fill_parameters
 from workers.origins.nginx import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
@@ -32,7 +32,7 @@ class H2loadWorkload(Workload):
         if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
             rates = ", ".join(map(str, OPEN_RATES_PER_S))
             raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
-        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         connections = level.connections if isinstance(level, ClosedLoad) else level.rate_per_s
         return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)
 

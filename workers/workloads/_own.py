@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, settled
+from domain.workload import Parameter, fill_parameters
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 
@@ -44,7 +44,7 @@ class OwnWorkload(Workload):
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
         """Closed and open loops alike."""
-        values = settled(self.name, self.parameters, parameters)
+        values = fill_parameters(self.name, self.parameters, parameters)
         answer = self.answer(values)
         sizes = () if answer is not None else tuple(values.items())
         return GeneratorPlan(

@@ -9,11 +9,11 @@ from werkzeug.test import TestResponse
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
-from coordinator.scheduling.dispatch import RecordingDispatcher
 from coordinator.store.database import Store
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant
 from domain.workload import Parameter
+from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 WORKLOAD = "http_keepalive"
 STREAM = (

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.errors import Unreachable
-from deploy.cli.progress import PATIENCE_S, Display, follow
+from deploy.cli.progress import UNREACHABLE_AFTER_S, Display, follow
 
 
 def view(state="running", done=0, cell=None, left_s=None):
@@ -92,7 +92,7 @@ def test_patience_ends():
     clock = Clock()
     with Display(Console(file=io.StringIO())) as display, pytest.raises(Unreachable):
         follow(Coordinator(view(), Unreachable("gone")), "k3f9x2ab", display, sleep=clock.sleep, clock=clock)
-    assert PATIENCE_S < clock.now_s < PATIENCE_S + 5
+    assert UNREACHABLE_AFTER_S < clock.now_s < UNREACHABLE_AFTER_S + 5
 
 
 def test_each_look_is_preceded_by_a_look_at_the_stack():

@@ -7,7 +7,7 @@ from domain.campaign import read_campaign, read_campaign_toml
 from domain.jobs import HostCapabilities, Variant
 from domain.names import SHAPES
 from domain.problems import InvalidInput
-from domain.workload import Parameter, settled
+from domain.workload import Parameter, fill_parameters
 
 TOKENS = Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="In one answer.")
 GAP = Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens.")
@@ -38,21 +38,21 @@ def test_toml_and_json_give_the_same_parameters() -> None:
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert settled("stream", (TOKENS, GAP), {}) == {"tokens": 16, "gap_us": 5000}
-    assert settled("stream", (TOKENS, GAP), {"gap_us": 0}) == {"tokens": 16, "gap_us": 0}
-    assert settled("http_keepalive", (), {}) == {}
+    assert fill_parameters("stream", (TOKENS, GAP), {}) == {"tokens": 16, "gap_us": 5000}
+    assert fill_parameters("stream", (TOKENS, GAP), {"gap_us": 0}) == {"tokens": 16, "gap_us": 0}
+    assert fill_parameters("http_keepalive", (), {}) == {}
 
 
 def test_every_wrong_value_is_named_with_its_remedy() -> None:
     with pytest.raises(InvalidInput) as caught:
-        settled("stream", (TOKENS, GAP), {"tokens": 0, "gap_us": 50_001, "words": 3})
+        fill_parameters("stream", (TOKENS, GAP), {"tokens": 0, "gap_us": 50_001, "words": 3})
     assert {p.field: p.message for p in caught.value.problems} == {
         "parameters.stream.tokens": "0 is out of range; choose 1 to 1,000 tokens",
         "parameters.stream.gap_us": "50,001 is out of range; choose 0 to 50,000 µs",
         "parameters.stream.words": "stream has no parameter 'words'; it takes tokens, gap_us",
     }
     with pytest.raises(InvalidInput, match="it takes none"):
-        settled("http_keepalive", (), {"tokens": 1})
+        fill_parameters("http_keepalive", (), {"tokens": 1})
 
 
 def test_parameters_of_a_workload_that_does_not_run_are_refused() -> None:

@@ -163,7 +163,7 @@ def test_trials_with_unlike_offloads_are_told(coordinator_app: CoordinatorApp) -
             == 204
         )
     direct, tproxy = coordinator_app.get(f"campaigns/{campaign_id}/report").json["results"]
-    assert direct["caveats"] == ["not all of its trials had the same offloads: compare hosts one by one"]
+    assert direct["caveats"] == ["its trials had different offloads: compare the results host by host"]
     assert tproxy["caveats"] == []
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError, RecordingDispatcher
+from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.traits import TEST_TRAITS_TASK
+from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
 

@@ -43,7 +43,7 @@ def test_every_client_must_have_something_to_do(load: str, fits: bool) -> None:
     if fits:
         read(clients=4, levels={"low": load})
         return
-    with pytest.raises(InvalidInput, match=re.escape(f"levels.low: {load} is less than one for each of 4 clients")):
+    with pytest.raises(InvalidInput, match=re.escape(f"levels.low: {load} gives 4 clients less than one each")):
         read(clients=4, levels={"low": load})
 
 

@@ -145,7 +145,7 @@ def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
     settled, open_one = a_verdict(VerdictWord.FASTER, 6), a_verdict(VerdictWord.INCONCLUSIVE, 6)
     short = a_verdict(VerdictWord.INCONCLUSIVE, 4), a_verdict(VerdictWord.INCONCLUSIVE, 2, Metric.LATENCY_P99_US)
     (found,) = statements(campaign, CampaignReport(campaign={}, verdicts=(open_one, *short, settled)))
-    assert (found.settled, found.inconclusive) == ((settled,), (open_one,))
+    assert (found.decided, found.inconclusive) == ((settled,), (open_one,))
     assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
     assert too_few([settled]) == ""
     assert too_few(short[:1]) == "1 comparison has only 4 valid pairs; a verdict needs 5."

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from coordinator.analysis.memory import Memory
+from coordinator.analysis.cache import VersionedCache
 from coordinator.api import campaigns
 from domain.histogram import LatencyHistogram
 from domain.stacks import Stacks
@@ -54,17 +54,17 @@ def test_an_attempt_that_failed_changes_the_report(coordinator_app: CoordinatorA
 
 
 def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
-    memory: Memory[int] = Memory(2)
-    assert [memory.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
-    assert memory.get("c", 1, lambda: 3) == 3
-    assert memory.get("b", 1, lambda: 4) == 4  # it was forgotten: "a" was asked for after it
+    cache: VersionedCache[int] = VersionedCache(2)
+    assert [cache.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
+    assert cache.get("c", 1, lambda: 3) == 3
+    assert cache.get("b", 1, lambda: 4) == 4  # it was forgotten: "a" was asked for after it
     with pytest.raises(ZeroDivisionError):
-        memory.get("b", 2, lambda: 1 // 0)
-    assert memory.get("b", 2, lambda: 5) == 5
+        cache.get("b", 2, lambda: 1 // 0)
+    assert cache.get("b", 2, lambda: 5) == 5
 
 
 def test_two_who_ask_at_once_wait_for_one_making() -> None:
-    memory: Memory[int] = Memory(2)
+    cache: VersionedCache[int] = VersionedCache(2)
     made, begun, go_on = [], threading.Event(), threading.Event()
 
     def make() -> int:
@@ -74,7 +74,7 @@ def test_two_who_ask_at_once_wait_for_one_making() -> None:
         return 7
 
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(memory.get("a", 1, make))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: found.append(cache.get("a", 1, make))) for _ in range(2)]
     for thread in threads:
         thread.start()
     assert begun.wait(10)
