@@ -11,7 +11,7 @@ from coordinator.web.entry import blueprint
 
 @blueprint.get("/campaigns/<campaign_id>/flame-graphs")
 def flame_graphs(campaign_id: str) -> str:
-    """One cell's on-CPU stacks, or their difference from another's."""
+    """One cell's on-CPU stacks, or their difference from another cell's."""
     view = api.get_view(campaign_id)
     found = api_stacks.stacks_of(campaign_id)
     if not found:

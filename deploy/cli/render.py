@@ -1,6 +1,6 @@
-"""A campaign's report for people: one table per workload, a sentence per verdict, and what does not count.
+"""A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has the shape of the vendors' own tables: low / medium / high load downwards, datapaths across.
+The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percen
 
 NONE = "–"
 LIMIT = "direct"
-FEW = "*"  # beside a percentile that rests on few requests
+FEW = "*"  # marks a percentile of few requests
 _GAP = 2
-_INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
-_MOST_DETAILS = 12  # failed attempts printed one by one; --json has them all
+_INTERVAL_WIDTH = 11  # "0.99 – 1.09", the widest usual figure
+_MOST_DETAILS = 12  # failed attempts to print; --json has all
 _STYLES = {
     VerdictWord.FASTER: "green",
     VerdictWord.SLOWER: "red",
@@ -36,14 +36,14 @@ _STYLES = {
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
-    """Print everything a reader needs; fits 80 columns, and uses no more than the console has."""
+    """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(_headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
-        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
+        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
@@ -56,12 +56,12 @@ def print_report(report: CampaignReport, console: Console) -> None:
 
 
 def cells_without_trial(report: CampaignReport) -> list[CellResult]:
-    """Cells of which nothing can be said, because not one trial is valid."""
+    """Cells without a valid trial."""
     return [cell for cell in report.results if cell.valid_trials == 0]
 
 
 def reference_of(report: CampaignReport) -> str:
-    """The datapath that the others are compared with; empty when nothing was compared."""
+    """The datapath that the others are compared with; empty without comparisons."""
     return next((verdict.reference for verdict in report.verdicts), "")
 
 
@@ -73,14 +73,14 @@ def _headline(report: CampaignReport) -> str:
 
 
 def _columns(report: CampaignReport, workload: str) -> list[str]:
-    """Reference first, the limit last, the rest in the campaign's order."""
+    """Reference first, the limit last, the others in the campaign's order."""
     labels = list(dict.fromkeys(cell.datapath for cell in report.results if cell.workload == workload))
     reference = reference_of(report)
     return sorted(labels, key=lambda label: (label != reference, label == LIMIT))
 
 
 def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
-    """As many datapaths side by side as fit; the first is repeated in each portion, to compare with."""
+    """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
 
     def taken(portion: Sequence[str]) -> int:
         first_column = max(len("  latency p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
@@ -113,7 +113,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else load}")
         for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
             table.add_row(f"  {bound}")
-        if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
+        if equals:  # the rate of a share, on a separate line to save width
             table.add_row(f"  = {rate}")
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
@@ -128,7 +128,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
 
 
 def _title(report: CampaignReport, workload: str) -> str:
-    """The workload, the parameters that it ran with, and the clients where there were several."""
+    """The workload, its parameters, and the number of clients if there are several."""
     campaign = report.campaign.get("campaign") or {}
     values = ", ".join(f"{name} {value:,}" for name, value in campaign.get("parameters", {}).get(workload, {}).items())
     if (clients := campaign.get("clients", 1)) > 1:
@@ -142,7 +142,7 @@ def _figures_of(cell: CellResult) -> "_Figures":
 
 
 def _shown(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
-    """A figure; in place of a level's first one, where no trial is valid, why that is."""
+    """A figure; without valid trials, the first figure of a level is the reason."""
     if cell is None:
         return NONE
     text = show(cell)
@@ -194,11 +194,11 @@ def _latency(found: Percentiles | None, percentile: float) -> str:
     return _number(value) + (FEW if found.rests_on_few(percentile) else "")
 
 
-# A figure's name, its text, and the metric that it is compared by.
+# A figure's name, its text, and its metric in verdicts.
 _Figures = tuple[tuple[str, Callable[[CellResult], str], Metric | None], ...]
 _CLOSED_FIGURES: _Figures = (
     ("requests/s", _rate, Metric.REQUESTS_PER_S),
-    ("CPU µs/request", _cpu, None),  # its verdicts follow in words: the table stays short
+    ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
     ("valid trials", _trials, None),
     ("tracked", _tracked, None),
@@ -221,7 +221,7 @@ _CAPACITY_FIGURES: _Figures = (
 )
 
 
-_WALKED = ("walked ballast", lambda cell: _number(cell.ballast_packets), None)
+_WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
 
 
 def _print_verdicts(report: CampaignReport, console: Console) -> None:
@@ -238,7 +238,7 @@ def _print_verdicts(report: CampaignReport, console: Console) -> None:
 
 
 def _print_verdict(word: str, style: str, sentence: str, console: Console) -> None:
-    # The word stands in its own column, and the sentence's further lines below its first.
+    # The word has its own column; the sentence's further lines align below its first.
     row = Table.grid(padding=0)
     row.add_column(no_wrap=True)
     row.add_column()
@@ -247,7 +247,7 @@ def _print_verdict(word: str, style: str, sentence: str, console: Console) -> No
 
 
 def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
-    """A line per cell and reason, with the first such trial's numbers; --json has every trial."""
+    """A line per cell and reasons, with the numbers of the first such trial; --json has every trial."""
     if not invalid:
         return
     console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)

@@ -79,15 +79,15 @@ def test_the_scale_is_that_of_the_traffic_and_not_of_the_time() -> None:
 
 def test_what_began_in_a_window_has_time_to_end() -> None:
     assert settled(Pending(), 0)
-    assert settled(Pending(begun=100), 0)
-    assert not settled(Pending(begun=100, unended=1, longest_ns=1000), 0.002)
-    assert settled(Pending(begun=100, unended=1, longest_ns=1000), 0.003)
+    assert settled(Pending(started=100), 0)
+    assert not settled(Pending(started=100, unended=1, longest_ns=1000), 0.002)
+    assert settled(Pending(started=100, unended=1, longest_ns=1000), 0.003)
     # Waits of 10 ms were seen: another one may take as long, and longer.
-    assert not settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.039)
-    assert settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.041)
+    assert not settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.039)
+    assert settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.041)
     # As long as too many are open for a figure, it is waited until they would be discarded.
-    assert not settled(Pending(begun=100, unended=10, longest_ns=1000), 0.099)
-    assert settled(Pending(begun=100, unended=10, longest_ns=1000), 0.1)
+    assert not settled(Pending(started=100, unended=10, longest_ns=1000), 0.099)
+    assert settled(Pending(started=100, unended=10, longest_ns=1000), 0.1)
 
 
 def test_probes_without_hooks_are_watched_all_the_slice() -> None:
@@ -161,7 +161,7 @@ def test_a_window_ends_when_it_is_told_to() -> None:
     began_s = time.monotonic()
     seen = windows.watch(10.0, stop, lambda: 7.0)
     assert time.monotonic() - began_s < 5
-    assert (seen.passed_from, seen.passed_to, seen.begun) == (7.0, 7.0, 0)
+    assert (seen.passed_from, seen.passed_to, seen.started) == (7.0, 7.0, 0)
 
 
 def test_the_pace_is_that_within_the_windows_over_that_of_the_traffic() -> None:

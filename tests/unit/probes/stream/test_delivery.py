@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes._fake import FakeSink
-from probes.stream.delivery import LONGEST_PAUSE_S, Patience, post
+from probes.stream.delivery import LONGEST_PAUSE_S, RetryBackoff, post
 from probes.stream.sink import SinkError
 
 
@@ -76,18 +76,18 @@ def test_a_line_that_cannot_be_sent_fails_alone() -> None:
 @pytest.mark.parametrize(("asked", "waits"), [(None, 0.5), (0.0, 0.5), (90.0, 90.0), (1e9, 3600.0)])
 def test_a_sink_is_left_alone_for_as_long_as_it_asks(asked: float | None, waits: float) -> None:
     now = 100.0
-    patience = Patience(lambda: now)
-    assert patience.wait_s == 0
-    patience.failed(asked)
-    assert patience.wait_s == pytest.approx(waits)
-    patience.succeeded()
-    assert patience.wait_s == 0
+    backoff = RetryBackoff(lambda: now)
+    assert backoff.wait_s == 0
+    backoff.failed(asked)
+    assert backoff.wait_s == pytest.approx(waits)
+    backoff.succeeded()
+    assert backoff.wait_s == 0
 
 
 def test_pauses_double_up_to_a_bound() -> None:
-    patience = Patience(lambda: 0.0)
+    backoff = RetryBackoff(lambda: 0.0)
     pauses = []
     for _ in range(8):
-        patience.failed()
-        pauses.append(patience.wait_s)
+        backoff.failed()
+        pauses.append(backoff.wait_s)
     assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
