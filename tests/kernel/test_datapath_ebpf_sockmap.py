@@ -28,9 +28,9 @@ def spliced(b: Bench) -> Spliced:
 def test_the_kernel_moves_the_bytes_and_the_relay_none(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(20) == 20
-        tally = spliced(b).relay.tally()
-        assert tally.kernel_ways == 2
-        assert (tally.bytes_to_origin, tally.bytes_to_client) == (0, 0)
+        relayed = spliced(b).relay.counters()
+        assert relayed.kernel_directions == 2
+        assert (relayed.bytes_to_origin, relayed.bytes_to_client) == (0, 0)
         segments, asked, _, told, strayed = spliced(b).programs.per_cpu_sums("counts")
         assert segments == 20
         assert asked > 20 * len("GET / HTTP/1.1\r\n\r\n")
@@ -65,7 +65,7 @@ def test_emptied_verdicts_close_the_path_and_show(datapath: Datapath, tmp_path: 
         assert not answered(standing)
         assert len(b.clients_seen(1)) == 1
         assert b.counters().bytes == before, "nothing is proven that did not happen"
-        assert spliced(b).relay.tally().bytes_to_origin == 0, "the relay does not step in"
+        assert spliced(b).relay.counters().bytes_to_origin == 0, "the relay does not step in"
 
 
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
