@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.admission import variants
+from coordinator.scheduling.admission import variants
 from coordinator.services import services
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online, known_hosts

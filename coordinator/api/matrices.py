@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from coordinator.api.codec import error_response
-from coordinator.dispatch import DispatchError
+from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
 from coordinator.store.matrices import matrix_of
 from coordinator.store.models import HostRow

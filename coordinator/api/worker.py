@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 from coordinator import ticker
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
-from coordinator.lifecycle import CampaignState
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
 from coordinator.store.matrices import keep_matrix

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from coordinator.lifecycle import AttemptState, BlockState, accepted_attempt
-from coordinator.records import AttemptRecord, SearchStep
+from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_attempt
+from coordinator.scheduling.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
 from domain.campaign import SEARCH_STEPS

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.admission import KnownHost, admit, with_parameters
-from coordinator.lifecycle import BlockState, CampaignState
-from coordinator.planner import plan
+from coordinator.scheduling.admission import KnownHost, admit, with_parameters
+from coordinator.scheduling.lifecycle import BlockState, CampaignState
+from coordinator.scheduling.planner import plan
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.transitions import note
 from domain.campaign import Campaign, CapacityLoad, ShareLoad

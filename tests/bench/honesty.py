@@ -12,8 +12,8 @@ from domain.histogram import LatencyHistogram
 from tests.bench.figures import Findings, against, at_percentile, heading, stalled_latencies
 from tests.bench.plans import opened
 from tests.bench.stage import PATH, labs, run
-from workers import netns
-from workers.lab import Lab
+from workers.lab import netns
+from workers.lab.lab import Lab
 
 RATE_PER_S = 500
 OWN_CONNECTIONS = 1000  # more than fall due during a freeze: each is asked of the origin when it is due

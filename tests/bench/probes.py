@@ -26,7 +26,7 @@ from tests.bench.figures import Ratio, heading
 from tests.bench.overhead import Cost, Slices, cost_of, table, with_table
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 CONNECTIONS = 64
 LONG = 10  # times as long as a watched slice of a campaign, for the tax while it goes on

@@ -15,9 +15,9 @@ from domain.campaign import datapath_of
 from domain.registry import discover
 from domain.trial import CpuTime
 from workers.datapaths.base import Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.traffic.origin import TrafficOrigin
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
+from workers.origins.own import TrafficOrigin
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.workloads.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic

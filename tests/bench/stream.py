@@ -24,10 +24,10 @@ from domain.sample import (
     kernel_event_point,
     kernel_latency_point,
 )
-from probes.influx import InfluxSink
-from probes.ledger import LEDGER, Ledger
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import LEDGER, Ledger
+from probes.stream.influx import InfluxSink
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
 from tests.bench.figures import Findings, heading, paired
 from tests.servers import private_influxd
 

@@ -15,7 +15,7 @@ from tests.bench.figures import Findings, against, heading, paired, share_below
 from tests.bench.honesty import FREEZES, Freeze, honesty
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, one_cpu, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 CONNECTIONS = 64
 SPEED_GOAL = 1.2

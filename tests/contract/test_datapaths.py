@@ -12,8 +12,8 @@ from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import Lab, LabSpec
-from workers.ownership import Ledger
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec
 
 FUNCTIONS = {"forward", "steer", "splice", "balance", "filter", "shape"}
 ROOT = Path(workers.datapaths.__file__).parent.parent.parent
@@ -99,7 +99,7 @@ def test_the_fake_can_refuse(tmp_path: Path) -> None:
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.capabilities import OWN_PROGRAMS, PROGRAMS, TRIES
+    from workers.agent.capabilities import OWN_PROGRAMS, PROGRAMS, TRIES
 
     names = [
         "root",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 from domain.traits import Answer
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row

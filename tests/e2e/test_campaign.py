@@ -16,16 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
-from coordinator.saturation import begin
+from coordinator.scheduling.saturation import begin
 from dashboards import generate
 from deploy.cli.client import Coordinator
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import Reason
 from tests.e2e.conftest import Running, own_environment
 from tests.grafana import rows, substituted, templates
-from workers import netns
-from workers.runner import lab_tag
+from workers.lab import netns
+from workers.runner.runner import lab_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 

@@ -25,11 +25,11 @@ from domain.sample import (
     kernel_latency_point,
     traffic_point,
 )
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from tests.e2e.test_browser import ARGUMENTS, CHROMIUM
 from tests.servers import private_influxd
-from tests.unit.house import House, result
-from tests.unit.test_why_pages import watched
+from tests.unit.coordinator.coordinator_app import House, result
+from tests.unit.coordinator.web.test_why_pages import watched
 
 pytestmark = pytest.mark.e2e
 

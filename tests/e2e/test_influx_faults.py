@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import unused_port
+from deploy.stack.servers import unused_port
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.influx import InfluxSink
-from probes.ledger import LEDGER, Ledger
-from probes.sink import SinkError
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import LEDGER, Ledger
+from probes.stream.influx import InfluxSink
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
+from tests import ROOT
 from tests.grafana import rows
 from tests.servers import Influxd, Request, http_server
 
@@ -250,7 +251,7 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
 
 def test_a_full_disk_costs_what_the_memory_does_not_hold_and_is_said(kernel: None, tmp_path: Path) -> None:
     argv = ["unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path)]
-    root = Path(__file__).parents[2]
+    root = ROOT
     output = subprocess.run(argv, check=True, stdout=subprocess.PIPE, cwd=root, timeout=60).stdout
     full, after = (TelemetryAccount.model_validate(json.loads(output)[name]) for name in ("full", "after"))
     assert full.unaccounted == after.unaccounted == 0

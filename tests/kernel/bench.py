@@ -18,11 +18,12 @@ from pathlib import Path
 from bpf import instance
 from bpf.loader import BpfError
 from domain.trial import Counters
-from workers import netns, ownership, tc
 from workers.datapaths.base import Attachment, Datapath
-from workers.kernel_features import TCX_INGRESS
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.datapaths.lib import tc
+from workers.inventory.kernel_features import TCX_INGRESS
+from workers.lab import cleanup, netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
 
 _NGINX = """\
 daemon off;
@@ -167,10 +168,10 @@ def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
     assert netns.names(f"sd-{tag}") == []
     # Of a group that was killed only the leader is waited for: the others may still be dying.
     deadline = time.monotonic() + 1
-    while left := ownership.processes_in(inodes):
+    while left := cleanup.processes_in(inodes):
         assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
         time.sleep(0.005)
-    assert list(ownership.RUN_ROOT.glob(f"{tag}*")) == []
+    assert list(cleanup.RUN_ROOT.glob(f"{tag}*")) == []
     assert list(directory.glob("*")) == []
 
 

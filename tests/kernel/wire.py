@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kernel.bench import assert_nothing_left, new_tag
-from workers import netns
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
 
 PATIENCE_S = 5.0
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.house import House
-from tests.unit.pages import signed_in
+from tests.unit.coordinator.coordinator_app import House
+from tests.unit.coordinator.pages import signed_in
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 
 class FakeAttachment:

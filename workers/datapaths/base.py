@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 from domain.condition import Condition
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers.lab import Ends, Lab
+from workers.lab.lab import Ends, Lab
 
 
 class Attachment(Protocol):
@@ -54,7 +54,7 @@ class Datapath(ABC):
     """The IP versions that it carries, 4 or 6; a lab's traffic is of one (``LabSpec.ip_version``)."""
 
     without: ClassVar[frozenset[str]] = frozenset()
-    """Offloads (workers/offloads.py) that it cannot have; all labs of a block are without what one of them cannot."""
+    """Offloads (workers/lab/offloads.py) that it cannot have; every lab of its block goes without them too."""
     unseen: ClassVar[frozenset[str]] = frozenset()
     """Kernel stages that its packets pass by, so that the probes of them do not apply."""
     one_client: ClassVar[str] = ""

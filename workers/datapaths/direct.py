@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers import dut
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
+from workers.lab import dut
+from workers.lab.lab import Lab
 
 
 class Direct(Datapath):

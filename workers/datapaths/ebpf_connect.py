@@ -17,12 +17,13 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint, packed
-from workers.programs import ERRORS, Compiled
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.programs import ERRORS, Compiled
+from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.lab import cgroups, dut, netns, sockets
+from workers.lab.addresses import endpoint, packed
+from workers.lab.lab import Ends, Lab
 
 _CONFIG = {
     4: struct.Struct("=Q4s4sIIII"),

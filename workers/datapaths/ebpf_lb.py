@@ -9,9 +9,9 @@ too.
 from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import balance, tc
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Ends, Lab
+from workers.datapaths.lib import balancing, tc
+from workers.lab.lab import Ends, Lab
 
 
 class EbpfLb(Datapath):
@@ -24,7 +24,7 @@ class EbpfLb(Datapath):
     tracking = Tracking.NEVER
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES)
+        self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.DEFINES)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -32,8 +32,8 @@ class EbpfLb(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.ends(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return balance.attached(self.name, lab, self._programs)
+        return balancing.attached(self.name, lab, self._programs)

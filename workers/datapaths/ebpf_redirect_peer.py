@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import dut, forwarding, tc
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Lab
+from workers.datapaths.lib import forwarding, tc
+from workers.lab import dut
+from workers.lab.lab import Lab
 
 
 class EbpfRedirectPeer(Datapath):

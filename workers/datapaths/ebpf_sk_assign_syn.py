@@ -4,10 +4,10 @@ from contextlib import AbstractContextManager
 
 from bpf.instance import Instance
 from domain.jobs import HostCapabilities
-from workers import haproxy, steering, tc
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab
-from workers.proxied import Crossed
+from workers.datapaths.lib import haproxy, steering, tc
+from workers.datapaths.lib.proxied import Crossed
+from workers.lab.lab import Lab
 
 
 class EbpfSkAssignSyn(Datapath):

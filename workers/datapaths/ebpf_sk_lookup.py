@@ -13,12 +13,13 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.lab_addresses import packed
-from workers.programs import ERRORS, Compiled
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.programs import ERRORS, Compiled
+from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.lab import dut, netns, sockets
+from workers.lab.addresses import packed
+from workers.lab.lab import Lab
 
 LISTEN_PORT = 15001
 _CONFIG = {4: struct.Struct("=4sII"), 6: struct.Struct("=16sII")}  # struct config of bpf/datapaths/ebpf_sk_lookup.c

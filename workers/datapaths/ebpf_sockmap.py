@@ -14,12 +14,12 @@ from bpf.instance import Instance
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers import dut, nft, steering
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.programs import Compiled
-from workers.proxied import Crossed, Proxied, ProxyError
-from workers.relay import driver
+from workers.datapaths.lib import relay, steering
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import Crossed, Proxied, ProxyError
+from workers.lab import dut, nft
+from workers.lab.lab import Lab
 
 _CONFIG = struct.Struct("=II")  # struct config of bpf/datapaths/ebpf_sockmap.c
 _VERDICT = SocketAttach.SK_SKB_STREAM_VERDICT
@@ -53,13 +53,13 @@ class EbpfSockmap(Datapath):
             try:
                 path = stack.enter_context(dut.closed_path(lab))
                 programs = self._load(stack, lab)
-                maps = driver.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
-                relay = stack.enter_context(driver.running(lab, maps))
+                maps = relay.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
+                splicer = stack.enter_context(relay.running(lab, maps))
                 stack.enter_context(dut.local_delivery(lab))
                 stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
             except (OSError, BpfError, DatapathError, ProxyError) as error:
                 raise DatapathError(f"{self.name}: {error}") from error
-            spliced = Spliced(relay, programs)
+            spliced = Spliced(splicer, programs)
             yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
 
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
@@ -74,7 +74,7 @@ class EbpfSockmap(Datapath):
 class Spliced:
     """The relay, whose bytes the kernel moves: what it moved itself is no proof of this datapath."""
 
-    relay: driver.Relay
+    relay: relay.Relay
     programs: Instance
 
     def connections_and_bytes(self) -> tuple[int, int]:

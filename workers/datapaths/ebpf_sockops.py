@@ -17,12 +17,13 @@ from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, nft, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint, packed
-from workers.programs import Compiled
-from workers.proxied import Crossed, Proxied, ProxyError
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import Crossed, Proxied, ProxyError
+from workers.lab import cgroups, dut, netns, nft, sockets
+from workers.lab.addresses import endpoint, packed
+from workers.lab.lab import Ends, Lab
 
 _CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
 _CGROUP_SOCK_OPS = 3  # enum bpf_attach_type

@@ -1,16 +1,17 @@
 """The load balancer of ``ebpf_lb`` in XDP, before the kernel makes a packet of what came in.
 
-Same hashing, same table of connections, same translation; checksums are changed by hand. workers/xdp.py tells what XDP
-and a veth ask of a lab. The routed path is closed, so what the programs miss is dropped and counted.
+Same hashing, same table of connections, same translation; checksums are changed by hand.
+workers/datapaths/lib/xdp.py says what XDP and a veth require of a lab. The routed path is closed, so what the programs
+miss is dropped and counted.
 """
 
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import balance, xdp
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Ends, Lab
+from workers.datapaths.lib import balancing, xdp
+from workers.lab.lab import Ends, Lab
 
 
 class EbpfXdpLb(Datapath):
@@ -26,7 +27,7 @@ class EbpfXdpLb(Datapath):
     unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
-        self._programs = xdp.XdpPrograms(self.name, balance.MAPS, balance.DEFINES, mode=mode)
+        self._programs = xdp.XdpPrograms(self.name, balancing.MAPS, balancing.DEFINES, mode=mode)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
@@ -34,8 +35,8 @@ class EbpfXdpLb(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.ends(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return balance.attached(self.name, lab, self._programs)
+        return balancing.attached(self.name, lab, self._programs)

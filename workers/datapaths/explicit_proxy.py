@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.lab import dut
+from workers.lab.addresses import endpoint
+from workers.lab.lab import Ends, Lab
 
 
 class ExplicitProxy(Datapath):

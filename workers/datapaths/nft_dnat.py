@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers import balance, dut, nft
 from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
-from workers.lab import Ends, Lab
+from workers.datapaths.lib import balancing
+from workers.lab import dut, nft
+from workers.lab.lab import Ends, Lab
 
 _GUARD = "showdown_guard"
 _RULES = """\
@@ -51,7 +52,7 @@ class NftDnat(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.ends(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -112,15 +113,15 @@ class Translation:
             origins=origins,
         )
 
-    def mark(self, address: str, state: balance.State) -> None:
+    def mark(self, address: str, state: balancing.State) -> None:
         """Say of an origin whether it gets new connections; standing ones stay.
 
         Raises :class:`DatapathError`, or ``ValueError``.
         """
-        balance.check(self.lab, address)
-        if state is balance.State.GONE:
+        balancing.check(self.lab, address)
+        if state is balancing.State.GONE:
             raise DatapathError("nft_dnat: connection tracking keeps the connections of an origin that is gone")
-        if state is balance.State.UP:
+        if state is balancing.State.UP:
             self._down.discard(address)
         else:
             self._down.add(address)

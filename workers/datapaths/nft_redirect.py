@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, nft
 from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
-from workers.lab import Ends, Lab
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.lab import dut, nft
+from workers.lab.lab import Ends, Lab
 
 _RULES = """\
     counter steered {{ }}

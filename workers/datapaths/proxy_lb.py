@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from domain.jobs import HostCapabilities
 from domain.trial import Counters
-from workers import balance, haproxy, steering
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.proxied import Proxied
+from workers.datapaths.lib import balancing, haproxy, steering
+from workers.datapaths.lib.proxied import Proxied
+from workers.lab.lab import Ends, Lab
 
-_STATES = {balance.State.UP: "ready", balance.State.DOWN: "drain", balance.State.GONE: "maint"}
+_STATES = {balancing.State.UP: "ready", balancing.State.DOWN: "drain", balancing.State.GONE: "maint"}
 
 
 class ProxyLb(Datapath):
@@ -33,7 +33,7 @@ class ProxyLb(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.ends(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -63,9 +63,9 @@ class BalancingProxy:
             raise DatapathError(f"proxy_lb: {error}") from error
         return counters.model_copy(update={"origins": given})
 
-    def mark(self, address: str, state: balance.State) -> None:
+    def mark(self, address: str, state: balancing.State) -> None:
         """Say of an origin whether it gets new connections, or any. Raises ``DatapathError``, or ``ValueError``."""
-        balance.check(self.lab, address)
+        balancing.check(self.lab, address)
         try:
             self.proxied.proxy.set_state(address, _STATES[state])
         except haproxy.ProxyError as error:

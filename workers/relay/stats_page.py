@@ -1,6 +1,6 @@
 """The relay's counters: a memory-mapped file, readable while the relay runs and after it exits.
 
-src/stats_page.h defines the layout; tests/unit/test_relay_layout.py compares both by field name and offset.
+src/stats_page.h defines the layout. test_relay_layout.py compares both by field name and offset.
 """
 
 import mmap

@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any, TypeVar
 
 from domain.histogram import LatencyHistogram
+from workers.runner.validity import MAX_STOOD_SHARE
 from workers.traffic.results import OF_A_CLIENT
-from workers.validity import MAX_STOOD_SHARE
 from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 # How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.histogram import LatencyHistogram
 from domain.trial import CpuTime
-from workers.cpu import host_ticks
+from workers.runner.cpu import host_ticks
 from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")

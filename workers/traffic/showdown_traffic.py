@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.campaign import OpenLoad
-from workers import netns as namespaces
+from workers.lab import netns as namespaces
 from workers.traffic import program
 from workers.traffic.merging import merged_line, merged_targets
 from workers.traffic.results import read_final

@@ -19,9 +19,9 @@ from typing import Any
 
 from domain.campaign import ClosedLoad
 from domain.histogram import LatencyHistogram
-from workers import netns as namespaces
-from workers.cpu import host_ticks
-from workers.lab_addresses import endpoint
+from workers.lab import netns as namespaces
+from workers.lab.addresses import endpoint
+from workers.runner.cpu import host_ticks
 from workers.traffic import by_slice
 from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 

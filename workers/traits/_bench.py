@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, ExitStack
 
 from workers.datapaths.base import Datapath
-from workers.ownership import Ledger
+from workers.lab.cleanup import Ledger
 from workers.traits._rig import Rig, TraitError, rig
 
 

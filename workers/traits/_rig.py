@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from bpf import objects
 from bpf.objects import OwnLink, OwnMap
-from workers import netns
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.process import Process
+from workers.lab import netns
+from workers.lab.cleanup import Ledger
+from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.process import Process
 from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, standing
 
 CONNECT_S = 1.0

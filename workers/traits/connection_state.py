@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from domain.traits import Finding
-from workers import netns
+from workers.lab import netns
 from workers.traits._rig import Rig
 from workers.traits.base import Bench, Trait, no, yes
 

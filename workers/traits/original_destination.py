@@ -4,7 +4,7 @@ import socket
 import struct
 
 from domain.traits import Finding
-from workers import sockets
+from workers.lab import sockets
 from workers.traits._rig import Rig, Standing, TraitError
 from workers.traits.base import Bench, Trait, no, not_applicable, yes
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
 from domain.workload import settled
-from workers.origin import MAX_BODY_BYTES, body_of
+from workers.origins.nginx import MAX_BODY_BYTES, body_of
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
 from workers.workloads._own import body_bytes
 from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
 from domain.workload import settled
-from workers.origin import MAX_BODY_BYTES, body_of
+from workers.origins.nginx import MAX_BODY_BYTES, body_of
 from workers.workloads._own import body_bytes
 from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The relay's counters in a shared memory-mapped file. Others can read it while the relay runs and after it exits.
-// workers/relay/stats_page.py reads it; tests/unit/test_relay_layout.py compares both by field name and offset.
+// workers/relay/stats_page.py reads it. test_relay_layout.py compares both by field name and offset.
 #ifndef SHOWDOWN_STATS_PAGE_H
 #define SHOWDOWN_STATS_PAGE_H
 

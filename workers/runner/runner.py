@@ -1,0 +1,292 @@
+"""One block on this host: labs, origins, datapaths and probes up; warm up; slices; prove; leave.
+
+The runner owns time, warm-up, clean-up and validity. Whatever goes wrong with one datapath makes that trial invalid,
+with its reason; the others are measured all the same. Whatever goes wrong with the host ends the attempt.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
+from domain.campaign_points import trial_point
+from domain.jobs import BlockJob, Phase
+from domain.sample import TrialTags, campaign_event_point
+from domain.stacks import Stacks
+from domain.trial import BlockResult, Reason, TrialResult
+from domain.watched import Span
+from probes.base import ProbeError
+from workers.datapaths.base import Datapath, DatapathError, Tracking
+from workers.lab.lab import Ends, LabSpec
+from workers.origins.nginx import OriginError
+from workers.runner.cpu import CpuMeter
+from workers.runner.measurement import Cancelled as Cancelled
+from workers.runner.measurement import Measuring
+from workers.runner.readings import readings
+from workers.runner.trial_run import Host, Station
+from workers.runner.validity import judge, prove
+from workers.workloads.base import Schedule, Workload, sent_within
+
+BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
+BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
+MAX_FOREIGN_IDLE_SHARE = 0.05
+PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
+
+
+class BlockRunner:
+    """Runs one claimed attempt. ``progress(phase, label, slices_done)`` is told where it stands."""
+
+    def __init__(
+        self,
+        job: BlockJob,
+        host: Host,
+        *,
+        progress: Callable[[Phase, str, int], None] = lambda *_: None,
+        stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        meter: CpuMeter | None = None,
+    ) -> None:
+        self.job, self.host = job, host
+        self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
+        self._workload = host.workloads[job.block.workload]
+        self._plan = self._workload.plan(job.block.load, job.block.parameters)
+        self._generator = host.generators[self._plan.generator]
+        if job.block.loads and not self._generator.own_rates:
+            raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
+        if job.block.clients > 1 and not self._generator.many_clients:
+            raise ValueError(f"{self._generator.name} loads a lab from one client only")
+        # Offloads are alike in all labs of the block: what one datapath, or the condition, cannot have, none has.
+        block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
+        self._without = job.block.condition.without.union(*(datapath.without for datapath in block_datapaths))
+        self._cpu = meter or CpuMeter()
+        self._began = clock()
+
+    def run(self) -> BlockResult:
+        """Measure the block. Raises :class:`Cancelled`, or whatever kept the labs from being built."""
+        with ExitStack() as stack:
+            self._tell(Phase.PREPARE)
+            stations = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
+            self._expect(stations)
+            self._cpu.own_netns = {inode for s in stations for inode in s.lab.view().netns.values()}
+            idle = self._idle_baseline(stations)
+            self._run_traffic(stations)
+            self._tell(Phase.FINISH)
+            trials = tuple(self._conclude(station, idle) for station in stations)
+        for station, trial in zip(stations, trials, strict=True):
+            self.host.telemetry.put(trial_point(station.tags, trial, time.time_ns()))
+        return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
+
+    def _tell(self, phase: Phase, label: str = "", done: int = 0) -> None:
+        if self._stop():
+            raise Cancelled
+        self._progress(phase, label, done)
+
+    # --- set-up ---------------------------------------------------------------------------------------------
+
+    def _set_up(self, stack: ExitStack, position: int) -> Station:
+        job, label = self.job, self.job.block.datapaths[position]
+        tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
+        ip_version = job.block.condition.ip_version
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without, ip_version)
+        lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
+        datapath = self.host.datapaths[datapath_of(label)]
+        lab.ends = datapath.ends(lab)
+        tags = TrialTags(
+            campaign=job.campaign_id,
+            run=f"{job.block_id}-{job.attempt}-{position}",
+            host=self.host.name,
+            datapath=label,
+            workload=job.block.workload,
+            level=job.block.level,
+        )
+        origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
+        around = stack.enter_context(self.host.impose(lab, job.block.condition))
+        station = Station(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
+        if clients > 1 and job.block.probed:
+            station.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
+        if refusal := _refusal(datapath, self._workload, spec):
+            station.fail(DatapathError(f"{datapath.name} {refusal}"))
+            return station
+        station.origin.start()
+        try:
+            station.attachment = stack.enter_context(datapath.attached(lab))
+            for ends in lab.client_ends:
+                self._preflight(station, ends)
+        except (DatapathError, OriginError, OSError) as error:
+            station.fail(error)
+        return station
+
+    def _preflight(self, station: Station, ends: Ends) -> None:
+        """Ask through the datapath, as one client, until it answers. Raises ``OSError`` after a while."""
+        deadline = self._clock() + PREFLIGHT_S
+        while True:
+            try:
+                greeting = station.origin.greet(ends)
+                break
+            except OSError:
+                if self._clock() > deadline:
+                    raise
+                self._tell(Phase.PREPARE, station.label)
+                self._sleep(0.01)
+        if greeting.client_address != ends.seen_as:
+            detail = f"the origin saw {greeting.client_address}, not {ends.seen_as}"
+            station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, detail)
+        elif greeting.label != station.label:
+            station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")
+        station.answer_bytes = greeting.answer_bytes
+
+    def _expect(self, stations: list[Station]) -> None:
+        for station in stations:
+            station.evidence.offloads = dict(station.lab.offloads)
+            station.evidence.expected_offloads = stations[0].evidence.offloads
+            station.evidence.condition = self.job.block.condition
+            tracking = self.host.datapaths[datapath_of(station.label)].tracking
+            station.evidence.passes_netfilter = tracking is not Tracking.NEVER
+            station.evidence.expect_tracked = tracking.under(self.job.block.condition)
+
+    # --- traffic --------------------------------------------------------------------------------------------
+
+    def _idle_baseline(self, stations: list[Station]) -> float:
+        """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
+
+        What others do just then would be taken off every figure of the block, so it is looked at like a slice, and
+        waited for: a block has three attempts, and whoever is busy for some seconds would spoil them all.
+        """
+        for _ in range(BASELINE_LOOKS * self.job.attempt**2):
+            self._tell(Phase.PREPARE)
+            before = self._cpu.snapshot()
+            self._sleep(BASELINE_S)
+            idle = self._cpu.snapshot().since(before)
+            if idle.foreign_s <= MAX_FOREIGN_IDLE_SHARE * idle.wall_s * idle.cpus:
+                break
+        else:
+            for station in stations:
+                detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idleness"
+                station.evidence.against(Reason.INTERFERENCE, detail)
+        return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
+
+    def _run_traffic(self, stations: list[Station]) -> None:
+        """All counted slices in one run of the generator, then one run per watched slice: probes watch one lab."""
+        job, block = self.job, self.job.block
+        self._event("block", f"{block.workload} {block.level}, block {block.index}")
+        measuring = Measuring(
+            workload=self._workload,
+            generator=self._generator,
+            plan=self._plan,
+            telemetry=self.host.telemetry,
+            meter=self._cpu,
+            progress=self._tell,
+            stop=self._stop,
+            sleep=self._sleep,
+            began_s=self._began,
+        )
+        counted = len(block.order) - block.probed - block.profiled
+        measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
+        by_label = {station.label: station for station in stations}
+        for position, label in enumerate(block.order[counted:]):
+            station = by_label[label]
+            if not station.usable:
+                continue
+            if position < block.probed:
+                slice_s, warm_up_s = max(job.slice_s, WATCHED_SLICE_S), min(job.warm_up_s, WATCHED_WARM_UP_S)
+                with self._watching(station, warm_up_s):
+                    measuring.run([station], Schedule((label,), slice_s, warm_up_s), probed=True)
+            else:
+                with self._profiling(station):
+                    measuring.run([station], Schedule((label,), job.slice_s), profiled=True)
+
+    @contextmanager
+    def _watching(self, station: Station, warm_up_s: float) -> Iterator[None]:
+        """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
+        before, requests = len(station.watched_slices), station.evidence.generated_requests
+        unseen = self.host.datapaths[datapath_of(station.label)].unseen
+        self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags, warm_up_s)
+        try:
+            yield
+        finally:
+            evidence = station.evidence
+            slices, made = station.watched_slices[before:], evidence.generated_requests - requests
+            counted = sum(one.requests for one in slices)
+
+            def sent(windows: Sequence[Span]) -> float:
+                times = sent_within(slices, windows)
+                return times.requests / counted if times else 0.0
+
+            traffic = [(one.started_s, one.started_s + one.duration_s) for one in slices]
+            share = counted / made if made else 1.0
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic, share, sent))
+
+    @contextmanager
+    def _profiling(self, station: Station) -> Iterator[None]:
+        """Sample stacks for one slice; without them the trial is no worse, and says why."""
+        profiling = self.host.profiling
+        try:
+            profiling.watch(station.lab.view())
+        except ProbeError as error:
+            station.notes.append(str(error))
+            yield
+            return
+        taken = Stacks()
+        try:
+            yield
+        finally:
+            taken = profiling.take()
+        station.stacks = taken.plus(station.stacks or Stacks()).bounded()
+
+    def _event(self, title: str, text: str) -> None:
+        self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _conclude(self, station: Station, idle_cpu_s_per_s: float) -> TrialResult:
+        evidence = station.evidence
+        station.look_around()
+        evidence.ballast_packets = station.around.ballast_packets()
+        evidence.wrong_clients = tuple(station.origin.wrong_clients())
+        proof = prove(evidence)
+        return TrialResult(
+            datapath=station.label,
+            function=self.host.datapaths[datapath_of(station.label)].function,
+            workload=self.job.block.workload,
+            level=self.job.block.level,
+            slices=tuple(evidence.slices),
+            duration_s=sum(s.duration_s for s in evidence.counted),
+            requests=sum(s.requests for s in evidence.counted),
+            errors=evidence.errors,
+            cpu=evidence.cpu,
+            idle_cpu_s_per_s=idle_cpu_s_per_s,
+            latency=station.timings.get("latency"),
+            service_time=station.timings.get("service_time"),
+            timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
+            proof=proof,
+            validity=judge(evidence, proof),
+            probes=readings(evidence.watched),
+            work=dict(evidence.watched.work),
+            watched_latency=station.watched_latency,
+            window_times=station.window_times(),
+            watched_pace=evidence.watched.passage.pace or None,
+            stacks=station.stacks,
+            notes=(*station.lab.notes, *station.notes),
+            offloads=dict(evidence.offloads),
+            surroundings=evidence.surroundings,
+            generator=self._generator.name,
+        )
+
+
+def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
+    """Why the datapath cannot carry the workload in such a lab; empty where it can."""
+    if workload.protocol not in datapath.protocols:
+        return f"carries {', '.join(sorted(datapath.protocols))}, not {workload.protocol}"
+    if spec.ip_version not in datapath.ip_versions:
+        return f"carries {', '.join(f'IPv{one}' for one in sorted(datapath.ip_versions))}, not IPv{spec.ip_version}"
+    if datapath.one_client and spec.clients > 1:
+        return f"takes one client only: {datapath.one_client}"
+    return ""
+
+
+def lab_tag(block_id: str, attempt: int) -> str:
+    """Six characters for device names, the same for the same attempt and different for others (BLAKE2)."""
+    return hashlib.blake2s(f"{block_id}/{attempt}".encode(), digest_size=3).hexdigest()
