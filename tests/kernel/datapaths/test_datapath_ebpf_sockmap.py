@@ -1,5 +1,6 @@
 """The datapath ebpf_sockmap broken on purpose; what it shares with others is in test_datapath_spliced."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bpf.sockmap import SocketAttach, detach_from_map
 from tests.kernel.bench import Bench, bench
 from tests.kernel.datapaths.test_datapath_proxied import answered
+from tests.kernel.wire import PATIENCE_S
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sockmap import Spliced
@@ -38,12 +40,19 @@ def test_the_kernel_moves_the_bytes_and_the_relay_none(datapath: Datapath, tmp_p
         assert strayed == 0
 
 
+def await_sessions(b: Bench, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while spliced(b).relay.counters().current != count and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def test_connections_that_end_leave_the_maps(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         for _ in range(5):
             assert b.get() == 1
         with b.connection() as standing:
             assert answered(standing)
+            await_sessions(b, 1)  # a client sees its answer before the relay has closed the session
             assert [spliced(b).programs.empty(name) for name in ("targets", "verdict")] == [2, 2]
 
 
