@@ -13,17 +13,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, crossed
-from domain.load import MAX_CLIENTS
-from domain.load import CapacityLoad as CapacityLoad
-from domain.load import ClosedLoad as ClosedLoad
-from domain.load import Frozen as Frozen
-from domain.load import LoadLevel as LoadLevel
-from domain.load import OpenLoad as OpenLoad
-from domain.load import ShareLoad as ShareLoad
-from domain.names import CampaignName as CampaignName
-from domain.names import HostName as HostName
-from domain.names import Label as Label
-from domain.names import Name as Name
+from domain.frozen import Frozen
+from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
+from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from domain.campaign import CampaignName, Frozen, HostName, Name
+from domain.frozen import Frozen
+from domain.names import CampaignName, HostName, Name
 from domain.report import Verdict
 from domain.trial import Block, BlockResult
 from domain.workload import Parameter

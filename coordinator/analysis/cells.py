@@ -7,8 +7,9 @@ from typing import Any
 
 from coordinator.analysis.measured import Measured
 from coordinator.analysis.statistics import Estimate, finite_exp, interval
-from domain.campaign import CapacityLoad, Cell
+from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
+from domain.load import CapacityLoad
 from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
 from domain.trial import Reason, TrialResult
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from coordinator.analysis.measured import Measured
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import CapacityLoad
+from domain.load import CapacityLoad
 from domain.report import ConditionCost, Metric, metrics_of
 from domain.trial import TrialResult
 

@@ -11,8 +11,8 @@ from functools import cached_property
 
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, beginnings, searched
-from domain.campaign import Campaign, CapacityLoad, Cell, OpenLoad, datapath_of
-from domain.load import load_text
+from domain.campaign import Campaign, Cell, datapath_of
+from domain.load import CapacityLoad, OpenLoad, load_text
 from domain.report import Calibration, Metric
 from domain.trial import TrialResult
 

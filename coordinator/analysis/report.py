@@ -16,7 +16,8 @@ from coordinator.analysis.sentences import caveats_of, sentence_of
 from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judged
-from domain.campaign import Campaign, CapacityLoad, Cell, datapath_of
+from domain.campaign import Campaign, Cell, datapath_of
+from domain.load import CapacityLoad
 from domain.report import (
     MIN_PAIRS,
     Calibration,
@@ -28,7 +29,8 @@ from domain.report import (
     VerdictWord,
     metrics_of,
 )
-from domain.trial import TelemetryAccount, TrialResult
+from domain.telemetry import TelemetryAccount
+from domain.trial import TrialResult
 
 Taxes = Mapping[str, Mapping[str, Any]]
 

@@ -14,7 +14,7 @@ from coordinator.services import services
 from coordinator.store.matrices import matrix_of
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online
-from domain.load import Frozen
+from domain.frozen import Frozen
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad, datapath_of
+from domain.campaign import Campaign, datapath_of
 from domain.jobs import HostCapabilities, Variant
+from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.problems import InvalidInput, Problem
 from domain.workload import settled
 

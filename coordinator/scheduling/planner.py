@@ -12,7 +12,8 @@ of it run on. A capacity within an SLO is searched for in a chain of steps, bloc
 import random
 from collections.abc import Iterator, Sequence
 
-from domain.campaign import CALIBRATION, SEARCH_STEPS, Campaign, CapacityLoad, ShareLoad
+from domain.campaign import CALIBRATION, SEARCH_STEPS, Campaign
+from domain.load import CapacityLoad, ShareLoad
 from domain.trial import PlannedBlock
 
 

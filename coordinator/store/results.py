@@ -13,7 +13,8 @@ from coordinator.store.times import iso
 from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
-from domain.trial import BlockResult, TelemetryAccount, TrialResult
+from domain.telemetry import TelemetryAccount
+from domain.trial import BlockResult, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:

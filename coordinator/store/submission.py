@@ -11,7 +11,8 @@ from coordinator.scheduling.lifecycle import BlockState, CampaignState
 from coordinator.scheduling.planner import plan
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.transitions import note
-from domain.campaign import Campaign, CapacityLoad, ShareLoad
+from domain.campaign import Campaign
+from domain.load import CapacityLoad, ShareLoad
 
 ONLINE_S = 60.0  # a host that was silent for longer gets no blocks; workers report every 30 s
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import workers.datapaths
 from domain.campaign import datapath_of
+from domain.cpu_time import CpuTime
 from domain.registry import discover
-from domain.trial import CpuTime
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 from workers.origins.own import TrafficOrigin
+from workers.traffic.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
 
 GENERATORS: dict[str, Generator] = {"ours": ShowdownTraffic(), "wrk": Wrk()}
 BODY_BYTES = 128

@@ -13,7 +13,8 @@ from domain.registry import discover
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec
+from workers.lab.lab import Lab
+from workers.lab.spec import LabSpec
 
 FUNCTIONS = {"forward", "steer", "splice", "balance", "filter", "shape"}
 ROOT = Path(workers.datapaths.__file__).parent.parent.parent
@@ -99,7 +100,8 @@ def test_the_fake_can_refuse(tmp_path: Path) -> None:
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.agent.capabilities import OWN_PROGRAMS, PROGRAMS, TRIES
+    from workers.agent.capabilities import OWN_PROGRAMS
+    from workers.inventory.features import PROGRAMS, TRIES
 
     names = [
         "root",

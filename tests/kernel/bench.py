@@ -17,13 +17,14 @@ from pathlib import Path
 
 from bpf import instance
 from bpf.loader import BpfError
-from domain.trial import Counters
+from domain.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import tc
 from workers.inventory.kernel_features import TCX_INGRESS
 from workers.lab import cleanup, netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 _NGINX = """\
 daemon off;

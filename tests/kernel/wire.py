@@ -13,7 +13,8 @@ from tests.kernel.bench import assert_nothing_left, new_tag
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 PATIENCE_S = 5.0
 

@@ -11,7 +11,7 @@ import httpx
 from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, Phase, Report
 from domain.trial import BlockResult
 from workers.agent.api_client import Coordinator, Refused
-from workers.runner.runner import Cancelled
+from workers.runner.measurement import Cancelled
 
 log = logging.getLogger(__name__)
 

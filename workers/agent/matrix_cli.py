@@ -9,7 +9,7 @@ from rich.console import Console
 
 from workers.agent.config import default_host, state_dir
 
-_README = Path(__file__).parents[2] / "README.md"
+_README = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
 _WIDTH = 132  # of the table; a terminal's own where that is wider
 
 
@@ -17,7 +17,7 @@ _WIDTH = 132  # of the table; a terminal's own where that is wider
 @click.option("--datapath", "names", multiple=True, metavar="NAME", help="Only this one; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the evidence of each cell.")
 @click.option("--evidence", is_flag=True, help="Tell the evidence of each cell.")
-@click.option("--write-docs", is_flag=True, help="Write the table of what is known of this host into README.md.")
+@click.option("--write-docs", is_flag=True, help="Write what is known of this host into docs/datapaths/traits.md.")
 def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bool) -> None:
     """Test what each datapath keeps and carries: client address, UDP, half-close, what fails closed …
 

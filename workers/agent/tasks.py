@@ -22,11 +22,11 @@ from probes.session import ProbeSession
 from probes.stream.stream import Stream
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.app import look_around
-from workers.agent.capabilities import fingerprint
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
 from workers.agent.progress import announce
 from workers.datapaths.base import Datapath
+from workers.inventory.fingerprint import fingerprint
 from workers.lab.cleanup import LEDGER_DIR, Ledger, sweep
 from workers.runner.runner import BlockRunner
 from workers.runner.trial_run import Host

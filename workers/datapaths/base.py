@@ -10,9 +10,10 @@ from enum import Enum
 from typing import ClassVar, Protocol
 
 from domain.condition import Condition
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 
 class Attachment(Protocol):

@@ -17,13 +17,15 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.programs import ERRORS, Compiled
-from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
 from workers.lab import cgroups, dut, netns, sockets
 from workers.lab.addresses import endpoint, packed
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 _CONFIG = {
     4: struct.Struct("=Q4s4sIIII"),
@@ -66,13 +68,11 @@ class EbpfConnect(Datapath):
         origin = endpoint(lab.server_address, lab.origin_port)
         how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
                 proxy = stack.enter_context(haproxy.running(lab, how))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
@@ -102,7 +102,7 @@ def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
         packed(lab.server_address),
         packed(lab.dut_client_address),
         socket.htons(lab.origin_port),
-        socket.htons(haproxy.LISTEN_PORT),
+        socket.htons(LISTEN_PORT),
         proxy.process.pid,
         0,
     )

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import balancing, tc
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 
 class EbpfLb(Datapath):

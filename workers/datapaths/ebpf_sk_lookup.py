@@ -15,7 +15,8 @@ from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.programs import ERRORS, Compiled
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import Crossed, Proxied
 from workers.lab import dut, netns, sockets
 from workers.lab.addresses import packed
@@ -50,14 +51,12 @@ class EbpfSkLookup(Datapath):
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 devices = stack.enter_context(dut.devices_of(lab))
                 proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
                 stack.enter_context(dut.local_delivery(lab, devices=True))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:

@@ -14,10 +14,11 @@ from bpf.instance import Instance
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
+from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import Crossed, Proxied, ProxyError
+from workers.datapaths.lib.proxied import Crossed, Proxied
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
 
@@ -50,15 +51,13 @@ class EbpfSockmap(Datapath):
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 programs = self._load(stack, lab)
                 maps = relay.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
                 splicer = stack.enter_context(relay.running(lab, maps))
                 stack.enter_context(dut.local_delivery(lab))
                 stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
-            except (OSError, BpfError, DatapathError, ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             spliced = Spliced(splicer, programs)
             yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
 

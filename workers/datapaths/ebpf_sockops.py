@@ -17,13 +17,15 @@ from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import Crossed, Proxied, ProxyError
+from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
 from workers.lab import cgroups, dut, netns, nft, sockets
 from workers.lab.addresses import endpoint, packed
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 _CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
 _CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
@@ -66,7 +68,7 @@ class EbpfSockops(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The client stands on the DUT and asks the proxy, which is seen."""
-        return Ends(lab.dut_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+        return Ends(lab.dut_ns, lab.dut_client_address, LISTEN_PORT, seen_as=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
@@ -84,13 +86,11 @@ class EbpfSockops(Datapath):
             source=lab.dut_server_address,
         )
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 stack.enter_context(nft.table(lab, _rules(lab)))
                 shortcut = self._put_in_force(stack, lab)
                 proxy = stack.enter_context(haproxy.running(lab, how))
-            except (OSError, BpfError, DatapathError, ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
@@ -142,10 +142,10 @@ class ShortProxy:
 def _rules(lab: Lab) -> str:
     ip, ip_bytes = nft.family(lab), _IP_BYTES[lab.spec.ip_version]
     bare = (_BARE.format(words=words, ip=ip, bytes=ip_bytes + 4 * words) for words in _TCP_WORDS)
-    return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=haproxy.LISTEN_PORT, headers="\n".join(bare))
+    return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=LISTEN_PORT, headers="\n".join(bare))
 
 
 def _config(lab: Lab) -> bytes:
     cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
-    rest = (haproxy.LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (haproxy.LISTEN_PORT,)
+    rest = (LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (LISTEN_PORT,)
     return _CONFIG[lab.spec.ip_version].pack(cookie, packed(lab.dut_client_address), *rest)

@@ -11,7 +11,8 @@ from typing import ClassVar
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import balancing, xdp
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 
 class EbpfXdpLb(Datapath):

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
 from workers.lab import dut
 from workers.lab.addresses import endpoint
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 
 class ExplicitProxy(Datapath):
@@ -29,7 +31,7 @@ class ExplicitProxy(Datapath):
 
     def ends(self, lab: Lab) -> Ends:
         """The proxy is asked, and the proxy is seen."""
-        return Ends(lab.client_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+        return Ends(lab.client_ns, lab.dut_client_address, LISTEN_PORT, seen_as=lab.dut_server_address)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -40,11 +42,9 @@ class ExplicitProxy(Datapath):
 def _attached(lab: Lab) -> Iterator[Attachment]:
     origin = endpoint(lab.server_address, lab.origin_port)
     with ExitStack() as stack:
-        try:
+        with raised_by("explicit_proxy"):
             path = stack.enter_context(dut.closed_path(lab))
             devices = stack.enter_context(dut.devices_of(lab))
             how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
             proxy = stack.enter_context(haproxy.running(lab, how))
-        except (OSError, haproxy.ProxyError) as error:
-            raise DatapathError(f"explicit_proxy: {error}") from error
         yield Proxied("explicit_proxy", proxy, path, lambda: Crossed(devices.received("dut_client")))

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
+from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
 from workers.lab import dut, nft
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 _RULES = """\
     counter steered {{ }}
@@ -55,14 +57,12 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
         client=lab.devices["dut_client"],
         origin=lab.server_address,
         port=lab.origin_port,
-        listen=haproxy.LISTEN_PORT,
+        listen=LISTEN_PORT,
     )
     with ExitStack() as stack:
-        try:
+        with raised_by("nft_redirect"):
             path = stack.enter_context(dut.closed_path(lab))
             how = haproxy.Proxying(transparent=False, keeps_client=False)
             proxy = stack.enter_context(haproxy.running(lab, how))
             stack.enter_context(nft.table(lab, rules))
-        except (OSError, DatapathError, haproxy.ProxyError) as error:
-            raise DatapathError(f"nft_redirect: {error}") from error
         yield Proxied("nft_redirect", proxy, path, lambda: Crossed(nft.packets(lab, "steered")["steered"]))

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import balancing, haproxy, steering
+from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.proxied import Proxied
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 _STATES = {balancing.State.UP: "ready", balancing.State.DOWN: "drain", balancing.State.GONE: "maint"}
 
@@ -57,16 +59,12 @@ class BalancingProxy:
     def counters(self) -> Counters:
         """See the contract."""
         counters = self.proxied.counters()
-        try:
+        with raised_by("proxy_lb"):
             given = self.proxied.proxy.connections_by_server()
-        except haproxy.ProxyError as error:
-            raise DatapathError(f"proxy_lb: {error}") from error
         return counters.model_copy(update={"origins": given})
 
     def mark(self, address: str, state: balancing.State) -> None:
         """Say of an origin whether it gets new connections, or any. Raises ``DatapathError``, or ``ValueError``."""
         balancing.check(self.lab, address)
-        try:
+        with raised_by("proxy_lb"):
             self.proxied.proxy.set_state(address, _STATES[state])
-        except haproxy.ProxyError as error:
-            raise DatapathError(f"proxy_lb: {error}") from error

@@ -12,7 +12,6 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
 from domain.condition import Condition
-from workers.datapaths.base import DatapathError
 from workers.lab import netns, nft
 from workers.lab.lab import Lab
 
@@ -71,7 +70,7 @@ def imposed(lab: Lab, condition: Condition) -> Iterator[Around]:
                 stack.enter_context(nft.table(lab, body, BALLAST_TABLE))
             if condition.conntrack:
                 stack.enter_context(nft.table(lab, _TRACKING, TRACKING_TABLE))
-        except (OSError, DatapathError) as error:
+        except (OSError, nft.NftError) as error:
             # nft complains of every rule that it does not like: the first will do.
             raise ConditionError(f"{condition}: {str(error).splitlines()[0]}") from error
         yield _InForce(lab, condition, count)
@@ -93,7 +92,7 @@ class _InForce:
             return None
         try:
             return nft.packets(self.lab, "walked", table=BALLAST_TABLE)["walked"]
-        except DatapathError as error:
+        except nft.NftError as error:
             raise ConditionError(str(error)) from error
 
 

@@ -16,14 +16,12 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 
 from probes.base import LabView
-from workers.lab import cleanup, clients, netns, offloads, sysctls
-from workers.lab.addresses import ORIGINS as ORIGINS
+from workers.lab import cleanup, clients, endpoints, netns, offloads, sysctls
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import RUN_ROOT, Ledger
-from workers.lab.clients import Client
-from workers.lab.clients import Ends as Ends
+from workers.lab.endpoints import Client, Ends
 from workers.lab.process import Process
-from workers.lab.spec import LabSpec as LabSpec
+from workers.lab.spec import LabSpec
 
 ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
@@ -60,7 +58,7 @@ class Lab:
             ours.client_network,
         )
         self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
-        self.clients: tuple[Client, ...] = clients.standing(self.client_ns, ours.clients)
+        self.clients: tuple[Client, ...] = endpoints.standing(self.client_ns, ours.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self._client_offloads: list[dict[str, bool]] = []
         self.notes: list[str] = []  # what a reader of its figures should know
@@ -81,9 +79,22 @@ class Lab:
         return tuple(dict.fromkeys(ours))
 
     @property
+    def client_network_plan(self) -> clients.ClientNetwork:
+        """What several clients are built from."""
+        return clients.ClientNetwork(
+            tag=self.spec.tag,
+            position=self.spec.position,
+            dut_ns=self.dut_ns,
+            router_ns=self.client_ns,
+            clients=self.clients,
+            addresses=self.addresses,
+            offloads=self.wanted_offloads,
+        )
+
+    @property
     def client_ends(self) -> tuple[Ends, ...]:
         """``ends`` as each of the clients has them."""
-        return clients.ends_of(self.ends, self.client_address, self.clients)
+        return endpoints.ends_of(self.ends, self.client_address, self.clients)
 
     @property
     def answering(self) -> tuple[str, ...]:
@@ -187,7 +198,7 @@ class Lab:
         for role in ROLES:
             netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
         if self.spec.clients > 1:
-            self._client_offloads += clients.build(self)
+            self._client_offloads += clients.build(self.client_network_plan)
         self._server_devices = netns.open_in(self.server_ns, "dev")
         stack.callback(os.close, self._server_devices)
 

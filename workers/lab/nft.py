@@ -5,11 +5,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from workers.datapaths.base import DatapathError
 from workers.lab import netns
 from workers.lab.lab import Lab
 
 TABLE = "showdown"
+
+
+class NftError(RuntimeError):
+    """nft(8) refused, or what it was asked for is gone."""
 
 
 def family(lab: Lab) -> str:
@@ -21,7 +24,7 @@ def family(lab: Lab) -> str:
 def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
     """The table ``<name>`` of :func:`family` with ``body`` between its braces.
 
-    Raises :class:`DatapathError` with nothing left.
+    Raises :class:`NftError` with nothing left.
     """
     change(lab, f"table {family(lab)} {name} {{\n{body}\n}}\n")
     try:
@@ -32,17 +35,17 @@ def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
 
 
 def change(lab: Lab, commands: str) -> None:
-    """Carry out commands of nft(8) in one transaction. Raises :class:`DatapathError`."""
+    """Carry out commands of nft(8) in one transaction. Raises :class:`NftError`."""
     _nft(lab, "-f", "-", stdin=commands)
 
 
 def packets(lab: Lab, *names: str, table: str = TABLE) -> dict[str, int]:
-    """The packets of a table's named counters. Raises :class:`DatapathError` when one is gone."""
+    """The packets of a table's named counters. Raises :class:`NftError` when one is gone."""
     # "list counters" reads the rules of every table: half a second where a condition has thousands.
     listing = json.loads(_nft(lab, "-j", "list", "table", family(lab), table))
     found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
     if missing := set(names) - set(found):
-        raise DatapathError(f"the nft counters are gone: {', '.join(sorted(missing))}")
+        raise NftError(f"the nft counters are gone: {', '.join(sorted(missing))}")
     return found
 
 
@@ -51,4 +54,4 @@ def _nft(lab: Lab, *arguments: str, stdin: str = "") -> str:
         return netns.run_in(lab.dut_ns, ["nft", *arguments], stdin=stdin)
     except subprocess.SubprocessError as error:
         detail = getattr(error, "stderr", None) or str(error)
-        raise DatapathError(f"nft: {detail.strip()}") from error
+        raise NftError(f"nft: {detail.strip()}") from error

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from workers.lab import netns
 from workers.lab.addresses import endpoint
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
 WORKER_CONNECTIONS = 16_384

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workers.lab import netns
 from workers.lab.addresses import endpoint
-from workers.lab.lab import Ends
+from workers.lab.endpoints import Ends
 from workers.origins.nginx import Answer, Greeting, NginxOrigin, OriginError, ask_over
 
 _PREFLIGHT_S = 1.0

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.lab import netns
-from workers.lab.lab import Ends, Lab
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 from workers.lab.process import Process
 from workers.origins.nginx import Greeting, OriginError, ask, seen_as
 from workers.traffic import program

@@ -1,46 +1,16 @@
-"""Host-wide CPU time including softirq and steal, and how much of it went to processes that are not of the lab.
-
-/proc/stat counts in ticks of 10 ms per CPU: one slice is coarse, sums over slices are not.
-"""
+"""How much CPU time went to processes that are not of the labs, beside the host's own (workers/lab/host_cpu.py)."""
 
 import contextlib
 import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from domain.trial import CpuTime
+from domain.cpu_time import CpuTime
+from workers.lab.host_cpu import HostTicks, host_ticks, seconds
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _CACHE_LIMIT = 20_000  # processes remembered; more than a host has alive, so forgetting them all is rare
-
-
-@dataclass(frozen=True)
-class HostTicks:
-    """The ``cpu`` line of /proc/stat, and how many CPUs it adds up."""
-
-    cpus: int
-    user: int
-    system: int
-    irq: int
-    softirq: int
-    steal: int
-    idle: int
-
-    def since(self, earlier: "HostTicks", wall_s: float) -> CpuTime:
-        """CPU seconds from ``earlier`` until now, ``wall_s`` later; whose they were is not in the ticks."""
-        return CpuTime(
-            wall_s=max(0.0, wall_s),
-            cpus=self.cpus,
-            user_s=_seconds(self.user - earlier.user),
-            system_s=_seconds(self.system - earlier.system),
-            irq_s=_seconds(self.irq - earlier.irq),
-            softirq_s=_seconds(self.softirq - earlier.softirq),
-            steal_s=_seconds(self.steal - earlier.steal),
-            idle_s=_seconds(self.idle - earlier.idle),
-        )
 
 
 @dataclass(frozen=True)
@@ -69,12 +39,7 @@ class CpuSnapshot:
         """
         foreign = sum(max(0, ticks - earlier.foreign.get(process, 0)) for process, ticks in self.foreign.items())
         cpu = self.host.since(earlier.host, self.time_s - earlier.time_s)
-        return cpu.model_copy(update={"foreign_s": _seconds(foreign)})
-
-
-def host_ticks() -> HostTicks:
-    """The host's CPU time until now."""
-    return read_host_ticks(Path("/proc/stat").read_text())
+        return cpu.model_copy(update={"foreign_s": seconds(foreign)})
 
 
 class CpuMeter:
@@ -123,19 +88,6 @@ class CpuMeter:
         return inode
 
 
-def read_host_ticks(stat: str) -> HostTicks:
-    """Parse /proc/stat. Raises ``ValueError`` for anything else."""
-    lines = stat.splitlines()
-    if not lines or not lines[0].startswith("cpu "):
-        raise ValueError("not /proc/stat: it does not begin with the cpu line")
-    # user nice system idle iowait irq softirq steal (guest time is part of user)
-    user, nice, system, idle, iowait, irq, softirq, steal = (int(number) for number in lines[0].split()[1:9])
-    cpus = sum(1 for line in lines[1:] if line.startswith("cpu"))
-    return HostTicks(
-        cpus=max(1, cpus), user=user + nice, system=system, irq=irq, softirq=softirq, steal=steal, idle=idle + iowait
-    )
-
-
 def read_process_ticks(stat: str) -> ProcessTicks:
     """Parse /proc/PID/stat. Raises ``ValueError`` for anything else."""
     # The command in parentheses may itself hold spaces and parentheses.
@@ -164,8 +116,3 @@ def _processes() -> list[ProcessTicks]:
             finally:
                 os.close(fd)
     return found
-
-
-def _seconds(ticks: int) -> float:
-    # Idle and iowait may run backwards on some kernels.
-    return max(0, ticks) / TICKS_PER_S

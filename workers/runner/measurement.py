@@ -8,24 +8,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
 from domain.sample import host_cpu_point, traffic_point
-from domain.trial import Counters, CpuTime, Reason, SliceResult
+from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
 from workers.origins.nginx import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.trial_run import Station, Telemetry
+from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
 from workers.traffic.merging import by_name
-from workers.workloads.base import (
-    Generator,
-    GeneratorPlan,
-    Interval,
-    Schedule,
-    SliceTraffic,
-    TargetTraffic,
-    Workload,
-)
+from workers.workloads.base import Workload
 
 DRAIN_S = 0.02  # around traffic: what is still on its way belongs to it …
 DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second

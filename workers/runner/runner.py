@@ -19,15 +19,16 @@ from domain.trial import BlockResult, Reason, TrialResult
 from domain.watched import Span
 from probes.base import ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
-from workers.lab.lab import Ends, LabSpec
+from workers.lab.endpoints import Ends
+from workers.lab.spec import LabSpec
 from workers.origins.nginx import OriginError
 from workers.runner.cpu import CpuMeter
-from workers.runner.measurement import Cancelled as Cancelled
-from workers.runner.measurement import Measuring
+from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings
 from workers.runner.trial_run import Host, Station
 from workers.runner.validity import judge, prove
-from workers.workloads.base import Schedule, Workload, sent_within
+from workers.traffic.base import Schedule, sent_within
+from workers.workloads.base import Workload
 
 BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
 BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine

@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.condition import Condition
+from domain.counters import Counters
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
-from domain.trial import Counters, Reason, WindowTimes
+from domain.trial import Reason, WindowTimes
 from domain.watched import Span, Watched
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab.cleanup import Ledger
 from workers.lab.conditions import Around, imposed
-from workers.lab.lab import Ends, Lab, LabSpec, built
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 from workers.origins.nginx import Greeting, NginxOrigin
 from workers.origins.nginx_tls import TlsNginxOrigin
 from workers.origins.own import TrafficOrigin
 from workers.runner.validity import Evidence
-from workers.workloads.base import Generator, GeneratorPlan, SliceTraffic, Target, Workload, sent_within
+from workers.traffic.base import Generator, GeneratorPlan, SliceTraffic, Target, sent_within
+from workers.workloads.base import Workload
 
 
 class Origin(Protocol):

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from domain.condition import PLAIN, Condition
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.trial import Counters, CpuTime, Finding, Proof, Reason, SliceResult, Surroundings, Validity
+from domain.trial import Finding, Proof, Reason, SliceResult, Surroundings, Validity
 from domain.watched import Watched
+from workers.traffic.base import MAX_STOOD_SHARE
 
 MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own counters must show
 MAX_ACCOUNTED_BY_ORIGIN = 1.01
@@ -18,9 +21,6 @@ MAX_FOREIGN_SHARE = 0.10
 MAX_PROBE_LOSS = 0.05
 MAX_THREAD_SHARE = 0.95  # of a CPU, by a generator thread: beyond it the generator is the bottleneck
 MAX_STUCK_SHARE = 0.1  # of the connections: where more wait in vain, a figure is of a path that was not there
-# Of the traffic's time, in which the generator stood still: stopped, or waiting for a disk. So much is missing from a
-# closed loop's rate, where no schedule tells, and the narrowest margin that a verdict may have is several times wider.
-MAX_STOOD_SHARE = 0.005
 MAX_UNSENT_SHARE = 0.001  # of an open loop's requests: more, and the offered load was another one
 # Of an open loop: so much of the latency's p99 may be the generator's own lateness at its p99, which is part of it, as
 # latency counts from the intended send. Below the floor it is nobody's bottleneck, whatever the share.

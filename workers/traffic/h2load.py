@@ -23,14 +23,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from domain.campaign import ClosedLoad, OpenLoad
-from domain.trial import CpuTime
+from domain.cpu_time import CpuTime
+from domain.load import ClosedLoad, OpenLoad
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
-from workers.runner.cpu import HostTicks, host_ticks
+from workers.lab.host_cpu import HostTicks, host_ticks
 from workers.traffic import by_slice
 from workers.traffic import h2load_output as output
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 OPEN_RATES_PER_S = tuple(rate for rate in range(1, 1001) if 1000 % rate == 0)
 """Rates whose period is a whole number of milliseconds: h2load's timer has no finer ones."""

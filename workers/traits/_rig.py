@@ -12,8 +12,9 @@ from bpf.objects import OwnLink, OwnMap
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
 from workers.lab.process import Process
+from workers.lab.spec import LabSpec
 from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, standing
 
 CONNECT_S = 1.0

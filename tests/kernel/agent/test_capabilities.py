@@ -11,7 +11,8 @@ import pytest
 
 from domain.jobs import HostCapabilities
 from tests import ROOT
-from workers.agent.capabilities import host_capabilities, probe_features
+from workers.agent.capabilities import OWN_PROGRAMS, host_capabilities
+from workers.inventory.features import probe_features
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -31,17 +32,17 @@ def test_every_datapath_of_the_first_release_runs_here_and_nothing_is_left() -> 
 
 
 def test_each_no_has_its_reason_and_remedy() -> None:
-    features = probe_features()
+    features = probe_features(OWN_PROGRAMS)
     assert len({feature.name for feature in features}) == len(features)
     for feature in features:
         assert feature.present or (feature.reason.endswith(".") and feature.remedy), feature
 
 
 def test_a_program_that_is_missing_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.agent import capabilities
+    from workers.inventory import features
 
-    monkeypatch.setitem(capabilities.PROGRAMS, "no-such-program", "no-such-package")
-    feature = next(f for f in probe_features() if f.name == "program.no-such-program")
+    monkeypatch.setitem(features.PROGRAMS, "no-such-program", "no-such-package")
+    feature = next(f for f in probe_features(OWN_PROGRAMS) if f.name == "program.no-such-program")
     assert not feature.present
     assert "no-such-package" in feature.remedy
 

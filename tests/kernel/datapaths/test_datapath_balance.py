@@ -14,7 +14,7 @@ from tests.kernel.datapaths.balance_rig import DATAPATHS, answered, answering, a
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.lib.balancing import State
 from workers.lab import netns
-from workers.lab.lab import ORIGINS
+from workers.lab.addresses import ORIGINS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

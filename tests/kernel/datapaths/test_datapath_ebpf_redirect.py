@@ -12,7 +12,8 @@ from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.lib import tc
 from workers.lab import netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import LabSpec, built
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -18,7 +18,8 @@ from workers.datapaths.lib import forwarding
 from workers.datapaths.lib.xdp import Mode
 from workers.lab import netns, offloads
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

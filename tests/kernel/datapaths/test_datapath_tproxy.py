@@ -10,7 +10,8 @@ from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import haproxy
 from workers.datapaths.tproxy import Tproxy
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import LabSpec, built
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers

@@ -16,7 +16,8 @@ from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath
 from workers.lab import netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 LOCAL_BY_MARK = {

@@ -12,7 +12,8 @@ from tests import ROOT
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers.lab import netns
 from workers.lab.cleanup import Ledger, foreign_leftovers, processes_in, remove_netns, sweep
-from workers.lab.lab import LabSpec, built
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -21,7 +22,8 @@ import subprocess, sys, time
 from pathlib import Path
 from tests.kernel.bench import start_origin
 from workers.datapaths.tproxy import Tproxy
-from workers.lab.lab import LabSpec, built
+from workers.lab.spec import LabSpec
+from workers.lab.lab import built
 from workers.lab.cleanup import Ledger
 
 tag, ledger = sys.argv[1], Ledger(Path(sys.argv[2]))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.condition import Condition
 from domain.jobs import BlockJob
+from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
@@ -23,11 +23,13 @@ from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab import cleanup, netns
 from workers.lab.cleanup import Ledger
 from workers.lab.lab import Lab
-from workers.runner.runner import BlockRunner, Cancelled, lab_tag
+from workers.runner.measurement import Cancelled
+from workers.runner.runner import BlockRunner, lab_tag
 from workers.runner.trial_run import Host, Origin, origin_of
 from workers.traffic import program, showdown_traffic
+from workers.traffic.base import GeneratorPlan
 from workers.traffic.showdown_traffic import ShowdownTraffic
-from workers.workloads.base import GeneratorPlan, Workload
+from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

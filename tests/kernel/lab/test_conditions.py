@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import workers.datapaths
-from domain.campaign import ClosedLoad
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
+from domain.load import ClosedLoad
 from domain.registry import discover
 from domain.trial import Reason, Surroundings, TrialResult
 from tests.kernel.bench import Bench, new_tag, start_origin
@@ -20,7 +20,8 @@ from workers.datapaths.base import Datapath, Tracking
 from workers.lab import netns, nft, offloads
 from workers.lab.cleanup import Ledger
 from workers.lab.conditions import BALLAST_TABLE, Around, ConditionError, imposed
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)

@@ -11,8 +11,10 @@ import pytest
 
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers.lab import netns, offloads
+from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import RUN_ROOT, Ledger
-from workers.lab.lab import DEVICES, ORIGINS, ROLES, Lab, LabError, LabSpec, built
+from workers.lab.lab import DEVICES, ROLES, Lab, LabError, built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -8,8 +8,10 @@ import pytest
 
 from tests.kernel.bench import new_tag
 from workers.lab import netns
+from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import ORIGINS, Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 from workers.origins.nginx import NginxOrigin, ask
 from workers.origins.own import TrafficOrigin
 from workers.runner.trial_run import Origin

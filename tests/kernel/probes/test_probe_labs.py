@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.analysis.decomposition import parts_us
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
-from domain.load import Load
+from domain.load import ClosedLoad, Load, OpenLoad
 from domain.trial import Block, TrialResult
 from domain.watched import StageRole
 from probes.base import Probe

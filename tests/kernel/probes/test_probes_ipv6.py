@@ -13,7 +13,8 @@ from tests.kernel.lab.test_lab import listening
 from tests.kernel.probes.probe_lab import Since, started
 from workers.lab import netns
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 DATAGRAMS, QUESTIONS = 200, 30

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.campaign import ClosedLoad
+from domain.load import ClosedLoad
 from domain.watched import StageRole
 from probes.catalog.connect import Connect
 from probes.catalog.device_hop import DeviceHop
@@ -19,10 +19,11 @@ from tests.kernel.bench import new_tag
 from tests.kernel.probes.probe_lab import Since
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import LabSpec, built
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
 from workers.runner.trial_run import Origin, origin_of
+from workers.traffic.base import Schedule, Target
 from workers.traffic.showdown_traffic import ShowdownTraffic
-from workers.workloads.base import Schedule, Target
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.campaign import ClosedLoad
 from domain.condition import Condition
 from domain.jobs import BlockJob
-from domain.load import Load, OpenLoad
+from domain.load import ClosedLoad, Load, OpenLoad
 from domain.sample import Point, TrialTags
 from domain.trial import Block, Reason, TrialResult
 from domain.watched import Span, Watched
@@ -20,12 +19,13 @@ from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import Lab, LabSpec, built
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 from workers.runner.runner import BlockRunner, lab_tag
 from workers.runner.trial_run import Host
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -10,13 +10,14 @@ import pytest
 import workers.datapaths
 import workers.workloads
 from bpf.loader import Module
-from domain.campaign import ClosedLoad
+from domain.load import ClosedLoad
 from domain.registry import discover
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.probes.test_probes_on_traffic import greet
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import Ledger
-from workers.lab.lab import LabSpec, built
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
 from workers.runner.trial_run import origin_of
 from workers.workloads.base import Workload
 

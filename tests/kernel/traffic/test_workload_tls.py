@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
+from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Reason, TrialResult
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure
 from workers.lab.lab import Lab
 from workers.origins.nginx_tls import TlsNginxOrigin
 from workers.runner.trial_run import Origin, origin_of
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.h2load import H2load
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
+from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import BlockJob
+from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.kernel.bench import new_tag
@@ -24,10 +24,11 @@ from workers.lab.lab import Lab
 from workers.origins.own import TrafficOrigin
 from workers.runner.runner import BlockRunner
 from workers.runner.trial_run import Host, Origin, origin_of
+from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic, Workload
+from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 

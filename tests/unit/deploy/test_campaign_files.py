@@ -3,7 +3,8 @@
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
-from domain.campaign import Campaign, CapacityLoad, ShareLoad, read_campaign_toml
+from domain.campaign import Campaign, read_campaign_toml
+from domain.load import CapacityLoad, ShareLoad
 from domain.problems import InvalidInput
 from domain.report import Percentiles
 from tests import ROOT

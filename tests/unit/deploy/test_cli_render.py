@@ -19,7 +19,8 @@ from domain.report import (
     Verdict,
     VerdictWord,
 )
-from domain.trial import Reason, TelemetryAccount
+from domain.telemetry import TelemetryAccount
+from domain.trial import Reason
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
 RATIOS = {"direct": 2.0, "tproxy": 1.0, "ebpf_sk_assign": 1.01, "ebpf_redirect": 1.9}

@@ -8,18 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import (
-    MAX_BLOCKS,
-    MAX_TEXT_BYTES,
-    Campaign,
-    Cell,
-    ClosedLoad,
-    OpenLoad,
-    ShareLoad,
-    datapath_of,
-    read_campaign,
-    read_campaign_toml,
-)
+from domain.campaign import MAX_BLOCKS, MAX_TEXT_BYTES, Campaign, Cell, datapath_of, read_campaign, read_campaign_toml
+from domain.load import ClosedLoad, OpenLoad, ShareLoad
 from domain.problems import InvalidInput
 
 TOML = """

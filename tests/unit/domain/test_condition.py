@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import Campaign, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad, read_campaign, read_campaign_toml
+from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.condition import MAX_BALLAST_RULES, OFFLOADS, PLAIN, Condition, parse_condition
-from domain.load import AnyLoad, load_text
+from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad, load_text
 from domain.problems import InvalidInput
 from workers.lab import offloads
 

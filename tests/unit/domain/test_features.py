@@ -1,7 +1,7 @@
 """How a variant says what a host lacks."""
 
 from domain.jobs import Feature, HostCapabilities
-from workers.agent.capabilities import TRIES
+from workers.inventory.features import TRIES
 
 
 def host(*features: Feature) -> HostCapabilities:

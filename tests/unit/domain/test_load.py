@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import SEARCH_STEPS, Campaign, CapacityLoad, read_campaign
-from domain.load import MAX_ERRORS, MAX_P99_US, MIN_P99_US
+from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.load import MAX_ERRORS, MAX_P99_US, MIN_P99_US, CapacityLoad
 from domain.problems import InvalidInput
 
 

@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.trial import (
-    TRANSIENT_REASONS,
-    Counters,
-    CpuTime,
-    Finding,
-    Reason,
-    TrialResult,
-    Validity,
-)
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
+from domain.trial import TRANSIENT_REASONS, Finding, Reason, TrialResult, Validity
 from tests import ROOT
 
 DATA = ROOT / "tests" / "data" / "trial_result_v1.json"

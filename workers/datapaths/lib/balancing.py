@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 
 from bpf.instance import Instance
-from bpf.loader import BpfError
-from domain.trial import Counters
-from workers.datapaths.base import DatapathError
+from domain.counters import Counters
 from workers.datapaths.lib import maglev
-from workers.datapaths.lib.programs import ERRORS, Programs
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
-from workers.lab.addresses import packed
-from workers.lab.lab import ORIGINS, Ends, Lab
+from workers.lab.addresses import ORIGINS, packed
+from workers.lab.endpoints import Ends
+from workers.lab.lab import Lab
 
 CONNECTIONS_KEPT = 65_536
 """Entries of the table of connections, of which the least recently used makes room: as many as a client has ports."""
@@ -91,11 +91,9 @@ class Balancing:
 
     def counters(self) -> Counters:
         """See the contract. A SYN that is sent again is no connection more."""
-        try:
+        with raised_by(self._name):
             counted = self._programs.per_cpu_sums("counts")
             sent, sent_back = (self._devices.sent(role) for role in ("dut_server", "dut_client"))
-        except (OSError, BpfError) as error:
-            raise DatapathError(f"{self._name}: {error}") from error
         packets, payload_bytes, connections, refused, expired, _, returned = counted[:_COUNTS]
         lost = max(0, packets - sent) + max(0, returned - sent_back)
         return Counters(
@@ -128,10 +126,8 @@ class Balancing:
 def attached(name: str, lab: Lab, programs: Programs) -> Iterator[Balancing]:
     """The datapath ``name``, with every origin up. Raises ``DatapathError`` with nothing left behind."""
     with ExitStack() as stack:
-        try:
+        with raised_by(name):
             path = stack.enter_context(dut.closed_path(lab))
             devices = stack.enter_context(dut.devices_of(lab))
             instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
-        except ERRORS as error:
-            raise DatapathError(f"{name}: {error}") from error
         yield Balancing(name, lab, instance, path, devices)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bpf.instance import Instance
-from bpf.loader import BpfError
-from domain.trial import Counters
-from workers.datapaths.base import DatapathError
-from workers.datapaths.lib.programs import ERRORS, Programs
+from domain.counters import Counters
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
@@ -48,11 +47,9 @@ class Forwarding:
 
     def counters(self) -> Counters:
         """See the contract. A connection is a SYN, so that one sent twice counts twice."""
-        try:
+        with raised_by(self._name):
             redirected, sent, connections, dropped = self._programs.per_cpu_sums("counts")
             delivered = min(redirected, self._delivered())
-        except (BpfError, OSError) as error:
-            raise DatapathError(f"{self._name}: {error}") from error
         return Counters(
             packets=delivered,
             bytes=sent,
@@ -71,12 +68,10 @@ def attached(
     Raises ``DatapathError`` with nothing left behind.
     """
     with ExitStack() as stack:
-        try:
+        with raised_by(name):
             path = stack.enter_context(dut.closed_path(lab))
             count = stack.enter_context(delivered)
             instance = stack.enter_context(programs.attached(lab, config(lab)))
-        except ERRORS as error:
-            raise DatapathError(f"{name}: {error}") from error
         yield Forwarding(name, instance, path, count)
 
 

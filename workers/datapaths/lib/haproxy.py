@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.datapaths.lib.proxied import ProxyError as ProxyError
-from workers.datapaths.lib.steering import LISTEN_PORT as LISTEN_PORT
+from workers.datapaths.lib.errors import ProxyError
+from workers.datapaths.lib.proxied import LISTEN_PORT
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process

@@ -6,14 +6,9 @@ from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from bpf.instance import Instance
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import Module, ProgramType
 from workers.lab.lab import Lab
-
-ERRORS = (OSError, BpfError, NetlinkError)
-"""What loading and attaching may raise."""
 
 FUNCTIONS = {"dut_client": "from_client", "dut_server": "from_origin"}
 """Device of the DUT, by role, and the function that sees what comes in there."""

@@ -4,14 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from bpf.loader import BpfError
-from domain.trial import Counters
-from workers.datapaths.base import DatapathError
+from domain.counters import Counters
+from workers.datapaths.lib.errors import raised_by
 from workers.lab import dut
-
-
-class ProxyError(RuntimeError):
-    """A proxy could not be started, or does not answer any more."""
+from workers.lab.lab import Lab
 
 
 class Proxy(Protocol):
@@ -20,6 +16,10 @@ class Proxy(Protocol):
     def connections_and_bytes(self) -> tuple[int, int]:
         """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`."""
 
+
+LISTEN_PORT = Lab.origin_port
+"""Where a transparent proxy listens: on the origin's own port. A SYN that meets the last connection's TIME_WAIT makes
+the kernel look for a listener there."""
 
 P = TypeVar("P", bound=Proxy)
 
@@ -48,11 +48,9 @@ class Proxied(Generic[P]):
 
     def counters(self) -> Counters:
         """See the contract of attachments."""
-        try:
+        with raised_by(self.name):
             connections, sent = self.proxy.connections_and_bytes()
             seen = self.crossed()
-        except (BpfError, DatapathError, ProxyError) as error:
-            raise DatapathError(f"{self.name}: {error}") from error
         return Counters(
             packets=seen.steered,
             bytes=sent,

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from workers.datapaths.lib.proxied import ProxyError
-from workers.datapaths.lib.steering import LISTEN_PORT
+from workers.datapaths.lib.errors import ProxyError
+from workers.datapaths.lib.proxied import LISTEN_PORT
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process

@@ -9,10 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from bpf.instance import Instance
-from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import tc
-from workers.datapaths.lib.programs import ERRORS
-from workers.datapaths.lib.proxied import Crossed, Proxied, Proxy, ProxyError
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied, Proxy
 from workers.lab import dut, nft
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
@@ -20,9 +19,6 @@ from workers.lab.lab import Lab
 P = TypeVar("P", bound=Proxy)
 
 _CONFIG = struct.Struct("=I2s2s")  # the rest of struct config
-
-LISTEN_PORT = Lab.origin_port
-"""The origin's own: a SYN that meets the last connection's TIME_WAIT makes the kernel look for a listener there."""
 
 _TPROXY = """\
     counter steered {{ }}
@@ -79,13 +75,11 @@ def tproxied(
     Raises ``DatapathError`` with nothing left behind.
     """
     with ExitStack() as stack:
-        try:
+        with raised_by(name):
             path = stack.enter_context(dut.closed_path(lab))
             proxy = stack.enter_context(running)
             stack.enter_context(dut.local_delivery(lab))
             stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
-        except (OSError, DatapathError, ProxyError) as error:
-            raise DatapathError(f"{name}: {error}") from error
         yield Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
 
 
@@ -105,15 +99,13 @@ def assigned(
     left behind.
     """
     with ExitStack() as stack:
-        try:
+        with raised_by(name):
             path = stack.enter_context(dut.closed_path(lab))
             proxy = stack.enter_context(running)
             if early_demux:
                 stack.enter_context(dut.early_demux(lab))
             stack.enter_context(dut.local_delivery(lab))
             instance = stack.enter_context(programs.attached(lab, _config(lab)))
-        except (*ERRORS, ProxyError) as error:
-            raise DatapathError(f"{name}: {error}") from error
         yield Proxied(name, proxy, path, lambda: crossed(instance))
 
 

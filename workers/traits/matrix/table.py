@@ -1,4 +1,4 @@
-"""The matrix of traits as people read it: a table for the terminal, and one for README.md."""
+"""The matrix of traits as people read it: a table for the terminal, and one for docs/datapaths/traits.md."""
 
 import textwrap
 from itertools import groupby
@@ -42,7 +42,7 @@ def evidence_table(matrix: TraitMatrix) -> Table:
 
 
 def markdown(matrix: TraitMatrix) -> str:
-    """The same as a table for README.md, with what each column tests, and the evidence of errors."""
+    """The same as a Markdown table, with what each column tests, and the evidence of errors."""
     heads = ["datapath", *(trait.title for trait in matrix.traits)]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in matrix.rows:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.report import CLOSED_METRICS, OPEN_METRICS, Calibration, CampaignReport, Metric, Verdict, VerdictWord
-from domain.trial import BlockResult, CpuTime, Finding, Reason, SliceResult, TelemetryAccount, TrialResult, Validity
+from domain.telemetry import TelemetryAccount
+from domain.trial import BlockResult, Finding, Reason, SliceResult, TrialResult, Validity
 
 FUNCTIONS = {"direct": "forward", "tproxy": "steer", "ebpf_sk_assign": "steer", "ebpf_redirect": "forward"}
 Rates = Mapping[str, float | None]  # None: an invalid trial

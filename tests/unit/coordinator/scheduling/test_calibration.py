@@ -17,9 +17,9 @@ from coordinator.scheduling.lifecycle import (
 )
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.store.models import BlockRow
-from domain.campaign import Campaign, OpenLoad, ShareLoad, read_campaign
+from domain.campaign import Campaign, read_campaign
 from domain.jobs import LEASE_S, BlockMessage, Variant
-from domain.load import MAX_RATE_PER_S
+from domain.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
 from domain.trial import MAX_ATTEMPTS, BlockResult
 from tests.unit.coordinator.coordinator_app import House, capabilities, result, trial
 

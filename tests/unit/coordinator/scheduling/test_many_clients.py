@@ -8,12 +8,13 @@ import pytest
 from coordinator.scheduling.admission import KnownHost, admit
 from coordinator.scheduling.planner import plan
 from coordinator.web.form import Submitted, blank, mapping_of, of_campaign
-from domain.campaign import Campaign, ClosedLoad, read_campaign, read_campaign_toml
+from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.jobs import HostCapabilities, Variant
+from domain.load import ClosedLoad
 from domain.problems import InvalidInput
 from tests.unit.coordinator.coordinator_app import campaign
+from workers.traffic.base import GeneratorPlan, Schedule, Target
 from workers.traffic.showdown_traffic import _Run, cpus_of
-from workers.workloads.base import GeneratorPlan, Schedule, Target
 
 
 def read(**changes: Any) -> Campaign:

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob, BlockMessage, Phase, Report
+from domain.load import ClosedLoad
 from domain.trial import Block, BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import Lease, execute
-from workers.runner.runner import Cancelled
+from workers.runner.measurement import Cancelled
 
 MESSAGE = BlockMessage(block_id="k1-0", attempt=1)
 BLOCK = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=1), datapaths=("direct",),

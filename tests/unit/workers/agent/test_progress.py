@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.campaign import ClosedLoad
 from domain.jobs import BlockJob, BlockMessage
+from domain.load import ClosedLoad
 from domain.sample import Point
 from domain.trial import Block, BlockResult
 from tests.unit.coordinator.coordinator_app import House

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from workers.runner.cpu import CpuMeter, CpuSnapshot, HostTicks, read_host_ticks, read_process_ticks
+from workers.lab.host_cpu import HostTicks, read_host_ticks
+from workers.runner.cpu import CpuMeter, CpuSnapshot, read_process_ticks
 
 STAT = """\
 cpu  100 20 30 400 5 6 7 8 50 0

@@ -9,23 +9,27 @@ from typing import Any, ClassVar
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.condition import Condition, parse_condition
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockJob, HostCapabilities, Phase
-from domain.load import Load
+from domain.load import ClosedLoad, Load, OpenLoad
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
-from domain.trial import Block, Counters, CpuTime, Reason, TrialResult, WindowTimes
+from domain.trial import Block, Reason, TrialResult, WindowTimes
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
-from workers.lab.lab import Ends, LabSpec
+from workers.lab.endpoints import Ends
+from workers.lab.host_cpu import HostTicks
+from workers.lab.spec import LabSpec
 from workers.origins.nginx import Greeting
-from workers.runner.cpu import CpuMeter, CpuSnapshot, HostTicks
-from workers.runner.runner import BlockRunner, Cancelled
+from workers.runner.cpu import CpuMeter, CpuSnapshot
+from workers.runner.measurement import Cancelled
+from workers.runner.runner import BlockRunner
 from workers.runner.trial_run import Host
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic, Timeline
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic, Timeline
 from workers.workloads.http_keepalive import HttpKeepalive
 from workers.workloads.udp_rr import UdpRr
 

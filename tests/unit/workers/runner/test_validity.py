@@ -2,8 +2,10 @@
 
 import pytest
 
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
 from domain.sample import BUCKETS, StageHistogram
-from domain.trial import Counters, CpuTime, Reason, SliceResult
+from domain.trial import Reason, SliceResult
 from domain.watched import StageRole, Watched
 from workers.runner.validity import Evidence, judge, prove
 

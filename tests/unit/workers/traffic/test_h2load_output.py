@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
+from domain.load import ClosedLoad, OpenLoad
 from tests import ROOT
-from workers.runner.cpu import host_ticks
+from workers.lab.host_cpu import host_ticks
+from workers.traffic.base import GeneratorPlan, Schedule, Target, TargetTraffic
 from workers.traffic.h2load import H2load, _Ended, _Found
 from workers.traffic.h2load_output import (
     Garbage,
@@ -20,7 +21,6 @@ from workers.traffic.h2load_output import (
     read_summary,
     service_times,
 )
-from workers.workloads.base import GeneratorPlan, Schedule, Target, TargetTraffic
 
 DATA = ROOT / "tests" / "data" / "h2load"
 BODY_BYTES = 64

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.histogram import LatencyHistogram
+from domain.load import ClosedLoad, OpenLoad
 from domain.trial import WindowTimes
 from workers.traffic import program, showdown_traffic
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 from workers.traffic.results import read_final
 from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}

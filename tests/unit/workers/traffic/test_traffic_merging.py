@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.trial import CpuTime
+from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
 from workers.traffic.merging import merged, merged_line, merged_targets
-from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 CPU = CpuTime(wall_s=0.2, cpus=2, user_s=0.1, system_s=0.1, idle_s=0.2)
 SLICES = 3

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import OpenLoad
+from domain.load import OpenLoad
+from workers.traffic.base import GeneratorPlan, Schedule, Target
 from workers.traffic.wrk import Wrk, parse, uncorrected
-from workers.workloads.base import GeneratorPlan, Schedule, Target
 from workers.workloads.http_keepalive_wrk import HttpKeepaliveWrk
 
 GOOD = (
