@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from domain.condition import ConditionText
-from domain.crossing import MAX_LEVELS, crossed
+from domain.crossing import MAX_LEVELS, cross_product
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
@@ -148,7 +148,7 @@ class Campaign(Frozen):
     @field_validator("levels")
     @classmethod
     def _under_each_condition(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        levels = crossed(value, info.data.get("conditions") or {})
+        levels = cross_product(value, info.data.get("conditions") or {})
         if CALIBRATION in levels:
             raise ValueError(f"{CALIBRATION!r} is what the search for the capacity is called; choose another name")
         return levels

@@ -81,7 +81,7 @@ class Report(Frozen):
     cancelled: bool = False
 
 
-class Standing(Frozen):
+class CampaignProgress(Frozen):
     """What a campaign comes to as of now, in blocks and verdicts: worker hosts pass it on to InfluxDB."""
 
     blocks_ended: int = Field(ge=0, description="Those that failed included.")

@@ -96,7 +96,7 @@ class ProbeSession:
             self._absent = frozenset()
             for name, probe in list(self._running.items()):
                 try:
-                    if probe.stage in lab.unseen or not probe.applies(lab):
+                    if probe.stage in lab.bypassed_stages or not probe.applies(lab):
                         self._absent |= {probe.stage}
                         continue
                     self._baseline[name] = self._previous[name] = probe.read()

@@ -68,7 +68,7 @@ class Child:
         deadline = time.monotonic() + deadline_s
         while not ready():
             if not self.alive():
-                raise StackError(self.obituary())
+                raise StackError(self.exit_reason())
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} is not ready after {deadline_s:.0f} s; {self._last_words()}")
             time.sleep(_POLL_S)
@@ -97,7 +97,7 @@ class Child:
         self._process = None
         return was_alive and not remains
 
-    def obituary(self) -> str:
+    def exit_reason(self) -> str:
         """How it ended, and what it said last."""
         status = self._process.returncode if self._process else None
         how = f"was killed by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"

@@ -110,11 +110,11 @@ class PrivateStack:
                 continue
             if child.name == INFLUXD:
                 # It only carries telemetry: the campaign goes on, and its report says what is missing.
-                self.notes.append(f"telemetry is missing from now on: {child.obituary()}")
+                self.notes.append(f"telemetry is missing from now on: {child.exit_reason()}")
                 self._children.remove(child)
                 continue
             if child is not self._worker or self.worker_restarts >= MAX_WORKER_RESTARTS:
-                raise StackError(child.obituary())
+                raise StackError(child.exit_reason())
             self.worker_restarts += 1
             # What the dead worker left in its process group must not run beside its successor.
             child.stop(STOP_S)

@@ -3,26 +3,26 @@
 from collections.abc import Mapping
 
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.stream.counters import Counts, Ledger
+from probes.stream.counters import Counts, DeliveryCounters
 
 _NOTHING: Mapping[LossCause, int] = {}
 
 
-class Books:
-    """Counts each event in the ledger, and in the open account when the points are of its era. Not thread-safe.
+class Accounts:
+    """Counts each event in the counters, and in the open account when the points are of its era. Not thread-safe.
 
     An era is the time of one account. Eras count from 1; what a former process left is of era 0.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, counters: DeliveryCounters) -> None:
+        self.counters = counters
         self.era = 1
         self._open = Counts()
         self._reason = ""
 
     def produced(self, points: int) -> None:
         """New points, of the current era."""
-        self.ledger.life.produce(points)
+        self.counters.life.produce(points)
         self._open.produce(points)
 
     def settled(
@@ -35,7 +35,7 @@ class Books:
         reason: str = "",
     ) -> None:
         """Points of an era have come to another place; a negative ``spooled`` says that they left the spool."""
-        for counts in (self.ledger.life, self._open) if era == self.era else (self.ledger.life,):
+        for counts in (self.counters.life, self._open) if era == self.era else (self.counters.life,):
             counts.add(delivered=delivered, spooled=spooled)
             for cause, points in losses.items():
                 counts.lose(cause, points)
@@ -53,7 +53,7 @@ class Books:
     def close_account(self, queued: int, waiting_for: str = "") -> TelemetryAccount:
         """The account, and a new one is open."""
         account = self.account(queued, waiting_for)
-        self.ledger.note_block(account)
+        self.counters.note_block(account)
         self._open, self._reason = Counts(), ""
         self.era += 1
         return account

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from domain.telemetry import LossCause, TelemetryAccount
 
-LEDGER = "ledger"
+COUNTERS_FILE = "ledger"
 FILE_BYTES = 8192
 _TEXT_AT = 1024  # the last error, and behind it the last block's account, both as NUL-padded JSON
 _ACCOUNT_AT = 3072
@@ -69,7 +69,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Noted:
-    """What a ledger tells: the account of its whole life, who wrote it, the last error, the last block's account."""
+    """What a counters tells: the account of its whole life, who wrote it, the last error, the last block's account."""
 
     life: TelemetryAccount
     pid: int
@@ -79,7 +79,7 @@ class Noted:
     block_at_s: float
 
 
-class Ledger:
+class DeliveryCounters:
     """The counters of one host's telemetry; ``path=None`` keeps them in memory only. One writer at a time."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -133,8 +133,8 @@ class Ledger:
             self._view[at : at + room] = data.ljust(room, b"\0")
 
 
-def read_ledger(path: Path) -> Noted | None:
-    """What a ledger says, while its worker runs or after it; ``None`` where there is none. Raises ``OSError``."""
+def read_counters(path: Path) -> Noted | None:
+    """What a counters says, while its worker runs or after it; ``None`` where there is none. Raises ``OSError``."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

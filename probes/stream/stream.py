@@ -12,13 +12,13 @@ from pathlib import Path
 
 from domain.sample import Point
 from domain.telemetry import CAUSES, LossCause, TelemetryAccount
-from probes.stream.accounts import Books
-from probes.stream.counters import Ledger
+from probes.stream.accounts import Accounts
+from probes.stream.counters import DeliveryCounters
 from probes.stream.delivery import FIRST_PAUSE_S, Patience
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import Sink
 from probes.stream.spool import Spool
-from probes.stream.transport import Carrier, SpoolState, opened
+from probes.stream.transport import SpoolState, Transport, opened
 
 NO_SINK = CAUSES[LossCause.OFF]
 SPILL_S = 3.0  # how long a closing account waits for the memory to reach the disk: a sink's time-out and some more
@@ -39,22 +39,22 @@ class Stream:
         capacity_points: int = 50_000,
         *,
         spool: Spool | None = None,
-        ledger: Ledger | None = None,
+        counters: DeliveryCounters | None = None,
         batch_points: int = 5_000,
         interval_s: float = 1.0,
         pause_s: float = FIRST_PAUSE_S,
         clock: Callable[[], float] = time.monotonic,
         threaded: bool = True,
     ) -> None:
-        self._ledger = ledger or Ledger()
-        self.killed = self._ledger.reconcile(spool.points if spool else 0, spool.torn if spool else 0)
-        self._books = Books(self._ledger)
+        self._counters = counters or DeliveryCounters()
+        self.killed = self._counters.reconcile(spool.points if spool else 0, spool.torn if spool else 0)
+        self._accounts = Accounts(self._counters)
         self._capacity = capacity_points
         self._batch_points = batch_points
         self._interval_s = interval_s
         self._clock = clock
         self._threaded = threaded
-        self._carrier = Carrier(sink, spool, Patience(clock, pause_s), self._settle) if sink is not None else None
+        self._transport = Transport(sink, spool, Patience(clock, pause_s), self._settle) if sink is not None else None
         self._has_spool = spool is not None
         self._lines: deque[str] = deque()
         self._writing = 0
@@ -73,11 +73,11 @@ class Stream:
     ) -> "Stream":
         """A stream to the InfluxDB at ``url``, with a spool in ``directory``; an empty ``url`` switches telemetry off.
 
-        To be made after a fork. Where the directory cannot be used, its ledger or the log says so, and the queue alone
-        bridges a gap.
+        Make it after the fork. Where the directory cannot be used, its counters or the log say so, and only the queue
+        bridges an outage.
         """
-        spool, ledger = opened(directory) if url and directory is not None else (None, None)
-        return cls(InfluxSink(url, token, org, bucket) if url else None, spool=spool, ledger=ledger)
+        spool, counters = opened(directory) if url and directory is not None else (None, None)
+        return cls(InfluxSink(url, token, org, bucket) if url else None, spool=spool, counters=counters)
 
     def put(self, point: Point) -> None:
         """Queue a point; a full queue, or a stream without a sink, counts it as lost."""
@@ -86,12 +86,12 @@ class Stream:
     def put_lines(self, lines: Sequence[str]) -> None:
         """Queue finished lines, one point each; those that find no room are lost."""
         with self._changed:
-            self._books.produced(len(lines))
-            open_ = self._carrier is not None and not self._closed
+            self._accounts.produced(len(lines))
+            open_ = self._transport is not None and not self._closed
             room = max(0, self._capacity - len(self._lines) - self._writing) if open_ else 0
             if room < len(lines):
                 cause, reason = self._refusal()
-                self._books.settled(self._books.era, losses={cause: len(lines) - room}, reason=reason)
+                self._accounts.settled(self._accounts.era, losses={cause: len(lines) - room}, reason=reason)
                 lines = lines[:room]
                 if not lines:
                     return
@@ -105,8 +105,8 @@ class Stream:
     def lose(self, cause: LossCause, points: int) -> None:
         """Count points that were lost before they could be put here."""
         with self._changed:
-            self._books.produced(points)
-            self._books.settled(self._books.era, losses={cause: points}, reason=CAUSES[cause])
+            self._accounts.produced(points)
+            self._accounts.settled(self._accounts.era, losses={cause: points}, reason=CAUSES[cause])
 
     def start(self) -> None:
         """Begin to deliver what a former worker left in the spool."""
@@ -117,22 +117,22 @@ class Stream:
     def account(self) -> TelemetryAccount:
         """What became so far of the points since the last :meth:`take_account`."""
         with self._changed:
-            return self._books.account(self._in_memory - self._earlier, self._waiting_for)
+            return self._accounts.account(self._in_memory - self._earlier, self._waiting_for)
 
     def totals(self) -> TelemetryAccount:
-        """What became of all points since the ledger began, those of former workers included."""
+        """What became of all points since the counters began, those of former workers included."""
         with self._changed:
-            return self._ledger.life.account(self._in_memory, self._waiting_for)
+            return self._counters.life.account(self._in_memory, self._waiting_for)
 
     def spool_state(self) -> SpoolState:
         """What lies in the spool."""
-        return self._carrier.state if self._carrier is not None else SpoolState()
+        return self._transport.state if self._transport is not None else SpoolState()
 
     def take_account(self, timeout_s: float = 5.0) -> TelemetryAccount:
         """Flush, and begin a new account. What is not delivered in time is spooled; what cannot be, stays queued."""
         self._settle_down(timeout_s)
         with self._changed:
-            account = self._books.close_account(self._in_memory - self._earlier, self._waiting_for)
+            account = self._accounts.close_account(self._in_memory - self._earlier, self._waiting_for)
             self._earlier = self._in_memory
         return account
 
@@ -164,7 +164,7 @@ class Stream:
             self._closed = True
             cause = LossCause.DISK if self._has_spool else LossCause.AWAY
             writing, earlier = self._writing, min(len(self._lines), max(0, self._earlier - self._writing))
-            for era, points in ((0, earlier), (self._books.era, len(self._lines) - earlier)):
+            for era, points in ((0, earlier), (self._accounts.era, len(self._lines) - earlier)):
                 self._settle(era, points, losses={cause: points}, reason=self._waiting_for or CAUSES[cause])
             self._lines.clear()
             self._writing = writing  # a sink still has these
@@ -173,33 +173,33 @@ class Stream:
         if self._thread is not None:
             self._thread.join(max(timeout_s, SPILL_S))
             if self._thread.is_alive():
-                return account  # the sink holds it: spool and ledger stay its own
+                return account  # the sink holds it: spool and counters stay its own
             self._thread = None
-        if self._carrier is not None:
-            self._carrier.close()
-        self._ledger.close()
+        if self._transport is not None:
+            self._transport.close()
+        self._counters.close()
         return account
 
     def step(self) -> bool:
         """Move a batch out of the queue, to the sink or the spool, and one out of the spool. Whether any moved."""
-        carrier = self._carrier
-        if carrier is None:
+        transport = self._transport
+        if transport is None:
             return False
         with self._changed:
             count = min(len(self._lines), self._batch_points, self._earlier or self._batch_points)
-            era = 0 if self._earlier else self._books.era
+            era = 0 if self._earlier else self._accounts.era
             batch = [self._lines.popleft() for _ in range(count)]
             self._writing = count
         homeless: Sequence[str] = ()
         moved = False
         try:
-            homeless = carrier.forward(batch, era, spill=self._spill)
+            homeless = transport.forward(batch, era, spill=self._spill)
             moved = len(homeless) < count
             # Fresh points first, and none is kept waiting by old ones.
             if count < self._batch_points and not self._spill:
-                moved = carrier.drain(self._batch_points) or moved
-            carrier.end_era(self._books.era)
-            carrier.look()
+                moved = transport.drain(self._batch_points) or moved
+            transport.end_era(self._accounts.era)
+            transport.look()
         except Exception as error:  # a bug must not end the thread, and leave points waiting for ever
             failed = self._writing - len(homeless)
             self._settle(era, failed, losses={LossCause.FAILED: failed}, reason=f"{type(error).__name__}: {error}")
@@ -211,13 +211,13 @@ class Stream:
             self._lines.extendleft(reversed(homeless))
             self._writing = 0
             self._stepped_s = self._clock()
-            if self._carrier is None:
+            if self._transport is None:
                 return
-            if not moved and (homeless or self._carrier.state.points):
-                self._hold_until_s = self._stepped_s + min(_LONGEST_HOLD_S, max(0.01, self._carrier.wait_s))
-            if self._carrier.last_error != self._noted:
-                self._noted = self._carrier.last_error
-                self._ledger.note_error(self._noted)
+            if not moved and (homeless or self._transport.state.points):
+                self._hold_until_s = self._stepped_s + min(_LONGEST_HOLD_S, max(0.01, self._transport.wait_s))
+            if self._transport.last_error != self._noted:
+                self._noted = self._transport.last_error
+                self._counters.note_error(self._noted)
             self._changed.notify_all()
 
     @property
@@ -226,14 +226,14 @@ class Stream:
 
     @property
     def _waiting_for(self) -> str:
-        return (self._carrier.away or self._carrier.disk) if self._carrier is not None else ""
+        return (self._transport.away or self._transport.disk) if self._transport is not None else ""
 
     def _refusal(self) -> tuple[LossCause, str]:
-        if self._carrier is None:
+        if self._transport is None:
             return LossCause.OFF, NO_SINK
         if self._closed:
             return LossCause.CLOSED, "the stream was closed"
-        cause = LossCause.DISK if self._carrier.disk and self._carrier.away else LossCause.QUEUE_FULL
+        cause = LossCause.DISK if self._transport.disk and self._transport.away else LossCause.QUEUE_FULL
         return cause, self._waiting_for or f"more than {self._capacity} points waited for InfluxDB"
 
     def _settle(
@@ -241,10 +241,10 @@ class Stream:
         losses: Mapping[LossCause, int], reason: str,
     ) -> None:  # fmt: skip
         with self._changed:
-            self._books.settled(era, delivered=delivered, spooled=spooled, losses=losses, reason=reason)
+            self._accounts.settled(era, delivered=delivered, spooled=spooled, losses=losses, reason=reason)
             self._settled += taken
             self._writing = max(0, self._writing - taken)
-            if era != self._books.era:
+            if era != self._accounts.era:
                 self._earlier -= taken
 
     def _settle_down(self, timeout_s: float) -> None:
@@ -255,9 +255,9 @@ class Stream:
             self._spill = False
 
     def _flushed(self, queued: int) -> bool:
-        if self._carrier is None:
+        if self._transport is None:
             return True
-        drained = not self._carrier.state.points or self._carrier.wait_s > 0 or self._spill
+        drained = not self._transport.state.points or self._transport.wait_s > 0 or self._spill
         return self._settled >= queued and drained
 
     def _start(self) -> None:
@@ -280,9 +280,9 @@ class Stream:
 
     def _pause_s(self) -> float | None:
         """How long the thread may sleep; ``None`` when there is nothing to do."""
-        if self._carrier is None:
+        if self._transport is None:
             return None
-        waiting = self._carrier.state.points
+        waiting = self._transport.state.points
         if not self._lines and not waiting:
             self._urgent = False
             return None
@@ -291,8 +291,8 @@ class Stream:
             return self._hold_until_s - now
         if len(self._lines) >= self._batch_points or (self._lines and (self._urgent or self._spill)):
             return 0.0
-        if not self._lines and self._carrier.wait_s > 0:
+        if not self._lines and self._transport.wait_s > 0:
             self._urgent = False
-            return self._carrier.wait_s
+            return self._transport.wait_s
         # While others measure, the spool is emptied no faster than one batch in each interval.
         return 0.0 if self._urgent else self._stepped_s + self._interval_s - now

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.telemetry import LossCause
-from probes.stream.counters import LEDGER, Ledger
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.delivery import Outcome, Patience, post
 from probes.stream.sink import Sink
 from probes.stream.spool import Held, Spool, SpoolBusy
@@ -29,7 +29,7 @@ class SpoolState:
 
 
 class Settle(Protocol):
-    """Where a carrier tells what became of points; ``taken`` of them were in memory, and are there no more."""
+    """Where a transport tells what became of points; ``taken`` of them were in memory, and are there no more."""
 
     def __call__(
         self,
@@ -43,7 +43,7 @@ class Settle(Protocol):
     ) -> None: ...
 
 
-class Carrier:
+class Transport:
     """The hands of a stream, for its one thread. ``away`` and ``disk`` say why, while the sink or the disk fails."""
 
     def __init__(self, sink: Sink, spool: Spool | None, patience: Patience, settle: Settle) -> None:
@@ -159,15 +159,15 @@ class Carrier:
         self.disk = self.last_error = f"the spool cannot {what}: {error.strerror or error}"
 
 
-def opened(directory: Path) -> tuple[Spool | None, Ledger]:
-    """The spool and the ledger in a directory; without them, and with a warning, where it cannot be used."""
+def opened(directory: Path) -> tuple[Spool | None, DeliveryCounters]:
+    """The spool and the counters in a directory; without them, and with a warning, where it cannot be used."""
     spool = None
     try:
         spool = Spool(directory)
-        return spool, Ledger(directory / LEDGER)
+        return spool, DeliveryCounters(directory / COUNTERS_FILE)
     except (OSError, SpoolBusy) as error:
         log.warning("telemetry will not outlive this worker: %s", error)
-        return spool, Ledger()
+        return spool, DeliveryCounters()
 
 
 def _losses(outcome: Outcome) -> dict[LossCause, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.histogram import LatencyHistogram
-from tests.bench.figures import Findings, against, at_percentile, heading, stalled_latencies
+from tests.bench.figures import Findings, at_percentile, heading, ratio_to, stalled_latencies
 from tests.bench.plans import opened
 from tests.bench.stage import PATH, labs, run
 from workers.lab import netns
@@ -68,7 +68,7 @@ def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> No
 
 
 def _tell(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str, Seen | str]) -> None:
-    ratio = against([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
+    ratio = ratio_to([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
     p50_ns = max(one.p50_ns for one in ours)
     print(f"  {freeze}: the schedule says p99 = {ours[0].schedule_p99_ns / 1e6:.1f}")
     for name, seen in {"showdown-traffic": Seen(p50_ns, ours[0].p99_ns), **peers}.items():

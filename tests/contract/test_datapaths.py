@@ -12,7 +12,7 @@ from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.lab.spec import LabSpec
 
@@ -82,7 +82,7 @@ def test_it_never_sleeps_times_or_polls(name: str) -> None:
 
 
 def test_the_fake_attaches_counts_and_undoes(tmp_path: Path) -> None:
-    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath()
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), CleanupRegister(tmp_path)), FakeDatapath()
     with fake.attached(lab) as attachment:
         assert isinstance(fake.attached(lab), AbstractContextManager)
         attachment.cross(packets=3, payload_bytes=10, connections=1)
@@ -94,7 +94,7 @@ def test_the_fake_attaches_counts_and_undoes(tmp_path: Path) -> None:
 
 
 def test_the_fake_can_refuse(tmp_path: Path) -> None:
-    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath(refuse="no")
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), CleanupRegister(tmp_path)), FakeDatapath(refuse="no")
     with pytest.raises(DatapathError, match="no"), fake.attached(lab):
         pytest.fail("must not be attached")
 

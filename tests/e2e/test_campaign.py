@@ -1,4 +1,4 @@
-"""A campaign through the whole house: submitted over REST, run on real datapaths, told in figures with proof."""
+"""A campaign through the whole stack: submitted over REST, run on real datapaths, reported with proof."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ from workers.runner.runner import lab_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
-WEATHER = {Reason.STEAL, Reason.INTERFERENCE}
+HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}
 DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]
 SHORT = f"""
 name = "short"
@@ -97,7 +97,7 @@ def test_every_trial_has_its_proof(running: Running, short: str) -> None:
     trials = trials_of(running, short)
     assert {trial["datapath"] for trial in trials} == set(DATAPATHS)
     for trial in trials:
-        assert set(trial["validity"]["reasons"]) <= WEATHER, trial["validity"]
+        assert set(trial["validity"]["reasons"]) <= HOST_NOISE, trial["validity"]
         assert trial["proof"]["accounted"] >= 0.99
         assert trial["proof"]["origin_requests"] > 0
         if trial["validity"]["valid"]:

@@ -14,7 +14,7 @@ import pytest
 from deploy.stack.servers import unused_port
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.stream.counters import LEDGER, Ledger
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.e2e
 def stream_to(url: str, directory: Path, *, timeout_s: float = 2.0, pause_s: float = 0.05) -> Stream:
     directory.mkdir(exist_ok=True)
     return Stream(
-        InfluxSink(url, timeout_s=timeout_s), spool=Spool(directory), ledger=Ledger(directory / LEDGER),
+        InfluxSink(url, timeout_s=timeout_s), spool=Spool(directory),
+        counters=DeliveryCounters(directory / COUNTERS_FILE),
         interval_s=0.05, pause_s=pause_s,
     )  # fmt: skip
 
@@ -235,7 +236,12 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
     sink, now = FakeSink(), 0.0
     sink.fail = SinkError("it is away", again=True)
     stream = Stream(
-        sink, 3000, spool=Spool(directory), ledger=Ledger(directory / LEDGER), clock=lambda: now, threaded=False
+        sink,
+        3000,
+        spool=Spool(directory),
+        counters=DeliveryCounters(directory / COUNTERS_FILE),
+        clock=lambda: now,
+        threaded=False,
     )
     for start in range(0, 10_000, 100):
         stream.put_lines([point(number).line for number in range(start, start + 100)])

@@ -7,7 +7,16 @@ import time
 
 import httpx
 
-from domain.jobs import BlockJob, BlockMessage, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
+from domain.jobs import (
+    BlockJob,
+    BlockMessage,
+    CampaignProgress,
+    Claim,
+    Heartbeat,
+    HeartbeatAnswer,
+    HostCapabilities,
+    Report,
+)
 from domain.traits import TraitMatrix
 from workers.agent.config import WorkerSettings
 
@@ -94,9 +103,11 @@ class Coordinator:
             waiting.remove(path)
         return len(waiting)
 
-    def standing(self, campaign_id: str) -> Standing:
+    def campaign_progress(self, campaign_id: str) -> CampaignProgress:
         """What a campaign comes to as of now."""
-        return Standing.model_validate_json(self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/standing"))
+        return CampaignProgress.model_validate_json(
+            self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/progress")
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -23,7 +23,7 @@ from domain.jobs import HostCapabilities, queue_name
 from domain.traits import TEST_TRAITS_TASK
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import WorkerSettings
-from workers.traits.matrix.reporter import Telling
+from workers.traits.matrix.reporter import MatrixReporter
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def _introduce(**_: Any) -> None:
 
 def _keep_registered(settings: WorkerSettings) -> None:
     coordinator = Coordinator(settings)
-    capabilities = look_around(settings.host)
-    telling = Telling(
+    capabilities = probe_capabilities(settings.host)
+    telling = MatrixReporter(
         settings.state_dir, coordinator.tell_matrix, _work, _ask_for_matrix if settings.tests_when_idle else None
     )
     pause_s, wait = 0.5, threading.Event()
@@ -97,7 +97,7 @@ def _ask_for_matrix() -> None:
     current_app.send_task(TEST_TRAITS_TASK)
 
 
-def look_around(host: str) -> HostCapabilities:
+def probe_capabilities(host: str) -> HostCapabilities:
     """What this host can run, found out by a process of its own: it loads BPF programs to see whether they load."""
     argv = [sys.executable, "-m", "workers.agent.capabilities", host]
     output = subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def worker(loglevel: str) -> None:
     """Run blocks on this host until told to stop. Settings come from SHOWDOWN_* variables."""
     from workers.agent.app import create_worker
-    from workers.lab.cleanup import LEDGER_DIR
+    from workers.lab.cleanup import REGISTER_DIR
     from workers.lab.cleanup import sweep as sweep_ledger
 
     try:
@@ -32,7 +32,7 @@ def worker(loglevel: str) -> None:
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sweep_ledger(LEDGER_DIR)
+    sweep_ledger(REGISTER_DIR)
     app = create_worker(settings)
     app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
                      "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
@@ -83,16 +83,16 @@ def workloads(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="Also what no ledger knows but bears our prefix.")
+@click.option("--all", "everything", is_flag=True, help="Also what no register knows but bears our prefix.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(everything: bool, as_json: bool) -> None:
     """Remove what killed workers of this machine have left: namespaces, processes, files. Own objects only."""
-    from workers.lab.cleanup import LEDGER_DIR, foreign_leftovers, remove_netns
+    from workers.lab.cleanup import REGISTER_DIR, foreign_leftovers, remove_netns
     from workers.lab.cleanup import sweep as sweep_ledger
 
-    removed = sweep_ledger(LEDGER_DIR)
+    removed = sweep_ledger(REGISTER_DIR)
     if everything:
-        removed += [item for name in foreign_leftovers(LEDGER_DIR) for item in remove_netns(name)]
+        removed += [item for name in foreign_leftovers(REGISTER_DIR) for item in remove_netns(name)]
     if as_json:
         click.echo(json.dumps({"removed": removed}))
     else:

@@ -26,16 +26,16 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
     """
     from domain.traits import Answer
     from workers.agent.capabilities import host_capabilities
-    from workers.lab.cleanup import LEDGER_DIR, Ledger
+    from workers.lab.cleanup import REGISTER_DIR, CleanupRegister
     from workers.traits.matrix.file import keep
-    from workers.traits.matrix.run import Collecting
+    from workers.traits.matrix.run import MatrixRun
     from workers.traits.matrix.table import evidence_table, terminal_table, with_matrix
 
     if os.geteuid() != 0:
         raise click.ClickException("needs root: it makes network namespaces and loads BPF programs")
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
     try:
-        collecting = Collecting.installed(Ledger(LEDGER_DIR), names)
+        collecting = MatrixRun.installed(CleanupRegister(REGISTER_DIR), names)
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--datapath") from error
     tell = Console(stderr=True)

@@ -25,7 +25,7 @@ def announce(
 ) -> None:
     """Tell the campaign's standing. A coordinator that does not answer leaves a gap in the charts, and no more."""
     try:
-        standing = coordinator.standing(job.campaign_id)
+        standing = coordinator.campaign_progress(job.campaign_id)
     except (Refused, httpx.HTTPError, ValidationError) as error:
         log.warning("campaign %s: its standing is not known: %s", job.campaign_id, error)
         return

@@ -21,20 +21,20 @@ from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream.stream import Stream
 from workers.agent.api_client import Coordinator, Refused
-from workers.agent.app import look_around
+from workers.agent.app import probe_capabilities
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
 from workers.agent.progress import announce
 from workers.datapaths.base import Datapath
 from workers.inventory.fingerprint import fingerprint
-from workers.lab.cleanup import LEDGER_DIR, Ledger, sweep
+from workers.lab.cleanup import REGISTER_DIR, CleanupRegister, sweep
 from workers.runner.runner import BlockRunner
-from workers.runner.trial_run import Host
+from workers.runner.trial_run import RunnerContext
 from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 from workers.traits.matrix.file import keep
-from workers.traits.matrix.run import Collecting
+from workers.traits.matrix.run import MatrixRun
 from workers.workloads.base import Workload
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
         self.coordinator = Coordinator(settings)
-        self.ledger = Ledger(LEDGER_DIR)
+        self.register = CleanupRegister(REGISTER_DIR)
         self.stream = Stream.to_influx(
             settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket,
             settings.telemetry_dir,
@@ -77,9 +77,9 @@ class Worker:
         self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
         self.fingerprint = fingerprint()
         # Once: a datapath keeps its compiled programs, and their descriptors, as long as it lives.
-        self.host = Host(
+        self.host = RunnerContext(
             name=settings.host,
-            ledger=self.ledger,
+            register=self.register,
             datapaths=discover(workers.datapaths, Datapath),
             workloads=discover(workers.workloads, Workload),
             generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk(), H2load())},
@@ -92,7 +92,7 @@ class Worker:
         self, job: BlockJob, progress: Callable[[Phase, str, int], None], stop: Callable[[], bool]
     ) -> BlockResult:
         """Run a claimed block on this host."""
-        sweep(LEDGER_DIR)  # what an attempt that was killed here has left
+        sweep(REGISTER_DIR)  # what an attempt that was killed here has left
         for name, why in self.session.start(job.probes).items():
             log.warning("probe %s does not start: %s", name, why)
         self.stream.take_account(0)  # what an earlier block left over is not this one's
@@ -104,12 +104,12 @@ class Worker:
 
     def try_first(self, names: Sequence[str]) -> list[str]:
         """Test what the first of the named datapaths keeps and carries, of all if none is named; returns the others."""
-        sweep(LEDGER_DIR)
+        sweep(REGISTER_DIR)
         known = self.host.datapaths
         wanted = {name: known[name] for name in names or known if name in known}
         if not wanted:
             return []
-        collecting, others = Collecting.of(wanted, self.ledger).first()
+        collecting, others = MatrixRun.of(wanted, self.register).first()
         whole = keep(collecting.run(self.capabilities), self.settings.state_dir)
         try:
             self.coordinator.tell_matrix(whole)
@@ -120,7 +120,7 @@ class Worker:
     @cached_property
     def capabilities(self) -> HostCapabilities:
         """What this host can run."""
-        return look_around(self.settings.host)
+        return probe_capabilities(self.settings.host)
 
     def announce(self, job: BlockJob) -> None:
         """Tell InfluxDB what the campaign has come to."""

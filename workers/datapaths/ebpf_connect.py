@@ -21,10 +21,10 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import cgroups, dut, netns, sockets
 from workers.lab.addresses import endpoint, packed
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 _CONFIG = {
@@ -52,9 +52,9 @@ class EbpfConnect(Datapath):
             "root", "netns", "veth", "bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy"
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client stands on the DUT; the proxy is seen."""
-        return Ends(lab.dut_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+        return ClientEndpoint(lab.dut_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
@@ -88,12 +88,12 @@ class EbpfConnect(Datapath):
         return programs, link
 
 
-def _crossed(programs: Instance, link: int) -> Crossed:
+def _crossed(programs: Instance, link: int) -> SteeringCounters:
     """It sees connections only, and no packet."""
     if not link_target(link):
         raise BpfError("the program was detached")
     (rewritten,) = programs.per_cpu_sums("counts")
-    return Crossed(None, connections=rewritten)
+    return SteeringCounters(None, connections=rewritten)
 
 
 def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import balancing, tc
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 
@@ -31,9 +31,9 @@ class EbpfLb(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balancing.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""

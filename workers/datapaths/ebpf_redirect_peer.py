@@ -24,7 +24,7 @@ class EbpfRedirectPeer(Datapath):
     tracking = Tracking.NEVER
     ip_versions = frozenset({4, 6})
     # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
-    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

@@ -17,7 +17,7 @@ from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, netns, sockets
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
@@ -87,12 +87,12 @@ class EbpfSkLookup(Datapath):
         return programs, link
 
 
-def _crossed(programs: Instance, link: int, devices: dut.Devices) -> Crossed:
+def _crossed(programs: Instance, link: int, devices: dut.Devices) -> SteeringCounters:
     """Packets are the client's device's. Dropped are connections for which there was no listener."""
     if not link_target(link):
         raise BpfError("the program was detached")
     _, refused = programs.per_cpu_sums("counts")
     try:
-        return Crossed(devices.received("dut_client"), dropped=refused)
+        return SteeringCounters(devices.received("dut_client"), dropped=refused)
     except OSError as error:
         raise DatapathError(str(error)) from error

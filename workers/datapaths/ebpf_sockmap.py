@@ -18,7 +18,7 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
 from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import Crossed, Proxied
+from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
 
@@ -89,6 +89,6 @@ class Spliced:
         return self.programs.per_cpu_sums("counts")[-1]
 
 
-def _crossed(lab: Lab, spliced: Spliced) -> Crossed:
+def _crossed(lab: Lab, spliced: Spliced) -> SteeringCounters:
     seen = steering.tproxy_crossed(lab)
-    return Crossed(seen.steered, leaked=seen.leaked, dropped=seen.dropped + spliced.strayed())
+    return SteeringCounters(seen.steered, leaked=seen.leaked, dropped=seen.dropped + spliced.strayed())

@@ -21,10 +21,10 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import cgroups, dut, netns, nft, sockets
 from workers.lab.addresses import endpoint, packed
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 _CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
@@ -66,9 +66,9 @@ class EbpfSockops(Datapath):
             *("bpf.sk_msg", "bpf.sock_ops"),
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client stands on the DUT and asks the proxy, which is seen."""
-        return Ends(lab.dut_ns, lab.dut_client_address, LISTEN_PORT, seen_as=lab.dut_server_address)
+        return ClientEndpoint(lab.dut_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
@@ -115,7 +115,7 @@ class Shortcut:
     programs: Instance
     link: int
 
-    def crossed(self, lab: Lab) -> Crossed:
+    def crossed(self, lab: Lab) -> SteeringCounters:
         """Messages of clients instead of packets; dropped are those whose connection had no other end in the map."""
         if not link_target(self.link):
             raise BpfError("the sock_ops program was detached")
@@ -123,7 +123,7 @@ class Shortcut:
             raise BpfError("the sk_msg program was detached from its map")
         messages, _, _, _, connections, refused = self.programs.per_cpu_sums("counts")
         past = nft.packets(lab, "past")["past"]
-        return Crossed(messages, connections=connections, leaked=past, dropped=refused)
+        return SteeringCounters(messages, connections=connections, leaked=past, dropped=refused)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ class EbpfXdp(Datapath):
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
     ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
-    without = xdp.WITHOUT
+    disabled_offloads = xdp.DISABLED_OFFLOADS
     # No packet exists in the DUT, so none is received or sent there.
-    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
         self._programs = xdp.XdpPrograms(self.name, mode=mode)

@@ -11,7 +11,7 @@ from typing import ClassVar
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import balancing, xdp
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 
@@ -23,9 +23,9 @@ class EbpfXdpLb(Datapath):
     summary = "XDP balances over four origins: Maglev hashing, own connection table, DNAT."
     ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
-    without = xdp.WITHOUT
+    disabled_offloads = xdp.DISABLED_OFFLOADS
     # No packet exists in the DUT, so none is received or sent there.
-    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
         self._programs = xdp.XdpPrograms(self.name, balancing.MAPS, balancing.DEFINES, mode=mode)
@@ -34,9 +34,9 @@ class EbpfXdpLb(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balancing.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""

@@ -10,10 +10,10 @@ from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import dut
 from workers.lab.addresses import endpoint
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 
@@ -29,9 +29,11 @@ class ExplicitProxy(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.haproxy")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The proxy is asked, and the proxy is seen."""
-        return Ends(lab.client_ns, lab.dut_client_address, LISTEN_PORT, seen_as=lab.dut_server_address)
+        return ClientEndpoint(
+            lab.client_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address
+        )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -47,4 +49,4 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
             devices = stack.enter_context(dut.devices_of(lab))
             how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
             proxy = stack.enter_context(haproxy.running(lab, how))
-        yield Proxied("explicit_proxy", proxy, path, lambda: Crossed(devices.received("dut_client")))
+        yield Proxied("explicit_proxy", proxy, path, lambda: SteeringCounters(devices.received("dut_client")))

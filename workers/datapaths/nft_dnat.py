@@ -14,7 +14,7 @@ from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
 from workers.datapaths.lib import balancing
 from workers.datapaths.lib.errors import raised_by
 from workers.lab import dut, nft
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 _GUARD = "showdown_guard"
@@ -52,9 +52,9 @@ class NftDnat(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.nft", "nft.dnat")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balancing.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""

@@ -12,9 +12,9 @@ from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import dut, nft
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 _RULES = """\
@@ -42,9 +42,11 @@ class NftRedirect(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.nft", "program.haproxy", "nft.redirect")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The proxy is seen."""
-        return Ends(lab.client_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+        return ClientEndpoint(
+            lab.client_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address
+        )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -65,4 +67,4 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
             how = haproxy.Proxying(transparent=False, keeps_client=False)
             proxy = stack.enter_context(haproxy.running(lab, how))
             stack.enter_context(nft.table(lab, rules))
-        yield Proxied("nft_redirect", proxy, path, lambda: Crossed(nft.packets(lab, "steered")["steered"]))
+        yield Proxied("nft_redirect", proxy, path, lambda: SteeringCounters(nft.packets(lab, "steered")["steered"]))

@@ -13,7 +13,7 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import balancing, haproxy, steering
 from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.proxied import Proxied
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 _STATES = {balancing.State.UP: "ready", balancing.State.DOWN: "drain", balancing.State.GONE: "maint"}
@@ -33,9 +33,9 @@ class ProxyLb(Datapath):
             "root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy", "nft.socket"
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balancing.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""

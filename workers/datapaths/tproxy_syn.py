@@ -11,7 +11,7 @@ from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.errors import raised_by
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
 
@@ -70,6 +70,6 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
         yield Proxied("tproxy_syn", proxy, path, lambda: _crossed(lab))
 
 
-def _crossed(lab: Lab) -> Crossed:
+def _crossed(lab: Lab) -> SteeringCounters:
     seen = nft.packets(lab, "opened", "steered", "past")
-    return Crossed(seen["opened"] + seen["steered"], leaked=seen["past"])
+    return SteeringCounters(seen["opened"] + seen["steered"], leaked=seen["past"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.telemetry import TelemetryAccount
-from probes.stream.counters import LEDGER, read_ledger
+from probes.stream.counters import COUNTERS_FILE, read_counters
 from probes.stream.spool import LOCK, spooled
 
 
@@ -43,7 +43,7 @@ def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) 
     bare = PipelineHealth(directory=str(directory))
     try:
         points, size, oldest_s = spooled(directory)
-        noted = read_ledger(directory / LEDGER)
+        noted = read_counters(directory / COUNTERS_FILE)
     except OSError as error:
         return bare.model_copy(update={"problem": f"{directory} cannot be read: {error.strerror}"})
     found = {"spool_points": points, "spool_bytes": size, "oldest_age_s": _age(oldest_s, now_s())}

@@ -1,7 +1,7 @@
-"""Every kernel object we make is ledgered before it is made, and swept after a crash.
+"""Every kernel object we make is registered before it is made, and swept after a crash.
 
 One JSON file per tag (a block's attempt) names its owner, namespaces, run directories and processes. Devices, nft
-tables, tc filters and BPF programs live in the namespaces and go with them. Nothing that a ledger does not name is
+tables, tc filters and BPF programs live in the namespaces and go with them. Nothing that a register does not name is
 touched, nor anything of an owner that still lives.
 """
 
@@ -21,7 +21,7 @@ from workers.lab import netns
 
 PREFIX = "sd-"
 RUN_ROOT = Path("/run/showdown")
-LEDGER_DIR = RUN_ROOT / "ledger"  # one for all workers of a machine; like kernel objects it ends with the boot
+REGISTER_DIR = RUN_ROOT / "register"  # one for all workers of a machine; like kernel objects it ends with the boot
 TAG = re.compile(r"^[0-9a-z]{6}$")
 _NETNS = re.compile(r"^sd-[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
 _RUN_DIR = re.compile(r"^[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
@@ -64,7 +64,7 @@ class Entry:
         return not (self.netns or self.run_dirs or self.processes)
 
     def as_json(self) -> str:
-        """The ledger file's text."""
+        """The register file's text."""
         return json.dumps(self, default=vars, indent=1)
 
     @classmethod
@@ -79,10 +79,10 @@ class Entry:
                 processes=[ProcessId(**process) for process in data["processes"]],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a ledger entry: {error!r}") from error
+            raise ValueError(f"not a register entry: {error!r}") from error
 
 
-class Ledger:
+class CleanupRegister:
     """The objects of this process, one file per tag in ``directory``; each is recorded before it is made."""
 
     def __init__(self, directory: Path) -> None:
@@ -143,7 +143,7 @@ class Ledger:
 
 
 def sweep(directory: Path, *, live: bool = False) -> list[str]:
-    """Remove everything that the ledger in ``directory`` names, unless another process that lives owns it.
+    """Remove everything that the register in ``directory`` names, unless another process that lives owns it.
 
     ``live`` takes living owners' objects too. Returns what was removed, in words. Harmless when repeated.
     """
@@ -154,7 +154,7 @@ def sweep(directory: Path, *, live: bool = False) -> list[str]:
         except FileNotFoundError:
             continue
         except ValueError as error:
-            removed.append(f"unreadable ledger file {file.name}: {error}")
+            removed.append(f"unreadable register file {file.name}: {error}")
             file.unlink(missing_ok=True)
             continue
         if entry.owner.alive and entry.owner.pid != os.getpid() and not live:
@@ -165,7 +165,7 @@ def sweep(directory: Path, *, live: bool = False) -> list[str]:
 
 
 def foreign_leftovers(directory: Path) -> list[str]:
-    """Namespaces that look like a lab's and that no entry of this ledger names; perhaps another state directory's."""
+    """Namespaces that look like a lab's and that no entry of this register names; perhaps another state directory's."""
     known: set[str] = set()
     for file in directory.glob("*.json"):
         with contextlib.suppress(ValueError, FileNotFoundError):

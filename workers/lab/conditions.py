@@ -46,7 +46,7 @@ class ConditionError(RuntimeError):
     """A condition could not be put in force, or what shows it is gone."""
 
 
-class Around(Protocol):
+class AppliedCondition(Protocol):
     """A condition in force in one lab."""
 
     def conntrack_entries(self) -> int | None:
@@ -57,7 +57,7 @@ class Around(Protocol):
 
 
 @contextmanager
-def imposed(lab: Lab, condition: Condition) -> Iterator[Around]:
+def apply_condition(lab: Lab, condition: Condition) -> Iterator[AppliedCondition]:
     """Put ``condition`` in force in the lab's DUT; leaving the context takes it away.
 
     Raises :class:`ConditionError` with nothing left behind.

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class Ends:
+class ClientEndpoint:
     """The two ends of a lab's path: where the client stands, whom it asks, and as whom the origin must see it."""
 
     netns: str
     address: str
     port: int
-    seen_as: str
+    expected_source: str
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,21 @@ class Client:
     address: str
 
 
-def standing(router: str, addresses: Sequence[str]) -> tuple[Client, ...]:
+def make_clients(router: str, addresses: Sequence[str]) -> tuple[Client, ...]:
     """The clients with these addresses: the lone one in the namespace ``router``, or several behind it."""
     if len(addresses) == 1:
         return (Client(1, router, addresses[0]),)
     return tuple(Client(n, f"{router}-{n}", address) for n, address in enumerate(addresses, start=1))
 
 
-def ends_of(ends: Ends, router_address: str, clients: Sequence[Client]) -> tuple[Ends, ...]:
+def client_endpoints_of(
+    ends: ClientEndpoint, router_address: str, clients: Sequence[Client]
+) -> tuple[ClientEndpoint, ...]:
     """Each client's own, of the datapath's: it keeps their addresses, or shows the origin another one."""
     if len(clients) == 1:
         return (ends,)
-    keeps = ends.seen_as == router_address
-    return tuple(replace(ends, netns=one.netns, seen_as=one.address if keeps else ends.seen_as) for one in clients)
+    keeps = ends.expected_source == router_address
+    return tuple(
+        replace(ends, netns=one.netns, expected_source=one.address if keeps else ends.expected_source)
+        for one in clients
+    )

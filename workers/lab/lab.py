@@ -2,7 +2,7 @@
 
 Labs of a block stand side by side. Every lab is dual-stack, and its traffic is of one IP version. An idle lab costs
 nothing and sends nothing: neighbours are permanent, and no device asks for or announces any (sysctls.SILENT).
-Everything is named after its tag and position and ledgered before it is made (workers/cleanup.py).
+Everything is named after its tag and position and registered before it is made (workers/cleanup.py).
 """
 
 import os
@@ -18,8 +18,8 @@ from pyroute2 import IPRoute
 from probes.base import LabView
 from workers.lab import cleanup, clients, endpoints, netns, offloads, sysctls
 from workers.lab.addresses import VERSIONS, Addresses
-from workers.lab.cleanup import RUN_ROOT, Ledger
-from workers.lab.endpoints import Client, Ends
+from workers.lab.cleanup import RUN_ROOT, CleanupRegister
+from workers.lab.endpoints import Client, ClientEndpoint
 from workers.lab.process import Process
 from workers.lab.spec import LabSpec
 
@@ -38,7 +38,7 @@ class Lab:
 
     origin_port = 80
 
-    def __init__(self, spec: LabSpec, ledger: Ledger) -> None:
+    def __init__(self, spec: LabSpec, register: CleanupRegister) -> None:
         self.spec = spec
         self.label = spec.label
         stem = f"{spec.position}{spec.label.replace('#', '-')}"
@@ -57,13 +57,15 @@ class Lab:
             ours.virtual,
             ours.client_network,
         )
-        self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
-        self.clients: tuple[Client, ...] = endpoints.standing(self.client_ns, ours.clients)
+        self.client_endpoint = ClientEndpoint(
+            self.client_ns, self.server_address, self.origin_port, expected_source=self.client_address
+        )
+        self.clients: tuple[Client, ...] = endpoints.make_clients(self.client_ns, ours.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self._client_offloads: list[dict[str, bool]] = []
         self.notes: list[str] = []  # what a reader of its figures should know
         self.processes: list[Process] = []
-        self._ledger = ledger
+        self._register = register
         self._indexes: dict[str, int] = {}
         self._server_devices = -1
 
@@ -92,14 +94,14 @@ class Lab:
         )
 
     @property
-    def client_ends(self) -> tuple[Ends, ...]:
+    def client_endpoints(self) -> tuple[ClientEndpoint, ...]:
         """``ends`` as each of the clients has them."""
-        return endpoints.ends_of(self.ends, self.client_address, self.clients)
+        return endpoints.client_endpoints_of(self.client_endpoint, self.client_address, self.clients)
 
     @property
     def answering(self) -> tuple[str, ...]:
         """The addresses on which the origin answers: all of them where the client asks the virtual one."""
-        balanced = self.ends.address == self.virtual_address
+        balanced = self.client_endpoint.address == self.virtual_address
         return self.origin_addresses if balanced else (self.server_address,)
 
     def ifindex(self, role: str) -> int:
@@ -113,7 +115,7 @@ class Lab:
     @property
     def wanted_offloads(self) -> dict[str, bool]:
         """What every device of the lab is told to have."""
-        return offloads.DEFAULTS | dict.fromkeys(self.spec.without, False)
+        return offloads.DEFAULTS | dict.fromkeys(self.spec.disabled_offloads, False)
 
     @property
     def offloads(self) -> dict[str, bool]:
@@ -172,7 +174,7 @@ class Lab:
             raise LabError(f"{argv[0]} could not be started: {error}") from error
         process = Process(popen, argv, log, task_role)
         self.processes.append(process)
-        self._ledger.add_process(self.spec.tag, process.pid)
+        self._register.add_process(self.spec.tag, process.pid)
         return process
 
     def stop(self, process: Process) -> None:
@@ -180,17 +182,17 @@ class Lab:
         process.stop()
         if process in self.processes:
             self.processes.remove(process)
-            self._ledger.forget_process(self.spec.tag, process.pid)
+            self._register.forget_process(self.spec.tag, process.pid)
 
     def _build(self, stack: ExitStack) -> None:
         if self.spec.ip_version not in sysctls.versions():
             raise OSError(f"this kernel has no IPv{self.spec.ip_version}")
         stack.callback(self._remove_run_dir)
-        self._ledger.add_run_dir(self.spec.tag, self.run_dir.name)
+        self._register.add_run_dir(self.spec.tag, self.run_dir.name)
         self.run_dir.mkdir(mode=0o700, parents=True)
         for name in self.namespaces:
             stack.callback(self._remove_netns, name)
-            self._ledger.add_netns(self.spec.tag, name)
+            self._register.add_netns(self.spec.tag, name)
             netns.create(name)
             netns.call_in(name, sysctls.set_all)
         stack.callback(self._stop_processes)
@@ -263,20 +265,20 @@ class Lab:
 
     def _remove_netns(self, name: str) -> None:
         cleanup.remove_netns(name)
-        self._ledger.forget_netns(self.spec.tag, name)
+        self._register.forget_netns(self.spec.tag, name)
 
     def _remove_run_dir(self) -> None:
         cleanup.remove_run_dir(self.run_dir.name)
-        self._ledger.forget_run_dir(self.spec.tag, self.run_dir.name)
+        self._register.forget_run_dir(self.spec.tag, self.run_dir.name)
 
 
 @contextmanager
-def built(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
+def built(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
     """Build a lab; leaving the context removes it with everything in it. Complete or undone.
 
     Raises :class:`LabError`.
     """
-    lab = Lab(spec, ledger)
+    lab = Lab(spec, register)
     with ExitStack() as stack:
         try:
             lab._build(stack)

@@ -16,8 +16,8 @@ class LabSpec:
     """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
 
     With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
-    ``without`` names the offloads (workers/lab/offloads.py) that no device of the lab may have. ``ip_version``, 4
-    or 6, is that of its traffic.
+    ``disabled_offloads`` (workers/lab/offloads.py) are off on every device of the lab. ``ip_version``, 4 or 6, is that
+    of its traffic.
     """
 
     tag: str
@@ -26,7 +26,7 @@ class LabSpec:
     campaign_id: str = ""
     block_id: str = ""
     clients: int = 1
-    without: frozenset[str] = frozenset()
+    disabled_offloads: frozenset[str] = frozenset()
     ip_version: int = 4
 
     def __post_init__(self) -> None:

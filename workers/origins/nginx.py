@@ -14,7 +14,7 @@ from pathlib import Path
 
 from workers.lab import netns
 from workers.lab.addresses import endpoint
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
@@ -90,7 +90,7 @@ class NginxOrigin:
                 files=WORKER_CONNECTIONS + 256,
                 connections=WORKER_CONNECTIONS,
                 run_dir=self.lab.run_dir,
-                clients=" ".join(f"{address} 0;" for address in seen_as(self.lab)),
+                clients=" ".join(f"{address} 0;" for address in expected_sources(self.lab)),
                 label=self.lab.label,
                 body=self.body.decode("ascii"),
                 listen="".join(
@@ -108,10 +108,10 @@ class NginxOrigin:
         """What its ``listen`` has beside the address, and the lines that follow: nothing, as it speaks plain HTTP."""
         return "", ""
 
-    def greet(self, ends: Ends | None = None) -> "Greeting":
+    def greet(self, ends: ClientEndpoint | None = None) -> "Greeting":
         """Ask once as the lab's client, or as one of several, and look at one answer. Raises ``OSError``."""
-        address, _, label = ask_in(ends or self.lab.ends, "/whoami").body.partition(" ")
-        return Greeting(address, label, ask_in(ends or self.lab.ends, "/").total_bytes)
+        address, _, label = ask_in(ends or self.lab.client_endpoint, "/whoami").body.partition(" ")
+        return Greeting(address, label, ask_in(ends or self.lab.client_endpoint, "/").total_bytes)
 
     def requests(self) -> int:
         """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
@@ -187,12 +187,12 @@ class Answer:
     total_bytes: int
 
 
-def seen_as(lab: Lab) -> list[str]:
+def expected_sources(lab: Lab) -> list[str]:
     """The addresses of clients that a lab's origin must see, and no others."""
-    return list(dict.fromkeys(ends.seen_as for ends in lab.client_ends))
+    return list(dict.fromkeys(ends.expected_source for ends in lab.client_endpoints))
 
 
-def ask_in(ends: Ends, path: str) -> Answer:
+def ask_in(ends: ClientEndpoint, path: str) -> Answer:
     """Ask the lab's origin once, as its client. Raises ``OSError``."""
     return netns.call_in(ends.netns, lambda: ask(ends.address, ends.port, path))
 

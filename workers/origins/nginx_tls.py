@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workers.lab import netns
 from workers.lab.addresses import endpoint
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.origins.nginx import Answer, Greeting, NginxOrigin, OriginError, ask_over
 
 _PREFLIGHT_S = 1.0
@@ -40,7 +40,7 @@ class TlsNginxOrigin(NginxOrigin):
         """See :class:`NginxOrigin`."""
         return " ssl http2" if self.http2 else " ssl", _TLS.format(directory=self.lab.run_dir)
 
-    def greet(self, ends: Ends | None = None) -> Greeting:
+    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
         """Ask as the lab's client, and compare one whole body. Raises ``OSError`` or :class:`OriginError`.
 
         There is but one, as its generator knows no others.
@@ -48,7 +48,7 @@ class TlsNginxOrigin(NginxOrigin):
         address, _, label = self._ask("/whoami").body.partition(" ")
         answer = self._ask("/")
         bodies = [answer.body.encode()] + ([self._body_over_h2()] if self.http2 else [])
-        if address == self.lab.ends.seen_as and any(body != self.body for body in bodies):
+        if address == self.lab.client_endpoint.expected_source and any(body != self.body for body in bodies):
             raise OriginError("the origin's body over TLS is not the one that it was told to send")
         return Greeting(address, label, answer.total_bytes)
 
@@ -57,17 +57,17 @@ class TlsNginxOrigin(NginxOrigin):
         context = ssl.create_default_context(cafile=str(lab.run_dir / "cert.pem"))
 
         def ask() -> Answer:
-            where = lab.ends.address, lab.ends.port
+            where = lab.client_endpoint.address, lab.client_endpoint.port
             with (
                 socket.create_connection(where, timeout=_PREFLIGHT_S) as plain,
                 context.wrap_socket(plain, server_hostname=lab.server_address) as connection,
             ):
                 return ask_over(connection, endpoint(lab.server_address, lab.origin_port), path)
 
-        return netns.call_in(lab.ends.netns, ask)
+        return netns.call_in(lab.client_endpoint.netns, ask)
 
     def _body_over_h2(self) -> bytes:
-        ends = self.lab.ends
+        ends = self.lab.client_endpoint
         url = f"https://{endpoint(ends.address, ends.port)}/"
         try:
             return netns.run_in(ends.netns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.lab import netns
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.process import Process
-from workers.origins.nginx import Greeting, OriginError, ask, seen_as
+from workers.origins.nginx import Greeting, OriginError, ask, expected_sources
 from workers.traffic import program
 
 START_TIMEOUT_S = 5.0
@@ -40,7 +40,7 @@ class TrafficOrigin:
         argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
         for address in self.lab.answering:
             argv += ["--address", address]
-        for address in seen_as(self.lab):
+        for address in expected_sources(self.lab):
             argv += ["--expect-client", address]
         if self.stall_ms:
             argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
@@ -50,10 +50,10 @@ class TrafficOrigin:
             self._check(deadline, "did not start")
             time.sleep(0.002)
 
-    def greet(self, ends: Ends | None = None) -> Greeting:
+    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
         """Ask once as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
         before = self.requests()
-        ends = ends or self.lab.ends
+        ends = ends or self.lab.client_endpoint
         address, port = ends.address, ends.port
         answer_bytes = 0
         if self.service == "http":
@@ -62,7 +62,7 @@ class TrafficOrigin:
         else:
             kind = socket.SOCK_STREAM if self.service == "tcp" else socket.SOCK_DGRAM
             netns.call_in(ends.netns, lambda: _echo(kind, address, port))
-            client = ends.seen_as  # whoever else is not answered
+            client = ends.expected_source  # whoever else is not answered
         # An answer that this origin has not given came from another.
         return Greeting(client, self.lab.label if self.requests() > before else "", answer_bytes)
 

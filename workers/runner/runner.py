@@ -19,13 +19,13 @@ from domain.trial import BlockResult, Reason, TrialResult
 from domain.watched import Span
 from probes.base import ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.spec import LabSpec
 from workers.origins.nginx import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings
-from workers.runner.trial_run import Host, Station
+from workers.runner.trial_run import RunnerContext, TrialRun
 from workers.runner.validity import judge, prove
 from workers.traffic.base import Schedule, sent_within
 from workers.workloads.base import Workload
@@ -42,7 +42,7 @@ class BlockRunner:
     def __init__(
         self,
         job: BlockJob,
-        host: Host,
+        host: RunnerContext,
         *,
         progress: Callable[[Phase, str, int], None] = lambda *_: None,
         stop: Callable[[], bool] = lambda: False,
@@ -61,7 +61,7 @@ class BlockRunner:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
         # Offloads are alike in all labs of the block: what one datapath, or the condition, cannot have, none has.
         block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
-        self._without = job.block.condition.without.union(*(datapath.without for datapath in block_datapaths))
+        self._without = job.block.condition.without.union(*(datapath.disabled_offloads for datapath in block_datapaths))
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -69,15 +69,15 @@ class BlockRunner:
         """Measure the block. Raises :class:`Cancelled`, or whatever kept the labs from being built."""
         with ExitStack() as stack:
             self._tell(Phase.PREPARE)
-            stations = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
-            self._expect(stations)
-            self._cpu.own_netns = {inode for s in stations for inode in s.lab.view().netns.values()}
-            idle = self._idle_baseline(stations)
-            self._run_traffic(stations)
+            trial_runs = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
+            self._expect(trial_runs)
+            self._cpu.own_netns = {inode for s in trial_runs for inode in s.lab.view().netns.values()}
+            idle = self._idle_baseline(trial_runs)
+            self._run_traffic(trial_runs)
             self._tell(Phase.FINISH)
-            trials = tuple(self._conclude(station, idle) for station in stations)
-        for station, trial in zip(stations, trials, strict=True):
-            self.host.telemetry.put(trial_point(station.tags, trial, time.time_ns()))
+            trials = tuple(self._conclude(trial_run, idle) for trial_run in trial_runs)
+        for trial_run, trial in zip(trial_runs, trials, strict=True):
+            self.host.telemetry.put(trial_point(trial_run.tags, trial, time.time_ns()))
         return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
 
     def _tell(self, phase: Phase, label: str = "", done: int = 0) -> None:
@@ -87,14 +87,14 @@ class BlockRunner:
 
     # --- set-up ---------------------------------------------------------------------------------------------
 
-    def _set_up(self, stack: ExitStack, position: int) -> Station:
+    def _set_up(self, stack: ExitStack, position: int) -> TrialRun:
         job, label = self.job, self.job.block.datapaths[position]
         tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
         ip_version = job.block.condition.ip_version
         spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without, ip_version)
-        lab = stack.enter_context(self.host.build_lab(spec, self.host.ledger))
+        lab = stack.enter_context(self.host.build_lab(spec, self.host.register))
         datapath = self.host.datapaths[datapath_of(label)]
-        lab.ends = datapath.ends(lab)
+        lab.client_endpoint = datapath.client_endpoint(lab)
         tags = TrialTags(
             campaign=job.campaign_id,
             run=f"{job.block_id}-{job.attempt}-{position}",
@@ -105,52 +105,54 @@ class BlockRunner:
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
         around = stack.enter_context(self.host.impose(lab, job.block.condition))
-        station = Station(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
+        trial_run = TrialRun(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
         if clients > 1 and job.block.probed:
-            station.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
+            trial_run.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
         if refusal := _refusal(datapath, self._workload, spec):
-            station.fail(DatapathError(f"{datapath.name} {refusal}"))
-            return station
-        station.origin.start()
+            trial_run.fail(DatapathError(f"{datapath.name} {refusal}"))
+            return trial_run
+        trial_run.origin.start()
         try:
-            station.attachment = stack.enter_context(datapath.attached(lab))
-            for ends in lab.client_ends:
-                self._preflight(station, ends)
+            trial_run.attachment = stack.enter_context(datapath.attached(lab))
+            for ends in lab.client_endpoints:
+                self._preflight(trial_run, ends)
         except (DatapathError, OriginError, OSError) as error:
-            station.fail(error)
-        return station
+            trial_run.fail(error)
+        return trial_run
 
-    def _preflight(self, station: Station, ends: Ends) -> None:
+    def _preflight(self, trial_run: TrialRun, ends: ClientEndpoint) -> None:
         """Ask through the datapath, as one client, until it answers. Raises ``OSError`` after a while."""
         deadline = self._clock() + PREFLIGHT_S
         while True:
             try:
-                greeting = station.origin.greet(ends)
+                greeting = trial_run.origin.greet(ends)
                 break
             except OSError:
                 if self._clock() > deadline:
                     raise
-                self._tell(Phase.PREPARE, station.label)
+                self._tell(Phase.PREPARE, trial_run.label)
                 self._sleep(0.01)
-        if greeting.client_address != ends.seen_as:
-            detail = f"the origin saw {greeting.client_address}, not {ends.seen_as}"
-            station.evidence.against(Reason.WRONG_CLIENT_ADDRESS, detail)
-        elif greeting.label != station.label:
-            station.evidence.against(Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered")
-        station.answer_bytes = greeting.answer_bytes
+        if greeting.client_address != ends.expected_source:
+            detail = f"the origin saw {greeting.client_address}, not {ends.expected_source}"
+            trial_run.evidence.add_finding(Reason.WRONG_CLIENT_ADDRESS, detail)
+        elif greeting.label != trial_run.label:
+            trial_run.evidence.add_finding(
+                Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered"
+            )
+        trial_run.answer_bytes = greeting.answer_bytes
 
-    def _expect(self, stations: list[Station]) -> None:
-        for station in stations:
-            station.evidence.offloads = dict(station.lab.offloads)
-            station.evidence.expected_offloads = stations[0].evidence.offloads
-            station.evidence.condition = self.job.block.condition
-            tracking = self.host.datapaths[datapath_of(station.label)].tracking
-            station.evidence.passes_netfilter = tracking is not Tracking.NEVER
-            station.evidence.expect_tracked = tracking.under(self.job.block.condition)
+    def _expect(self, trial_runs: list[TrialRun]) -> None:
+        for trial_run in trial_runs:
+            trial_run.evidence.offloads = dict(trial_run.lab.offloads)
+            trial_run.evidence.expected_offloads = trial_runs[0].evidence.offloads
+            trial_run.evidence.condition = self.job.block.condition
+            tracking = self.host.datapaths[datapath_of(trial_run.label)].tracking
+            trial_run.evidence.passes_netfilter = tracking is not Tracking.NEVER
+            trial_run.evidence.expect_tracked = tracking.expects_conntrack(self.job.block.condition)
 
     # --- traffic --------------------------------------------------------------------------------------------
 
-    def _idle_baseline(self, stations: list[Station]) -> float:
+    def _idle_baseline(self, trial_runs: list[TrialRun]) -> float:
         """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
 
         What others do just then would be taken off every figure of the block, so it is looked at like a slice, and
@@ -164,12 +166,12 @@ class BlockRunner:
             if idle.foreign_s <= MAX_FOREIGN_IDLE_SHARE * idle.wall_s * idle.cpus:
                 break
         else:
-            for station in stations:
+            for trial_run in trial_runs:
                 detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idleness"
-                station.evidence.against(Reason.INTERFERENCE, detail)
+                trial_run.evidence.add_finding(Reason.INTERFERENCE, detail)
         return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
 
-    def _run_traffic(self, stations: list[Station]) -> None:
+    def _run_traffic(self, trial_runs: list[TrialRun]) -> None:
         """All counted slices in one run of the generator, then one run per watched slice: probes watch one lab."""
         job, block = self.job, self.job.block
         self._event("block", f"{block.workload} {block.level}, block {block.index}")
@@ -185,31 +187,33 @@ class BlockRunner:
             began_s=self._began,
         )
         counted = len(block.order) - block.probed - block.profiled
-        measuring.run(stations, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
-        by_label = {station.label: station for station in stations}
+        measuring.run(trial_runs, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
+        by_label = {trial_run.label: trial_run for trial_run in trial_runs}
         for position, label in enumerate(block.order[counted:]):
-            station = by_label[label]
-            if not station.usable:
+            trial_run = by_label[label]
+            if not trial_run.usable:
                 continue
             if position < block.probed:
                 slice_s, warm_up_s = max(job.slice_s, WATCHED_SLICE_S), min(job.warm_up_s, WATCHED_WARM_UP_S)
-                with self._watching(station, warm_up_s):
-                    measuring.run([station], Schedule((label,), slice_s, warm_up_s), probed=True)
+                with self._watching(trial_run, warm_up_s):
+                    measuring.run([trial_run], Schedule((label,), slice_s, warm_up_s), probed=True)
             else:
-                with self._profiling(station):
-                    measuring.run([station], Schedule((label,), job.slice_s), profiled=True)
+                with self._profiling(trial_run):
+                    measuring.run([trial_run], Schedule((label,), job.slice_s), profiled=True)
 
     @contextmanager
-    def _watching(self, station: Station, warm_up_s: float) -> Iterator[None]:
+    def _watching(self, trial_run: TrialRun, warm_up_s: float) -> Iterator[None]:
         """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
-        before, requests = len(station.watched_slices), station.evidence.generated_requests
-        unseen = self.host.datapaths[datapath_of(station.label)].unseen
-        self.host.probing.begin_slice(replace(station.lab.view(), unseen=unseen), station.tags, warm_up_s)
+        before, requests = len(trial_run.watched_slices), trial_run.evidence.generated_requests
+        bypassed_stages = self.host.datapaths[datapath_of(trial_run.label)].bypassed_stages
+        self.host.probing.begin_slice(
+            replace(trial_run.lab.view(), bypassed_stages=bypassed_stages), trial_run.tags, warm_up_s
+        )
         try:
             yield
         finally:
-            evidence = station.evidence
-            slices, made = station.watched_slices[before:], evidence.generated_requests - requests
+            evidence = trial_run.evidence
+            slices, made = trial_run.watched_slices[before:], evidence.generated_requests - requests
             counted = sum(one.requests for one in slices)
 
             def sent(windows: Sequence[Span]) -> float:
@@ -221,13 +225,13 @@ class BlockRunner:
             evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic, share, sent))
 
     @contextmanager
-    def _profiling(self, station: Station) -> Iterator[None]:
+    def _profiling(self, trial_run: TrialRun) -> Iterator[None]:
         """Sample stacks for one slice; without them the trial is no worse, and says why."""
         profiling = self.host.profiling
         try:
-            profiling.watch(station.lab.view())
+            profiling.watch(trial_run.lab.view())
         except ProbeError as error:
-            station.notes.append(str(error))
+            trial_run.notes.append(str(error))
             yield
             return
         taken = Stacks()
@@ -235,22 +239,22 @@ class BlockRunner:
             yield
         finally:
             taken = profiling.take()
-        station.stacks = taken.plus(station.stacks or Stacks()).bounded()
+        trial_run.stacks = taken.plus(trial_run.stacks or Stacks()).bounded()
 
     def _event(self, title: str, text: str) -> None:
         self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    def _conclude(self, station: Station, idle_cpu_s_per_s: float) -> TrialResult:
-        evidence = station.evidence
-        station.look_around()
-        evidence.ballast_packets = station.around.ballast_packets()
-        evidence.wrong_clients = tuple(station.origin.wrong_clients())
+    def _conclude(self, trial_run: TrialRun, idle_cpu_s_per_s: float) -> TrialResult:
+        evidence = trial_run.evidence
+        trial_run.sample_conntrack()
+        evidence.ballast_packets = trial_run.around.ballast_packets()
+        evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
         proof = prove(evidence)
         return TrialResult(
-            datapath=station.label,
-            function=self.host.datapaths[datapath_of(station.label)].function,
+            datapath=trial_run.label,
+            function=self.host.datapaths[datapath_of(trial_run.label)].function,
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),
@@ -259,18 +263,18 @@ class BlockRunner:
             errors=evidence.errors,
             cpu=evidence.cpu,
             idle_cpu_s_per_s=idle_cpu_s_per_s,
-            latency=station.timings.get("latency"),
-            service_time=station.timings.get("service_time"),
-            timings={name: h for name, h in station.timings.items() if name not in ("latency", "service_time")},
+            latency=trial_run.timings.get("latency"),
+            service_time=trial_run.timings.get("service_time"),
+            timings={name: h for name, h in trial_run.timings.items() if name not in ("latency", "service_time")},
             proof=proof,
             validity=judge(evidence, proof),
             probes=readings(evidence.watched),
             work=dict(evidence.watched.work),
-            watched_latency=station.watched_latency,
-            window_times=station.window_times(),
+            watched_latency=trial_run.watched_latency,
+            window_times=trial_run.window_times(),
             watched_pace=evidence.watched.passage.pace or None,
-            stacks=station.stacks,
-            notes=(*station.lab.notes, *station.notes),
+            stacks=trial_run.stacks,
+            notes=(*trial_run.lab.notes, *trial_run.notes),
             offloads=dict(evidence.offloads),
             surroundings=evidence.surroundings,
             generator=self._generator.name,

@@ -14,9 +14,9 @@ from domain.trial import Reason, WindowTimes
 from domain.watched import Span, Watched
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab.cleanup import Ledger
-from workers.lab.conditions import Around, imposed
-from workers.lab.endpoints import Ends
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.conditions import AppliedCondition, apply_condition
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 from workers.origins.nginx import Greeting, NginxOrigin
@@ -33,7 +33,7 @@ class Origin(Protocol):
     def start(self) -> None:
         """Begin to answer in the lab's server namespace."""
 
-    def greet(self, ends: Ends | None = None) -> Greeting:
+    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
         """Ask once through the datapath, as the (or that) client. Raises ``OSError``, or ``OriginError``."""
 
     def requests(self) -> int:
@@ -80,14 +80,14 @@ class Telemetry(Protocol):
 
 
 @dataclass
-class Station:
+class TrialRun:
     """One datapath of the block, standing: its lab, its origin, its attachment, and the evidence so far."""
 
     label: str
     lab: Lab
     origin: Origin
     tags: TrialTags
-    around: Around
+    around: AppliedCondition
     evidence: Evidence = field(default_factory=Evidence)
     attachment: Attachment | None = None
     answer_bytes: int = 0
@@ -109,7 +109,7 @@ class Station:
             raise DatapathError("the datapath is not attached")
         return self.attachment.counters()
 
-    def look_around(self) -> None:
+    def sample_conntrack(self) -> None:
         """Note how many connections the DUT tracks. The most counts: they are forgotten minutes after they closed."""
         found = self.around.conntrack_entries()
         if found is not None:
@@ -122,12 +122,12 @@ class Station:
     def fail(self, error: Exception) -> None:
         """The datapath, or its origin, is no longer what it should be: no more traffic."""
         self.attachment = None
-        self.evidence.against(Reason.DATAPATH_FAILED, f"{type(error).__name__}: {error}")
+        self.evidence.add_finding(Reason.DATAPATH_FAILED, f"{type(error).__name__}: {error}")
 
     @property
     def target(self) -> Target:
         """The lab as a generator sees it."""
-        ends, *others = self.lab.client_ends
+        ends, *others = self.lab.client_endpoints
         more = tuple(one.netns for one in others)
         return Target(self.label, ends.netns, ends.address, ends.port, rate_per_s=self.rate_per_s, more_netns=more)
 
@@ -147,17 +147,17 @@ def origin_of(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
 
 
 @dataclass
-class Host:
+class RunnerContext:
     """What a worker process keeps over blocks, and the runner uses."""
 
     name: str
-    ledger: Ledger
+    register: CleanupRegister
     datapaths: Mapping[str, Datapath]
     workloads: Mapping[str, Workload]
     generators: Mapping[str, Generator]
     probing: Probing
     profiling: Profiling
     telemetry: Telemetry
-    build_lab: Callable[[LabSpec, Ledger], AbstractContextManager[Lab]] = built
-    impose: Callable[[Lab, Condition], AbstractContextManager[Around]] = imposed
+    build_lab: Callable[[LabSpec, CleanupRegister], AbstractContextManager[Lab]] = built
+    impose: Callable[[Lab, Condition], AbstractContextManager[AppliedCondition]] = apply_condition
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of

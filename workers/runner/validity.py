@@ -27,7 +27,7 @@ MAX_UNSENT_SHARE = 0.001  # of an open loop's requests: more, and the offered lo
 MAX_LAG_SHARE = 0.5
 MIN_LAG_NS = 1_000_000
 
-_Against = Callable[[Reason, str], None]
+_AddFinding = Callable[[Reason, str], None]
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Evidence:
     watched: Watched = field(default_factory=Watched)
     findings: list[Finding] = field(default_factory=list)
 
-    def against(self, reason: Reason, detail: str) -> None:
+    def add_finding(self, reason: Reason, detail: str) -> None:
         """Note what the runner itself saw go wrong."""
         self.findings.append(Finding(reason=reason, detail=detail[:500]))
 
@@ -120,21 +120,21 @@ def judge(evidence: Evidence, proof: Proof) -> Validity:
     """Every reason against the trial, each with its numbers."""
     found = list(evidence.findings)
 
-    def against(reason: Reason, detail: str) -> None:
+    def add(reason: Reason, detail: str) -> None:
         found.append(Finding(reason=reason, detail=detail[:500]))
 
-    _judge_path(evidence, proof, against)
-    _judge_balance(evidence, proof, against)
-    _judge_condition(evidence, against)
-    _judge_traffic(evidence, against)
-    _judge_host(evidence, against)
+    _judge_path(evidence, proof, add)
+    _judge_balance(evidence, proof, add)
+    _judge_condition(evidence, add)
+    _judge_traffic(evidence, add)
+    _judge_host(evidence, add)
     return Validity(findings=tuple(found))
 
 
-def _judge_path(evidence: Evidence, proof: Proof, against: _Against) -> None:
+def _judge_path(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
     counters, requests = evidence.counters, evidence.generated_requests
     if requests and proof.accounted < MIN_ACCOUNTED:
-        against(
+        add(
             Reason.BYPASSED,
             f"the datapath's counters show {proof.accounted:.1%} of {proof.requests} requests "
             f"(packets {counters.packets}, bytes {counters.bytes}, connections {counters.connections})",
@@ -143,20 +143,20 @@ def _judge_path(evidence: Evidence, proof: Proof, against: _Against) -> None:
         evidence.origin_requests / requests >= MIN_ACCOUNTED
         and evidence.origin_requests <= MAX_ACCOUNTED_BY_ORIGIN * requests + proof.connections
     ):
-        against(
+        add(
             Reason.BYPASSED,
             f"this lab's origin answered {evidence.origin_requests} of the generator's {requests} requests",
         )
     if counters.leaked_packets:
-        against(Reason.LEAKED, f"{counters.leaked_packets} packets on the path that the datapath replaces")
+        add(Reason.LEAKED, f"{counters.leaked_packets} packets on the path that the datapath replaces")
     if evidence.wrong_clients:
         seen = sorted(set(evidence.wrong_clients))
-        against(Reason.WRONG_CLIENT_ADDRESS, f"{len(evidence.wrong_clients)} requests seen from {', '.join(seen[:5])}")
+        add(Reason.WRONG_CLIENT_ADDRESS, f"{len(evidence.wrong_clients)} requests seen from {', '.join(seen[:5])}")
     if counters.dropped_packets > MAX_DROP_SHARE * max(counters.packets or 0, 1):
-        against(Reason.DROPS, f"the datapath dropped {counters.dropped_packets} packets")
+        add(Reason.DROPS, f"the datapath dropped {counters.dropped_packets} packets")
 
 
-def _judge_balance(evidence: Evidence, proof: Proof, against: _Against) -> None:
+def _judge_balance(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
     """An origin must see the connections that it was given; nginx sees those that ask something."""
     origins = proof.counters.origins or {}
     apart = max(SPARE_CONNECTIONS, (1 - MIN_ACCOUNTED) * proof.connections)
@@ -165,79 +165,79 @@ def _judge_balance(evidence: Evidence, proof: Proof, against: _Against) -> None:
         seen = evidence.origin_connections.get(address, 0)
         if not -apart <= given - seen <= apart + silent:
             detail = f"the datapath gave {address} {given} connections, and that origin saw {seen}"
-            against(Reason.BYPASSED, detail)
+            add(Reason.BYPASSED, detail)
 
 
-def _judge_condition(evidence: Evidence, against: _Against) -> None:
+def _judge_condition(evidence: Evidence, add: _AddFinding) -> None:
     """What stands around the datapath must be what was asked for, and alike in all labs of the block."""
     wanted = dict(evidence.expected_offloads) | dict.fromkeys(evidence.condition.without, False)
     if differing := {name: on for name, on in wanted.items() if evidence.offloads.get(name) is not on}:
         told = ", ".join(f"{name} {_on(evidence.offloads.get(name))}, not {_on(on)}" for name, on in differing.items())
-        against(Reason.OFFLOAD_MISMATCH, f"offloads differ from the block's: {told}")
+        add(Reason.OFFLOAD_MISMATCH, f"offloads differ from the block's: {told}")
     if not evidence.requests:
         return
     entries, standing = evidence.conntrack_entries or 0, evidence.standing
     if evidence.expect_tracked and entries < MIN_ACCOUNTED * standing:
         detail = f"connections must be tracked, and the DUT's table held {entries} where {standing} stood"
-        against(Reason.CONNTRACK_MISMATCH, detail)
+        add(Reason.CONNTRACK_MISMATCH, detail)
     if not evidence.expect_tracked and entries > (1 - MIN_ACCOUNTED) * standing:
         detail = f"connections must not be tracked, and the DUT's table held {entries} where {standing} stood"
-        against(Reason.CONNTRACK_MISMATCH, detail)
+        add(Reason.CONNTRACK_MISMATCH, detail)
     if not evidence.condition.ballast_rules:
         return
     walked, rules = evidence.ballast_packets or 0, evidence.condition.ballast_rules
     if evidence.passes_netfilter and not walked:
-        against(Reason.BALLAST_MISMATCH, f"no packet walked the {rules} rules that all must walk")
+        add(Reason.BALLAST_MISMATCH, f"no packet walked the {rules} rules that all must walk")
     if not evidence.passes_netfilter and walked > (1 - MIN_ACCOUNTED) * evidence.generated_requests:
-        against(Reason.BALLAST_MISMATCH, f"{walked} packets walked rules that the datapath must pass by")
+        add(Reason.BALLAST_MISMATCH, f"{walked} packets walked rules that the datapath must pass by")
 
 
 def _on(value: bool | None) -> str:
     return "unknown" if value is None else "on" if value else "off"
 
 
-def _judge_traffic(evidence: Evidence, against: _Against) -> None:
+def _judge_traffic(evidence: Evidence, add: _AddFinding) -> None:
     errors = evidence.errors
     total = sum(errors.values())
     if not evidence.requests:
-        against(Reason.NO_REQUESTS, "the generator completed no request")
+        add(Reason.NO_REQUESTS, "the generator completed no request")
     if total > MAX_ERROR_SHARE * (evidence.requests + total):
-        against(Reason.ERRORS, f"{total} errors beside {evidence.requests} requests: {errors}")
+        add(Reason.ERRORS, f"{total} errors beside {evidence.requests} requests: {errors}")
     # Where a path breaks in a closed loop the errors are few: each connection asks once, and waits until it times out.
     stuck = errors.get("timeout", 0) + errors.get("unanswered", 0)
     standing = max((s.connections for s in evidence.slices), default=0)
     if stuck > MAX_STUCK_SHARE * standing:
-        against(Reason.ERRORS, f"{stuck} requests on {standing} connections got no answer in time")
+        add(Reason.ERRORS, f"{stuck} requests on {standing} connections got no answer in time")
     for problem in evidence.body_problems:
-        against(Reason.CORRUPT, problem)
+        add(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
-        against(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
+        add(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
     traffic_s = sum(s.duration_s for s in evidence.slices)
     if evidence.stood_s > MAX_STOOD_SHARE * traffic_s:
         detail = f"the generator stood still for {evidence.stood_s * 1e3:.0f} ms of {traffic_s:.1f} s"
-        against(Reason.GENERATOR_SATURATED, detail)
+        add(Reason.GENERATOR_SATURATED, detail)
     lag, latency = evidence.schedule_lag_p99_ns, evidence.latency_p99_ns
     late = lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency)
     if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
         # A generator that noticed in time what was due had no free connection for it: the path was not fast enough.
         noticed = lag is not None and not late and evidence.busiest_thread_share <= MAX_THREAD_SHARE
         reason = Reason.OVERLOADED if noticed else Reason.GENERATOR_SATURATED
-        against(reason, f"{evidence.unsent} requests were due and never left")
+        add(reason, f"{evidence.unsent} requests were due and never left")
     if late and lag is not None and latency is not None:
         detail = f"the generator was late by {lag / 1e6:.2f} ms at p99, where latency is {latency / 1e6:.2f} ms"
-        against(Reason.GENERATOR_SATURATED, detail)
+        add(Reason.GENERATOR_SATURATED, detail)
 
 
-def _judge_host(evidence: Evidence, against: _Against) -> None:
+def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
     capacity_s = evidence.cpu.wall_s * evidence.cpu.cpus
     if capacity_s:
         steal, foreign = evidence.cpu.steal_s / capacity_s, evidence.cpu.foreign_s / capacity_s
         if steal > MAX_STEAL_SHARE:
-            against(Reason.STEAL, f"the hypervisor took {steal:.1%} of the CPUs")
+            add(Reason.STEAL, f"the hypervisor took {steal:.1%} of the CPUs")
         if foreign > MAX_FOREIGN_SHARE:
-            against(Reason.INTERFERENCE, f"other processes used {foreign:.1%} of the CPUs")
+            add(Reason.INTERFERENCE, f"other processes used {foreign:.1%} of the CPUs")
     for (stage, role), histogram in evidence.watched.stages.items():
         seen = histogram.count + histogram.lost
         if seen and histogram.lost / seen > MAX_PROBE_LOSS:
             where = f"{stage} ({role})" if role else stage
-            against(Reason.PROBE_LOSS, f"{where}: {histogram.lost} of {seen} events lost")
+            add(Reason.PROBE_LOSS, f"{where}: {histogram.lost} of {seen} events lost")

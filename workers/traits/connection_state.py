@@ -32,7 +32,7 @@ class ConnectionState(Trait):
             for _ in range(CONNECTIONS):
                 stack.enter_context(rig.standing_connection())
             grown = {what: count - before[what] for what, count in _state(rig).items()}
-        if rig.lab.ends.netns == rig.lab.dut_ns:
+        if rig.lab.client_endpoint.netns == rig.lab.dut_ns:
             grown["sockets"] -= CONNECTIONS
         told = ", ".join(f"{count} {what}" for what, count in grown.items() if count > 0)
         if any(count >= CONNECTIONS for count in grown.values()):

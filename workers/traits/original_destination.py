@@ -25,7 +25,7 @@ class OriginalDestination(Trait):
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
-        ends = rig.lab.ends
+        ends = rig.lab.client_endpoint
         if ends.address in (rig.lab.dut_client_address, rig.lab.dut_server_address):
             return not_applicable("The client asks the proxy itself: it names no other destination.")
         with rig.standing_connection() as standing:

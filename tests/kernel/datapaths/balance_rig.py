@@ -36,11 +36,13 @@ def asked(b: Bench, connections: int) -> int:
     def talk() -> int:
         count = 0
         for _ in range(connections):
-            with socket.create_connection((b.lab.ends.address, b.lab.ends.port), timeout=1) as one:
+            with socket.create_connection(
+                (b.lab.client_endpoint.address, b.lab.client_endpoint.port), timeout=1
+            ) as one:
                 count += answered(one)
         return count
 
-    return netns.call_in(b.lab.ends.netns, talk)
+    return netns.call_in(b.lab.client_endpoint.netns, talk)
 
 
 @contextmanager

@@ -33,8 +33,8 @@ def test_it_carries_counts_and_keeps_the_clients_address(name: str, tmp_path: Pa
         assert c.bytes is None or c.bytes >= 25 * len("HTTP/1.1 200 OK\r\n\r\nhello")
         assert (c.leaked_packets, c.dropped_packets) == (0, 0)
         assert b.clients_seen(25) == [b.lab.client_address] * 25
-        assert b.lab.ends.seen_as == b.lab.client_address
-        assert b.lab.ends.address == b.lab.virtual_address
+        assert b.lab.client_endpoint.expected_source == b.lab.client_address
+        assert b.lab.client_endpoint.address == b.lab.virtual_address
 
 
 @EVERY

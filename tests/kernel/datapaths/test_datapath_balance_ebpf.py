@@ -82,7 +82,7 @@ def test_a_port_that_is_used_again_leaves_an_origin_that_is_down(name: str, tmp_
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
                 client.bind(("", port))
                 client.settimeout(1)
-                client.connect((b.lab.ends.address, b.lab.ends.port))
+                client.connect((b.lab.client_endpoint.address, b.lab.client_endpoint.port))
                 return answered(client)
 
         assert netns.call_in(b.lab.client_ns, lambda: ask_from(7777))
@@ -102,7 +102,7 @@ def test_a_syn_that_is_sent_again_is_no_other_connection(name: str, tmp_path: Pa
         netns.run_in(b.lab.server_ns, ["nft", "-f", "-"], stdin=rules)
         one = netns.call_in(b.lab.client_ns, lambda: socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
         with contextlib.closing(one):
-            one.connect_ex((b.lab.ends.address, b.lab.ends.port))
+            one.connect_ex((b.lab.client_endpoint.address, b.lab.client_endpoint.port))
             time.sleep(0.2)
             netns.run_in(b.lab.server_ns, ["nft", "delete", "table", "ip", "deaf"])
             time.sleep(1.2)  # the first retransmission comes after a second
@@ -130,7 +130,7 @@ def test_it_ends_what_has_no_time_left_to_live(name: str, tmp_path: Path) -> Non
             with socket.socket() as client:
                 client.settimeout(0.3)
                 client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
-                return client.connect_ex((b.lab.ends.address, b.lab.ends.port))
+                return client.connect_ex((b.lab.client_endpoint.address, b.lab.client_endpoint.port))
 
         assert netns.call_in(b.lab.client_ns, connect) != 0
         assert b.counters().dropped_packets > 0
@@ -179,7 +179,7 @@ def test_whole_checksums_are_translated_as_well(tmp_path: Path) -> None:
     """Without offloads the sender completes them itself; with them, the device is left to."""
 
     class Without(EbpfLb):
-        without = xdp.WITHOUT
+        without = xdp.DISABLED_OFFLOADS
 
     body = random.Random(3).randbytes(2_000_000)
     with bench(Without(), tmp_path) as b:

@@ -11,7 +11,7 @@ from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.lib import tc
 from workers.lab import netns
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 
@@ -93,7 +93,7 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_pa
 
 
 def test_half_an_attachment_leaves_nothing_in_force(datapath: Datapath, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "ebpf_redirect", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "ebpf_redirect", 0), CleanupRegister(tmp_path)) as lab:
         right = lab._indexes["dut_server"]
         lab._indexes["dut_server"] = 4242
         with pytest.raises(DatapathError, match="dut_server"), datapath.attached(lab):

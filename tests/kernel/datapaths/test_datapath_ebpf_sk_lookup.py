@@ -61,7 +61,9 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: 
 def test_the_proxy_gets_nothing_that_is_not_for_the_origin(datapath: Datapath, tmp_path: Path) -> None:
     """Whoever asks the DUT itself, at the origin's port, finds nobody."""
     with bench(datapath, tmp_path) as b:
-        b.lab.ends = b.lab.ends.__class__(b.lab.client_ns, b.lab.dut_client_address, 80, seen_as="")
+        b.lab.client_endpoint = b.lab.client_endpoint.__class__(
+            b.lab.client_ns, b.lab.dut_client_address, 80, expected_source=""
+        )
         assert b.get(timeout_s=0.3) == 0
         assert b.counters().connections == 0
 

@@ -17,7 +17,7 @@ from workers.datapaths.ebpf_xdp import EbpfXdp
 from workers.datapaths.lib import forwarding
 from workers.datapaths.lib.xdp import Mode
 from workers.lab import netns, offloads
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
@@ -141,7 +141,9 @@ def test_it_says_which_xdp_ran(datapath: EbpfXdp, chosen: Datapath, tmp_path: Pa
 
 def test_the_labs_offloads_stay_what_its_block_agreed_on(datapath: EbpfXdp, tmp_path: Path) -> None:
     wanted = offloads.DEFAULTS | {"tx_checksum": False, "tso": False}
-    with built(LabSpec(new_tag(), "ebpf_xdp", 0, without=datapath.without), Ledger(tmp_path)) as lab:
+    with built(
+        LabSpec(new_tag(), "ebpf_xdp", 0, disabled_offloads=datapath.disabled_offloads), CleanupRegister(tmp_path)
+    ) as lab:
         assert lab.offloads == wanted
         with datapath.attached(lab):
             assert lab.offloads == wanted
@@ -149,15 +151,17 @@ def test_the_labs_offloads_stay_what_its_block_agreed_on(datapath: EbpfXdp, tmp_
 
 
 def test_a_lab_whose_offloads_lose_packets_is_refused(datapath: EbpfXdp, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "ebpf_xdp", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "ebpf_xdp", 0), CleanupRegister(tmp_path)) as lab:
         with pytest.raises(DatapathError, match="tso and tx_checksum"), datapath.attached(lab):
             pytest.fail("must not be attached")
         assert _nothing_attached(lab)
 
 
 def test_a_taken_hook_leaves_nothing_in_force(chosen: Datapath, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "ebpf_xdp", 0, without=chosen.without), Ledger(tmp_path)) as lab:
-        with built(replace(lab.spec, position=1), Ledger(tmp_path / "other")) as other:
+    with built(
+        LabSpec(new_tag(), "ebpf_xdp", 0, disabled_offloads=chosen.disabled_offloads), CleanupRegister(tmp_path)
+    ) as lab:
+        with built(replace(lab.spec, position=1), CleanupRegister(tmp_path / "other")) as other:
             with chosen.attached(lab), pytest.raises(DatapathError), chosen.attached(lab):
                 pytest.fail("must not be attached twice")
             with chosen.attached(other):

@@ -51,9 +51,9 @@ def test_it_carries_counts_and_shows_the_address_that_it_promises(name: str, tmp
         assert c.bytes is not None
         assert c.bytes >= 25 * PAYLOAD_BYTES
         assert (c.leaked_packets, c.dropped_packets) == (0, 0)
-        seen_as = b.lab.client_address if KEEPS_CLIENT[name] else b.lab.dut_server_address
-        assert b.clients_seen(25) == [seen_as] * 25
-        assert b.lab.ends.seen_as == seen_as
+        expected_source = b.lab.client_address if KEEPS_CLIENT[name] else b.lab.dut_server_address
+        assert b.clients_seen(25) == [expected_source] * 25
+        assert b.lab.client_endpoint.expected_source == expected_source
 
 
 @EVERY

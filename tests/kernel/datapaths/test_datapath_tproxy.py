@@ -9,7 +9,7 @@ from tests.kernel.bench import assert_nothing_left, bench, new_tag
 from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import haproxy
 from workers.datapaths.tproxy import Tproxy
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 
@@ -69,7 +69,7 @@ def test_a_flushed_ruleset_is_a_datapath_that_is_gone(tmp_path: Path) -> None:
 def test_a_proxy_that_does_not_start_leaves_nothing_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(haproxy, "_CONFIG", "this is no configuration\n")
     tag = new_tag()
-    with built(LabSpec(tag, "tproxy", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(tag, "tproxy", 0), CleanupRegister(tmp_path)) as lab:
         inodes = set(lab.view().netns.values())
         with pytest.raises(DatapathError, match="did not start"), Tproxy().attached(lab):
             pytest.fail("must not be attached")

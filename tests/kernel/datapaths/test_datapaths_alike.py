@@ -15,7 +15,7 @@ from tests.kernel.lab.test_lab import device_packets
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath
 from workers.lab import netns
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
@@ -33,12 +33,14 @@ def test_large_bodies_arrive_whole_and_are_counted(datapath: Datapath, tmp_path:
         (b.lab.run_dir / "large").write_bytes(body)
 
         def fetch() -> bytes:
-            connection = http.client.HTTPConnection(b.lab.ends.address, b.lab.ends.port, timeout=5)
+            connection = http.client.HTTPConnection(
+                b.lab.client_endpoint.address, b.lab.client_endpoint.port, timeout=5
+            )
             with contextlib.closing(connection):
                 connection.request("GET", "/large")
                 return connection.getresponse().read()
 
-        assert netns.call_in(b.lab.ends.netns, fetch) == body
+        assert netns.call_in(b.lab.client_endpoint.netns, fetch) == body
         counted = b.counters_with(len(body)).bytes
         if counted is not None:
             assert len(body) < counted < len(body) * 1.05  # what a queue had no room for is sent twice
@@ -52,7 +54,7 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
 
         def talk() -> int:
             with ExitStack() as stack:
-                address = (b.lab.ends.address, b.lab.ends.port)
+                address = (b.lab.client_endpoint.address, b.lab.client_endpoint.port)
                 standing = [
                     stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(connections)
                 ]
@@ -60,8 +62,8 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
                     one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
                 return sum(one.recv(1000).startswith(b"HTTP/1.1 200") for one in standing)
 
-        assert netns.call_in(b.lab.ends.netns, talk) == connections
-        assert b.clients_seen(connections) == [b.lab.ends.seen_as] * connections
+        assert netns.call_in(b.lab.client_endpoint.netns, talk) == connections
+        assert b.clients_seen(connections) == [b.lab.client_endpoint.expected_source] * connections
         counters = b.counters()
         # A device's ring may be full for a moment under XDP: what it drops is counted, and a SYN comes again.
         spare = connections // 10 if "xdp" in datapath.name else 0
@@ -88,7 +90,9 @@ def test_all_are_silent_while_idle(tmp_path: Path) -> None:
 
 @EVERY
 def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), datapath.name, 0, without=datapath.without), Ledger(tmp_path)) as lab:
+    with built(
+        LabSpec(new_tag(), datapath.name, 0, disabled_offloads=datapath.disabled_offloads), CleanupRegister(tmp_path)
+    ) as lab:
         for _ in range(2):
             with datapath.attached(lab) as attachment:
                 counters = attachment.counters()

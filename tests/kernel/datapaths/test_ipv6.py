@@ -30,20 +30,22 @@ def test_whole_bodies_arrive_are_counted_and_come_from_whom_it_promises(name: st
         (b.lab.run_dir / "large").write_bytes(BODY)
 
         def fetch() -> bytes:
-            connection = http.client.HTTPConnection(b.lab.ends.address, b.lab.ends.port, timeout=5)
+            connection = http.client.HTTPConnection(
+                b.lab.client_endpoint.address, b.lab.client_endpoint.port, timeout=5
+            )
             with contextlib.closing(connection):
                 connection.request("GET", "/large")
                 return connection.getresponse().read()
 
-        assert ":" in b.lab.ends.address
-        assert netns.call_in(b.lab.ends.netns, fetch) == BODY
+        assert ":" in b.lab.client_endpoint.address
+        assert netns.call_in(b.lab.client_endpoint.netns, fetch) == BODY
         assert b.get(20) == 20
         c = b.counters_with(len(BODY))
         assert c.packets is None or c.packets >= 20
         assert c.bytes is None or len(BODY) < c.bytes < len(BODY) * 1.05
         assert c.connections is None or c.connections == 2
         assert (c.leaked_packets, c.dropped_packets) == (0, 0)
-        assert b.clients_seen(21) == [b.lab.ends.seen_as] * 21
+        assert b.clients_seen(21) == [b.lab.client_endpoint.expected_source] * 21
 
 
 def test_they_are_valid_side_by_side_with_proof(tmp_path: Path) -> None:

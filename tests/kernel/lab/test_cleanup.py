@@ -1,4 +1,4 @@
-"""A worker killed in the middle of a lab: its ledger is enough to remove everything."""
+"""A worker killed in the middle of a lab: its register is enough to remove everything."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from tests import ROOT
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers.lab import netns
-from workers.lab.cleanup import Ledger, foreign_leftovers, processes_in, remove_netns, sweep
+from workers.lab.cleanup import CleanupRegister, foreign_leftovers, processes_in, remove_netns, sweep
 from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 
@@ -24,10 +24,10 @@ from tests.kernel.bench import start_origin
 from workers.datapaths.tproxy import Tproxy
 from workers.lab.spec import LabSpec
 from workers.lab.lab import built
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 
-tag, ledger = sys.argv[1], Ledger(Path(sys.argv[2]))
-with built(LabSpec(tag, "direct", 0), ledger), built(LabSpec(tag, "tproxy", 1), ledger) as lab:
+tag, register = sys.argv[1], CleanupRegister(Path(sys.argv[2]))
+with built(LabSpec(tag, "direct", 0), register), built(LabSpec(tag, "tproxy", 1), register) as lab:
     start_origin(lab)
     with Tproxy().attached(lab):
         lab.spawn("dut", ["sh", "-c", "setsid sleep 300 & setsid sleep 300"], task_role=None)
@@ -89,7 +89,7 @@ def test_each_object_is_in_the_ledger_before_it_is_made(tmp_path: Path, monkeypa
         create(name)
 
     monkeypatch.setattr(netns, "create", watched)
-    with built(LabSpec(tag, "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(tag, "direct", 0), CleanupRegister(tmp_path)) as lab:
         process = lab.spawn("dut", ["sleep", "60"], task_role=None)
         assert str(process.pid) in (tmp_path / f"{tag}.json").read_text()
     assert seen == [True, True, True]
@@ -100,7 +100,7 @@ def test_a_half_made_namespace_is_swept_too(tmp_path: Path) -> None:
     name = f"sd-{tag}-0direct-dut"
     pid = os.fork()
     if pid == 0:
-        Ledger(tmp_path).add_netns(tag, name)
+        CleanupRegister(tmp_path).add_netns(tag, name)
         (netns.DIRECTORY / name).touch()  # killed between making the file and mounting on it
         os._exit(0)
     os.waitpid(pid, 0)

@@ -21,11 +21,11 @@ from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.runner.test_block import NoProbes, Points
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab import cleanup, netns
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.runner.measurement import Cancelled
 from workers.runner.runner import BlockRunner, lab_tag
-from workers.runner.trial_run import Host, Origin, origin_of
+from workers.runner.trial_run import Origin, RunnerContext, origin_of
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan
 from workers.traffic.showdown_traffic import ShowdownTraffic
@@ -34,7 +34,7 @@ from workers.workloads.base import Workload
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 MANY = tuple(name for name, one in sorted(DATAPATHS.items()) if "tcp" in one.protocols and not one.one_client)
-WEATHER = {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED}
+HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED}
 
 
 class Rig:
@@ -64,9 +64,9 @@ class Rig:
                       host="test", clients=clients)  # fmt: skip
         job = BlockJob(campaign_id="test", campaign_name="test", block_id=self.block_id, attempt=1, lease="x",
                        block=block, slice_s=0.2, warm_up_s=0.1, probes=())  # fmt: skip
-        host = Host(
+        host = RunnerContext(
             name="test",
-            ledger=Ledger(self.directory / "ledger"),
+            register=CleanupRegister(self.directory / "register"),
             datapaths=DATAPATHS,
             workloads=WORKLOADS,
             generators={program.NAME: ShowdownTraffic()},
@@ -88,7 +88,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig, descriptors = Rig(tmp_path), _memfds()
     yield rig
     # Processes in namespaces are killed before these go; the inodes are others' by now.
-    assert_nothing_left(lab_tag(rig.block_id, 1), set(), tmp_path / "ledger")
+    assert_nothing_left(lab_tag(rig.block_id, 1), set(), tmp_path / "register")
     assert generators() == []
     assert _memfds() == descriptors
 
@@ -118,7 +118,7 @@ def test_two_clients_load_one_dut_at_once_on_every_datapath(rig: Rig, load: Clos
     assert set(MANY) >= {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"}
     trials = rig.run(load, MANY)
     for label, trial in trials.items():
-        assert set(trial.validity.reasons) <= WEATHER, (label, trial.validity)
+        assert set(trial.validity.reasons) <= HOST_NOISE, (label, trial.validity)
         assert trial.errors == {}, label
         proof, lab = trial.proof, rig.labs[label]
         assert proof is not None
@@ -128,7 +128,7 @@ def test_two_clients_load_one_dut_at_once_on_every_datapath(rig: Rig, load: Clos
         assert proof.accounted >= 1.0
         assert trial.service_time is not None
         assert trial.service_time.count == trial.requests
-        assert rig.seen[label] == {ends.seen_as for ends in lab.client_ends}, label
+        assert rig.seen[label] == {ends.expected_source for ends in lab.client_endpoints}, label
         if isinstance(load, OpenLoad):
             assert trial.requests == 400, "two slices of 0.2 s: each client its half, and no more"
             assert abs(proof.clients["client 1 of 2"] - proof.clients["client 2 of 2"]) <= 3
@@ -149,7 +149,7 @@ def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> No
     assert len(trials) >= 15
     for label, trial in trials.items():
         assert ":" in rig.labs[label].client_address
-        assert set(trial.validity.reasons) <= WEATHER, (label, trial.validity)
+        assert set(trial.validity.reasons) <= HOST_NOISE, (label, trial.validity)
         assert trial.proof is not None
         assert min(trial.proof.clients.values()) > 0, label
         assert trial.proof.accounted >= 1.0
@@ -157,7 +157,7 @@ def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> No
 
 def test_eight_clients_and_requests_of_another_kind(rig: Rig) -> None:
     trial = rig.run(ClosedLoad(connections=16), ("direct",), clients=8, workload="udp_rr")["direct"]
-    assert set(trial.validity.reasons) <= WEATHER, trial.validity
+    assert set(trial.validity.reasons) <= HOST_NOISE, trial.validity
     assert trial.proof is not None
     assert len(trial.proof.clients) == 8
     assert min(trial.proof.clients.values()) > 0

@@ -18,8 +18,8 @@ from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.runner.test_block import measure, reasons
 from workers.datapaths.base import Datapath, Tracking
 from workers.lab import netns, nft, offloads
-from workers.lab.cleanup import Ledger
-from workers.lab.conditions import BALLAST_TABLE, Around, ConditionError, imposed
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.conditions import BALLAST_TABLE, AppliedCondition, ConditionError, apply_condition
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
@@ -29,8 +29,8 @@ CONNECTIONS, REQUESTS = 3, 5
 
 
 @contextmanager
-def bench_under(condition: Condition, datapath: Datapath, lab: Lab) -> Iterator[tuple[Bench, Around]]:
-    with imposed(lab, condition) as around, datapath.attached(lab) as attachment:
+def bench_under(condition: Condition, datapath: Datapath, lab: Lab) -> Iterator[tuple[Bench, AppliedCondition]]:
+    with apply_condition(lab, condition) as around, datapath.attached(lab) as attachment:
         yield Bench(lab, attachment), around
 
 
@@ -45,9 +45,9 @@ CARRIED = [(name, version) for name, datapath in DATAPATHS.items() for version i
 @pytest.mark.parametrize(("name", "ip_version"), CARRIED, ids=[f"{name}-IPv{version}" for name, version in CARRIED])
 def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(name: str, ip_version: int, tmp_path: Path) -> None:
     datapath = DATAPATHS[name]
-    spec = LabSpec(new_tag(), name, 1, without=datapath.without, ip_version=ip_version)
-    with built(spec, Ledger(tmp_path)) as lab:
-        lab.ends = datapath.ends(lab)
+    spec = LabSpec(new_tag(), name, 1, disabled_offloads=datapath.disabled_offloads, ip_version=ip_version)
+    with built(spec, CleanupRegister(tmp_path)) as lab:
+        lab.client_endpoint = datapath.client_endpoint(lab)
         start_origin(lab)
         with bench_under(PLAIN, datapath, lab) as (b, shown):
             assert [b.get(REQUESTS) for _ in range(CONNECTIONS)] == [REQUESTS] * CONNECTIONS
@@ -112,7 +112,9 @@ def test_who_needs_tracking_is_tracked_and_nobody_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("clients", [1, 2])
 def test_offloads_that_are_taken_are_off_on_every_device(tmp_path: Path, clients: int) -> None:
     without = parse_condition("no_gro, no_gso, no_tso").without
-    with built(LabSpec(new_tag(), "direct", 2, clients=clients, without=without), Ledger(tmp_path)) as lab:
+    with built(
+        LabSpec(new_tag(), "direct", 2, clients=clients, disabled_offloads=without), CleanupRegister(tmp_path)
+    ) as lab:
         found = {
             (place, device): netns.call_in(place, partial(offloads.set_offloads, device, {}))
             for place in lab.namespaces
@@ -128,10 +130,10 @@ def test_offloads_that_are_taken_are_off_on_every_device(tmp_path: Path, clients
 def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path) -> None:
     datapath = DATAPATHS["tproxy"]
     with ExitStack() as stack:
-        lab = stack.enter_context(built(LabSpec(new_tag(), datapath.name, 3), Ledger(tmp_path)))
+        lab = stack.enter_context(built(LabSpec(new_tag(), datapath.name, 3), CleanupRegister(tmp_path)))
         start_origin(lab)
         began_s = time.monotonic()
-        shown = stack.enter_context(imposed(lab, Condition(ballast_rules=MAX_BALLAST_RULES)))
+        shown = stack.enter_context(apply_condition(lab, Condition(ballast_rules=MAX_BALLAST_RULES)))
         stood_s = time.monotonic() - began_s
         attachment = stack.enter_context(datapath.attached(lab))
         assert Bench(lab, attachment).get(2) == 2
@@ -144,8 +146,8 @@ def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path)
 
 def test_rules_that_somebody_flushed_are_no_evidence(tmp_path: Path) -> None:
     with (
-        built(LabSpec(new_tag(), "direct", 4), Ledger(tmp_path)) as lab,
-        imposed(lab, Condition(ballast_rules=2)) as shown,
+        built(LabSpec(new_tag(), "direct", 4), CleanupRegister(tmp_path)) as lab,
+        apply_condition(lab, Condition(ballast_rules=2)) as shown,
     ):
         assert shown.ballast_packets() == 0
         nft.change(lab, f"delete table ip {BALLAST_TABLE}\n")

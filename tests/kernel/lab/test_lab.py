@@ -12,7 +12,7 @@ import pytest
 from tests.kernel.bench import assert_nothing_left, new_tag
 from workers.lab import netns, offloads
 from workers.lab.addresses import ORIGINS
-from workers.lab.cleanup import RUN_ROOT, Ledger
+from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.lab import DEVICES, ROLES, Lab, LabError, built
 from workers.lab.spec import LabSpec
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 @pytest.mark.parametrize("version", [4, 6])
 def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: Path) -> None:
     tag = new_tag()
-    with built(LabSpec(tag, "direct", 0, ip_version=version), Ledger(tmp_path)) as lab:
+    with built(LabSpec(tag, "direct", 0, ip_version=version), CleanupRegister(tmp_path)) as lab:
         inodes = set(lab.view().netns.values())
         with listening(lab) as listener:
             address = (lab.server_address, lab.origin_port)
@@ -38,7 +38,7 @@ def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: P
 
 
 def test_names_tell_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> None:
-    lab = Lab(LabSpec("abc123", "a" * 32 + "#2", 8), Ledger(tmp_path))
+    lab = Lab(LabSpec("abc123", "a" * 32 + "#2", 8), CleanupRegister(tmp_path))
     assert lab.client_ns == f"sd-abc123-8{'a' * 32}-2-client"
     assert all(len(name) <= 15 for name in lab.devices.values())
     assert len({*lab.devices.values()}) == 4
@@ -62,9 +62,9 @@ def test_a_spec_that_could_not_be_named_is_refused(tag: str, label: str, positio
 
 
 def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
-    tag, ledger = new_tag(), Ledger(tmp_path)
+    tag, register = new_tag(), CleanupRegister(tmp_path)
     with ExitStack() as stack:
-        labs = [stack.enter_context(built(LabSpec(tag, "direct", position), ledger)) for position in range(4)]
+        labs = [stack.enter_context(built(LabSpec(tag, "direct", position), register)) for position in range(4)]
         views = [lab.view() for lab in labs]
         assert len({inode for view in views for inode in view.netns.values()}) == 12
         assert len({lab.server_address for lab in labs}) == 4
@@ -85,15 +85,15 @@ def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_block_of_four_labs_is_built_and_removed_quickly(tmp_path: Path) -> None:
-    tag, ledger, started = new_tag(), Ledger(tmp_path), time.monotonic()
+    tag, register, started = new_tag(), CleanupRegister(tmp_path), time.monotonic()
     with ExitStack() as stack:
         for position in range(4):
-            stack.enter_context(built(LabSpec(tag, "direct", position), ledger))
+            stack.enter_context(built(LabSpec(tag, "direct", position), register))
     assert time.monotonic() - started < 1.5
 
 
 def test_offloads_are_set_alike_and_read_back(tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
         assert dict(lab.offloads) == offloads.DEFAULTS
         changed = offloads.DEFAULTS | {"tso": False, "gro": True}
         for role in DEVICES:
@@ -102,11 +102,11 @@ def test_offloads_are_set_alike_and_read_back(tmp_path: Path) -> None:
 
 
 def test_a_lab_that_cannot_be_completed_is_undone(tmp_path: Path) -> None:
-    tag, ledger = new_tag(), Ledger(tmp_path)
+    tag, register = new_tag(), CleanupRegister(tmp_path)
     taken = f"sd-{tag}-0direct-server"
     netns.create(taken)
     try:
-        with pytest.raises(LabError, match="File exists"), built(LabSpec(tag, "direct", 0), ledger):
+        with pytest.raises(LabError, match="File exists"), built(LabSpec(tag, "direct", 0), register):
             pytest.fail("must not be built")
         assert not [name for name in netns.names(f"sd-{tag}") if name != taken]
         assert list(RUN_ROOT.glob(f"{tag}*")) == []
@@ -116,7 +116,7 @@ def test_a_lab_that_cannot_be_completed_is_undone(tmp_path: Path) -> None:
 
 
 def test_programs_run_in_their_namespace_and_end_with_the_lab(tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
         process = lab.spawn("dut", ["sh", "-c", "readlink /proc/self/ns/net; sleep 60 & sleep 61"], task_role="proxy")
         deadline = time.monotonic() + 5
         while len(lab.view().tasks["proxy"]) < 3 and time.monotonic() < deadline:
@@ -129,7 +129,7 @@ def test_programs_run_in_their_namespace_and_end_with_the_lab(tmp_path: Path) ->
 
 
 def test_a_program_that_does_not_exist_says_so(tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
         process = lab.spawn("dut", ["no-such-program"], task_role=None)
         assert process.wait(5) != 0
         assert "no-such-program" in process.output()
@@ -161,7 +161,7 @@ def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_pa
     given, kept = os.pipe()
     os.set_inheritable(kept, True)  # as if somebody had been careless
     try:
-        with built(LabSpec(new_tag(), "direct", 1), Ledger(tmp_path)) as lab:
+        with built(LabSpec(new_tag(), "direct", 1), CleanupRegister(tmp_path)) as lab:
             process = lab.spawn("dut", ["ls", "/proc/self/fd"], task_role=None, fds=[given])
             assert process.wait(5) == 0
             listed = {int(line) for line in process.output().split()}
@@ -174,17 +174,17 @@ def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_pa
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(version: int, tmp_path: Path) -> None:
-    tag, ledger = new_tag(), Ledger(tmp_path)
+    tag, register = new_tag(), CleanupRegister(tmp_path)
     with ExitStack() as stack:
         specs = [LabSpec(tag, "direct", at, clients=8, ip_version=version) for at in range(2)]
-        labs = [stack.enter_context(built(spec, ledger)) for spec in specs]
+        labs = [stack.enter_context(built(spec, register)) for spec in specs]
         addresses = [client.address for lab in labs for client in lab.clients]
         assert len(set(addresses)) == 16
         inodes = {netns.inode(name) for lab in labs for name in lab.namespaces}
         assert len(inodes) == 2 * 11
         lab = labs[0]
         assert dict(lab.offloads) == offloads.DEFAULTS
-        assert [ends.seen_as for ends in lab.client_ends] == [client.address for client in lab.clients]
+        assert [ends.expected_source for ends in lab.client_endpoints] == [client.address for client in lab.clients]
         before = [device_packets(one) for one in labs]
         assert sum(sum(packets.values()) for packets in before) == 0, "no neighbour is ever asked for"
         where = (lab.server_address, lab.origin_port)
@@ -205,13 +205,13 @@ def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(v
 
 
 def test_clients_see_a_datapath_that_shows_another_address_as_it_is(tmp_path: Path) -> None:
-    lab = Lab(LabSpec("abc123", "direct", 0, clients=2), Ledger(tmp_path))
-    assert [ends.seen_as for ends in lab.client_ends] == ["198.18.100.11", "198.18.100.12"]
-    lab.ends = replace(lab.ends, seen_as=lab.dut_server_address)
-    assert [ends.seen_as for ends in lab.client_ends] == [lab.dut_server_address] * 2
-    assert [ends.netns for ends in lab.client_ends] == [f"{lab.client_ns}-1", f"{lab.client_ns}-2"]
-    alone = Lab(LabSpec("abc123", "direct", 0), Ledger(tmp_path))
-    assert alone.client_ends == (alone.ends,)
+    lab = Lab(LabSpec("abc123", "direct", 0, clients=2), CleanupRegister(tmp_path))
+    assert [ends.expected_source for ends in lab.client_endpoints] == ["198.18.100.11", "198.18.100.12"]
+    lab.client_endpoint = replace(lab.client_endpoint, expected_source=lab.dut_server_address)
+    assert [ends.expected_source for ends in lab.client_endpoints] == [lab.dut_server_address] * 2
+    assert [ends.netns for ends in lab.client_endpoints] == [f"{lab.client_ns}-1", f"{lab.client_ns}-2"]
+    alone = Lab(LabSpec("abc123", "direct", 0), CleanupRegister(tmp_path))
+    assert alone.client_endpoints == (alone.client_endpoint,)
     assert alone.namespaces == (alone.client_ns, alone.dut_ns, alone.server_ns)
     for count in (0, 9):
         with pytest.raises(ValueError, match="clients"):

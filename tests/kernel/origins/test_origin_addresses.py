@@ -9,7 +9,7 @@ import pytest
 from tests.kernel.bench import new_tag
 from workers.lab import netns
 from workers.lab.addresses import ORIGINS
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 from workers.origins.nginx import NginxOrigin, ask
@@ -37,8 +37,8 @@ def answers(lab: Lab, address: str) -> bool:
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])
 def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
-        lab.ends = replace(lab.ends, address=lab.virtual_address)
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
+        lab.client_endpoint = replace(lab.client_endpoint, address=lab.virtual_address)
         origin = origin_of(kind, lab)
         origin.start()
         assert answers(lab, lab.origin_addresses[0])
@@ -57,7 +57,7 @@ def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])
 def test_elsewhere_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
         origin = origin_of(kind, lab)
         origin.start()
         assert answers(lab, lab.server_address)
@@ -68,7 +68,7 @@ def test_elsewhere_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> 
 
 def test_nobody_routes_to_the_virtual_address(tmp_path: Path) -> None:
     with (
-        built(LabSpec(new_tag(), "direct", 0), Ledger(tmp_path)) as lab,
+        built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab,
         pytest.raises(OSError, match="unreachable"),
     ):
         netns.call_in(lab.client_ns, lambda: ask(lab.virtual_address, lab.origin_port, "/"))

@@ -25,9 +25,9 @@ from probes.session import ProbeSession
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import Points
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.runner.runner import BlockRunner
-from workers.runner.trial_run import Host
+from workers.runner.trial_run import RunnerContext
 from workers.traffic.showdown_traffic import ShowdownTraffic
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -50,9 +50,9 @@ def measure(
     session = ProbeSession(probes, None, "test")
     assert session.start(probes) == {}
     try:
-        host = Host(
+        host = RunnerContext(
             name="test",
-            ledger=Ledger(directory / "ledger"),
+            register=CleanupRegister(directory / "register"),
             datapaths=DATAPATHS,
             workloads=WORKLOADS,
             generators={"showdown-traffic": ShowdownTraffic()},

@@ -12,7 +12,7 @@ from tests.kernel.bench import new_tag
 from tests.kernel.lab.test_lab import listening
 from tests.kernel.probes.probe_lab import Since, started
 from workers.lab import netns
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
@@ -41,7 +41,7 @@ def sink(lab: Lab) -> socket.socket:
 
 
 def test_payload_is_known_in_ipv6(device_hop: Probe, tmp_path: Path) -> None:
-    with built(LabSpec(new_tag(), "direct", 0, ip_version=6), Ledger(tmp_path)) as lab:
+    with built(LabSpec(new_tag(), "direct", 0, ip_version=6), CleanupRegister(tmp_path)) as lab:
         seen = Since(device_hop)
         device_hop.watch(lab.view())
         with netns.call_in(lab.server_ns, lambda: sink(lab)):

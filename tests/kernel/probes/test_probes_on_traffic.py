@@ -18,7 +18,7 @@ from probes.tracing import TracingProbe
 from tests.kernel.bench import new_tag
 from tests.kernel.probes.probe_lab import Since
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 from workers.runner.trial_run import Origin, origin_of
@@ -106,9 +106,12 @@ def traffic_with(
     plan = WORKLOADS[workload].plan(ClosedLoad(connections=CONNECTIONS))
     with ExitStack() as stack:
         lab = stack.enter_context(
-            built(LabSpec(new_tag(), datapath, 1, without=DATAPATHS[datapath].without), Ledger(directory))
+            built(
+                LabSpec(new_tag(), datapath, 1, disabled_offloads=DATAPATHS[datapath].disabled_offloads),
+                CleanupRegister(directory),
+            )
         )
-        lab.ends = DATAPATHS[datapath].ends(lab)
+        lab.client_endpoint = DATAPATHS[datapath].client_endpoint(lab)
         origin = origin_of(WORKLOADS[workload], plan, lab)
         origin.start()
         stack.enter_context(DATAPATHS[datapath].attached(lab))
@@ -117,7 +120,7 @@ def traffic_with(
         seen = {name: Since(probe) for name, probe in probes.items()}
         for probe in probes.values():
             probe.watch(view)
-        target = Target(datapath, lab.ends.netns, lab.ends.address, lab.ends.port)
+        target = Target(datapath, lab.client_endpoint.netns, lab.client_endpoint.address, lab.client_endpoint.port)
         traffic = ShowdownTraffic().run(plan, [target], Schedule((datapath,), 0.4))[datapath]
         time.sleep(0.02)
         for probe in probes.values():

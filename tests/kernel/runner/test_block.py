@@ -18,18 +18,18 @@ from probes.base import LabView
 from probes.profiler import Profiler
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 from workers.runner.runner import BlockRunner, lab_tag
-from workers.runner.trial_run import Host
+from workers.runner.trial_run import RunnerContext
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-WEATHER = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
+HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
 SLICE_S = 0.2
 
 
@@ -118,8 +118,8 @@ def measure(
     inodes: set[int] = set()
 
     @contextmanager
-    def build(spec: LabSpec, ledger: Ledger) -> Iterator[Lab]:
-        with built(spec, ledger) as lab:
+    def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
+        with built(spec, register) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
             stands(lab)
@@ -133,9 +133,9 @@ def measure(
                   host="test")  # fmt: skip
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
-    host = Host(
+    host = RunnerContext(
         name="test",
-        ledger=Ledger(directory / "ledger"),
+        register=CleanupRegister(directory / "register"),
         datapaths=DATAPATHS,
         workloads=WORKLOADS,
         generators={"showdown-traffic": Saboteur(labs, breaks or {}, at, when, then), "wrk": Wrk()},
@@ -147,12 +147,12 @@ def measure(
     try:
         return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
     finally:
-        assert_nothing_left(lab_tag(job.block_id, 1), inodes, directory / "ledger")
+        assert_nothing_left(lab_tag(job.block_id, 1), inodes, directory / "register")
 
 
 def reasons(trial: TrialResult) -> set[Reason]:
     """Why the trial is invalid, weather apart."""
-    return set(trial.validity.reasons) - WEATHER
+    return set(trial.validity.reasons) - HOST_NOISE
 
 
 def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def count_no_leak(patch: pytest.MonkeyPatch) -> None:
 
 def overlook_failures(patch: pytest.MonkeyPatch) -> None:
     """A datapath that is no longer there is not told as such."""
-    patch.setattr(trial_run.Station, "fail", lambda self, error: None)
+    patch.setattr(trial_run.TrialRun, "fail", lambda self, error: None)
 
 
 Mutation = Callable[[pytest.MonkeyPatch], None]

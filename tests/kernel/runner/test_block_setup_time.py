@@ -15,7 +15,7 @@ from domain.registry import discover
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.probes.test_probes_on_traffic import greet
 from workers.datapaths.base import Datapath
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 from workers.runner.trial_run import origin_of
@@ -53,14 +53,14 @@ def stand_up_and_down(datapaths: dict[str, Datapath], directory: Path) -> float:
     """Everything of a block but its traffic; returns the seconds per datapath."""
     workload, tag, inodes = discover(workers.workloads, Workload)["http_keepalive"], new_tag(), set[int]()
     plan = workload.plan(ClosedLoad(connections=1))
-    without = frozenset[str]().union(*(datapaths[label].without for label in LABELS))
+    without = frozenset[str]().union(*(datapaths[label].disabled_offloads for label in LABELS))
     began_s = time.monotonic()
     with ExitStack() as stack:
         for position, label in enumerate(LABELS):
-            spec = LabSpec(tag, label, position, without=without)
-            lab = stack.enter_context(built(spec, Ledger(directory)))
+            spec = LabSpec(tag, label, position, disabled_offloads=without)
+            lab = stack.enter_context(built(spec, CleanupRegister(directory)))
             inodes |= set(lab.view().netns.values())
-            lab.ends = datapaths[label].ends(lab)
+            lab.client_endpoint = datapaths[label].client_endpoint(lab)
             origin = origin_of(workload, plan, lab)
             origin.start()
             stack.enter_context(datapaths[label].attached(lab))
@@ -74,10 +74,10 @@ def test_a_worker_compiles_once_and_then_stands_a_datapath_up_and_down_in_a_mome
     datapaths: dict[str, Datapath], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with counted_compilations(monkeypatch) as first:
-        stand_up_and_down(datapaths, tmp_path / "ledger")
+        stand_up_and_down(datapaths, tmp_path / "register")
     assert sorted(first) == sorted(f"datapaths/{label}.c" for label in LABELS if label.startswith("ebpf_"))
     with counted_compilations(monkeypatch) as later:
-        best_s = min(stand_up_and_down(datapaths, tmp_path / "ledger") for _ in range(3))
+        best_s = min(stand_up_and_down(datapaths, tmp_path / "register") for _ in range(3))
     assert later == []
     assert best_s < BUSY_MACHINE_S
     print(f"set-up and tear-down: {best_s:.3f} s per datapath")

@@ -116,7 +116,7 @@ class Origins:
     frozen_s: float = 0.0
 
     def __call__(self, workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
-        """See Host.origin."""
+        """See RunnerContext.origin."""
         self.labs.append(lab)
         return origin_of(workload, plan, lab)
 

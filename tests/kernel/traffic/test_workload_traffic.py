@@ -19,11 +19,11 @@ from probes.profiler import Profiler
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import NoProbes, Points, reasons
 from tests.variants import DATAPATHS, WORKLOADS
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.origins.own import TrafficOrigin
 from workers.runner.runner import BlockRunner
-from workers.runner.trial_run import Host, Origin, origin_of
+from workers.runner.trial_run import Origin, RunnerContext, origin_of
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic
@@ -54,9 +54,9 @@ def measure(
     job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                    slice_s=slice_s, warm_up_s=warm_up_s, probes=())  # fmt: skip
     drivers: list[Generator] = [ShowdownTraffic(), Wrk(), H2load(), *([generator] if generator else [])]
-    host = Host(
+    host = RunnerContext(
         name="test",
-        ledger=Ledger(directory / "ledger"),
+        register=CleanupRegister(directory / "register"),
         datapaths=DATAPATHS,
         workloads=WORKLOADS,
         generators={driver.name: driver for driver in drivers},

@@ -14,11 +14,11 @@ from domain.traits import Answer, Finding
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import tc
 from workers.lab import netns
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.traits._bench import LabBench
 from workers.traits.base import Trait
-from workers.traits.matrix.run import Collecting
+from workers.traits.matrix.run import MatrixRun
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -53,7 +53,7 @@ KNOWN = {
 
 
 def found(datapath: Datapath, directory: Path, *names: str) -> dict[str, Finding]:
-    with LabBench(datapath, Ledger(directory)) as bench:
+    with LabBench(datapath, CleanupRegister(directory)) as bench:
         return {name: TRAITS[name].check(bench) for name in names}
 
 
@@ -65,7 +65,7 @@ def answers(findings: Mapping[str, Finding]) -> dict[str, Answer]:
 def test_what_is_known_is_found(name: str, tmp_path: Path) -> None:
     findings = found(DATAPATHS[name], tmp_path, *KNOWN[name])
     assert answers(findings) == KNOWN[name], findings
-    assert list(tmp_path.iterdir()) == []  # the ledger names nothing any more
+    assert list(tmp_path.iterdir()) == []  # the register names nothing any more
 
 
 class Spoilt(Datapath):
@@ -151,8 +151,10 @@ def test_a_datapath_that_cannot_stand_is_an_error_and_the_next_one_is_tested(tmp
 
     broken = Spoilt(DATAPATHS["direct"], no_luck)
     few = {name: TRAITS[name] for name in ("client_address", "l7_visible")}
-    collecting = Collecting(
-        {"broken": broken, "direct": DATAPATHS["direct"]}, few, lambda datapath: LabBench(datapath, Ledger(tmp_path))
+    collecting = MatrixRun(
+        {"broken": broken, "direct": DATAPATHS["direct"]},
+        few,
+        lambda datapath: LabBench(datapath, CleanupRegister(tmp_path)),
     )
     features = tuple(Feature(name=name, present=True) for name in ("root", "netns", "veth"))
     rows = {row.datapath: row.findings for row in collecting.run(HostCapabilities(host="h1", features=features)).rows}

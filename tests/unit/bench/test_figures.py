@@ -10,10 +10,10 @@ from tests.bench.figures import (
     Findings,
     Precision,
     Ratio,
-    against,
     at_percentile,
     paired,
     precision,
+    ratio_to,
     share_below,
     stalled_latencies,
 )
@@ -28,7 +28,7 @@ def test_a_paired_ratio_is_the_geometric_mean_with_students_interval() -> None:
     half = 4.302653 * math.sqrt(sum((x - mean) ** 2 for x in logs) / 2 / 3)  # t of 97.5 % with two degrees of freedom
     assert found.ratio == pytest.approx(math.exp(mean))
     assert (found.low, found.high) == pytest.approx((math.exp(mean - half), math.exp(mean + half)), rel=1e-6)
-    assert against([5.0, 5.0], 10.0) == Ratio(0.5, 0.5, 0.5)
+    assert ratio_to([5.0, 5.0], 10.0) == Ratio(0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(("these", "those"), [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([], [])])

@@ -98,7 +98,7 @@ def result(
     return {"host": host, "trials": trials, "wall_s": 3.0, "telemetry": {"produced": 10, "delivered": 9, "lost": 1}}
 
 
-class House:
+class CoordinatorApp:
     """The coordinator and everyone who calls it."""
 
     def __init__(self, directory: Path, database_url: str = "") -> None:

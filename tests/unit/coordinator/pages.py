@@ -5,7 +5,7 @@ import re
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.unit.coordinator.coordinator_app import House
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 FORM = {
     "name": "from-the-form",
@@ -29,11 +29,11 @@ def csrf(page: TestResponse) -> str:
     return found[1]
 
 
-def signed_in(house: House) -> FlaskClient:
+def signed_in(coordinator_app: CoordinatorApp) -> FlaskClient:
     """A client with a session."""
-    client = house.app.test_client()
+    client = coordinator_app.app.test_client()
     token = csrf(client.get("/sign-in"))
-    answer = client.post("/sign-in", data={"csrf_token": token, "token": house.settings.token, "next": ""})
+    answer = client.post("/sign-in", data={"csrf_token": token, "token": coordinator_app.settings.token, "next": ""})
     assert (answer.status_code, answer.location) == (303, "/")
     return client
 

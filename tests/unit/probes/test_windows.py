@@ -120,7 +120,7 @@ def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(wind
     probes = {"forward": FakeProbe("forward"), "run_queue": FakeProbe("run_queue")}
     session = ProbeSession(probes, None, "h1", windowed=windowed)
     session.start(probes)
-    lab = LabView("a", {}, {}, {}, unseen=frozenset({"forward"}))
+    lab = LabView("a", {}, {}, {}, bypassed_stages=frozenset({"forward"}))
     session.begin_slice(lab, TrialTags("k3f9x2ab", "b1-1-0", "h1", "ebpf_xdp", "w", "low"))
     seen = session.end_slice()
     assert seen.absent == {"forward"}
@@ -150,7 +150,7 @@ def test_windows_do_not_turn_to_what_passes_by(monkeypatch: pytest.MonkeyPatch) 
     probe.start()
     windows = Windows({"forward": probe})
     assert windows.turn(LabView("a", {}, {}, {}))
-    assert not windows.turn(LabView("a", {}, {}, {}, unseen=frozenset({"forward"})))
+    assert not windows.turn(LabView("a", {}, {}, {}, bypassed_stages=frozenset({"forward"})))
 
 
 def test_a_window_ends_when_it_is_told_to() -> None:

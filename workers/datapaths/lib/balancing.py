@@ -16,7 +16,7 @@ from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
 from workers.lab.addresses import ORIGINS, packed
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 CONNECTIONS_KEPT = 65_536
@@ -43,9 +43,9 @@ class State(IntEnum):
     GONE = 2
 
 
-def ends(lab: Lab) -> Ends:
+def client_endpoint(lab: Lab) -> ClientEndpoint:
     """The client asks the virtual address; the origin sees the client."""
-    return Ends(lab.client_ns, lab.virtual_address, lab.origin_port, seen_as=lab.client_address)
+    return ClientEndpoint(lab.client_ns, lab.virtual_address, lab.origin_port, expected_source=lab.client_address)
 
 
 def check(lab: Lab, address: str) -> None:

@@ -25,7 +25,7 @@ P = TypeVar("P", bound=Proxy)
 
 
 @dataclass(frozen=True)
-class Crossed:
+class SteeringCounters:
     """The client's packets that a datapath steered, let past where they must not go, or could not place.
 
     ``steered`` is ``None`` where it sees none; ``connections`` are those that it counts itself, if it does.
@@ -44,7 +44,7 @@ class Proxied(Generic[P]):
     name: str
     proxy: P
     path: dut.ClosedPath
-    crossed: Callable[[], Crossed]
+    crossed: Callable[[], SteeringCounters]
 
     def counters(self) -> Counters:
         """See the contract of attachments."""

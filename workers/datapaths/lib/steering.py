@@ -11,7 +11,7 @@ from typing import TypeVar
 from bpf.instance import Instance
 from workers.datapaths.lib import tc
 from workers.datapaths.lib.errors import raised_by
-from workers.datapaths.lib.proxied import LISTEN_PORT, Crossed, Proxied, Proxy
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, Proxy, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
@@ -57,13 +57,13 @@ def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
     )
 
 
-def tproxy_crossed(lab: Lab) -> Crossed:
+def tproxy_crossed(lab: Lab) -> SteeringCounters:
     """What the rules counted. Dropped are the origin's packets that no connection of the proxy claimed.
 
     Raises ``DatapathError``.
     """
     seen = nft.packets(lab, "steered", "past", "unclaimed")
-    return Crossed(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])
+    return SteeringCounters(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def assigned(
     lab: Lab,
     programs: tc.TcPrograms,
     running: AbstractContextManager[P],
-    crossed: Callable[[Instance], Crossed],
+    crossed: Callable[[Instance], SteeringCounters],
     *,
     early_demux: bool = False,
 ) -> Iterator[Proxied[P]]:

@@ -4,7 +4,7 @@ What XDP and a veth ask of a lab, found out on Linux 6.18:
 
 - A frame that is redirected natively has lost what its sender left to be done: the checksum. Unless senders complete it
   themselves (``tx_checksum`` off) the receiver drops the packet. A native program takes TSO from the veth's peer,
-  and generic redirection drops what is longer than the MTU: so ``tso`` is off, too. :data:`WITHOUT` says so.
+  and generic redirection drops what is longer than the MTU: so ``tso`` is off, too. :data:`DISABLED_OFFLOADS` says so.
 - A native redirection into a veth needs NAPI at its peer, and else drops without a word: the lab's ends get a program
   that passes everything, which turns NAPI on.
 - The sender's TCP keeps its packets, so each is copied for a native program, and for a generic one: labs understate
@@ -29,7 +29,7 @@ from workers.datapaths.lib.programs import Programs
 from workers.lab import dut, netns, offloads
 from workers.lab.lab import DEVICES, Lab
 
-WITHOUT = frozenset({"tx_checksum", "tso"})
+DISABLED_OFFLOADS = frozenset({"tx_checksum", "tso"})
 """Offloads that labs of XDP datapaths cannot have."""
 
 PASS = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
@@ -78,7 +78,7 @@ def on_dut(lab: Lab, programs: Mapping[str, int], mode: Mode | None = None) -> I
     Raises ``OSError``, ``BpfError`` or ``NetlinkError`` with nothing left behind.
     """
     found = lab.offloads
-    if wrong := [name for name in sorted(WITHOUT) if found[name]]:
+    if wrong := [name for name in sorted(DISABLED_OFFLOADS) if found[name]]:
         raise BpfError(f"XDP loses packets in a lab with {' and '.join(wrong)}")
     with ExitStack() as stack:
         for one in [mode] if mode else [Mode.NATIVE, Mode.GENERIC]:

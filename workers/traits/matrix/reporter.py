@@ -14,7 +14,7 @@ IDLE_ROUNDS = 2  # of the signs of life, 30 s apart: what has just been started 
 
 
 @dataclass
-class Telling:
+class MatrixReporter:
     """Between a host's disk and its coordinator; ``tell`` and ``ask`` raise what their callers handle.
 
     ``work`` is how many tasks the worker has had, and has now: it is idle while that stays the same. ``ask`` is empty

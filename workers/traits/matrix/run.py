@@ -14,7 +14,7 @@ from domain.jobs import HostCapabilities
 from domain.registry import discover
 from domain.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
 from workers.datapaths.base import Datapath
-from workers.lab.cleanup import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.traits._bench import LabBench
 from workers.traits.base import Bench, Trait, error, not_run
 from workers.traits.matrix.file import made_by
@@ -30,7 +30,7 @@ class RenewableBench(Bench, Protocol):
 
 
 @dataclass(frozen=True)
-class Collecting:
+class MatrixRun:
     """What a matrix is collected with; tests give other datapaths, traits and benches."""
 
     datapaths: Mapping[str, Datapath]
@@ -38,17 +38,17 @@ class Collecting:
     bench: Callable[[Datapath], AbstractContextManager[RenewableBench]]
 
     @classmethod
-    def installed(cls, ledger: Ledger, names: Sequence[str] = ()) -> "Collecting":
+    def installed(cls, register: CleanupRegister, names: Sequence[str] = ()) -> "MatrixRun":
         """Everything that is installed; of the datapaths those named, if any are. Raises ``LookupError``."""
         datapaths = discover(workers.datapaths, Datapath)
         if unknown := sorted(set(names) - set(datapaths)):
             raise LookupError(f"no datapath {unknown[0]!r}; there are {', '.join(datapaths)}")
-        return cls.of({name: one for name, one in datapaths.items() if not names or name in names}, ledger)
+        return cls.of({name: one for name, one in datapaths.items() if not names or name in names}, register)
 
     @classmethod
-    def of(cls, datapaths: Mapping[str, Datapath], ledger: Ledger) -> "Collecting":
+    def of(cls, datapaths: Mapping[str, Datapath], register: CleanupRegister) -> "MatrixRun":
         """These datapaths, and every trait, in labs."""
-        return cls(datapaths, discover(workers.traits, Trait), lambda datapath: LabBench(datapath, ledger))
+        return cls(datapaths, discover(workers.traits, Trait), lambda datapath: LabBench(datapath, register))
 
     def run(self, host: HostCapabilities, progress: Callable[[str], None] = lambda _: None) -> TraitMatrix:
         """Test everything; labs stand one after another. ``progress`` is told each datapath's name."""
@@ -76,7 +76,7 @@ class Collecting:
         with self.bench(datapath) as bench:
             return {name: _found(trait, bench) for name, trait in self.traits.items()}
 
-    def first(self) -> tuple["Collecting", list[str]]:
+    def first(self) -> tuple["MatrixRun", list[str]]:
         """This with its first datapath alone, and the names of the others."""
         name, *others = self.datapaths
         return replace(self, datapaths={name: self.datapaths[name]}), others

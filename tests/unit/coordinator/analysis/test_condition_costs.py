@@ -11,7 +11,7 @@ from domain.report import CampaignReport, ConditionCost, Metric
 from tests.unit.coordinator.analysis.test_report import a_campaign, an_attempt
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000)"}
-WEATHER = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1)  # how fast the machine is in each round
+HOST_NOISE = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1)  # how fast the machine is in each round
 COSTS = {"direct": 0.5, "ebpf_redirect": 1.0}
 
 
@@ -24,7 +24,7 @@ def rounds(count: int = 6) -> list[AttemptRecord]:
     attempts = []
     for turn in range(count):
         for place, ruled in enumerate((turn % 2 == 0, turn % 2 == 1)):
-            rates = {name: 50_000 * WEATHER[turn] * (cost if ruled else 1.0) for name, cost in COSTS.items()}
+            rates = {name: 50_000 * HOST_NOISE[turn] * (cost if ruled else 1.0) for name, cost in COSTS.items()}
             level = "low_ruled" if ruled else "low_plain"
             attempts.append(an_attempt(2 * turn + place, rates, level=level))
     return attempts

@@ -15,7 +15,7 @@ from domain.campaign import datapath_of, read_campaign
 from domain.jobs import Feature, HostCapabilities
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Surroundings, TrialResult
-from tests.unit.coordinator.coordinator_app import House, capabilities, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.pages import send, sentences
 from workers.agent.cli import workloads
 
@@ -23,14 +23,14 @@ CONDITIONS = {"plain": "", "ruled": "ballast(1000), conntrack, no_gso"}
 OFFLOADS = {"tso": True, "gso": True, "gro": False}
 
 
-def measured(house: House, **changes: Any) -> str:
+def measured(coordinator_app: CoordinatorApp, **changes: Any) -> str:
     """A campaign of two levels that ended; tproxy walks and is tracked where the condition says so, direct is not."""
-    house.register()
-    campaign_id = house.submit(conditions=CONDITIONS, blocks=5, **changes)
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(conditions=CONDITIONS, blocks=5, **changes)
     for _ in range(10):
-        house.wait(1, present=("h1",))
-        message = house.last_sent()
-        job = house.call("claim", message, {"host": "h1"}).json
+        coordinator_app.wait(1, present=("h1",))
+        message = coordinator_app.last_sent()
+        job = coordinator_app.call("claim", message, {"host": "h1"}).json
         ruled = job["block"]["level"] == "low_ruled"
         rates = {"tproxy": 700} if ruled else {}
         told = result("h1", job["block"]["datapaths"], level=job["block"]["level"], rates=rates)
@@ -42,13 +42,13 @@ def measured(house: House, **changes: Any) -> str:
                 "ballast_packets": (7_000 if meets else 0) if ruled else None,
             }
             trial["offloads"] = OFFLOADS | {"gso": not ruled}
-        assert house.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+        assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
     return campaign_id
 
 
-def test_blocks_carry_the_condition_and_the_report_tells_what_came_of_it(house: House) -> None:
-    campaign_id = measured(house)
-    report = house.get(f"campaigns/{campaign_id}/report").json
+def test_blocks_carry_the_condition_and_the_report_tells_what_came_of_it(coordinator_app: CoordinatorApp) -> None:
+    campaign_id = measured(coordinator_app)
+    report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
     cells = {(cell["level"], cell["datapath"]): cell for cell in report["results"]}
     ruled, plain = cells["low_ruled", "tproxy"], cells["low_plain", "tproxy"]
     assert ruled["load"] == "closed(8) under ballast(1000), conntrack, no_gso"
@@ -60,8 +60,8 @@ def test_blocks_carry_the_condition_and_the_report_tells_what_came_of_it(house: 
     assert all("at low_ruled load (closed(8) under ballast(1000), conntrack, no_gso)" in sentence for sentence in said)
 
 
-def test_pages_tell_it(house: House, browser: FlaskClient) -> None:
-    campaign_id = measured(house)
+def test_pages_tell_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    campaign_id = measured(coordinator_app)
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     assert "closed(8) under ballast(1000), conntrack, no_gso" in page
     row = page.index("low_ruled")
@@ -72,7 +72,7 @@ def test_pages_tell_it(house: House, browser: FlaskClient) -> None:
     assert page[row : row + 4] == ["low_ruled ÷ low_plain", "direct", "1.00 ×", "[1.00, 1.00]"]
     row = page.index("low_ruled ÷ low_plain", row + 1)
     assert page[row : row + 4] == ["low_ruled ÷ low_plain", "tproxy", "0.70 ×", "[0.70, 0.70]"]
-    trials = house.get(f"campaigns/{campaign_id}/trials").json["trials"]
+    trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     one = next(t for t in trials if (t["level"], t["datapath"]) == ("low_ruled", "tproxy"))
     assert one["surroundings"]["tracked"] is True
     said = " ".join(sentences(browser.get(f"/trials/{one['id']}")))
@@ -87,8 +87,8 @@ def test_pages_tell_it(house: House, browser: FlaskClient) -> None:
     assert "Netfilter ballast" not in said
 
 
-def test_the_command_line_tells_it(house: House) -> None:
-    report = CampaignReport.model_validate(house.get(f"campaigns/{measured(house)}/report").json)
+def test_the_command_line_tells_it(coordinator_app: CoordinatorApp) -> None:
+    report = CampaignReport.model_validate(coordinator_app.get(f"campaigns/{measured(coordinator_app)}/report").json)
     out = io.StringIO()
     print_report(report, Console(file=out, width=80))
     text = out.getvalue()
@@ -106,19 +106,23 @@ def test_the_command_line_tells_it(house: House) -> None:
     assert "Offloads on at low_plain: tso, gso\nOffloads on at low_ruled: tso\n" in text
 
 
-def test_a_result_from_before_conditions_says_nothing_of_them(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=1)
-    house.run_block()
-    (cell, _) = house.get(f"campaigns/{campaign_id}/report").json["results"]
+def test_a_result_from_before_conditions_says_nothing_of_them(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    coordinator_app.run_block()
+    (cell, _) = coordinator_app.get(f"campaigns/{campaign_id}/report").json["results"]
     assert (cell["condition"], cell["tracked"], cell["ballast_packets"]) == ("", None, None)
-    trial = house.get(f"campaigns/{campaign_id}/trials").json["trials"][0]
+    trial = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"][0]
     assert trial["surroundings"] is None
     assert "Connections tracked" not in browser.get(f"/trials/{trial['id']}").text
 
 
-def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(house: House, browser: FlaskClient) -> None:
-    house.register()
+def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
     assert "closed(64) under ballast(1000), conntrack" in browser.get("/campaigns/new").text
     level = {"level_name": ["low"]}
     bad = send(browser, **level, level_load=["closed(8) under balast(1)"])
@@ -130,8 +134,8 @@ def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(house: House,
     assert 'value="closed(8) under ballast(7), conntrack"' in again.text
 
 
-def test_sixteen_levels_have_a_row_each(house: House, browser: FlaskClient) -> None:
-    house.register()
+def test_sixteen_levels_have_a_row_each(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
     names = [f"l{number}" for number in range(16)]
     sent = send(browser, level_name=names, level_load=["closed(8)"] * 16, blocks="0")
     assert sent.text.count('name="level_name"') == 16
@@ -139,41 +143,54 @@ def test_sixteen_levels_have_a_row_each(house: House, browser: FlaskClient) -> N
     assert send(browser, level_name=names, level_load=["closed(8)"] * 16).status_code == 303
 
 
-def test_trials_with_unlike_offloads_are_told(house: House) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=2)
+def test_trials_with_unlike_offloads_are_told(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=2)
     for gso in (True, False):
-        house.wait(1, present=("h1",))
-        message = house.last_sent()
+        coordinator_app.wait(1, present=("h1",))
+        message = coordinator_app.last_sent()
         told = result("h1", ["direct", "tproxy"])
         told["trials"][0]["offloads"] = OFFLOADS | {"gso": gso}
-        assert house.call("report", message, {"lease": house.claim(message), "result": told}).status_code == 204
-    direct, tproxy = house.get(f"campaigns/{campaign_id}/report").json["results"]
+        assert (
+            coordinator_app.call(
+                "report", message, {"lease": coordinator_app.claim(message), "result": told}
+            ).status_code
+            == 204
+        )
+    direct, tproxy = coordinator_app.get(f"campaigns/{campaign_id}/report").json["results"]
     assert direct["caveats"] == ["not all of its trials had the same offloads: compare hosts one by one"]
     assert tproxy["caveats"] == []
 
 
-def test_the_catalogue_and_the_form_tell_whether_connections_are_tracked(house: House, browser: FlaskClient) -> None:
+def test_the_catalogue_and_the_form_tell_whether_connections_are_tracked(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
     told = capabilities("h1")
     told = told.model_copy(
         update={"datapaths": tuple(d.model_copy(update={"tracking": "never"}) for d in told.datapaths)}
     )
-    house.client.put("/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=house.worker)
-    assert {one["tracking"] for one in house.get("datapaths").json["datapaths"]} == {"never"}
+    coordinator_app.client.put(
+        "/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=coordinator_app.worker
+    )
+    assert {one["tracking"] for one in coordinator_app.get("datapaths").json["datapaths"]} == {"never"}
     assert sentences(browser.get("/campaigns/new")).count("never tracked") == len(told.datapaths)
 
 
 @pytest.mark.parametrize(
     ("condition", "refused"), [("ballast(9)", "program.nft"), ("conntrack", "program.nft"), ("no_gso", "")]
 )
-def test_a_host_that_cannot_impose_them_is_refused(house: House, condition: str, refused: str) -> None:
+def test_a_host_that_cannot_impose_them_is_refused(
+    coordinator_app: CoordinatorApp, condition: str, refused: str
+) -> None:
     absent = Feature(
         name="program.nft", present=False, reason="nft is not installed.", remedy="Run: apt-get install nft"
     )
     told: HostCapabilities = capabilities("h1").model_copy(update={"features": (absent,)})
-    house.client.put("/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=house.worker)
+    coordinator_app.client.put(
+        "/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=coordinator_app.worker
+    )
     body = {"name": "x", "datapaths": ["direct"], "levels": {"low": f"closed(8) under {condition}"}}
-    answer = house.client.post("/api/v1/campaigns", json=body, headers=house.user)
+    answer = coordinator_app.client.post("/api/v1/campaigns", json=body, headers=coordinator_app.user)
     assert answer.status_code == (422 if refused else 201)
     if refused:
         why = f"{condition} needs what h1 lacks: program.nft: nft is not installed. Run: apt-get install nft"

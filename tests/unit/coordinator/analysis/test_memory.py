@@ -12,13 +12,15 @@ from coordinator.api import campaigns
 from domain.histogram import LatencyHistogram
 from domain.kept import KEPT
 from domain.stacks import Stacks
-from tests.unit.coordinator.coordinator_app import House
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 HISTOGRAM = LatencyHistogram.of({12: 3, 1_000: 5, 123_456: 90, 7_654_321: 2})
 STACKS = Stacks({"server": {"main;send_[k]": 30}}, hertz=997, lost=4)
 
 
-def test_a_report_is_built_once_for_each_change(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_built_once_for_each_change(
+    coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built: list[int] = []
     build_report = campaigns.build_report
 
@@ -27,12 +29,12 @@ def test_a_report_is_built_once_for_each_change(house: House, monkeypatch: pytes
         return build_report(*told)
 
     monkeypatch.setattr(campaigns, "build_report", counted)
-    house.register()
-    campaign_id = house.submit(blocks=2)
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=2)
     valid = []
     for _ in range(2):
-        house.run_block()
-        told = [house.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
+        coordinator_app.run_block()
+        told = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
         assert told[0] == told[1] == told[2]
         valid.append(told[0]["results"][0]["valid_trials"])
     assert valid == [1, 2]
@@ -40,14 +42,14 @@ def test_a_report_is_built_once_for_each_change(house: House, monkeypatch: pytes
     assert len(built) == 2
 
 
-def test_an_attempt_that_failed_changes_the_report(house: House) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=1)
-    message = house.last_sent()
-    lease = house.claim(message)
-    assert house.get(f"campaigns/{campaign_id}/report").json["failed_attempts"] == []
-    house.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
-    (failed,) = house.get(f"campaigns/{campaign_id}/report").json["failed_attempts"]
+def test_an_attempt_that_failed_changes_the_report(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    assert coordinator_app.get(f"campaigns/{campaign_id}/report").json["failed_attempts"] == []
+    coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+    (failed,) = coordinator_app.get(f"campaigns/{campaign_id}/report").json["failed_attempts"]
     assert failed["reason"] == "the lab could not be built"
 
 

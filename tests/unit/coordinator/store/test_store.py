@@ -26,7 +26,7 @@ from coordinator.store.models import Base, BlockRow, EventRow
 from coordinator.store.work import register_host
 from domain.campaign import read_campaign
 from domain.jobs import LEASE_S
-from tests.unit.coordinator.coordinator_app import House, capabilities
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 
 
 @pytest.fixture
@@ -182,15 +182,15 @@ def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
 
 
 def test_typed_values_come_back_as_they_were(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.register()
-    campaign_id = house.submit(levels={"low": "closed(8)", "high": {"kind": "closed", "connections": 64}})
-    with house.store.read() as session:
+    coordinator_app = CoordinatorApp(tmp_path)
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(levels={"low": "closed(8)", "high": {"kind": "closed", "connections": 64}})
+    with coordinator_app.store.read() as session:
         block = session.get_one(BlockRow, f"{campaign_id}-0")
         assert block.plan.datapaths == ("direct", "tproxy")
         assert block.campaign.hosts == ("h1",)
         assert block.campaign.campaign.levels["high"].kind == "closed"
-    house.close()
+    coordinator_app.close()
 
 
 @pytest.fixture
@@ -222,34 +222,34 @@ def postgres_url() -> Iterator[str]:
 
 
 def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
-    house = House(tmp_path, postgres_url)
-    house.store.migrate()
-    assert differences(house.store) == []
-    house.register("h1")
-    campaign_id = house.submit(blocks=2, description="µ – ü")
-    house.claim(house.last_sent())
-    house.wait(LEASE_S + 1, present=("h1",))
-    assert house.last_sent().attempt == 2
-    house.run_block(reasons=("steal",))
-    house.run_block()
-    house.run_block()
-    assert house.view(campaign_id)["state"] == "complete"
-    assert len(house.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 6
+    coordinator_app = CoordinatorApp(tmp_path, postgres_url)
+    coordinator_app.store.migrate()
+    assert differences(coordinator_app.store) == []
+    coordinator_app.register("h1")
+    campaign_id = coordinator_app.submit(blocks=2, description="µ – ü")
+    coordinator_app.claim(coordinator_app.last_sent())
+    coordinator_app.wait(LEASE_S + 1, present=("h1",))
+    assert coordinator_app.last_sent().attempt == 2
+    coordinator_app.run_block(reasons=("steal",))
+    coordinator_app.run_block()
+    coordinator_app.run_block()
+    assert coordinator_app.view(campaign_id)["state"] == "complete"
+    assert len(coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 6
 
-    shares = house.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
-    house.run_block(rates={"direct": 5000, "tproxy": 4000})
-    house.run_block()
-    view = house.view(shares)
+    shares = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
+    coordinator_app.run_block(rates={"direct": 5000, "tproxy": 4000})
+    coordinator_app.run_block()
+    view = coordinator_app.view(shares)
     assert (view["state"], view["calibration"]["http_open"]["rates_per_s"]) == ("complete", {"low": 2000})
 
-    other = house.submit()
-    message = house.last_sent()
+    other = coordinator_app.submit()
+    message = coordinator_app.last_sent()
     answers: list[int] = []
 
     def claim() -> None:
-        client = house.app.test_client()
+        client = coordinator_app.app.test_client()
         path = f"/api/v1/worker/blocks/{message.block_id}/attempts/1/claim"
-        answers.append(client.post(path, json={"host": "h1"}, headers=house.worker).status_code)
+        answers.append(client.post(path, json={"host": "h1"}, headers=coordinator_app.worker).status_code)
 
     threads = [threading.Thread(target=claim) for _ in range(6)]
     for thread in threads:
@@ -257,7 +257,7 @@ def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> Non
     for thread in threads:
         thread.join()
     assert sorted(answers) == [200] + [409] * 5
-    assert house.cancel(other).json["state"] == "cancelling"
-    house.wait(LEASE_S + 1)
-    assert house.view(other)["state"] == "cancelled"
-    house.close()
+    assert coordinator_app.cancel(other).json["state"] == "cancelling"
+    coordinator_app.wait(LEASE_S + 1)
+    assert coordinator_app.view(other)["state"] == "cancelled"
+    coordinator_app.close()

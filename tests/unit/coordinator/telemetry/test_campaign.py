@@ -13,17 +13,19 @@ from coordinator.config import InfluxSettings
 from coordinator.telemetry.campaign import MAX_POINTS, SLACK_S, kernel_latency_over_time, window
 from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
-from tests.unit.coordinator.coordinator_app import House, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import sentences, signed_in
 
 CELL = {"host": "h1", "datapath": "direct", "workload": "http_keepalive", "level": "low"}
 SLOW, FAST = bucket_index(40_000), bucket_index(1500)
 
 
-def watching(house: House, url: str) -> FlaskClient:
+def watching(coordinator_app: CoordinatorApp, url: str) -> FlaskClient:
     """A client of the same coordinator that knows an InfluxDB."""
-    settings = dataclasses.replace(house.settings, influx=InfluxSettings(url=url))
-    app = create_app(settings, store=house.store, dispatcher=house.dispatcher, clock=lambda: house.now)
+    settings = dataclasses.replace(coordinator_app.settings, influx=InfluxSettings(url=url))
+    app = create_app(
+        settings, store=coordinator_app.store, dispatcher=coordinator_app.dispatcher, clock=lambda: coordinator_app.now
+    )
     return app.test_client()
 
 
@@ -58,16 +60,18 @@ def test_a_window_goes_on_where_the_last_answer_may_still_have_grown() -> None:
     assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # from the future: nothing, and no error
 
 
-def test_traffic_is_told_by_cell(house: House) -> None:
-    house.register()
-    campaign_id = house.submit()
-    house.claim(house.last_sent())
-    house.now += 30
+def test_traffic_is_told_by_cell(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    coordinator_app.claim(coordinator_app.last_sent())
+    coordinator_app.now += 30
     columns = ["time", "requests_per_s", "errors", "p50_us", "p99_us"]
     found = series(CELL, columns, [1_000_000_000, 118_000.5, 0, 210.0, None], [1_000_001_000, 119_000, 2, 211, 900])
     with http_server(answering(found)) as server:
-        client = watching(house, server.url)
-        answer = client.get(f"/api/v1/campaigns/{campaign_id}/traffic?datapath=direct&points=60", headers=house.user)
+        client = watching(coordinator_app, server.url)
+        answer = client.get(
+            f"/api/v1/campaigns/{campaign_id}/traffic?datapath=direct&points=60", headers=coordinator_app.user
+        )
     assert answer.status_code == 200
     assert answer.json == {
         "campaign": campaign_id,
@@ -114,13 +118,13 @@ def test_percentiles_of_an_interval_are_read_from_the_sum_of_its_buckets() -> No
     assert '"host" =' not in asked
 
 
-def test_the_stages_that_have_telemetry_are_listed(house: House) -> None:
-    house.register()
-    campaign_id = house.submit()
+def test_the_stages_that_have_telemetry_are_listed(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
     tags = {"stage": "forward", "datapath": "direct", "workload": "http_keepalive", "level": "low"}
     with http_server(answering(series(tags, ["time", "count"], [0, 7]))) as server:
-        client = watching(house, server.url)
-        answer = client.get(f"/api/v1/campaigns/{campaign_id}/kernel-latency/stages", headers=house.user)
+        client = watching(coordinator_app, server.url)
+        answer = client.get(f"/api/v1/campaigns/{campaign_id}/kernel-latency/stages", headers=coordinator_app.user)
     assert answer.json["series"] == [{**tags, "role": "", "count": 7}]
 
 
@@ -137,52 +141,61 @@ def test_the_stages_that_have_telemetry_are_listed(house: House) -> None:
         ("kernel-latency?stage=forward&role=%22", "role"),
     ],
 )
-def test_a_parameter_that_is_wrong_is_named_and_nothing_is_asked(house: House, query: str, field: str) -> None:
-    house.register()
-    campaign_id = house.submit()
+def test_a_parameter_that_is_wrong_is_named_and_nothing_is_asked(
+    coordinator_app: CoordinatorApp, query: str, field: str
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
     with http_server(answering()) as server:
-        answer = watching(house, server.url).get(f"/api/v1/campaigns/{campaign_id}/{query}", headers=house.user)
+        answer = watching(coordinator_app, server.url).get(
+            f"/api/v1/campaigns/{campaign_id}/{query}", headers=coordinator_app.user
+        )
         assert server.requests == []
     assert (answer.status_code, [p["field"] for p in answer.json["problems"]]) == (422, [field])
 
 
 @pytest.mark.parametrize("path", ["traffic", "kernel-latency?stage=forward", "kernel-latency/stages"])
-def test_without_influxdb_the_reason_is_told(house: House, path: str) -> None:
-    house.register()
-    campaign_id = house.submit()
-    answer = house.get(f"campaigns/{campaign_id}/{path}")
+def test_without_influxdb_the_reason_is_told(coordinator_app: CoordinatorApp, path: str) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    answer = coordinator_app.get(f"campaigns/{campaign_id}/{path}")
     assert (answer.status_code, answer.json["problems"]) == (503, [])
     assert answer.json["message"] == "no InfluxDB is configured (SHOWDOWN_INFLUX_URL)"
-    away = watching(house, "http://127.0.0.1:1").get(f"/api/v1/campaigns/{campaign_id}/{path}", headers=house.user)
+    away = watching(coordinator_app, "http://127.0.0.1:1").get(
+        f"/api/v1/campaigns/{campaign_id}/{path}", headers=coordinator_app.user
+    )
     assert away.status_code == 503
     assert "cannot be reached" in away.json["message"]
-    assert house.get(f"campaigns/nosuch/{path}").status_code == 404
+    assert coordinator_app.get(f"campaigns/nosuch/{path}").status_code == 404
 
 
-def test_an_empty_answer_says_what_the_campaign_says_is_missing(house: House) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=1)
-    message = house.last_sent()
-    answer = house.call("claim", message, {"host": "h1"})
+def test_an_empty_answer_says_what_the_campaign_says_is_missing(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    message = coordinator_app.last_sent()
+    answer = coordinator_app.call("claim", message, {"host": "h1"})
     told = result("h1", answer.json["block"]["datapaths"]) | {
         "telemetry": {"produced": 4, "lost": 4, "losses": {"away": 4}, "missing": "InfluxDB was away"}
     }
-    house.call("report", message, {"lease": answer.json["lease"], "result": told})
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
     with http_server(answering()) as server:
-        found = watching(house, server.url).get(f"/api/v1/campaigns/{campaign_id}/traffic", headers=house.user).json
+        found = (
+            watching(coordinator_app, server.url)
+            .get(f"/api/v1/campaigns/{campaign_id}/traffic", headers=coordinator_app.user)
+            .json
+        )
     assert (found["series"], found["live"], found["missing"]) == ([], False, "InfluxDB was away")
 
 
-def test_the_page_has_the_panels_and_says_which_times_they_show(house: House) -> None:
-    house.register()
-    browser = signed_in(house)
-    closed = browser.get(f"/campaigns/{house.submit(probes=['run_queue'])}")
+def test_the_page_has_the_panels_and_says_which_times_they_show(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    browser = signed_in(coordinator_app)
+    closed = browser.get(f"/campaigns/{coordinator_app.submit(probes=['run_queue'])}")
     assert 'data-traffic="/api/v1/campaigns/' in closed.text
     assert 'data-live="true"' in closed.text
     assert "data-stage-latency" in closed.text
     assert "Service time: p50, and p99 dashed" in sentences(closed)
-    mixed = browser.get(
-        f"/campaigns/{house.submit(workloads=['http_open'], levels={'low': 'open(2000)', 'high': 'closed(8)'})}"
-    )
+    both = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(2000)", "high": "closed(8)"})
+    mixed = browser.get(f"/campaigns/{both}")
     assert "Latency or service time: p50, and p99 dashed" in sentences(mixed)
     assert "data-stage-latency" not in mixed.text  # it has no probes

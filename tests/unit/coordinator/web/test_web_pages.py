@@ -4,14 +4,14 @@ from flask.testing import FlaskClient
 
 from domain.campaign import SEARCH_STEPS
 from domain.jobs import LEASE_S
-from tests.unit.coordinator.coordinator_app import House, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, send, sentences
 from tests.unit.coordinator.scheduling.test_search_flow import step, submit
 
 
-def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(levels={"medium": "closed(8)", "low": "closed(4)"}, blocks=5)
+def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(levels={"medium": "closed(8)", "low": "closed(4)"}, blocks=5)
     path = f"/campaigns/{campaign_id}"
     queued = browser.get(path)
     assert 'state-queued">queued' in queued.text
@@ -19,19 +19,21 @@ def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) 
     assert f'hx-get="{path}/progress?seen=0"' in queued.text
     assert "The first figures come with the first block." in queued.text
 
-    message = house.last_sent()
-    lease = house.claim(message)
-    house.call("heartbeat", message, {"lease": lease, "phase": "slices", "datapath": "tproxy", "slices_done": 1})
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    coordinator_app.call(
+        "heartbeat", message, {"lease": lease, "phase": "slices", "datapath": "tproxy", "slices_done": 1}
+    )
     running = browser.get(f"{path}/progress?seen=0")
     assert "HX-Trigger" not in running.headers
     assert "1 of 10" in sentences(running)
     assert any("slices 1 of 20" in s for s in sentences(running))
     assert "<html" not in running.text
 
-    house.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+    coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
     for _ in range(10):
-        house.wait(1, present=("h1",))
-        house.run_block()
+        coordinator_app.wait(1, present=("h1",))
+        coordinator_app.run_block()
     ended = browser.get(f"{path}/progress?seen=3")
     assert ended.headers["HX-Trigger"] == '{"results-changed": {}}'
     assert "hx-trigger" not in ended.text
@@ -52,10 +54,10 @@ def test_the_life_of_a_campaign_on_its_page(house: House, browser: FlaskClient) 
     assert '<svg class="chart"' in page.text
 
 
-def test_results_are_announced_when_a_block_has_ended(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit()
-    house.run_block()
+def test_results_are_announced_when_a_block_has_ended(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    coordinator_app.run_block()
     progress = browser.get(f"/campaigns/{campaign_id}/progress?seen=0")
     assert progress.headers["HX-Trigger"] == '{"results-changed": {}}'
     assert f'/campaigns/{campaign_id}/progress?seen=1"' in progress.text
@@ -64,10 +66,10 @@ def test_results_are_announced_when_a_block_has_ended(house: House, browser: Fla
     assert "1 of 5 pairs" in results
 
 
-def test_invalid_trials_stay_visible_and_have_no_figure(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=1)
-    house.run_block(reasons=("bypassed", "wrong_client_address"))
+def test_invalid_trials_stay_visible_and_have_no_figure(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    coordinator_app.run_block(reasons=("bypassed", "wrong_client_address"))
     page = browser.get(f"/campaigns/{campaign_id}")
     assert {"1 invalid", "bypassed", "wrong client address"} <= set(sentences(page))
     square = page.text.partition('<table class="showdown">')[2].partition("</table>")[0]
@@ -83,16 +85,18 @@ def test_invalid_trials_stay_visible_and_have_no_figure(house: House, browser: F
     assert browser.get("/trials/nothing-0-1-0").status_code == 404
 
 
-def test_a_trial_that_balanced_tells_its_connections_by_origin(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id, message = house.submit(blocks=1), house.last_sent()
+def test_a_trial_that_balanced_tells_its_connections_by_origin(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id, message = coordinator_app.submit(blocks=1), coordinator_app.last_sent()
     told = result("h1", ["direct", "tproxy"])
     proof = told["trials"][0]["proof"]
     proof["counters"]["origins"], proof["origin_connections"] = (
         {"198.19.0.2": 511, "198.19.0.3": 489},
         {"198.19.0.2": 512},
     )
-    answer = house.call("report", message, {"lease": house.claim(message), "result": told})
+    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": told})
     assert answer.status_code == 204, answer.text
     pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
     told_by = [sentences(page) for page in pages if "198.19.0" in page.text]
@@ -106,27 +110,29 @@ def test_a_trial_that_balanced_tells_its_connections_by_origin(house: House, bro
     ]
 
 
-def test_a_campaign_is_cancelled_from_its_page(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit()
+def test_a_campaign_is_cancelled_from_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
     path = f"/campaigns/{campaign_id}"
-    lease = house.claim(house.last_sent())
+    lease = coordinator_app.claim(coordinator_app.last_sent())
     answer = browser.post(f"{path}/cancel", data={"csrf_token": csrf(browser.get(path))})
     assert (answer.status_code, answer.location) == (303, path)
     page = browser.get(path)
     assert 'state-cancelling">cancelling' in page.text
     assert f"{path}/cancel" not in page.text
-    house.call("report", house.last_sent(), {"lease": lease, "cancelled": True})
+    coordinator_app.call("report", coordinator_app.last_sent(), {"lease": lease, "cancelled": True})
     assert 'state-cancelled">cancelled' in browser.get(path).text
 
 
-def test_a_failed_campaign_says_why(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(blocks=1)
+def test_a_failed_campaign_says_why(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
     for _ in range(3):
-        house.wait(1, present=("h1",))
-        message = house.last_sent()
-        house.call("report", message, {"lease": house.claim(message), "failure": "nginx is not installed"})
+        coordinator_app.wait(1, present=("h1",))
+        message = coordinator_app.last_sent()
+        coordinator_app.call(
+            "report", message, {"lease": coordinator_app.claim(message), "failure": "nginx is not installed"}
+        )
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'state-failed">failed' in page.text
     assert "no block could be measured; the last reason: nginx is not installed" in sentences(page)
@@ -140,14 +146,14 @@ def test_unknown_campaigns_are_not_found(browser: FlaskClient) -> None:
         assert "there is no campaign" in answer.text
 
 
-def test_the_list_shows_progress_and_the_verdict(house: House, browser: FlaskClient) -> None:
+def test_the_list_shows_progress_and_the_verdict(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     assert "No campaign yet." in browser.get("/campaigns").text
-    house.register()
-    campaign_id = house.submit(blocks=5, levels={"low": "closed(8)"})
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=5, levels={"low": "closed(8)"})
     assert 'hx-trigger="every 2s"' in browser.get("/campaigns").text
     for _ in range(5):
-        house.run_block()
-        house.wait(1, present=("h1",))
+        coordinator_app.run_block()
+        coordinator_app.wait(1, present=("h1",))
     page = browser.get("/campaigns/rows")
     assert 'hx-trigger="every 2s"' not in page.text
     assert "5 of 5" in sentences(page)
@@ -156,34 +162,36 @@ def test_the_list_shows_progress_and_the_verdict(house: House, browser: FlaskCli
     assert headline.headers["Cache-Control"] == "private, max-age=3600"
 
 
-def test_hosts_show_what_they_lack(house: House, browser: FlaskClient) -> None:
+def test_hosts_show_what_they_lack(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     assert "No worker host has registered yet." in browser.get("/hosts").text
-    house.register("h1", missing={"tproxy": ("nft lacks tproxy",)})
-    house.register("h2")
+    coordinator_app.register("h1", missing={"tproxy": ("nft lacks tproxy",)})
+    coordinator_app.register("h2")
     page = sentences(browser.get("/hosts"))
     assert {"h1", "h2", "online", "nft lacks tproxy"} <= set(page)
-    house.now += 3600
+    coordinator_app.now += 3600
     assert "offline" in sentences(browser.get("/hosts"))
 
 
-def test_shares_of_capacity_on_the_page_from_calibration_to_latency(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=5)
+def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=5)
     path = f"/campaigns/{campaign_id}"
-    message = house.last_sent()
-    lease = house.claim(message)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
     running = sentences(browser.get(f"{path}/progress?seen=0"))
     assert "calibration" in running
     assert any(s.startswith(", finding the capacity") for s in running)
     more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
     told = result("h1", ["direct", "tproxy"], **more)
-    house.call("report", message, {"lease": lease, "result": told})
+    coordinator_app.call("report", message, {"lease": lease, "result": told})
     page = sentences(browser.get(path))
     assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
     assert "The first figures come with the first block." in page  # the calibration's are none
 
     for _ in range(5):
-        house.run_block(latency_ns=100_000)
+        coordinator_app.run_block(latency_ns=100_000)
     page = browser.get(path)
     texts = sentences(page)
     assert "open(25%) = 10,000/s" in texts
@@ -203,17 +211,17 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(house: House
     assert "equivalent" in browser.get(f"{path}/headline").text
 
 
-def test_without_a_capacity_the_page_says_why(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=1)
-    house.run_block(reasons=("bypassed",))
+def test_without_a_capacity_the_page_says_why(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=1)
+    coordinator_app.run_block(reasons=("bypassed",))
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     failure = "the calibration of http_open has no valid trial of direct (block 0 on h1): bypassed, bypassed was seen."
     assert f"No capacity, so no share of it could be measured: {failure}" in page
 
 
-def test_the_form_takes_a_share_of_capacity(house: House, browser: FlaskClient) -> None:
-    house.register()
+def test_the_form_takes_a_share_of_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
     assert "open(25%)" in browser.get("/campaigns/new").text
     levels = {"level_name": ["low"], "workloads": ["http_open"]}
     bad = send(browser, **levels, level_load=["open(0%)"])
@@ -225,19 +233,19 @@ def test_the_form_takes_a_share_of_capacity(house: House, browser: FlaskClient) 
     assert 'value="open(25%)"' in again.text
 
 
-def test_a_search_for_a_capacity_on_the_page(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = submit(house, blocks=5)
+def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, blocks=5)
     path = f"/campaigns/{campaign_id}"
-    step(house)
+    step(coordinator_app)
     waiting = sentences(browser.get(path))
     assert "Searches of http open began around each datapath's capacity at" in waiting
-    house.claim(house.last_sent())
+    coordinator_app.claim(coordinator_app.last_sent())
     assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
-    house.wait(LEASE_S + 1, present=("h1",))
+    coordinator_app.wait(LEASE_S + 1, present=("h1",))
     for _ in range(5 * SEARCH_STEPS):
-        house.wait(1, present=("h1",))
-        step(house)
+        coordinator_app.wait(1, present=("h1",))
+        step(coordinator_app)
     texts = sentences(browser.get(path))
     assert "req/s within the SLO" in texts
     assert "5 searches" in texts
@@ -248,8 +256,8 @@ def test_a_search_for_a_capacity_on_the_page(house: House, browser: FlaskClient)
     assert "less" in sentences(browser.get(f"{path}/headline"))
 
 
-def test_the_form_takes_a_capacity(house: House, browser: FlaskClient) -> None:
-    house.register()
+def test_the_form_takes_a_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
     assert "capacity(p99&lt;=5ms)" in sentences(browser.get("/campaigns/new"))
     levels = {"level_name": ["slo"], "workloads": ["http_open"]}
     bad = send(browser, **levels, level_load=["capacity(5ms)"])

@@ -11,7 +11,7 @@ from domain.campaign import read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Decomposition, StagePart
 from domain.stacks import Stacks
-from tests.unit.coordinator.coordinator_app import House, campaign, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, result
 from tests.unit.coordinator.pages import sentences
 
 DIRECT = Stacks({"server": {"main;send_[k]": 30}, "softirq": {"net_rx_action_[k]": 70}}, hertz=997)
@@ -35,22 +35,22 @@ def watched(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def measured(house: House, **changes: object) -> str:
-    house.register()
-    campaign_id = house.submit(probes=["run_queue"], flame_graphs=True, **changes)
+def measured(coordinator_app: CoordinatorApp, **changes: object) -> str:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(probes=["run_queue"], flame_graphs=True, **changes)
     for _ in range(2):
-        message = house.last_sent()
-        answer = house.call("claim", message, {"host": "h1"})
+        message = coordinator_app.last_sent()
+        answer = coordinator_app.call("claim", message, {"host": "h1"})
         block = answer.json["block"]
         assert block["profiled"] == 2
         told = watched(result("h1", block["datapaths"]))
-        report = house.call("report", message, {"lease": answer.json["lease"], "result": told})
+        report = coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
         assert report.status_code == 204, report.text
     return campaign_id
 
 
-def test_the_page_tells_where_the_time_went(house: House, browser: FlaskClient) -> None:
-    page = browser.get(f"/campaigns/{measured(house)}")
+def test_the_page_tells_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    page = browser.get(f"/campaigns/{measured(coordinator_app)}")
     told = " ".join(sentences(page))
     assert (
         "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
@@ -62,19 +62,19 @@ def test_the_page_tells_where_the_time_went(house: House, browser: FlaskClient) 
     assert f'href="{page.request.path}/flame-graphs"' in page.text
 
 
-def test_a_campaign_without_probes_explains_nothing(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit()
-    house.run_block()
+def test_a_campaign_without_probes_explains_nothing(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    coordinator_app.run_block()
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'id="why"' not in page.text
     flames = browser.get(f"/campaigns/{campaign_id}/flame-graphs")
     assert "did not ask for flame graphs" in flames.text
 
 
-def test_flame_graphs_on_their_page_and_over_rest(house: House, browser: FlaskClient) -> None:
-    campaign_id = measured(house)
-    cells = house.get(f"campaigns/{campaign_id}/stacks").json["cells"]
+def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    campaign_id = measured(coordinator_app)
+    cells = coordinator_app.get(f"campaigns/{campaign_id}/stacks").json["cells"]
     assert list(cells) == ["direct.http_keepalive.low", "tproxy.http_keepalive.low"]
     assert cells["tproxy.http_keepalive.low"] == {
         "samples": 200,  # of two blocks
@@ -87,29 +87,31 @@ def test_flame_graphs_on_their_page_and_over_rest(house: House, browser: FlaskCl
     assert "200 samples at 997 per second and CPU, 2 lost" in " ".join(sentences(page))
     assert "recv_[k]: 50.00% of 200 samples" in page.text
     query = "cell=tproxy.http_keepalive.low&against=direct.http_keepalive.low"
-    svg = house.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
+    svg = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
     assert svg.mimetype == "image/svg+xml"
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
     assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% against the reference" in svg.text
-    folded = house.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
+    folded = coordinator_app.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
     assert folded.text.splitlines() == ["dut;main;recv_[k] 100", "softirq;net_rx_action_[k] 100"]
 
 
-def test_what_has_no_stacks_is_not_found_and_says_what_has(house: House, browser: FlaskClient) -> None:
-    campaign_id = measured(house)
-    answer = house.get(f"campaigns/{campaign_id}/flame-graph.svg?cell=nobody")
+def test_what_has_no_stacks_is_not_found_and_says_what_has(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    campaign_id = measured(coordinator_app)
+    answer = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?cell=nobody")
     assert answer.status_code == 404
     assert "there are those of direct.http_keepalive.low" in answer.json["message"]
     assert browser.get(f"/campaigns/{campaign_id}/flame-graphs?against=nobody").status_code == 404
-    assert house.get("campaigns/nowhere/stacks").status_code == 404
-    without = house.submit()
-    assert house.get(f"campaigns/{without}/flame-graph.svg").status_code == 404
-    assert house.get(f"campaigns/{without}/stacks").json == {"cells": {}}
+    assert coordinator_app.get("campaigns/nowhere/stacks").status_code == 404
+    without = coordinator_app.submit()
+    assert coordinator_app.get(f"campaigns/{without}/flame-graph.svg").status_code == 404
+    assert coordinator_app.get(f"campaigns/{without}/stacks").json == {"cells": {}}
 
 
-def test_the_form_asks_for_flame_graphs(house: House, browser: FlaskClient) -> None:
-    house.register()
-    like = house.submit(flame_graphs=True)
+def test_the_form_asks_for_flame_graphs(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    like = coordinator_app.submit(flame_graphs=True)
     assert 'name="flame_graphs" value="on" checked' in browser.get(f"/campaigns/new?like={like}").text
     assert 'name="flame_graphs" value="on">' in browser.get("/campaigns/new").text
 
@@ -147,10 +149,12 @@ def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
     assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
 
 
-def test_a_trial_tells_its_own_time_roles_work_and_stacks(house: House, browser: FlaskClient) -> None:
-    campaign_id = measured(house)
-    trials = {t["datapath"]: t["id"] for t in house.get(f"campaigns/{campaign_id}/trials").json["trials"]}
-    told = house.get(f"trials/{trials['tproxy']}").json
+def test_a_trial_tells_its_own_time_roles_work_and_stacks(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    campaign_id = measured(coordinator_app)
+    trials = {t["datapath"]: t["id"] for t in coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]}
+    told = coordinator_app.get(f"trials/{trials['tproxy']}").json
     assert [(p["stage"], p["role"], p["us"]) for p in told["decomposition"]["parts"]] == [
         ("device_hop", "server", 5.0),
         ("proxy_residence", "to_origin", 300.0),
@@ -169,34 +173,38 @@ def test_a_trial_tells_its_own_time_roles_work_and_stacks(house: House, browser:
         in " ".join(texts)
     )
     assert "recv_[k]: 50.00% of 100 samples" in page.text
-    svg = house.get(f"trials/{trials['direct']}/flame-graph.svg")
+    svg = coordinator_app.get(f"trials/{trials['direct']}/flame-graph.svg")
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
-    folded = house.get(f"trials/{trials['direct']}/stacks.folded")
+    folded = coordinator_app.get(f"trials/{trials['direct']}/stacks.folded")
     assert folded.text.splitlines() == ["server;main;send_[k] 30", "softirq;net_rx_action_[k] 70"]
 
 
-def test_a_trial_without_probes_or_stacks_shows_neither(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(workloads=["stream"], levels={"low": "closed(8)"}, parameters={"stream": {"tokens": 9}})
-    house.run_block()
-    (trial, *_) = house.get(f"campaigns/{campaign_id}/trials").json["trials"]
+def test_a_trial_without_probes_or_stacks_shows_neither(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(
+        workloads=["stream"], levels={"low": "closed(8)"}, parameters={"stream": {"tokens": 9}}
+    )
+    coordinator_app.run_block()
+    (trial, *_) = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     page = browser.get(f"/trials/{trial['id']}")
     assert "tokens = 9, gap_us = 5000" in sentences(page)
     assert "uplot" not in page.text
     assert "On-CPU stacks" not in page.text
-    assert house.get(f"trials/{trial['id']}").json["decomposition"] is None
-    answer = house.get(f"trials/{trial['id']}/flame-graph.svg")
+    assert coordinator_app.get(f"trials/{trial['id']}").json["decomposition"] is None
+    answer = coordinator_app.get(f"trials/{trial['id']}/flame-graph.svg")
     assert (answer.status_code, "flame_graphs = true" in answer.json["message"]) == (404, True)
 
 
-def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(house: House, browser: FlaskClient) -> None:
-    house.register()
-    campaign_id = house.submit(probes=["run_queue"], blocks=1)
-    message = house.last_sent()
-    answer = house.call("claim", message, {"host": "h1"})
+def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(probes=["run_queue"], blocks=1)
+    message = coordinator_app.last_sent()
+    answer = coordinator_app.call("claim", message, {"host": "h1"})
     told = result("h1", answer.json["block"]["datapaths"])
     told["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
-    house.call("report", message, {"lease": answer.json["lease"], "result": told})
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
     page = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "does not apply to this datapath" in sentences(page)
     assert ">Role<" not in page.text

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.telemetry import LossCause, TelemetryAccount
 from probes._fake import FakeSink
-from probes.stream.counters import LEDGER, Ledger, read_ledger
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters, read_counters
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
 from probes.stream.stream import Stream
@@ -63,7 +63,8 @@ class Pipeline(RuleBasedStateMachine):
         self.spool = Spool(self.directory, self.cap, segment_bytes=400)
         self.real_write = self.spool._write
         self.stream = Stream(
-            self.sink, CAPACITY, spool=self.spool, ledger=Ledger(self.directory / LEDGER), batch_points=10,
+            self.sink, CAPACITY, spool=self.spool,
+        counters=DeliveryCounters(self.directory / COUNTERS_FILE), batch_points=10,
             clock=lambda: self.now, threaded=False,
         )  # fmt: skip
         self.full_disk(self.disk_full)
@@ -137,7 +138,7 @@ class Pipeline(RuleBasedStateMachine):
         assert totals.produced == len(self.made)
         assert totals.queued <= CAPACITY
         assert totals.spooled == self.spool.points == self.stream.spool_state().points
-        noted = read_ledger(self.directory / LEDGER)
+        noted = read_counters(self.directory / COUNTERS_FILE)
         assert noted is not None
         assert noted.life.model_copy(update={"missing": totals.missing}) == totals, "what doctor sees is the truth"
 

@@ -11,7 +11,7 @@ from domain.jobs import BlockJob, BlockMessage
 from domain.load import ClosedLoad
 from domain.sample import Point
 from domain.trial import Block, BlockResult
-from tests.unit.coordinator.coordinator_app import House
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
@@ -51,30 +51,32 @@ def job(campaign_id: str) -> BlockJob:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    house.register()
-    yield house
-    house.close()
+def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    coordinator_app = CoordinatorApp(tmp_path)
+    coordinator_app.register()
+    yield coordinator_app
+    coordinator_app.close()
 
 
-def worker_of(house: House, directory: Path) -> Coordinator:
+def worker_of(coordinator_app: CoordinatorApp, directory: Path) -> Coordinator:
     """A worker's client whose requests reach the real application."""
 
     def ask(request: httpx.Request) -> httpx.Response:
-        answer = house.client.open(
+        answer = coordinator_app.client.open(
             request.url.path, method=request.method, data=request.content, headers=list(request.headers.items())
         )
         return httpx.Response(answer.status_code, content=answer.data)
 
-    return coordinator(directory, ask, house.settings.worker_token)
+    return coordinator(directory, ask, coordinator_app.settings.worker_token)
 
 
-def test_progress_and_verdicts_are_told_block_by_block_and_announced_at_the_end(house: House, tmp_path: Path) -> None:
-    campaign_id = house.submit(workloads=["http_open"], levels=LEVELS, blocks=5, reference="direct")
-    worker, told = worker_of(house, tmp_path), Telemetry()
+def test_progress_and_verdicts_are_told_block_by_block_and_announced_at_the_end(
+    coordinator_app: CoordinatorApp, tmp_path: Path
+) -> None:
+    campaign_id = coordinator_app.submit(workloads=["http_open"], levels=LEVELS, blocks=5, reference="direct")
+    worker, told = worker_of(coordinator_app, tmp_path), Telemetry()
     for ended in range(1, 11):
-        house.run_block(latency_ns=100_000, rates={"direct": 1000 + ended, "tproxy": 500})
+        coordinator_app.run_block(latency_ns=100_000, rates={"direct": 1000 + ended, "tproxy": 500})
         announce(job(campaign_id), worker, told, clock=count(NOW_NS + ended).__next__)
     progress = told.of("campaign_progress")
     assert [point.fields for point in progress] == [
@@ -99,15 +101,15 @@ def test_progress_and_verdicts_are_told_block_by_block_and_announced_at_the_end(
     assert event.time_ns == NOW_NS + 10
 
 
-def test_a_failed_block_is_progress_too(house: House, tmp_path: Path) -> None:
-    campaign_id = house.submit(blocks=1)
+def test_a_failed_block_is_progress_too(coordinator_app: CoordinatorApp, tmp_path: Path) -> None:
+    campaign_id = coordinator_app.submit(blocks=1)
     for _ in range(3):
-        message = house.last_sent()
-        lease = house.claim(message)
-        house.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
-        house.wait(1, present=("h1",))
+        message = coordinator_app.last_sent()
+        lease = coordinator_app.claim(message)
+        coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+        coordinator_app.wait(1, present=("h1",))
     told = Telemetry()
-    announce(job(campaign_id), worker_of(house, tmp_path), told)
+    announce(job(campaign_id), worker_of(coordinator_app, tmp_path), told)
     (point,) = told.of("campaign_progress")
     assert point.fields == {"blocks_ended": 1, "blocks_failed": 1, "blocks_planned": 1}
     assert all("ratio" not in verdict.fields for verdict in told.of("verdict"))
@@ -120,28 +122,35 @@ def test_a_coordinator_that_does_not_know_leaves_a_gap(status: int, tmp_path: Pa
     assert told.points == []
 
 
-def test_users_have_no_business_there_and_unknown_campaigns_no_standing(house: House) -> None:
-    campaign_id = house.submit(blocks=1)
-    path = f"/api/v1/worker/campaigns/{campaign_id}/standing"
-    answer = house.client.get(path, headers=house.worker).json
+def test_users_have_no_business_there_and_unknown_campaigns_no_standing(coordinator_app: CoordinatorApp) -> None:
+    campaign_id = coordinator_app.submit(blocks=1)
+    path = f"/api/v1/worker/campaigns/{campaign_id}/progress"
+    answer = coordinator_app.client.get(path, headers=coordinator_app.worker).json
     assert answer is not None
     assert answer["blocks_planned"] == 1
-    assert house.client.get(path, headers=house.user).status_code == 401
-    assert house.client.get("/api/v1/worker/campaigns/nosuch/standing", headers=house.worker).status_code == 404
+    assert coordinator_app.client.get(path, headers=coordinator_app.user).status_code == 401
+    assert (
+        coordinator_app.client.get(
+            "/api/v1/worker/campaigns/nosuch/progress", headers=coordinator_app.worker
+        ).status_code
+        == 404
+    )
 
 
-def test_it_is_announced_after_the_report_and_not_for_a_claim_refused(house: House, tmp_path: Path) -> None:
-    house.submit(blocks=1)
-    worker = worker_of(house, tmp_path)
+def test_it_is_announced_after_the_report_and_not_for_a_claim_refused(
+    coordinator_app: CoordinatorApp, tmp_path: Path
+) -> None:
+    coordinator_app.submit(blocks=1)
+    worker = worker_of(coordinator_app, tmp_path)
     seen: list[tuple[str, str]] = []
 
     def measure(*_: object) -> BlockResult:
         raise RuntimeError("no lab")
 
     def tell(found: BlockJob) -> None:
-        seen.append((found.block_id, str(house.view(found.campaign_id)["history"])))
+        seen.append((found.block_id, str(coordinator_app.view(found.campaign_id)["history"])))
 
-    message = house.last_sent()
+    message = coordinator_app.last_sent()
     execute(message, worker, measure, announce=tell)
     assert [block for block, _ in seen] == [message.block_id]
     assert "no lab" in seen[0][1]

@@ -23,7 +23,7 @@ def test_datapaths_live_as_long_as_the_worker(monkeypatch: pytest.MonkeyPatch, t
             return BlockResult(host="h1", trials=(TRIAL,), wall_s=1)
 
     monkeypatch.setattr(tasks, "BlockRunner", Runner)
-    monkeypatch.setattr(tasks, "LEDGER_DIR", tmp_path / "ledger")
+    monkeypatch.setattr(tasks, "REGISTER_DIR", tmp_path / "register")
     settings = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
     worker = tasks.Worker(WorkerSettings.from_environment(settings))
     for _ in range(2):

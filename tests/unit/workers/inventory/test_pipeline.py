@@ -13,7 +13,7 @@ from domain.jobs import HostCapabilities
 from domain.sample import Point
 from domain.telemetry import LossCause
 from probes._fake import FakeSink
-from probes.stream.counters import LEDGER, Ledger
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
 from probes.stream.stream import Stream
@@ -36,7 +36,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 def open_stream(directory: Path, away: str = "InfluxDB is away") -> tuple[Stream, FakeSink]:
     sink = FakeSink()
     sink.fail = SinkError(away, again=True) if away else None
-    return Stream(sink, spool=Spool(directory), ledger=Ledger(directory / LEDGER), threaded=False), sink
+    return Stream(
+        sink, spool=Spool(directory), counters=DeliveryCounters(directory / COUNTERS_FILE), threaded=False
+    ), sink
 
 
 def points(stream: Stream, count: int) -> None:
@@ -90,7 +92,7 @@ def test_what_died_with_a_worker_is_said_before_and_after_the_next_one(tmp_path:
 
 
 def test_a_directory_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    (tmp_path / LEDGER).mkdir()
+    (tmp_path / COUNTERS_FILE).mkdir()
     health = pipeline_health(tmp_path)
     assert "cannot be read: Is a directory" in health.problem
     assert not health.well

@@ -1,4 +1,4 @@
-"""The ledger and its sweep, as far as no kernel object is needed."""
+"""The register and its sweep, as far as no kernel object is needed."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workers.lab import cleanup
-from workers.lab.cleanup import Entry, Ledger, ProcessId, kill_all, sweep
+from workers.lab.cleanup import CleanupRegister, Entry, ProcessId, kill_all, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -18,28 +18,28 @@ def _private_run_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    return tmp_path / "ledger"
+    return tmp_path / "register"
 
 
 def test_objects_are_written_down_and_forgotten(directory: Path) -> None:
-    ledger = Ledger(directory)
-    ledger.add_netns("abc123", "sd-abc123-0direct-dut")
-    ledger.add_run_dir("abc123", "abc123-0direct")
+    register = CleanupRegister(directory)
+    register.add_netns("abc123", "sd-abc123-0direct-dut")
+    register.add_run_dir("abc123", "abc123-0direct")
     entry = Entry.from_json((directory / "abc123.json").read_text())
     assert entry.netns == ["sd-abc123-0direct-dut"]
     assert entry.run_dirs == ["abc123-0direct"]
     assert entry.owner == ProcessId.of(os.getpid())
-    ledger.forget_netns("abc123", "sd-abc123-0direct-dut")
-    ledger.forget_run_dir("abc123", "abc123-0direct")
+    register.forget_netns("abc123", "sd-abc123-0direct-dut")
+    register.forget_run_dir("abc123", "abc123-0direct")
     assert list(directory.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["host0", "sd-abc123-../x", "sd-ABC123-dut", "", "sd-abc123-a/b"])
 def test_names_that_are_not_ours_cannot_be_owned(directory: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot be owned"):
-        Ledger(directory).add_netns("abc123", name)
+        CleanupRegister(directory).add_netns("abc123", name)
     with pytest.raises(ValueError, match="cannot be owned"):
-        Ledger(directory).add_run_dir("abc123", name)
+        CleanupRegister(directory).add_run_dir("abc123", name)
 
 
 def test_a_forged_ledger_cannot_reach_beyond_our_names(directory: Path, tmp_path: Path) -> None:

@@ -21,14 +21,14 @@ from domain.trial import Block, Reason, TrialResult, WindowTimes
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
-from workers.lab.endpoints import Ends
+from workers.lab.endpoints import ClientEndpoint
 from workers.lab.host_cpu import HostTicks
 from workers.lab.spec import LabSpec
 from workers.origins.nginx import Greeting
 from workers.runner.cpu import CpuMeter, CpuSnapshot
 from workers.runner.measurement import Cancelled
 from workers.runner.runner import BlockRunner
-from workers.runner.trial_run import Host
+from workers.runner.trial_run import RunnerContext
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic, Timeline
 from workers.workloads.http_keepalive import HttpKeepalive
 from workers.workloads.udp_rr import UdpRr
@@ -44,7 +44,7 @@ class World:
     log: list[str] = field(default_factory=list)
     faults: dict[str, Any] = field(default_factory=dict)
     labs_standing: int = 0
-    unseen: dict[str, frozenset[str]] = field(default_factory=dict)
+    bypassed_stages: dict[str, frozenset[str]] = field(default_factory=dict)
     without: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
@@ -53,13 +53,17 @@ class FakeLab:
         self.spec, self.label, self.world = spec, spec.label, world
         self.client_ns, self.client_address = spec.label, "198.18.0.2"
         self.server_address, self.origin_port, self.run_dir = "198.19.0.2", 80, Path("/nonexistent")
-        self.ends = Ends(self.client_ns, self.server_address, self.origin_port, seen_as=self.client_address)
+        self.client_endpoint = ClientEndpoint(
+            self.client_ns, self.server_address, self.origin_port, expected_source=self.client_address
+        )
         places = [(self.client_ns, self.client_address)]
         if spec.clients > 1:
             places = [(f"{spec.label}-{n}", f"198.18.100.{10 + n}") for n in range(1, spec.clients + 1)]
-        self.client_ends = tuple(replace(self.ends, netns=place, seen_as=address) for place, address in places)
+        self.client_endpoints = tuple(
+            replace(self.client_endpoint, netns=place, expected_source=address) for place, address in places
+        )
         self.notes: list[str] = []
-        world.without[spec.label] = spec.without
+        world.without[spec.label] = spec.disabled_offloads
         self.offloads = world.faults.get(("offloads", spec.label), {"gro": True})
 
     def view(self) -> LabView:
@@ -73,12 +77,12 @@ class FakeOrigin:
     def start(self) -> None:
         self.lab.world.log.append(f"origin {self.lab.label}")
 
-    def greet(self, ends: Ends | None = None) -> Greeting:
+    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
         faults, lab = self.lab.world.faults, self.lab
-        self.lab.world.log.append(f"greet {(ends or lab.ends).netns}")
+        self.lab.world.log.append(f"greet {(ends or lab.client_endpoint).netns}")
         if faults.get(("ask", lab.label)):
             raise ConnectionError("no answer")
-        expected = f"{(ends or lab.ends).seen_as} {lab.label}"
+        expected = f"{(ends or lab.client_endpoint).expected_source} {lab.label}"
         address, _, label = faults.get(("whoami", lab.label), expected).partition(" ")
         return Greeting(address, label, ANSWER_BYTES)
 
@@ -112,8 +116,8 @@ class FakeDatapath(Datapath):
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         return []
 
-    def ends(self, lab: Any) -> Ends:
-        return lab.ends  # type: ignore[no-any-return]
+    def client_endpoint(self, lab: Any) -> ClientEndpoint:
+        return lab.client_endpoint  # type: ignore[no-any-return]
 
     @contextmanager
     def attached(self, lab: Any) -> Iterator[FakeAttachment]:
@@ -190,7 +194,7 @@ class FakeProbing:
 
     def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
         self.world.log.append(f"begin {lab.label} {tags.run} after {warm_up_s} s")
-        self.world.unseen[lab.label] = lab.unseen
+        self.world.bypassed_stages[lab.label] = lab.bypassed_stages
 
     def end_slice(
         self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
@@ -266,7 +270,7 @@ def run(
     world: World, plan: dict[str, Any] | None = None, telemetry: "FakeTelemetry | None" = None, **how: Any
 ) -> dict[str, TrialResult]:
     @contextmanager
-    def build(spec: LabSpec, ledger: object) -> Iterator[Any]:
+    def build(spec: LabSpec, register: object) -> Iterator[Any]:
         world.labs_standing += 1
         world.log.append(f"lab {spec.tag} {spec.label}")
         try:
@@ -279,9 +283,9 @@ def run(
         world.log.append(f"impose {condition} {lab.label}")
         yield FakeAround(lab, condition)
 
-    host = Host(
+    host = RunnerContext(
         name="h1",
-        ledger=None,  # type: ignore[arg-type]
+        register=None,  # type: ignore[arg-type]
         datapaths={"fake": FakeDatapath()},
         workloads={"http_keepalive": HttpKeepalive(), "udp_rr": UdpRr()},
         generators={"showdown-traffic": FakeGenerator(world)},
@@ -454,7 +458,7 @@ def test_what_a_datapath_cannot_have_no_lab_has_and_probes_are_told_what_passes_
     monkeypatch.setattr(FakeDatapath, "unseen", frozenset({"forward"}))
     run(world, {"order": ("fake", "fake#2"), "probed": 1})
     assert world.without == {"fake": {"tso"}, "fake#2": {"tso"}}
-    assert world.unseen == {"fake#2": {"forward"}}
+    assert world.bypassed_stages == {"fake#2": {"forward"}}
 
 
 def test_labs_of_an_attempt_share_a_tag_and_runs_are_named(world: World) -> None:

@@ -26,7 +26,7 @@ from workers.traits.ipv6 import Ipv6
 from workers.traits.matrix import file
 from workers.traits.matrix import run as matrix_module
 from workers.traits.matrix.file import keep, kept
-from workers.traits.matrix.run import Collecting
+from workers.traits.matrix.run import MatrixRun
 from workers.traits.matrix.table import evidence_table, markdown, terminal_table, with_matrix
 
 DATA = ROOT / "tests" / "data"
@@ -34,7 +34,7 @@ HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),
 WITHOUT_ROOT = HostCapabilities(host="h1", features=(Feature(name="root", present=False, reason="Not root."),))
 
 
-def collecting(*traits: FakeTrait, datapaths: tuple[str, ...] = ("b", "a")) -> tuple[Collecting, list[FakeBench]]:
+def collecting(*traits: FakeTrait, datapaths: tuple[str, ...] = ("b", "a")) -> tuple[MatrixRun, list[FakeBench]]:
     benches: list[FakeBench] = []
 
     def bench(datapath: Any) -> FakeBench:
@@ -42,7 +42,7 @@ def collecting(*traits: FakeTrait, datapaths: tuple[str, ...] = ("b", "a")) -> t
         return benches[-1]
 
     chosen = {name: FakeDatapath(name=name) for name in datapaths}
-    return Collecting(chosen, {trait.name: trait for trait in traits}, bench), benches
+    return MatrixRun(chosen, {trait.name: trait for trait in traits}, bench), benches
 
 
 def test_every_trait_of_every_datapath_is_asked_and_a_broken_test_is_an_error() -> None:
@@ -172,24 +172,24 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
     monkeypatch.setattr(
         "workers.agent.capabilities.host_capabilities", lambda host: HOST.model_copy(update={"host": host})
     )
-    monkeypatch.setattr("workers.lab.cleanup.LEDGER_DIR", tmp_path / "ledger")
+    monkeypatch.setattr("workers.lab.cleanup.REGISTER_DIR", tmp_path / "register")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{matrix_cli_marks()}\nafter\n")
     monkeypatch.setattr(matrix_cli, "_README", readme)
 
     def run(*arguments: str, answer: Any = None) -> Any:
         what, _ = collecting(FakeTrait("udp", answer or yes("Seen.")), datapaths=("direct",))
-        installed = Collecting.installed
+        installed = MatrixRun.installed
 
-        def instead(ledger: Any, names: Any = ()) -> Collecting:
-            installed(ledger, names)
+        def instead(register: Any, names: Any = ()) -> MatrixRun:
+            installed(register, names)
             return what
 
-        monkeypatch.setattr(matrix_module.Collecting, "installed", instead)
+        monkeypatch.setattr(matrix_module.MatrixRun, "installed", instead)
         try:
             return CliRunner().invoke(matrix_cli.matrix, list(arguments))
         finally:
-            monkeypatch.setattr(matrix_module.Collecting, "installed", installed)
+            monkeypatch.setattr(matrix_module.MatrixRun, "installed", installed)
 
     return run
 

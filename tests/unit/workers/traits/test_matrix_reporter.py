@@ -8,17 +8,17 @@ from domain.traits import Answer, TraitMatrix
 from tests.unit.matrices import matrix, row
 from workers.traits.matrix import file
 from workers.traits.matrix.file import keep
-from workers.traits.matrix.reporter import IDLE_ROUNDS, Telling
+from workers.traits.matrix.reporter import IDLE_ROUNDS, MatrixReporter
 
 
 class Desk:
-    """A coordinator and a worker, as Telling sees them."""
+    """A coordinator and a worker, as MatrixReporter sees them."""
 
     def __init__(self, directory: Path, *, asks: bool = True) -> None:
         self.told: list[TraitMatrix] = []
         self.asked = 0
         self.work = (0, 0)
-        self.telling = Telling(directory, self.tell, lambda: self.work, self.ask if asks else None)
+        self.telling = MatrixReporter(directory, self.tell, lambda: self.work, self.ask if asks else None)
 
     def tell(self, found: TraitMatrix) -> None:
         self.told.append(found)
