@@ -22,17 +22,6 @@ def kernel() -> None:
     pytest.skip(reason)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on the real kernel gets up to two more tries, in other weather, and the summary tells each (``R``).
-
-    A virtual machine may stand still for longer than any of them may take. Whoever needs them again and again is broken
-    all the same.
-    """
-    for item in items:
-        if item.get_closest_marker("kernel") or item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
     """In CI a kernel test that skips has failed: it would have proven nothing."""
