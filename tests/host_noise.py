@@ -127,6 +127,7 @@ class Window:
     last: int
     limits: Limits
     read: Callable[[], Reading]
+    note: Callable[[str], object]
     passed: bool = False
     _before: Reading = field(init=False)
 
@@ -147,7 +148,7 @@ class Window:
             error.add_note(f"Host noise in each of {self.last} windows; in the last one {reason}.")
             return False
         text = f"window {self.number} of {self.last} repeated: {reason}"
-        repeats.append(text)
+        self.note(text)
         print(f"host noise: {text}; it failed with: {error}")
         return True
 
@@ -158,10 +159,11 @@ def windows(
     *,
     read: Callable[[], Reading] = reading,
     pause: Callable[[float], object] = time.sleep,
+    note: Callable[[str], object] = repeats.append,
 ) -> Iterator[Window]:
     """Windows until one has passed; between two of them a pause that grows, as a busy neighbour may finish."""
     for number in range(1, most + 1):
-        window = Window(number, most, limits, read)
+        window = Window(number, most, limits, read, note)
         yield window
         if window.passed:
             return
