@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
 from domain.campaign import ClosedLoad
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
-from domain.registry import discover
 from domain.trial import Reason, Surroundings, TrialResult
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.test_block import measure, reasons
+from tests.variants import DATAPATHS
 from workers import netns, nft, offloads
 from workers.conditions import BALLAST_TABLE, Around, ConditionError, imposed
 from workers.datapaths.base import Datapath, Tracking
@@ -23,7 +22,6 @@ from workers.lab import Lab, LabSpec, built
 from workers.ownership import Ledger
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 CONNECTIONS, REQUESTS = 3, 5
 
 

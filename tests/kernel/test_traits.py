@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
 import workers.traits
 from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from domain.traits import Answer, Finding
+from tests.variants import DATAPATHS
 from workers import netns, tc
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.lab import Lab
@@ -22,7 +22,6 @@ from workers.traits.base import Trait
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 TRAITS: Mapping[str, Trait] = discover(workers.traits, Trait)
-DATAPATHS: Mapping[str, Datapath] = discover(workers.datapaths, Datapath)
 YES, NO, NA = Answer.YES, Answer.NO, Answer.NOT_APPLICABLE
 
 # What is known of them without testing: by how they are made, from the kernel's and the proxy's documentation.
