@@ -1,7 +1,7 @@
 """``make test``: the whole suite in two parts, and one line that sums them up.
 
-Most tests share the machine: two processes run them, a file at a time. Tests that measure times (``alone``) and those
-of the whole stack (``e2e``) follow in one process, so that they have the machine to themselves.
+Most tests share the machine: two processes run them, a file at a time. Those that are marked ``alone`` follow in one
+process: they measure times or run campaigns, and have the machine to themselves.
 """
 
 import subprocess
@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 PROCESSES = 2
 # The long files first, so that both processes end together.
 DIRECTORIES = ("tests/kernel", "tests/contract", "tests/unit", "tests/e2e")
-SHARED = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not e2e and not alone")
-ALONE = ("-m", "e2e or alone")
+SHARED = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
+ALONE = ("-m", "alone")
 PARTS: Mapping[str, Sequence[str]] = {"side by side": SHARED, "alone": ALONE}
 OUTCOMES = ("failures", "errors", "skipped")
 

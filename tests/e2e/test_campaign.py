@@ -27,7 +27,7 @@ from tests.grafana import rows, substituted, templates
 from workers import netns
 from workers.runner import lab_tag
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 WEATHER = {Reason.STEAL, Reason.INTERFERENCE}
 DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]

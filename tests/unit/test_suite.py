@@ -48,7 +48,7 @@ def test_a_part_that_breaks_before_its_first_test_fails_all(tmp_path: Path, monk
     assert suite.main([]) == 1
 
 
-@pytest.mark.parametrize("marks", [set(), {"e2e"}, {"alone"}, {"e2e", "alone"}])
+@pytest.mark.parametrize("marks", [set(), {"kernel"}, {"alone"}, {"e2e", "alone"}])
 def test_every_test_is_in_one_part_exactly(marks: set[str]) -> None:
     expressions = [Expression.compile(part[part.index("-m") + 1]) for part in suite.PARTS.values()]
     assert sum(one.evaluate(lambda name, **_: name in marks) for one in expressions) == 1
