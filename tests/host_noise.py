@@ -7,20 +7,24 @@ A test that a stolen CPU can spoil puts what it measures, and what it asserts of
             figure = measure()
             assert figure < 1.2
 
-A window is repeated only if its assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at
-once. The summary of the run names every repeated window and the reason.
+or, where a test is nothing but its window, is marked with :func:`in_windows`. A window is repeated only if its
+assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run names every
+repeated window and the reason.
 """
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import ParamSpec
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 WINDOWS = 5
+P = ParamSpec("P")
 _GRANULARITY_S = 0.02  # the kernel counts in ticks: less than two of them proves nothing
 
 repeats: list[str] = []
@@ -168,3 +172,15 @@ def windows(
         if window.passed:
             return
         pause(0.5 * number)
+
+
+def in_windows(test: Callable[P, None]) -> Callable[P, None]:
+    """The whole test is one window: it can be run again with the same fixtures."""
+
+    @functools.wraps(test)
+    def run(*arguments: P.args, **named: P.kwargs) -> None:
+        for window in windows():
+            with window:
+                test(*arguments, **named)
+
+    return run

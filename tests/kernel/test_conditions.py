@@ -12,6 +12,7 @@ import pytest
 from domain.campaign import ClosedLoad
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
 from domain.trial import Reason, Surroundings, TrialResult
+from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.test_block import measure, reasons
 from tests.variants import DATAPATHS
@@ -122,6 +123,7 @@ def test_offloads_that_are_taken_are_off_on_every_device(tmp_path: Path, clients
             assert one["tx_checksum"], place
 
 
+@in_windows
 def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path) -> None:
     datapath = DATAPATHS["tproxy"]
     with ExitStack() as stack:

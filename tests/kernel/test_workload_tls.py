@@ -12,6 +12,7 @@ import pytest
 
 from domain.campaign import ClosedLoad, OpenLoad
 from domain.trial import Reason, TrialResult
+from tests.host_noise import in_windows
 from tests.kernel.test_block import reasons
 from tests.kernel.test_workload_traffic import measure
 from workers.lab import Lab
@@ -137,6 +138,7 @@ class Origins:
 
 
 @TLS
+@in_windows
 def test_a_frozen_origin_shows_in_the_latency_as_the_schedule_says(tmp_path: Path, workload: str) -> None:
     origins = Origins()
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,22 @@ def test_no_other_error_is_repeated() -> None:
             with window:
                 raise ValueError("broken")
     assert opened == 1
+
+
+def test_a_whole_test_can_be_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes, source, seen = list[str](), readings([STOLEN] * 2), list[int]()
+    fake = partial(windows, read=lambda: next(source), pause=lambda _: None, note=notes.append)
+    monkeypatch.setattr(host_noise, "windows", fake)
+
+    @host_noise.in_windows
+    def measures(number: int) -> None:
+        """Has its own words."""
+        seen.append(number)
+        assert len(seen) == 2
+
+    measures(number=7)
+    assert (seen, len(notes)) == ([7, 7], 1)
+    assert measures.__doc__ == "Has its own words."
 
 
 def test_pauses_grow_and_none_follows_the_last_window() -> None:
