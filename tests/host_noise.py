@@ -8,8 +8,8 @@ A test that a stolen CPU can spoil puts what it measures, and what it asserts of
             assert figure < 1.2
 
 or, where a test is nothing but its window, is marked with :func:`in_windows`. A window is repeated only if its
-assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run names every
-repeated window and the reason.
+assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run
+names every repeated window and the reason.
 """
 
 import functools
