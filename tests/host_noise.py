@@ -15,7 +15,7 @@ names every repeated window and the reason.
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,13 +33,17 @@ repeats: list[str] = []
 
 @dataclass(frozen=True)
 class Reading:
-    """CPU seconds until one moment: of the whole host, stolen from it, and of this test with everything it started."""
+    """CPU seconds until one moment: of the whole host, stolen from it, and of this test with everything it started.
+
+    ``kernel_s`` has those of each kernel thread, by its id and start.
+    """
 
     time_s: float
     cpus: int
     busy_s: float
     steal_s: float
     own_s: float
+    kernel_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ def between(earlier: Reading, later: Reading) -> Noise:
     if wall_s <= 0:
         return Noise(0.0, 0.0)
     steal_s = later.steal_s - earlier.steal_s
-    foreign_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s)
+    # Kernel threads work for the traffic that the test makes. They come and go, and so are compared one by one.
+    kernel_s = sum(spent_s - earlier.kernel_s.get(thread, 0.0) for thread, spent_s in later.kernel_s.items())
+    foreign_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s) - kernel_s
     return Noise(*(spent_s / wall_s if spent_s >= _GRANULARITY_S else 0.0 for spent_s in (steal_s, foreign_s)))
 
 
@@ -83,20 +89,26 @@ class _Process:
 
     pid: int
     parent: int
+    start: int
     ticks: int
     kernel_thread: bool
 
 
 def reading(proc: Path = Path("/proc")) -> Reading:
-    """Read the counters. Kernel threads count as the test's own: they work for the traffic that it makes."""
+    """Read the counters."""
     lines = (proc / "stat").read_text().splitlines()
     user, nice, system, _, _, _, _, steal = (int(word) for word in lines[0].split()[1:9])
     cpus = sum(line[:3] == "cpu" and line[3].isdigit() for line in lines)
     processes = _processes(proc)
     own = _descendants(processes, os.getpid())
-    ticks = sum(one.ticks for one in processes if one.pid in own or one.kernel_thread)
-    busy = user + nice + system
-    return Reading(time.monotonic(), cpus, busy / TICKS_PER_S, steal / TICKS_PER_S, ticks / TICKS_PER_S)
+    return Reading(
+        time.monotonic(),
+        cpus,
+        (user + nice + system) / TICKS_PER_S,
+        steal / TICKS_PER_S,
+        sum(one.ticks for one in processes if one.pid in own) / TICKS_PER_S,
+        {(one.pid, one.start): one.ticks / TICKS_PER_S for one in processes if one.kernel_thread},
+    )
 
 
 def _processes(proc: Path) -> list[_Process]:
@@ -107,8 +119,8 @@ def _processes(proc: Path) -> list[_Process]:
                 fields = (path / "stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it ended meanwhile
-            ticks = sum(int(word) for word in fields[11:15])
-            found.append(_Process(int(path.name), int(fields[1]), ticks, bool(int(fields[6]) & PF_KTHREAD)))
+            ticks, is_kernel = sum(int(word) for word in fields[11:15]), bool(int(fields[6]) & PF_KTHREAD)
+            found.append(_Process(int(path.name), int(fields[1]), int(fields[19]), ticks, is_kernel))
     return found
 
 
