@@ -65,6 +65,7 @@ def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(name: str, ip_
         assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
 
 
+@in_windows
 def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ballast(1000), conntrack, no_gso, no_tso"))
     trials = measure(tmp_path, ("direct", "tproxy", "ebpf_redirect"), load=load)
@@ -79,6 +80,7 @@ def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     assert all(trial.offloads["gso"] is trial.offloads["tso"] is False for trial in trials.values())
 
 
+@in_windows
 def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ipv6, ballast(100), conntrack"))
     trials = measure(tmp_path, ("direct", "ebpf_redirect"), load=load)
@@ -89,6 +91,7 @@ def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) 
     assert around(trials["ebpf_redirect"]).ballast_packets == 0
 
 
+@in_windows
 def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> None:
     def track(lab: Lab) -> None:
         nft.change(
@@ -100,6 +103,7 @@ def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> No
     assert reasons(trials["ebpf_redirect"]) == set()  # its packets do not come there
 
 
+@in_windows
 def test_who_needs_tracking_is_tracked_and_nobody_else(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("nft_dnat", "direct"), load=ClosedLoad(connections=8))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"nft_dnat": set(), "direct": set()}

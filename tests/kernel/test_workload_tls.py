@@ -44,6 +44,7 @@ def proven(trial: TrialResult) -> None:
 
 
 @TLS
+@in_windows
 def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, workload: str) -> None:
     trials = measure(tmp_path, workload, ClosedLoad(connections=STANDING), LABELS)
     for trial in trials.values():
