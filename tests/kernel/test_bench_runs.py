@@ -9,7 +9,7 @@ import pytest
 
 from tests.host_noise import in_windows
 
-pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.kernel, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 ROOT = Path(__file__).parents[2]
 RATIOS = {
