@@ -65,7 +65,7 @@ def fill_a_short_campaign(page: Page) -> None:
     for row in range(2, 7):
         page.get_by_label(f"Level {row}, name").fill("")
         page.get_by_label(f"Level {row}, load").fill("")
-    for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.5"), ("Warm-up, seconds", "0")):
+    for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.3"), ("Warm-up, seconds", "0")):
         page.get_by_label(name, exact=True).fill(value)
 
 
