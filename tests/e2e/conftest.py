@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from deploy.cli.client import ENDED, Coordinator
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 
 CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
