@@ -57,11 +57,6 @@ class TelemetryAccount(Frozen):
     missing: str = Field(default="", max_length=500, description="Why telemetry is missing; empty when none is.")
 
     @property
-    def unaccounted(self) -> int:
-        """Points of which nobody knows; anything but zero is a bug."""
-        return self.produced - self.delivered - self.spooled - self.queued - self.lost
-
-    @property
     def rejected(self) -> int:
         """Lost because InfluxDB refused them."""
         return self.losses.get(LossCause.REJECTED, 0)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from domain.sample import Point
 from domain.telemetry import CAUSES, LossCause, TelemetryAccount
@@ -72,7 +73,7 @@ class Stream:
     @classmethod
     def to_influx(
         cls, url: str, token: str = "", org: str = "", bucket: str = "showdown", directory: Path | None = None
-    ) -> "Stream":
+    ) -> Self:
         """A stream to the InfluxDB at ``url``, with a spool in ``directory``; an empty ``url`` switches telemetry off.
 
         Create it after the fork. If the directory cannot be used, the counters or the log say so, and only the queue
@@ -120,11 +121,6 @@ class Stream:
         """The present account of the points since the last :meth:`take_account`."""
         with self._changed:
             return self._accounts.account(self._in_memory - self._earlier, self._waiting_for)
-
-    def totals(self) -> TelemetryAccount:
-        """What became of all points since the counters began, those of former workers included."""
-        with self._changed:
-            return self._counters.life.account(self._in_memory, self._waiting_for)
 
     def spool_state(self) -> SpoolState:
         """The present content of the spool."""

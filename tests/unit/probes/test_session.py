@@ -133,7 +133,7 @@ def test_a_probe_that_cannot_start_leaves_the_others_running(stream: Stream) -> 
     session = ProbeSession(probes, stream, "h1")
     assert session.start(["broken", "forward", "unheard_of"]) == {
         "broken": "no BTF",
-        "unheard_of": "this host knows no probe 'unheard_of'",
+        "unheard_of": "this host has no probe 'unheard_of'",
     }
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000)

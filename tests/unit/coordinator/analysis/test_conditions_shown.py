@@ -69,7 +69,7 @@ def test_pages_tell_it(coordinator_app: CoordinatorApp, browser: FlaskClient) ->
     row = page.index("low_ruled")
     assert page[row + 1 : row + 5] == ["closed(8)", "under ballast(1000)", "under conntrack", "under no_gso"]
     assert "connections tracked" in page
-    assert "connections not tracked, ballast passed by" in page
+    assert "connections not tracked, ballast bypassed" in page
     row = page.index("low_ruled ÷ low_plain", page.index("What conditions cost"))
     assert page[row : row + 4] == ["low_ruled ÷ low_plain", "direct", "1.00 ×", "[1.00, 1.00]"]
     row = page.index("low_ruled ÷ low_plain", row + 1)

@@ -165,7 +165,7 @@ def test_a_silent_worker_loses_its_attempt_and_the_block_is_tried_again(coordina
     coordinator_app.run_block()
     assert coordinator_app.view(campaign_id)["state"] == "complete"
     report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
-    assert [(f["attempt"], "silent" in f["reason"]) for f in report["failed_attempts"]] == [(1, True), (2, True)]
+    assert [(f["attempt"], "stopped reporting" in f["reason"]) for f in report["failed_attempts"]] == [(1, True), (2, True)]
 
 
 @pytest.mark.parametrize(("reasons", "after"), [((), [(1, "done")]), (("steal",), [(1, "done"), (2, "dispatched")])])

@@ -75,7 +75,7 @@ def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: 
     assert "No worker host has registered yet." in browser.get("/matrix").text
     coordinator_app.register()
     page = browser.get("/matrix")
-    assert any(s.startswith("It has told nothing yet") for s in sentences(page))
+    assert any(s.startswith("This host has reported no matrix yet") for s in sentences(page))
     tell(coordinator_app, FOUND)
     page = browser.get("/matrix")
     assert '<summary class="answer-no" title="None of 3 &lt;datagrams&gt; came back.">no</summary>' in page.text
@@ -98,7 +98,7 @@ def test_the_page_says_when_the_host_runs_another_kernel_now(coordinator_app: Co
         coordinator_app.client.put("/api/v1/worker/hosts/h1", json=body, headers=coordinator_app.worker).status_code
         == 204
     )
-    assert "the host runs 7.1.0 now" in browser.get("/matrix").text
+    assert "the host now runs 7.1.0" in browser.get("/matrix").text
 
 
 def ask(browser: FlaskClient) -> str:
@@ -115,5 +115,5 @@ def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
     assert coordinator_app.dispatcher.asked == [("h1", ())]
     assert browser.post("/hosts/h1/matrix").status_code == 403
     coordinator_app.dispatcher.down = True
-    assert "Nothing was asked: the broker cannot be reached" in ask(browser)
+    assert "The host was not asked: the broker cannot be reached" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]

@@ -127,7 +127,7 @@ def test_capacity_levels_have_a_chart_of_their_own() -> None:
             }
         )
     )
-    searched = Row("slo", "capacity(p99<=5ms)", (Square("d0", result),), searched=True)
+    searched = Row("slo", "capacity(p99<=5ms)", (Square("d0", result),), is_capacity=True)
     both = replace(table, rows=(*table.rows, searched))
     assert [g.title for g in throughput_chart(both).groups] == ["low · closed(8)"]
     [group] = capacity_chart(both).groups

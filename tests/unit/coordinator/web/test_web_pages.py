@@ -17,7 +17,7 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert 'state-queued">queued' in queued.text
     assert "waiting for h1 to take a block" in sentences(queued)
     assert f'hx-get="{path}/progress?seen=0"' in queued.text
-    assert "The first figures come with the first block." in queued.text
+    assert "The first figures appear when the first block has ended." in queued.text
 
     message = coordinator_app.last_sent()
     lease = coordinator_app.claim(message)
@@ -135,7 +135,7 @@ def test_a_failed_campaign_says_why(coordinator_app: CoordinatorApp, browser: Fl
         )
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'state-failed">failed' in page.text
-    assert "no block could be measured; the last reason: nginx is not installed" in sentences(page)
+    assert "no block could be measured; last reason: nginx is not installed" in sentences(page)
     assert "No trial was measured." in page.text
 
 
@@ -188,7 +188,7 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     coordinator_app.call("report", message, {"lease": lease, "result": told})
     page = sentences(browser.get(path))
     assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
-    assert "The first figures come with the first block." in page  # the calibration's are none
+    assert "The first figures appear when the first block has ended." in page  # the calibration's are none
 
     for _ in range(5):
         coordinator_app.run_block(latency_ns=100_000)
@@ -217,7 +217,7 @@ def test_without_a_capacity_the_page_says_why(coordinator_app: CoordinatorApp, b
     coordinator_app.run_block(reasons=("bypassed",))
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     failure = "the calibration of http_open has no valid trial of direct (block 0 on h1): bypassed, bypassed was seen."
-    assert f"No capacity, so no share of it could be measured: {failure}" in page
+    assert f"There is no capacity, so its shares could not be measured: {failure}" in page
 
 
 def test_the_form_takes_a_share_of_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -239,7 +239,7 @@ def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, br
     path = f"/campaigns/{campaign_id}"
     step(coordinator_app)
     waiting = sentences(browser.get(path))
-    assert "Searches of http open began around each datapath's capacity at" in waiting
+    assert "Searches of http open started around each datapath's capacity at" in waiting
     coordinator_app.claim(coordinator_app.last_sent())
     assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
     coordinator_app.wait(LEASE_S + 1, present=("h1",))

@@ -69,7 +69,7 @@ def test_a_campaign_without_probes_explains_nothing(coordinator_app: Coordinator
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'id="why"' not in page.text
     flames = browser.get(f"/campaigns/{campaign_id}/flame-graphs")
-    assert "did not ask for flame graphs" in flames.text
+    assert "submit the campaign with" in flames.text
 
 
 def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -90,7 +90,7 @@ def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorAp
     svg = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
     assert svg.mimetype == "image/svg+xml"
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
-    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% against the reference" in svg.text
+    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% relative to the reference" in svg.text
     folded = coordinator_app.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
     assert folded.text.splitlines() == ["dut;main;recv_[k] 100", "softirq;net_rx_action_[k] 100"]
 
@@ -101,7 +101,7 @@ def test_what_has_no_stacks_is_not_found_and_says_what_has(
     campaign_id = measured(coordinator_app)
     answer = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?cell=nobody")
     assert answer.status_code == 404
-    assert "there are those of direct.http_keepalive.low" in answer.json["message"]
+    assert "cells with stacks: direct.http_keepalive.low" in answer.json["message"]
     assert browser.get(f"/campaigns/{campaign_id}/flame-graphs?against=nobody").status_code == 404
     assert coordinator_app.get("campaigns/nowhere/stacks").status_code == 404
     without = coordinator_app.submit()
