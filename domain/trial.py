@@ -265,6 +265,6 @@ class Block(PlannedBlock):
         return self
 
     def rate_per_s(self, label: str) -> int | None:
-        """The rate that is this datapath's own; ``None`` where all have the same load."""
+        """The rate of this datapath; ``None`` if all datapaths have the same load."""
         own = self.loads.get(label)
         return own.rate_per_s if isinstance(own, OpenLoad) else None

@@ -115,8 +115,8 @@ def kernel_stages(influx: Influx, campaign: str, when: Window) -> list[dict[str,
         f"GROUP BY {group} SLIMIT {5 * MAX_SERIES}"
     )
     found = query(influx, statement, epoch="ms")
-    told = [_tags(one, by) | {"count": _columns(one, ("count",))["count"][0]} for one in found]
-    return sorted(told, key=lambda one: [one[tag] for tag in by])
+    stages = [_tags(one, by) | {"count": _columns(one, ("count",))["count"][0]} for one in found]
+    return sorted(stages, key=lambda one: [one[tag] for tag in by])
 
 
 def _floor(value: int, step: int) -> int:

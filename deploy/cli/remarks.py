@@ -11,8 +11,8 @@ from domain.report import Calibration, CampaignReport, Metric
 def print_calibration(report: CampaignReport, console: Console) -> None:
     """The capacity behind shares, and the start of searches; or why there is none."""
     searched = any(cell.is_capacity for cell in report.results)
-    for workload, told in (report.campaign.get("calibration") or {}).items():
-        found = Calibration.model_validate(told)
+    for workload, record in (report.campaign.get("calibration") or {}).items():
+        found = Calibration.model_validate(record)
         if found.failure:
             console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
         elif found.requests_per_s is not None and found.rates_per_s:

@@ -15,13 +15,13 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
     heading(f"Agreement, closed({CONNECTIONS}), {blocks} blocks")
     same: list[tuple[float, float]] = []
     pairs: dict[str, list[tuple[float, float]]] = {label: [] for label in datapaths}
-    with labs(datapaths) as standing:
-        for lab in standing.values():
+    with labs(datapaths) as running_labs:
+        for lab in running_labs.values():
             run("ours", lab, closed("ours", CONNECTIONS), slice_s)  # warm up: proxies, neighbours, caches
         for block in range(blocks):
             turned = block % 2 == 1
-            same.append(_pair(standing[BASE], ("ours", "ours"), slice_s, turned))
-            for label, lab in standing.items():
+            same.append(_pair(running_labs[BASE], ("ours", "ours"), slice_s, turned))
+            for label, lab in running_labs.items():
                 pairs[label].append(_pair(lab, ("ours", "wrk"), slice_s, turned))
     aa = paired([a for a, _ in same], [b for _, b in same])
     findings.tell("agreement_a_a_throughput", aa, "A/A: requests/s of ours ÷ ours on direct")

@@ -1,4 +1,4 @@
-"""The arithmetic of the benches, and how their findings are told. Pure."""
+"""The arithmetic of the benches, and the output of their findings. Pure."""
 
 import json
 import math
@@ -116,12 +116,12 @@ class Findings:
 
     def json(self) -> str:
         """One line: each ratio as {"ratio", "low", "high"} under its name, then goals and facts."""
-        told: dict[str, object] = {
+        figures: dict[str, object] = {
             name: {key: round(getattr(ratio, key), 5) for key in ("ratio", "low", "high")}
             for name, ratio in self.ratios.items()
         }
         facts = {name: round(value, 5) for name, value in self.facts.items()}
-        return json.dumps(told | {"goals_met": self.goals, "facts": facts})
+        return json.dumps(figures | {"goals_met": self.goals, "facts": facts})
 
 
 def heading(text: str) -> None:

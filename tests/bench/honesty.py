@@ -55,8 +55,8 @@ def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> No
     """p99 of ours ÷ the schedule's, for each freeze pattern; what wrk and h2load say stands beside it."""
     heading(f"A frozen origin, {RATE_PER_S} requests/s: p50 / p99 in ms (* at full speed: it cannot hold a rate)")
     for freeze in freezes:
-        with labs(["direct"], stall_ms=freeze.stall_ms, stall_every_ms=freeze.every_ms) as standing:
-            lab = standing["direct"]
+        with labs(["direct"], stall_ms=freeze.stall_ms, stall_every_ms=freeze.every_ms) as running_labs:
+            lab = running_labs["direct"]
             ours: list[Seen] = []
             peers: dict[str, Seen | str] = {}
             for index in range(repeats):

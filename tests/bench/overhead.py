@@ -95,7 +95,7 @@ def with_table(document: str, text: str) -> str:
 
 @contextlib.contextmanager
 def _accounting() -> Iterator[None]:
-    """The kernel times every BPF program meanwhile. That has a cost of its own, and is on for no other figure."""
+    """The kernel times every BPF program meanwhile. That has a cost, so it is on for no other figure."""
     switch = instance._bpf(_ENABLE_STATS, struct.pack("=I", _RUN_TIME), "run-time statistics")
     try:
         yield
@@ -108,7 +108,7 @@ def _programs() -> list[tuple[int, int]]:
     found = {}
     for fd in os.listdir("/proc/self/fdinfo"):
         with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{fd}") as file:
-            told = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)$", file.read(), re.MULTILINE))
-            if "run_cnt" in told:
-                found[int(told["prog_id"])] = int(told["run_time_ns"]), int(told["run_cnt"])
+            info = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)$", file.read(), re.MULTILINE))
+            if "run_cnt" in info:
+                found[int(info["prog_id"])] = int(info["run_time_ns"]), int(info["run_cnt"])
     return [found[number] for number in sorted(found)]

@@ -4,7 +4,7 @@ On ``direct``, where a request costs least and probes therefore most: throughput
 probes watch, as blocks watch them, against slices that none watches; at saturation with all probes and with each alone,
 and with all at a fixed rate of half of that. And what each program costs per event, as the kernel accounts it.
 
-Slices take turns within one standing lab, as long and as warmed up as those that a campaign's probes watch.
+Slices alternate within one lab, as long and as warmed up as those that a campaign's probes watch.
 Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
 ``--write-docs`` writes the table into docs/probes/index.md, ``--quick`` makes it tiny.
 """
@@ -36,7 +36,7 @@ TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
 
 
 class Bench:
-    """One standing lab, and slices on it with and without probes."""
+    """One lab, and slices on it with and without probes."""
 
     def __init__(self, lab: Lab, catalog: Mapping[str, Probe], slice_s: float) -> None:
         self.lab, self.catalog, self.slice_s = lab, catalog, slice_s
@@ -106,22 +106,24 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     tax = {"tax_all_probes": 1 - all_rate.ratio, "low": 1 - all_rate.high, "high": 1 - all_rate.low}
     return {
         **tax,
-        "long_slices": {"slice_s": bench.slice_s * LONG, "requests_per_s": _told(steady_rate)},
+        "long_slices": {"slice_s": bench.slice_s * LONG, "requests_per_s": _rounded(steady_rate)},
         "goal": GOAL,
         "goal_met": tax["tax_all_probes"] <= GOAL,
         "pairs": pairs,
         "requests_per_s": everything.rate_per_s(),
         "cpu_us_per_request": everything.cpu_us(),
-        "cpu_all_probes": _told(all_cpu),
+        "cpu_all_probes": _rounded(all_cpu),
         "fixed_rate_per_s": rate_per_s,
-        "fixed_rate_cpu_all_probes": _told(fixed_cpu),
+        "fixed_rate_cpu_all_probes": _rounded(fixed_cpu),
         "ns_per_event": {name: cost.ns_per_event for name, cost in costs.items()},
         "events_per_request": {name: cost.events_per_request for name, cost in costs.items()},
-        "alone": {name: {"requests_per_s": _told(rate), "cpu": _told(cpu)} for name, (rate, cpu) in alone.items()},
+        "alone": {
+            name: {"requests_per_s": _rounded(rate), "cpu": _rounded(cpu)} for name, (rate, cpu) in alone.items()
+        },
     }, costs
 
 
-def _told(ratio: Ratio) -> dict[str, float]:
+def _rounded(ratio: Ratio) -> dict[str, float]:
     return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
 
 
@@ -153,8 +155,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write-docs", action="store_true", help="write the table into docs/probes/index.md")
     options = parser.parse_args(arguments)
     catalog = discover(probes.catalog, Probe)
-    with labs(["direct"]) as standing:
-        bench = Bench(standing["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
+    with labs(["direct"]) as running_labs:
+        bench = Bench(running_labs["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
         bench.slice(watched=False)
         try:
             found, costs = measure(bench, sorted(catalog), 2 if options.quick else 150)

@@ -1,7 +1,7 @@
 """``make bench-slices``: how long should a slice be?
 
 One datapath against itself, ``direct`` in two labs, in slices of several lengths: how well is their ratio known after
-the same traffic? The lengths take turns, so that all meet the same weather. Under four minutes; the last line is one
+the same traffic? The lengths alternate, so that all meet the same host noise. Under four minutes; the last line is one
 JSON object: the standard error of each length ÷ that of 1 s slices. ``--quick`` makes it tiny.
 """
 
@@ -32,11 +32,11 @@ def rates(traffic: TargetTraffic) -> list[float]:
     return [one.requests / one.duration_s for one in traffic.slices if not one.warm_up]
 
 
-def one_round(standing: dict[str, Lab], slice_s: float, pairs: int) -> tuple[list[float], list[float]]:
+def one_round(running_labs: dict[str, Lab], slice_s: float, pairs: int) -> tuple[list[float], list[float]]:
     """The rates of both labs, slice by slice."""
     found = GENERATORS["ours"].run(
         closed("ours", CONNECTIONS),
-        [target(standing[label]) for label in LABELS],
+        [target(running_labs[label]) for label in LABELS],
         Schedule(order_of(pairs), slice_s, 0.1),
         stop=lambda: False,
         tell=lambda _: None,
@@ -47,10 +47,10 @@ def one_round(standing: dict[str, Lab], slice_s: float, pairs: int) -> tuple[lis
 def measure(rounds: int, round_s: float, lengths_s: Sequence[float]) -> dict[float, Precision]:
     """The precision of every length; each round gives every length the same traffic."""
     seen: dict[float, tuple[list[float], list[float]]] = {length: ([], []) for length in lengths_s}
-    with labs(LABELS) as standing:
+    with labs(LABELS) as running_labs:
         for index in range(rounds):
             for length in lengths_s if index % 2 == 0 else lengths_s[::-1]:
-                both = one_round(standing, length, max(1, round(round_s / (2 * length))))
+                both = one_round(running_labs, length, max(1, round(round_s / (2 * length))))
                 for known, new in zip(seen[length], both, strict=True):
                     known.extend(new)
     return {length: precision(a, b, 2 * length * len(a)) for length, (a, b) in seen.items()}

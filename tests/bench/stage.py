@@ -34,11 +34,11 @@ class BenchError(RuntimeError):
 
 @contextmanager
 def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -> Iterator[dict[str, Lab]]:
-    """A lab with its datapath in force and an origin on every CPU, by label; all of it is gone afterwards."""
+    """A lab with its datapath attached and an origin on every CPU, by label; all of it is removed afterwards."""
     datapaths = discover(workers.datapaths, Datapath)
     tag = "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
     with tempfile.TemporaryDirectory(prefix="showdown-bench-") as directory, ExitStack() as stack:
-        standing = {}
+        running_labs = {}
         without = frozenset[str]().union(*(datapaths[datapath_of(label)].disabled_offloads for label in labels))
         for position, label in enumerate(labels):
             lab = stack.enter_context(
@@ -47,8 +47,8 @@ def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -
             origin = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
             origin.start()
             stack.enter_context(datapaths[datapath_of(label)].attached(lab))
-            standing[label] = lab
-        yield standing
+            running_labs[label] = lab
+        yield running_labs
 
 
 def target(lab: Lab) -> Target:

@@ -80,7 +80,7 @@ def rate(work: Callable[[], None], count: int) -> float:
 
 
 def compare(url: str, directory: Path, pairs: int, count: int) -> dict[str, list[float]]:
-    """Points per second of both, by turns; each delivers points of its own."""
+    """Points per second of both, alternating; each delivers separate points."""
     spool = Spool(directory)
     stream = Stream(InfluxSink(url), 2 * count, spool=spool, counters=DeliveryCounters(directory / COUNTERS_FILE))
     found: dict[str, list[float]] = {"stream": [], "plain": []}

@@ -78,8 +78,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     quick = parser.parse_args(arguments).quick
     findings = Findings()
-    with labs(["direct"]) as standing:
-        lab = standing["direct"]
+    with labs(["direct"]) as running_labs:
+        lab = running_labs["direct"]
         capacity = speed(findings, lab, 2 if quick else 15, 0.2 if quick else 1.0)
         schedule(findings, lab, capacity, 2 if quick else 5, 0.2 if quick else 1.5)
     honesty(findings, (Freeze(100, 500),) if quick else FREEZES, 2 if quick else 4)

@@ -108,8 +108,8 @@ def test_findings_end_in_one_json_object(capsys: pytest.CaptureFixture[str]) -> 
     findings.tell("plain", Ratio(1, 1, 1), "nothing asked of it")
     findings.facts["rate"] = 12.3456789
     assert "1.250 [1.200, 1.300]" in capsys.readouterr().out
-    told = json.loads(findings.json())
-    assert told["speed"] == {"ratio": 1.25, "low": 1.2, "high": 1.3}
-    assert told["goals_met"] == {"speed": True}
-    assert told["facts"] == {"rate": 12.34568}
+    printed = json.loads(findings.json())
+    assert printed["speed"] == {"ratio": 1.25, "low": 1.2, "high": 1.3}
+    assert printed["goals_met"] == {"speed": True}
+    assert printed["facts"] == {"rate": 12.34568}
     assert "\n" not in findings.json()

@@ -1,4 +1,4 @@
-"""A coordinator to test against: real application and SQLite, a clock that stands still, a dispatcher that records."""
+"""A coordinator for tests: real application and SQLite, a clock that only tests move, a recording dispatcher."""
 
 import atexit
 import shutil
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
 from coordinator.store.database import Store
+from coordinator.store.models import AttemptRow
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant
 from domain.workload import Parameter
@@ -180,8 +182,8 @@ class CoordinatorApp:
         answer = self.call("claim", message, {"host": host})
         assert answer.status_code == 200, answer.text
         block = answer.json["block"]
-        told = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
-        report = self.call("report", message, {"lease": answer.json["lease"], "result": told})
+        block_result = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
+        report = self.call("report", message, {"lease": answer.json["lease"], "result": block_result})
         assert report.status_code == 204, report.text
         return message
 
@@ -191,3 +193,10 @@ class CoordinatorApp:
         for host in present:
             self.register(host)
         ticker.tick(self.store, self.dispatcher, self.now)
+
+
+def attempts(coordinator_app: CoordinatorApp, block_id: str) -> list[tuple[int, str]]:
+    """(number, state) of every attempt of a block."""
+    with coordinator_app.store.read() as session:
+        query = select(AttemptRow).where(AttemptRow.block_id == block_id).order_by(AttemptRow.number)
+        return [(row.number, row.state) for row in session.scalars(query)]

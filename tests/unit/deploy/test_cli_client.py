@@ -29,7 +29,7 @@ def test_a_campaign_is_submitted_as_toml_with_the_token():
     assert request.content.decode() == 'name = "µ"'
 
 
-def test_each_problem_is_told_with_its_field():
+def test_each_problem_is_reported_with_its_field():
     body = {"message": "the input was refused", "problems": [{"field": "blocks", "message": "is required"},
                                                              {"field": "levels.low", "message": "what?"}]}  # fmt: skip
     with coordinator(httpx.Response(422, json=body)) as client, pytest.raises(CampaignInvalid) as refused:

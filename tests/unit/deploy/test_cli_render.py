@@ -185,7 +185,7 @@ def test_the_title_says_with_which_parameters_the_workload_ran():
     assert "http_keepalive (body_bytes 4,000)" in lines
 
 
-def test_what_shares_are_of_is_told_and_why_there_is_none():
+def test_the_capacity_behind_shares_is_printed_or_why_there_is_none():
     facts = {"id": "k3f9x2ab", "name": "showdown", "state": "complete"}
     found = Calibration(
         load="closed(64)", requests_per_s=39251, datapath="tproxy", host="vm", rates_per_s={"low": 9810}
@@ -197,7 +197,7 @@ def test_what_shares_are_of_is_told_and_why_there_is_none():
     assert "No capacity: the calibration of stream failed (block 1 on vm): no lab" in text
 
 
-def test_what_does_not_count_is_told():
+def test_invalid_trials_and_failed_attempts_are_printed():
     report = reference_report(
         invalid=[
             InvalidTrial(

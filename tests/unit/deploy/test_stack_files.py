@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tests import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
-# Each of these gives a unit a mount namespace of its own, in which the host sees no network namespaces.
+# Each of these gives a unit a separate mount namespace, in which the host sees no network namespaces.
 BREAKS_LABS = {"privatetmp", "protectsystem", "privatemounts", "protecthome", "privatedevices", "dynamicuser",
                "readonlypaths", "inaccessiblepaths", "bindpaths", "rootdirectory"}  # fmt: skip
 

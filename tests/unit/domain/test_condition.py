@@ -145,10 +145,10 @@ def test_conditions_cross_every_level() -> None:
     }
     assert {name: str(level) for name, level in found.levels.items()} == written
     assert list(found.levels) == list(written)
-    told = found.model_dump(mode="json")
-    assert told["levels"] == written
-    assert "conditions" not in told
-    assert read_campaign(told) == found
+    dumped = found.model_dump(mode="json")
+    assert dumped["levels"] == written
+    assert "conditions" not in dumped
+    assert read_campaign(dumped) == found
 
 
 def test_they_count_in_every_limit() -> None:

@@ -1,4 +1,4 @@
-"""The telemetry account: its sums, its words, and the point that tells it."""
+"""The telemetry account: its sums, its words, and its point."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_an_account_survives_json_and_an_old_one_loads() -> None:
     assert TelemetryAccount.model_validate_json(old).losses == {}
 
 
-def test_the_point_tells_every_count_even_when_it_is_zero() -> None:
+def test_the_point_has_every_count_even_when_it_is_zero() -> None:
     fields = telemetry_point("c", "h", ACCOUNT, 1, spool_bytes=4096, spool_age_s=3).fields
     assert {name: fields[name] for name in TELEMETRY_COUNTS} == {
         "produced": 100, "delivered": 60, "spooled": 20, "queued": 5, "lost": 15, "rejected": 2, "dropped": 13,

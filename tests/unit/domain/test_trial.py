@@ -89,7 +89,7 @@ def test_validity() -> None:
     assert validity(Reason.STEAL, Reason.INTERFERENCE, Reason.STEAL).transient
     assert not validity(Reason.STEAL, Reason.BYPASSED).transient
     assert validity(Reason.STEAL, Reason.BYPASSED, Reason.STEAL).reasons == (Reason.STEAL, Reason.BYPASSED)
-    # What says that the datapath was not in the path must never be waved through as weather.
+    # A finding that the datapath was not in the path must never count as host noise.
     assert TRANSIENT_REASONS.isdisjoint({Reason.BYPASSED, Reason.LEAKED, Reason.WRONG_CLIENT_ADDRESS, Reason.CORRUPT})
 
 

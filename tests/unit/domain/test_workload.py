@@ -74,8 +74,8 @@ def test_every_block_carries_the_parameters_of_its_workload() -> None:
 
 
 def test_hosts_tell_them_and_older_hosts_need_not() -> None:
-    told = HostCapabilities(host="h", workloads=(Variant(name="stream", parameters=(TOKENS, GAP), protocols=("tcp",)),))
-    assert HostCapabilities.model_validate_json(told.model_dump_json()) == told
+    host = HostCapabilities(host="h", workloads=(Variant(name="stream", parameters=(TOKENS, GAP), protocols=("tcp",)),))
+    assert HostCapabilities.model_validate_json(host.model_dump_json()) == host
     assert (
         HostCapabilities.model_validate({"host": "h", "workloads": [{"name": "stream"}]}).workloads[0].parameters == ()
     )

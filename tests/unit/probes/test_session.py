@@ -53,7 +53,7 @@ def points(sink: FakeSink, stream: Stream, measurement: str) -> list[str]:
 def test_of_a_slice_with_a_warm_up_only_a_share_of_what_happened_counts(
     session: ProbeSession, probes: dict[str, FakeProbe]
 ) -> None:
-    """All that was timed tells how long it takes; how often it happened is told of the counted requests."""
+    """All timed events give the duration; the number of events covers the counted requests."""
     session.start(["forward"])
     session.begin_slice(view("a"), TAGS, warm_up_s=0.1)
     probes["forward"].happen("a", 1000, 2000, 3000, 4000)
@@ -171,7 +171,7 @@ def test_a_fake_that_was_not_started_says_so() -> None:
         FakeProbe().read()
 
 
-def test_events_and_work_are_told_for_the_slice(
+def test_events_and_work_are_reported_for_the_slice(
     session: ProbeSession, probes: dict[str, FakeProbe], stream: Stream, sink: FakeSink
 ) -> None:
     """One in four was measured; work before the slice is not the slice's."""

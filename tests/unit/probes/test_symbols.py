@@ -57,8 +57,8 @@ def test_no_descriptor_is_left_or_closed(tmp_path: Path, monkeypatch: pytest.Mon
     before = os.listdir("/proc/self/fd")
     for _ in range(3):
         symbols = UserSymbols()
-        told = [symbols.name(os.getpid(), mapping.start) for mapping in memory]
-        assert told == [f"[{os.path.basename(path)}]" if path != "[vdso]" else path for path in paths]
+        names = [symbols.name(os.getpid(), mapping.start) for mapping in memory]
+        assert names == [f"[{os.path.basename(path)}]" if path != "[vdso]" else path for path in paths]
     assert os.listdir("/proc/self/fd") == before
     for fd in held:
         os.close(fd)

@@ -99,7 +99,7 @@ def test_probes_without_hooks_are_watched_all_the_slice() -> None:
     windows.close()
 
 
-def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
+def test_a_stage_that_the_lab_lacks_is_reported_and_not_watched() -> None:
     class Elsewhere(FakeProbe):
         def applies(self, lab: LabView) -> bool:
             return lab.label != "a"
@@ -116,7 +116,7 @@ def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
 
 
 @pytest.mark.parametrize("windowed", [True, False])
-def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(windowed: bool) -> None:
+def test_a_stage_that_the_datapath_bypasses_is_reported_and_not_watched(windowed: bool) -> None:
     probes = {"forward": FakeProbe("forward"), "run_queue": FakeProbe("run_queue")}
     session = ProbeSession(probes, None, "h1", windowed=windowed)
     session.start(probes)
@@ -153,7 +153,7 @@ def test_windows_do_not_turn_to_what_passes_by(monkeypatch: pytest.MonkeyPatch) 
     assert not windows.turn(LabView("a", {}, {}, {}, bypassed_stages=frozenset({"forward"})))
 
 
-def test_a_window_ends_when_it_is_told_to() -> None:
+def test_a_window_ends_on_request() -> None:
     stop = threading.Event()
     stop.set()
     windows = Windows({})
@@ -167,9 +167,9 @@ def test_a_window_ends_when_it_is_told_to() -> None:
 def test_the_pace_is_that_within_the_windows_over_that_of_the_traffic() -> None:
     windows = [Window(1.0, 1.1, 1000, 1080), Window(5.0, 5.1, 5000, 5080), Window(9.95, 10.2, 0, 5000)]
     # A thousand packets per second, eight hundred while the probes looked; the last window is not within the traffic.
-    told = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
-    assert told.pace == pytest.approx(0.8)
-    assert told.plus(told).pace == pytest.approx(0.8)
+    passage = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
+    assert passage.pace == pytest.approx(0.8)
+    assert passage.plus(passage).pace == pytest.approx(0.8)
     assert passage_of([], (0, 10_000), [(0.0, 10.0)]).pace is None
     assert Passage().pace is None
 

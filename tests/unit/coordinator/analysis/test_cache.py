@@ -24,9 +24,9 @@ def test_a_report_is_built_once_for_each_change(
     built: list[int] = []
     build_report = campaigns.build_report
 
-    def counted(*told: Any) -> Any:
+    def counted(*reports: Any) -> Any:
         built.append(1)
-        return build_report(*told)
+        return build_report(*reports)
 
     monkeypatch.setattr(campaigns, "build_report", counted)
     coordinator_app.register()
@@ -34,11 +34,11 @@ def test_a_report_is_built_once_for_each_change(
     valid = []
     for _ in range(2):
         coordinator_app.run_block()
-        told = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
-        assert told[0] == told[1] == told[2]
-        valid.append(told[0]["results"][0]["valid_trials"])
+        reports = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
+        assert reports[0] == reports[1] == reports[2]
+        valid.append(reports[0]["results"][0]["valid_trials"])
     assert valid == [1, 2]
-    assert told[0]["campaign"]["state"] == "complete"
+    assert reports[0]["campaign"]["state"] == "complete"
     assert len(built) == 2
 
 

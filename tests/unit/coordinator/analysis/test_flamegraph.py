@@ -14,7 +14,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 ONE = Stacks(
     {"dut": {"main;read_[k]": 30, "main;write_[k]": 10}, "softirq": {"net_rx_action_[k]": 60}}, hertz=997, lost=2
 )
-# As deep and as wide as tells anything: to draw longer ones took most of these tests' time.
+# As deep and as wide as needed; drawing larger ones took most of these tests' time.
 frames = st.text("ab<&\"'_", min_size=1, max_size=6)
 any_stacks = st.builds(
     Stacks,
@@ -85,7 +85,7 @@ def test_every_graph_is_well_formed_and_stays_within_its_width(stacks: Stacks) -
         assert float(box.attrib["x"]) + float(box.attrib["width"]) <= WIDTH + 0.3
 
 
-def test_a_difference_is_told_in_shares_and_colors() -> None:
+def test_a_difference_shows_shares_and_colors() -> None:
     # Twice the samples, the same shares: nothing changed but the softirq, which went to the proxy.
     reference = Stacks({"dut": {"main;read_[k]": 120, "main;write_[k]": 20}, "softirq": {"net_rx_action_[k]": 60}})
     svg = flame_svg("t", ONE, reference)

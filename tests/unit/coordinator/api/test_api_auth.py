@@ -162,7 +162,7 @@ def test_guessing_is_slowed_down(coordinator_app: CoordinatorApp) -> None:
     for _ in range(5):
         assert coordinator_app.client.post("/test/sign-in", data={"token": "guess"}).json == {"signed_in": False}
     answer = coordinator_app.client.post("/test/sign-in", data={"token": coordinator_app.settings.token})
-    assert answer.status_code == 429  # even the right one waits: a guess must not be told apart
+    assert answer.status_code == 429  # even the right one waits: a guess must look the same
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
     answer = coordinator_app.client.post(
         "/test/sign-in", data={"token": coordinator_app.settings.token}, environ_base=elsewhere

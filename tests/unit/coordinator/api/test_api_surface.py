@@ -56,7 +56,9 @@ def test_errors_have_one_shape(coordinator_app: CoordinatorApp, method: str, pat
         (b"\xff", "utf-8"),
     ],
 )
-def test_what_is_not_json_is_told_why(coordinator_app: CoordinatorApp, body: bytes, why: str) -> None:
+def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    coordinator_app: CoordinatorApp, body: bytes, why: str
+) -> None:
     headers = {**coordinator_app.user, "Content-Type": "application/json"}
     answer = coordinator_app.client.post("/api/v1/campaigns", data=body, headers=headers)
     assert answer.status_code == 400

@@ -69,8 +69,8 @@ def test_a_cancel_reaches_all_workers_as_sigterm(broker: redis.Redis) -> None:
         listener.psubscribe("*pidbox*")
         assert listener.get_message(timeout=2)["type"] == "psubscribe"
         dispatcher_of(broker).revoke(MESSAGE)
-        told = listener.get_message(timeout=2)
-    body = json.loads(base64.b64decode(json.loads(told["data"])["body"]))
+        event = listener.get_message(timeout=2)
+    body = json.loads(base64.b64decode(json.loads(event["data"])["body"]))
     assert body["method"] == "revoke"
     assert body["arguments"] == {"task_id": "k3f9x2ab-0.2", "terminate": True, "signal": "SIGTERM"}
 

@@ -1,4 +1,4 @@
-"""A campaign of several clients: validated, planned, refused where it cannot be, told in form, report and REST."""
+"""A campaign of several clients: validated, planned, refused, and shown in form, report and REST."""
 
 import re
 from typing import Any
@@ -95,7 +95,7 @@ def test_threads_are_shared_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [cpus_of(client, 8, 8) for client in range(8)] == [[0], [1], [2], [3]] * 2
 
 
-def test_each_client_is_told_the_same_but_for_its_place() -> None:
+def test_clients_get_equal_commands_except_for_their_place() -> None:
     target = Target("direct", "a-1", "198.18.0.1", 80, more_netns=("a-2", "a-3"))
     run = _Run(GeneratorPlan("showdown-traffic", ClosedLoad(connections=9), 9), [target], Schedule(("direct",), 0.1),
                lambda: False, lambda _: None)  # fmt: skip

@@ -114,7 +114,7 @@ def test_williams_rows_balance_positions_and_neighbours(size: int) -> None:
         assert set(Counter(pair for row in rows for pair in pairwise(row)).values()) == {1}
 
 
-def test_an_a_a_campaign_tells_its_copies_apart() -> None:
+def test_an_a_a_campaign_labels_its_copies() -> None:
     campaign = read_campaign({"name": "x", "datapaths": ["direct", "direct"], "levels": {"low": "closed(1)"}})
     assert set(plan(campaign, ["a"], 1)[0].order) == {"direct", "direct#2"}
 

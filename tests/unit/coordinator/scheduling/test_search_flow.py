@@ -29,7 +29,7 @@ def claimed(coordinator_app: CoordinatorApp, message: BlockMessage, host: str = 
     return dict(answer.json)
 
 
-def told(job: Mapping[str, Any], host: str = "h1", reasons: Mapping[str, tuple[str, ...]] | None = None) -> Any:
+def step_report(job: Mapping[str, Any], host: str = "h1", reasons: Mapping[str, tuple[str, ...]] | None = None) -> Any:
     """What a worker reports of a step: each datapath holds the SLO up to its threshold, and is overloaded far above."""
     block = job["block"]
     trials = []
@@ -50,7 +50,7 @@ def step(coordinator_app: CoordinatorApp, host: str = "h1", **how: Any) -> dict[
     """Do the block that was sent last; returns its job."""
     message = coordinator_app.last_sent()
     job = claimed(coordinator_app, message, host)
-    body = {"lease": job["lease"], "result": told(job, host, **how)}
+    body = {"lease": job["lease"], "result": step_report(job, host, **how)}
     assert coordinator_app.call("report", message, body).status_code == 204
     return job
 
@@ -147,7 +147,7 @@ def test_an_unclear_step_is_tried_again_and_then_ends_that_datapaths_search_only
     assert [t["reasons"] for t in report["invalid"]] == [["generator_saturated"]] * MAX_ATTEMPTS
 
 
-def test_the_weather_over_a_datapath_that_rests_is_not_waited_for(coordinator_app: CoordinatorApp) -> None:
+def test_noise_on_a_finished_datapath_needs_no_retry(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     submit(coordinator_app)
     step(coordinator_app)
@@ -234,7 +234,7 @@ def test_a_steps_result_that_comes_late_still_counts(coordinator_app: Coordinato
     job = claimed(coordinator_app, message)
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
     assert blocks(coordinator_app, campaign_id)[1][2] == "dispatched"  # its second attempt
-    body = {"lease": job["lease"], "result": told(job)}
+    body = {"lease": job["lease"], "result": step_report(job)}
     assert coordinator_app.call("report", message, body).status_code == 204
     assert [state for _, _, state in blocks(coordinator_app, campaign_id)[1:3]] == ["done", "dispatched"]
     assert step(coordinator_app)["block"]["step"] == 1

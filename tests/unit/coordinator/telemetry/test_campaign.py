@@ -1,4 +1,4 @@
-"""A campaign's telemetry over REST: what InfluxDB is asked, and how answers and failures are told."""
+"""A campaign's telemetry over REST: the queries to InfluxDB, and the format of answers and failures."""
 
 import dataclasses
 import json
@@ -60,7 +60,7 @@ def test_a_window_goes_on_where_the_last_answer_may_still_have_grown() -> None:
     assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # from the future: nothing, and no error
 
 
-def test_traffic_is_told_by_cell(coordinator_app: CoordinatorApp) -> None:
+def test_traffic_is_reported_by_cell(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit()
     coordinator_app.claim(coordinator_app.last_sent())
@@ -155,7 +155,7 @@ def test_a_parameter_that_is_wrong_is_named_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize("path", ["traffic", "kernel-latency?stage=forward", "kernel-latency/stages"])
-def test_without_influxdb_the_reason_is_told(coordinator_app: CoordinatorApp, path: str) -> None:
+def test_without_influxdb_the_answer_has_the_reason(coordinator_app: CoordinatorApp, path: str) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit()
     answer = coordinator_app.get(f"campaigns/{campaign_id}/{path}")
@@ -174,10 +174,10 @@ def test_an_empty_answer_says_what_the_campaign_says_is_missing(coordinator_app:
     campaign_id = coordinator_app.submit(blocks=1)
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
-    told = result("h1", answer.json["block"]["datapaths"]) | {
+    block_result = result("h1", answer.json["block"]["datapaths"]) | {
         "telemetry": {"produced": 4, "lost": 4, "losses": {"away": 4}, "missing": "InfluxDB was away"}
     }
-    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": block_result})
     with http_server(answering()) as server:
         found = (
             watching(coordinator_app, server.url)

@@ -48,11 +48,11 @@ def run_block(coordinator_app: CoordinatorApp, *, probes: list[dict[str, Any]]) 
     message = coordinator_app.last_sent()
     job = coordinator_app.call("claim", message, {"host": "h1"}).json
     assert job is not None
-    told = result("h1", job["block"]["datapaths"])
-    for trial in told["trials"]:
+    block_result = result("h1", job["block"]["datapaths"])
+    for trial in block_result["trials"]:
         trial["probes"] = probes
     coordinator_app.now += 7
-    assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+    assert coordinator_app.call("report", message, {"lease": job["lease"], "result": block_result}).status_code == 204
 
 
 def test_without_grafana_no_page_links_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

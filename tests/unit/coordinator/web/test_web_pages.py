@@ -39,6 +39,11 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert "hx-trigger" not in ended.text
     assert 'state-complete">complete' in ended.text
 
+    check_ended_page(browser, path)
+
+
+def check_ended_page(browser: FlaskClient, path: str) -> None:
+    """The page of a complete campaign with a failed attempt: no polling, all results."""
     page = browser.get(path)
     assert "hx-get" not in page.text
     assert "the lab could not be built" in page.text
@@ -46,7 +51,7 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert any(
         s.startswith("tproxy is as fast as direct within ±3 % at medium load (closed(8))") for s in sentences(page)
     )
-    assert "So few pairs cannot bring a p below 0.05" not in page.text  # these intervals hold 1
+    assert "With so few pairs, no p can be below 0.05" not in page.text  # these intervals hold 1
     assert "Telemetry: 100 points produced = 90 delivered +" in sentences(page)
     assert 'name="csrf_token"' in page.text
     assert f"{path}/cancel" not in page.text
@@ -85,23 +90,23 @@ def test_invalid_trials_stay_visible_and_have_no_figure(coordinator_app: Coordin
     assert browser.get("/trials/nothing-0-1-0").status_code == 404
 
 
-def test_a_trial_that_balanced_tells_its_connections_by_origin(
+def test_a_trial_that_balanced_shows_its_connections_by_origin(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
     campaign_id, message = coordinator_app.submit(blocks=1), coordinator_app.last_sent()
-    told = result("h1", ["direct", "tproxy"])
-    proof = told["trials"][0]["proof"]
+    block_result = result("h1", ["direct", "tproxy"])
+    proof = block_result["trials"][0]["proof"]
     proof["counters"]["origins"], proof["origin_connections"] = (
         {"198.19.0.2": 511, "198.19.0.3": 489},
         {"198.19.0.2": 512},
     )
-    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": told})
+    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": block_result})
     assert answer.status_code == 204, answer.text
     pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
-    told_by = [sentences(page) for page in pages if "198.19.0" in page.text]
-    assert len(told_by) == 1, "the other one balanced nothing"
-    rows = [told_by[0][place : place + 3] for place, text in enumerate(told_by[0]) if "198.19.0." in text]
+    with_origins = [sentences(page) for page in pages if "198.19.0" in page.text]
+    assert len(with_origins) == 1, "the other one balanced nothing"
+    rows = [with_origins[0][place : place + 3] for place, text in enumerate(with_origins[0]) if "198.19.0." in text]
     assert rows == [
         ["… to 198.19.0.2", "–", "511"],
         ["… to 198.19.0.3", "–", "489"],
@@ -184,8 +189,8 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     assert "calibration" in running
     assert any(s.startswith(", finding the capacity") for s in running)
     more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
-    told = result("h1", ["direct", "tproxy"], **more)
-    coordinator_app.call("report", message, {"lease": lease, "result": told})
+    block_result = result("h1", ["direct", "tproxy"], **more)
+    coordinator_app.call("report", message, {"lease": lease, "result": block_result})
     page = sentences(browser.get(path))
     assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
     assert "The first figures appear when the first block has ended." in page  # the calibration's are none

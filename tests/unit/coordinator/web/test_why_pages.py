@@ -43,18 +43,18 @@ def measured(coordinator_app: CoordinatorApp, **changes: object) -> str:
         answer = coordinator_app.call("claim", message, {"host": "h1"})
         block = answer.json["block"]
         assert block["profiled"] == 2
-        told = watched(result("h1", block["datapaths"]))
-        report = coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+        shown = watched(result("h1", block["datapaths"]))
+        report = coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": shown})
         assert report.status_code == 204, report.text
     return campaign_id
 
 
-def test_the_page_tells_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     page = browser.get(f"/campaigns/{measured(coordinator_app)}")
-    told = " ".join(sentences(page))
+    shown = " ".join(sentences(page))
     assert (
         "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 300 (to_origin), unattributed 50." in told
+        "proxy_residence 300 (to_origin), unattributed 50." in shown
     )
     assert "tproxy: proxy residence 300 µs" in page.text
     assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both have the hop
@@ -140,7 +140,7 @@ def test_a_bar_is_as_long_as_its_mean() -> None:
     assert rest.x == pytest.approx(notify.x + notify.width, abs=0.2)
 
 
-def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
+def test_stages_that_overlap_have_a_note_and_stay_in_the_chart() -> None:
     found = a_decomposition(100, -50, ("device_hop", "dut", 90), ("notify", "server", 60))
     (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)))
     (bar,) = chart.bars
@@ -149,18 +149,18 @@ def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
     assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
 
 
-def test_a_trial_tells_its_own_time_roles_work_and_stacks(
+def test_a_trial_shows_its_own_time_roles_work_and_stacks(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     campaign_id = measured(coordinator_app)
     trials = {t["datapath"]: t["id"] for t in coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]}
-    told = coordinator_app.get(f"trials/{trials['tproxy']}").json
-    assert [(p["stage"], p["role"], p["us"]) for p in told["decomposition"]["parts"]] == [
+    shown = coordinator_app.get(f"trials/{trials['tproxy']}").json
+    assert [(p["stage"], p["role"], p["us"]) for p in shown["decomposition"]["parts"]] == [
         ("device_hop", "server", 5.0),
         ("proxy_residence", "to_origin", 300.0),
     ]
-    assert told["decomposition"]["trials"] == 1
-    assert told["decomposition"]["mean_us"] == pytest.approx(450, rel=2e-3)
+    assert shown["decomposition"]["trials"] == 1
+    assert shown["decomposition"]["mean_us"] == pytest.approx(450, rel=2e-3)
     page = browser.get(f"/trials/{trials['tproxy']}")
     texts = sentences(page)
     assert "tproxy: proxy residence 300 µs" in page.text
@@ -202,9 +202,9 @@ def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(
     campaign_id = coordinator_app.submit(probes=["run_queue"], blocks=1)
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
-    told = result("h1", answer.json["block"]["datapaths"])
-    told["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
-    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+    shown = result("h1", answer.json["block"]["datapaths"])
+    shown["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": shown})
     page = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "does not apply to this datapath" in sentences(page)
     assert ">Role<" not in page.text

@@ -12,9 +12,9 @@ from probes.stream.sink import SinkError
 class Picky(FakeSink):
     """Takes the good lines of a batch and refuses it for the bad ones, as InfluxDB does; may tell how many."""
 
-    def __init__(self, tells: bool = False, whole: bool = False, away_after: int | None = None) -> None:
+    def __init__(self, reports_refused: bool = False, whole: bool = False, away_after: int | None = None) -> None:
         super().__init__()
-        self.tells, self.whole, self.away_after = tells, whole, away_after
+        self.reports_refused, self.whole, self.away_after = reports_refused, whole, away_after
 
     def write(self, lines: str) -> None:
         if self.away_after is not None and self.tries >= self.away_after:
@@ -27,12 +27,12 @@ class Picky(FakeSink):
         self.tries += 1
         if not self.whole:
             self.lines += [line for line in batch if line not in bad]
-        raise SinkError("unable to parse", again=False, refused=len(bad) if self.tells else None)
+        raise SinkError("unable to parse", again=False, refused=len(bad) if self.reports_refused else None)
 
 
 @given(st.lists(st.booleans(), max_size=70), st.booleans(), st.booleans())
-def test_exactly_the_bad_lines_are_rejected(good: list[bool], tells: bool, whole: bool) -> None:
-    sink = Picky(tells, whole)
+def test_exactly_the_bad_lines_are_rejected(good: list[bool], reports_refused: bool, whole: bool) -> None:
+    sink = Picky(reports_refused, whole)
     lines = [f"{'good' if fine else 'bad'} {number}" for number, fine in enumerate(good)]
     outcome = post(sink, lines)
     assert (outcome.delivered, outcome.rejected, outcome.rest) == (good.count(True), good.count(False), ())
@@ -57,7 +57,7 @@ def test_one_bad_line_among_thousands_costs_few_writes() -> None:
 
 
 def test_a_batch_that_is_bad_altogether_is_not_halved_when_the_server_says_so() -> None:
-    sink = Picky(tells=True)
+    sink = Picky(reports_refused=True)
     assert post(sink, ["bad"] * 5000).rejected == 5000
     assert sink.tries == 1
 

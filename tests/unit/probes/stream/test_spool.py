@@ -111,7 +111,7 @@ def test_a_damaged_head_is_skipped(tmp_path: Path) -> None:
 def test_a_file_that_vanishes_is_counted_and_the_next_is_read(tmp_path: Path, vanish: Callable[[Path], object]) -> None:
     spool = Spool(tmp_path)
     spool.append(["a", "b"], 1)
-    spool.append(["c"], 2)  # an account_number of its own: a segment of its own
+    spool.append(["c"], 2)  # another account gets a separate segment
     vanish(segments(tmp_path)[0])
     assert drained(spool) == (["c"], 2)
 

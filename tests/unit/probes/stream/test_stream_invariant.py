@@ -19,7 +19,7 @@ CAPACITY = 40
 
 
 class Faulty(FakeSink):
-    """A database: keeps points by identity, refuses bad lines, and fails as it is told, perhaps after it took them."""
+    """A database: keeps points by identity, refuses bad lines, and fails on request, perhaps after it accepted them."""
 
     def __init__(self) -> None:
         super().__init__()
