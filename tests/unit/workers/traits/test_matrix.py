@@ -101,7 +101,7 @@ def test_evidence_is_one_line_and_bounded() -> None:
 def test_a_matrix_is_complete_or_none() -> None:
     with pytest.raises(ValidationError, match="direct must have one finding for each of client_address, udp"):
         matrix(row("direct").model_copy(update={"findings": {}}), traits=TRAITS)
-    with pytest.raises(ValidationError, match="each datapath may be named once"):
+    with pytest.raises(ValidationError, match="name each datapath once"):
         matrix(row("direct"), row("direct"))
     with pytest.raises(ValidationError, match="schema_version"):
         matrix(row("direct"), schema_version=2)
