@@ -1,4 +1,4 @@
-"""What probes cost: pairs of slices with and without them, and the kernel's own account of their programs."""
+"""The cost of probes: pairs of slices with and without them, and the kernel's account of their programs."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ from probes.base import LabView, Probe
 from tests.bench.figures import Ratio, paired
 from tests.bench.stage import Measured
 
-# Of bpf_trace_run(): finding the program, entering and leaving it. The kernel's account begins behind it.
+# Of bpf_trace_run(): finding, entering and leaving the program, which the kernel's account does not include.
 ENTRY_NS = 25
 _BEGIN, _END = "<!-- bench-probes: written by `make bench-probes DOCS=1` -->", "<!-- bench-probes: end -->"
-_ENABLE_STATS, _RUN_TIME = 32, 0  # of enum bpf_cmd and enum bpf_stats_type
+_ENABLE_STATS, _RUN_TIME = 32, 0  # from enum bpf_cmd and enum bpf_stats_type
 
 
 @dataclass
 class Slices:
-    """Slices in pairs, neighbours in time."""
+    """Slices in pairs that are neighbours in time."""
 
     watched: list[Measured] = field(default_factory=list)
     alone: list[Measured] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one probe's programs, while they are attached. An event is one call of one of them."""
+    """The cost of one probe's programs while attached. An event is one call of one of them."""
 
     ns_per_event: float
     events_per_request: float
@@ -52,12 +52,12 @@ class Cost:
 
     @property
     def ns_per_request(self) -> float:
-        """Nanoseconds per request while attached, entering the programs included."""
+        """Nanoseconds per request while attached, including entering the programs."""
         return (self.ns_per_event + ENTRY_NS) * self.events_per_request
 
 
 def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost:
-    """The cost of a started probe under traffic. It is watching all the while; the kernel times each call."""
+    """The cost of a started probe under traffic. It watches all the time, and the kernel times each call."""
     before = probe.read()
     with _accounting():
         programs = _programs()
@@ -74,7 +74,7 @@ def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost
 
 
 def table(costs: dict[str, Cost]) -> str:
-    """As Markdown, the most expensive first."""
+    """A Markdown table, the most expensive first."""
     lines = [
         "| probe | ns per event | events per request | timed per request | µs per request, while attached |",
         "|---|---|---|---|---|",
@@ -86,7 +86,7 @@ def table(costs: dict[str, Cost]) -> str:
 
 
 def with_table(document: str, text: str) -> str:
-    """The document with what is between the marks exchanged. Raises ``ValueError`` when it has no marks."""
+    """The document with a new text between the marks. Raises ``ValueError`` if it has no marks."""
     if _BEGIN not in document or _END not in document:
         raise ValueError(f"no place for the table: {_BEGIN} and {_END} are not in the document")
     head, tail = document.split(_BEGIN)[0], document.split(_END)[1]
@@ -95,7 +95,7 @@ def with_table(document: str, text: str) -> str:
 
 @contextlib.contextmanager
 def _accounting() -> Iterator[None]:
-    """The kernel times every BPF program meanwhile. That has a cost, so it is on for no other figure."""
+    """Let the kernel time every BPF program. That has a cost, so it is on for no other figure."""
     switch = instance._bpf(_ENABLE_STATS, struct.pack("=I", _RUN_TIME), "run-time statistics")
     try:
         yield

@@ -1,8 +1,8 @@
-"""``make bench-slices``: how long should a slice be?
+"""``make bench-slices``: the best length of a slice.
 
-One datapath against itself, ``direct`` in two labs, in slices of several lengths: how well is their ratio known after
-the same traffic? The lengths alternate, so that all meet the same host noise. Under four minutes; the last line is one
-JSON object: the standard error of each length ÷ that of 1 s slices. ``--quick`` makes it tiny.
+One datapath, ``direct``, in two labs, with slices of several lengths: how exact is their ratio after the same traffic?
+The lengths alternate, so that all meet the same host noise. It takes under four minutes. The last line is one JSON
+object: the standard error of each length ÷ that of 1 s slices. ``--quick`` makes it tiny.
 """
 
 import argparse
@@ -21,12 +21,12 @@ LABELS = ("direct", "direct#2")
 
 
 def order_of(pairs: int) -> tuple[str, ...]:
-    """A B, B A, A B, …: neighbours are pairs, and a steady drift cancels over two of them."""
+    """A B, B A, A B, …: neighbours are pairs, and a steady drift cancels over two pairs."""
     return tuple(label for index in range(pairs) for label in (LABELS if index % 2 == 0 else LABELS[::-1]))
 
 
 def rates(traffic: TargetTraffic) -> list[float]:
-    """Requests/s of each slice. Raises :class:`BenchError` for a run that did not work."""
+    """Requests/s of each slice. Raises :class:`BenchError` for a failed run."""
     if traffic.failure or traffic.errors or not traffic.requests:
         raise BenchError(traffic.failure or str(traffic.errors) or "no requests")
     return [one.requests / one.duration_s for one in traffic.slices if not one.warm_up]
@@ -61,7 +61,7 @@ def _named(seconds: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and tell; see the module."""
+    """Measure and report; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-slices", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     quick = parser.parse_args(arguments).quick

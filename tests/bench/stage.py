@@ -1,4 +1,4 @@
-"""What the benches measure on: labs as campaigns have them, and one run of a generator with its own CPU time."""
+"""The labs of the benches, as in campaigns, and one run of a generator with its CPU time."""
 
 import os
 import random
@@ -29,7 +29,7 @@ PATH = f"/bytes/{BODY_BYTES}"
 
 
 class BenchError(RuntimeError):
-    """A run did not work: there is nothing to report."""
+    """A run failed, so there is nothing to report."""
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -
 
 
 def target(lab: Lab) -> Target:
-    """The lab as a generator sees it."""
+    """The lab as the generator's target."""
     return Target(label=lab.label, netns=lab.client_ns, address=lab.server_address, port=lab.origin_port)
 
 
@@ -60,8 +60,8 @@ def target(lab: Lab) -> Target:
 class Measured:
     """One run on one lab.
 
-    ``own_cpu_s`` is all that the generator's process used, its start included; ``host`` is the host's during the slice,
-    of ours only: wrk's window has its start and its end in it.
+    ``own_cpu_s`` is the CPU time of the generator's process, including its start. ``host`` is the host's CPU time
+    during the slice, for our generator only: wrk's window includes its start and its end.
     """
 
     requests: int
@@ -84,9 +84,9 @@ class Measured:
 def run(
     generator: str, lab: Lab, plan: GeneratorPlan, seconds: float, warm_up_s: float = 0.0, *, timeline: bool = False
 ) -> Measured:
-    """One slice of traffic by ``ours`` or ``wrk``, behind a warm-up that does not count.
+    """One slice of traffic by ``ours`` or ``wrk``, after an uncounted warm-up.
 
-    Raises :class:`BenchError` when anything went wrong.
+    Raises :class:`BenchError` on any failure.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     schedule = Schedule((lab.label,), seconds, warm_up_s, timeline)
@@ -102,7 +102,7 @@ def run(
 
 @contextmanager
 def one_cpu() -> Iterator[None]:
-    """Meanwhile generators have one thread, on the first CPU; origins that run already keep theirs."""
+    """Limit generators to one thread on the first CPU; running origins keep their threads."""
     all_of_them = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(all_of_them)})
     try:

@@ -1,4 +1,4 @@
-"""The benches' arithmetic, against samples whose answers are known."""
+"""The arithmetic of the benches, with samples of known results."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def test_what_is_no_pair_has_no_ratio(these: list[float], those: list[float]) ->
 
 
 def test_precision_is_per_second_of_traffic() -> None:
-    """More slices of the same spread and length know the ratio better only by their number."""
+    """Longer samples of the same spread know the ratio better only by their number of slices."""
     rng = random.Random(3)
     noise = [math.exp(rng.gauss(0, 0.1)) for _ in range(4000)]
     few, many = precision(noise[:400], [1.0] * 400, 2 * 400 * 0.2), precision(noise, [1.0] * 4000, 2 * 4000 * 0.2)

@@ -68,7 +68,7 @@ def trial(
     requests: int = 1000,
     latency_ns: int = 0,
 ) -> dict[str, Any]:
-    """A trial of one second as JSON; invalid for ``reasons``, an open loop's with ``latency_ns``."""
+    """A trial of one second as JSON, invalid for ``reasons``; ``latency_ns`` makes it an open loop's."""
     latency = {"latency": LatencyHistogram.of({latency_ns: 990, 10 * latency_ns: 10}).encode()} if latency_ns else {}
     return latency | {
         "datapath": datapath,
@@ -96,7 +96,7 @@ def trial(
 def result(
     host: str, datapaths: list[str], *, reasons: tuple[str, ...] = (), rates: dict[str, int] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """A block's result as JSON; the reasons speak against its first trial, ``rates`` are requests/s by datapath."""
+    """A block's result as JSON; the reasons apply to its first trial, ``rates`` are requests/s by datapath."""
     trials = [
         trial(d, reasons=reasons if i == 0 else (), requests=(rates or {}).get(d, 1000), **more)
         for i, d in enumerate(datapaths)
@@ -106,7 +106,7 @@ def result(
 
 @cache
 def _migrated_file() -> Path:
-    """An empty SQLite file with today's schema. All migrations take 0.1 s, and hundreds of tests need them."""
+    """An empty SQLite file with the present schema. Migrations take 0.1 s, and hundreds of tests need it."""
     directory = tempfile.mkdtemp(prefix="showdown-schema-")
     atexit.register(shutil.rmtree, directory)
     file = Path(directory) / "schema.sqlite"
@@ -117,7 +117,7 @@ def _migrated_file() -> Path:
 
 
 class CoordinatorApp:
-    """The coordinator and everyone who calls it."""
+    """The coordinator and its callers."""
 
     def __init__(self, directory: Path, database_url: str = "") -> None:
         environ = {"SHOWDOWN_STATE_DIR": str(directory / "state")}
@@ -162,13 +162,13 @@ class CoordinatorApp:
         return self.client.post(f"/api/v1/campaigns/{campaign_id}/cancel", headers=self.user)
 
     def call(self, verb: str, message: BlockMessage, body: dict[str, Any]) -> TestResponse:
-        """``claim``, ``heartbeat`` or ``report`` of a message's attempt."""
+        """``claim``, ``heartbeat`` or ``report`` for a message's attempt."""
         path = f"/api/v1/worker/blocks/{message.block_id}/attempts/{message.attempt}/{verb}"
         send = self.client.put if verb == "report" else self.client.post
         return send(path, json=body, headers=self.worker)
 
     def claim(self, message: BlockMessage, host: str = "h1") -> str:
-        """Claim and return the lease."""
+        """Claim an attempt; returns the lease."""
         answer = self.call("claim", message, {"host": host})
         assert answer.status_code == 200, answer.text
         return str(answer.json["lease"])
@@ -188,7 +188,7 @@ class CoordinatorApp:
         return message
 
     def wait(self, seconds: float, *, present: tuple[str, ...] = ()) -> None:
-        """Let time pass; ``present`` hosts report at the end of it. Then the ticker ticks."""
+        """Let time pass, then report the ``present`` hosts and run the ticker once."""
         self.now += seconds
         for host in present:
             self.register(host)

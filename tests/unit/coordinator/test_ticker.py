@@ -42,7 +42,7 @@ def test_a_host_has_one_block_at_a_time_over_all_campaigns(coordinator_app: Coor
     assert {m.block_id for _, m in coordinator_app.dispatcher.sent} == {f"{first}-0"}
     coordinator_app.run_block()
     coordinator_app.run_block()
-    assert coordinator_app.last_sent().block_id == f"{second}-0"  # the older campaign came first
+    assert coordinator_app.last_sent().block_id == f"{second}-0"  # the older campaign goes first
 
 
 def test_blocks_of_a_silent_host_move_to_another(coordinator_app: CoordinatorApp) -> None:
@@ -52,14 +52,16 @@ def test_blocks_of_a_silent_host_move_to_another(coordinator_app: CoordinatorApp
     message = next(m for host, m in coordinator_app.dispatcher.sent if host == "h1")
     coordinator_app.wait(30, present=("h2",))
     coordinator_app.wait(31, present=("h2",))
-    assert coordinator_app.call("claim", message, {"host": "h1"}).status_code == 409  # its message is void
+    assert coordinator_app.call("claim", message, {"host": "h1"}).status_code == 409  # the message is void
     done = 0
     while coordinator_app.view(campaign_id)["state"] != "complete":
         coordinator_app.run_block("h2")
         done += 1
         assert done <= 4
     assert done == 4
-    assert [attempts(coordinator_app, f"{campaign_id}-{i}") for i in range(4)] == [[(1, "done")]] * 4  # none was wasted
+    assert [attempts(coordinator_app, f"{campaign_id}-{i}") for i in range(4)] == [
+        [(1, "done")]
+    ] * 4  # no attempt was lost
     assert "h1 is silent" in str(coordinator_app.view(campaign_id)["history"])
 
 
@@ -69,7 +71,7 @@ def test_blocks_of_a_silent_host_wait_when_there_is_no_other(coordinator_app: Co
     coordinator_app.wait(500)
     sent = len(coordinator_app.dispatcher.sent)
     coordinator_app.wait(500)
-    assert len(coordinator_app.dispatcher.sent) == sent  # its queue does not fill up
+    assert len(coordinator_app.dispatcher.sent) == sent  # the silent host's queue does not fill up
     coordinator_app.wait(1, present=("h1",))
     coordinator_app.run_block()
     assert coordinator_app.view(campaign_id)["blocks_done"] == 1

@@ -1,4 +1,4 @@
-"""The dashboards: generated, complete, and speaking only of what is written."""
+"""The dashboards: generated, complete, and limited to existing telemetry."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Following a campaign: until it ends, with patience, and in plain lines where there is no terminal."""
+"""Following a campaign to its end: retries, and plain lines without a terminal."""
 
 import io
 
@@ -22,7 +22,7 @@ CELL = {"datapath": "tproxy", "workload": "http_keepalive", "level": "low"}
 
 
 class Coordinator:
-    """Answers with what it is given, one by one."""
+    """Answers with the given values, one by one."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -36,7 +36,7 @@ class Coordinator:
 
 
 class Clock:
-    """Time that passes only by sleeping."""
+    """A clock that only sleeping moves."""
 
     now_s = 0.0
 

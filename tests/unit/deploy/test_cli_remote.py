@@ -1,4 +1,4 @@
-"""submit, status, report, cancel against a coordinator made of one function."""
+"""submit, status, report and cancel with a coordinator made of one function."""
 
 import functools
 import json
@@ -35,7 +35,7 @@ def view(state="running"):
 
 
 class Fake:
-    """A coordinator that keeps what it was asked."""
+    """A coordinator that records its requests."""
 
     def __init__(self):
         self.state = "complete"
@@ -135,7 +135,7 @@ def test_report_ends_as_the_campaign_did(fake, state, valid_trials, code):
     assert CampaignReport.model_validate_json(result.stdout) == fake.report
     printed = invoke("report", "k3f9x2ab")
     assert printed.exit_code == code
-    assert ("hence exit status 5" in printed.stderr) == (code == ExitCode.INCOMPLETE)
+    assert ("exit status 5" in printed.stderr) == (code == ExitCode.INCOMPLETE)
 
 
 def test_cancel(fake):

@@ -1,4 +1,4 @@
-"""The printed table: readable at 80 columns, complete, and honest about what does not count."""
+"""The printed table: readable at 80 columns, complete, with invalid trials listed."""
 
 import io
 
@@ -193,7 +193,9 @@ def test_the_capacity_behind_shares_is_printed_or_why_there_is_none():
     failed = Calibration(load="closed(64)", failure="the calibration of stream failed (block 1 on vm): no lab")
     calibration = {"http_keepalive": found.model_dump(), "stream": failed.model_dump()}
     text = " ".join(" ".join(printed(open_report(campaign=facts | {"calibration": calibration}))).split())
-    assert "Shares of http_keepalive are of 39,251 requests/s, the capacity of its slowest datapath, tproxy, at" in text
+    assert (
+        "Shares of http_keepalive refer to 39,251 requests/s, the capacity of its slowest datapath, tproxy, at" in text
+    )
     assert "No capacity: the calibration of stream failed (block 1 on vm): no lab" in text
 
 

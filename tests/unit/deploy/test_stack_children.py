@@ -1,4 +1,4 @@
-"""Child processes: started, watched, ended, and never left behind."""
+"""Child processes: started, watched, ended, and never left running."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("bye")))
 print("up", flush=True)
 time.sleep(60)
 """
-# The leader ends on SIGTERM, the child it has started does not.
+# The leader ends on SIGTERM; its child does not.
 PARENT = f"""
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}])

@@ -1,4 +1,4 @@
-"""Campaign: one model behind TOML, JSON and the form; limits are part of it."""
+"""Campaigns: one model for TOML, JSON and the form, with its limits."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Conditions: how they are written, behind a level or as a factor, and that bad ones are refused with the fix."""
+"""Conditions: their text behind a level or in [conditions], and the messages for wrong ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The level of a search for capacity: how it is written, its limits, and what it costs."""
+"""Capacity levels: their text, limits and cost."""
 
 import pytest
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_every_step_is_counted() -> None:
     one = a_campaign("capacity(p99<=5ms)", blocks=4, slices=3, slice_s=1.0, warm_up_s=0.5, probes=["run_queue"])
     assert one.total_blocks == 4 * SEARCH_STEPS
     assert one.calibration_blocks == 1
-    # No probes watch a step, nor a calibration.
+    # Probes watch neither search steps nor a calibration.
     assert one.traffic_s == 4 * SEARCH_STEPS * 3.5 + 3.5
     with pytest.raises(InvalidInput, match=r"2800 blocks in total .7 for each search"):
         a_campaign("capacity(p99<=5ms)", blocks=200, workloads=["a", "b"])

@@ -1,4 +1,4 @@
-"""discover(): one file per variant, and a clear word when a file breaks the rule."""
+"""discover(): one file per variant, and a clear error if a file breaks the rule."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Parameters of workloads: declared with their limits, given by campaigns, complete on every block."""
+"""Parameters of workloads: declared with limits, set by campaigns, complete in every block."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When probes watch, and what a window's counts stand for. With fakes and a seeded random source."""
+"""The times of windows, and the estimates from them. With fakes and a seeded random source."""
 
 import random
 import threading
@@ -20,7 +20,7 @@ SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
 
 def cost_share(pace: Pace, rate: float, windows: int) -> tuple[float, float]:
-    """The CPU share that watching costs by the model, and the share of time watched, over many windows."""
+    """The modelled CPU share of watching, and the share of watched time, over many windows."""
     cost_s = watched_s = passed_s = 0.0
     for _ in range(windows):
         open_s = pace.window_s
@@ -39,7 +39,7 @@ def test_the_tax_is_kept_at_high_rates(rate: int) -> None:
 
 
 def test_a_slow_machine_is_watched_as_much_more_seldom() -> None:
-    """Its windows stay as long: what surrounds them and what happens within them both take longer."""
+    """Windows keep their length: both their surroundings and their content take longer."""
     fast, slow = Pace(2, random.Random(1)), Pace(2, random.Random(1))
     for _ in range(50):
         pauses = [
@@ -72,7 +72,7 @@ def test_the_scale_is_that_of_the_traffic_and_not_of_the_time() -> None:
     assert scale_of(windows, (0, 150)) == 3  # an interval that ends within a window
     assert scale_of([], (0, 1000)) is None
     assert scale_of(windows, (700, 1000)) is None
-    # The first window saw connections being opened: neither a sample of the requests nor part of what it stands for.
+    # The first window saw connections being opened: it is neither a sample of the requests nor part of the whole.
     assert scale_of(windows, (0, 1000), [(4.0, 10.0)]) == 9
     assert scale_of(windows, (0, 1000), [(1.05, 10.0)]) == 5
 
@@ -82,10 +82,10 @@ def test_what_began_in_a_window_has_time_to_end() -> None:
     assert settled(Pending(started=100), 0)
     assert not settled(Pending(started=100, unended=1, longest_ns=1000), 0.002)
     assert settled(Pending(started=100, unended=1, longest_ns=1000), 0.003)
-    # Waits of 10 ms were seen: another one may take as long, and longer.
+    # Waits of 10 ms were seen, so another one may take as long or longer.
     assert not settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.039)
     assert settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.041)
-    # As long as too many are open for a figure, it is waited until they would be discarded.
+    # While too many are open for a figure, wait until they would be discarded.
     assert not settled(Pending(started=100, unended=10, longest_ns=1000), 0.099)
     assert settled(Pending(started=100, unended=10, longest_ns=1000), 0.1)
 
@@ -130,7 +130,7 @@ def test_a_stage_that_the_datapath_bypasses_is_reported_and_not_watched(windowed
 
 
 class NoChain:
-    """A chain of nothing that this machine would have to load."""
+    """A chain that loads nothing on this host."""
 
     def __init__(self, hooks: object, *, gated: bool) -> None:
         assert gated
@@ -166,7 +166,7 @@ def test_a_window_ends_on_request() -> None:
 
 def test_the_pace_is_that_within_the_windows_over_that_of_the_traffic() -> None:
     windows = [Window(1.0, 1.1, 1000, 1080), Window(5.0, 5.1, 5000, 5080), Window(9.95, 10.2, 0, 5000)]
-    # A thousand packets per second, eight hundred while the probes looked; the last window is not within the traffic.
+    # A thousand packets per second, eight hundred while probes were attached; the last window is outside the traffic.
     passage = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
     assert passage.pace == pytest.approx(0.8)
     assert passage.plus(passage).pace == pytest.approx(0.8)

@@ -13,7 +13,7 @@ from domain.telemetry import TelemetryAccount
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
 
 FUNCTIONS = {"direct": "forward", "tproxy": "steer", "ebpf_sk_assign": "steer", "ebpf_redirect": "forward"}
-Rates = Mapping[str, float | None]  # None: an invalid trial
+Rates = Mapping[str, float | None]  # None means an invalid trial
 
 
 def a_campaign(*datapaths: str, **more: object) -> Campaign:
@@ -30,7 +30,7 @@ def a_trial(label: str, rate: float | None, level: str = "low", **more: object) 
         level=level,
         duration_s=100.0,
         requests=requests,
-        # The host is fully busy on two CPUs: CPU per request is the inverse of the rate.
+        # The host is fully busy on two CPUs, so CPU per request is the inverse of the rate.
         cpu=CpuTime(wall_s=100.0, cpus=2, user_s=100.0, softirq_s=100.0),
         validity=Validity(findings=found),
         **more,

@@ -1,4 +1,4 @@
-"""What is dear to compute is computed once for each change, and histograms are decoded when they are asked."""
+"""Expensive values are computed once per change, and histograms are decoded on first use."""
 
 import json
 import threading
@@ -57,7 +57,7 @@ def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
     cache: VersionedCache[int] = VersionedCache(2)
     assert [cache.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
     assert cache.get("c", 1, lambda: 3) == 3
-    assert cache.get("b", 1, lambda: 4) == 4  # it was forgotten: "a" was asked for after it
+    assert cache.get("b", 1, lambda: 4) == 4  # evicted, because "a" was used after it
     with pytest.raises(ZeroDivisionError):
         cache.get("b", 2, lambda: 1 // 0)
     assert cache.get("b", 2, lambda: 5) == 5

@@ -26,7 +26,7 @@ OFFLOADS = {"tso": True, "gso": True, "gro": False}
 
 
 def measured(coordinator_app: CoordinatorApp, **changes: Any) -> str:
-    """A campaign of two levels that ended; tproxy walks and is tracked where the condition says so, direct is not."""
+    """An ended campaign of two levels. The condition applies to tproxy (ballast, conntrack), but not to direct."""
     coordinator_app.register()
     campaign_id = coordinator_app.submit(conditions=CONDITIONS, blocks=5, **changes)
     for _ in range(10):
@@ -82,7 +82,7 @@ def test_pages_show_it(coordinator_app: CoordinatorApp, browser: FlaskClient) ->
     said = " ".join(sentences(browser.get(f"/trials/{one['id']}")))
     assert "Condition ballast(1000), conntrack, no_gso" in said
     assert "Connections tracked yes, 8 in the DUT's table" in said
-    assert "Netfilter ballast 7,000 packets walked it" in said
+    assert "Netfilter ballast 7,000 packets traversed it" in said
     assert "tso on, gso off, gro off" in " ".join(said.split()).replace(" ,", ",")
     other = next(t for t in trials if (t["level"], t["datapath"]) == ("low_plain", "direct"))
     said = " ".join(sentences(browser.get(f"/trials/{other['id']}")))
@@ -101,7 +101,7 @@ def test_the_command_line_shows_it(coordinator_app: CoordinatorApp) -> None:
     start = lines.index(["low_ruled", "closed(8)"])
     assert lines[start + 1 : start + 4] == [["under", "ballast(1000)"], ["under", "conntrack"], ["under", "no_gso"]]
     assert ["tracked", "yes", "no"] in lines[start:] or ["tracked", "no", "yes"] in lines[start:]
-    assert ["walked", "ballast", "0", "35,000"] in lines[start:] or ["walked", "ballast", "35,000", "0"] in lines[
+    assert ["ballast", "packets", "0", "35,000"] in lines[start:] or ["ballast", "packets", "35,000", "0"] in lines[
         start:
     ]
     assert not any(line[:1] == ["walked"] for line in lines[:start])

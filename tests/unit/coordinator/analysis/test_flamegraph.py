@@ -1,4 +1,4 @@
-"""Stacks survive their encoding and their bounds, and a flame graph's widths are the stacks' shares."""
+"""Stacks survive encoding and bounding, and a flame graph's widths are the stacks' shares."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -86,7 +86,7 @@ def test_every_graph_is_well_formed_and_stays_within_its_width(stacks: Stacks) -
 
 
 def test_a_difference_shows_shares_and_colors() -> None:
-    # Twice the samples, the same shares: nothing changed but the softirq, which went to the proxy.
+    # Twice the samples with the same shares; only the softirq's share moved to the proxy.
     reference = Stacks({"dut": {"main;read_[k]": 120, "main;write_[k]": 20}, "softirq": {"net_rx_action_[k]": 60}})
     svg = flame_svg("t", ONE, reference)
     assert "read_[k]: 30.00% of 100 samples, -30.00% relative to the reference" in svg

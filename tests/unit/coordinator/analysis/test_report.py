@@ -1,4 +1,4 @@
-"""Results with known answers, and the report that must come of them."""
+"""Results with known answers, and their reports."""
 
 import math
 
@@ -27,7 +27,7 @@ from tests.unit.coordinator.analysis.results import (
         (2.0, 6, VerdictWord.FASTER, VerdictWord.FASTER),
         (0.5, 6, VerdictWord.SLOWER, VerdictWord.SLOWER),
         (1.0, 12, VerdictWord.EQUIVALENT, VerdictWord.EQUIVALENT),
-        (1.02, 30, VerdictWord.EQUIVALENT, VerdictWord.EQUIVALENT),  # there, but too small to matter
+        (1.02, 30, VerdictWord.EQUIVALENT, VerdictWord.EQUIVALENT),  # a real difference within the margin
     ],
 )
 def test_a_known_ratio_is_recovered_through_drift(
@@ -37,7 +37,7 @@ def test_a_known_ratio_is_recovered_through_drift(
     rate, cpu = the_verdict(report), the_verdict(report, Metric.CPU_US_PER_REQUEST)
     assert (rate.verdict, cpu.verdict) == (rate_word, cpu_word)
     assert rate.ratio == pytest.approx(ratio, rel=0.01)
-    assert cpu.ratio == pytest.approx(1 / ratio, rel=0.01)  # a lower cost, and still "faster"
+    assert cpu.ratio == pytest.approx(1 / ratio, rel=0.01)  # a lower cost is also "faster"
     assert rate.low < rate.ratio < rate.high
     assert rate.pairs == pairs
 
@@ -118,8 +118,8 @@ def test_cells_give_geometric_means_and_the_share_of_direct() -> None:
     assert tproxy.requests_per_s == pytest.approx(60_000)
     assert tproxy.cpu_us_per_request == pytest.approx(2e6 / 60_000)
     assert tproxy.requests_per_s_low < 60_000 < tproxy.requests_per_s_high
-    assert tproxy.share_of_direct.value == pytest.approx(0.5)  # paired: the drift of the two blocks is gone …
-    assert tproxy.share_of_direct.high - tproxy.share_of_direct.low < 1e-6  # … and with it the scatter
+    assert tproxy.share_of_direct.value == pytest.approx(0.5)  # paired: the drift of the blocks cancels …
+    assert tproxy.share_of_direct.high - tproxy.share_of_direct.low < 1e-6  # … and so does the scatter
     assert (direct.share_of_direct.value, direct.load, direct.function) == (1.0, "closed(8)", "forward")
     assert reported(a_campaign("tproxy"), [{"tproxy": 1.0}]).results[0].share_of_direct is None
 

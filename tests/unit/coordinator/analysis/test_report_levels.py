@@ -1,4 +1,4 @@
-"""The report by kinds of level, probes and calibration; and that its order and other figures change nothing."""
+"""Reports by kind of level, with probes and calibration; and what must not change a report."""
 
 import math
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def test_watched_slices_tell_the_tax_of_the_probes() -> None:
 
 
 def test_a_difference_below_the_probes_tax_says_so_and_a_larger_one_does_not() -> None:
-    """tproxy loses 9 % while watched: a difference of 5 % is below that, one of 30 % above."""
+    """tproxy loses 9 % while watched: a difference of 5 % is below that, one of 30 % is not."""
 
     def slices(rate: float, watched: float) -> tuple[SliceResult, ...]:
         common = {"started_s": 0.0, "duration_s": 1.0, "connections": 8, "bytes_received": 0}
@@ -70,7 +70,7 @@ def test_a_difference_below_the_probes_tax_says_so_and_a_larger_one_does_not() -
 
 def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", "direct", levels={"low": "open(1000)", "high": "closed(8)"})
-    quick = {50_000: 980, 200_000: 15, 900_000: 5}  # p50, p99 and p99.9 lie apart
+    quick = {50_000: 980, 200_000: 15, 900_000: 5}  # distinct p50, p99 and p99.9
     slow = {100_000: 980, 800_000: 15, 900_000: 5}
 
     def attempt(index: int) -> AttemptRecord:
@@ -125,7 +125,9 @@ def test_calibration_is_no_cell_and_its_rate_is_shown() -> None:
     assert {(r.level, r.load, r.valid_trials, r.invalid_trials) for r in report.results} == {
         ("low", "open(25%) = 10,000/s", 5, 0)
     }
-    assert [(t.level, t.block) for t in report.invalid] == [("calibration", 0)]  # seen, though it counts nowhere
+    assert [(t.level, t.block) for t in report.invalid] == [
+        ("calibration", 0)
+    ]  # listed, although it belongs to no cell
     assert all("(open(25%) = 10,000/s)" in v.sentence for v in report.verdicts)
     assert {v.pairs for v in report.verdicts if v.metric is Metric.CPU_US_PER_REQUEST} == {5}
 
@@ -172,4 +174,4 @@ def test_an_open_level_that_finished_less_than_asked_says_so() -> None:
     record = {"id": "k3f9x2ab", "calibration": {"http_keepalive": calibration.model_dump()}}
     results = build_report(share, record, attempts).results
     assert [len(r.caveats) for r in results] == [0, 1]
-    assert reported(a_campaign("direct"), [{"direct": 1}]).results[0].caveats == ()  # a closed level asks for nothing
+    assert reported(a_campaign("direct"), [{"direct": 1}]).results[0].caveats == ()  # a closed level has no schedule

@@ -7,7 +7,7 @@ from tests.unit.coordinator.coordinator_app import WORKLOAD, campaign
 
 LABEL_33 = "a" * 33
 
-# (what is changed in a good campaign, the field that the answer must name)
+# (change of a good campaign, the field in the answer)
 CHANGES: list[tuple[dict[str, Any], str]] = [
     # name
     *[
@@ -169,7 +169,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ],
 ]
 
-# (text sent as JSON, the field named)
+# (text sent as JSON, the field in the answer)
 JSON_TEXTS: list[tuple[bytes, str]] = [
     *[
         (t, "body")
@@ -187,7 +187,7 @@ JSON_TEXTS: list[tuple[bytes, str]] = [
     (json.dumps(campaign()).encode("utf-16"), "body"),
 ]
 
-# (text sent as TOML, the field named)
+# (text sent as TOML, the field in the answer)
 TOML_TEXTS: list[tuple[bytes, str]] = [
     *[
         (t, "campaign")

@@ -1,4 +1,4 @@
-"""A campaign over REST, from submission to its end, and everything that can go wrong with its blocks."""
+"""A campaign over REST, from submission to its end, with every failure of its blocks."""
 
 import threading
 
@@ -51,7 +51,7 @@ def test_trials_come_with_their_evidence(coordinator_app: CoordinatorApp) -> Non
     assert [t["id"] for t in trials] == [f"{campaign_id}-0-1-0", f"{campaign_id}-0-1-1"]
     bad, good = trials
     assert bad["validity"] == {"valid": False, "reasons": ["bypassed"], "details": ["bypassed was seen"]}
-    assert bad["requests_per_s"] is None  # an invalid trial gives no figure
+    assert bad["requests_per_s"] is None  # an invalid trial has no figure
     assert good["validity"]["valid"]
     assert good["requests_per_s"] == 1000
     assert good["cpu_us_per_request"] == pytest.approx(400)
@@ -152,7 +152,7 @@ def test_a_silent_worker_loses_its_attempt_and_the_block_is_tried_again(coordina
     assert coordinator_app.call("report", first, {"lease": lease, "failure": "x"}).status_code == 409
     coordinator_app.claim(coordinator_app.last_sent())
     body = {"lease": lease, "result": result("h1", ["direct", "tproxy"])}
-    assert coordinator_app.call("report", first, body).status_code == 409  # it is measured again already
+    assert coordinator_app.call("report", first, body).status_code == 409  # the block is already measured again
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
     assert coordinator_app.last_sent().attempt == 3
     coordinator_app.run_block()
@@ -183,7 +183,7 @@ def test_a_late_result_counts_while_nobody_measures_again(
     else:
         assert (
             coordinator_app.call("claim", coordinator_app.last_sent(), {"host": "h1"}).status_code == 409
-        )  # its message is void
+        )  # the message is void
     assert coordinator_app.view(campaign_id)["state"] == "complete"
 
 
@@ -196,7 +196,7 @@ def test_heartbeats_keep_the_lease(coordinator_app: CoordinatorApp) -> None:
         coordinator_app.wait(LEASE_S - 1)
         assert coordinator_app.call("heartbeat", message, {"lease": lease, "phase": "slices"}).status_code == 200
     assert attempts(coordinator_app, message.block_id) == [(1, "running")]
-    assert coordinator_app.get("hosts").json["hosts"][0]["online"]  # its heartbeats alone say so
+    assert coordinator_app.get("hosts").json["hosts"][0]["online"]  # because of its heartbeats alone
 
 
 def test_three_failures_end_the_block_and_no_done_block_fails_the_campaign(coordinator_app: CoordinatorApp) -> None:

@@ -1,4 +1,4 @@
-"""The surface of the API: its specification, its errors, its limits, its lists and its CSV."""
+"""The API as a whole: its specification, errors, limits, lists and CSV."""
 
 import csv
 import io
@@ -117,7 +117,7 @@ def test_the_catalogue_says_where_each_variant_runs(coordinator_app: Coordinator
         ("h2", False),
     ]
     datapaths = {d["name"]: d for d in coordinator_app.get("datapaths").json["datapaths"]}
-    assert not datapaths["tproxy"]["available"]  # the one host that has it is away
+    assert not datapaths["tproxy"]["available"]  # the only host that has it is offline
 
 
 def test_only_hosts_that_can_run_it_take_part(coordinator_app: CoordinatorApp) -> None:

@@ -1,4 +1,4 @@
-"""Malformed campaigns: each is refused with 4xx and the field named, and nothing is created."""
+"""Malformed campaigns: each is refused with 4xx, the answer names the field, and nothing is created."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def coordinator_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordi
 
 
 def refused(coordinator_app: CoordinatorApp, body: bytes, content_type: str) -> tuple[int, list[str]]:
-    """Send it; the status and the fields named. Fails when anything was created or the answer is not an error."""
+    """Send a campaign; returns status and fields. Fails if anything was created, or if the answer is not an error."""
     answer = coordinator_app.client.post(
         "/api/v1/campaigns", data=body, content_type=content_type or None, headers=coordinator_app.user
     )

@@ -1,4 +1,4 @@
-"""Parameters of workloads and protocols of datapaths, from submission to the block that a worker gets."""
+"""Parameters of workloads and protocols of datapaths, from submission to the worker's block."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Shares of capacity: the calibration comes first, its rate is recorded, and without one nothing is measured at it."""
+"""Shares of capacity: the calibration comes first, its rate is recorded, and without it no share is measured."""
 
 from typing import Any
 
@@ -141,7 +141,7 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
         )
     by_level = dict(states(coordinator_app, campaign_id).values())
     assert by_level == {"calibration": "failed", "low": "failed", "high": "failed", "capacity": "dispatched"}
-    coordinator_app.run_block()  # what needs no capacity goes on
+    coordinator_app.run_block()  # blocks that need no capacity continue
     view = coordinator_app.view(campaign_id)
     assert (view["state"], view["blocks_failed"]) == ("complete", 3)
     failure = "the calibration of http_open failed (block 0 on h1): the lab could not be built"
@@ -158,7 +158,7 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
 def test_an_invalid_calibration_fails_the_campaign_that_has_nothing_else(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = submit(coordinator_app, levels={"low": "open(25%)"})
-    coordinator_app.run_block(reasons=("bypassed",), rates=RATES)  # the calibration is done, and is no result
+    coordinator_app.run_block(reasons=("bypassed",), rates=RATES)  # the calibration is done, but has no result
     view = coordinator_app.view(campaign_id)
     assert view["state"] == "failed"
     assert "has no valid trial of direct (block 0 on h1): bypassed" in view["error"]
@@ -219,7 +219,7 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
     found = coordinator_app.view(campaign_id)["calibration"][OPEN]
     assert (found["host"], found["rates_per_s"]) == ("h2", {"low": 5_000})
     jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[2:]]
-    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts went on at once
+    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts continued at once
     assert {job["block"]["host"] for job in jobs} == {"h1", "h2"}
 
 
@@ -249,7 +249,7 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     submit(coordinator_app, levels={"low": "open(25%)"})
     shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
-    # One more block: two datapaths, a second of warm-up and two of traffic each, and its labs.
+    # One more block: two datapaths with a second of warm-up and two of traffic each, and its labs.
     assert shares - fixed == pytest.approx(2 * 3 + 5)
 
 
@@ -280,7 +280,7 @@ def test_the_calibration_of_a_host_that_goes_away_moves_to_another(coordinator_a
     assert [host for host, _ in coordinator_app.dispatcher.sent] == ["h1", "h2"]
     (_, first), _ = coordinator_app.dispatcher.sent
     job = claimed(coordinator_app, first)
-    for _ in range(7):  # h1 works on and is heard of, h2 is not
+    for _ in range(7):  # h1 keeps reporting, h2 does not
         coordinator_app.now += 10
         beat = {"lease": job["lease"], "phase": "slices", "datapath": "tproxy", "slices_done": 1}
         assert coordinator_app.call("heartbeat", first, beat).status_code == 200

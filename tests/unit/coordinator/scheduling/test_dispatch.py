@@ -1,4 +1,4 @@
-"""The Celery producer against a real Redis on a unix socket, and without any."""
+"""The Celery producer with a real Redis on a unix socket, and without one."""
 
 import base64
 import json
@@ -90,7 +90,7 @@ def test_it_recovers_when_the_broker_is_back(broker: redis.Redis) -> None:
     dispatcher = dispatcher_of(broker)
     dispatcher.send("h1", MESSAGE)
     broker.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    for _ in range(3):  # the first may find the dead connection; the ticker would try again
+    for _ in range(3):  # the first may use the dead connection; the ticker would try again
         try:
             dispatcher.send("h1", MESSAGE)
             break

@@ -1,4 +1,4 @@
-"""The lifecycle: what may happen when, and what may not."""
+"""The lifecycle: which events are allowed in which state."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The search for a capacity within an SLO: what a step says, how brackets narrow, and when there is no figure."""
+"""The search for a capacity within an SLO: the result of a step, narrowing brackets, and searches without a figure."""
 
 import math
 from dataclasses import replace
@@ -33,7 +33,7 @@ MET, MISSED = StepResult(Outcome.MET), StepResult(Outcome.MISSED)
 
 
 def a_trial(label: str = "direct", **changes: Any) -> TrialResult:
-    """One that meets the SLO at 10,000/s: two seconds, all but a hundred answered in a millisecond."""
+    """A trial that meets the SLO at 10,000/s: two seconds, all but a hundred answers within a millisecond."""
     reasons = changes.pop("reasons", ())
     slow_us = changes.pop("slow_us", 4_000)
     made = changes.get("requests", 20_000)
@@ -52,7 +52,7 @@ def a_trial(label: str = "direct", **changes: Any) -> TrialResult:
     return TrialResult.model_validate(fields | changes)
 
 
-# What one step says
+# The result of one step
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def a_trial(label: str = "direct", **changes: Any) -> TrialResult:
     [
         (SLO, {}, Outcome.MET),
         (SLO, {"slow_us": 6_000}, Outcome.MISSED),  # 2 % are too slow
-        (SLO, {"slow_us": 6_000, "slow": 100}, Outcome.MET),  # half a per cent may be
+        (SLO, {"slow_us": 6_000, "slow": 100}, Outcome.MET),  # 0.5 % may be too slow
         (SLO, {"reasons": (Reason.OVERLOADED,)}, Outcome.MISSED),
         (SLO, {"reasons": (Reason.ERRORS,), "errors": {"timeout": 900}}, Outcome.MISSED),
-        (SLO, {"reasons": (Reason.ERRORS,)}, Outcome.MISSED),  # few errors, but connections that wait in vain
+        (SLO, {"reasons": (Reason.ERRORS,)}, Outcome.MISSED),  # few errors, but stalled connections
         (SLO, {"errors": {"reset": 15}}, Outcome.MET),
         (CapacityLoad(p99_us=5_000, errors=0.0001), {"errors": {"reset": 15}}, Outcome.MISSED),
         (CapacityLoad(p99_us=5_000, errors=0.01), {"reasons": (Reason.ERRORS,), "errors": {"reset": 50}}, Outcome.MET),
-        # A failed request is answered never: 0.7 % failed and 0.5 % slow are more than one per cent.
+        # A failed request counts as never answered: 0.7 % failed and 0.5 % slow exceed one per cent.
         (
             CapacityLoad(p99_us=5_000, errors=0.01),
             {"reasons": (Reason.ERRORS,), "errors": {"reset": 140}, "slow_us": 6_000, "slow": 100},
@@ -79,7 +79,7 @@ def a_trial(label: str = "direct", **changes: Any) -> TrialResult:
         (SLO, {"reasons": (Reason.OVERLOADED, Reason.LEAKED)}, Outcome.UNKNOWN),
         (SLO, {"requests": SEARCH_REQUESTS - 1}, Outcome.UNKNOWN),
         (SLO, {"requests": 0, "latency": None, "reasons": (Reason.NO_REQUESTS,)}, Outcome.UNKNOWN),
-        (SLO, {"requests": 19_700}, Outcome.UNKNOWN),  # not the rate that was asked for
+        (SLO, {"requests": 19_700}, Outcome.UNKNOWN),  # not the requested rate
         (SLO, {"requests": 20_300}, Outcome.UNKNOWN),
         (SLO, {"requests": 20_300, "slow_us": 6_000}, Outcome.UNKNOWN),
         (SLO, {"requests": 19_700, "slow_us": 6_000}, Outcome.MISSED),
@@ -100,7 +100,7 @@ def test_only_what_may_pass_is_asked_again() -> None:
     assert "bypassed, seen" in judge(SLO, 10_000, a_trial(reasons=(Reason.BYPASSED,))).why
 
 
-# How brackets narrow
+# Narrowing brackets
 
 
 @example(1_000.0, 0.091796875, 0.0)  # whole numbers miss the middle
@@ -117,7 +117,7 @@ def test_the_search_finds_any_threshold_within_its_bracket(capacity: float, shar
     if bracket.figure_per_s is not None:
         step = TOLERANCE + 2 / threshold
         assert threshold / (1 + step) <= bracket.figure_per_s <= threshold
-    else:  # only at an end of where it looked
+    else:  # only at an end of its range
         assert not (capacity / REACH_DOWN * 1.1 < threshold < capacity * REACH_UP * 0.95)
 
 
@@ -129,7 +129,7 @@ def test_a_bracket_only_ever_narrows(answers: list[StepResult], capacity: float)
             break
         after = bisect(bracket, rate, answer)
         assert bracket.low_per_s <= after.low_per_s < after.high_per_s <= bracket.high_per_s
-        half = math.sqrt(bracket.high_per_s / bracket.low_per_s)  # but for rates in whole numbers
+        half = math.sqrt(bracket.high_per_s / bracket.low_per_s)  # except for rounding to whole rates
         assert after.high_per_s / after.low_per_s <= half * (1 + 1 / rate)
         bracket = after
 
@@ -145,7 +145,7 @@ def test_searches_begin_apart_by_less_than_their_last_step() -> None:
 
 
 def test_shifted_searches_see_a_difference_smaller_than_a_step() -> None:
-    """Two datapaths that differ by 1 %: without the shift every search would say 0 % or a whole step of 2.5 %."""
+    """Two datapaths that differ by 1 %: without the shift every search would find 0 % or a whole step of 2.5 %."""
 
     def found(threshold: float, shift: float) -> float:
         bracket = initial_bracket(50_000, 1.0, shift)
@@ -172,7 +172,7 @@ def test_no_guess_becomes_a_number() -> None:
     assert "missed even at about 1,000/s" in never.why_none
     assert always.figure_per_s is None  # only a lower bound
     assert "met even at about 23,000/s" in always.why_none
-    assert bisect(never, 5_000, MET) == never  # what has ended stays
+    assert bisect(never, 5_000, MET) == never  # an ended search does not change
 
 
 def test_a_trial_too_short_for_a_p99_is_not_asked_for() -> None:
@@ -192,7 +192,7 @@ def test_who_is_done_rests_at_a_rate_that_it_carries() -> None:
     assert next_rates({"b": done, "c": lost}) is None
 
 
-# The chain
+# The chain of steps
 
 
 def an_attempt(step: int, rates: dict[str, int], *trials: TrialResult, **how: Any) -> AttemptRecord:

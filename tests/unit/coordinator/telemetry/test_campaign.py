@@ -21,7 +21,7 @@ SLOW, FAST = bucket_index(40_000), bucket_index(1500)
 
 
 def watching(coordinator_app: CoordinatorApp, url: str) -> FlaskClient:
-    """A client of the same coordinator that knows an InfluxDB."""
+    """A client of the same coordinator, with an InfluxDB configured."""
     settings = dataclasses.replace(coordinator_app.settings, influx=InfluxSettings(url=url))
     app = create_app(
         settings, store=coordinator_app.store, dispatcher=coordinator_app.dispatcher, clock=lambda: coordinator_app.now
@@ -56,8 +56,8 @@ def test_a_window_goes_on_where_the_last_answer_may_still_have_grown() -> None:
     assert (first.begin_s, first.end_s) == (1_000_045, 1_000_105)
     second = window(1_000_000, 1_000_102, points=300, last_s=60, since_ms=first.next_since_ms, interval_s=1)
     assert (second.begin_s, second.interval_s) == (1_000_095, 1)
-    assert window(0, 10**6, points=300, interval_s=1).interval_s > 10**6 / MAX_POINTS  # too fine for so long
-    assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # from the future: nothing, and no error
+    assert window(0, 10**6, points=300, interval_s=1).interval_s > 10**6 / MAX_POINTS  # too fine for this length
+    assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # a time in the future: an empty range, no error
 
 
 def test_traffic_is_reported_by_cell(coordinator_app: CoordinatorApp) -> None:

@@ -1,4 +1,4 @@
-"""Reading kernel latency: how an answer becomes series, and how every failure becomes words."""
+"""Reading kernel latency: from an answer to series, and from every failure to a message."""
 
 import json
 from dataclasses import dataclass

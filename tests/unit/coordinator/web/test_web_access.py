@@ -1,4 +1,4 @@
-"""Who gets in, and that nothing changes without the CSRF token."""
+"""Access to the pages; without the CSRF token nothing changes."""
 
 import pytest
 from flask.testing import FlaskClient

@@ -1,4 +1,4 @@
-"""Figures as they are written and drawn."""
+"""Figures as written and drawn on pages."""
 
 from dataclasses import replace
 

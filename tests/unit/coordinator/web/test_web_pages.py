@@ -192,8 +192,8 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     block_result = result("h1", ["direct", "tproxy"], **more)
     coordinator_app.call("report", message, {"lease": lease, "result": block_result})
     page = sentences(browser.get(path))
-    assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
-    assert "The first figures appear when the first block has ended." in page  # the calibration's are none
+    assert any("Calibrated: shares of http open refer to 40.0 k requests/s" in s for s in page)
+    assert "The first figures appear when the first block has ended." in page  # the calibration has no figures
 
     for _ in range(5):
         coordinator_app.run_block(latency_ns=100_000)
@@ -205,13 +205,13 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
         s.startswith("tproxy answers as fast as direct within ±3 % at low load (open(25%) = 10,000/s): 1.00 × the p99")
         for s in texts
     )
-    assert "of direct" not in texts  # the rate was given
-    assert texts.count("few requests") == 2  # 5,000 requests in each cell: five lie beyond p99.9
+    assert "of direct" not in texts  # the schedule sets the rate
+    assert texts.count("few requests") == 2  # of 5,000 requests in each cell, five lie beyond p99.9
     assert "Latency in µs of each datapath, http open" in texts
     assert "Throughput" not in texts
     assert "not analysed" in sentences(browser.get(f"{path}/trials"))
     calibration = browser.get(f"/trials/{campaign_id}-0-1-0")
-    assert "which finds the capacity and is no figure of a cell" in calibration.text
+    assert "which finds the capacity and belongs to no cell" in calibration.text
     assert "as fast as" not in browser.get(f"{path}/headline").text
     assert "equivalent" in browser.get(f"{path}/headline").text
 

@@ -1,4 +1,4 @@
-"""Why one datapath is slower, on the page and over REST: stages as bars, stacks as flame graphs."""
+"""The explanation of differences, on the page and over REST: stages as bars, stacks as flame graphs."""
 
 import xml.etree.ElementTree as ElementTree
 from typing import Any
@@ -19,7 +19,7 @@ TPROXY = Stacks({"dut": {"main;recv_[k]": 50}, "softirq": {"net_rx_action_[k]": 
 
 
 def watched(found: dict[str, Any]) -> dict[str, Any]:
-    """The result with what probes and profiler saw: the proxy's 300 µs, and everybody's 5 µs of hops."""
+    """The result with readings of probes and profiler: 300 µs in the proxy, and 5 µs of hops in each datapath."""
     for trial in found["trials"]:
         proxied = trial["datapath"] == "tproxy"
         one = trial["slices"][0]
@@ -57,7 +57,7 @@ def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, bro
         "proxy_residence 300 (to_origin), unattributed 50." in shown
     )
     assert "tproxy: proxy residence 300 µs" in page.text
-    assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both have the hop
+    assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both datapaths have the hop
     assert "context switches proxy" in page.text
     assert f'href="{page.request.path}/flame-graphs"' in page.text
 

@@ -1,4 +1,4 @@
-"""One batch: a bad line loses itself only; a sink that is away is left alone as long as it asked for."""
+"""Delivery of one batch: a bad line loses only itself, and an unavailable sink gets the pause that it asked for."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from probes.stream.sink import SinkError
 
 
 class Picky(FakeSink):
-    """Takes the good lines of a batch and refuses it for the bad ones, as InfluxDB does; may tell how many."""
+    """Accepts the good lines of a batch and refuses it for the bad ones, like InfluxDB; it may report their number."""
 
     def __init__(self, reports_refused: bool = False, whole: bool = False, away_after: int | None = None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The spool on disk: what it keeps over a crash, what it drops, and what it finds damaged."""
+"""The spool on disk: what survives a crash, what is dropped, and what counts as damaged."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from probes.stream.spool import Spool, SpoolBusy, spooled
 
 
 def drained(spool: Spool, limit: int = 1000) -> tuple[list[str], int]:
-    """Everything that the spool still has, and how many points of it were torn."""
+    """All lines in the spool, and the number of torn points."""
     lines, torn = [], 0
     while held := spool.read(limit):
         lines += held.lines
@@ -27,7 +27,7 @@ def segments(directory: Path) -> list[Path]:
 
 
 def filled(directory: Path, records: int = 3, points: int = 2) -> list[str]:
-    """A spool that is closed again, and what is in it."""
+    """A closed spool with its content."""
     spool = Spool(directory)
     lines = [f"m v={number}i {number}" for number in range(records * points)]
     for start in range(0, len(lines), points):
@@ -163,7 +163,7 @@ def test_a_segment_ends_with_its_era_and_is_synchronised(tmp_path: Path, monkeyp
     assert (len(segments(tmp_path)), len(synchronised), spool.active_account) == (2, 1, 2)
     first = spool.read(100)
     assert first is not None
-    assert (first.account_number, first.lines) == (1, ("a", "b"))  # never lines of two eras at once
+    assert (first.account_number, first.lines) == (1, ("a", "b"))  # never lines of two accounts at once
     spool.close()
     assert len(synchronised) == 2
 

@@ -1,4 +1,4 @@
-"""The stream: never blocks, never hides a loss."""
+"""The stream: it never blocks and never hides a loss."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ def sink() -> FakeSink:
 
 
 class StuckSink(FakeSink):
-    """Holds each write until it is let go."""
+    """Blocks each write until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def test_points_that_find_the_stream_asleep_wake_it(sink: FakeSink) -> None:
         while len(sink.lines) <= number and time.monotonic() < deadline:
             time.sleep(0.01)
         assert len(sink.lines) == number + 1
-        time.sleep(0.1)  # nothing to do: it sleeps until it is woken
+        time.sleep(0.1)  # without work, the thread sleeps until it is woken
     stream.close()
 
 
@@ -100,7 +100,7 @@ def test_a_full_queue_loses_without_blocking() -> None:
     stream.put(point(0))
     assert sink.entered.wait(5)
     began = time.monotonic()
-    fill(stream, 30)  # nine more find room beside the one that is being written
+    fill(stream, 30)  # nine more fit, next to the one being written
     assert time.monotonic() - began < 1
     assert stream.account().losses == {LossCause.QUEUE_FULL: 21}
     assert unaccounted(stream.account()) == 0

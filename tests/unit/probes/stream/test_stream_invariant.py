@@ -1,4 +1,4 @@
-"""Whatever happens: produced = delivered + spooled + queued + lost, and what was delivered arrived once by identity."""
+"""At all times: produced = delivered + spooled + queued + lost, and every delivered point arrived once."""
 
 import shutil
 import tempfile
@@ -37,14 +37,14 @@ class Faulty(FakeSink):
             if not line.startswith("bad"):
                 self.stored[line] = self.stored.get(line, 0) + 1
         if self.mood == "deaf":
-            raise SinkError("timed out", again=True)  # it took them, and nobody knows
+            raise SinkError("timed out", again=True)  # it accepted them, but the client cannot know
         bad = sum(line.startswith("bad") for line in batch)
         if bad:
             raise SinkError("partial write", again=False, refused=bad if self.mood == "well" else None)
 
 
 class Pipeline(RuleBasedStateMachine):
-    """One host's telemetry through faults of everything around it, over several lives of its worker."""
+    """The telemetry of one host through faults of all its parts, over several lives of its worker."""
 
     @initialize(cap=st.sampled_from([500, 1 << 20]), mood=st.sampled_from(["well", "away"]))
     def begin(self, cap: int, mood: str) -> None:
@@ -105,7 +105,7 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule()
     def killed(self) -> None:
-        """As by SIGKILL: nothing is flushed, what was in memory is gone."""
+        """Like SIGKILL: nothing is flushed, and the memory is lost."""
         queued = self.stream.totals().queued
         self.abandon()
         before = self.stream.totals().losses.get(LossCause.KILLED, 0)
@@ -116,7 +116,7 @@ class Pipeline(RuleBasedStateMachine):
     @precondition(lambda self: self.stream.spool_state().points)
     @rule(cut=st.integers(1, 60))
     def torn(self, cut: int) -> None:
-        """Killed by a power cut that took the end of the last segment."""
+        """Killed by a power failure that lost the end of the last segment."""
         self.abandon()
         last = sorted(self.directory.glob("*.seg"))[-1]
         last.write_bytes(last.read_bytes()[:-cut])
@@ -129,7 +129,7 @@ class Pipeline(RuleBasedStateMachine):
         assert self.stream.killed == 0
 
     def abandon(self) -> None:
-        self.spool.close()  # frees the lock, as death does
+        self.spool.close()  # frees the lock, like the end of the process
 
     @invariant()
     def everything_is_accounted_for(self) -> None:
@@ -147,7 +147,7 @@ class Pipeline(RuleBasedStateMachine):
         assert len(self.sink.stored) >= self.stream.totals().delivered
 
     def teardown(self) -> None:
-        """In the end all is well, and every good line that is not called lost has arrived."""
+        """At the end all faults are gone, and every good line that is not counted as lost has arrived."""
         if not hasattr(self, "stream"):
             return
         try:
@@ -156,7 +156,7 @@ class Pipeline(RuleBasedStateMachine):
             shutil.rmtree(self.directory)
 
     def end_well(self) -> None:
-        """Everything comes back, and the rest is delivered."""
+        """All faults end, and the rest is delivered."""
         self.sink.mood = "well"
         self.now += 3600
         self.full_disk(False)
