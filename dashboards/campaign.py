@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links
 from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
@@ -13,10 +13,10 @@ UID = "showdown"
 NEWEST_TRIALS = 200
 VARIABLES = ("host", "datapath", "workload", "level")
 
-_CAMPAIGN = (chosen("campaign"),)
-_CELLS = (*_CAMPAIGN, *map(chosen, VARIABLES))
-_ON_HOSTS = (*_CAMPAIGN, chosen("host"))
-_VERDICTS = (*_CAMPAIGN, chosen("datapath"), chosen("workload"), chosen("level"))
+_CAMPAIGN = (matches_variable("campaign"),)
+_CELLS = (*_CAMPAIGN, *map(matches_variable, VARIABLES))
+_ON_HOSTS = (*_CAMPAIGN, matches_variable("host"))
+_VERDICTS = (*_CAMPAIGN, matches_variable("datapath"), matches_variable("workload"), matches_variable("level"))
 _BY_CELL = ("datapath", "level", "workload")
 _CELL = "$tag_datapath, $tag_level $tag_workload"
 
@@ -78,7 +78,12 @@ def _progress() -> Iterator[Json]:
         "Ratio to the reference: $metric",
         "The ratio and its 95 % interval after each block. An interval without 1 means that one datapath is faster.",
         "none",
-        [series(select('"ratio", "low", "high"', VERDICT, (*_VERDICTS, chosen("metric")), _BY_CELL), f"$col {_CELL}")],
+        [
+            series(
+                select('"ratio", "low", "high"', VERDICT, (*_VERDICTS, matches_variable("metric")), _BY_CELL),
+                f"$col {_CELL}",
+            )
+        ],
         width=10,
         logarithmic=True,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, lines, row, series
 from domain.sample import (
@@ -20,8 +20,8 @@ UID = "showdown-hosts"
 VARIABLES = ("host", "datapath", "workload", "level")
 DESTINATIONS = ("produced", "delivered", "spooled", "queued", "lost")
 
-_CELLS = (chosen("campaign"), *map(chosen, VARIABLES))
-_ON_HOSTS = (chosen("campaign"), chosen("host"))
+_CELLS = (matches_variable("campaign"), *map(matches_variable, VARIABLES))
+_ON_HOSTS = (matches_variable("campaign"), matches_variable("host"))
 _BUSY = " + ".join(f'"{kind}"' for kind in CPU_KINDS if kind not in ("idle", "steal"))
 
 

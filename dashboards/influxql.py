@@ -19,7 +19,7 @@ def matching(pattern: str) -> str:
     return f"/{pattern}/"
 
 
-def chosen(tag: str, variable: str = "") -> str:
+def matches_variable(tag: str, variable: str = "") -> str:
     """A condition: the tag has a value of the variable, which has the tag's name unless another is given."""
     return f'"{tag}" =~ /^${variable or tag}$/'
 

@@ -6,7 +6,7 @@ Stages and roles come from InfluxDB: a new probe appears without a change here.
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
 from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links
 from domain.sample import (
@@ -23,9 +23,14 @@ SLOWEST = 25
 SIDES = ("datapath", "against")
 """The variables that name the two datapaths."""
 
-_SELECTED = (chosen("campaign"), chosen("host"), chosen("workload"), chosen("level"))
-_STAGES = (chosen("stage"), chosen("role"))
-_BOTH = f"({chosen('datapath')} OR {chosen('datapath', 'against')})"
+_SELECTED = (
+    matches_variable("campaign"),
+    matches_variable("host"),
+    matches_variable("workload"),
+    matches_variable("level"),
+)
+_STAGES = (matches_variable("stage"), matches_variable("role"))
+_BOTH = f"({matches_variable('datapath')} OR {matches_variable('datapath', 'against')})"
 _BUCKET_SUMS = ", ".join(f'sum("{bucket_field(index)}") AS "{bucket_bounds_ns(index)[1]}"' for index in range(BUCKETS))
 
 
@@ -54,7 +59,7 @@ def dashboard() -> Json:
 
 
 def _panels() -> Iterator[Json]:
-    yield from _stages_compared()
+    yield from _stage_table()
     yield row("Percentiles by stage: $datapath beside $against")
     for percentile, word in (("p50", "Median"), ("p99", "99th percentile")):
         for side in SIDES:
@@ -82,7 +87,7 @@ def _panels() -> Iterator[Json]:
                     over_time(
                         f"sum({influxql.matching('^$work$')})",
                         KERNEL_WORK,
-                        (*_SELECTED, chosen("datapath", side)),
+                        (*_SELECTED, matches_variable("datapath", side)),
                     ),
                     "$col",
                 )
@@ -95,10 +100,10 @@ def _panels() -> Iterator[Json]:
 
 
 def _side(variable: str) -> tuple[str, ...]:
-    return *_SELECTED, chosen("datapath", variable), *_STAGES
+    return *_SELECTED, matches_variable("datapath", variable), *_STAGES
 
 
-def _stages_compared() -> Iterator[Json]:
+def _stage_table() -> Iterator[Json]:
     figures = (
         'sum("sum_ns") / sum("count") AS "mean_ns", max("max_ns") AS "max_ns", sum("count") AS "count", '
         'sum("count") / sum("started") AS "matched", sum("lost") AS "lost"'

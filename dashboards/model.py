@@ -57,7 +57,7 @@ def variable(
     absent_too: bool = False,
 ) -> Json:
     """A variable with a tag's values. ``absent_too``: *All* includes points without the tag."""
-    where = (influxql.chosen("campaign"),) if within_campaign else ()
+    where = (influxql.matches_variable("campaign"),) if within_campaign else ()
     found = query_variable(name, label, influxql.tag_values(measurement, tag or name, where), multi=multi)
     return found | ({"allValue": ".*"} if absent_too else {})
 

@@ -227,14 +227,14 @@ class Campaign(Frozen):
         return len(self.workloads) * fixed * self.blocks + self.search_blocks
 
     @property
-    def calibrated(self) -> bool:
+    def needs_calibration(self) -> bool:
         """True when a level depends on the capacity, which calibration must find first."""
         return any(isinstance(load, (ShareLoad, CapacityLoad)) for load in self.levels.values())
 
     @property
     def calibration_blocks(self) -> int:
         """Calibration blocks per host: one per workload if any level depends on the capacity."""
-        return len(self.workloads) if self.calibrated else 0
+        return len(self.workloads) if self.needs_calibration else 0
 
     @property
     def calibration_load(self) -> ClosedLoad:

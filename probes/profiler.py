@@ -73,14 +73,14 @@ class Profiler:
     def watch(self, lab: LabView) -> None:
         """Sample this lab's processes and the kernel's threads from now on. Raises :class:`ProbeError`."""
         self.start()
-        module = self._started()
+        module = self._loaded()
         self._write_roles(module, lab)
         self._generation += 1
         module.write("watch", 0, _COUNT.pack(self._generation))
 
     def take(self) -> Stacks:
         """Stop sampling and return the stacks since :meth:`watch`. The processes must still be alive."""
-        module = self._started()
+        module = self._loaded()
         module.write("watch", 0, _COUNT.pack(0))
         seen = module.taken("seen")
         counts: dict[str, dict[str, int]] = {}
@@ -112,7 +112,7 @@ class Profiler:
         self._lost_before = 0
         self._watched_processes.clear()
 
-    def _started(self) -> Module:
+    def _loaded(self) -> Module:
         if self._module is None:
             raise ProbeError("the profiler was not started")
         return self._module

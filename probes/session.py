@@ -141,7 +141,7 @@ class ProbeSession:
             for name in [name for name in self._baseline if name in self._running]:
                 scale = self._scale(name, whole, traffic, watched)
                 stage = self._running[name].stage
-                seen = seen.plus(_watched(stage, self._previous[name], self._baseline[name], scale))
+                seen = seen.plus(_watched_between(stage, self._previous[name], self._baseline[name], scale))
             self._tags = None
         return seen
 
@@ -226,7 +226,7 @@ class ProbeSession:
             previous, self._previous[name] = self._previous[name], reading
             if self._stream is not None:
                 scale = self._scale(name, interval)
-                seen = _watched(self._running[name].stage, reading, previous, scale)
+                seen = _watched_between(self._running[name].stage, reading, previous, scale)
                 self._publish(self._stream, tags, seen, now_ns)
                 self._stream.lose(LossCause.RING_BUFFER, max(0, reading.samples_lost - previous.samples_lost))
                 for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
@@ -263,7 +263,7 @@ class ProbeSession:
         self._windows = self._windows.without(errors)
 
 
-def _watched(stage: str, reading: Reading, earlier: Reading, scale: float | None) -> Watched:
+def _watched_between(stage: str, reading: Reading, earlier: Reading, scale: float | None) -> Watched:
     """What a probe saw between two readings; ``scale`` is the factor to all events, if known."""
     empty = StageHistogram()
     stages = {

@@ -44,7 +44,7 @@ _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
 class Window(NamedTuple):
-    """The time of a window in monotonic seconds, the traffic that had passed by then, and the durations started in it.
+    """The time of a window in monotonic seconds, the traffic so far, and the durations started in it.
 
     ``spent_s`` is the CPU time of the thread for attaching, waiting and detaching.
     """
@@ -136,7 +136,7 @@ class Windows:
             self._each(lambda probe: probe.watch(self._lab, accept=False))
             # Probes start one after another, about 30 µs each; the window begins when half of them have started.
             passed_to, end_s = (passed_to + passed()) / 2, (end_s + time.monotonic()) / 2
-        started = self._settle(end_s)
+        started = self._await_ends(end_s)
         self._chain.turn(is_open=False)
         self._chain.detach(keep=SELDOM)
         return Window(begin_s, end_s, passed_from, passed_to, started, time.thread_time() - spent_s)
@@ -163,7 +163,7 @@ class Windows:
     def _tracepoints(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
 
-    def _settle(self, end_s: float) -> int:
+    def _await_ends(self, end_s: float) -> int:
         """Wait for durations to end; turn off each probe, and its tracepoints, when it has none left.
 
         Not at once: detaching delays the CPUs like attaching, and the delay would appear in most open durations.
@@ -175,7 +175,7 @@ class Windows:
         while waiting:
             for name in waiting:
                 pending = self._pending(name)
-                if settled(pending, time.monotonic() - end_s):
+                if has_ended(pending, time.monotonic() - end_s):
                     started += pending.started
                     self._try(name, lambda probe: probe.watch(None))
                     waiting = [other for other in waiting if other != name]
@@ -207,7 +207,7 @@ class Windows:
         del self._watching[name], self._probes[name]
 
 
-def settled(pending: Pending, since_s: float) -> bool:
+def has_ended(pending: Pending, since_s: float) -> bool:
     """True if nothing more can be expected, this long after a window's end."""
     if pending.unended <= 0 or since_s >= MAX_GRACE_S:
         return True

@@ -70,10 +70,10 @@ class CampaignResults:
         """Per search of a capacity level, the present bracket of each datapath; empty before the calibration."""
         key = cell.workload, cell.level
         if key not in self._searches:
-            self._searches[key] = self._searched(*key)
+            self._searches[key] = self._brackets(*key)
         return self._searches[key]
 
-    def _searched(self, workload: str, level: str) -> list[dict[str, Bracket]]:
+    def _brackets(self, workload: str, level: str) -> list[dict[str, Bracket]]:
         slo, found = self.campaign.levels[level], self.calibration.get(workload)
         if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
             return []

@@ -80,7 +80,7 @@ def _verdicts(data: CampaignResults, taxes: Taxes) -> tuple[Verdict, ...]:
     tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
     adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
     verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
-    return tuple(_worded(data, verdict, len(tested), taxes) for verdict in verdicts)
+    return tuple(_add_sentence(data, verdict, len(tested), taxes) for verdict in verdicts)
 
 
 def _draft(data: CampaignResults, cell: Cell, reference: str, metric: Metric) -> Verdict:
@@ -121,7 +121,7 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
     return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
 
 
-def _worded(data: CampaignResults, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
+def _add_sentence(data: CampaignResults, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
     paid = [1 - taxes[label]["ratio"] for label in (verdict.datapath, verdict.reference) if label in taxes]
     caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))

@@ -75,8 +75,8 @@ def student_t(values: Logs) -> Estimate:
 def bca(values: Logs, rng: np.random.Generator) -> Estimate:
     """Bias-corrected and accelerated bootstrap of the mean (Efron 1987), of values that are not all equal.
 
-    The percentiles are widened as Hesterberg (2015, "What teachers should know about the bootstrap") proposes, by
-    t × √(n/(n−1)) in place of z: the plain bootstrap ignores that the spread is an estimate, too.
+    Hesterberg (2015, "What teachers should know about the bootstrap") proposes to widen the percentiles by
+    t × √(n/(n−1)) in place of z. The plain bootstrap ignores that the spread is an estimate, too.
     """
     n, mean = values.size, float(values.mean())
     means = np.sort(values[rng.integers(0, n, (RESAMPLES, n))].mean(axis=1))

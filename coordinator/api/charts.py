@@ -62,8 +62,8 @@ class StageQuery(TimeQuery):
 def get_traffic(campaign_id: str, query: TimeQuery) -> Response:
     """Requests/s, errors, p50 and p99 by host and cell, from the generator's report of each slice.
 
-    Each interval has the mean of its slices' requests/s, and the median slice's percentiles in µs: latency from the
-    intended send at open levels, service time at closed ones.
+    Each interval has the mean requests/s of its slices, and the percentiles of the median slice in µs. They are
+    latencies from the intended send at open levels, and service times at closed ones.
     """
     return _answer(campaign_id, query, lambda influx, when: telemetry.traffic(influx, campaign_id, when, _tags(query)))
 

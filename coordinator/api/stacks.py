@@ -64,10 +64,10 @@ def stacks_of(campaign_id: str) -> dict[str, Stacks]:
         if views.campaign_record(session, campaign_id) is None:
             abort(404, f"there is no campaign {campaign_id[:40]!r}")
         version = results.results_version(session, campaign_id)
-        return services().stacks.get(campaign_id, version, lambda: _merged(session, campaign_id))
+        return services().stacks.get(campaign_id, version, lambda: _merge_by_cell(session, campaign_id))
 
 
-def _merged(session: Session, campaign_id: str) -> dict[str, Stacks]:
+def _merge_by_cell(session: Session, campaign_id: str) -> dict[str, Stacks]:
     trials: dict[str, list[Stacks]] = {}
     for attempt in results.attempt_records(session, campaign_id):
         for trial in attempt.result.trials if attempt.result and attempt.accepted else ():

@@ -41,10 +41,10 @@ def finish_calibration(session: Session, campaign: CampaignRow, workload: str, n
 
 def block_of(row: BlockRow, host: str) -> Block:
     """The block as ``host`` gets it; a share of capacity or a search step has its rates."""
-    return ready_block(row.plan, _resolved(row), host, row.rates)
+    return ready_block(row.plan, _resolve_load(row), host, row.rates)
 
 
-def _resolved(row: BlockRow) -> Load:
+def _resolve_load(row: BlockRow) -> Load:
     load = row.plan.load
     if isinstance(load, CapacityLoad):
         return OpenLoad(rate_per_s=max(row.rates.values()))

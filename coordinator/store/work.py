@@ -39,7 +39,7 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
     transitions.claim_attempt(session, attempt, now)
     attempt.lease = secrets.token_urlsafe(24)
     attempt.lease_expires_at = now + LEASE_S
-    _seen(session, host, now)
+    _update_seen_at(session, host, now)
     settings = campaign.campaign
     return BlockJob(
         campaign_id=campaign.id,
@@ -61,7 +61,7 @@ def heartbeat(session: Session, block_id: str, number: int, beat: Heartbeat, now
         raise Refused(f"this attempt is {attempt.state}")
     attempt.lease_expires_at = now + LEASE_S
     attempt.phase, attempt.datapath, attempt.slices_done = beat.phase, beat.datapath[:40], beat.slices_done
-    _seen(session, attempt.host, now)
+    _update_seen_at(session, attempt.host, now)
     return HeartbeatAnswer(cancel=attempt.block.campaign.state == CampaignState.CANCELLING)
 
 
@@ -91,7 +91,7 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
         transitions.end_attempt(session, attempt, AttemptEvent.STOP, now, reason=_printable(reason))
     else:
         transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=_printable(attempt_report.failure))
-    _seen(session, attempt.host, now)
+    _update_seen_at(session, attempt.host, now)
     return attempt.host
 
 
@@ -110,7 +110,7 @@ def _leased_attempt(session: Session, block_id: str, number: int, lease: str) ->
     return attempt
 
 
-def _seen(session: Session, host: str, now: float) -> None:
+def _update_seen_at(session: Session, host: str, now: float) -> None:
     row = session.get(HostRow, host)
     if row is not None:
         row.seen_at = max(row.seen_at, now)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, checked, query
+from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, check_id, query
 from domain.sample import KERNEL_LATENCY, TRAFFIC, StageHistogram
 
 MAX_SERIES = 200
@@ -124,7 +124,7 @@ def _floor(value: int, step: int) -> int:
 
 
 def _where(campaign: str, tags: Mapping[str, str | None]) -> str:
-    wanted = {"campaign": checked(campaign)} | {
+    wanted = {"campaign": check_id(campaign)} | {
         tag: _tag_value(value) for tag, value in tags.items() if value is not None
     }
     return " AND ".join(f"\"{tag}\" = '{value}'" for tag, value in wanted.items())

@@ -48,7 +48,7 @@ def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
 
     Raises :class:`TelemetryUnavailable`, and ``ValueError`` if ``campaign`` or ``run`` is not an id.
     """
-    where = " AND ".join(f"\"{tag}\" = '{checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
+    where = " AND ".join(f"\"{tag}\" = '{check_id(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
     statement = (
         f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage", "role" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
     )
@@ -60,7 +60,7 @@ def _order(stage: Mapping[str, Any]) -> tuple[str, str]:
     return str(stage["stage"]), str(stage["role"])
 
 
-def checked(value: str) -> str:
+def check_id(value: str) -> str:
     """An id that is safe in a statement. Raises ``ValueError`` for anything else."""
     if not _ID.fullmatch(value):
         raise ValueError(f"{value[:80]!r} is not an id: use lower-case letters, digits and dashes only")

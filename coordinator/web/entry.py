@@ -24,7 +24,7 @@ for _name, _filter in FILTERS.items():
 
 
 @blueprint.context_processor
-def _shared() -> dict[str, Any]:
+def _template_context() -> dict[str, Any]:
     return {"signed_in": auth.is_signed_in(), "csrf_field": _csrf_field}
 
 

@@ -41,7 +41,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
+    def install(self) -> Iterator[None]:
         """Install the handler, and restore the former ones afterwards."""
         former = {number: signal.signal(number, self.handle) for number in _SIGNALS}
         try:
@@ -68,7 +68,7 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> Non
     """
     toml = read_campaign_file(campaign)
     interrupts = Interrupts()
-    with interrupts.handled(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
+    with interrupts.install(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
         display.say("starting the private stack")
         with PrivateStack(directory) as stack:
             for note in stack.notes:
@@ -135,7 +135,7 @@ def up(port: int, *, as_json: bool) -> None:
     try:
         # A stack that stays up also tests traits, for the matrix page; a single run does not wait for that.
         environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", **os.environ}
-        with Interrupts().handled(), PrivateStack(directory, port=port, environment=environment) as stack:
+        with Interrupts().install(), PrivateStack(directory, port=port, environment=environment) as stack:
             _announce(stack, as_json=as_json)
             while True:
                 for note in stack.watch():

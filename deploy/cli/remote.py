@@ -17,7 +17,7 @@ from deploy.cli.progress import Display, current_cell, follow, time_left
 DEFAULT_URL = "http://127.0.0.1:8400"
 
 
-def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--url`` and ``--token``, and a :class:`Coordinator` as its first argument."""
 
     @click.option(
@@ -39,7 +39,7 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 @campaign_argument
 @click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
 @json_option
-@connected
+@coordinator_command
 @click.pass_context
 def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool) -> None:
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
@@ -58,7 +58,7 @@ def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait
 @click.command()
 @click.argument("campaign_id", required=False)
 @json_option
-@connected
+@coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
     """Show the progress of CAMPAIGN_ID; without it, list the campaigns."""
     if campaign_id is None:
@@ -93,7 +93,7 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 @click.command()
 @click.argument("campaign_id")
 @json_option
-@connected
+@coordinator_command
 @click.pass_context
 def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
     """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
@@ -103,7 +103,7 @@ def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as
 @click.command()
 @click.argument("campaign_id")
 @json_option
-@connected
+@coordinator_command
 def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
     """Cancel CAMPAIGN_ID; its running blocks are stopped and removed."""
     campaign = coordinator.cancel(campaign_id)

@@ -82,13 +82,13 @@ def _columns(report: CampaignReport, workload: str) -> list[str]:
 def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
     """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
 
-    def taken(portion: Sequence[str]) -> int:
+    def width_of(portion: Sequence[str]) -> int:
         first_column = max(len("  latency p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
         return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
 
     portions = [list(labels[:1])]
     for label in labels[1:]:
-        if len(portions[-1]) > 1 and taken([*portions[-1], label]) > width:
+        if len(portions[-1]) > 1 and width_of([*portions[-1], label]) > width:
             portions.append([labels[0]])
         portions[-1].append(label)
     return portions
@@ -118,7 +118,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
         for number, (name, show, metric) in enumerate(_figures_of(first)):
-            table.add_row(f"  {name}", *(_shown(cell, show, first=not number) for cell in of_level))
+            table.add_row(f"  {name}", *(_figure_text(cell, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
@@ -141,7 +141,7 @@ def _figures_of(cell: CellResult) -> "_Figures":
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
-def _shown(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
+def _figure_text(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
     """A figure; without valid trials, the first figure of a level is the reason."""
     if cell is None:
         return NONE
@@ -175,7 +175,7 @@ def _trials(cell: CellResult) -> str:
     return text if cell.invalid_trials == 0 and cell.valid_trials else f"[red]{text}[/red]"
 
 
-def _tracked(cell: CellResult) -> str:
+def _conntrack_text(cell: CellResult) -> str:
     return NONE if cell.tracked is None else "yes" if cell.tracked else "no"
 
 
@@ -201,7 +201,7 @@ _CLOSED_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
     ("valid trials", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 _OPEN_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
@@ -210,14 +210,14 @@ _OPEN_FIGURES: _Figures = (
     ("latency p99.9 µs", lambda c: _latency(c.latency_us, 99.9), Metric.LATENCY_P999_US),
     ("requests/s", _rate, None),
     ("valid trials", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 
 _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
     ("searches", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 
 

@@ -84,7 +84,7 @@ class DeliveryCounters:
 
     def __init__(self, path: Path | None = None) -> None:
         """Raises ``OSError`` if the file cannot be created."""
-        self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _mapped(path)
+        self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _map_file(path)
         self._view = memoryview(self._map)
         self._words = self._view.cast("Q")
         if self._words[0] != _LAYOUT:
@@ -161,7 +161,7 @@ def _text(data: bytes, start: int, end: int) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _map_file(path: Path) -> mmap.mmap:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # Allocate the file: a store into a sparse page on a full disk would kill the process with SIGBUS.

@@ -72,11 +72,11 @@ class RetryBackoff:
         """The time left; 0 if the sink may be tried now."""
         return max(0.0, self._until - self._clock())
 
-    def failed(self, retry_after_s: float | None = None) -> None:
+    def record_failure(self, retry_after_s: float | None = None) -> None:
         """The sink was unavailable."""
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or self._first_pause_s)
         self._until = self._clock() + max(self._pause_s, min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S))
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The sink is available."""
         self._pause_s, self._until = 0.0, float("-inf")

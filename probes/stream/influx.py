@@ -72,7 +72,7 @@ class InfluxSink:
             self._client.close()
         self._client = None
 
-    def _connected(self) -> Any:
+    def _client_of_process(self) -> Any:
         if self._client is None or self._pid != os.getpid():
             self._client = InfluxDBClient(
                 url=self.url, token=self._token or None, org=self._org or "-", timeout=self._timeout_ms, retries=False
@@ -81,7 +81,7 @@ class InfluxSink:
         return self._client
 
     def _write_v2(self, lines: str) -> None:
-        self._connected().write_api(write_options=SYNCHRONOUS).write(bucket=self.bucket, record=lines)
+        self._client_of_process().write_api(write_options=SYNCHRONOUS).write(bucket=self.bucket, record=lines)
 
     def _write_v1(self, lines: str) -> None:
         query = [("db", self.bucket), ("precision", "ns")]
@@ -100,7 +100,7 @@ class InfluxSink:
 
     def _call(self, method: str, path: str, query: list[tuple[str, str]] | None = None, body: str = "") -> None:
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        client = self._connected()
+        client = self._client_of_process()
         if client.auth_header_name:
             headers[client.auth_header_name] = client.auth_header_value
         try:

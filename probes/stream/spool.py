@@ -1,7 +1,7 @@
 """Telemetry on disk that waits for its database: segment files of checksummed records (probes/stream/segment.py).
 
-A record is written to the kernel at once, so it survives the worker's SIGKILL. fsync runs at the end of a segment
-(about every 4 MiB, and after every block) and never per record, because that would disturb measurements. So a power
+A record is written to the kernel at once, so it survives the worker's SIGKILL. Only the end of a segment
+(about every 4 MiB, and after every block) runs fsync: one per record would disturb measurements. So a power
 failure may lose records since the last fsync. Checksums find truncated records, which are counted; later records stay
 readable. Delivered records are marked in place, and a fully marked segment is removed.
 """
@@ -266,7 +266,7 @@ class Spool:
         )
 
 
-def spooled(directory: Path) -> tuple[int, int, float | None]:
+def spool_content(directory: Path) -> tuple[int, int, float | None]:
     """Points, bytes and the oldest time (s since the epoch) of a spool that another process may be using."""
     points, size, oldest_ns = 0, 0, 0
     for _, path in _files(directory):

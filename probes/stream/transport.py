@@ -151,10 +151,10 @@ class Transport:
             self.last_error = outcome.reason
         if outcome.away:
             self.away = outcome.reason
-            self._backoff.failed(outcome.retry_after_s)
+            self._backoff.record_failure(outcome.retry_after_s)
         elif outcome.delivered or outcome.rejected:
             self.away = ""
-            self._backoff.succeeded()
+            self._backoff.record_success()
 
     def _disk_failed(self, what: str, error: OSError) -> None:
         self.disk = self.last_error = f"the spool cannot {what}: {error.strerror or error}"

@@ -14,7 +14,7 @@ from probes._fake import FakeProbe
 from probes.base import LabView, Pending
 from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace
 from probes.session import ProbeSession
-from probes.windows import Window, Windows, passage_of, scale_of, settled
+from probes.windows import Window, Windows, has_ended, passage_of, scale_of
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
@@ -78,16 +78,16 @@ def test_the_scale_is_that_of_the_traffic_and_not_of_the_time() -> None:
 
 
 def test_what_began_in_a_window_has_time_to_end() -> None:
-    assert settled(Pending(), 0)
-    assert settled(Pending(started=100), 0)
-    assert not settled(Pending(started=100, unended=1, longest_ns=1000), 0.002)
-    assert settled(Pending(started=100, unended=1, longest_ns=1000), 0.003)
+    assert has_ended(Pending(), 0)
+    assert has_ended(Pending(started=100), 0)
+    assert not has_ended(Pending(started=100, unended=1, longest_ns=1000), 0.002)
+    assert has_ended(Pending(started=100, unended=1, longest_ns=1000), 0.003)
     # Waits of 10 ms were seen, so another one may take as long or longer.
-    assert not settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.039)
-    assert settled(Pending(started=100, unended=1, longest_ns=10_000_000), 0.041)
+    assert not has_ended(Pending(started=100, unended=1, longest_ns=10_000_000), 0.039)
+    assert has_ended(Pending(started=100, unended=1, longest_ns=10_000_000), 0.041)
     # While too many are open for a figure, wait until they would be discarded.
-    assert not settled(Pending(started=100, unended=10, longest_ns=1000), 0.099)
-    assert settled(Pending(started=100, unended=10, longest_ns=1000), 0.1)
+    assert not has_ended(Pending(started=100, unended=10, longest_ns=1000), 0.099)
+    assert has_ended(Pending(started=100, unended=10, longest_ns=1000), 0.1)
 
 
 def test_probes_without_hooks_are_watched_all_the_slice() -> None:

@@ -78,9 +78,9 @@ def test_a_sink_is_left_alone_for_as_long_as_it_asks(asked: float | None, waits:
     now = 100.0
     backoff = RetryBackoff(lambda: now)
     assert backoff.wait_s == 0
-    backoff.failed(asked)
+    backoff.record_failure(asked)
     assert backoff.wait_s == pytest.approx(waits)
-    backoff.succeeded()
+    backoff.record_success()
     assert backoff.wait_s == 0
 
 
@@ -88,6 +88,6 @@ def test_pauses_double_up_to_a_bound() -> None:
     backoff = RetryBackoff(lambda: 0.0)
     pauses = []
     for _ in range(8):
-        backoff.failed()
+        backoff.record_failure()
         pauses.append(backoff.wait_s)
     assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]

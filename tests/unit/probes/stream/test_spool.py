@@ -9,7 +9,7 @@ import pytest
 
 from probes.stream import spool as module
 from probes.stream.segment import encode, records
-from probes.stream.spool import Spool, SpoolBusy, spooled
+from probes.stream.spool import Spool, SpoolBusy, spool_content
 
 
 def drained(spool: Spool, limit: int = 1000) -> tuple[list[str], int]:
@@ -169,11 +169,11 @@ def test_a_segment_ends_with_its_era_and_is_synchronised(tmp_path: Path, monkeyp
 
 
 def test_doctor_looks_without_touching(tmp_path: Path) -> None:
-    assert spooled(tmp_path / "none") == (0, 0, None)
+    assert spool_content(tmp_path / "none") == (0, 0, None)
     spool = Spool(tmp_path, time_ns=lambda: 5_000_000_000)
     spool.append(["a", "b"])
-    points, size, since_s = spooled(tmp_path)
+    points, size, since_s = spool_content(tmp_path)
     assert (points, size, since_s) == (2, len(encode(["a", "b"], 0)), 5.0)
     assert spool.since_ns == 5_000_000_000
     assert drained(spool) == (["a", "b"], 0)
-    assert spooled(tmp_path) == (0, 0, None)
+    assert spool_content(tmp_path) == (0, 0, None)
