@@ -1,20 +1,43 @@
 """Compile, load, attach, detach. The only ``import bcc``.
 
-C sources take ``-D`` constants; their text is never rewritten. BCC compiles against kernel headers whose struct
-layouts need not be the running kernel's, so a C source never dereferences a kernel struct through them: offsets come
-from the kernel's BTF as constants (see the probes).
+C sources take ``-D`` constants; their statements are never rewritten here. BCC compiles against kernel headers whose
+struct layouts can differ from the running kernel's. So a C source never dereferences a kernel struct through them: it
+gets the offsets from the kernel's BTF as constants (bpf/btf.py).
+
+BCC turns ``map.lookup()`` and the like into helper calls, but in the main source file only. Headers of bpf/include
+access maps too, so :func:`joined` puts their text in place of ``#include "..."``: BCC then sees a single file.
 """
 
 import atexit
 import contextlib
 import ctypes
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent
+_INCLUDE = re.compile(r'#include "(.+)"')
 UNKNOWN = "[unknown]"  # a function without a name
+
+
+def joined(source: str) -> str:
+    """The text of ``source`` (a path below bpf/) with the text of the headers that it includes from bpf/include.
+
+    ``#line`` directives keep the compiler's messages at the right file and line. Raises ``OSError``.
+    """
+    return "\n".join(_lines(ROOT / source, source))
+
+
+def _lines(path: Path, name: str) -> Iterator[str]:
+    yield f'#line 1 "bpf/{name}"'
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if header := _INCLUDE.fullmatch(line):
+            yield from _lines(ROOT / "include" / header[1], f"include/{header[1]}")
+            yield f'#line {number + 1} "bpf/{name}"'
+        else:
+            yield line
 
 
 class ProgramType(IntEnum):
@@ -47,17 +70,13 @@ class Module:
             from bcc import BPF
         except ImportError as error:
             raise BpfError("BCC is not installed; install Debian's python3-bpfcc") from error
-        flags = [
-            f"-I{ROOT / 'include'}",
-            "-Wno-macro-redefined",
-            *(f"-D{k}={v}" for k, v in (defines or {}).items()),
-        ]
+        flags = ["-Wno-macro-redefined", *(f"-D{k}={v}" for k, v in (defines or {}).items())]
         self.source = source
         self._rings_open = False
         # Two steps: BCC keeps what it attached before it failed until the process ends, so it is undone here.
         self._bpf: Any = BPF.__new__(BPF)
         try:
-            self._bpf.__init__(src_file=bytes(ROOT / source), cflags=flags)
+            self._bpf.__init__(text=joined(source), cflags=flags)
         except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
             self.close()
             raise BpfError(f"bpf/{source}: {error}") from error

@@ -52,4 +52,6 @@ class ProxyResidence(TracingProbe):
             "SOCK_FAMILY": member_offset("sock", "__sk_common") + member_offset("sock_common", "skc_family"),
             "SOCK_RX_IFINDEX": member_offset("sock", "sk_rx_dst_ifindex"),
             "SOCK_ACCEPTED_IFINDEX": member_offset("inet_sock", "mc_index"),
+            "SOCK_PINET6": member_offset("inet_sock", "pinet6"),
+            "PINET6_ACCEPTED_IFINDEX": member_offset("ipv6_pinfo", "mcast_oif"),
         }

@@ -52,7 +52,7 @@ class Work(TaskProbe):
             "REASONS": REASONS,
             "TASK_ROLES": len(self.task_roles),
             # The first argument is the tracepoint's own.
-            "KFREE_SKB_TELLS_SOCKET": int(arguments("btf_trace_kfree_skb") - 1 > 3),
+            "KFREE_SKB_HAS_SOCKET": int(arguments("btf_trace_kfree_skb") - 1 > 3),
             "NET_DEVICE_NET": member_offset("net_device", "nd_net"),
             "SK_BUFF_SK": member_offset("sk_buff", "sk"),
             "HOP_DEVICE": member_offset("fib_nh_common", "nhc_dev"),
