@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The gate before the chain of programs on each tracepoint (bpf/chain.py). While it is closed, an event costs one read of
- * a word, however many probes are behind the gate. One write opens it for all of them at once.
+/* The gate before the chain of programs on each tracepoint (bpf/chain.py). While it is closed, an event costs one read
+ * of a word, however many probes are behind the gate. One write opens it for all of them at once.
  */
 
 BPF_ARRAY(is_open, u64, 1);
-/* The first program of each tracepoint's chain. Each gate has its slot as a constant, so that the kernel compiles the tail
- * call as a direct jump.
+/* The first program of each tracepoint's chain. Each gate has its slot as a constant, so that the kernel compiles the
+ * tail call as a direct jump.
  */
 BPF_PROG_ARRAY(first, GATES);
 

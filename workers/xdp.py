@@ -23,8 +23,9 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from bpf.enums import ProgramType
 from bpf.instance import load_program
-from bpf.loader import BpfError, ProgramType
+from bpf.loader import BpfError
 from workers import dut, netns, offloads
 from workers.lab import DEVICES, Lab
 from workers.programs import Programs

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Balance connections over origins at tc ingress: Maglev hashing, a connection table, address translation both ways.
  *
- * Only helpers write to the packet. The verifier starts a program that writes to it directly with bpf_unclone_prologue(),
- * which makes the whole linear part writable: for every packet of which TCP keeps a clone, that is, for all of them.
+ * Only helpers write to the packet. The verifier starts a program that writes to it directly with
+ * bpf_unclone_prologue(), which makes the whole linear part writable: for every packet of which TCP keeps a clone, that
+ * is, for all of them.
  */
 #include "balance.h"
 #include "neigh.h"
@@ -41,7 +42,7 @@ int from_client(struct __sk_buff *skb)
 	struct flow flow = {};
 	__u32 number;
 
-	/* Any other packet takes the routed path, which is closed: ARP passes, the rest is dropped and counted there. */
+	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
 	if (!cfg || !read_segment(skb, &segment) || !is_for_virtual(cfg, &segment))
 		return TC_ACT_OK;
 

@@ -19,7 +19,7 @@ int from_client(struct __sk_buff *skb)
 	struct segment segment;
 	int action;
 
-	/* Any other packet takes the routed path, which is closed: ARP passes, the rest is dropped and counted there. */
+	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
 	if (!cfg || !read_segment(skb, &segment) || !is_from_client(cfg, &segment))
 		return TC_ACT_OK;
 

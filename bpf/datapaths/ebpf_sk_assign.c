@@ -12,7 +12,7 @@ int from_client(struct __sk_buff *skb)
 	struct segment segment;
 	struct bpf_sock *sk;
 
-	/* Any other packet takes the routed path, which is closed: ARP passes, the rest is dropped and counted there. */
+	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
 	if (!cfg || !read_segment(skb, &segment) || !is_for_origin(cfg, &segment))
 		return TC_ACT_OK;
 
@@ -42,8 +42,8 @@ int from_origin(struct __sk_buff *skb)
 		sk = NULL;
 	}
 
-	/* The proxy has closed that connection already. The client must not get a segment of it: its own connection is with
-	 * the proxy.
+	/* The proxy has closed that connection already. The client must not get a segment of it: its own connection is
+	 * with the proxy.
 	 */
 	if (!sk || !assign(skb, sk, cfg->mark)) {
 		count(UNCLAIMED, 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Splice two TCP connections in the kernel: data that arrives at one socket is sent by the other.
  *
- * The relay fills both maps (workers/relay/src/kernel.c): `targets` maps a socket's cookie to the other socket, `verdict`
- * holds the sockets whose data runs this program.
+ * The relay fills both maps (workers/relay/src/kernel.c): `targets` maps a socket's cookie to the other socket,
+ * `verdict` holds the sockets whose data runs this program.
  */
 #include <uapi/linux/bpf.h>
 
@@ -35,8 +35,8 @@ int splice(struct __sk_buff *skb)
 		count_atomic(STRAYED, 1);
 		return SK_DROP;
 	}
-	/* Not by the local port: the kernel has cleared it in a socket that just became TIME_WAIT, and the program runs for
-	 * that socket's last segment, which carries the FIN.
+	/* Not by the local port: the kernel has cleared it in a socket that just became TIME_WAIT, and the program runs
+	 * for that socket's last segment, which carries the FIN.
 	 */
 	to_origin = bpf_ntohl(skb->remote_port) != cfg->port;
 	count_atomic(to_origin ? TO_ORIGIN_SEGMENTS : TO_CLIENT_SEGMENTS, 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Short-circuit the sockets of a client and a proxy on one host: data that one sends goes into the other's receive queue.
+/* Short-circuit the sockets of a client and a proxy on one host: what one sends goes into the other's receive queue.
  *
  * TCP over the loopback device still opens and closes the connection; between, its data needs no packet.
  */
@@ -83,7 +83,7 @@ int shortcut(struct sk_msg_md *msg)
 		return SK_DROP;
 	other = end_of(cfg, msg->local_port, bpf_ntohl(msg->remote_port));
 	other.proxy ^= 1;
-	/* The send fails with EACCES. Through TCP its data could overtake, or be overtaken by, data that takes this path. */
+	/* The send fails with EACCES. If its data took TCP instead, it could overtake data that takes this path. */
 	if (sockets.msg_redirect_hash(msg, &other, BPF_F_INGRESS) != SK_PASS) {
 		count_atomic(REFUSED, 1);
 		return SK_DROP;

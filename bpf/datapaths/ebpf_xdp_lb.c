@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Balance connections over origins with XDP: Maglev hashing, a connection table, address translation both ways.
  *
- * As ebpf_lb, but before the kernel allocates an sk_buff. The program updates checksums itself, so they must be complete.
+ * As ebpf_lb, but before the kernel allocates an sk_buff. The program updates checksums itself, so they must be
+ * complete.
  */
 #include "frame.h"
 #include "balance.h"
@@ -28,7 +29,7 @@ int from_client(struct xdp_md *ctx)
 	struct flow flow = {};
 	__u32 number;
 
-	/* Any other packet takes the routed path, which is closed: ARP passes, the rest is dropped and counted there. */
+	/* Any other packet takes the closed routed path: ARP passes, the rest is dropped and counted there. */
 	if (!cfg || !read_frame(ctx, &segment) || !is_for_virtual(cfg, &segment))
 		return XDP_PASS;
 

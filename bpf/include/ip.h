@@ -73,8 +73,8 @@ static __always_inline __u64 ip_payload_bytes(const ip_header *ip)
 #endif
 }
 
-/* Decrement the TTL or hop limit. For IPv4 it updates the checksum as ip_decrease_ttl() of include/net/ip.h does, so that
- * a program does the same work as the routed path. IPv6 has no header checksum.
+/* Decrement the TTL or hop limit. For IPv4 it updates the checksum as ip_decrease_ttl() of include/net/ip.h does, so
+ * that a program does the same work as the routed path. IPv6 has no header checksum.
  */
 static __always_inline void decrease_hop_limit(ip_header *ip)
 {

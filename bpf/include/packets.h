@@ -7,8 +7,9 @@
 #include "stage.h"
 
 /* A tracked packet is kept in an array, at a slot of its address: the locks of a hash map would cost more than all the
- * rest. The backlog bounds the packets that are under way at once (net.core.netdev_max_backlog, 1,000 per CPU). Two that
- * share a slot cost one pair, which lowers the match rate. A packet that never ends keeps its slot until the next one.
+ * rest. The backlog bounds the packets that are under way at once (net.core.netdev_max_backlog, 1,000 per CPU). Two
+ * that share a slot cost one pair, which lowers the match rate. A packet that never ends keeps its slot until the next
+ * one.
  */
 struct packet {
 	__u64 skb;
@@ -44,7 +45,8 @@ static __always_inline void track(struct packet *packet, struct stage *stat, con
 }
 
 /* The same at netif_receive_skb, for one in TRACK_EVERY: the packet itself names its device. */
-static __always_inline void track_received(struct packet *packet, struct stage *stat, const struct watch *cfg, __u64 skb)
+static __always_inline void track_received(struct packet *packet, struct stage *stat, const struct watch *cfg,
+					   __u64 skb)
 {
 	const void *dev = NULL;
 	int device;

@@ -9,10 +9,10 @@
 
 #include <linux/types.h>
 
-/* BCC's own macro would attach the program at once. This one only defines it; bpf/chain.py attaches it. The program ends
- * with a tail call to the next probe's program on the same tracepoint. A tracepoint with a second program would cost
- * milliseconds to detach from, and 25 ns more per event; a tail call costs neither. NEXT is the file descriptor of the
- * program array, SLOT_<event> the index in it.
+/* BCC's own macro would attach the program at once. This one only defines it; bpf/chain.py attaches it. The program
+ * ends with a tail call to the next probe's program on the same tracepoint. A tracepoint with a second program would
+ * cost milliseconds to detach from, and 25 ns more per event; a tail call costs neither. NEXT is the file descriptor of
+ * the program array, SLOT_<event> the index in it.
  */
 #undef RAW_TRACEPOINT_PROBE
 #define RAW_TRACEPOINT_PROBE(event)                                                                                    \
@@ -26,8 +26,8 @@
 	}                                                                                                              \
 	static __always_inline int seen_##event(struct bpf_raw_tracepoint_args *ctx)
 
-/* A device by name. Interface indexes repeat across namespaces; the names of lab devices do not. The mask covers the name
- * up to and including its NUL: the kernel may leave bytes of an older, longer name behind that.
+/* A device by name. Interface indexes repeat across namespaces; the names of lab devices do not. The mask covers the
+ * name up to and including its NUL: the kernel may leave bytes of an older, longer name behind that.
  */
 struct device {
 	__u64 name[2];
@@ -46,10 +46,9 @@ struct device {
  *
  * generation: grows with every window; 0 while nothing is watched. A start and an end form a pair only within one
  * generation.
- * open: new starts are accepted, and work is counted. At the end of a window it becomes 0 before the generation does, so
- * that what had begun can still end.
- * lab: grows whenever the probe turns to another lab.
- * group: the group of tasks to watch (tasks.h).
+ * open: new starts are accepted, and work is counted. At the end of a window it becomes 0 before the generation does,
+ * so that what had begun can still end. lab: grows whenever the probe turns to another lab. group: the group of tasks
+ * to watch (tasks.h).
  *
  * known_device and known_net are caches, by a slot of the address: the address itself with, in its lowest three bits
  * (0 in every address), the index + 1, or 0 for an object of no interest. User space empties them before each window,

@@ -30,10 +30,11 @@ struct start {
 	__u64 generation;
 };
 
+/* With u64: BCC 0.26 derives no Python type from __u64 here. */
 struct sample {
-	__u64 time_ns;
-	__u64 value_ns;
-	__u64 role;
+	u64 time_ns;
+	u64 value_ns;
+	u64 role;
 };
 /* 64 KiB hold 2,000 samples; at one in SAMPLE_EVERY durations that is many seconds' worth. */
 BPF_RINGBUF_OUTPUT(samples, 16);

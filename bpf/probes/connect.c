@@ -11,7 +11,8 @@ struct connecting {
 	struct start start;
 	u64 side;
 };
-/* Connects are rare enough for a hash map. LRU, because a socket that leaves SYN_SENT while nothing is watched stays. */
+/* Connects are rare enough for a hash map. LRU, because a socket that leaves SYN_SENT while nothing is watched stays.
+ */
 BPF_TABLE("lru_hash", u64, struct connecting, sockets, 65536);
 
 static __always_inline void begin_connect(const struct watch *cfg, u64 sk)

@@ -36,8 +36,8 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	packet = packet_slot(skb);
 	if (!packet || !is_tracked(packet, skb))
 		return 0;
-	/* A packet that the DUT itself made has no ingress device. Without this check a proxy's packet would pair with a
-	 * received one that ended at the same address.
+	/* A packet that the DUT itself made has no ingress device. Without this check a proxy's packet would pair with
+	 * a received one that ended at the same address.
 	 */
 	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)skb + SK_BUFF_SKB_IIF) || !ingress)
 		return 0;

@@ -19,7 +19,8 @@ static __always_inline struct arrival *arrival_slot(u64 sk)
 	return arrivals.lookup(&slot);
 }
 
-/* Whether a segment that TCP has parsed carries more than an acknowledgement or a FIN, which takes a sequence number. */
+/* Whether a segment that TCP has parsed carries more than an acknowledgement or a FIN, which takes a sequence number.
+ */
 static __always_inline int has_new_payload(__u64 skb)
 {
 	/* seq, end_seq and tcp_flags are close together in struct tcp_skb_cb: one read. */
@@ -46,8 +47,8 @@ RAW_TRACEPOINT_PROBE(tcp_probe)
 	arrival = arrival_slot(sk);
 	if (!arrival)
 		return 0;
-	/* An arrival of the same socket is no start: its segment was out of order, a duplicate, or found no room, and the
-	 * kernel never calls sk_data_ready for it. An arrival of another socket with the same slot is lost.
+	/* An arrival of the same socket is no start: its segment was out of order, a duplicate, or found no room, and
+	 * the kernel never calls sk_data_ready for it. An arrival of another socket with the same slot is lost.
 	 */
 	if (arrival->sk && arrival->sk != sk && arrival->start.generation == cfg->generation) {
 		stat = stage_of(arrival->side);

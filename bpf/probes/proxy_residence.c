@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* proxy_residence: from the recv that takes data off one of the proxy's sockets to the send that passes it on by another.
+/* proxy_residence: from the recv that takes data off one of the proxy's sockets to the send that passes it on by
+ * another.
  *
  * Both calls name the same buffer in the proxy's memory, and it holds nothing else meanwhile. So that address pairs
  * them, however many connections an event loop serves in one round.
@@ -55,18 +56,20 @@ static __always_inline u16 proxy_family(const struct watch *cfg, u64 sk)
 	return side_of(cfg, (void *)sk) == DUT_SIDE ? family : 0;
 }
 
-/* The interface that an accepted socket's SYN came in by, 0 for a socket that connected. The kernel keeps it for IPv4 in
- * inet_sock.mc_index (tcp_v4_syn_recv_sock), for IPv6 in ipv6_pinfo.mcast_oif (tcp_v6_syn_recv_sock).
+/* The interface that an accepted socket's SYN came in by, 0 for a socket that connected. The kernel keeps it for IPv4
+ * in inet_sock.mc_index (tcp_v4_syn_recv_sock), for IPv6 in ipv6_pinfo.mcast_oif (tcp_v6_syn_recv_sock).
  */
 static __always_inline int accepted_ifindex(u64 sk, u16 family, u32 *ifindex)
 {
 	void *where = (void *)sk + SOCK_ACCEPTED_IFINDEX;
 
+#ifdef SOCK_PINET6 /* not on a kernel without IPv6 */
 	if (family == FAMILY_IPV6) {
 		if (bpf_probe_read_kernel(&where, sizeof(where), (void *)sk + SOCK_PINET6) || !where)
 			return -1;
 		where += PINET6_ACCEPTED_IFINDEX;
 	}
+#endif
 	return bpf_probe_read_kernel(ifindex, sizeof(*ifindex), where);
 }
 

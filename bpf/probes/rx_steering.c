@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* rx_steering: from netif_receive_skb on the watched devices to tcp_probe, by skb address: netfilter, conntrack, routing
- * and socket lookup of a packet for an established connection.
+/* rx_steering: from netif_receive_skb on the watched devices to tcp_probe, by skb address: netfilter, conntrack,
+ * routing and socket lookup of a packet for an established connection.
  */
 #include "packets.h"
 

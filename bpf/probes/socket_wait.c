@@ -130,15 +130,32 @@ RAW_TRACEPOINT_PROBE(sk_data_ready)
 	return 0;
 }
 
+/* A recv up to `read` ended the wait of the oldest data: what was announced later is the oldest now. */
+static __always_inline void advance(u64 sk, struct unread *unread, struct stage *stat, u32 read)
+{
+	struct span data = {};
+	u8 state = 0;
+
+	/* All that was announced is read, or being read. */
+	if (!unread->later.time_ns || is_after(read, unread->later_from) ||
+	    bpf_probe_read_kernel(&state, sizeof(state), (void *)sk + SOCK_STATE) || !read_unread(sk, state, &data)) {
+		unread->sk = 0;
+		return;
+	}
+	stat->started++;
+	unread->oldest = unread->later;
+	unread->later.time_ns = 0;
+	unread->from = unread->later_from;
+	unread->until = data.until;
+}
+
 RAW_TRACEPOINT_PROBE(sock_recv_length)
 {
 	u64 sk = ctx->args[0], now;
 	struct watch *cfg;
 	struct stage *stat;
 	struct unread *unread;
-	struct span data = {};
 	u32 read = 0;
-	u8 state = 0;
 
 	if ((int)ctx->args[1] <= 0)
 		return 0;
@@ -150,23 +167,14 @@ RAW_TRACEPOINT_PROBE(sock_recv_length)
 		return 0;
 	now = bpf_ktime_get_ns();
 	/* MSG_PEEK consumes nothing; and a recv of older data can end after newer data was announced. */
-	if (bpf_probe_read_kernel(&read, sizeof(read), (void *)sk + TCP_SOCK_COPIED_SEQ) || !is_after(read, unread->from))
+	if (bpf_probe_read_kernel(&read, sizeof(read), (void *)sk + TCP_SOCK_COPIED_SEQ) ||
+	    !is_after(read, unread->from))
 		return 0;
 	stat = stage_of(unread->side);
 	if (!stat)
 		return 0;
 	end(stat, cfg, &unread->oldest, now, unread->side);
 
-	/* All that was announced is read, or being read. */
-	if (!unread->later.time_ns || is_after(read, unread->later_from) ||
-	    bpf_probe_read_kernel(&state, sizeof(state), (void *)sk + SOCK_STATE) || !read_unread(sk, state, &data)) {
-		unread->sk = 0;
-		return 0;
-	}
-	stat->started++;
-	unread->oldest = unread->later;
-	unread->later.time_ns = 0;
-	unread->from = unread->later_from;
-	unread->until = data.until;
+	advance(sk, unread, stat, read);
 	return 0;
 }

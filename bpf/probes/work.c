@@ -63,6 +63,17 @@ RAW_TRACEPOINT_PROBE(netif_receive_skb)
 	return 0;
 }
 
+static __always_inline void count_lookups(int side, u64 lookups)
+{
+	struct work *done = this_work();
+	u64 index = side;
+
+	/* The verifier needs the check on the register that is the index; -1 is out of bounds, too. */
+	asm volatile("" : "+r"(index));
+	if (done && index < SIDES)
+		done->fib_lookups[index] += lookups;
+}
+
 /* IPv4. args: table id, struct flowi4, struct fib_nh_common, error. */
 RAW_TRACEPOINT_PROBE(fib_table_lookup)
 {
@@ -70,15 +81,13 @@ RAW_TRACEPOINT_PROBE(fib_table_lookup)
 	void *hop = (void *)ctx->args[2], *dev = NULL, *net = NULL;
 	struct watch *cfg = watched_open();
 	struct misses *missed;
-	struct work *done;
 	u32 destination = 0;
-	int zero = 0, side;
+	int zero = 0;
 
 	if (!cfg)
 		return 0;
-	done = this_work();
 	missed = misses.lookup(&zero);
-	if (!done || !missed)
+	if (!missed)
 		return 0;
 	if (bpf_probe_read_kernel(&destination, sizeof(destination), (void *)flow + FLOW_DESTINATION))
 		return 0;
@@ -94,9 +103,7 @@ RAW_TRACEPOINT_PROBE(fib_table_lookup)
 	if (bpf_probe_read_kernel(&dev, sizeof(dev), hop + HOP_DEVICE) || !dev ||
 	    bpf_probe_read_kernel(&net, sizeof(net), dev + NET_DEVICE_NET))
 		return 0;
-	side = side_of_net(cfg, net);
-	if (side >= 0 && side < SIDES)
-		done->fib_lookups[side] += lookups;
+	count_lookups(side_of_net(cfg, net), lookups);
 	return 0;
 }
 
@@ -104,15 +111,9 @@ RAW_TRACEPOINT_PROBE(fib_table_lookup)
 RAW_TRACEPOINT_PROBE(fib6_table_lookup)
 {
 	struct watch *cfg = watched_open();
-	struct work *done;
-	int side;
 
-	if (!cfg)
-		return 0;
-	side = side_of_net(cfg, (void *)ctx->args[0]);
-	done = this_work();
-	if (done && side >= 0 && side < SIDES)
-		done->fib_lookups[side]++;
+	if (cfg)
+		count_lookups(side_of_net(cfg, (void *)ctx->args[0]), 1);
 	return 0;
 }
 
@@ -122,17 +123,20 @@ RAW_TRACEPOINT_PROBE(sched_switch)
 	struct work *done;
 	struct task *task;
 	u32 next = 0;
+	u64 role;
 
 	if (!cfg)
 		return 0;
 	if (bpf_probe_read_kernel(&next, sizeof(next), (void *)ctx->args[2] + TASK_STRUCT_PID) || !next)
 		return 0;
 	task = tasks.lookup(&next);
-	if (!task || !is_watched(task, cfg) || task->role >= TASK_ROLES)
+	if (!task || !is_watched(task, cfg))
 		return 0;
+	role = task->role;
 	done = this_work();
-	if (done)
-		done->context_switches[task->role]++;
+	asm volatile("" : "+r"(role));
+	if (done && role < TASK_ROLES)
+		done->context_switches[role]++;
 	return 0;
 }
 

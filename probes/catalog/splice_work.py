@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from bpf.btf import member_offset
 from probes.base import LabView, ProbeError
-from probes.kernel import member_offset
 from probes.tracing import FEATURES, TracingProbe
 
 BACKLOG = "sk_psock_backlog"

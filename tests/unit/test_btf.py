@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from probes.kernel import Btf, BtfError
+from bpf.btf import Btf, BtfError
 
 STRINGS = b"\0outer\0first\0inner\0flag\0lonely\0"
 
