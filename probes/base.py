@@ -22,7 +22,8 @@ class LabView:
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
     ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
-    ``unseen``: stages that the datapath's packets pass by.
+    ``unseen``: stages that the datapath's packets bypass;
+    ``ip_version``: of its traffic.
     """
 
     label: str
@@ -31,6 +32,7 @@ class LabView:
     tasks: Mapping[str, tuple[int, ...]]
     packets: Callable[[], int] | None = field(default=None, compare=False)
     unseen: frozenset[str] = frozenset()
+    ip_version: int = 4
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Probe(ABC):
     stage: ClassVar[str]
     summary: ClassVar[str]
     unit: ClassVar[str] = "ns"
+    ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
+    """Those whose traffic it sees. In a lab of another one it has no figures, with that as the reason."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:
@@ -91,6 +95,14 @@ class Probe(ABC):
     def applies(self, lab: LabView) -> bool:
         """Whether its stage exists in this lab at all; where it does not, it is neither watched nor read."""
         return True
+
+    def absence(self, lab: LabView) -> str:
+        """Why it has no figures of this lab, as a part of a sentence; empty where it has."""
+        if lab.ip_version not in self.ip_versions:
+            return f"the probe does not see IPv{lab.ip_version}"
+        if self.stage in lab.unseen or not self.applies(lab):
+            return "does not apply to this datapath"
+        return ""
 
     def take_hooks(self) -> tuple[Hook, ...]:
         """Its programs, which the caller attaches from now on, until ``stop()``; empty when it does so itself."""

@@ -22,7 +22,7 @@
 /* The address of a packet's IP header, or NULL. */
 static __always_inline const void *ip_header_of(__u64 skb, int where)
 {
-	/* head and network_header are close together in struct sk_buff. One read of all that is between them costs as
+	/* head and network_header are close together in the sk_buff. One read of all that is between them costs as
 	 * much as a read of either.
 	 */
 	__u8 between[SK_BUFF_HEAD - SK_BUFF_NETWORK_HEADER + sizeof(void *)];

@@ -35,7 +35,7 @@ static __always_inline int is_tcp(u64 sk)
 	       protocol == PROTOCOL_TCP;
 }
 
-/* The start of struct sock, up to its namespace: one read of it all costs as much as a read of each member. The ports
+/* The start of the sock, up to its namespace: one read of it all costs as much as a read of each member. The ports
  * tell apart two connections of which the second reuses the first one's address.
  */
 struct common {

@@ -59,6 +59,19 @@ def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
         assert not re.search(r"struct (sk_buff|sock|net_device|task_struct|net)\b", text), path
 
 
+def test_each_step_of_a_probe_is_written_once() -> None:
+    """Its configuration, its stages and its samples are those of the shared headers."""
+    for path in (ROOT / "probes").glob("*.c"):
+        text = path.read_text()
+        assert not re.search(r"\b(watch|stage|samples)\.(lookup|ringbuf_output)\b", text), path
+        assert "__attribute__" not in text, path
+
+
+def test_a_probe_sees_an_ip_version(probe: Probe) -> None:
+    assert probe.ip_versions
+    assert probe.ip_versions <= {4, 6}
+
+
 def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
     needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
     everything = [Feature(name=name, present=True) for name in needed]
