@@ -43,7 +43,7 @@ def link_target(link: int) -> int:
 
 
 def detach_all(device: int, kind: AttachType) -> int:
-    """Detach every link at a hook of a device of this network namespace, whoever made it; returns how many there were.
+    """Detach every link at a hook of a device of this network namespace, by any process; returns how many there were.
 
     Raises :class:`~bpf.loader.BpfError`.
     """

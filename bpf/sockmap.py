@@ -43,7 +43,10 @@ def has_programs(target: int) -> bool:
 
 
 def strip(target: int) -> int:
-    """Detach all programs of a map of sockets, whoever attached them; returns how many. Raises :class:`BpfError`."""
+    """Detach all programs of a map of sockets, also those that others attached; returns how many.
+
+    Raises :class:`BpfError`.
+    """
     stripped = 0
     for kind in _HOOKS:
         for program_id in _attached_ids(target, kind):
