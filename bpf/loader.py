@@ -29,15 +29,15 @@ def joined(source: str) -> str:
 
     ``#line`` directives keep the compiler's messages at the right file and line. Raises ``OSError``.
     """
-    return "\n".join(_lines(ROOT / source, source))
+    return "\n".join(_lines(ROOT / source))
 
 
-def _lines(path: Path, name: str) -> Iterator[str]:
-    yield f'#line 1 "bpf/{name}"'
+def _lines(path: Path) -> Iterator[str]:
+    yield f'#line 1 "{path}"'
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if header := _INCLUDE.fullmatch(line):
-            yield from _lines(ROOT / "include" / header[1], f"include/{header[1]}")
-            yield f'#line {number + 1} "bpf/{name}"'
+            yield from _lines(ROOT / "include" / header[1])
+            yield f'#line {number + 1} "{path}"'
         else:
             yield line
 
