@@ -90,14 +90,13 @@ class TracingProbe(Probe):
             return
         tracepoints = tracepoints_of(self.source)
         try:
-            tracepoints = tuple(name for name in tracepoints if name not in self.optional or _exists(name))
             self._next = program_array(len(tracepoints))
-            slots = dict.fromkeys((f"SLOT_{name}" for name in tracepoints_of(self.source)), 0)
-            slots |= {f"SLOT_{tracepoint}": slot for slot, tracepoint in enumerate(tracepoints)}
+            slots = {f"SLOT_{tracepoint}": slot for slot, tracepoint in enumerate(tracepoints)}
             module = self._module = Module(self.source, {**self._defines(), "NEXT": self._next, **slots})
             self._hooks = tuple(
                 Hook(tracepoint, module.load(f"on_{tracepoint}", ProgramType.RAW_TRACEPOINT), self._next, slot)
                 for slot, tracepoint in enumerate(tracepoints)
+                if tracepoint not in self.optional or _exists(tracepoint)
             )
             self._watch = ArrayEntry(module.map_fd("watch"), 0, module.layout("watch"))
             per_cpu = module.layout("stage") * possible_cpus()
