@@ -22,7 +22,7 @@ class LabView:
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
     ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
-    ``unseen``: stages that the datapath's packets bypass;
+    ``bypassed_stages``: stages that the datapath's packets bypass;
     ``ip_version``: of its traffic.
     """
 
@@ -31,7 +31,7 @@ class LabView:
     netns: Mapping[str, int]
     tasks: Mapping[str, tuple[int, ...]]
     packets: Callable[[], int] | None = field(default=None, compare=False)
-    unseen: frozenset[str] = frozenset()
+    bypassed_stages: frozenset[str] = frozenset()
     ip_version: int = 4
 
 
@@ -100,7 +100,7 @@ class Probe(ABC):
         """Why it has no figures of this lab, as a part of a sentence; empty where it has."""
         if lab.ip_version not in self.ip_versions:
             return f"the probe does not see IPv{lab.ip_version}"
-        if self.stage in lab.unseen or not self.applies(lab):
+        if self.stage in lab.bypassed_stages or not self.applies(lab):
             return "does not apply to this datapath"
         return ""
 

@@ -19,7 +19,7 @@ from domain.telemetry import LossCause
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.pace import Pace
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from probes.windows import Window, Windows, passage_of, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.

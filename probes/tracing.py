@@ -17,7 +17,7 @@ from domain.jobs import HostCapabilities
 from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
-# Features of workers/capabilities.py without which no probe runs.
+# Features of workers/agent/capabilities.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 # What ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number.
 SIDES = ("client", "dut", "server")

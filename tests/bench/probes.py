@@ -6,7 +6,7 @@ and with all at a fixed rate of half of that. And what each program costs per ev
 
 Slices take turns within one standing lab, as long and as warmed up as those that a campaign's probes watch.
 Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
-``--write-docs`` writes the table into probes/README.md, ``--quick`` makes it tiny.
+``--write-docs`` writes the table into docs/probes/index.md, ``--quick`` makes it tiny.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from tests.bench.figures import Ratio, heading
 from tests.bench.overhead import Cost, Slices, cost_of, table, with_table
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 CONNECTIONS = 64
 LONG = 10  # times as long as a watched slice of a campaign, for the tax while it goes on
 GOAL = 0.03
-README = Path(probes.catalog.__path__[0]).parent / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "probes" / "index.md"
 TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
 
 
@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> int:
     """Measure and tell; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-probes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
-    parser.add_argument("--write-docs", action="store_true", help=f"write the table into {README.name} of the probes")
+    parser.add_argument("--write-docs", action="store_true", help="write the table into docs/probes/index.md")
     options = parser.parse_args(arguments)
     catalog = discover(probes.catalog, Probe)
     with labs(["direct"]) as standing:
@@ -161,7 +161,7 @@ def main(arguments: list[str]) -> int:
             bench.session.close()
     print(f"\n{summary(found)}\nThe goal is {GOAL:.0%}: {'met' if found['goal_met'] else 'NOT MET'}")
     if options.write_docs:
-        README.write_text(with_table(README.read_text(), f"{summary(found)}\n\n{table(costs)}"))
+        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), f"{summary(found)}\n\n{table(costs)}"))
     print(json.dumps(found, default=float))
     return 0
 

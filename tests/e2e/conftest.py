@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.cli.client import ENDED, Coordinator
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 
 
 @dataclass

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 from domain.traits import Answer
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
@@ -30,7 +30,7 @@ CAMPAIGN_MS = 150_000  # five blocks of two datapaths; most of it is building an
 
 
 # A busy machine spoils trials, and says so; the page must then show just that. Any other trial must be valid.
-WEATHER = {"interference", "steal"}
+HOST_NOISE = {"interference", "steal"}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     expect(page.locator("#progress .state")).to_have_text("complete", timeout=CAMPAIGN_MS)
     expect(traffic.get_by_role("heading")).to_have_text("How it ran", timeout=10_000)
     report = page.request.get(f"/api/v1{urlsplit(page.url).path}/report").json()
-    assert [trial for trial in report["invalid"] if not WEATHER & set(trial["reasons"])] == []
+    assert [trial for trial in report["invalid"] if not HOST_NOISE & set(trial["reasons"])] == []
     assert report["failed_attempts"] == []
     first = report["verdicts"][0]
     assert first["pairs"] >= 5 or report["invalid"]

@@ -1,4 +1,4 @@
-"""A campaign through the whole house: submitted over REST, run on real datapaths, told in figures with proof."""
+"""A campaign through the whole stack: submitted over REST, run on real datapaths, reported with proof."""
 
 import csv
 import io
@@ -16,20 +16,20 @@ from typing import Any
 import httpx
 import pytest
 
-from coordinator.saturation import begin
+from coordinator.scheduling.saturation import begin
 from dashboards import generate
 from deploy.cli.client import Coordinator
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import Reason
 from tests.e2e.conftest import Running, own_environment
 from tests.grafana import rows, substituted, templates
-from workers import netns
-from workers.runner import lab_tag
+from workers.lab import netns
+from workers.runner.runner import lab_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
-WEATHER = {Reason.STEAL, Reason.INTERFERENCE}
+HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}
 DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]
 SHORT = f"""
 name = "short"
@@ -97,7 +97,7 @@ def test_every_trial_has_its_proof(running: Running, short: str) -> None:
     trials = trials_of(running, short)
     assert {trial["datapath"] for trial in trials} == set(DATAPATHS)
     for trial in trials:
-        assert set(trial["validity"]["reasons"]) <= WEATHER, trial["validity"]
+        assert set(trial["validity"]["reasons"]) <= HOST_NOISE, trial["validity"]
         assert trial["proof"]["accounted"] >= 0.99
         assert trial["proof"]["origin_requests"] > 0
         if trial["validity"]["valid"]:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from deploy.stack import PrivateStack
+from deploy.stack.stack import PrivateStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 

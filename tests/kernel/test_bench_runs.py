@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-ROOT = Path(__file__).parents[2]
 RATIOS = {
     "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
                 "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",

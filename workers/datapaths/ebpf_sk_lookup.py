@@ -12,12 +12,14 @@ from bpf.enums import AttachType, MapType, ProgramType
 from bpf.instance import Instance
 from bpf.loader import BpfError
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.lab_addresses import packed
-from workers.programs import ERRORS, Compiled
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import Proxied, SteeringCounters
+from workers.lab import dut, netns, sockets
+from workers.lab.addresses import packed
+from workers.lab.lab import Lab
 
 LISTEN_PORT = 15001
 
@@ -46,14 +48,12 @@ class EbpfSkLookup(Datapath):
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 devices = stack.enter_context(dut.devices_of(lab))
                 proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
                 stack.enter_context(dut.local_delivery(lab, devices=True))
                 programs = self._attach(stack, lab, proxy)
-            except (*ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, devices))
 
     def _attach(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
@@ -82,12 +82,12 @@ class EbpfSkLookup(Datapath):
         return programs
 
 
-def _crossed(programs: Instance, devices: dut.Devices) -> Crossed:
+def _crossed(programs: Instance, devices: dut.Devices) -> SteeringCounters:
     """Packets are the client's device's. Dropped are connections for which there was no listener."""
     if not programs.is_attached("steer"):
         raise BpfError("the program was detached")
     _, refused = programs.per_cpu_sums("counts")
     try:
-        return Crossed(devices.received("dut_client"), dropped=refused)
+        return SteeringCounters(devices.received("dut_client"), dropped=refused)
     except OSError as error:
         raise DatapathError(str(error)) from error

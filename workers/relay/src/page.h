@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the relay tells of itself: a file that it maps, and that others read while it runs and after it has ended.
-// workers/relay/driver.py knows the same layout.
+// workers/datapaths/lib/relay.py knows the same layout.
 #ifndef SHOWDOWN_PAGE_H
 #define SHOWDOWN_PAGE_H
 
