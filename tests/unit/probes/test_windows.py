@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection
 
 import pytest
-from workers.readings import readings
 
 from bpf.chain import Hook
 from domain.sample import TrialTags
@@ -16,6 +15,7 @@ from probes.base import LabView, Pending
 from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace
 from probes.session import ProbeSession
 from probes.windows import Window, Windows, passage_of, scale_of, settled
+from workers.runner.readings import readings
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
