@@ -11,10 +11,10 @@ from tests.unit.coordinator.pages import signed_in
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
-    coordinator_app = CoordinatorApp(tmp_path)
-    yield coordinator_app
-    coordinator_app.close()
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    app = CoordinatorApp(tmp_path)
+    yield app
+    app.close()
 
 
 @pytest.fixture
