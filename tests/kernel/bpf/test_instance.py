@@ -8,7 +8,7 @@ import pytest
 from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
 from bpf.loader import BpfError, Module
-from workers import cgroups
+from workers.lab import cgroups
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
