@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from bpf.chain import Hook
 from domain.jobs import HostCapabilities
+from domain.place import Place
 from domain.sample import StageHistogram, StageSample
 
 
@@ -79,6 +80,8 @@ class Probe(ABC):
     stage: ClassVar[str]
     summary: ClassVar[str]
     unit: ClassVar[str] = "ns"
+    place: ClassVar[Place | None] = None
+    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 
@@ -17,6 +18,7 @@ class DeviceHop(TracingProbe):
     name: ClassVar[str] = "device_hop"
     stage: ClassVar[str] = "device_hop"
     summary: ClassVar[str] = "A packet's way over a link: from the sending driver to the receiver's network stack"
+    place: ClassVar[Place | None] = Place(order=30)
     roles: ClassVar[tuple[str, ...]] = SIDES
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

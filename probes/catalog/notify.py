@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import SIDES, Offsets, TracingProbe
 
@@ -17,6 +18,7 @@ class Notify(TracingProbe):
     name: ClassVar[str] = "notify"
     stage: ClassVar[str] = "notify"
     summary: ClassVar[str] = "TCP's own work on a segment with payload, until it tells the socket's reader"
+    place: ClassVar[Place | None] = Place(order=60)
     roles: ClassVar[tuple[str, ...]] = SIDES
     offsets: ClassVar[Offsets] = {
         "TCP_SEGMENT_SEQ": (("sk_buff", "cb"), ("tcp_skb_cb", "seq")),

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Mapping
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView, ProbeError
 from probes.kernel import member_offset
 from probes.tracing import TracingProbe
@@ -30,6 +31,7 @@ class ProxyResidence(TracingProbe):
     name: ClassVar[str] = "proxy_residence"
     stage: ClassVar[str] = "proxy_residence"
     summary: ClassVar[str] = "How long data is in the proxy: from receiving it on one side to sending it by the other"
+    place: ClassVar[Place | None] = Place(order=100)
     roles: ClassVar[tuple[str, ...]] = ("to_origin", "to_client")
     constants: ClassVar[Mapping[str, int]] = {"TO_ORIGIN": 0, "TO_CLIENT": 1}
 

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from domain.place import Place
+from domain.watched import StageRole
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 
@@ -16,6 +18,7 @@ class Qdisc(TracingProbe):
     name: ClassVar[str] = "qdisc"
     stage: ClassVar[str] = "qdisc"
     summary: ClassVar[str] = "A packet's wait in a device's queueing discipline, where shaping shows"
+    place: ClassVar[Place | None] = Place(order=20, within={"dut": StageRole("forward")})
     roles: ClassVar[tuple[str, ...]] = SIDES
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from domain.place import Place
+from domain.watched import StageRole
 from probes.base import LabView, Reading
 from probes.kernel import member_offset
 from probes.tasks import ANY_GROUP, TaskProbe
@@ -22,6 +24,16 @@ class RunQueue(TaskProbe):
     name: ClassVar[str] = "run_queue"
     stage: ClassVar[str] = "run_queue"
     summary: ClassVar[str] = "How long proxy, origin and the kernel's own workers wait for a CPU once they could run"
+    place: ClassVar[Place | None] = Place(
+        order=70,
+        within={
+            "proxy": StageRole("socket_wait", "dut"),
+            "origin": StageRole("socket_wait", "server"),
+            "generator": StageRole("socket_wait", "client"),
+        },
+        # What waits for a kernel thread is in the stage that hands it the work.
+        host_roles=("kworker", "ksoftirqd"),
+    )
     roles: ClassVar[tuple[str, ...]] = (*TaskProbe.task_roles, "kworker", "ksoftirqd")
     task_roles: ClassVar[tuple[str, ...]] = roles
     sample_every: int = 32

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import SIDES, Offsets, TracingProbe
 
@@ -17,6 +18,7 @@ class SocketWait(TracingProbe):
     name: ClassVar[str] = "socket_wait"
     stage: ClassVar[str] = "socket_wait"
     summary: ClassVar[str] = "How long received data waits in its socket until the program begins to read it"
+    place: ClassVar[Place | None] = Place(order=80)
     roles: ClassVar[tuple[str, ...]] = SIDES
     offsets: ClassVar[Offsets] = {
         "SOCK_PROTOCOL": (("sock", "sk_protocol"),),
