@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent
+SOURCE_DIRS = [ROOT]
+"""Where C sources are looked for, in this order. A package of further variants appends its own directory."""
 UNKNOWN = "[unknown]"  # a function without a name
 
 
@@ -35,11 +37,16 @@ class BpfError(RuntimeError):
     """A program could not be compiled, loaded or attached; the message says which and why."""
 
 
+def source_path(source: str) -> Path:
+    """The file of a C source, named by its path below one of :data:`SOURCE_DIRS`; absolute paths stay as they are."""
+    return next((path for path in (place / source for place in SOURCE_DIRS) if path.exists()), ROOT / source)
+
+
 class Module:
     """One compiled C source with its maps and loaded programs. Close it, or leave its context, to free both."""
 
     def __init__(self, source: str, defines: Mapping[str, int | str] | None = None) -> None:
-        """Compile ``source`` (a path below bpf/). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
+        """Compile ``source`` (see :func:`source_path`). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
 
         Raises :class:`BpfError`.
         """
@@ -57,7 +64,7 @@ class Module:
         # Two steps: BCC keeps what it attached before it failed until the process ends, so it is undone here.
         self._bpf: Any = BPF.__new__(BPF)
         try:
-            self._bpf.__init__(src_file=bytes(ROOT / source), cflags=flags)
+            self._bpf.__init__(src_file=bytes(source_path(source)), cflags=flags)
         except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
             self.close()
             raise BpfError(f"bpf/{source}: {error}") from error
