@@ -23,7 +23,7 @@ class LabView:
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
     ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
-    ``bypassed_stages``: stages that the datapath's packets pass by.
+    ``bypassed_stages``: stages that the datapath's packets bypass.
     """
 
     label: str
@@ -54,7 +54,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Pending:
-    """What became of the durations that began since a probe was last told to accept any."""
+    """What became of the durations that began since ``watch()`` last accepted new ones."""
 
     begun: int = 0
     unended: int = 0

@@ -1,14 +1,16 @@
 """Where the time went: a mean client latency as the sum of its kernel stages, and two datapaths' difference. Pure.
 
-Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request;
-what the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
-probe sees. Readings are of the moments at which the probes looked, and looking slows a busy datapath down. So the mean
-is of the requests that were sent in those moments, as the generator tells them apart (``window_times``). Of a generator
-that does not, it is in a closed loop the slice's mean over the pace of the traffic meanwhile, as the number of requests
-under way is the number of connections and stays what it is (Little's law, L = λW); in an open one, the slice's mean.
+Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request.
+What the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
+probe sees.
 
-In an open loop a request's latency begins before it is sent: what it waits for a free connection, and for the generator
-to notice, is a part of its own (``send_wait``) before the kernel's first stage.
+Probes look for moments only, and looking slows a busy datapath down. So the mean is that of the requests that were sent
+in those moments, if the generator reports them (``window_times``). Otherwise it is the slice's mean. In a closed loop
+that is divided by the pace of the traffic in those moments: the number of requests under way is the number of
+connections and does not change (Little's law, L = λW).
+
+In an open loop latency begins before the send. The wait for a free connection, and for the generator to notice, is a
+separate part (``send_wait``) before the kernel's first stage.
 """
 
 import math
@@ -25,8 +27,8 @@ from domain.sample import is_matched
 from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
 
-TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
-MATTERING = 0.1  # of what a stage's roles differ by together: smaller ones are not named
+SHOWN_SHARE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
+NAMED_SHARE = 0.1  # of what a stage's roles differ by together: smaller ones are not named
 
 Parts = Mapping[StageRole, float]
 
@@ -121,13 +123,13 @@ def _difference(data: Measured, cell: Cell, reference: str, path: StagePath) -> 
 
 
 def explanation(difference: Difference, load: str) -> str:
-    """The difference in one sentence: stages by size, and whose each is; ``load`` is the level as shown."""
+    """The difference in one sentence: stages by size, each with its roles; ``load`` is the level as shown."""
     total = difference.mean_us.us
     stages: dict[str, list[StagePart]] = {}
     for part in difference.parts:
         stages.setdefault(part.stage, []).append(part)
-    told = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
-    words = [_stage_told(parts) for parts in told if abs(_sum_us(parts)) >= TELLABLE * abs(total)]
+    by_size = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
+    words = [_stage_words(parts) for parts in by_size if abs(_sum_us(parts)) >= SHOWN_SHARE * abs(total)]
     words.append(f"unattributed {_microseconds(difference.unattributed_us)}")
     claim = (
         f"takes {_microseconds(abs(total))} µs {'longer' if total > 0 else 'less'} than one of {difference.reference}"
@@ -142,10 +144,10 @@ def _sum_us(parts: Sequence[StagePart]) -> float:
     return math.fsum(part.us for part in parts)
 
 
-def _stage_told(parts: Sequence[StagePart]) -> str:
-    """``run_queue 120 (proxy)``; where several roles matter, with what each is of it."""
+def _stage_words(parts: Sequence[StagePart]) -> str:
+    """``run_queue 120 (proxy)``; where several roles matter, with the time of each."""
     whole = math.fsum(abs(part.us) for part in parts)
-    whose = [part for part in parts if part.role and abs(part.us) >= MATTERING * whole]
+    whose = [part for part in parts if part.role and abs(part.us) >= NAMED_SHARE * whole]
     each = "" if len(whose) == 1 else " {us}"
     roles = ", ".join(part.role + each.format(us=_microseconds(part.us)) for part in whose)
     return f"{parts[0].stage} {_microseconds(_sum_us(parts))}{f' ({roles})' if roles else ''}"

@@ -197,7 +197,7 @@ def _number(text: str) -> float | str:
 
 
 def _field_of(problem: Problem) -> str:
-    # A list's entries are shown with the list; a level has a row of its own.
+    # A list's entries are shown with the list; each level has its row.
     first, _, rest = problem.field.partition(".")
     return first if not rest or first in _LISTS else problem.field
 

@@ -1,4 +1,4 @@
-"""The first page of a datapath or probe that has none yet, from its file. Its author adds to it; it is not rewritten."""
+"""The first page of a datapath or probe, made from its docstring. The author adds to it; it is never rewritten."""
 
 import inspect
 import textwrap

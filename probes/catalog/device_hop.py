@@ -12,7 +12,7 @@ class DeviceHop(TracingProbe):
 
     By the side that receives; only packets with payload count. The driver, the receiving CPU's backlog and the wait for
     its softirq are in it. Where GRO merges packets, or XDP on a veth copies them, the address changes and the match
-    rate tells; bpf_redirect_peer passes the link by.
+    rate falls. bpf_redirect_peer bypasses the link.
     """
 
     name: ClassVar[str] = "device_hop"

@@ -23,9 +23,9 @@ class ProxyResidence(TracingProbe):
     """sock_recv_length on one side → sock_send_length on the other, both of data at one place of the proxy's memory.
 
     ``to_origin`` is what came in by the client's device (requests), ``to_client`` what came in by the server's
-    (answers). The address pairs them exactly, for a proxy that sends from the buffer that it received into, as one
-    that forwards TCP does; of one that copies nothing matches, and no figure is told. Of data that is received in
-    several parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
+    (answers). The address pairs them exactly if the proxy sends from the buffer that it received into, as one that
+    forwards TCP does. If the proxy copies, nothing matches and there is no figure. Of data that is received in several
+    parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
     """
 
     name: ClassVar[str] = "proxy_residence"

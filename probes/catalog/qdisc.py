@@ -11,8 +11,8 @@ from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 class Qdisc(TracingProbe):
     """net_dev_queue → net_dev_start_xmit, for the same skb: the queueing discipline of the device.
 
-    By the side that sends; only packets with payload count. A veth has no queue of its own, so without a shaper this is
-    the way past it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
+    By the side that sends; only packets with payload count. A veth has no queue, so without a shaper this is the cost
+    of skipping it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
     """
 
     name: ClassVar[str] = "qdisc"

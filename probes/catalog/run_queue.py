@@ -16,9 +16,9 @@ from probes.tasks import ANY_GROUP, TaskProbe
 class RunQueue(TaskProbe):
     """sched_wakeup, or being preempted → the sched_switch that runs the task, by kind of task.
 
-    The lab's own tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: theirs are the host's
-    while the lab is watched. A saturated task never sleeps, so it has no wakeups; being preempted keeps its waits in
-    view, and ``work`` tells the wakeups: those that found the task running still, and so waiting for nothing, too.
+    The lab's tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: their waits are the host's
+    while the lab is watched. A saturated task never sleeps, so it has no wakeups; its preemptions keep its waits in
+    view. ``work`` counts the wakeups, also those that found the task still running and so made nothing wait.
     """
 
     name: ClassVar[str] = "run_queue"

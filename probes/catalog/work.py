@@ -30,7 +30,7 @@ class Work(TaskProbe):
     summary: ClassVar[str] = "Counts: packets, routing lookups, context switches, retransmissions, drops by reason"
 
     def read(self) -> Reading:
-        """Only work: it times nothing. Roles and reasons are told once they were seen."""
+        """Only work: it times nothing. Roles and reasons are listed once they were seen."""
         columns = zip(*self._started().per_cpu_words("work", 0), strict=True)
         counts = iter([sum(column) for column in columns])
         work = {f"{kind}_{side}": next(counts) for kind in _BY_SIDE for side in SIDES}

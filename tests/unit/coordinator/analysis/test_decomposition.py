@@ -150,7 +150,7 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     )
 
 
-def test_where_a_stage_differs_in_several_roles_each_is_told() -> None:
+def test_where_a_stage_differs_in_several_roles_each_is_named() -> None:
     other = (
         reading("socket_wait", "dut", 500.0),
         reading("socket_wait", "server", 100.0),

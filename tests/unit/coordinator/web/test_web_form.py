@@ -136,7 +136,7 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
     assert form.values["reference"] == ""
     assert form.chosen["probes"] == ("run_queue",)
-    assert form.chosen["workloads"] == ("http_keepalive",)  # no host has told any: the proposal stands
+    assert form.chosen["workloads"] == ("http_keepalive",)  # no host reported any: the proposal stays
 
 
 def test_choices_come_in_the_order_of_the_reference_campaign() -> None:
