@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bpf.chain import Chain, Hook, program_array
 from bpf.instance import ArrayEntry, possible_cpus
-from bpf.loader import ROOT, BpfError, Module, ProgramType
+from bpf.loader import BpfError, Module, ProgramType, source_path
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
@@ -252,7 +252,7 @@ class TracingProbe(Probe):
 
 def tracepoints_of(source: str) -> tuple[str, ...]:
     """The raw tracepoints that a C source below bpf/ looks at, in their order there."""
-    return tuple(_TRACEPOINT.findall((ROOT / source).read_text()))
+    return tuple(_TRACEPOINT.findall(source_path(source).read_text()))
 
 
 def _devices(lab: LabView, roles: tuple[str, ...]) -> bytes:
