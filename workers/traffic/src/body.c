@@ -58,26 +58,35 @@ struct body token_body(uint64_t tokens, uint64_t size)
 	return (struct body){data, length, length};
 }
 
-struct body file_body(const char *path)
+// Reads the whole of an open file. data is NULL with errno set on failure.
+static struct body read_body(int fd)
 {
 	struct stat info;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct body body = {0};
-	if (fd < 0)
-		return body;
-	uint8_t *data = NULL;
-	if (fstat(fd, &info) == 0 && info.st_size > 0 && (data = malloc((size_t)info.st_size))) {
-		ssize_t got = read(fd, data, (size_t)info.st_size);
-		if (got == info.st_size) {
-			body = (struct body){data, (uint64_t)got, (uint64_t)got};
-		} else {
-			free(data);
-			errno = got < 0 ? errno : EIO;
-		}
-	} else {
-		errno = info.st_size ? errno : ENODATA;
+	if (fstat(fd, &info) != 0)
+		return (struct body){0};
+	if (info.st_size <= 0) {
+		errno = ENODATA;
+		return (struct body){0};
 	}
+	uint8_t *data = malloc((size_t)info.st_size);
+	ssize_t got = data ? read(fd, data, (size_t)info.st_size) : -1;
+	if (got == info.st_size)
+		return (struct body){data, (uint64_t)got, (uint64_t)got};
+	int error = got < 0 ? errno : EIO;
+	free(data);
+	errno = error;
+	return (struct body){0};
+}
+
+struct body file_body(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (struct body){0};
+	struct body body = read_body(fd);
+	int error = errno;
 	close(fd);
+	errno = error;
 	return body;
 }
 

@@ -202,8 +202,9 @@ static void stands(struct worker *w, struct conn *c, uint64_t now)
 	if (w->plan->workload != UDP_RR)
 		hist_record(&stats->timings[CONNECT], now - c->connect_ns);
 	c->state = CONN_IDLE;
-	if (!w->started && w->opening)
+	if (c->opening)
 		w->opening--;
+	c->opening = false;
 	if (c->active) {
 		begin_request(w, c, now);
 		return;

@@ -135,6 +135,7 @@ void loop_open_all(struct worker *w)
 	while (!stopped(w) && (at < w->conns_count || w->opening)) {
 		while (at < w->conns_count && w->opening < OPENING_MAX && !stopped(w)) {
 			w->opening++;
+			w->conns[at].opening = true;
 			conn_open(w, &w->conns[at++], now_ns());
 		}
 		if (w->opening)

@@ -32,6 +32,7 @@ struct conn {
 	int fd;
 	uint8_t state, target;
 	bool active;	    // carries a request
+	bool opening;	    // connects for the first time, before the first slice: one of worker.opening
 	bool queued;	    // is in its lane's list of free connections
 	uint8_t generation; // of the descriptor: tells a handler that its connection was replaced under it
 	bool chunked, until_close, keep_alive, corrupt, bad_status, sending, hung_up;
