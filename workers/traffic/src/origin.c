@@ -19,7 +19,7 @@
 #include "args.h"
 #include "clock.h"
 #include "modes.h"
-#include "report.h"
+#include "json.h"
 
 #define FILES_MANY (1u << 20) // what a kernel allows one process unless it was told otherwise (fs.nr_open)
 #define BACKLOG 4096
@@ -218,7 +218,7 @@ static void print_served(const struct served *served)
 	       (unsigned long long)served->connections, (unsigned long long)served->requests,
 	       (unsigned long long)served->datagrams, (unsigned long long)served->bad_requests,
 	       (unsigned long long)served->wrong_clients);
-	report_json_text(last_wrong);
+	json_text(last_wrong);
 	printf(",\"bytes_received\":%llu,\"bytes_sent\":%llu}\n", (unsigned long long)served->bytes_received,
 	       (unsigned long long)served->bytes_sent);
 	fflush(stdout);
@@ -252,7 +252,7 @@ static int end(int code, const char *failure, const struct served *served)
 	if (failure[0])
 		fprintf(stderr, "showdown-traffic: %s\n", failure);
 	printf("{\"type\":\"final\",\"schema_version\":1,\"failure\":");
-	report_json_text(failure);
+	json_text(failure);
 	print_served(served);
 	return code;
 }
