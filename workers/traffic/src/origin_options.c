@@ -41,14 +41,16 @@ static bool read_cpus(struct args *args, const struct option_row *row, const cha
 
 // clang-format off
 static const struct option_row rows[] = {
-	CUSTOM("address", "ADDRESS", NULL, "listens there; up to 8", read_address),
-	CUSTOM("cpus", "LIST", "one thread, not pinned", "one thread pinned to each, as in 0,1", read_cpus),
-	{"netns", "PATH", OPTION_TEXT, FIELD(netns), 0, 0, NULL, "the network namespace of all sockets", NULL},
+	CUSTOM("address", "ADDRESS", NULL, "an address to listen on, up to 8 times", read_address),
+	CUSTOM("cpus", "LIST", "one thread, not pinned", "CPUs, as in 0,1; one thread is pinned to each", read_cpus),
+	{"netns", "PATH", OPTION_TEXT, FIELD(netns), 0, 0, NULL, "network namespace of all sockets", NULL},
 	CUSTOM("expect-client", "ADDRESS", "everyone",
-	       "serves this client alone; up to 8; others are closed or not answered, and counted", read_client),
-	{"stall-ms", "N", OPTION_MS, FIELD(stall_ns), 1, HOUR_MS, NULL, "freezes this long, again and again …", NULL},
+	       "a client to serve, up to 8 times; connections of others are closed, datagrams ignored, both counted",
+	       read_client),
+	{"stall-ms", "N", OPTION_MS, FIELD(stall_ns), 1, HOUR_MS, NULL,
+	 "how long each stall lasts, in which nothing is accepted, read or sent", NULL},
 	{"stall-every-ms", "N", OPTION_MS, FIELD(stall_every_ns), 1, HOUR_MS, NULL,
-	 "… at every multiple of this time of CLOCK_MONOTONIC", NULL},
+	 "period of the stalls: one begins at each multiple of this time of CLOCK_MONOTONIC", NULL},
 };
 // clang-format on
 

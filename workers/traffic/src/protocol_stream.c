@@ -8,7 +8,7 @@
 #include "record.h"
 #include "tcp.h"
 
-#define STREAM_BYTES_MAX (64ull << 20) // of one answer, which is kept in memory to compare with
+#define STREAM_BYTES_MAX ((uint64_t)64 << 20) // of one answer, which is kept in memory to compare with
 
 // Set by the command line; not changed once threads run.
 static struct stream_options {
@@ -30,7 +30,7 @@ static bool prepare(struct load_options *options, struct args *args)
 {
 	struct plan *plan = &options->plan;
 	if (stream.tokens * stream.token_bytes > STREAM_BYTES_MAX)
-		return args_refuse(args, "--tokens: more than %llu bytes in one stream", STREAM_BYTES_MAX);
+		return args_refuse(args, "--tokens: more than %" PRIu64 " bytes in one stream", STREAM_BYTES_MAX);
 	plan->expected = token_body(stream.tokens, stream.token_bytes);
 	if (!plan->expected.data)
 		return args_refuse(args, "no memory");

@@ -43,10 +43,10 @@ static void sleep_until(uint64_t at_ns)
 
 static bool others_run(const struct plan *plan, char *failure, size_t size)
 {
-	int gone = atomic_load(&plan->rendezvous->failed);
-	if (gone)
-		snprintf(failure, size, "client %d of %d failed", gone, plan->clients);
-	return !gone;
+	int failed = atomic_load(&plan->rendezvous->failed);
+	if (failed)
+		snprintf(failure, size, "client %d of %d failed", failed, plan->clients);
+	return !failed;
 }
 
 static bool wait_for_others(struct plan *plan, uint64_t *start_ns, char *failure, size_t size)

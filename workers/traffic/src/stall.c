@@ -8,8 +8,8 @@
 
 #include "clock.h"
 
-// Shorter stalls cannot be told from the granularity of the kernel's accounting. Without /proc/…/schedstat, time in the
-// run queue looks like a stall, so that the limit must exceed what a scheduler may do to one of many busy threads.
+// Shorter stalls are below the granularity of the kernel's accounting. Without schedstat, time in the run queue looks
+// like a stall: then the limit must exceed the time for which a scheduler keeps one of many busy threads waiting.
 #define STALL_MIN_NS (20 * NS_PER_MS)
 #define STALL_MIN_WITHOUT_SCHEDSTAT_NS (200 * NS_PER_MS)
 

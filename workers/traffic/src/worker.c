@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread sets itself up and goes through the slices: it waits for the start, sends, drains and hands over.
+// A thread sets itself up and works through the slices: it waits for the start, sends, drains and hands over.
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -166,7 +166,7 @@ void *worker_run(void *argument)
 		atomic_store(&w->plan->stop, true);
 	pthread_getcpuclockid(pthread_self(), &w->cpu_clock);
 	pthread_barrier_wait(w->barrier); // all connections are established, or a thread has failed
-	pthread_barrier_wait(w->barrier); // the first slice's start is set
+	pthread_barrier_wait(w->barrier); // release_threads() has set the first slice's start
 	loop_check_stall(w, now_ns());	  // a stall before this belongs to no slice
 	w->started = true;
 	w->run_queue_ns = w->stall.run_queue_ns;
