@@ -21,7 +21,14 @@ from bpf.layout import LayoutError, Value, made
 
 ROOT = Path(__file__).parent
 _INCLUDE = re.compile(r'#include "(.+)"')
+SOURCE_DIRS = [ROOT]
+"""Where C sources are looked for, in this order. A package of further variants appends its own directory."""
 UNKNOWN = "[unknown]"  # a function without a name
+
+
+def source_path(source: str) -> Path:
+    """The file of a C source, named by its path below one of :data:`SOURCE_DIRS`; absolute paths stay as they are."""
+    return next((path for path in (place / source for place in SOURCE_DIRS) if path.exists()), ROOT / source)
 
 
 def joined(source: str) -> str:
@@ -29,7 +36,7 @@ def joined(source: str) -> str:
 
     ``#line`` directives keep the compiler's messages at the right file and line. Raises ``OSError``.
     """
-    return "\n".join(_lines(ROOT / source))
+    return "\n".join(_lines(source_path(source)))
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -50,7 +57,7 @@ class Module:
     """One compiled C source with its maps and loaded programs. Close it, or leave its context, to free both."""
 
     def __init__(self, source: str, defines: Mapping[str, int | str] | None = None) -> None:
-        """Compile ``source`` (a path below bpf/). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
+        """Compile ``source`` (:func:`source_path`). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
 
         Raises :class:`BpfError`.
         """

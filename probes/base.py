@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from bpf.chain import Hook
 from domain.jobs import HostCapabilities
+from domain.place import Place
 from domain.sample import StageHistogram, StageSample
 
 
@@ -55,7 +56,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Pending:
-    """What became of the durations that began since a probe was last told to accept any."""
+    """What became of the durations that began since ``watch()`` last accepted new ones."""
 
     begun: int = 0
     unended: int = 0
@@ -83,6 +84,8 @@ class Probe(ABC):
     unit: ClassVar[str] = "ns"
     ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
     """Those whose traffic it sees. In a lab of another one it has no figures, with that as the reason."""
+    place: ClassVar[Place | None] = None
+    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
 
     @abstractmethod
     def missing(self, capabilities: HostCapabilities) -> list[str]:

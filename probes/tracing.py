@@ -12,7 +12,7 @@ from bpf.chain import Chain, Hook, program_array
 from bpf.enums import ProgramType
 from bpf.instance import ArrayEntry, possible_cpus
 from bpf.layout import Fields
-from bpf.loader import ROOT, BpfError, Module
+from bpf.loader import BpfError, Module, source_path
 from domain.jobs import HostCapabilities
 from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
@@ -254,7 +254,7 @@ class TracingProbe(Probe):
 
 def tracepoints_of(source: str) -> tuple[str, ...]:
     """The raw tracepoints that a C source below bpf/ looks at, in their order there."""
-    return tuple(_TRACEPOINT.findall((ROOT / source).read_text()))
+    return tuple(_TRACEPOINT.findall(source_path(source).read_text()))
 
 
 def _exists(tracepoint: str) -> bool:

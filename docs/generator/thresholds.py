@@ -12,6 +12,10 @@ from docs.generator.tables import table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("domain", "coordinator", "workers", "probes")
+VARIANTS = frozenset(
+    ROOT / place for place in ("workers/datapaths", "workers/traits", "workers/workloads", "probes/catalog")
+)
+"""Folders whose files hold no threshold of the method, so that a new variant names its constants freely."""
 _LIST = Path(__file__).with_name("thresholds.toml")
 
 
@@ -70,8 +74,9 @@ def _constants() -> Mapping[str, list[Constant]]:
     found: dict[str, list[Constant]] = {}
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            for constant in _assigned(path):
-                found.setdefault(constant.name, []).append(constant)
+            if path.parent not in VARIANTS or path.stem == "base":
+                for constant in _assigned(path):
+                    found.setdefault(constant.name, []).append(constant)
     return found
 
 

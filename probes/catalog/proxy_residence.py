@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from bpf.btf import BtfError, member_offset
+from domain.place import Place
 from probes.base import LabView, ProbeError
 from probes.tracing import TracingProbe
 
@@ -22,14 +23,15 @@ class ProxyResidence(TracingProbe):
     """sock_recv_length on one side → sock_send_length on the other, both of data at one place of the proxy's memory.
 
     ``to_origin`` is what came in by the client's device (requests), ``to_client`` what came in by the server's
-    (answers). The address pairs them exactly, for a proxy that sends from the buffer that it received into, as one
-    that forwards TCP does; of one that copies nothing matches, and no figure is told. Of data that is received in
-    several parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
+    (answers). The address pairs them exactly if the proxy sends from the buffer that it received into, as one that
+    forwards TCP does. If the proxy copies, nothing matches and there is no figure. Of data that is received in several
+    parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
     """
 
     name: ClassVar[str] = "proxy_residence"
     stage: ClassVar[str] = "proxy_residence"
     summary: ClassVar[str] = "How long data is in the proxy: from receiving it on one side to sending it by the other"
+    place: ClassVar[Place | None] = Place(order=100)
     roles: ClassVar[tuple[str, ...]] = ("to_origin", "to_client")
     constants: ClassVar[Mapping[str, int]] = {"TO_ORIGIN": 0, "TO_CLIENT": 1}
 

@@ -1,5 +1,6 @@
 """The generated blocks of the documents: they are current, they are replaced as a whole, and gaps are errors."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,23 @@ def copy(tmp_path: Path) -> Path:
     for name in DOCUMENTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())
+    for family in ("datapaths", "probes"):
+        shutil.copytree(ROOT / "docs" / family, tmp_path / "docs" / family, dirs_exist_ok=True)
     return tmp_path
+
+
+def test_a_page_that_is_missing_is_named_and_begun_from_the_variants_own_words(copy: Path) -> None:
+    page = copy / "docs/probes/forward.md"
+    page.unlink()
+    assert stale_documents(copy, write=False) == ["docs/probes/forward.md: the page"]
+    assert not page.exists()
+    stale_documents(copy, write=True)
+    text = page.read_text()
+    assert text.startswith("# `forward`\n\nA packet's way through the DUT")
+    assert "Only forwarding datapaths have it" in text
+    page.write_text("# By its author\n")
+    assert stale_documents(copy, write=True) == []
+    assert page.read_text() == "# By its author\n"
 
 
 def test_a_stale_block_is_named_and_rewritten(copy: Path) -> None:

@@ -105,7 +105,7 @@ def test_each_client_is_told_the_same_but_for_its_place() -> None:
         assert argv[argv.index("--client") : argv.index("--client") + 4] == [
             "--client",
             f"{number}/3",
-            "--meeting",
+            "--rendezvous",
             "7",
         ]
         assert argv[argv.index("--connections") + 1] == "9", "of all: the generator divides"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One --target of the command line: KEY=VALUE, separated by commas.
+// Parses --target: KEY=VALUE, separated by commas.
 #include <stdio.h>
 #include <string.h>
 
-#include "args.h"
-#include "plan.h"
+#include "load_options.h"
 
 static bool read_sources(struct args *args, struct target *target, char *text)
 {
@@ -43,7 +42,7 @@ static bool read_target_field(struct args *args, struct target *target, char *it
 	} else if (!strcmp(item, "port")) {
 		return args_whole(args, "--target: port", value, 1, 65535, port);
 	} else if (!strcmp(item, "rate")) {
-		return args_real(args, "--target: rate", value, 1e-3, RATE_MAX, &target->rate_per_s);
+		return args_real(args, "--target: rate", value, RATE_MIN, RATE_MAX, &target->rate_per_s);
 	} else if (!strcmp(item, "source")) {
 		return read_sources(args, target, value);
 	} else {
@@ -53,19 +52,11 @@ static bool read_target_field(struct args *args, struct target *target, char *it
 	return true;
 }
 
-bool plan_read_target(struct plan *plan, struct args *args, const char *text)
+static bool parse_fields(struct args *args, struct target *target, char *text)
 {
-	char copy[4096], *rest = NULL, *address = NULL;
+	char *rest = NULL, *address = NULL;
 	uint64_t port = 0;
-	if (plan->targets_count == TARGETS_MAX)
-		return args_refuse(args, "--target: at most %d", TARGETS_MAX);
-	if (strlen(text) >= sizeof copy)
-		return args_refuse(args, "--target: too long");
-	strcpy(copy, text);
-	struct target *target = &plan->targets[plan->targets_count];
-	*target = (struct target){.netns_fd = -1};
-	snprintf(target->label, sizeof target->label, "target%d", plan->targets_count);
-	for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest))
+	for (char *item = strtok_r(text, ",", &rest); item; item = strtok_r(NULL, ",", &rest))
 		if (!read_target_field(args, target, item, &address, &port))
 			return false;
 	if (!address || !port)
@@ -75,10 +66,28 @@ bool plan_read_target(struct plan *plan, struct args *args, const char *text)
 	for (int i = 0; i < target->sources_count; i++)
 		if (target->sources[i].any.sa_family != target->address.any.sa_family)
 			return args_refuse(args, "--target %s: source and address are of two families", target->label);
+	address_text(&target->address, target->text, sizeof target->text);
+	return true;
+}
+
+bool target_read(struct args *args, const struct option_row *row, const char *text, void *values)
+{
+	struct plan *plan = &((struct load_options *)values)->plan;
+	char copy[4096];
+	(void)row;
+	if (plan->targets_count == TARGETS_MAX)
+		return args_refuse(args, "--target: at most %d", TARGETS_MAX);
+	if (strlen(text) >= sizeof copy)
+		return args_refuse(args, "--target: too long");
+	strcpy(copy, text);
+	struct target *target = &plan->targets[plan->targets_count];
+	*target = (struct target){.netns_fd = -1};
+	snprintf(target->label, sizeof target->label, "target%d", plan->targets_count);
+	if (!parse_fields(args, target, copy))
+		return false;
 	for (int i = 0; i < plan->targets_count; i++)
 		if (!strcmp(plan->targets[i].label, target->label))
 			return args_refuse(args, "--target: label '%s' is given twice", target->label);
-	address_text(&target->address, target->text, sizeof target->text);
 	plan->targets_count++;
 	return true;
 }
