@@ -19,7 +19,7 @@ showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 	@$(BIN)/showdown run deploy/campaigns/showdown.toml
 
 test: setup ## Set up, then run every test (root: the kernel tests too)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.suite
 
 check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, stale documents
 	@$(BIN)/ruff check .

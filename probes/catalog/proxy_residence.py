@@ -4,9 +4,9 @@ import platform
 from collections.abc import Mapping
 from typing import ClassVar
 
+from bpf.btf import BtfError, member_offset
 from domain.place import Place
 from probes.base import LabView, ProbeError
-from probes.kernel import member_offset
 from probes.tracing import TracingProbe
 
 _CALLS = ("READ", "WRITE", "READV", "WRITEV", "SENDTO", "RECVFROM", "SENDMSG", "RECVMSG")
@@ -54,4 +54,16 @@ class ProxyResidence(TracingProbe):
             "SOCK_FAMILY": member_offset("sock", "__sk_common") + member_offset("sock_common", "skc_family"),
             "SOCK_RX_IFINDEX": member_offset("sock", "sk_rx_dst_ifindex"),
             "SOCK_ACCEPTED_IFINDEX": member_offset("inet_sock", "mc_index"),
+            **_ipv6_offsets(),
         }
+
+
+def _ipv6_offsets() -> dict[str, int | str]:
+    """What the C source reads of IPv6 sockets; nothing on a kernel without IPv6."""
+    try:
+        return {
+            "SOCK_PINET6": member_offset("inet_sock", "pinet6"),
+            "PINET6_ACCEPTED_IFINDEX": member_offset("ipv6_pinfo", "mcast_oif"),
+        }
+    except BtfError:
+        return {}

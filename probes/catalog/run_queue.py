@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from bpf.btf import member_offset
 from domain.place import Place
 from domain.watched import StageRole
 from probes.base import LabView, Reading
-from probes.kernel import member_offset
 from probes.tasks import ANY_GROUP, TaskProbe
 
 
@@ -45,8 +45,8 @@ class RunQueue(TaskProbe):
 
     def read(self) -> Reading:
         """With ``wakeups_<role>`` as work, of the roles that have been seen."""
-        counts = self._started().per_cpu_words("wakeups", 0)
-        woken = {role: sum(words[index] for words in counts) for index, role in enumerate(self.roles)}
+        counts = self._started().per_cpu("wakeups", 0)
+        woken = {role: sum(one.count[index] for one in counts) for index, role in enumerate(self.roles)}
         wakeups = {f"wakeups_{role}": count for role, count in woken.items() if count}
         return replace(super().read(), work=wakeups)
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from bpf.btf import member_offset
 from domain.place import Place
 from probes.base import LabView, ProbeError
-from probes.kernel import member_offset
 from probes.tracing import FEATURES, TracingProbe
 
 BACKLOG = "sk_psock_backlog"

@@ -14,7 +14,7 @@ from domain.jobs import Feature, HostCapabilities, Variant
 from domain.registry import discover
 from domain.sample import StageHistogram
 from probes._fake import FakeProbe
-from probes.base import LabView, Probe, ProbeError
+from probes.base import LabView, Probe, ProbeError, Reading
 from probes.tracing import FEATURES, SIDES, TracingProbe, tracepoints_of
 from workers.agent.capabilities import probe_facts
 
@@ -78,6 +78,19 @@ def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
         assert not re.search(r"struct (sk_buff|sock|net_device|task_struct|net)\b", text), path
 
 
+def test_each_step_of_a_probe_is_written_once() -> None:
+    """Its configuration, its stages and its samples are those of the shared headers."""
+    for path in (ROOT / "probes").glob("*.c"):
+        text = path.read_text()
+        assert not re.search(r"\b(watch|stage|samples)\.(lookup|ringbuf_output)\b", text), path
+        assert "__attribute__" not in text, path
+
+
+def test_a_probe_sees_an_ip_version(probe: Probe) -> None:
+    assert probe.ip_versions
+    assert probe.ip_versions <= {4, 6}
+
+
 def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
     needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
     everything = [Feature(name=name, present=True) for name in needed]
@@ -99,29 +112,29 @@ def test_a_probe_that_was_not_started_refuses_and_stops_harmlessly(probe: Probe)
     probe.stop()
 
 
-@pytest.mark.kernel
-@pytest.mark.usefixtures("kernel")
-@pytest.mark.parametrize("name", [*sorted(PROBES), "fake"])
-def test_a_life(name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Loads without a word from the compiler or the verifier, watches, reads, stops, and can be started again."""
-    probe = PROBES.get(name) or FakeProbe()
+def is_empty(reading: Reading) -> bool:
+    return set(reading.stages.values()) <= {StageHistogram()} and not any(reading.work.values()) and not reading.samples
+
+
+def test_the_life_of_the_fake() -> None:
+    probe = FakeProbe()
     for _ in range(2):
         probe.start()
-        reading = probe.read()
-        assert set(reading.stages.values()) <= {StageHistogram()}
-        assert not any(reading.work.values())
-        assert reading.samples == ()
+        assert is_empty(probe.read())
         probe.watch(VIEW)
         probe.watch(None)
         assert probe.read() == probe.read()
         probe.stop()
-    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.kernel
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("name", sorted(PROBES))
-def test_programs_are_attached_while_a_lab_is_watched_and_nothing_is_left_behind(name: str) -> None:
+def test_a_life_and_another(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Loads without a word from the compiler or the verifier, watches, reads, stops, and can be started again.
+
+    Programs are attached while a lab is watched, and nothing is left behind.
+    """
     probe = PROBES[name]
     assert isinstance(probe, TracingProbe)
     tracepoints = tracepoints_of(probe.source)
@@ -129,6 +142,7 @@ def test_programs_are_attached_while_a_lab_is_watched_and_nothing_is_left_behind
     before = descriptors()
     for _ in range(2):
         probe.start()
+        assert is_empty(probe.read())
         loaded = descriptors() - before
         assert (loaded["anon_inode:bpf-prog"], links(loaded)) == (len(tracepoints), 0)
         probe.watch(VIEW)
@@ -137,9 +151,11 @@ def test_programs_are_attached_while_a_lab_is_watched_and_nothing_is_left_behind
         assert links(descriptors() - before) == len(tracepoints)
         probe.watch(None)
         assert descriptors() - before == loaded
+        assert probe.read() == probe.read()
         probe.watch(VIEW)
         probe.stop()
         assert descriptors() == before
+    assert capfd.readouterr() == ("", "")
 
 
 def descriptors() -> Counter[str]:

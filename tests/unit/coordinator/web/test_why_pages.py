@@ -206,10 +206,13 @@ def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
     told = result("h1", answer.json["block"]["datapaths"])
-    told["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
+    nothing = {"count": 0, "sum_ns": 0, "applies": False}
+    why = "the probe does not see IPv6"
+    told["trials"][0]["probes"] = [{"stage": "forward", **nothing}, {"stage": "work", **nothing, "why_absent": why}]
     coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
     page = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "does not apply to this datapath" in sentences(page)
+    assert why in sentences(page)
     assert ">Role<" not in page.text
 
 

@@ -1,7 +1,7 @@
-"""What the running kernel's structures, enumerations and tracepoints are like, read from its BTF.
+"""The running kernel's structures, enumerations, functions and tracepoints, read from its BTF.
 
-BCC compiles against headers that may be another kernel's, so probes take the offsets they need from here, as
-constants. The format is that of Documentation/bpf/btf.rst.
+BCC compiles against headers that can belong to another kernel, so C sources get the offsets that they need from here,
+as constants. The format is that of Documentation/bpf/btf.rst.
 """
 
 import struct
@@ -15,7 +15,7 @@ VMLINUX = Path("/sys/kernel/btf/vmlinux")
 _HEADER = struct.Struct("<HBBIIIII")
 _MAGIC = 0xEB9F
 _TYPE = struct.Struct("<III")
-_PTR, _STRUCT, _UNION, _ENUM, _TYPEDEF, _FUNC_PROTO = 2, 4, 5, 6, 8, 13
+_PTR, _STRUCT, _UNION, _ENUM, _TYPEDEF, _FUNC, _FUNC_PROTO = 2, 4, 5, 6, 8, 12, 13
 _ENUMERATOR = struct.Struct("<Ii")
 # kind → bytes behind the common 12, fixed and per entry of vlen
 _EXTRA = {
@@ -42,14 +42,14 @@ _EXTRA = {
 
 
 class BtfError(LookupError):
-    """The kernel's BTF cannot be read, or lacks what was asked for."""
+    """The kernel's BTF cannot be read, or lacks what was looked up."""
 
 
 class Btf:
     """The types of one BTF blob."""
 
     def __init__(self, blob: bytes) -> None:
-        """Index the types of ``blob``. Raises :class:`BtfError` when it is no BTF that this reader knows."""
+        """Index the types of ``blob``. Raises :class:`BtfError` for anything but BTF of a known version."""
         try:
             magic, _version, _flags, header, type_start, type_size, string_start, _ = _HEADER.unpack_from(blob)
         except struct.error as error:
@@ -70,9 +70,9 @@ class Btf:
             position += _TYPE.size + fixed + each * entries
 
     def offset(self, structure: str, member: str) -> int:
-        """Where ``member`` lies in ``struct structure``, in bytes, anonymous members included.
+        """The offset of ``member`` in ``struct structure`` in bytes, members of anonymous members included.
 
-        Raises :class:`BtfError` when there is none, or it is a bit field off a byte boundary.
+        Raises :class:`BtfError` if there is none, or if it is a bit field off a byte boundary.
         """
         for position in self._named(_STRUCT, structure):
             bits = self._member_bits(position, member)
@@ -91,8 +91,14 @@ class Btf:
             return {self._string(name): value for name, value in _ENUMERATOR.iter_unpack(entries)}
         raise BtfError(f"this kernel has no enum {enumeration}")
 
+    def function_id(self, name: str) -> int:
+        """The type id of a kernel function. Raises :class:`BtfError` if there is none."""
+        for position in self._named(_FUNC, name):
+            return self._starts.index(position)
+        raise BtfError(f"this kernel has no function {name}")
+
     def arguments(self, typedef: str) -> int:
-        """How many arguments a function has that ``typedef`` is a pointer to. Raises :class:`BtfError`."""
+        """How many arguments the functions have that ``typedef`` points to. Raises :class:`BtfError`."""
         for position in self._named(_TYPEDEF, typedef):
             for kind in (_TYPEDEF, _PTR, _FUNC_PROTO):
                 _, info, target = _TYPE.unpack_from(self._blob, position)
@@ -151,8 +157,19 @@ def enumerators(enumeration: str) -> dict[str, int]:
 
 @cache
 def arguments(typedef: str) -> int:
-    """How many arguments the functions of a type have in the running kernel. Raises :class:`BtfError`.
-
-    A raw tracepoint's are those of ``btf_trace_<name>``, behind one of the kernel's own.
-    """
+    """How many arguments functions of a type have in the running kernel. Raises :class:`BtfError`."""
     return _running().arguments(typedef)
+
+
+def tracepoint_arguments(tracepoint: str) -> int:
+    """How many arguments a raw tracepoint passes in the running kernel. Raises :class:`BtfError` if it has none such.
+
+    Its probe functions are of the type ``btf_trace_<name>``, and have one argument of the kernel's before those.
+    """
+    return arguments(f"btf_trace_{tracepoint}") - 1
+
+
+@cache
+def function_id(name: str) -> int:
+    """The type id of a function of the running kernel. Raises :class:`BtfError`."""
+    return _running().function_id(name)
