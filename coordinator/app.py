@@ -11,7 +11,7 @@ from flask import Response
 from coordinator import api, auth
 from coordinator.api import codec
 from coordinator.config import Settings, load_settings
-from coordinator.dispatch import CeleryDispatcher, Dispatcher
+from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
 from coordinator.web import blueprint as web

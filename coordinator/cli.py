@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from coordinator.config import Settings, SettingsError, load_settings
-from coordinator.dispatch import CeleryDispatcher
+from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
 
 KEEP_ALIVE_S = "75"

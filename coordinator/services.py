@@ -6,9 +6,9 @@ from typing import cast
 
 from flask import current_app
 
+from coordinator.analysis.memory import Memory
 from coordinator.config import Settings
-from coordinator.dispatch import Dispatcher
-from coordinator.memory import Memory
+from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
 from domain.report import CampaignReport
 from domain.stacks import Stacks

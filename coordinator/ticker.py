@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select
 
-from coordinator.dispatch import Dispatcher, DispatchError
-from coordinator.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.scheduling.dispatch import Dispatcher, DispatchError
+from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow

@@ -12,18 +12,10 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from domain.condition import ConditionText
-from domain.crossing import MAX_LEVELS, crossed
-from domain.load import MAX_CLIENTS
-from domain.load import CapacityLoad as CapacityLoad
-from domain.load import ClosedLoad as ClosedLoad
-from domain.load import Frozen as Frozen
-from domain.load import LoadLevel as LoadLevel
-from domain.load import OpenLoad as OpenLoad
-from domain.load import ShareLoad as ShareLoad
-from domain.names import CampaignName as CampaignName
-from domain.names import HostName as HostName
-from domain.names import Label as Label
-from domain.names import Name as Name
+from domain.crossing import MAX_LEVELS, cross_product
+from domain.frozen import Frozen
+from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
+from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
 
@@ -156,7 +148,7 @@ class Campaign(Frozen):
     @field_validator("levels")
     @classmethod
     def _under_each_condition(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        levels = crossed(value, info.data.get("conditions") or {})
+        levels = cross_product(value, info.data.get("conditions") or {})
         if CALIBRATION in levels:
             raise ValueError(f"{CALIBRATION!r} is what the search for the capacity is called; choose another name")
         return levels

@@ -15,7 +15,7 @@ from domain.frozen import Frozen
 MAX_BALLAST_RULES = 20_000  # a few firewalls have as many; a packet that walks them takes a fraction of a millisecond
 MAX_TEXT = 200
 OFFLOADS = ("rx_checksum", "tx_checksum", "tso", "gso", "gro")
-"""What a condition can take from every device of a lab, by the names that workers/offloads.py has for them."""
+"""What a condition can take from every device of a lab, by the names that workers/lab/offloads.py has for them."""
 
 
 class Condition(Frozen):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from domain.load import Frozen
+from domain.frozen import Frozen
 
 
 class CpuTime(Frozen):

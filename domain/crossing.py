@@ -13,7 +13,7 @@ MAX_LEVELS = 16  # of a campaign, those that conditions make of them included
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def crossed(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condition]) -> dict[str, AnyLoad]:
+def cross_product(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condition]) -> dict[str, AnyLoad]:
     """Every level under every condition, as ``<level>_<condition>``; without any, the levels as they are.
 
     Raises ``ValueError`` with the fix.

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from domain.campaign import CampaignName, Frozen, HostName, Name
+from domain.frozen import Frozen
+from domain.names import CampaignName, HostName, Name
 from domain.report import Verdict
 from domain.trial import Block, BlockResult
 from domain.workload import Parameter
@@ -80,7 +81,7 @@ class Report(Frozen):
     cancelled: bool = False
 
 
-class Standing(Frozen):
+class CampaignProgress(Frozen):
     """What a campaign comes to as of now, in blocks and verdicts: worker hosts pass it on to InfluxDB."""
 
     blocks_ended: int = Field(ge=0, description="Those that failed included.")

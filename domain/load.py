@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
-from domain.frozen import Frozen as Frozen
+from domain.frozen import Frozen
 
 MAX_CONNECTIONS = 10_000
 MAX_CLIENTS = 8  # of one lab, all loading its datapath at once

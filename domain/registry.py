@@ -12,12 +12,13 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     """Instantiate every variant of ``contract`` in ``package``, by name, sorted.
 
     A variant is a concrete subclass defined in a module of the package; its ``name`` must be the module's
-    name, so that the file, the C source, the metric tag and the test all carry one word.
+    name, so that the file, the C source, the metric tag and the test all carry one word. ``base``, names with a
+    leading underscore and sub-packages are the family's own and hold no variant.
     Raises ``LookupError`` when a module breaks that rule or defines no variant.
     """
     variants: dict[str, T] = {}
     for info in pkgutil.iter_modules(package.__path__):
-        if info.name == "base" or info.name.startswith("_"):
+        if info.name == "base" or info.name.startswith("_") or info.ispkg:
             continue
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         found = [

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from domain.campaign import Frozen, Label, Name
+from domain.frozen import Frozen
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
-from domain.trial import Reason, TelemetryAccount
+from domain.names import Label, Name
+from domain.telemetry import TelemetryAccount
+from domain.trial import Reason
 
 MIN_PAIRS = 5  # no verdict from fewer (METHOD)
 MIN_BEYOND = 10  # requests slower than a percentile, of all that it was read from: p99.9 needs 10,000 in a cell

@@ -6,8 +6,8 @@ Line-protocol names live here, once; probes write them, the coordinator and the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.cpu_time import CpuTime
 from domain.telemetry import LossCause, TelemetryAccount
-from domain.trial import CpuTime
 
 KERNEL_LATENCY = "kernel_latency"
 KERNEL_EVENT = "kernel_event"

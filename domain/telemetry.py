@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from domain.campaign import Frozen
+from domain.frozen import Frozen
 
 
 class LossCause(StrEnum):

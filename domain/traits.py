@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from domain.load import Frozen
+from domain.frozen import Frozen
 from domain.names import HostName, Name
 
 TEST_TRAITS_TASK = "showdown.test_traits"

@@ -5,14 +5,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from domain.campaign import Frozen, HostName, Label, LoadLevel, Name
 from domain.condition import PLAIN, Condition, ConditionText
-from domain.counters import Counters as Counters
-from domain.cpu_time import CpuTime as CpuTime
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
+from domain.frozen import Frozen
 from domain.histogram import LatencyHistogram
-from domain.load import MAX_CLIENTS, Load, OpenLoad
+from domain.load import MAX_CLIENTS, Load, LoadLevel, OpenLoad
+from domain.names import HostName, Label, Name
 from domain.stacks import Stacks
-from domain.telemetry import TelemetryAccount as TelemetryAccount
+from domain.telemetry import TelemetryAccount
 from domain.workload import Values
 
 SCHEMA_VERSION: Literal[1] = 1

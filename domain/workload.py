@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from domain.load import Frozen
+from domain.frozen import Frozen
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
 

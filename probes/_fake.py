@@ -3,7 +3,7 @@
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, StageHistogram, StageSample, bucket_index
 from probes.base import LabView, Probe, ProbeError, Reading
-from probes.sink import SinkError
+from probes.stream.sink import SinkError
 
 
 class FakeProbe(Probe):

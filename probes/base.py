@@ -22,7 +22,7 @@ class LabView:
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
     ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
-    ``unseen``: stages that the datapath's packets pass by.
+    ``bypassed_stages``: stages that the datapath's packets pass by.
     """
 
     label: str
@@ -30,7 +30,7 @@ class LabView:
     netns: Mapping[str, int]
     tasks: Mapping[str, tuple[int, ...]]
     packets: Callable[[], int] | None = field(default=None, compare=False)
-    unseen: frozenset[str] = frozenset()
+    bypassed_stages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

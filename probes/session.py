@@ -19,7 +19,7 @@ from domain.telemetry import LossCause
 from domain.watched import Span, StageRole, Watched
 from probes.base import LabView, Probe, ProbeError, Reading
 from probes.pace import Pace
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from probes.windows import Window, Windows, passage_of, scale_of
 
 # Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
@@ -96,7 +96,7 @@ class ProbeSession:
             self._absent = frozenset()
             for name, probe in list(self._running.items()):
                 try:
-                    if probe.stage in lab.unseen or not probe.applies(lab):
+                    if probe.stage in lab.bypassed_stages or not probe.applies(lab):
                         self._absent |= {probe.stage}
                         continue
                     self._baseline[name] = self._previous[name] = probe.read()

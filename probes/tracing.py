@@ -16,7 +16,7 @@ from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, StageHistogram
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 from probes.kernel import member_offset
 
-# Features of workers/capabilities.py without which no probe runs.
+# Features of workers/agent/capabilities.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 # What ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number.
 SIDES = ("client", "dut", "server")

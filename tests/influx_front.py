@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deploy.servers import unused_port
+from deploy.stack.servers import unused_port
 
 READY_S = 10.0
 TOKEN = "t0ken-of-the-front"

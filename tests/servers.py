@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deploy.servers import influxd_config, unused_port
+from deploy.stack.servers import influxd_config, unused_port
 
 READY_S = 20.0
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.report import Metric, Verdict, VerdictWord
 from domain.sample import (
@@ -21,7 +22,7 @@ from domain.sample import (
     traffic_point,
 )
 from domain.telemetry import LossCause, TelemetryAccount
-from domain.trial import CpuTime, Finding, Reason, TrialResult, Validity
+from domain.trial import Finding, Reason, TrialResult, Validity
 
 CAMPAIGN, HOST, WORKLOAD, LEVEL = "k3f9x2ab", "h1", "http_open", "low"
 STAGES = ("forward", "net_rx_softirq", "run_queue", "rx_steering")

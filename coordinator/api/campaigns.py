@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
-from coordinator.analysis import build_report
+from coordinator.analysis.report import build_report
 from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml

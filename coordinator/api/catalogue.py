@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.admission import variants
+from coordinator.scheduling.admission import variants
 from coordinator.services import services
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online, known_hosts
-from coordinator.store.views import iso
+from coordinator.store.times import iso
 from domain.jobs import HostCapabilities
 from domain.workload import Parameter
 

@@ -8,13 +8,13 @@ from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field, StringConstraints
 
-from coordinator import campaign_telemetry as telemetry
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
-from coordinator.lifecycle import CampaignState
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import views
-from coordinator.telemetry import TelemetryUnavailable
+from coordinator.telemetry import campaign as telemetry
+from coordinator.telemetry.reader import TelemetryUnavailable
 
 blueprint = APIBlueprint("charts", __name__, tag="Telemetry")
 

@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from coordinator.api.codec import error_response
-from coordinator.dispatch import DispatchError
+from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
 from coordinator.store.matrices import matrix_of
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online
-from domain.load import Frozen
+from domain.frozen import Frozen
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix

@@ -7,7 +7,7 @@ from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from coordinator.flamegraph import flame_svg, merged, shares
+from coordinator.analysis.flamegraph import flame_svg, merged, shares
 from coordinator.services import services
 from coordinator.store import results, views
 from domain.stacks import Stacks

@@ -6,12 +6,12 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 
-from coordinator import telemetry
+from coordinator.analysis.decomposition import of_trial
+from coordinator.analysis.flamegraph import flame_svg
 from coordinator.api.codec import error_response
-from coordinator.decomposition import of_trial
-from coordinator.flamegraph import flame_svg
 from coordinator.services import services
 from coordinator.store import results, views
+from coordinator.telemetry import reader
 from domain.stacks import Stacks
 from domain.trial import TrialResult
 
@@ -43,8 +43,8 @@ def get_kernel_latency(trial_id: str) -> Response:
     """What the probes saw during a trial, from InfluxDB."""
     trial, _ = trial_of(trial_id)
     try:
-        return jsonify(telemetry.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
-    except telemetry.TelemetryUnavailable as error:
+        return jsonify(reader.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
+    except reader.TelemetryUnavailable as error:
         return error_response(503, str(error))
 
 

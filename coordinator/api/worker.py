@@ -7,11 +7,11 @@ from werkzeug.exceptions import NotFound
 from coordinator import ticker
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
-from coordinator.lifecycle import CampaignState
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
 from coordinator.store.matrices import keep_matrix
-from domain.jobs import BlockJob, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report, Standing
+from domain.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix
 
@@ -88,14 +88,14 @@ def report(block_id: str, number: int, told: Report) -> tuple[str, int]:
     return "", 204
 
 
-@blueprint.get("/campaigns/<campaign_id>/standing")
-@blueprint.output(Standing)
+@blueprint.get("/campaigns/<campaign_id>/progress")
+@blueprint.output(CampaignProgress)
 @blueprint.doc(responses={404: "Not found"})
-def standing(campaign_id: str) -> Standing:
+def campaign_progress(campaign_id: str) -> CampaignProgress:
     """What a campaign comes to as of now."""
     found = report_of(campaign_id)
     view = found.campaign
-    return Standing(
+    return CampaignProgress(
         blocks_ended=view["blocks_done"] + view["blocks_failed"],
         blocks_failed=view["blocks_failed"],
         blocks_planned=view["blocks_total"],

@@ -3,9 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator import lifecycle
-from coordinator.calibration import calibrate, ready_block
-from coordinator.lifecycle import BlockEvent, BlockState
+from coordinator.scheduling import lifecycle
+from coordinator.scheduling.calibration import calibrate, ready_block
+from coordinator.scheduling.lifecycle import BlockEvent, BlockState
 from coordinator.store.models import BlockRow, CampaignRow
 from coordinator.store.results import block_records
 from coordinator.store.search import begin_searches

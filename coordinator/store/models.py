@@ -22,8 +22,9 @@ from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.kept import KEPT
 from domain.report import Calibration
+from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
-from domain.trial import PlannedBlock, TelemetryAccount, TrialResult
+from domain.trial import PlannedBlock, TrialResult
 
 T = TypeVar("T")
 

@@ -6,14 +6,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from coordinator.lifecycle import AttemptState, BlockState, accepted_attempt
-from coordinator.records import AttemptRecord, SearchStep
+from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_attempt
+from coordinator.scheduling.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
 from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
-from domain.trial import BlockResult, TelemetryAccount, TrialResult
+from domain.telemetry import TelemetryAccount
+from domain.trial import BlockResult, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator import lifecycle, saturation
-from coordinator.lifecycle import BlockEvent, BlockState
-from coordinator.saturation import Bracket, Outcome
+from coordinator.scheduling import lifecycle, saturation
+from coordinator.scheduling.lifecycle import BlockEvent, BlockState
+from coordinator.scheduling.saturation import Bracket, Outcome
 from coordinator.store.models import BlockRow, CampaignRow
 from coordinator.store.results import block_records
 from domain.load import CapacityLoad

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.admission import KnownHost, admit, with_parameters
-from coordinator.lifecycle import BlockState, CampaignState
-from coordinator.planner import plan
+from coordinator.scheduling.admission import KnownHost, admit, with_parameters
+from coordinator.scheduling.lifecycle import BlockState, CampaignState
+from coordinator.scheduling.planner import plan
 from coordinator.store.models import BlockRow, CampaignRow, HostRow
 from coordinator.store.transitions import note
-from domain.campaign import Campaign, CapacityLoad, ShareLoad
+from domain.campaign import Campaign
+from domain.load import CapacityLoad, ShareLoad
 
 ONLINE_S = 60.0  # a host that was silent for longer gets no blocks; workers report every 30 s
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"

@@ -1,4 +1,4 @@
-"""Applies :mod:`coordinator.lifecycle` to rows. Callers hold a write transaction and the campaign's lock.
+"""Applies :mod:`coordinator.scheduling.lifecycle` to rows. Callers hold a write transaction and the campaign's lock.
 
 Lock order: a host's row before a campaign's row, never the other way round.
 """
@@ -6,8 +6,15 @@ Lock order: a host's row before a campaign's row, never the other way round.
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator import lifecycle
-from coordinator.lifecycle import AttemptEvent, AttemptState, BlockEvent, BlockState, CampaignEvent, CampaignState
+from coordinator.scheduling import lifecycle
+from coordinator.scheduling.lifecycle import (
+    AttemptEvent,
+    AttemptState,
+    BlockEvent,
+    BlockState,
+    CampaignEvent,
+    CampaignState,
+)
 from coordinator.store.calibration import settle
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.search import go_on, left_open

@@ -6,10 +6,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from coordinator.lifecycle import AttemptState, BlockState, CampaignState
+from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.results import shown_load
-from coordinator.store.times import iso as iso
+from coordinator.store.times import iso
 from domain.campaign import Campaign
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS

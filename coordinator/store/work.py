@@ -4,7 +4,7 @@ import secrets
 
 from sqlalchemy.orm import Session
 
-from coordinator.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.calibration import block_of
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow

@@ -3,9 +3,9 @@
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
+from coordinator.analysis.flamegraph import shares
 from coordinator.api import campaigns as api
 from coordinator.api import stacks as api_stacks
-from coordinator.flamegraph import shares
 from coordinator.web.entry import blueprint
 
 

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from coordinator.api import matrices as api
 from coordinator.api.catalogue import HostView, host_list
-from coordinator.dispatch import DispatchError
+from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
 from coordinator.store.matrices import all_matrices
 from coordinator.web.entry import blueprint

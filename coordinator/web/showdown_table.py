@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.campaign import Campaign, CapacityLoad, OpenLoad, ShareLoad
+from domain.campaign import Campaign
+from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.report import CampaignReport, CellResult, ConditionCost, Metric, Verdict, VerdictWord, too_few
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coordinator.decomposition import PATH
+from coordinator.analysis.decomposition import PATH
 from coordinator.web.chart import nice_step
 from domain.campaign import Campaign
 from domain.report import CampaignReport, Decomposition, Difference, StagePart

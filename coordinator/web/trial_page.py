@@ -3,10 +3,10 @@
 from flask import render_template
 from markupsafe import Markup
 
+from coordinator.analysis.decomposition import of_trial
+from coordinator.analysis.flamegraph import flame_svg, shares
 from coordinator.api import campaigns as api
 from coordinator.api.trials import trial_of
-from coordinator.decomposition import of_trial
-from coordinator.flamegraph import flame_svg, shares
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
 from coordinator.web.stage_bars import trial_chart

@@ -6,10 +6,10 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from coordinator.analysis.sentences import OUT_OF_REACH
 from coordinator.api import campaigns as api
 from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
-from coordinator.lifecycle import CampaignState
-from coordinator.sentences import OUT_OF_REACH
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import results as store_results
 from coordinator.store import views as store_views

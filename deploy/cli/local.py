@@ -14,12 +14,12 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from deploy.children import StackError
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError
 from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
 from deploy.cli.progress import Display, follow
-from deploy.stack import PrivateStack
+from deploy.stack.children import StackError
+from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"

@@ -3,7 +3,7 @@
 from tests.bench.figures import Findings, heading, paired
 from tests.bench.plans import closed
 from tests.bench.stage import labs, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 DATAPATHS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
 CONNECTIONS = 64

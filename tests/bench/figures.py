@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import fdtri
 
-from coordinator.statistics import CONFIDENCE, student_t
+from coordinator.analysis.statistics import CONFIDENCE, student_t
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def paired(these: Sequence[float], those: Sequence[float]) -> Ratio:
     return Ratio(*(math.exp(log) for log in (estimate.mean, estimate.low, estimate.high)))
 
 
-def against(these: Sequence[float], value: float) -> Ratio:
+def ratio_to(these: Sequence[float], value: float) -> Ratio:
     """The ratio of repeated measurements to a known value."""
     return paired(these, [value] * len(these))
 

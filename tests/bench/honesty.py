@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.histogram import LatencyHistogram
-from tests.bench.figures import Findings, against, at_percentile, heading, stalled_latencies
+from tests.bench.figures import Findings, at_percentile, heading, ratio_to, stalled_latencies
 from tests.bench.plans import opened
 from tests.bench.stage import PATH, labs, run
-from workers import netns
-from workers.lab import Lab
+from workers.lab import netns
+from workers.lab.lab import Lab
 
 RATE_PER_S = 500
 OWN_CONNECTIONS = 1000  # more than fall due during a freeze: each is asked of the origin when it is due
@@ -68,7 +68,7 @@ def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> No
 
 
 def _tell(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str, Seen | str]) -> None:
-    ratio = against([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
+    ratio = ratio_to([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
     p50_ns = max(one.p50_ns for one in ours)
     print(f"  {freeze}: the schedule says p99 = {ours[0].schedule_p99_ns / 1e6:.1f}")
     for name, seen in {"showdown-traffic": Seen(p50_ns, ours[0].p99_ns), **peers}.items():

@@ -1,8 +1,8 @@
 """What the generators are told in the benches: small answers of the own origin, over standing connections."""
 
-from domain.campaign import ClosedLoad, OpenLoad
+from domain.load import ClosedLoad, OpenLoad
 from tests.bench.stage import BODY_BYTES, PATH
-from workers.workloads.base import GeneratorPlan
+from workers.traffic.base import GeneratorPlan
 
 OWN = ("--workload", "http_keepalive", "--body-bytes", str(BODY_BYTES))
 

@@ -6,7 +6,7 @@ and with all at a fixed rate of half of that. And what each program costs per ev
 
 Slices take turns within one standing lab, as long and as warmed up as those that a campaign's probes watch.
 Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
-``--write-docs`` writes the table into probes/README.md, ``--quick`` makes it tiny.
+``--write-docs`` writes the table into docs/probes/index.md, ``--quick`` makes it tiny.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from tests.bench.figures import Ratio, heading
 from tests.bench.overhead import Cost, Slices, cost_of, table, with_table
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 CONNECTIONS = 64
 LONG = 10  # times as long as a watched slice of a campaign, for the tax while it goes on
 GOAL = 0.03
-README = Path(probes.catalog.__path__[0]).parent / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "probes" / "index.md"
 TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
 
 
@@ -91,14 +91,15 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
     everything = bench.pairs(names, pairs)
     all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
-    # A probe whose stage direct does not have is not attached there.
-    applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
-    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     steady = bench.pairs(names, max(2, pairs // 15), slice_s=bench.slice_s * LONG)
     steady_rate, _ = tell(f"all, slices of {bench.slice_s * LONG:g} s", steady)
     rate_per_s = max(100, round(everything.rate_per_s() / 2))
     heading(f"At a fixed rate: {rate_per_s} requests/s")
     _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
+    heading("Each probe alone, saturated")
+    # A probe whose stage direct does not have is not attached there.
+    applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
+    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     heading("Per event, attached all the time at saturation")
     costs = {name: bench.per_event(name, bench.slice_s * 3) for name in names}
     print(table(costs), flush=True)
@@ -149,7 +150,7 @@ def main(arguments: list[str]) -> int:
     """Measure and tell; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-probes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
-    parser.add_argument("--write-docs", action="store_true", help=f"write the table into {README.name} of the probes")
+    parser.add_argument("--write-docs", action="store_true", help="write the table into docs/probes/index.md")
     options = parser.parse_args(arguments)
     catalog = discover(probes.catalog, Probe)
     with labs(["direct"]) as standing:
@@ -161,7 +162,7 @@ def main(arguments: list[str]) -> int:
             bench.session.close()
     print(f"\n{summary(found)}\nThe goal is {GOAL:.0%}: {'met' if found['goal_met'] else 'NOT MET'}")
     if options.write_docs:
-        README.write_text(with_table(README.read_text(), f"{summary(found)}\n\n{table(costs)}"))
+        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), f"{summary(found)}\n\n{table(costs)}"))
     print(json.dumps(found, default=float))
     return 0
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from tests.bench.figures import Findings, Precision, heading, precision
 from tests.bench.plans import closed
 from tests.bench.stage import GENERATORS, BenchError, labs, target
-from workers.lab import Lab
-from workers.workloads.base import Schedule, TargetTraffic
+from workers.lab.lab import Lab
+from workers.traffic.base import Schedule, TargetTraffic
 
 LENGTHS_S = (0.1, 0.2, 0.5, 1.0, 3.0)
 CONNECTIONS = 64

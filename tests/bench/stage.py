@@ -12,15 +12,16 @@ from pathlib import Path
 
 import workers.datapaths
 from domain.campaign import datapath_of
+from domain.cpu_time import CpuTime
 from domain.registry import discover
-from domain.trial import CpuTime
 from workers.datapaths.base import Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.traffic.origin import TrafficOrigin
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
+from workers.origins.own import TrafficOrigin
+from workers.traffic.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import Generator, GeneratorPlan, Schedule, Target, TargetTraffic
 
 GENERATORS: dict[str, Generator] = {"ours": ShowdownTraffic(), "wrk": Wrk()}
 BODY_BYTES = 128
@@ -38,9 +39,11 @@ def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -
     tag = "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
     with tempfile.TemporaryDirectory(prefix="showdown-bench-") as directory, ExitStack() as stack:
         standing = {}
-        without = frozenset[str]().union(*(datapaths[datapath_of(label)].without for label in labels))
+        without = frozenset[str]().union(*(datapaths[datapath_of(label)].disabled_offloads for label in labels))
         for position, label in enumerate(labels):
-            lab = stack.enter_context(built(LabSpec(tag, label, position, without=without), Ledger(Path(directory))))
+            lab = stack.enter_context(
+                built(LabSpec(tag, label, position, disabled_offloads=without), CleanupRegister(Path(directory)))
+            )
             origin = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
             origin.start()
             stack.enter_context(datapaths[datapath_of(label)].attached(lab))

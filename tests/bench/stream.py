@@ -24,10 +24,10 @@ from domain.sample import (
     kernel_event_point,
     kernel_latency_point,
 )
-from probes.influx import InfluxSink
-from probes.ledger import LEDGER, Ledger
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
+from probes.stream.influx import InfluxSink
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
 from tests.bench.figures import Findings, heading, paired
 from tests.servers import private_influxd
 
@@ -82,7 +82,7 @@ def rate(work: Callable[[], None], count: int) -> float:
 def compare(url: str, directory: Path, pairs: int, count: int) -> dict[str, list[float]]:
     """Points per second of both, by turns; each delivers points of its own."""
     spool = Spool(directory)
-    stream = Stream(InfluxSink(url), 2 * count, spool=spool, ledger=Ledger(directory / LEDGER))
+    stream = Stream(InfluxSink(url), 2 * count, spool=spool, counters=DeliveryCounters(directory / COUNTERS_FILE))
     found: dict[str, list[float]] = {"stream": [], "plain": []}
     streamed(stream, points_of(0, BATCH_POINTS))  # the database is made, the connection stands
     for pair in range(1, pairs + 1):

@@ -11,11 +11,11 @@ from statistics import median
 
 from domain.histogram import LatencyHistogram
 from tests.bench.agreement import DATAPATHS, agreement
-from tests.bench.figures import Findings, against, heading, paired, share_below
+from tests.bench.figures import Findings, heading, paired, ratio_to, share_below
 from tests.bench.honesty import FREEZES, Freeze, honesty
 from tests.bench.plans import closed, opened
 from tests.bench.stage import Measured, labs, one_cpu, run
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 CONNECTIONS = 64
 SPEED_GOAL = 1.2
@@ -53,7 +53,7 @@ def schedule(findings: Findings, lab: Lab, capacity_per_s: float, repeats: int, 
         runs = {rate: [_timings(lab, rate, seconds) for _ in range(repeats)] for rate in (half, tenth)}
     for percentile in (50, 99):
         lags = [float(timings["schedule_lag"].percentile_ns(percentile) or 1) for timings in runs[half]]
-        lag = against(lags, LAG_GOAL_NS)
+        lag = ratio_to(lags, LAG_GOAL_NS)
         text = f"schedule lag p{percentile} at {half}/s ÷ 100 µs" + (" (≤ 1)" if percentile == 99 else "")
         met = lag.ratio <= 1 if percentile == 99 else None
         findings.tell(f"schedule_lag_p{percentile}_over_100us", lag, text, met)

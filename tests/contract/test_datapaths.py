@@ -12,8 +12,9 @@ from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import Lab, LabSpec
-from workers.ownership import Ledger
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab
+from workers.lab.spec import LabSpec
 
 FUNCTIONS = {"forward", "steer", "splice", "balance", "filter", "shape"}
 ROOT = Path(workers.datapaths.__file__).parent.parent.parent
@@ -81,7 +82,7 @@ def test_it_never_sleeps_times_or_polls(name: str) -> None:
 
 
 def test_the_fake_attaches_counts_and_undoes(tmp_path: Path) -> None:
-    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath()
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), CleanupRegister(tmp_path)), FakeDatapath()
     with fake.attached(lab) as attachment:
         assert isinstance(fake.attached(lab), AbstractContextManager)
         attachment.cross(packets=3, payload_bytes=10, connections=1)
@@ -93,13 +94,14 @@ def test_the_fake_attaches_counts_and_undoes(tmp_path: Path) -> None:
 
 
 def test_the_fake_can_refuse(tmp_path: Path) -> None:
-    lab, fake = Lab(LabSpec("abc123", "fake", 0), Ledger(tmp_path)), FakeDatapath(refuse="no")
+    lab, fake = Lab(LabSpec("abc123", "fake", 0), CleanupRegister(tmp_path)), FakeDatapath(refuse="no")
     with pytest.raises(DatapathError, match="no"), fake.attached(lab):
         pytest.fail("must not be attached")
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.capabilities import OWN_PROGRAMS, PROGRAMS, TRIES
+    from workers.agent.capabilities import OWN_PROGRAMS
+    from workers.inventory.features import PROGRAMS, TRIES
 
     names = [
         "root",

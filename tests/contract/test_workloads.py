@@ -5,14 +5,15 @@ import re
 import pytest
 
 import workers.workloads
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import Feature, HostCapabilities
+from domain.load import ClosedLoad, OpenLoad
 from domain.problems import InvalidInput
 from domain.registry import discover
+from workers.traffic.base import Generator, TargetTraffic
 from workers.traffic.h2load import H2load
 from workers.traffic.showdown_traffic import ShowdownTraffic
 from workers.traffic.wrk import Wrk
-from workers.workloads.base import Generator, TargetTraffic, Workload
+from workers.workloads.base import Workload
 
 WORKLOADS: dict[str, Workload] = discover(workers.workloads, Workload)
 DRIVERS: list[Generator] = [ShowdownTraffic(), Wrk(), H2load()]

@@ -9,15 +9,15 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from coordinator.telemetry import TelemetryUnavailable, kernel_latency
+from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from dashboards import generate
 from dashboards import kernel_latency as kernel_latency_dashboard
-from deploy.servers import unused_port
+from deploy.stack.servers import unused_port
 from domain.sample import BUCKETS, Point, bucket_bounds_ns, bucket_index
 from domain.telemetry import CAUSES, LossCause, TelemetryAccount
-from probes.influx import InfluxSink
-from probes.sink import SinkError
-from probes.stream import Stream
+from probes.stream.influx import InfluxSink
+from probes.stream.sink import SinkError
+from probes.stream.stream import Stream
 from tests.grafana import rows, substituted, templates
 from tests.servers import Request, http_server, private_influxd
 from tests.telemetry_points import CAMPAIGN, DURATIONS_NS, ROLES, SECONDS, STAGES, WORKLOAD, campaign

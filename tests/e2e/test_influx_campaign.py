@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from coordinator.app import create_app
@@ -25,11 +25,10 @@ from domain.sample import (
     kernel_latency_point,
     traffic_point,
 )
-from probes.stream import Stream
-from tests.e2e.test_browser import ARGUMENTS, CHROMIUM
+from probes.stream.stream import Stream
 from tests.servers import private_influxd
-from tests.unit.house import House, result
-from tests.unit.test_why_pages import watched
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
+from tests.unit.coordinator.web.test_why_pages import watched
 
 pytestmark = pytest.mark.e2e
 
@@ -68,36 +67,36 @@ def points(campaign_id: str, block: dict[str, Any], end_s: float) -> Iterator[Po
 class Site:
     """A coordinator on a port, its clock and its InfluxDB."""
 
-    house: House
+    coordinator_app: CoordinatorApp
     stream: Stream
     url: str
     token: str
 
     def submit(self, **more: Any) -> str:
-        self.house.now = time.time() - 60
-        self.house.register()
-        return self.house.submit(probes=["run_queue"], flame_graphs=True, **more)
+        self.coordinator_app.now = time.time() - 60
+        self.coordinator_app.register()
+        return self.coordinator_app.submit(probes=["run_queue"], flame_graphs=True, **more)
 
     def run_block(self, campaign_id: str) -> None:
         """Claim, write telemetry, report; all within the last minute."""
-        message = self.house.last_sent()
-        answer = self.house.call("claim", message, {"host": "h1"})
+        message = self.coordinator_app.last_sent()
+        answer = self.coordinator_app.call("claim", message, {"host": "h1"})
         assert answer.status_code == 200, answer.text
         block = answer.json["block"]
-        self.house.now += 20
-        for point in points(campaign_id, block, self.house.now):
+        self.coordinator_app.now += 20
+        for point in points(campaign_id, block, self.coordinator_app.now):
             self.stream.put(point)
         account = self.stream.take_account()
         assert account.delivered == account.produced
         told = watched(result("h1", block["datapaths"], workload=block["workload"], level=block["level"]))
-        report = self.house.call("report", message, {"lease": answer.json["lease"], "result": told})
+        report = self.coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
         assert report.status_code == 204, report.text
 
 
 @contextmanager
-def served(house: House, influx_url: str) -> Iterator[str]:
-    settings = dataclasses.replace(house.settings, influx=InfluxSettings(url=influx_url))
-    app = create_app(settings, store=house.store, dispatcher=house.dispatcher, clock=time.time)
+def served(coordinator_app: CoordinatorApp, influx_url: str) -> Iterator[str]:
+    settings = dataclasses.replace(coordinator_app.settings, influx=InfluxSettings(url=influx_url))
+    app = create_app(settings, store=coordinator_app.store, dispatcher=coordinator_app.dispatcher, clock=time.time)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -111,12 +110,12 @@ def served(house: House, influx_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    house = House(tmp_path_factory.mktemp("house"))
-    with private_influxd(tmp_path_factory.mktemp("influx")) as influx_url, served(house, influx_url) as url:
+    coordinator_app = CoordinatorApp(tmp_path_factory.mktemp("house"))
+    with private_influxd(tmp_path_factory.mktemp("influx")) as influx_url, served(coordinator_app, influx_url) as url:
         stream = Stream.to_influx(influx_url)
-        yield Site(house, stream, url, house.settings.token)
+        yield Site(coordinator_app, stream, url, coordinator_app.settings.token)
         stream.close()
-    house.close()
+    coordinator_app.close()
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +124,6 @@ def ended(site: Site) -> str:
     for _ in range(2):
         site.run_block(campaign_id)
     return campaign_id
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -162,7 +153,7 @@ def opened(chromium: Browser, site: Site, path: str, *, width: int = 1280, dark:
 
 
 def ask(site: Site, path: str) -> Any:
-    answer = httpx.get(f"{site.url}/api/v1/campaigns/{path}", headers=site.house.user)
+    answer = httpx.get(f"{site.url}/api/v1/campaigns/{path}", headers=site.coordinator_app.user)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -279,7 +270,7 @@ def test_a_hidden_tab_asks_for_nothing(chromium: Browser, site: Site) -> None:
         with page.expect_request("**/traffic?*", timeout=3_000):
             page.evaluate(hide, False)
         page.goto("about:blank")
-    assert site.house.cancel(campaign_id).status_code == 200
+    assert site.coordinator_app.cancel(campaign_id).status_code == 200
 
 
 @pytest.mark.parametrize(("width", "dark"), [(380, False), (1280, True)])
@@ -300,7 +291,7 @@ def test_a_trial_shows_its_stages_its_time_and_its_stacks(
 
 
 def test_without_influxdb_both_panels_say_why(chromium: Browser, site: Site, ended: str) -> None:
-    with served(site.house, "http://127.0.0.1:1") as url:
+    with served(site.coordinator_app, "http://127.0.0.1:1") as url:
         away = dataclasses.replace(site, url=url)
         context = chromium.new_context(base_url=away.url)
         page = context.new_page()

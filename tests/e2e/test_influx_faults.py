@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import unused_port
+from deploy.stack.servers import unused_port
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.influx import InfluxSink
-from probes.ledger import LEDGER, Ledger
-from probes.sink import SinkError
-from probes.spool import Spool
-from probes.stream import Stream
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
+from probes.stream.influx import InfluxSink
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
+from tests import ROOT
 from tests.grafana import rows
 from tests.servers import Influxd, Request, http_server
 
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.e2e
 def stream_to(url: str, directory: Path, *, timeout_s: float = 2.0, pause_s: float = 0.05) -> Stream:
     directory.mkdir(exist_ok=True)
     return Stream(
-        InfluxSink(url, timeout_s=timeout_s), spool=Spool(directory), ledger=Ledger(directory / LEDGER),
+        InfluxSink(url, timeout_s=timeout_s), spool=Spool(directory),
+        counters=DeliveryCounters(directory / COUNTERS_FILE),
         interval_s=0.05, pause_s=pause_s,
     )  # fmt: skip
 
@@ -234,7 +236,12 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
     sink, now = FakeSink(), 0.0
     sink.fail = SinkError("it is away", again=True)
     stream = Stream(
-        sink, 3000, spool=Spool(directory), ledger=Ledger(directory / LEDGER), clock=lambda: now, threaded=False
+        sink,
+        3000,
+        spool=Spool(directory),
+        counters=DeliveryCounters(directory / COUNTERS_FILE),
+        clock=lambda: now,
+        threaded=False,
     )
     for start in range(0, 10_000, 100):
         stream.put_lines([point(number).line for number in range(start, start + 100)])
@@ -250,7 +257,7 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
 
 def test_a_full_disk_costs_what_the_memory_does_not_hold_and_is_said(kernel: None, tmp_path: Path) -> None:
     argv = ["unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path)]
-    root = Path(__file__).parents[2]
+    root = ROOT
     output = subprocess.run(argv, check=True, stdout=subprocess.PIPE, cwd=root, timeout=60).stdout
     full, after = (TelemetryAccount.model_validate(json.loads(output)[name]) for name in ("full", "after"))
     assert full.unaccounted == after.unaccounted == 0

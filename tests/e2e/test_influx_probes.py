@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 import probes.catalog
-from coordinator.telemetry import kernel_latency
+from coordinator.telemetry.reader import kernel_latency
 from domain.registry import discover
 from domain.sample import StageHistogram, TrialTags
 from domain.watched import StageRole
 from probes.base import LabView, Probe
 from probes.session import ProbeSession
-from probes.stream import Stream
+from probes.stream.stream import Stream
 from tests.grafana import rows
-from tests.kernel.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab
+from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab
 from tests.servers import private_influxd
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kernel, pytest.mark.usefixtures("kernel")]

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from coordinator.telemetry import TelemetryUnavailable, kernel_latency
+from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
-from probes.influx import InfluxSink
-from probes.stream import Stream
+from probes.stream.influx import InfluxSink
+from probes.stream.stream import Stream
 from tests.grafana import rows
 from tests.influx_front import TOKEN, Front, influx_2_front
 from tests.servers import Influxd

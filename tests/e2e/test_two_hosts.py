@@ -14,15 +14,15 @@ import httpx
 import pytest
 import redis
 
-from deploy.children import Child
 from deploy.cli.client import Coordinator
-from deploy.servers import unused_port
-from deploy.stack import PrivateStack
+from deploy.stack.children import Child
+from deploy.stack.servers import unused_port
+from deploy.stack.stack import PrivateStack
 from tests.e2e.conftest import Running, own_environment
 from tests.e2e.test_campaign import trials_of
-from workers import netns
+from workers.lab import netns
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 HERE, THERE = "198.18.200.1", "198.18.200.2"  # RFC 2544: no real host's addresses
 SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from bpf import instance
 from bpf.loader import BpfError
-from domain.trial import Counters
-from workers import netns, ownership, tc
+from domain.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
-from workers.kernel_features import TCX_INGRESS
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.datapaths.lib import tc
+from workers.inventory.kernel_features import TCX_INGRESS
+from workers.lab import cleanup, netns
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 _NGINX = """\
 daemon off;
@@ -70,14 +72,16 @@ class Bench:
 
         def talk() -> int:
             answered = 0
-            connection = http.client.HTTPConnection(self.lab.ends.address, self.lab.ends.port, timeout=timeout_s)
+            connection = http.client.HTTPConnection(
+                self.lab.client_endpoint.address, self.lab.client_endpoint.port, timeout=timeout_s
+            )
             with contextlib.closing(connection), contextlib.suppress(OSError):
                 for _ in range(requests):
                     connection.request("GET", "/")
                     answered += connection.getresponse().read() == BODY
             return answered
 
-        return netns.call_in(self.lab.ends.netns, talk)
+        return netns.call_in(self.lab.client_endpoint.netns, talk)
 
     def clients_seen(self, expected: int = 0) -> list[str]:
         """The client's address of each request that reached the origin, once there are ``expected``."""
@@ -100,8 +104,8 @@ class Bench:
 
     def connection(self) -> socket.socket:
         """A standing connection from the client's namespace."""
-        address = (self.lab.ends.address, self.lab.ends.port)
-        return netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=1))
+        address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
+        return netns.call_in(self.lab.client_endpoint.netns, lambda: socket.create_connection(address, timeout=1))
 
 
 def detach_ingress(lab: Lab, role: str) -> int:
@@ -137,10 +141,10 @@ def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:
-        spec = LabSpec(tag, datapath.name, 1, without=datapath.without, ip_version=ip_version)
-        lab = stack.enter_context(built(spec, Ledger(directory)))
+        spec = LabSpec(tag, datapath.name, 1, disabled_offloads=datapath.disabled_offloads, ip_version=ip_version)
+        lab = stack.enter_context(built(spec, CleanupRegister(directory)))
         inodes = set(lab.view().netns.values())
-        lab.ends = datapath.ends(lab)
+        lab.client_endpoint = datapath.client_endpoint(lab)
         start_origin(lab)
         attachment = stack.enter_context(datapath.attached(lab))
         programs = own_programs()
@@ -167,10 +171,10 @@ def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
     assert netns.names(f"sd-{tag}") == []
     # Of a group that was killed only the leader is waited for: the others may still be dying.
     deadline = time.monotonic() + 1
-    while left := ownership.processes_in(inodes):
+    while left := cleanup.processes_in(inodes):
         assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
         time.sleep(0.005)
-    assert list(ownership.RUN_ROOT.glob(f"{tag}*")) == []
+    assert list(cleanup.RUN_ROOT.glob(f"{tag}*")) == []
     assert list(directory.glob("*")) == []
 
 

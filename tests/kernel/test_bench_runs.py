@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+from tests import ROOT
+from tests.host_noise import in_windows
 
-ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.kernel, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+
 RATIOS = {
     "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
                 "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",
@@ -20,6 +21,7 @@ RATIOS = {
 
 
 @pytest.mark.parametrize("bench", RATIOS)
+@in_windows
 def test_a_bench_ends_with_its_ratios(bench: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"tests.bench.{bench}", "--quick"],
@@ -35,6 +37,7 @@ def test_a_bench_ends_with_its_ratios(bench: str) -> None:
         assert told["honesty_p99_100ms_of_500ms"]["ratio"] == pytest.approx(1, abs=0.3)
 
 
+@in_windows
 def test_the_probes_bench_ends_with_the_tax_and_each_probes_cost() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.probes", "--quick"],

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kernel.bench import assert_nothing_left, new_tag
-from workers import netns
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
+from workers.lab import netns
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
 
 PATIENCE_S = 5.0
 
@@ -28,8 +29,10 @@ class Wire:
 
     def client(self) -> socket.socket:
         """A connection from where the datapath's client stands."""
-        address = (self.lab.ends.address, self.lab.ends.port)
-        made = netns.call_in(self.lab.ends.netns, lambda: socket.create_connection(address, timeout=PATIENCE_S))
+        address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
+        made = netns.call_in(
+            self.lab.client_endpoint.netns, lambda: socket.create_connection(address, timeout=PATIENCE_S)
+        )
         made.settimeout(PATIENCE_S)
         return made
 
@@ -52,9 +55,9 @@ def wire(datapath: Datapath, directory: Path) -> Iterator[Wire]:
     """Build it; afterwards insists that nothing of it is left."""
     tag = new_tag()
     with ExitStack() as stack:
-        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), Ledger(directory)))
+        lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), CleanupRegister(directory)))
         inodes = set(lab.view().netns.values())
-        lab.ends = datapath.ends(lab)
+        lab.client_endpoint = datapath.client_endpoint(lab)
         address = (lab.server_address, lab.origin_port)
         listener = netns.call_in(lab.server_ns, lambda: socket.create_server(address, backlog=1024))
         stack.enter_context(listener)

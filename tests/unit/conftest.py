@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.house import House
-from tests.unit.pages import signed_in
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.pages import signed_in
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    app = CoordinatorApp(tmp_path)
+    yield app
+    app.close()
 
 
 @pytest.fixture
-def browser(house: House) -> FlaskClient:
-    return signed_in(house)
+def browser(coordinator_app: CoordinatorApp) -> FlaskClient:
+    return signed_in(coordinator_app)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
 from workers.datapaths.base import Datapath, DatapathError
-from workers.lab import Lab
+from workers.lab.lab import Lab
 
 
 class FakeAttachment:

@@ -10,9 +10,10 @@ from enum import Enum
 from typing import ClassVar, Protocol
 
 from domain.condition import Condition
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers.lab import Ends, Lab
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 
 class Attachment(Protocol):
@@ -36,7 +37,7 @@ class Tracking(Enum):
     NEVER = "never"
     """Its packets pass netfilter by."""
 
-    def under(self, condition: Condition) -> bool:
+    def expects_conntrack(self, condition: Condition) -> bool:
         """Whether its connections must be found tracked under ``condition``."""
         return self is Tracking.ALWAYS or (self is Tracking.WHEN_ASKED and condition.conntrack)
 
@@ -53,9 +54,9 @@ class Datapath(ABC):
     ip_versions: ClassVar[frozenset[int]] = frozenset({4})
     """The IP versions that it carries, 4 or 6; a lab's traffic is of one (``LabSpec.ip_version``)."""
 
-    without: ClassVar[frozenset[str]] = frozenset()
-    """Offloads (workers/offloads.py) that it cannot have; all labs of a block are without what one of them cannot."""
-    unseen: ClassVar[frozenset[str]] = frozenset()
+    disabled_offloads: ClassVar[frozenset[str]] = frozenset()
+    """Offloads (workers/lab/offloads.py) that it cannot have; every lab of its block goes without them too."""
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset()
     """Kernel stages that its packets pass by, so that the probes of them do not apply."""
     one_client: ClassVar[str] = ""
     """Why it cannot have several clients; empty where it can."""
@@ -67,12 +68,12 @@ class Datapath(ABC):
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """Where its client stands, whom that asks, and the address that the origin must see.
 
         Unless the datapath says otherwise: the client's namespace, the origin itself, and the client's own address.
         """
-        return lab.ends
+        return lab.client_endpoint
 
     @abstractmethod
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers import dut
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib.errors import raised_by
+from workers.lab import dut
+from workers.lab.lab import Lab
 
 
 class Direct(Datapath):
@@ -32,10 +33,8 @@ class Direct(Datapath):
 @contextmanager
 def _attached(lab: Lab) -> Iterator[Attachment]:
     with ExitStack() as stack:
-        try:
+        with raised_by("direct"):
             devices = stack.enter_context(dut.devices_of(lab))
-        except OSError as error:
-            raise DatapathError(f"direct: {error}") from error
         yield DeviceCounting(devices)
 
 
@@ -50,7 +49,5 @@ class DeviceCounting:
 
     def counters(self) -> Counters:
         """Packets that came in on the client's side and left on the server's: the smaller of both."""
-        try:
+        with raised_by("direct"):
             return Counters(packets=min(self.devices.received("dut_client"), self.devices.sent("dut_server")))
-        except OSError as error:
-            raise DatapathError(f"direct: {error}") from error

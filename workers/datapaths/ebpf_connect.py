@@ -17,12 +17,15 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, sockets
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint, packed
-from workers.programs import ERRORS, Compiled
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
+from workers.lab import cgroups, dut, netns, sockets
+from workers.lab.addresses import endpoint, packed
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 _CONFIG = {
     4: struct.Struct("=Q4s4sIIII"),
@@ -49,9 +52,9 @@ class EbpfConnect(Datapath):
             "root", "netns", "veth", "bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy"
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client stands on the DUT; the proxy is seen."""
-        return Ends(lab.dut_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+        return ClientEndpoint(lab.dut_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
@@ -65,13 +68,11 @@ class EbpfConnect(Datapath):
         origin = endpoint(lab.server_address, lab.origin_port)
         how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
                 proxy = stack.enter_context(haproxy.running(lab, how))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
@@ -87,12 +88,12 @@ class EbpfConnect(Datapath):
         return programs, link
 
 
-def _crossed(programs: Instance, link: int) -> Crossed:
+def _crossed(programs: Instance, link: int) -> SteeringCounters:
     """It sees connections only, and no packet."""
     if not link_target(link):
         raise BpfError("the program was detached")
     (rewritten,) = programs.per_cpu_sums("counts")
-    return Crossed(None, connections=rewritten)
+    return SteeringCounters(None, connections=rewritten)
 
 
 def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
@@ -101,7 +102,7 @@ def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
         packed(lab.server_address),
         packed(lab.dut_client_address),
         socket.htons(lab.origin_port),
-        socket.htons(haproxy.LISTEN_PORT),
+        socket.htons(LISTEN_PORT),
         proxy.process.pid,
         0,
     )

@@ -9,9 +9,10 @@ too.
 from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import balance, tc
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Ends, Lab
+from workers.datapaths.lib import balancing, tc
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 
 class EbpfLb(Datapath):
@@ -24,16 +25,16 @@ class EbpfLb(Datapath):
     tracking = Tracking.NEVER
 
     def __init__(self) -> None:
-        self._programs = tc.TcPrograms(self.name, balance.MAPS, balance.DEFINES)
+        self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.DEFINES)
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return balance.attached(self.name, lab, self._programs)
+        return balancing.attached(self.name, lab, self._programs)

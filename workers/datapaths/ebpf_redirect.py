@@ -7,9 +7,9 @@ The routed path is closed, so what it does not redirect is dropped and counted.
 from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import forwarding, tc
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Lab
+from workers.datapaths.lib import forwarding, tc
+from workers.lab.lab import Lab
 
 
 class EbpfRedirect(Datapath):

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import dut, forwarding, tc
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Lab
+from workers.datapaths.lib import forwarding, tc
+from workers.lab import dut
+from workers.lab.lab import Lab
 
 
 class EbpfRedirectPeer(Datapath):
@@ -23,7 +24,7 @@ class EbpfRedirectPeer(Datapath):
     tracking = Tracking.NEVER
     ip_versions = frozenset({4, 6})
     # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
-    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 
 from bpf.instance import Instance
 from domain.jobs import HostCapabilities
-from workers import haproxy, steering, tc
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab
-from workers.proxied import Crossed
+from workers.datapaths.lib import haproxy, steering, tc
+from workers.datapaths.lib.proxied import SteeringCounters
+from workers.lab.lab import Lab
 
 
 class EbpfSkAssign(Datapath):
@@ -36,7 +36,7 @@ class EbpfSkAssign(Datapath):
         return steering.assigned(self.name, lab, self._programs, haproxy.running(lab), _crossed)
 
 
-def _crossed(programs: Instance) -> Crossed:
+def _crossed(programs: Instance) -> SteeringCounters:
     """Dropped are the client's packets for which no listener was found, and the origin's that no connection claimed."""
     steered, refused, unclaimed = programs.per_cpu_sums("counts")
-    return Crossed(steered, dropped=refused + unclaimed)
+    return SteeringCounters(steered, dropped=refused + unclaimed)

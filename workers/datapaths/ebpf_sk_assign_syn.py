@@ -4,10 +4,10 @@ from contextlib import AbstractContextManager
 
 from bpf.instance import Instance
 from domain.jobs import HostCapabilities
-from workers import haproxy, steering, tc
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab
-from workers.proxied import Crossed
+from workers.datapaths.lib import haproxy, steering, tc
+from workers.datapaths.lib.proxied import SteeringCounters
+from workers.lab.lab import Lab
 
 
 class EbpfSkAssignSyn(Datapath):
@@ -33,7 +33,7 @@ class EbpfSkAssignSyn(Datapath):
         return steering.assigned(self.name, lab, self._programs, running, _crossed, early_demux=True)
 
 
-def _crossed(programs: Instance) -> Crossed:
+def _crossed(programs: Instance) -> SteeringCounters:
     """Dropped are the SYNs for which no listener was found."""
     steered, refused = programs.per_cpu_sums("counts")
-    return Crossed(steered, dropped=refused)
+    return SteeringCounters(steered, dropped=refused)

@@ -13,12 +13,14 @@ from bpf.instance import Instance
 from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, netns, sockets
 from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.lab_addresses import packed
-from workers.programs import ERRORS, Compiled
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import Proxied, SteeringCounters
+from workers.lab import dut, netns, sockets
+from workers.lab.addresses import packed
+from workers.lab.lab import Lab
 
 LISTEN_PORT = 15001
 _CONFIG = {4: struct.Struct("=4sII"), 6: struct.Struct("=16sII")}  # struct config of bpf/datapaths/ebpf_sk_lookup.c
@@ -49,14 +51,12 @@ class EbpfSkLookup(Datapath):
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 devices = stack.enter_context(dut.devices_of(lab))
                 proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
                 stack.enter_context(dut.local_delivery(lab, devices=True))
                 programs, link = self._put_in_force(stack, lab, proxy)
-            except (*ERRORS, haproxy.ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
@@ -87,12 +87,12 @@ class EbpfSkLookup(Datapath):
         return programs, link
 
 
-def _crossed(programs: Instance, link: int, devices: dut.Devices) -> Crossed:
+def _crossed(programs: Instance, link: int, devices: dut.Devices) -> SteeringCounters:
     """Packets are the client's device's. Dropped are connections for which there was no listener."""
     if not link_target(link):
         raise BpfError("the program was detached")
     _, refused = programs.per_cpu_sums("counts")
     try:
-        return Crossed(devices.received("dut_client"), dropped=refused)
+        return SteeringCounters(devices.received("dut_client"), dropped=refused)
     except OSError as error:
         raise DatapathError(str(error)) from error

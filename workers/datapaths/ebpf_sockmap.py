@@ -14,12 +14,13 @@ from bpf.instance import Instance
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers import dut, nft, steering
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.programs import Compiled
-from workers.proxied import Crossed, Proxied, ProxyError
-from workers.relay import driver
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import relay, steering
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import Proxied, SteeringCounters
+from workers.lab import dut, nft
+from workers.lab.lab import Lab
 
 _CONFIG = struct.Struct("=II")  # struct config of bpf/datapaths/ebpf_sockmap.c
 _VERDICT = SocketAttach.SK_SKB_STREAM_VERDICT
@@ -50,16 +51,14 @@ class EbpfSockmap(Datapath):
     @contextmanager
     def _attached(self, lab: Lab) -> Iterator[Attachment]:
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 programs = self._load(stack, lab)
-                maps = driver.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
-                relay = stack.enter_context(driver.running(lab, maps))
+                maps = relay.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
+                splicer = stack.enter_context(relay.running(lab, maps))
                 stack.enter_context(dut.local_delivery(lab))
                 stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
-            except (OSError, BpfError, DatapathError, ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
-            spliced = Spliced(relay, programs)
+            spliced = Spliced(splicer, programs)
             yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
 
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
@@ -74,7 +73,7 @@ class EbpfSockmap(Datapath):
 class Spliced:
     """The relay, whose bytes the kernel moves: what it moved itself is no proof of this datapath."""
 
-    relay: driver.Relay
+    relay: relay.Relay
     programs: Instance
 
     def connections_and_bytes(self) -> tuple[int, int]:
@@ -90,6 +89,6 @@ class Spliced:
         return self.programs.per_cpu_sums("counts")[-1]
 
 
-def _crossed(lab: Lab, spliced: Spliced) -> Crossed:
+def _crossed(lab: Lab, spliced: Spliced) -> SteeringCounters:
     seen = steering.tproxy_crossed(lab)
-    return Crossed(seen.steered, leaked=seen.leaked, dropped=seen.dropped + spliced.strayed())
+    return SteeringCounters(seen.steered, leaked=seen.leaked, dropped=seen.dropped + spliced.strayed())

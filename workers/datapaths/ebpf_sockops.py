@@ -17,12 +17,15 @@ from bpf.links import attach_link, link_target
 from bpf.loader import BpfError, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map, is_attached
 from domain.jobs import HostCapabilities
-from workers import cgroups, dut, haproxy, netns, nft, sockets
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint, packed
-from workers.programs import Compiled
-from workers.proxied import Crossed, Proxied, ProxyError
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.programs import Compiled
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
+from workers.lab import cgroups, dut, netns, nft, sockets
+from workers.lab.addresses import endpoint, packed
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 _CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
 _CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
@@ -63,9 +66,9 @@ class EbpfSockops(Datapath):
             *("bpf.sk_msg", "bpf.sock_ops"),
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The client stands on the DUT and asks the proxy, which is seen."""
-        return Ends(lab.dut_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+        return ClientEndpoint(lab.dut_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
@@ -83,13 +86,11 @@ class EbpfSockops(Datapath):
             source=lab.dut_server_address,
         )
         with ExitStack() as stack:
-            try:
+            with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 stack.enter_context(nft.table(lab, _rules(lab)))
                 shortcut = self._put_in_force(stack, lab)
                 proxy = stack.enter_context(haproxy.running(lab, how))
-            except (OSError, BpfError, DatapathError, ProxyError) as error:
-                raise DatapathError(f"{self.name}: {error}") from error
             yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
 
     def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
@@ -114,7 +115,7 @@ class Shortcut:
     programs: Instance
     link: int
 
-    def crossed(self, lab: Lab) -> Crossed:
+    def crossed(self, lab: Lab) -> SteeringCounters:
         """Messages of clients instead of packets; dropped are those whose connection had no other end in the map."""
         if not link_target(self.link):
             raise BpfError("the sock_ops program was detached")
@@ -122,7 +123,7 @@ class Shortcut:
             raise BpfError("the sk_msg program was detached from its map")
         messages, _, _, _, connections, refused = self.programs.per_cpu_sums("counts")
         past = nft.packets(lab, "past")["past"]
-        return Crossed(messages, connections=connections, leaked=past, dropped=refused)
+        return SteeringCounters(messages, connections=connections, leaked=past, dropped=refused)
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,10 @@ class ShortProxy:
 def _rules(lab: Lab) -> str:
     ip, ip_bytes = nft.family(lab), _IP_BYTES[lab.spec.ip_version]
     bare = (_BARE.format(words=words, ip=ip, bytes=ip_bytes + 4 * words) for words in _TCP_WORDS)
-    return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=haproxy.LISTEN_PORT, headers="\n".join(bare))
+    return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=LISTEN_PORT, headers="\n".join(bare))
 
 
 def _config(lab: Lab) -> bytes:
     cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
-    rest = (haproxy.LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (haproxy.LISTEN_PORT,)
+    rest = (LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (LISTEN_PORT,)
     return _CONFIG[lab.spec.ip_version].pack(cookie, packed(lab.dut_client_address), *rest)

@@ -2,16 +2,16 @@
 
 It decrements the time to live and rewrites the Ethernet addresses, as a router must. It looks up no route: both links
 are part of its configuration. The routed path is closed, so what it does not redirect is dropped and counted.
-workers/xdp.py tells what XDP and a veth ask of a lab.
+workers/datapaths/lib/xdp.py tells what XDP and a veth ask of a lab.
 """
 
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
-from workers import forwarding, xdp
 from workers.datapaths.base import Attachment, Datapath, Tracking
-from workers.lab import Lab
+from workers.datapaths.lib import forwarding, xdp
+from workers.lab.lab import Lab
 
 
 class EbpfXdp(Datapath):
@@ -22,9 +22,9 @@ class EbpfXdp(Datapath):
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
     ip_versions = frozenset({4, 6})
     tracking = Tracking.NEVER
-    without = xdp.WITHOUT
+    disabled_offloads = xdp.DISABLED_OFFLOADS
     # No packet exists in the DUT, so none is received or sent there.
-    unseen: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
+    bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
         self._programs = xdp.XdpPrograms(self.name, mode=mode)

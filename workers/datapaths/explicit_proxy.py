@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.lab_addresses import endpoint
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
+from workers.lab import dut
+from workers.lab.addresses import endpoint
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 
 class ExplicitProxy(Datapath):
@@ -26,9 +29,11 @@ class ExplicitProxy(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.haproxy")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The proxy is asked, and the proxy is seen."""
-        return Ends(lab.client_ns, lab.dut_client_address, haproxy.LISTEN_PORT, seen_as=lab.dut_server_address)
+        return ClientEndpoint(
+            lab.client_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address
+        )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -39,11 +44,9 @@ class ExplicitProxy(Datapath):
 def _attached(lab: Lab) -> Iterator[Attachment]:
     origin = endpoint(lab.server_address, lab.origin_port)
     with ExitStack() as stack:
-        try:
+        with raised_by("explicit_proxy"):
             path = stack.enter_context(dut.closed_path(lab))
             devices = stack.enter_context(dut.devices_of(lab))
             how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
             proxy = stack.enter_context(haproxy.running(lab, how))
-        except (OSError, haproxy.ProxyError) as error:
-            raise DatapathError(f"explicit_proxy: {error}") from error
-        yield Proxied("explicit_proxy", proxy, path, lambda: Crossed(devices.received("dut_client")))
+        yield Proxied("explicit_proxy", proxy, path, lambda: SteeringCounters(devices.received("dut_client")))

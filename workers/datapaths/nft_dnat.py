@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers import balance, dut, nft
 from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
-from workers.lab import Ends, Lab
+from workers.datapaths.lib import balancing
+from workers.datapaths.lib.errors import raised_by
+from workers.lab import dut, nft
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 _GUARD = "showdown_guard"
 _RULES = """\
@@ -49,9 +52,9 @@ class NftDnat(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.nft", "nft.dnat")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -70,13 +73,11 @@ def _attached(lab: Lab) -> Iterator["Translation"]:
         ),
     )
     with ExitStack() as stack:
-        try:
+        with raised_by("nft_dnat"):
             path = stack.enter_context(dut.unroutable(lab))
             guarding = _GUARDING.format(client=lab.devices["dut_client"], server=lab.devices["dut_server"])
             stack.enter_context(nft.table(lab, guarding, _GUARD))
             stack.enter_context(nft.table(lab, rules))
-        except (OSError, DatapathError) as error:
-            raise DatapathError(f"nft_dnat: {error}") from error
         yield Translation(lab, path)
 
 
@@ -101,8 +102,9 @@ class Translation:
     def counters(self) -> Counters:
         """See the contract."""
         addresses = self.lab.origin_addresses
-        given = nft.packets(self.lab, "refused", *(f"origin{n}" for n in range(len(addresses))))
-        crossed = nft.packets(self.lab, "steered", "past", table=_GUARD)
+        with raised_by("nft_dnat"):
+            given = nft.packets(self.lab, "refused", *(f"origin{n}" for n in range(len(addresses))))
+            crossed = nft.packets(self.lab, "steered", "past", table=_GUARD)
         origins = {address: given[f"origin{n}"] for n, address in enumerate(addresses)}
         return Counters(
             packets=crossed["steered"],
@@ -112,18 +114,19 @@ class Translation:
             origins=origins,
         )
 
-    def mark(self, address: str, state: balance.State) -> None:
+    def mark(self, address: str, state: balancing.State) -> None:
         """Say of an origin whether it gets new connections; standing ones stay.
 
         Raises :class:`DatapathError`, or ``ValueError``.
         """
-        balance.check(self.lab, address)
-        if state is balance.State.GONE:
+        balancing.check(self.lab, address)
+        if state is balancing.State.GONE:
             raise DatapathError("nft_dnat: connection tracking keeps the connections of an origin that is gone")
-        if state is balance.State.UP:
+        if state is balancing.State.UP:
             self._down.discard(address)
         else:
             self._down.add(address)
         up = tuple(one for one in self.lab.origin_addresses if one not in self._down)
         table = f"{nft.family(self.lab)} {nft.TABLE}"
-        nft.change(self.lab, f"flush chain {table} balance\nadd rule {table} balance {_rule(self.lab, up)}\n")
+        with raised_by("nft_dnat"):
+            nft.change(self.lab, f"flush chain {table} balance\nadd rule {table} balance {_rule(self.lab, up)}\n")

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, nft
-from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
-from workers.lab import Ends, Lab
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.base import Attachment, Datapath, Tracking
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
+from workers.lab import dut, nft
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
 _RULES = """\
     counter steered {{ }}
@@ -39,9 +42,11 @@ class NftRedirect(Datapath):
         """See the contract."""
         return capabilities.lacking("root", "netns", "veth", "program.nft", "program.haproxy", "nft.redirect")
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The proxy is seen."""
-        return Ends(lab.client_ns, lab.server_address, lab.origin_port, seen_as=lab.dut_server_address)
+        return ClientEndpoint(
+            lab.client_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address
+        )
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -54,14 +59,12 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
         client=lab.devices["dut_client"],
         origin=lab.server_address,
         port=lab.origin_port,
-        listen=haproxy.LISTEN_PORT,
+        listen=LISTEN_PORT,
     )
     with ExitStack() as stack:
-        try:
+        with raised_by("nft_redirect"):
             path = stack.enter_context(dut.closed_path(lab))
             how = haproxy.Proxying(transparent=False, keeps_client=False)
             proxy = stack.enter_context(haproxy.running(lab, how))
             stack.enter_context(nft.table(lab, rules))
-        except (OSError, DatapathError, haproxy.ProxyError) as error:
-            raise DatapathError(f"nft_redirect: {error}") from error
-        yield Proxied("nft_redirect", proxy, path, lambda: Crossed(nft.packets(lab, "steered")["steered"]))
+        yield Proxied("nft_redirect", proxy, path, lambda: SteeringCounters(nft.packets(lab, "steered")["steered"]))

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from domain.counters import Counters
 from domain.jobs import HostCapabilities
-from domain.trial import Counters
-from workers import balance, haproxy, steering
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Ends, Lab
-from workers.proxied import Proxied
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import balancing, haproxy, steering
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import Proxied
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
 
-_STATES = {balance.State.UP: "ready", balance.State.DOWN: "drain", balance.State.GONE: "maint"}
+_STATES = {balancing.State.UP: "ready", balancing.State.DOWN: "drain", balancing.State.GONE: "maint"}
 
 
 class ProxyLb(Datapath):
@@ -31,9 +33,9 @@ class ProxyLb(Datapath):
             "root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy", "nft.socket"
         )
 
-    def ends(self, lab: Lab) -> Ends:
+    def client_endpoint(self, lab: Lab) -> ClientEndpoint:
         """The virtual address is asked, the client is seen."""
-        return balance.ends(lab)
+        return balancing.client_endpoint(lab)
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
@@ -57,16 +59,12 @@ class BalancingProxy:
     def counters(self) -> Counters:
         """See the contract."""
         counters = self.proxied.counters()
-        try:
+        with raised_by("proxy_lb"):
             given = self.proxied.proxy.connections_by_server()
-        except haproxy.ProxyError as error:
-            raise DatapathError(f"proxy_lb: {error}") from error
         return counters.model_copy(update={"origins": given})
 
-    def mark(self, address: str, state: balance.State) -> None:
+    def mark(self, address: str, state: balancing.State) -> None:
         """Say of an origin whether it gets new connections, or any. Raises ``DatapathError``, or ``ValueError``."""
-        balance.check(self.lab, address)
-        try:
+        balancing.check(self.lab, address)
+        with raised_by("proxy_lb"):
             self.proxied.proxy.set_state(address, _STATES[state])
-        except haproxy.ProxyError as error:
-            raise DatapathError(f"proxy_lb: {error}") from error

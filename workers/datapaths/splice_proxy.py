@@ -6,10 +6,9 @@ Steering is that of the datapath ``tproxy``, so against it only the proxy differ
 from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import steering
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab
-from workers.relay import driver
+from workers.datapaths.lib import relay, steering
+from workers.lab.lab import Lab
 
 
 class SpliceProxy(Datapath):
@@ -28,4 +27,4 @@ class SpliceProxy(Datapath):
 
     def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
         """See the contract."""
-        return steering.tproxied(self.name, lab, driver.running(lab))
+        return steering.tproxied(self.name, lab, relay.running(lab))

@@ -7,9 +7,9 @@ DUT does not forward.
 from contextlib import AbstractContextManager
 
 from domain.jobs import HostCapabilities
-from workers import haproxy, steering
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab
+from workers.datapaths.lib import haproxy, steering
+from workers.lab.lab import Lab
 
 
 class Tproxy(Datapath):

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from domain.jobs import HostCapabilities
-from workers import dut, haproxy, nft
-from workers.datapaths.base import Attachment, Datapath, DatapathError
-from workers.lab import Lab
-from workers.proxied import Crossed, Proxied
+from workers.datapaths.base import Attachment, Datapath
+from workers.datapaths.lib import haproxy
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
+from workers.lab import dut, nft
+from workers.lab.lab import Lab
 
 _RULES = """\
     counter opened {{ }}
@@ -55,21 +57,19 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
         server=lab.devices["dut_server"],
         origin=lab.server_address,
         port=lab.origin_port,
-        listen=haproxy.LISTEN_PORT,
+        listen=LISTEN_PORT,
         mark=dut.MARK,
     )
     with ExitStack() as stack:
-        try:
+        with raised_by("tproxy_syn"):
             path = stack.enter_context(dut.closed_path(lab))
             proxy = stack.enter_context(haproxy.running(lab))
             stack.enter_context(dut.early_demux(lab))
             stack.enter_context(dut.local_delivery(lab))
             stack.enter_context(nft.table(lab, rules))
-        except (OSError, DatapathError, haproxy.ProxyError) as error:
-            raise DatapathError(f"tproxy_syn: {error}") from error
         yield Proxied("tproxy_syn", proxy, path, lambda: _crossed(lab))
 
 
-def _crossed(lab: Lab) -> Crossed:
+def _crossed(lab: Lab) -> SteeringCounters:
     seen = nft.packets(lab, "opened", "steered", "past")
-    return Crossed(seen["opened"] + seen["steered"], leaked=seen["past"])
+    return SteeringCounters(seen["opened"] + seen["steered"], leaked=seen["past"])

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from domain.histogram import LatencyHistogram
+from workers.traffic.base import Interval, Schedule, Target, TargetTraffic
 from workers.traffic.merging import by_name, sums
-from workers.workloads.base import Interval, Schedule, Target, TargetTraffic
 
 MakeSlice = Callable[[Target, float], TargetTraffic]
 """Makes so many seconds of traffic on one target."""

@@ -10,8 +10,8 @@ h2load's timer knows whole milliseconds and never catches up, so only periods of
 schedule that slipped makes the trial ``generator_saturated``.
 
 h2load looks into no body. That each is as it should be follows from three things: the origin's answer is compared,
-byte by byte, over TLS before the traffic (workers/tls_origin.py), every counted status is 2xx, and the body bytes of a
-slice are exactly its answers times the body's length; else the missing or surplus answers are ``corrupt``.
+byte by byte, over TLS before the traffic (workers/origins/nginx_tls.py), every counted status is 2xx, and the body
+bytes of a slice are exactly its answers times the body's length; else the missing or surplus answers are ``corrupt``.
 """
 
 import os
@@ -23,14 +23,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from domain.campaign import ClosedLoad, OpenLoad
-from domain.trial import CpuTime
-from workers import netns as namespaces
-from workers.cpu import HostTicks, host_ticks
-from workers.lab_addresses import endpoint
+from domain.cpu_time import CpuTime
+from domain.load import ClosedLoad, OpenLoad
+from workers.lab import netns as namespaces
+from workers.lab.addresses import endpoint
+from workers.lab.host_cpu import HostTicks, host_ticks
 from workers.traffic import by_slice
 from workers.traffic import h2load_output as output
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 OPEN_RATES_PER_S = tuple(rate for rate in range(1, 1001) if 1000 % rate == 0)
 """Rates whose period is a whole number of milliseconds: h2load's timer has no finer ones."""
@@ -38,7 +38,7 @@ TIMEOUT_S = 2
 _POLL_S = 0.01  # also how finely the CPU time of the handshakes is told from the rest
 _GRACE_S = 5.0
 _HANDSHAKE_S = 0.001  # per connection: a slice is longer by so much, for its handshakes are not counted
-_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like workers/validity.py's, but of the means
+_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like workers/runner/validity.py's, but of the means
 
 
 class H2load:

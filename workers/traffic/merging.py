@@ -12,9 +12,8 @@ from statistics import median
 from typing import Any, TypeVar
 
 from domain.histogram import LatencyHistogram
+from workers.traffic.base import MAX_STOOD_SHARE, SliceTraffic, TargetTraffic, Timeline
 from workers.traffic.results import OF_A_CLIENT
-from workers.validity import MAX_STOOD_SHARE
-from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
 
 # How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,
 # a part of the traffic was that of fewer clients. Threads that share a CPU begin one after another, and on a busy host

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.trial import CpuTime
-from workers.cpu import host_ticks
-from workers.workloads.base import SliceTraffic, TargetTraffic, Timeline
+from workers.lab.host_cpu import host_ticks
+from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
 """A failure that lies with one of several clients, whichever of them says so."""

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.campaign import OpenLoad
-from workers import netns as namespaces
+from domain.load import OpenLoad
+from workers.lab import netns as namespaces
 from workers.traffic import program
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 from workers.traffic.merging import merged_line, merged_targets
 from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
 
 TIMEOUT_MS = 2000  # of a request, connecting included, beyond what its answer shall take
 DRAIN_MS = 100  # likewise: how long a slice waits for its last answers

@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain.campaign import ClosedLoad
 from domain.histogram import LatencyHistogram
-from workers import netns as namespaces
-from workers.cpu import host_ticks
-from workers.lab_addresses import endpoint
+from domain.load import ClosedLoad
+from workers.lab import netns as namespaces
+from workers.lab.addresses import endpoint
+from workers.lab.host_cpu import host_ticks
 from workers.traffic import by_slice
-from workers.workloads.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _POLL_S = 0.05

@@ -3,16 +3,16 @@
 from contextlib import AbstractContextManager, ExitStack
 
 from workers.datapaths.base import Datapath
-from workers.ownership import Ledger
+from workers.lab.cleanup import CleanupRegister
 from workers.traits._rig import Rig, TraitError, rig
 
 
 class LabBench:
     """See :class:`workers.traits.base.Bench`. Leave its context to remove the shared lab."""
 
-    def __init__(self, datapath: Datapath, ledger: Ledger) -> None:
+    def __init__(self, datapath: Datapath, register: CleanupRegister) -> None:
         self.datapath = datapath
-        self._ledger = ledger
+        self._register = register
         self._stack = ExitStack()
         self._shared: Rig | None = None
         self._refusal = ""
@@ -23,7 +23,7 @@ class LabBench:
             raise TraitError(self._refusal)
         if self._shared is None:
             try:
-                self._shared = self._stack.enter_context(rig(self.datapath, self._ledger))
+                self._shared = self._stack.enter_context(rig(self.datapath, self._register))
             except Exception as error:
                 self._refusal = f"no lab to test it in: {error}"
                 raise
@@ -31,7 +31,7 @@ class LabBench:
 
     def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
         """See the contract."""
-        return rig(self.datapath, self._ledger, ip_version)
+        return rig(self.datapath, self._register, ip_version)
 
     def renew(self) -> None:
         """The next one that asks for the shared lab gets a new one."""

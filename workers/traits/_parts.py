@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pyroute2 import IPRoute
 
 from bpf import objects, sockmap
-from workers import netns
+from workers.lab import netns
 from workers.traits._rig import Rig
 
 STEERING = frozenset(["tproxy", "redirect", "dnat", "snat", "masquerade", "fwd", "dup", "queue"])

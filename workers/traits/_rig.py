@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from bpf import objects
 from bpf.objects import OwnLink, OwnMap
-from workers import netns
 from workers.datapaths.base import Attachment, Datapath
-from workers.lab import Lab, LabSpec, built
-from workers.ownership import Ledger
-from workers.process import Process
+from workers.lab import netns
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.process import Process
+from workers.lab.spec import LabSpec
 from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, standing
 
 CONNECT_S = 1.0
@@ -49,7 +50,7 @@ class Rig:
 
     def connect(self, timeout_s: float = CONNECT_S) -> socket.socket:
         """A connection from where the lab's client stands, to whom he asks. Raises ``OSError``."""
-        ends = self.lab.ends
+        ends = self.lab.client_endpoint
         connection = netns.call_in(
             ends.netns, lambda: socket.create_connection((ends.address, ends.port), timeout=timeout_s)
         )
@@ -58,7 +59,7 @@ class Rig:
 
     def datagram_socket(self, timeout_s: float) -> socket.socket:
         """A UDP socket there, connected to whom the client asks. Raises ``OSError``."""
-        ends = self.lab.ends
+        ends = self.lab.client_endpoint
 
         def make() -> socket.socket:
             made = socket.socket(family_of(ends.address), socket.SOCK_DGRAM)
@@ -147,12 +148,18 @@ def _and_differ(received: bytes, expected: bytes) -> str:
 
 
 @contextmanager
-def rig(datapath: Datapath, ledger: Ledger, ip_version: int = 4) -> Iterator[Rig]:
+def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> Iterator[Rig]:
     """A lab with ``datapath`` in force that answers. Raises what building, attaching and asking raise."""
     with ExitStack() as stack:
-        spec = LabSpec(secrets.token_hex(_TAG_BYTES), datapath.name, 0, without=datapath.without, ip_version=ip_version)
-        lab = stack.enter_context(built(spec, ledger))
-        lab.ends = datapath.ends(lab)
+        spec = LabSpec(
+            secrets.token_hex(_TAG_BYTES),
+            datapath.name,
+            0,
+            disabled_offloads=datapath.disabled_offloads,
+            ip_version=ip_version,
+        )
+        lab = stack.enter_context(built(spec, register))
+        lab.client_endpoint = datapath.client_endpoint(lab)
         witness = stack.enter_context(standing(lab))
         links, maps = set(objects.own_links()), set(objects.own_maps())
         attachment = stack.enter_context(datapath.attached(lab))

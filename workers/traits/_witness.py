@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
-from workers import netns
-from workers.lab import Lab
+from workers.lab import netns
+from workers.lab.lab import Lab
 
 CONVERSATION_S = 10.0
 """After which a stalled conversation ends by itself."""

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from domain.traits import Finding
-from workers import netns
+from workers.lab import netns
 from workers.traits._rig import Rig
 from workers.traits.base import Bench, Trait, no, yes
 
@@ -32,7 +32,7 @@ class ConnectionState(Trait):
             for _ in range(CONNECTIONS):
                 stack.enter_context(rig.standing_connection())
             grown = {what: count - before[what] for what, count in _state(rig).items()}
-        if rig.lab.ends.netns == rig.lab.dut_ns:
+        if rig.lab.client_endpoint.netns == rig.lab.dut_ns:
             grown["sockets"] -= CONNECTIONS
         told = ", ".join(f"{count} {what}" for what, count in grown.items() if count > 0)
         if any(count >= CONNECTIONS for count in grown.values()):

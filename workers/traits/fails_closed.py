@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from domain.traits import Finding
-from workers import dut, netns
+from workers.lab import dut, netns
 from workers.traits._parts import parts_of
 from workers.traits._rig import Rig
 from workers.traits._witness import Order

@@ -1,8 +1,8 @@
 """Does it carry IPv6?"""
 
 from domain.traits import Finding
-from workers import lab_sysctls
 from workers.datapaths.base import DatapathError
+from workers.lab import sysctls
 from workers.traits._rig import TraitError
 from workers.traits.base import Bench, Trait, no, not_run, yes
 
@@ -18,7 +18,7 @@ class Ipv6(Trait):
 
     def check(self, bench: Bench) -> Finding:
         """See the contract. A lab that cannot be built is no answer."""
-        if 6 not in lab_sysctls.versions():
+        if 6 not in sysctls.versions():
             return not_run("This kernel has no IPv6.")
         try:
             with bench.fresh(ip_version=6) as rig:

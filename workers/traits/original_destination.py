@@ -4,7 +4,7 @@ import socket
 import struct
 
 from domain.traits import Finding
-from workers import sockets
+from workers.lab import sockets
 from workers.traits._rig import Rig, Standing, TraitError
 from workers.traits.base import Bench, Trait, no, not_applicable, yes
 
@@ -25,7 +25,7 @@ class OriginalDestination(Trait):
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
-        ends = rig.lab.ends
+        ends = rig.lab.client_endpoint
         if ends.address in (rig.lab.dut_client_address, rig.lab.dut_server_address):
             return not_applicable("The client asks the proxy itself: it names no other destination.")
         with rig.standing_connection() as standing:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 
 from domain.traits import Finding
-from workers import sockets
-from workers.process import Process
+from workers.lab import sockets
+from workers.lab.process import Process
 from workers.traits._rig import Rig, Standing
 from workers.traits.base import Bench, Trait, no, not_applicable, yes
 

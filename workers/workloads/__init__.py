@@ -1,0 +1,1 @@
+"""One file per workload, discovered; ``base`` is their contract."""

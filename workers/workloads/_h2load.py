@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
+from domain.load import ClosedLoad, OpenLoad
 from domain.workload import settled
-from workers.origin import MAX_BODY_BYTES, body_of
+from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
 from workers.workloads._own import body_bytes
-from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
+from workers.workloads.base import DEFAULTS, Workload
 
 
 class H2loadWorkload(Workload):

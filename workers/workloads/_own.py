@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
+from domain.load import ClosedLoad, OpenLoad
 from domain.workload import Parameter, settled
-from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
+from workers.traffic.base import GeneratorPlan, TargetTraffic
+from workers.workloads.base import DEFAULTS, Workload
 
 GENERATOR = "showdown-traffic"
 OPEN_CONNECTIONS = 128  # of an open loop: so many requests may be under way; more are queued, which shows in latency

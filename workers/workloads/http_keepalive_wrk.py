@@ -5,12 +5,13 @@ It is a workload and not a setting, so that a campaign may name both and shows t
 
 from collections.abc import Mapping
 
-from domain.campaign import ClosedLoad, OpenLoad
 from domain.jobs import HostCapabilities
+from domain.load import ClosedLoad, OpenLoad
 from domain.workload import settled
-from workers.origin import MAX_BODY_BYTES, body_of
+from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads._own import body_bytes
-from workers.workloads.base import DEFAULTS, GeneratorPlan, TargetTraffic, Workload
+from workers.workloads.base import DEFAULTS, Workload
 
 _TOLERANCE = 0.01  # of bytes: wrk also counts answers that were cut off by the end of the slice
 

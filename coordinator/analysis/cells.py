@@ -1,0 +1,141 @@
+"""From trials to the figures of one cell: geometric means, merged percentiles, and what a reader must know. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from coordinator.analysis.measured import Measured
+from coordinator.analysis.statistics import Estimate, finite_exp, interval
+from domain.campaign import Cell
+from domain.histogram import LatencyHistogram
+from domain.load import CapacityLoad
+from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
+from domain.trial import Reason, TrialResult
+
+DIRECT = "direct"
+ENOUGH = 0.99  # of the requests that an open level asked for; fewer, and its figures say so
+
+
+def cell_result(data: Measured, cell: Cell) -> CellResult:
+    """The cell over all its valid trials, or over its searches."""
+    if isinstance(data.campaign.levels[cell.level], CapacityLoad):
+        return _capacity_result(data, cell)
+    trials = data.trials(cell)
+    valid = [trial for trial in trials if trial.validity.valid]
+    rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
+    cpu = _geometric_mean(data, valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
+    known = rate is not None and rate.count > 1
+    return CellResult(
+        datapath=cell.datapath,
+        function=data.function(cell.datapath),
+        workload=cell.workload,
+        level=cell.level,
+        load=data.load(cell.workload, cell.level),
+        requests_per_s=finite_exp(rate.mean) if rate else None,
+        requests_per_s_low=finite_exp(rate.low) if rate and known else None,
+        requests_per_s_high=finite_exp(rate.high) if rate and known else None,
+        cpu_us_per_request=finite_exp(cpu.mean) if cpu else None,
+        share_of_direct=_share_of_direct(data, cell, bool(valid)),
+        latency_us=_percentiles(trial.latency for trial in valid),
+        service_time_us=_percentiles(trial.service_time for trial in valid),
+        valid_trials=len(valid),
+        invalid_trials=len(trials) - len(valid),
+        invalid_for=None if valid else _commonest(trials),
+        **_around(data, cell, valid),
+        caveats=(*_shortfall(data, cell, valid), *_unlike(valid)),
+    )
+
+
+def _capacity_result(data: Measured, cell: Cell) -> CellResult:
+    ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
+    figures = [bracket.figure_per_s for bracket in ended if bracket.figure_per_s is not None]
+    found = _of_logs([math.log(figure) for figure in figures], data.seed("slo", *cell.model_dump().values()))
+    known = found is not None and found.count > 1
+    whys = Counter(bracket.why_none for bracket in ended if bracket.figure_per_s is None)
+    return CellResult(
+        datapath=cell.datapath,
+        function=data.function(cell.datapath),
+        workload=cell.workload,
+        level=cell.level,
+        load=data.load(cell.workload, cell.level),
+        slo_capacity_per_s=finite_exp(found.mean) if found else None,
+        slo_capacity_per_s_low=finite_exp(found.low) if found and known else None,
+        slo_capacity_per_s_high=finite_exp(found.high) if found and known else None,
+        share_of_direct=_share_of_direct(data, cell, bool(figures)),
+        valid_trials=len(figures),
+        invalid_trials=len(ended) - len(figures),
+        **_around(data, cell, data.search_trials(cell)),
+        caveats=tuple(f"{times} of {len(ended)} searches found no rate: {why}" for why, times in whys.items()),
+    )
+
+
+def _commonest(trials: Sequence[TrialResult]) -> Reason | None:
+    reasons = Counter(reason for trial in trials for reason in trial.validity.reasons)
+    return max(reasons, key=lambda reason: reasons[reason], default=None)
+
+
+def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+    """What the cell ran under, and what its ``trials`` showed of it: in that, valid ones cannot differ."""
+    shown = [trial.surroundings for trial in trials if trial.surroundings is not None]
+    walked = [one.ballast_packets for one in shown if one.ballast_packets is not None]
+    return {
+        "condition": str(data.campaign.levels[cell.level].condition),
+        "tracked": any(one.tracked for one in shown) if shown else None,
+        "ballast_packets": sum(walked) if walked else None,
+        "offloads": trials[-1].offloads if trials else {},
+    }
+
+
+def _unlike(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Offloads are alike within a block; hosts whose devices do not take the same ones are told."""
+    if all(trial.offloads == trials[0].offloads for trial in trials):
+        return ()
+    return ("not all of its trials had the same offloads: compare hosts one by one",)
+
+
+def _shortfall(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """An open level stands for its rate: where less was finished, the figures are of less."""
+    asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(trial.duration_s for trial in trials)
+    if asked_per_s is None or not seconds:
+        return ()
+    made_per_s = sum(trial.requests for trial in trials) / seconds
+    if made_per_s >= ENOUGH * asked_per_s:
+        return ()
+    share = f"{100 * made_per_s / asked_per_s:.1f} %"
+    return (f"finished {made_per_s:,.0f} requests/s, {share} of the {asked_per_s:,}/s that its schedule asked for",)
+
+
+def _geometric_mean(
+    data: Measured, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
+) -> Estimate | None:
+    """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
+    return _of_logs([math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None], seed)
+
+
+def _of_logs(logs: Sequence[float], seed: Sequence[int]) -> Estimate | None:
+    if len(logs) == 1:
+        return Estimate(logs[0], logs[0], logs[0], 1)
+    return interval(logs, seed)
+
+
+def _share_of_direct(data: Measured, cell: Cell, measured: bool) -> Interval | None:
+    # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
+    metric = metrics_of(data.campaign.levels[cell.level])[0]
+    if DIRECT not in data.campaign.labels or not metric.higher_is_better:
+        return None
+    if cell.datapath == DIRECT:
+        return Interval(value=1.0, low=1.0, high=1.0) if measured else None
+    logs = data.log_ratios(cell, DIRECT, metric)
+    share = interval(logs, data.seed("share", *cell.model_dump().values()))
+    if share is None:
+        return None
+    return Interval(value=finite_exp(share.mean), low=finite_exp(share.low), high=finite_exp(share.high))
+
+
+def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles | None:
+    merged = LatencyHistogram.merged(h for h in histograms if h is not None)
+    p50, p99, p999 = (merged.percentile_ns(percentile) for percentile in (50, 99, 99.9))
+    if p50 is None or p99 is None or p999 is None:
+        return None
+    return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)

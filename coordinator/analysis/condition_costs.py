@@ -1,0 +1,83 @@
+"""What a condition costs a datapath: its figures over the same datapath's in the plain condition. Pure.
+
+Levels of one load, one of them plain, are compared by the turns in which their blocks come on a host: every round of a
+campaign holds each level once. The blocks of a turn lie up to minutes apart, so a machine's drift does not cancel as it
+does within a block: it is in the interval, which is why these ratios are shown and not judged.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from coordinator.analysis.measured import Measured
+from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.scheduling.records import AttemptRecord
+from domain.load import CapacityLoad
+from domain.report import ConditionCost, Metric, metrics_of
+from domain.trial import TrialResult
+
+_Turns = Mapping[tuple[str, int], Mapping[str, TrialResult]]
+
+
+def condition_costs(data: Measured) -> tuple[ConditionCost, ...]:
+    """By workload, level under a condition, datapath and metric; only where the campaign has the plain level, too."""
+    levels = data.campaign.levels
+    pairs = [
+        (name, plain)
+        for name, level in levels.items()
+        for plain, other in levels.items()
+        if level.under and not other.under and other.bare == level.bare and not isinstance(level, CapacityLoad)
+    ]
+    return tuple(
+        cost
+        for workload in data.campaign.workloads
+        for name, plain in pairs
+        for cost in _costs(data, workload, name, plain)
+    )
+
+
+def _costs(data: Measured, workload: str, level: str, plain: str) -> Iterator[ConditionCost]:
+    turns, others = _turns(data, workload, level), _turns(data, workload, plain)
+    for label in data.campaign.labels:
+        for metric in metrics_of(data.campaign.levels[level]):
+            logs = _log_ratios(data, turns, others, label, metric)
+            found = interval(logs, data.seed("condition", workload, level, plain, label, metric.value))
+            if found is not None:
+                yield ConditionCost(
+                    datapath=label,
+                    workload=workload,
+                    level=level,
+                    plain=plain,
+                    metric=metric,
+                    pairs=found.count,
+                    ratio=finite_exp(found.mean),
+                    low=finite_exp(found.low),
+                    high=finite_exp(found.high),
+                )
+
+
+def _log_ratios(data: Measured, turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
+    figures = [
+        (data.figure(trials.get(label), metric), data.figure(others[turn].get(label), metric))
+        for turn, trials in turns.items()
+        if turn in others
+    ]
+    return [math.log(one) - math.log(other) for one, other in figures if one is not None and other is not None]
+
+
+def _turns(data: Measured, workload: str, level: str) -> _Turns:
+    """The accepted trials of a level by host and turn; a block without any has its turn all the same."""
+    last: dict[int, AttemptRecord] = {}
+    for attempt in data.attempts:
+        if (attempt.workload, attempt.level) == (workload, level) and not attempt.calibration:
+            known = last.get(attempt.block_index)
+            last[attempt.block_index] = known if known is not None and known.accepted else attempt
+    passed: Counter[str] = Counter()
+    found: dict[tuple[str, int], dict[str, TrialResult]] = {}
+    for index in sorted(last):
+        attempt = last[index]
+        if attempt.accepted and attempt.result is not None:
+            trials = {trial.datapath: trial for trial in attempt.result.trials}
+            found[attempt.host, passed[attempt.host]] = trials
+        passed[attempt.host] += 1
+    return found

@@ -1,0 +1,131 @@
+"""The accepted attempts of a campaign, seen by cell: trials, figures, log-ratios. Pure; what they mean is analysis.
+
+Calibration attempts are not among them, and of a search for a capacity only what it found.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from coordinator.scheduling.records import AttemptRecord
+from coordinator.scheduling.saturation import Bracket, beginnings, searched
+from domain.campaign import Campaign, Cell, datapath_of
+from domain.load import CapacityLoad, OpenLoad, load_text
+from domain.report import Calibration, Metric
+from domain.trial import TrialResult
+
+UNKNOWN_FUNCTION = "unknown"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The accepted attempts, seen by cell."""
+
+    campaign: Campaign
+    attempts: Sequence[AttemptRecord]
+    bootstrap_seed: int
+    calibration: Mapping[str, Calibration]
+    _searches: dict[tuple[str, str], list[dict[str, Bracket]]] = field(default_factory=dict)
+    _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
+
+    @cached_property
+    def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
+        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
+        blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
+        for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
+            if attempt.accepted and attempt.result is not None and not attempt.calibration and not attempt.search:
+                trials = {trial.datapath: trial for trial in attempt.result.trials}
+                blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
+        return blocks
+
+    @cached_property
+    def functions(self) -> dict[str, str]:
+        """Each datapath's function, as its trials state it."""
+        return {
+            datapath_of(trial.datapath): trial.function
+            for attempt in self.attempts
+            if attempt.result is not None
+            for trial in attempt.result.trials
+        }
+
+    def function(self, label: str) -> str:
+        """The function of a label; ``unknown`` before its first trial."""
+        return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
+
+    def trials(self, cell: Cell) -> list[TrialResult]:
+        """Every trial of one cell that belongs to an accepted attempt."""
+        blocks = self.blocks.get((cell.workload, cell.level), [])
+        return [block[cell.datapath] for block in blocks if cell.datapath in block]
+
+    def search_trials(self, cell: Cell) -> list[TrialResult]:
+        """The valid trials of a capacity level's steps."""
+        steps = [a.result for a in self.attempts if (a.workload, a.level) == (cell.workload, cell.level) and a.search]
+        trials = [trial for result in steps if result is not None for trial in result.trials]
+        return [trial for trial in trials if trial.datapath == cell.datapath and trial.validity.valid]
+
+    def searches(self, cell: Cell) -> list[dict[str, Bracket]]:
+        """Per search of a capacity level, how far it is for each datapath; empty before the calibration."""
+        key = cell.workload, cell.level
+        if key not in self._searches:
+            self._searches[key] = self._searched(*key)
+        return self._searches[key]
+
+    def _searched(self, workload: str, level: str) -> list[dict[str, Bracket]]:
+        slo, found = self.campaign.levels[level], self.calibration.get(workload)
+        if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
+            return []
+        steps = [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
+        return [
+            searched(
+                slo,
+                beginnings(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain),
+                [attempt for attempt in steps if attempt.search and attempt.search.chain == chain],
+            )
+            for chain in range(self.campaign.blocks)
+        ]
+
+    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
+        """One log-ratio per block, or per search, in which both trials are valid and have the figure."""
+        labels = (cell.datapath, reference)
+        if metric is Metric.SLO_CAPACITY_PER_S:
+            pairs = [[one[label].figure_per_s for label in labels] for one in self.searches(cell)]
+        else:
+            blocks = self.blocks.get((cell.workload, cell.level), [])
+            pairs = [[self.figure(block.get(label), metric) for label in labels] for block in blocks]
+        return [math.log(one) - math.log(other) for one, other in pairs if one is not None and other is not None]
+
+    def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
+        """One figure of a valid trial, kept: reading a percentile takes milliseconds, and many comparisons ask."""
+        # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
+        if trial is None or not trial.validity.valid:
+            return None
+        key = id(trial), metric
+        if key not in self._figures:
+            percentile = metric.percentile
+            value = _latency_us(trial, percentile) if percentile is not None else getattr(trial, metric.value)
+            self._figures[key] = value if value is not None and 0 < value < math.inf else None
+        return self._figures[key]
+
+    def load(self, workload: str, level: str) -> str:
+        """A level as it is shown: a share of capacity with the rate that it came to."""
+        found = self.calibration.get(workload)
+        return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
+
+    def asked_per_s(self, workload: str, level: str) -> int | None:
+        """The rate of an open level, a share's as it was found; ``None`` where there is none."""
+        load, found = self.campaign.levels[level], self.calibration.get(workload)
+        if isinstance(load, OpenLoad):
+            return load.rate_per_s
+        return found.rates_per_s.get(level) if found else None
+
+    def seed(self, *words: str) -> tuple[int, int]:
+        """A seed for one figure that does not depend on which other figures are computed."""
+        return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
+
+
+def _latency_us(trial: TrialResult, percentile: float) -> float | None:
+    """``None`` where not one request lies beyond the percentile: that would be the maximum under another name."""
+    count = trial.latency.count if trial.latency is not None else 0
+    return trial.latency_us(percentile) if count * (100 - percentile) >= 100 - 1e-6 else None

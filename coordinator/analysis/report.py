@@ -1,0 +1,224 @@
+"""From results to verdicts. Pure: no I/O, no clock, no randomness but the campaign's seed.
+
+The unit is the pair: two trials of the same attempt of the same block, both valid. Per-block log-ratios against the
+reference are averaged; requests are never resampled, percentiles never averaged, invalid trials never analysed.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from coordinator.analysis.cells import cell_result
+from coordinator.analysis.condition_costs import condition_costs
+from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.measured import Measured
+from coordinator.analysis.sentences import caveats_of, sentence_of
+from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
+from coordinator.scheduling.records import AttemptRecord
+from coordinator.scheduling.saturation import Outcome, judged
+from domain.campaign import Campaign, Cell, datapath_of
+from domain.load import CapacityLoad
+from domain.report import (
+    MIN_PAIRS,
+    Calibration,
+    CampaignReport,
+    FailedAttempt,
+    InvalidTrial,
+    Metric,
+    Verdict,
+    VerdictWord,
+    metrics_of,
+)
+from domain.telemetry import TelemetryAccount
+from domain.trial import TrialResult
+
+Taxes = Mapping[str, Mapping[str, Any]]
+
+
+def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
+    """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
+
+    ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy;
+    ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
+    """
+    drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
+    seed = drawn if isinstance(drawn, int) else campaign.seed
+    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
+    data = Measured(campaign, attempts, seed, calibration)
+    taxes = _probe_tax(data)
+    verdicts = _verdicts(data, taxes or {})
+    return CampaignReport(
+        campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
+        results=tuple(cell_result(data, cell) for cell in campaign.cells),
+        verdicts=verdicts,
+        condition_costs=condition_costs(data),
+        decompositions=decompositions(data),
+        differences=differences(data, compared(campaign)),
+        invalid=tuple(_invalid_trials(campaign, attempts)),
+        failed_attempts=tuple(
+            FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+            for a in attempts
+            if a.result is None and a.reason
+        ),
+        telemetry=_telemetry(attempts),
+    )
+
+
+def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
+    """(label, reference) of every comparison: each label with the reference, each copy with its original."""
+    reference = campaign.reference_label
+    pairs = [(label, reference) for label in campaign.labels if label != reference]
+    pairs += [
+        (label, datapath_of(label))
+        for label in campaign.labels
+        if label != datapath_of(label) and datapath_of(label) != datapath_of(reference)
+    ]
+    return tuple(pairs)
+
+
+def _verdicts(data: Measured, taxes: Taxes) -> tuple[Verdict, ...]:
+    drafts = [
+        _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
+        for workload in data.campaign.workloads
+        for level, load in data.campaign.levels.items()
+        for metric in metrics_of(load)
+        for label, reference in compared(data.campaign)
+    ]
+    # The family is every comparison that may become a verdict, over the whole campaign.
+    tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
+    adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
+    verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
+    return tuple(_worded(data, verdict, len(tested), taxes) for verdict in verdicts)
+
+
+def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdict:
+    """A verdict without its words: ``p`` is not adjusted yet."""
+    logs = data.log_ratios(cell, reference, metric)
+    estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
+    word = _word(estimate, metric, data.campaign.equivalence_margin)
+    unsure = estimate is not None and word is VerdictWord.INCONCLUSIVE
+    return Verdict(
+        datapath=cell.datapath,
+        reference=reference,
+        workload=cell.workload,
+        level=cell.level,
+        metric=metric,
+        verdict=word,
+        pairs=len(logs),
+        ratio=finite_exp(estimate.mean) if estimate else finite_exp(logs[0]) if logs else None,
+        low=finite_exp(estimate.low) if estimate else None,
+        high=finite_exp(estimate.high) if estimate else None,
+        p=signed_rank_p(logs) if len(logs) >= MIN_PAIRS else None,
+        smallest_effect=finite_exp(detectable(estimate)) - 1 if estimate and unsure else None,
+        sentence="",
+    )
+
+
+def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWord:
+    """Equivalence comes first: a difference proven to be smaller than the margin is proven not to matter.
+
+    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so that swapping two datapaths swaps no verdict.
+    """
+    if estimate is None or estimate.count < MIN_PAIRS:
+        return VerdictWord.INCONCLUSIVE
+    limit = math.log1p(margin)
+    if -limit <= estimate.low and estimate.high <= limit:
+        return VerdictWord.EQUIVALENT
+    if estimate.low <= 0 <= estimate.high:
+        return VerdictWord.INCONCLUSIVE
+    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
+
+
+def _worded(data: Measured, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
+    functions = data.function(verdict.datapath), data.function(verdict.reference)
+    paid = [1 - taxes[label]["ratio"] for label in (verdict.datapath, verdict.reference) if label in taxes]
+    caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))
+    worded = verdict.model_copy(update={"caveats": caveats})
+    load = data.load(verdict.workload, verdict.level)
+    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load)})
+
+
+def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
+    """How often a datapath differed from its own copy; ``None`` when the campaign names none twice."""
+    copies = [v for v in verdicts if datapath_of(v.datapath) == datapath_of(v.reference)]
+    if not copies:
+        return None
+    judged = [v for v in copies if v.judged]
+    false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in judged)
+    excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in judged)
+    return {
+        "comparisons": len(judged),
+        "false_positives": false,
+        "rate": false / len(judged) if judged else None,
+        "intervals_without_1": excluding,
+    }
+
+
+def _probe_tax(data: Measured) -> dict[str, dict[str, Any]] | None:
+    """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter.
+
+    Closed loops only: in an open one the rate is given, and what watching costs does not show in it.
+    """
+    if not data.campaign.probes:
+        return None
+    taxes = {}
+    for label in data.campaign.labels:
+        logs = [
+            math.log(watched / trial.requests_per_s)
+            for (_, level), blocks in data.blocks.items()
+            if Metric.REQUESTS_PER_S in metrics_of(data.campaign.levels[level])
+            for block in blocks
+            if (trial := block.get(label)) and trial.validity.valid and trial.requests_per_s
+            if (watched := _watched_rate(trial))
+        ]
+        if estimate := interval(logs, data.seed("probe_tax", label)):
+            taxes[label] = {
+                "ratio": finite_exp(estimate.mean),
+                "low": finite_exp(estimate.low),
+                "high": finite_exp(estimate.high),
+                "pairs": estimate.count,
+            }
+    return taxes
+
+
+def _watched_rate(trial: TrialResult) -> float | None:
+    watched = [one for one in trial.slices if one.probed]
+    duration_s = sum(one.duration_s for one in watched)
+    return sum(one.requests for one in watched) / duration_s if duration_s else None
+
+
+def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
+    """Every invalid trial of every attempt, accepted or not; but not what told a search that a rate was too high."""
+    for attempt in attempts:
+        for trial in attempt.result.trials if attempt.result else ():
+            if not trial.validity.valid and not _told(campaign, attempt, trial):
+                yield InvalidTrial(
+                    trial=trial_id(campaign, attempt, trial.datapath),
+                    block=attempt.block_index,
+                    attempt=attempt.attempt,
+                    datapath=trial.datapath,
+                    workload=trial.workload,
+                    level=trial.level,
+                    reasons=trial.validity.reasons,
+                    details=tuple(finding.detail for finding in trial.validity.findings),
+                )
+
+
+def _told(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
+    slo = campaign.levels[attempt.level] if attempt.search else None
+    if not isinstance(slo, CapacityLoad) or attempt.search is None:
+        return False
+    return judged(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
+
+
+def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
+    """``<block id>-<attempt>-<position of the label in the campaign>``: also the ``run`` tag of telemetry."""
+    return f"{attempt.block_id}-{attempt.attempt}-{campaign.labels.index(label)}"
+
+
+def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:
+    total = TelemetryAccount()
+    for attempt in attempts:
+        if attempt.result is not None:
+            total = total.plus(attempt.result.telemetry)
+    return total

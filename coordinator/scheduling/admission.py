@@ -1,0 +1,251 @@
+"""Pure: may this campaign run on these hosts? Every "no" names the field, and what is known or missing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.campaign import Campaign, datapath_of
+from domain.jobs import HostCapabilities, Variant
+from domain.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.problems import InvalidInput, Problem
+from domain.workload import settled
+
+FAMILIES = ("datapaths", "workloads", "probes")
+
+
+@dataclass(frozen=True)
+class KnownHost:
+    """A registered host; ``online`` when it was heard of lately."""
+
+    capabilities: HostCapabilities
+    online: bool
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.capabilities.host
+
+
+def admit(campaign: Campaign, hosts: Sequence[KnownHost]) -> tuple[str, ...]:
+    """The names of the hosts that will run the campaign: those it names, or all online ones that can run all of it.
+
+    Raises :class:`InvalidInput` with every problem found.
+    """
+    if not hosts:
+        raise _refusal("hosts", "no worker host is registered; start one with `showdown worker`")
+    chosen = _chosen(campaign, hosts)
+    problems = list(_unknown(campaign, hosts))
+    unknown = {problem.field for problem in problems}
+    problems += [p for p in _unsupported_levels(campaign, chosen) if p.field not in unknown]
+    problems += _not_carried(campaign, chosen)
+    problems += _other_ip_version(campaign, chosen)
+    problems += _not_imposed(campaign, chosen)
+    problems += _one_client_only(campaign, chosen)
+    problems += [p for p in _unsupported_rates(campaign, chosen) if p.field not in unknown]
+    if campaign.hosts:
+        problems += [p for p in _missing_anywhere(campaign, chosen) if p.field not in unknown]
+        able = chosen
+    else:
+        problems += [p for p in _missing_everywhere(campaign, chosen) if p.field not in unknown]
+        able = [host for host in chosen if _can_run_all(campaign, host)]
+    try:
+        with_parameters(campaign, [host.capabilities for host in able or chosen])
+    except InvalidInput as refused:
+        problems += refused.problems
+    if problems:
+        raise InvalidInput(problems)
+    if not able:
+        raise _refusal("hosts", "no single host can run all of it; name fewer datapaths, workloads or probes")
+    return tuple(sorted(host.name for host in able)) if not campaign.hosts else campaign.hosts
+
+
+def _refusal(field: str, message: str) -> InvalidInput:
+    return InvalidInput([Problem(field=field, message=message)])
+
+
+def _chosen(campaign: Campaign, hosts: Sequence[KnownHost]) -> list[KnownHost]:
+    by_name = {host.name: host for host in hosts}
+    strangers = [
+        Problem(field=f"hosts.{i}", message=f"unknown host {name!r}; registered: {', '.join(sorted(by_name))}")
+        for i, name in enumerate(campaign.hosts)
+        if name not in by_name
+    ]
+    if strangers:
+        raise InvalidInput([*strangers, *_unknown(campaign, hosts)])
+    if campaign.hosts:
+        return [by_name[name] for name in campaign.hosts]
+    online = [host for host in hosts if host.online]
+    if not online:
+        raise _refusal("hosts", "no worker host is online; start one with `showdown worker`")
+    return online
+
+
+def _named(campaign: Campaign) -> Iterator[tuple[str, str, str]]:
+    """(field, family, name) of every variant that a campaign names."""
+    for family in FAMILIES:
+        for i, name in enumerate(getattr(campaign, family)):
+            yield f"{family}.{i}", family, datapath_of(name)
+
+
+def _unknown(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        known = sorted({v.name for host in hosts for v in variants(host.capabilities, family)})
+        if name not in known:
+            yield Problem(field=field, message=f"unknown {family[:-1]} {name!r}; known: {', '.join(known) or 'none'}")
+
+
+def variants(capabilities: HostCapabilities, family: str) -> tuple[Variant, ...]:
+    """The variants of ``datapaths``, ``workloads`` or ``probes``."""
+    found: tuple[Variant, ...] = getattr(capabilities, family)
+    return found
+
+
+def _why_not(host: KnownHost, family: str, name: str) -> str:
+    """Why ``host`` cannot run a variant; empty when it can."""
+    variant = host.capabilities.variant(family, name)
+    if variant is None:
+        return f"{host.name} does not have it"
+    return "" if variant.available else f"{host.name}: {'; '.join(variant.missing)}"
+
+
+def _missing_anywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        reasons = [reason for host in hosts if (reason := _why_not(host, family, name))]
+        if reasons:
+            yield Problem(field=field, message=f"{name} cannot run on every named host: {' | '.join(reasons)}")
+
+
+def _missing_everywhere(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for field, family, name in _named(campaign):
+        reasons = [_why_not(host, family, name) for host in hosts]
+        if all(reasons):
+            yield Problem(field=field, message=f"{name} can run on no host: {' | '.join(reasons)}")
+
+
+def _can_run_all(campaign: Campaign, host: KnownHost) -> bool:
+    return not any(_why_not(host, family, name) for _, family, name in _named(campaign))
+
+
+def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    for workload in campaign.workloads:
+        found = (host.capabilities.variant("workloads", workload) for host in hosts)
+        kinds = sorted({kind for variant in found if variant for kind in variant.level_kinds})
+        for level, load in campaign.levels.items():
+            needed = ("open", "closed") if isinstance(load, (ShareLoad, CapacityLoad)) else (load.kind,)
+            if kinds and not set(needed) <= set(kinds):
+                why = "; its capacity is found with closed loads" if needed[0] in kinds else ""
+                yield Problem(
+                    field=f"levels.{level}",
+                    message=f"{workload} carries {' and '.join(kinds)} loads only, not {load}{why}",
+                )
+
+
+def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """A workload's packets must be such as every datapath carries; hosts that tell no protocols are believed."""
+    for i, name in enumerate(campaign.workloads):
+        for host in hosts:
+            workload = host.capabilities.variant("workloads", name)
+            datapaths = (host.capabilities.variant("datapaths", one) for one in dict.fromkeys(campaign.datapaths))
+            stuck = [
+                f"{datapath.name} (it carries {' and '.join(datapath.protocols)})"
+                for datapath in datapaths
+                if datapath
+                and workload
+                and datapath.protocols
+                and not set(workload.protocols) <= set(datapath.protocols)
+            ]
+            if workload and stuck:
+                made_of = " and ".join(workload.protocols)
+                yield Problem(
+                    field=f"workloads.{i}",
+                    message=f"{name} is made of {made_of}, which is not carried by {', '.join(stuck)}; "
+                    f"leave out {name}, or those datapaths",
+                )
+                break
+
+
+def _other_ip_version(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Levels under an IP version that one of the datapaths does not carry, once each."""
+    for level, load in campaign.levels.items():
+        wanted = load.condition.ip_version
+        found = {
+            name: variant.ip_versions
+            for host in hosts
+            for name in dict.fromkeys(campaign.datapaths)
+            if (variant := host.capabilities.variant("datapaths", name)) and wanted not in variant.ip_versions
+        }
+        if found:
+            stuck = ", ".join(
+                f"{name} (it carries {' and '.join(f'IPv{one}' for one in carried)})" for name, carried in found.items()
+            )
+            yield Problem(
+                field=f"levels.{level}",
+                message=f"IPv{wanted} is not carried by {stuck}; leave out the condition, or those datapaths",
+            )
+
+
+def _not_imposed(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Levels under a condition that a host is known to lack something for, once each."""
+    for level, load in campaign.levels.items():
+        wanted = ("program.nft", "nft.ct") if load.condition.conntrack else ("program.nft",)
+        if not load.condition.conntrack and not load.condition.ballast_rules:
+            continue
+        for host in hosts:
+            known = {feature.name for feature in host.capabilities.features}
+            if lacking := host.capabilities.lacking(*(name for name in wanted if name in known)):
+                message = f"{load.condition} needs what {host.name} lacks: {' '.join(lacking)}"
+                yield Problem(field=f"levels.{level}", message=message)
+                break
+
+
+def _one_client_only(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Variants that do not take several clients, once each, where the campaign asks for them."""
+    if campaign.clients == 1:
+        return
+    named = ((family, name) for _, family, name in _named(campaign) if family != "probes")
+    for family, name in dict.fromkeys(named):
+        found = (host.capabilities.variant(family, name) for host in hosts)
+        if why := next((variant.one_client for variant in found if variant and variant.one_client), ""):
+            yield Problem(field="clients", message=f"{name} takes one client only: {why}; leave it out, or use 1")
+
+
+def with_parameters(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Campaign:
+    """The campaign with every parameter of its workloads spelled out, as the first of ``hosts`` has the defaults.
+
+    Raises :class:`InvalidInput` for values that not every one of ``hosts`` takes.
+    """
+    parameters: dict[str, dict[str, int]] = {}
+    problems: dict[Problem, list[str]] = {}
+    for workload in campaign.workloads:
+        values = campaign.parameters.get(workload, {})
+        for host in hosts:
+            if variant := host.variant("workloads", workload):
+                try:
+                    values = settled(workload, variant.parameters, values)
+                except InvalidInput as refused:
+                    for problem in refused.problems:
+                        problems.setdefault(problem, []).append(host.host)
+        if values:
+            parameters[workload] = values
+    if problems:
+        raise InvalidInput(_where(problem, names, len(hosts)) for problem, names in problems.items())
+    return campaign.model_copy(update={"parameters": parameters})
+
+
+def _where(problem: Problem, names: Sequence[str], hosts: int) -> Problem:
+    if len(names) == hosts:
+        return problem
+    return Problem(field=problem.field, message=f"{problem.message} (on {', '.join(names)})")
+
+
+def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    """Open levels of workloads whose generator has an honest schedule for some rates only; shares come to any rate."""
+    for workload in campaign.workloads:
+        found = (host.capabilities.variant("workloads", workload) for host in hosts)
+        rates = sorted({rate for variant in found if variant for rate in variant.open_rates_per_s})
+        for level, load in campaign.levels.items():
+            if rates and load.kind != "closed" and not (isinstance(load, OpenLoad) and load.rate_per_s in rates):
+                honest = ", ".join(map(str, rates))
+                yield Problem(
+                    field=f"levels.{level}",
+                    message=f"{workload} carries open loads at rates of {honest}/s only, not {load}",
+                )

@@ -1,0 +1,86 @@
+"""Pure: from calibration trials to the rate that a share of capacity stands for.
+
+Capacity is the closed-loop throughput of the slowest compared datapath, ``direct`` included, on the slowest of the
+campaign's hosts: so one rate holds in every block of a level, and no datapath is asked for more than it can do.
+It is found in the plain condition, whatever the levels' own: a share is the same rate under each of them, which alone
+makes their latencies comparable.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from coordinator.scheduling.records import AttemptRecord
+from domain.campaign import Campaign
+from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
+from domain.report import Calibration
+from domain.trial import Block, PlannedBlock, TrialResult
+
+
+def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecord]) -> Calibration:
+    """What the attempts of a workload's calibration blocks, all of them ended, say about its capacity.
+
+    Each block must have a valid trial of every label; of several attempts with one, the last counts.
+    """
+    load = str(campaign.calibration_load)
+    found: list[tuple[float, str, str]] = []
+    for block_index in sorted({attempt.block_index for attempt in attempts}):
+        of_block = [attempt for attempt in attempts if attempt.block_index == block_index]
+        rates = {trial.datapath: (rate, host) for host, trial in _trials(of_block) if (rate := _valid_rate(trial))}
+        if missing := [label for label in campaign.labels if label not in rates]:
+            return Calibration(load=load, failure=f"the calibration of {workload} {_why(of_block, missing)}")
+        found += [(rates[label][0], label, rates[label][1]) for label in campaign.labels]
+    if not found:
+        return Calibration(load=load, failure=f"the calibration of {workload} was never begun")
+    capacity_per_s, datapath, host = min(found)
+    shares = {name: level for name, level in campaign.levels.items() if isinstance(level, ShareLoad)}
+    return Calibration(
+        load=load,
+        requests_per_s=capacity_per_s,
+        datapath=datapath,
+        host=host,
+        rates_per_s={name: rate_of(share, capacity_per_s) for name, share in shares.items()},
+        capacities_per_s={label: max(rate for rate, of, _ in found if of == label) for label in campaign.labels},
+    )
+
+
+def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
+    """The share as a rate of at most three significant digits, rounded down: never more than was asked for.
+
+    It stays within what an open load may ask for.
+    """
+    rate_per_s = capacity_per_s * share.percent / 100
+    digits = len(str(math.floor(rate_per_s)))
+    step: int = 10 ** max(0, digits - 3)
+    return min(max(1, math.floor(rate_per_s / step) * step), MAX_RATE_PER_S)
+
+
+def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mapping[str, int] | None = None) -> Block:
+    """The block that a worker on ``host`` gets; with ``rates_per_s``, each datapath has its own.
+
+    A rate was found in the plain condition; it is asked for under the block's own.
+    """
+    load = load.model_copy(update={"condition": planned.load.condition})
+    loads = {label: OpenLoad(rate_per_s=rate) for label, rate in (rates_per_s or {}).items()}
+    return Block.model_validate(planned.model_dump() | {"load": load, "loads": loads, "host": host})
+
+
+def _trials(attempts: Iterable[AttemptRecord]) -> list[tuple[str, TrialResult]]:
+    """(host, trial) of one block's attempts, the last attempt's last."""
+    ordered = sorted(attempts, key=lambda attempt: attempt.attempt)
+    return [(a.host, trial) for a in ordered if a.result is not None for trial in a.result.trials]
+
+
+def _valid_rate(trial: TrialResult) -> float | None:
+    return trial.requests_per_s if trial.validity.valid else None
+
+
+def _why(attempts: Sequence[AttemptRecord], missing: Sequence[str]) -> str:
+    """What went wrong in one block, said of a calibration."""
+    last = max(attempts, key=lambda attempt: attempt.attempt)
+    where = f"(block {last.block_index} on {last.host})"
+    trials = _trials(attempts)
+    if not trials:
+        return f"failed {where}: {last.reason or 'it was never begun'}"
+    findings = [f for _, trial in trials if trial.datapath == missing[0] for f in trial.validity.findings]
+    detail = f"{findings[-1].reason}, {findings[-1].detail}" if findings else "no requests"
+    return f"has no valid trial of {', '.join(missing)} {where}: {detail}"

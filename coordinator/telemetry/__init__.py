@@ -1,0 +1,1 @@
+"""What the coordinator reads from InfluxDB; it never writes there."""

@@ -1,0 +1,126 @@
+"""Child processes of the private stack: started, watched, ended; nothing of theirs outlives the parent."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_POLL_S = 0.05
+_TAIL_LINES = 15
+
+
+class StackError(RuntimeError):
+    """A part of the private stack did not start or ended early; the message names its log."""
+
+
+class Child:
+    """One process of the stack, in a process group of its own, its output in a log file.
+
+    ``setpriv --pdeathsig`` (util-linux) makes the kernel end it when the thread that started it is gone, also
+    after ``kill -9``; it execs the program, so the process id is the program's. ``stop_signal`` is how
+    ``stop()`` asks it to end; ``env`` sees to it that a shell's background jobs do not ignore it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._stop_signal = stop_signal
+        self._argv = ["env", "--default-signal=INT,QUIT", "setpriv", "--pdeathsig", "TERM", "--", *argv]
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; ``None`` before ``start()`` and after ``stop()``."""
+        return self._process.pid if self._process else None
+
+    def alive(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process. Raises :class:`StackError` when its program cannot be run."""
+        with self.log.open("ab") as log:
+            try:
+                self._process = subprocess.Popen(
+                    self._argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    process_group=0,
+                )
+            except OSError as error:
+                raise StackError(f"{self.name} cannot be started: {error}") from error
+
+    def wait_ready(self, ready: Callable[[], bool], deadline_s: float) -> None:
+        """Poll ``ready`` until it is true. Raises :class:`StackError` when the process ends or time is up."""
+        deadline = time.monotonic() + deadline_s
+        while not ready():
+            if not self.alive():
+                raise StackError(self.exit_reason())
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name} is not ready after {deadline_s:.0f} s; {self._last_words()}")
+            time.sleep(_POLL_S)
+
+    def stop(self, deadline_s: float) -> bool:
+        """End the process and its group: asked first, SIGKILL after ``deadline_s``. Harmless when it is gone.
+
+        Returns whether it was running and left in its own time, with all that it had started.
+        """
+        if self._process is None:
+            return True
+        was_alive = self.alive()
+        deadline = time.monotonic() + deadline_s
+        if was_alive:
+            # Only the leader is asked: it knows the order in which its own children are to end.
+            self._process.send_signal(self._stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(deadline_s)
+        else:
+            _signal_group(self._process.pid, signal.SIGTERM)
+        while (remains := _group_exists(self._process.pid)) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if remains:
+            _signal_group(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        return was_alive and not remains
+
+    def exit_reason(self) -> str:
+        """How it ended, and what it said last."""
+        status = self._process.returncode if self._process else None
+        how = f"was killed by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
+        return f"{self.name} {how}; {self._last_words()}"
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            tail = self.log.read_bytes().decode(errors="replace").strip()
+            tail = "\n".join(tail.splitlines()[-_TAIL_LINES:])
+            if tail:
+                return f"the end of {self.log}:\n{tail}"
+        return f"its log {self.log} is empty"
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _signal_group(group: int, number: int) -> None:
+    # A group keeps its number, and no process can be given it, for as long as it has a member.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)

@@ -1,0 +1,34 @@
+"""Which blocks each document has, and where their content comes from."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from docs.generator import fields, results, thresholds, variants
+
+Block = Callable[[], str]
+
+DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
+    "README.md": {"datapaths": variants.datapaths_in_short},
+    "deploy/campaigns/catalogue.toml": {"datapaths": variants.catalogue_list},
+    "docs/campaigns.md": {
+        "campaign fields": fields.campaign_fields,
+        "workloads": variants.workloads_table,
+        "parameters": variants.parameters_table,
+    },
+    "docs/conditions.md": {"condition fields": fields.condition_fields},
+    "docs/datapaths/index.md": {
+        "datapaths": variants.datapaths_in_full,
+        "datapath limits": variants.datapath_limits,
+    },
+    "docs/method.md": {
+        f"thresholds: {section}": partial(thresholds.thresholds_table, section)
+        for section in ("design", "validity", "statistics", "capacity", "probes")
+    },
+    "docs/probes/index.md": {"probes": variants.probes_table},
+    "docs/reading-results.md": {
+        "verdicts": results.verdicts_table,
+        "reasons": results.reasons_table,
+        "exit statuses": results.exit_statuses_table,
+        "telemetry losses": results.losses_table,
+    },
+}

@@ -1,0 +1,130 @@
+"""What the registries know of datapaths, probes and workloads."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import probes.catalog
+import workers.datapaths
+import workers.workloads
+from docs.generator.tables import code, table
+from domain.jobs import HostCapabilities
+from domain.registry import discover
+from probes.base import Probe
+from probes.tracing import tracepoints_of
+from workers.datapaths.base import Datapath
+from workers.workloads.base import Workload
+
+FUNCTIONS = ("forward", "steer", "splice", "balance")
+"""The order of the functions in tables; others follow by name."""
+
+
+@cache
+def datapaths() -> tuple[Datapath, ...]:
+    """Every datapath, by function and name; ``direct`` first."""
+    found = discover(workers.datapaths, Datapath).values()
+    return tuple(sorted(found, key=lambda one: (_order(one.function), one.name != "direct", one.name)))
+
+
+def datapaths_in_short() -> str:
+    """README's table."""
+    rows = [(f"[`{one.name}`](docs/datapaths/{one.name}.md)", one.function, one.summary) for one in datapaths()]
+    return table(("datapath", "function", "what it is"), rows)
+
+
+def datapaths_in_full() -> str:
+    """The table of docs/datapaths/index.md."""
+    head = ("datapath", "function", "IP versions", "carries", "tracked by conntrack", "needs")
+    return table(head, [_datapath_row(one) for one in datapaths()])
+
+
+def datapath_limits() -> str:
+    """What a datapath takes from the block that it is in, and which stages do not apply to it."""
+    head = ("datapath", "offloads that the block does without", "stages that do not apply", "one client only, because")
+    rows = [
+        (_link(one.name), code(sorted(_of(one, "without", "disabled_offloads"))),
+         code(sorted(_of(one, "unseen", "bypassed_stages"))), one.one_client)
+        for one in datapaths()
+    ]  # fmt: skip
+    return table(head, [row for row in rows if any(row[1:])])
+
+
+def catalogue_list() -> str:
+    """``datapaths = […]`` of the catalogue campaign, a line per function."""
+    lines = []
+    for function in sorted({one.function for one in datapaths()}, key=_order):
+        names = ", ".join(f'"{one.name}"' for one in datapaths() if one.function == function)
+        lines += _wrapped(f"{names},", 110)
+    return "\n".join(["datapaths = [", *(f"  {line}" for line in lines), "]"])
+
+
+def probes_table() -> str:
+    """The table of docs/probes/index.md."""
+    head = ("probe", "roles", "tracepoints", "one sample in", "what it measures")
+    return table(head, [_probe_row(one) for one in discover(probes.catalog, Probe).values()])
+
+
+def workloads_table() -> str:
+    """The workloads, their loads and protocols."""
+    head = ("workload", "levels", "carries", "origin", "what it is")
+    return table(head, [
+        (f"`{one.name}`", code(one.level_kinds), one.protocol, one.origin, one.summary) for one in _workloads()
+    ])  # fmt: skip
+
+
+def parameters_table() -> str:
+    """What a campaign may choose of each workload."""
+    rows = [
+        (f"`{one.name}`", f"`{parameter.name}`", f"{parameter.default:,}", parameter.limits, parameter.summary)
+        for one in _workloads()
+        for parameter in one.parameters
+    ]
+    return table(("workload", "parameter", "default", "limits", "what it sets"), rows)
+
+
+def _workloads() -> Iterable[Workload]:
+    return discover(workers.workloads, Workload).values()
+
+
+def _datapath_row(one: Datapath) -> tuple[str, ...]:
+    versions = ", ".join(str(version) for version in sorted(one.ip_versions))
+    needs = [name for name in _requires(one) if name not in ("root", "netns", "veth")]
+    return _link(one.name), one.function, versions, ", ".join(sorted(one.protocols)), one.tracking.value, code(needs)
+
+
+def _probe_row(one: Any) -> tuple[str, ...]:
+    roles = code(role for role in one.roles if role)
+    return _link(one.name), roles, code(tracepoints_of(one.source)), str(one.sample_every), f"{one.summary}."
+
+
+def _requires(variant: Any) -> list[str]:
+    declared = getattr(variant, "requires", None)
+    if declared:
+        return list(declared)
+    # A host that knows no feature lacks each one that is asked for.
+    sentences = variant.missing(HostCapabilities(host="docs"))
+    return [match[1] for match in map(re.compile(r"([\w.-]+):").match, sentences) if match]
+
+
+def _of(variant: Any, *names: str) -> frozenset[str]:
+    return next((frozenset(getattr(variant, name)) for name in names if hasattr(variant, name)), frozenset())
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`]({name}.md)"
+
+
+def _order(function: str) -> tuple[int, str]:
+    return (FUNCTIONS.index(function) if function in FUNCTIONS else len(FUNCTIONS)), function
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line]

@@ -1,0 +1,171 @@
+"""Counters of telemetry that outlive their process: a page of a file, mapped into memory.
+
+A store into the mapping costs nanoseconds and is the kernel's at once, so what a worker counted is there after its
+SIGKILL, and another process (``showdown doctor``) reads it while the worker runs. A power cut may lose the last seconds
+of it. Counters never change meaning within one file: the first word tells the layout.
+"""
+
+import json
+import mmap
+import os
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from domain.telemetry import LossCause, TelemetryAccount
+
+COUNTERS_FILE = "ledger"
+FILE_BYTES = 8192
+_TEXT_AT = 1024  # the last error, and behind it the last block's account, both as NUL-padded JSON
+_ACCOUNT_AT = 3072
+_LAYOUT = zlib.crc32(",".join(LossCause).encode()) | 1 << 32
+_CAUSES = tuple(LossCause)
+_PRODUCED, _DELIVERED, _SPOOLED, _PID, _FIRST_LOSS = 1, 2, 3, 4, 5
+_WORDS = _FIRST_LOSS + len(_CAUSES)
+
+
+class _Words(Protocol):
+    def __getitem__(self, index: int, /) -> int: ...
+    def __setitem__(self, index: int, value: int, /) -> None: ...
+
+
+class Counts:
+    """What became of points: where they are, and the causes of those that are lost."""
+
+    def __init__(self, words: _Words | None = None) -> None:
+        self._words: _Words = [0] * _WORDS if words is None else words
+
+    def add(self, *, produced: int = 0, delivered: int = 0, spooled: int = 0) -> None:
+        """Points more (or fewer, when negative) at each place."""
+        self._words[_PRODUCED] += produced
+        self._words[_DELIVERED] += delivered
+        self._words[_SPOOLED] += spooled
+
+    def produce(self, points: int) -> None:
+        """New points. Called for each single one, so it does nothing else."""
+        self._words[_PRODUCED] += points
+
+    def lose(self, cause: LossCause, points: int) -> None:
+        """These points are lost for good."""
+        self._words[_FIRST_LOSS + _CAUSES.index(cause)] += points
+
+    def account(self, queued: int | None = None, missing: str = "") -> TelemetryAccount:
+        """The account; ``queued=None`` derives what must still be in memory from the others."""
+        produced, delivered, spooled = (self._words[index] for index in (_PRODUCED, _DELIVERED, _SPOOLED))
+        losses = {cause: self._words[_FIRST_LOSS + index] for index, cause in enumerate(_CAUSES)}
+        lost = sum(losses.values())
+        return TelemetryAccount(
+            produced=produced,
+            delivered=delivered,
+            spooled=spooled,
+            queued=max(0, produced - delivered - spooled - lost) if queued is None else queued,
+            lost=lost,
+            losses={cause: points for cause, points in losses.items() if points},
+            missing=missing[:500],
+        )
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What a counters tells: the account of its whole life, who wrote it, the last error, the last block's account."""
+
+    life: TelemetryAccount
+    pid: int
+    error: str
+    error_at_s: float
+    block: TelemetryAccount | None
+    block_at_s: float
+
+
+class DeliveryCounters:
+    """The counters of one host's telemetry; ``path=None`` keeps them in memory only. One writer at a time."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises ``OSError`` when the file cannot be made."""
+        self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _mapped(path)
+        self._view = memoryview(self._map)
+        self._words = self._view.cast("Q")
+        if self._words[0] != _LAYOUT:
+            self._view[:] = bytes(FILE_BYTES)
+            self._words[0] = _LAYOUT
+        self._words[_PID] = os.getpid()
+        self.life = Counts(self._words)
+
+    def reconcile(self, on_disk: int, torn: int) -> int:
+        """Begin with what the spool holds; returns how many points died in the former worker's memory."""
+        former = self.life.account(queued=0)
+        waiting = former.produced - former.delivered - former.lost - torn - on_disk
+        self.life.add(spooled=on_disk - former.spooled)
+        if waiting < 0:
+            # Counted as delivered, and still in the spool: they are delivered once more. Or the counters are new.
+            again = min(-waiting, former.delivered)
+            self.life.add(delivered=-again, produced=-waiting - again)
+        self.life.lose(LossCause.TORN, torn)
+        self.life.lose(LossCause.KILLED, max(0, waiting))
+        return max(0, waiting)
+
+    def note_error(self, text: str) -> None:
+        """Remember the last error, and when."""
+        self._write(_TEXT_AT, {"error": text[:500], "at_s": time.time()})
+
+    def note_block(self, account: TelemetryAccount) -> None:
+        """Remember the account that a block closed."""
+        short = account.model_copy(update={"missing": account.missing[:300]})
+        self._write(_ACCOUNT_AT, {"account": short.model_dump(mode="json"), "at_s": time.time()})
+
+    def close(self) -> None:
+        """Unmap the file; harmless when repeated."""
+        if isinstance(self._map, mmap.mmap) and not self._map.closed:
+            kept = bytes(self._view)
+            self._words.release()
+            self._view.release()
+            self._map.close()
+            self._view = memoryview(bytearray(kept))  # counted on, in memory only
+            self._words = self._view.cast("Q")
+            self.life = Counts(self._words)
+
+    def _write(self, at: int, value: dict[str, Any]) -> None:
+        room = (_ACCOUNT_AT if at == _TEXT_AT else FILE_BYTES) - at
+        data = json.dumps(value).encode()
+        if len(data) <= room:
+            self._view[at : at + room] = data.ljust(room, b"\0")
+
+
+def read_counters(path: Path) -> Noted | None:
+    """What a counters says, while its worker runs or after it; ``None`` where there is none. Raises ``OSError``."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    words = memoryview(data.ljust(FILE_BYTES, b"\0")).cast("Q")
+    if words[0] != _LAYOUT:
+        return None
+    error, block = _text(data, _TEXT_AT, _ACCOUNT_AT), _text(data, _ACCOUNT_AT, FILE_BYTES)
+    return Noted(
+        life=Counts(list(words[:_WORDS])).account(),
+        pid=words[_PID],
+        error=error.get("error", ""),
+        error_at_s=error.get("at_s", 0.0),
+        block=TelemetryAccount.model_validate(block["account"]) if block else None,
+        block_at_s=block.get("at_s", 0.0),
+    )
+
+
+def _text(data: bytes, start: int, end: int) -> dict[str, Any]:
+    try:
+        value = json.loads(data[start:end].rstrip(b"\0") or b"{}")
+    except ValueError:  # read while it was being written
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Allocated, not sparse: a store into a page for which the disk has no room would end the process by SIGBUS.
+        os.posix_fallocate(descriptor, 0, FILE_BYTES)
+        return mmap.mmap(descriptor, FILE_BYTES)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,27 @@
+"""Run the checks of files: all of them, or those that are named: links, sizes, words, sentences, commits."""
+
+import sys
+
+from tests.house import house_commits, house_links, house_sentences, house_sizes, house_words
+from tests.house.findings import report
+
+CHECKS = {
+    "links": house_links.findings,
+    "sizes": house_sizes.findings,
+    "words": house_words.findings,
+    "sentences": house_sentences.findings,
+    "commits": house_commits.findings,
+}
+
+
+def main() -> int:
+    """The command line; returns the exit status."""
+    names = sys.argv[1:] or list(CHECKS)
+    if unknown := set(names) - set(CHECKS):
+        print(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    return report(finding for name in names for finding in CHECKS[name]())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""No source file has more than 300 lines, and no function of Python or C more than 40."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.house.findings import ROOT, Finding, report, tracked
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+
+EXCEPTIONS: Mapping[str, str] = {
+    "coordinator/store/migrations/versions/*": "a migration is one transaction, written once and never changed",
+}
+"""Paths whose functions may be longer, each with its reason."""
+
+# A function of C begins in the first column with its type and name; its body begins and ends with a brace there.
+_C_HEAD = re.compile(r"^(?=[A-Za-z_])(?:\w+[\s*]+)*(\w+)\s*\(")
+
+
+def findings(root: Path = ROOT) -> Iterator[Finding]:
+    """Files and functions that are too long."""
+    for name in tracked(".py", ".c", ".h", ".js", root=root):
+        text = (root / name).read_text()
+        lines = text.count("\n")
+        if lines > MAX_FILE_LINES:
+            yield Finding(name, 1, f"the file has {lines} lines", f"divide it; at most {MAX_FILE_LINES}")
+        if any(fnmatch(name, pattern) for pattern in EXCEPTIONS):
+            continue
+        for function, line, length in functions(name, text):
+            if length > MAX_FUNCTION_LINES:
+                what = f"{function} has {length} lines"
+                yield Finding(name, line, what, f"divide it; at most {MAX_FUNCTION_LINES}")
+
+
+def functions(name: str, text: str) -> Iterator[tuple[str, int, int]]:
+    """(name, line, lines) of each function of a source file."""
+    if name.endswith(".py"):
+        yield from _python_functions(text)
+    elif name.endswith((".c", ".h")):
+        yield from _c_functions(text)
+
+
+def _python_functions(text: str) -> Iterator[tuple[str, int, int]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _c_functions(text: str) -> Iterator[tuple[str, int, int]]:
+    head: tuple[str, int] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _C_HEAD.match(line):
+            head = match[1], number
+        if line.startswith("}"):
+            if head is not None and not line.startswith(("};", "} ")):
+                yield head[0], head[1], number - head[1] + 1
+            head = None
+        elif (line and line[0] in "#/;") or (line.endswith(";") and not line.startswith(("\t", " "))):
+            head = None  # a declaration
+
+
+if __name__ == "__main__":
+    sys.exit(report(findings()))

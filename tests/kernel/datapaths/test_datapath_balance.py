@@ -1,0 +1,196 @@
+"""The load balancers on the real kernel: what each of them must do, whole and broken on purpose."""
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.bench import Bench, bench
+from tests.kernel.datapaths.balance_rig import DATAPATHS, answered, answering, asked, balancer, origin_by_port, standing
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.lib.balancing import State
+from workers.lab import netns
+from workers.lab.addresses import ORIGINS
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+EVERY = pytest.mark.parametrize("name", sorted(DATAPATHS))
+
+
+@EVERY
+def test_it_carries_counts_and_keeps_the_clients_address(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b:
+        assert b.get(20) == 20
+        assert b.get(5) == 5
+        c = b.counters_with(25 * len("HTTP/1.1 200 OK\r\n\r\nhello"))
+        assert c.packets is not None
+        assert 25 <= c.packets <= 25 * 3 + 20
+        assert c.connections == 2
+        assert c.bytes is None or c.bytes >= 25 * len("HTTP/1.1 200 OK\r\n\r\nhello")
+        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+        assert b.clients_seen(25) == [b.lab.client_address] * 25
+        assert b.lab.client_endpoint.expected_source == b.lab.client_address
+        assert b.lab.client_endpoint.address == b.lab.virtual_address
+
+
+@EVERY
+def test_all_origins_get_their_share_and_count_as_the_datapath_does(name: str, tmp_path: Path) -> None:
+    connections = 480
+    with bench(DATAPATHS[name], tmp_path) as b:
+        assert asked(b, connections) == connections
+        seen = Counter(address for address, _ in b.origins_seen(connections))
+        assert b.counters().origins == dict(seen)
+        assert set(seen) == set(b.lab.origin_addresses)
+        # Five standard deviations of a fair draw; who deals them out in turn has no deviation but his threads'.
+        spread = 4 if name == "proxy_lb" else 5 * (connections * 0.25 * 0.75) ** 0.5
+        assert all(abs(count - connections / ORIGINS) <= spread for count in seen.values()), seen
+
+
+@EVERY
+def test_a_connection_stays_with_its_origin(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 12) as connections:
+        told: dict[int, set[str]] = {port: set() for port in connections}
+        for _ in range(5):
+            for port, one in connections.items():
+                told[port].add(answering(one))
+            assert asked(b, 4) == 4
+        assert all(len(addresses) == 1 for addresses in told.values()), told
+        assert 1 < len(set.union(*told.values()) & set(b.lab.origin_addresses)) <= ORIGINS
+
+
+@EVERY
+def test_an_origin_that_is_down_gets_no_new_connection_and_keeps_its_own(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
+        down = b.origins_seen(24)[0][0]
+        balancer(b).mark(down, State.DOWN)
+        assert asked(b, 40) == 40
+        assert down not in {address for address, _ in b.origins_seen(64)[24:]}
+        assert all(answered(one) for one in connections.values())
+        again = b.origins_seen(24 + 40 + 24)
+        assert Counter(address for address, _ in again[64:]) == Counter(address for address, _ in again[:24])
+        balancer(b).mark(down, State.UP)
+        assert asked(b, 60) == 60
+        assert down in {address for address, _ in b.origins_seen(148)[88:]}
+        assert (b.counters().leaked_packets, b.counters().dropped_packets) == (0, 0)
+
+
+@EVERY
+def test_with_no_origin_up_the_path_is_closed(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b:
+        for address in b.lab.origin_addresses:
+            balancer(b).mark(address, State.DOWN)
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        assert b.counters().leaked_packets == 0
+        assert b.counters().dropped_packets > 0 or name == "proxy_lb", "HAProxy accepts, and closes"
+        balancer(b).mark(b.lab.origin_addresses[2], State.UP)
+        assert asked(b, 8) == 8
+        assert {address for address, _ in b.origins_seen(8)} == {b.lab.origin_addresses[2]}
+
+
+@EVERY
+def test_an_origin_that_is_gone_loses_its_connections(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
+        origins = {port: addresses.pop() for port, addresses in origin_by_port(b, 24).items()}
+        gone = next(iter(origins.values()))
+        if name == "nft_dnat":
+            with pytest.raises(DatapathError, match="connection tracking keeps"):
+                balancer(b).mark(gone, State.GONE)
+            return
+        balancer(b).mark(gone, State.GONE)
+        # Another origin resets what it does not know: the client need not wait for a time-out.
+        alive = {port for port, one in connections.items() if answered(one)}
+        assert alive == {port for port in connections if origins.get(port) != gone} or name == "proxy_lb"
+        assert len(b.origins_seen(24 + len(alive))) == 24 + len(alive)
+        assert asked(b, 20) == 20
+        assert gone not in {address for address, _ in b.origins_seen(44 + len(alive))[24:]}
+
+
+@EVERY
+def test_an_address_that_is_no_origin_is_refused(name: str, tmp_path: Path) -> None:
+    with bench(DATAPATHS[name], tmp_path) as b, pytest.raises(ValueError, match=r"198\.19\.1\.99 is none of"):
+        balancer(b).mark("198.19.1.99", State.DOWN)
+
+
+@EVERY
+def test_on_the_wrong_interfaces_it_carries_nothing_and_shows(name: str, tmp_path: Path) -> None:
+    datapath = DATAPATHS[name]
+    with bench(datapath, tmp_path) as b:
+        pass
+    with bench_swapped(datapath, tmp_path) as b:
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        assert (b.counters().packets, b.counters().origins) == (0, dict.fromkeys(b.lab.origin_addresses, 0))
+        assert b.counters().leaked_packets > 0
+
+
+@contextmanager
+def bench_swapped(datapath: Datapath, directory: Path) -> Iterator[Bench]:
+    """The datapath, told that the DUT's devices are each other."""
+
+    class Swapped(type(datapath)):  # type: ignore[misc]
+        def attached(self, lab: Any) -> Any:
+            swapped = {"dut_client": "dut_server", "dut_server": "dut_client"}
+            lab.devices = {role: lab.devices[swapped.get(role, role)] for role in lab.devices}
+            lab._indexes = {role: lab._indexes[swapped.get(role, role)] for role in lab._indexes}
+            return super().attached(lab)
+
+    with bench(Swapped(), directory) as b:
+        yield b
+
+
+def test_flushed_rules_close_the_path_of_nft_dnat(tmp_path: Path) -> None:
+    with bench(DATAPATHS["nft_dnat"], tmp_path) as b, standing(b, 1) as connections:
+        b.in_dut("nft", "flush", "table", "ip", "showdown")
+        steered = b.counters().packets
+        assert b.get(timeout_s=0.3) == 0
+        assert len(b.clients_seen(1)) == 1
+        assert b.counters().packets == steered
+        assert b.counters().leaked_packets > 0
+        # Connection tracking still translates what it knows.
+        assert all(answered(one) for one in connections.values())
+
+
+def test_without_its_table_nothing_passes_nft_dnat(tmp_path: Path) -> None:
+    with bench(DATAPATHS["nft_dnat"], tmp_path) as b:
+        b.in_dut("nft", "delete", "table", "ip", "showdown")
+        assert b.get(timeout_s=0.3) == 0
+        with pytest.raises(DatapathError, match=r"counters are gone|No such file"):
+            b.counters()
+
+
+def test_the_guard_of_nft_dnat_stops_what_was_not_translated(tmp_path: Path) -> None:
+    with bench(DATAPATHS["nft_dnat"], tmp_path) as b:
+
+        def ask_an_origin() -> int:
+            with socket.socket() as client:
+                client.settimeout(0.3)
+                return client.connect_ex((b.lab.origin_addresses[1], b.lab.origin_port))
+
+        before = b.lab.packets()
+        assert netns.call_in(b.lab.client_ns, ask_an_origin) != 0
+        assert b.lab.packets() == before, "the server must not hear of it"
+        assert b.counters().leaked_packets > 0
+
+
+def test_a_killed_proxy_closes_the_path_of_proxy_lb(tmp_path: Path) -> None:
+    with bench(DATAPATHS["proxy_lb"], tmp_path) as b:
+        with b.connection() as one:
+            next(p for p in b.lab.processes if p.task_role == "proxy").kill()
+            assert not answered(one, timeout_s=0.3)
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        with pytest.raises(DatapathError, match="proxy_lb: haproxy ended"):
+            b.counters()
+
+
+def test_flushed_rules_close_the_path_of_proxy_lb(tmp_path: Path) -> None:
+    with bench(DATAPATHS["proxy_lb"], tmp_path) as b:
+        b.in_dut("nft", "flush", "table", "ip", "showdown")
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        assert b.counters().leaked_packets > 0

@@ -1,0 +1,159 @@
+"""The datapath ebpf_sockops on the real kernel, whole and broken on purpose."""
+
+import random
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from bpf import instance
+from bpf.sockmap import SocketAttach, detach_from_map
+from tests.kernel.bench import Bench, bench
+from tests.kernel.datapaths.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
+from tests.kernel.datapaths.test_datapath_proxied import answered, kill_proxy
+from tests.kernel.datapaths.test_datapath_spliced import BODY_BYTES, both
+from tests.kernel.wire import digest, everything, exactly, sending, wire
+from tests.variants import DATAPATHS
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_sockops import Shortcut, ShortProxy
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
+
+
+@pytest.fixture(scope="module")
+def datapath() -> Datapath:
+    return DATAPATHS["ebpf_sockops"]
+
+
+def shortcut(b: Bench) -> Shortcut:
+    proxy = b.attachment.proxy  # type: ignore[attr-defined]
+    assert isinstance(proxy, ShortProxy)
+    return proxy.shortcut
+
+
+def loopback_packets(b: Bench) -> int:
+    return int(b.in_dut("cat", "/proc/self/net/dev").split("lo:")[1].split()[1])
+
+
+def answered_or_refused(standing: socket.socket) -> None:
+    """A proxy that is gone has left the map, and who sends to it is refused; unless its end came first."""
+    if not answered(standing):
+        raise ConnectionError
+
+
+def test_it_carries_and_counts_traffic_without_packets_for_data(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get(20) == 20
+        assert b.get(5) == 5
+        c = b.counters_with(25 * PAYLOAD_BYTES)
+        assert c.packets == 25
+        assert c.connections == 2
+        assert c.bytes is not None
+        assert c.bytes >= 25 * PAYLOAD_BYTES
+        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+        assert b.clients_seen(25) == [b.lab.dut_server_address] * 25
+        with b.connection() as standing:
+            assert answered(standing)
+            before = loopback_packets(b)
+            for _ in range(10):
+                assert answered(standing)
+            assert loopback_packets(b) == before, "data met no packet, and no acknowledgement"
+
+
+def test_each_lab_counts_for_itself(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path / "one") as one, bench(datapath, tmp_path / "two") as two:
+        assert one.lab.dut_client_address == two.lab.dut_client_address
+        assert one.get(3) == 3
+        idle = two.counters()
+        assert (idle.packets, idle.bytes, idle.connections) == (0, 0, 0)
+        assert one.counters().connections == 1
+
+
+def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b, b.connection() as standing:
+        assert answered(standing)
+        kill_proxy(b)
+        with pytest.raises((PermissionError, ConnectionError)):
+            answered_or_refused(standing)
+        assert b.get(timeout_s=0.3) == 0
+        assert len(b.clients_seen(1)) == 1
+        with pytest.raises(DatapathError, match="ebpf_sockops: haproxy ended"):
+            b.counters()
+
+
+def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b, b.connection() as standing:
+        assert answered(standing)
+        assert shortcut(b).programs.empty("sockets") == 2
+        assert not answered(standing)
+        assert len(b.clients_seen(1)) == 1
+        assert b.counters().leaked_packets > 0
+
+
+def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get() == 1
+        (link,) = descriptors("link_type:\tcgroup")
+        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
+        assert b.get(timeout_s=0.3) == 0
+        assert len(b.clients_seen(1)) == 1
+        with pytest.raises(DatapathError, match="sock_ops program was detached"):
+            b.counters()
+
+
+def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get() == 1
+        programs = shortcut(b).programs
+        detach_from_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
+        assert b.get(timeout_s=0.3) == 0
+        assert len(b.clients_seen(1)) == 1
+        with pytest.raises(DatapathError, match="sk_msg program was detached"):
+            b.counters()
+
+
+def test_flushed_rules_alone_open_nothing(datapath: Datapath, tmp_path: Path) -> None:
+    """They are the second lock: the shortcut is still taken, and the counter's loss shows."""
+    with bench(datapath, tmp_path) as b:
+        b.in_dut("nft", "flush", "ruleset")
+        assert b.get(3) == 3
+        with pytest.raises(DatapathError, match="nft"):
+            b.counters()
+
+
+def test_large_bodies_both_ways_at_once_arrive_whole(datapath: Datapath, tmp_path: Path) -> None:
+    there, back = (random.Random(seed).randbytes(BODY_BYTES) for seed in (1, 2))
+    with wire(datapath, tmp_path) as w, w.pair() as (client, origin), sending(client, there), sending(origin, back):
+        got_there, got_back = both(origin, client)
+        assert digest(got_there) == digest(there)
+        assert digest(got_back) == digest(back)
+        assert w.attachment.counters().bytes == BODY_BYTES
+        assert w.attachment.counters().leaked_packets == 0
+
+
+def test_half_closed_connections_carry_the_rest(datapath: Datapath, tmp_path: Path) -> None:
+    answer = random.Random(3).randbytes(1_200_000)
+    with wire(datapath, tmp_path) as w:
+        for _ in range(10):
+            with w.pair() as (client, origin):
+                client.sendall(b"question")
+                client.shutdown(socket.SHUT_WR)
+                assert everything(origin) == b"question"
+                with sending(origin, answer):
+                    assert digest(everything(client)) == digest(answer)
+            with w.pair() as (client, origin):
+                origin.sendall(b"greeting")
+                origin.shutdown(socket.SHUT_WR)
+                assert everything(client) == b"greeting"
+                client.sendall(b"still talking")
+                assert exactly(origin, 13) == b"still talking"
+
+
+def test_a_reader_that_does_not_read_loses_nothing(datapath: Datapath, tmp_path: Path) -> None:
+    body = random.Random(4).randbytes(20_000_000)
+    with wire(datapath, tmp_path) as w, w.pair() as (client, origin), sending(origin, body):
+        client.sendall(b"x")
+        assert exactly(origin, 1) == b"x"
+        assert digest(everything(client)) == digest(body)

@@ -1,0 +1,194 @@
+"""The datapath ebpf_xdp on the real kernel, natively and generically, whole and broken on purpose."""
+
+import http.client
+import random
+import socket
+import struct
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.bench import Bench, bench, new_tag
+from tests.variants import DATAPATHS
+from workers.datapaths.base import Datapath, DatapathError
+from workers.datapaths.ebpf_xdp import EbpfXdp
+from workers.datapaths.lib import forwarding
+from workers.datapaths.lib.xdp import Mode
+from workers.lab import netns, offloads
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+@pytest.fixture(scope="module", params=list(Mode), ids=lambda mode: mode.name.lower())
+def datapath(request: pytest.FixtureRequest) -> EbpfXdp:
+    return EbpfXdp(request.param)  # compiles once
+
+
+@pytest.fixture(scope="module")
+def chosen() -> Datapath:
+    return DATAPATHS["ebpf_xdp"]
+
+
+def test_it_carries_and_counts_traffic(datapath: EbpfXdp, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert b.get(20) == 20
+        assert b.get(5) == 5
+        c = b.counters()
+        assert c.packets is not None
+        assert 25 <= c.packets <= 25 * 3 + 20
+        assert c.connections == 2
+        assert c.bytes is not None
+        assert 25 * 100 < c.bytes < 25 * 500
+        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+        assert set(b.clients_seen(25)) == {b.lab.client_address}
+
+
+def test_large_bodies_arrive_whole_in_either_mode(datapath: EbpfXdp, tmp_path: Path) -> None:
+    body = random.Random(2).randbytes(3_000_000)
+    with bench(datapath, tmp_path) as b:
+        (b.lab.run_dir / "large").write_bytes(body)
+
+        def fetch() -> bytes:
+            with closing(http.client.HTTPConnection(b.lab.server_address, timeout=5)) as connection:
+                connection.request("GET", "/large")
+                return connection.getresponse().read()
+
+        assert netns.call_in(b.lab.client_ns, fetch) == body
+        counters = b.counters()
+        assert counters.bytes is not None
+        # Generically, what was copied no longer counts as the sender's: it sends more than the backlog has room for.
+        assert len(body) < counters.bytes < len(body) * 1.1
+        assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_it_decrements_the_time_to_live_like_a_router(datapath: EbpfXdp, tmp_path: Path, role: str) -> None:
+    rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
+    with bench(datapath, tmp_path) as b:
+        netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
+        assert b.get(3, timeout_s=0.5) == 3
+
+
+def test_it_ends_what_has_no_time_left_to_live(datapath: EbpfXdp, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+
+        def connect() -> int:
+            with socket.socket() as client:
+                client.settimeout(0.5)
+                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+                return client.connect_ex((b.lab.server_address, b.lab.origin_port))
+
+        assert netns.call_in(b.lab.client_ns, connect) != 0
+        assert b.counters().dropped_packets > 0
+        assert b.counters().packets == b.counters().leaked_packets == 0
+
+
+def test_netfilter_and_routing_see_none_of_it(datapath: EbpfXdp, tmp_path: Path) -> None:
+    rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
+    with bench(datapath, tmp_path) as b:
+        netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
+        assert b.get(3) == 3
+        assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
+
+
+@pytest.mark.parametrize("role", ["dut_client", "dut_server"])
+def test_a_detached_program_closes_the_path_and_shows(chosen: Datapath, tmp_path: Path, role: str) -> None:
+    with bench(chosen, tmp_path) as b:
+        with b.connection() as standing:
+            b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdpdrv", "off")
+            standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            with pytest.raises(TimeoutError):
+                standing.recv(100)
+        assert b.get(timeout_s=0.3) == 0
+        assert b.counters().leaked_packets > 0
+        if role == "dut_client":
+            assert b.clients_seen() == []
+
+
+def test_an_end_that_takes_no_frames_loses_them_and_shows(chosen: Datapath, tmp_path: Path) -> None:
+    """A veth without NAPI drops what is redirected into its peer."""
+    with bench(chosen, tmp_path) as b:
+        netns.run_in(b.lab.server_ns, ["ip", "link", "set", "dev", b.lab.devices["server"], "xdpdrv", "off"])
+        assert b.get(timeout_s=0.5) == 0
+        assert b.clients_seen() == []
+        assert b.counters().packets == 0
+        assert b.counters().dropped_packets > 0
+
+
+def test_a_wrong_interface_index_delivers_nothing_and_shows(
+    datapath: EbpfXdp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misdirect(monkeypatch, "dut_server", 4242)
+    with bench(datapath, tmp_path) as b:
+        assert b.get(timeout_s=0.5) == 0
+        assert b.clients_seen() == []
+        assert b.counters().packets == 0
+        assert b.counters().dropped_packets > 0
+
+
+def test_it_says_which_xdp_ran(datapath: EbpfXdp, chosen: Datapath, tmp_path: Path) -> None:
+    with bench(datapath, tmp_path) as b:
+        assert [("natively" in note, "generically" in note) for note in b.lab.notes] == [_mode_of(b)]
+    with bench(chosen, tmp_path) as b:
+        assert _mode_of(b) == (True, False)  # a veth's driver takes it
+    assert b.lab.notes == []
+
+
+def test_the_labs_offloads_stay_what_its_block_agreed_on(datapath: EbpfXdp, tmp_path: Path) -> None:
+    wanted = offloads.DEFAULTS | {"tx_checksum": False, "tso": False}
+    with built(
+        LabSpec(new_tag(), "ebpf_xdp", 0, disabled_offloads=datapath.disabled_offloads), CleanupRegister(tmp_path)
+    ) as lab:
+        assert lab.offloads == wanted
+        with datapath.attached(lab):
+            assert lab.offloads == wanted
+        assert lab.offloads == wanted
+
+
+def test_a_lab_whose_offloads_lose_packets_is_refused(datapath: EbpfXdp, tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "ebpf_xdp", 0), CleanupRegister(tmp_path)) as lab:
+        with pytest.raises(DatapathError, match="tso and tx_checksum"), datapath.attached(lab):
+            pytest.fail("must not be attached")
+        assert _nothing_attached(lab)
+
+
+def test_a_taken_hook_leaves_nothing_in_force(chosen: Datapath, tmp_path: Path) -> None:
+    with built(
+        LabSpec(new_tag(), "ebpf_xdp", 0, disabled_offloads=chosen.disabled_offloads), CleanupRegister(tmp_path)
+    ) as lab:
+        with built(replace(lab.spec, position=1), CleanupRegister(tmp_path / "other")) as other:
+            with chosen.attached(lab), pytest.raises(DatapathError), chosen.attached(lab):
+                pytest.fail("must not be attached twice")
+            with chosen.attached(other):
+                assert not _nothing_attached(other)
+            assert _nothing_attached(other)
+        assert _nothing_attached(lab)
+        assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
+
+
+def misdirect(monkeypatch: pytest.MonkeyPatch, role: str, ifindex: int) -> None:
+    """Configurations made from now on name a device that is not there."""
+    right = forwarding.config
+
+    def wrong(lab: Lab) -> bytes:
+        packed, mac = right(lab), bytes.fromhex(lab.mac(role).replace(":", ""))
+        device = struct.pack("=I", lab.ifindex(role)) + mac
+        assert packed.count(device) == 1
+        return packed.replace(device, struct.pack("=I", ifindex) + mac)
+
+    monkeypatch.setattr(forwarding, "config", wrong)
+
+
+def _mode_of(b: Bench) -> tuple[bool, bool]:
+    shown = b.in_dut("ip", "link", "show", "dev", b.lab.devices["dut_client"])
+    return " xdp " in shown, " xdpgeneric " in shown
+
+
+def _nothing_attached(lab: Lab) -> bool:
+    return not any("xdp" in netns.run_in(place, ["ip", "link", "show"]).replace("ebpf_xdp", "")
+                   for place in lab.namespaces)  # fmt: skip

@@ -1,0 +1,83 @@
+"""The datapath tproxy on the real kernel, whole and broken on purpose."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.bench import assert_nothing_left, bench, new_tag
+from workers.datapaths.base import DatapathError
+from workers.datapaths.lib import haproxy
+from workers.datapaths.tproxy import Tproxy
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import built
+from workers.lab.spec import LabSpec
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
+
+
+def test_it_carries_and_counts_traffic(tmp_path: Path) -> None:
+    with bench(Tproxy(), tmp_path) as b:
+        assert b.get(20) == 20
+        assert b.get(5) == 5
+        c = b.counters_with(25 * PAYLOAD_BYTES)
+        assert c.packets is not None
+        assert 25 <= c.packets <= 25 * 3 + 20
+        assert c.connections == 2
+        assert c.bytes is not None
+        assert c.bytes >= 25 * PAYLOAD_BYTES
+        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
+        assert b.clients_seen(25) == [b.lab.client_address] * 25
+        assert len(b.lab.view().tasks["proxy"]) >= 1
+
+
+def test_a_killed_proxy_closes_the_path(tmp_path: Path) -> None:
+    with bench(Tproxy(), tmp_path) as b:
+        assert b.get() == 1
+        next(p for p in b.lab.processes if p.task_role == "proxy").kill()
+        assert b.get(timeout_s=0.3) == 0
+        assert len(b.clients_seen(1)) == 1
+        with pytest.raises(DatapathError, match="haproxy ended"):
+            b.counters()
+        assert _packets(b.in_dut("nft", "list", "counter", "ip", "showdown", "past")) > 0
+        assert b.attachment.path.leaked_packets() == 0, "the rule itself drops; the closed path is the second lock"
+
+
+def test_flushed_rules_close_the_path_and_show(tmp_path: Path) -> None:
+    with bench(Tproxy(), tmp_path) as b, b.connection() as standing:
+        b.in_dut("nft", "flush", "table", "ip", "showdown")
+        steered = b.counters().packets
+        standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            standing.recv(100)
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        assert b.counters().packets == steered
+        assert b.counters().leaked_packets > 0
+
+
+def test_a_flushed_ruleset_is_a_datapath_that_is_gone(tmp_path: Path) -> None:
+    with bench(Tproxy(), tmp_path) as b:
+        b.in_dut("nft", "flush", "ruleset")
+        assert b.get(timeout_s=0.3) == 0
+        assert b.clients_seen() == []
+        with pytest.raises(DatapathError, match="nft"):
+            b.counters()
+
+
+def test_a_proxy_that_does_not_start_leaves_nothing_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy, "_CONFIG", "this is no configuration\n")
+    tag = new_tag()
+    with built(LabSpec(tag, "tproxy", 0), CleanupRegister(tmp_path)) as lab:
+        inodes = set(lab.view().netns.values())
+        with pytest.raises(DatapathError, match="did not start"), Tproxy().attached(lab):
+            pytest.fail("must not be attached")
+        assert lab.processes == []
+    assert_nothing_left(tag, inodes, tmp_path)
+
+
+def _packets(listing: str) -> int:
+    found = re.search(r"packets (\d+)", listing)
+    assert found, listing
+    return int(found[1])

@@ -1,0 +1,74 @@
+"""Where a datapath balances, the origin answers on several addresses, and counts the connections to each."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.bench import new_tag
+from workers.lab import netns
+from workers.lab.addresses import ORIGINS
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
+from workers.origins.nginx import NginxOrigin, ask
+from workers.origins.own import TrafficOrigin
+from workers.runner.trial_run import Origin
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+WRITTEN_S = 0.1  # nginx writes its log 10 ms later
+
+
+def origin_of(kind: str, lab: Lab) -> Origin:
+    return NginxOrigin(lab, b"hello") if kind == "nginx" else TrafficOrigin(lab, "http")
+
+
+def answers(lab: Lab, address: str) -> bool:
+    """Whether the origin answers there, given some time to start."""
+    for _ in range(200):
+        try:
+            return netns.call_in(lab.client_ns, lambda: ask(address, lab.origin_port, "/whoami")).status == 200
+        except ConnectionError:
+            time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize("kind", ["nginx", "own"])
+def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
+        lab.client_endpoint = replace(lab.client_endpoint, address=lab.virtual_address)
+        origin = origin_of(kind, lab)
+        origin.start()
+        assert answers(lab, lab.origin_addresses[0])
+        time.sleep(WRITTEN_S)
+        before = origin.requests(), origin.connections()
+        for number, address in enumerate(lab.origin_addresses):
+            for _ in range(number + 1):
+                assert answers(lab, address)
+        time.sleep(WRITTEN_S)
+        after = origin.connections()
+        assert {a: after[a] - before[1].get(a, 0) for a in after} == {
+            address: number + 1 for number, address in enumerate(lab.origin_addresses)
+        }
+        assert origin.requests() - before[0] == ORIGINS * (ORIGINS + 1) / 2
+
+
+@pytest.mark.parametrize("kind", ["nginx", "own"])
+def test_elsewhere_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> None:
+    with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
+        origin = origin_of(kind, lab)
+        origin.start()
+        assert answers(lab, lab.server_address)
+        with pytest.raises(ConnectionError):
+            netns.call_in(lab.client_ns, lambda: ask(lab.origin_addresses[1], lab.origin_port, "/whoami"))
+        assert set(origin.connections()) <= {lab.server_address}
+
+
+def test_nobody_routes_to_the_virtual_address(tmp_path: Path) -> None:
+    with (
+        built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab,
+        pytest.raises(OSError, match="unreachable"),
+    ):
+        netns.call_in(lab.client_ns, lambda: ask(lab.virtual_address, lab.origin_port, "/"))

@@ -1,0 +1,102 @@
+"""Several probes on the same tracepoints: one program is attached to each, and every probe still counts right."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from bpf.chain import GATES, Chain, Hook
+from bpf.loader import BpfError
+from probes.catalog.forward import Forward
+from probes.catalog.rx_steering import RxSteering
+from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab, stage_of
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+QUESTIONS = 200
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
+    forward, steering = Forward(), RxSteering()
+    try:
+        for probe in (forward, steering):
+            probe.start()
+        chain = Chain([*forward.take_hooks(), *steering.take_hooks()])
+        view = lab.view()
+        with lab.running("server", ECHO):
+            for probe in (forward, steering):
+                probe.watch(view)
+            lab.run("client", ASK, SERVER, QUESTIONS)
+            assert stage_of(forward).started == 0  # its hooks were taken: nobody attached them
+            chain.attach()
+            assert chain.attached == {"netif_receive_skb", "net_dev_start_xmit", "tcp_probe"}
+            lab.run("client", ASK, SERVER, QUESTIONS)
+            chain.detach(keep={"tcp_probe"})
+            assert chain.attached == {"tcp_probe"}
+            chain.close()
+            lab.run("client", ASK, SERVER, QUESTIONS)
+        # Each question and each answer carries payload through the DUT; the server gets the questions.
+        assert (stage_of(forward).count, stage_of(forward).started) == (2 * QUESTIONS, 2 * QUESTIONS)
+        assert (stage_of(steering).count, stage_of(steering).started) == (QUESTIONS, QUESTIONS)
+    finally:
+        forward.stop()
+        steering.stop()
+
+
+def test_a_shut_gate_lets_nothing_pass_and_an_open_one_everything(lab: ProbeLab) -> None:
+    forward, steering = Forward(), RxSteering()
+    try:
+        for probe in (forward, steering):
+            probe.start()
+        chain = Chain([*forward.take_hooks(), *steering.take_hooks()], gated=True)
+        view = lab.view()
+        with lab.running("server", ECHO):
+            for probe in (forward, steering):
+                probe.watch(view)
+            chain.attach()
+            assert chain.attached == {"netif_receive_skb", "net_dev_start_xmit", "tcp_probe"}
+            lab.run("client", ASK, SERVER, QUESTIONS)
+            assert (stage_of(forward).started, stage_of(steering).started) == (0, 0)
+            for passed in (1, 2):
+                chain.turn(is_open=True)
+                lab.run("client", ASK, SERVER, QUESTIONS)
+                chain.turn(is_open=False)
+                lab.run("client", ASK, SERVER, QUESTIONS)
+                counts = [(stage.started, stage.count) for stage in (stage_of(forward), stage_of(steering))]
+                assert counts == [(2 * passed * QUESTIONS,) * 2, (passed * QUESTIONS,) * 2]
+        chain.close()
+    finally:
+        forward.stop()
+        steering.stop()
+
+
+def test_a_gate_tells_that_there_are_more_tracepoints_than_it_has_room_for() -> None:
+    with pytest.raises(BpfError, match=f"room for {GATES} tracepoints"):
+        Chain([Hook(f"t{number}", 0, 0, 0) for number in range(GATES + 1)], gated=True)
+
+
+def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> None:
+    probe = Forward()
+    probe.start()
+    try:
+        view = lab.view()
+        probe.watch(view)
+        lab.spray(QUESTIONS)
+        assert probe.pending().begun == QUESTIONS
+        assert probe.pending().unended == 0
+        assert probe.pending().longest_ns == stage_of(probe).max_ns > 0
+        probe.watch(view, accept=False)
+        lab.spray(QUESTIONS)
+        assert (stage_of(probe).count, stage_of(probe).started) == (QUESTIONS, QUESTIONS)
+        probe.watch(view)
+        assert probe.pending().begun == 0
+        lab.spray(QUESTIONS)
+        assert stage_of(probe).count == 2 * QUESTIONS
+    finally:
+        probe.stop()

@@ -1,0 +1,135 @@
+"""The known workloads would not be counted right if the pairing were wrong: each fault here makes one of them fail.
+
+Faults are put into a copy of the C source: a start that is not deleted when its end was found, or a check against
+pairing with strangers that is not made.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bpf.loader import ROOT
+from probes.base import Probe
+from probes.catalog.forward import Forward
+from probes.catalog.net_rx_softirq import NetRxSoftirq
+from probes.catalog.proxy_residence import ProxyResidence
+from probes.catalog.run_queue import RunQueue
+from probes.catalog.socket_wait import SocketWait
+from probes.catalog.splice_work import SpliceWork
+from probes.catalog.work import Work
+from probes.tracing import TracingProbe
+from tests.kernel.probes import (
+    test_probe_catalog,
+    test_probe_proxy_residence,
+    test_probe_run_queue,
+    test_probe_socket_wait,
+    test_probe_splice_work,
+    test_probe_work,
+)
+from tests.kernel.probes.probe_lab import ProbeLab, probe_lab
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+Check = Callable[[Probe, ProbeLab], None]
+
+FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
+    "run_queue keeps a start that ended": (
+        RunQueue,
+        "	queued->time_ns = 0;\n}",
+        "}",
+        test_probe_run_queue.test_run_queue_counts_each_wakeup_of_the_labs_tasks,
+    ),
+    "net_rx_softirq keeps a start that ended": (
+        NetRxSoftirq,
+        "	run->raised.time_ns = 0;\n",
+        "",
+        test_probe_catalog.test_net_rx_softirq_counts_while_a_lab_is_watched,
+    ),
+    "proxy_residence keeps a start that ended": (
+        ProxyResidence,
+        "	other->sock = 0;\n	place->sock = 0;\n",
+        "",
+        test_probe_proxy_residence.test_what_is_sent_again_does_not_count_again,
+    ),
+    "proxy_residence pairs whatever comes next": (
+        test_probe_proxy_residence.EverySample,
+        '#include "buffers.h"\n',
+        '#include "buffers.h"\n#define user_buffer() 4096\n',
+        partial(
+            test_probe_proxy_residence.test_concurrent_connections_are_never_paired_with_strangers,
+            style="send",
+            order="queue",
+        ),
+    ),
+    "socket_wait keeps a start that ended": (
+        SocketWait,
+        "	    !read_sequence(sock, state, &from, &until)) {\n		unread->sock = 0;\n",
+        "	    !read_sequence(sock, state, &from, &until)) {\n",
+        test_probe_socket_wait.test_each_question_waits_once_at_the_server_and_each_answer_at_the_client,
+    ),
+    "splice_work takes other work for it": (
+        SpliceWork,
+        "	if (bpf_probe_read_kernel(&function, sizeof(function), (void *)address + WORK_FUNCTION) || "
+        "function != BACKLOG)\n		return -1;",
+        "	if (watching)\n		return DUT_SIDE;",
+        test_probe_splice_work.test_it_sees_no_other_lab_and_no_other_work,
+    ),
+    "work forgets the tables that had no route": (
+        Work,
+        "missed->count = lookups;",
+        "missed->count = 0;",
+        test_probe_work.test_a_lookup_in_several_tables_counts_for_each,
+    ),
+    "work looks for a dropped packet's device only": (
+        Work,
+        "#if KFREE_SKB_TELLS_SOCKET",
+        "#if 0",
+        test_probe_work.test_drops_in_tcp_count_though_their_packets_have_no_device_any_more,
+    ),
+    "forward pairs with packets that were made here": (
+        Forward,
+        " || !ingress)\n		return 0;",
+        ")\n		return 0;\n	if (!ingress)\n		ingress = watching->device[0].ifindex;",
+        test_probe_catalog.test_forward_does_not_pair_datagrams_that_were_made_in_the_dut,
+    ),
+}
+
+
+# Whether a stranger lives at a packet's address is chance: one CPU frees it, another one may take it.
+TRIES = 5
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_pairing_does_not_go_unnoticed(fault: str, lab: ProbeLab, tmp_path: Path) -> None:
+    sound, text, broken, check = FAULTS[fault]
+    whole = (ROOT / "probes" / f"{sound.name}.c").read_text()
+    assert whole.count(text) == 1, "the source has changed; so must the fault"
+    copy = tmp_path / f"{sound.name}.c"
+    copy.write_text(whole.replace(text, broken))
+
+    class Broken(sound):  # type: ignore[misc, valid-type]
+        source = str(copy)
+
+    probe = Broken()
+    probe.start()
+    try:
+        assert any(fails(check, probe, lab) for _ in range(TRIES)), "nobody noticed"
+    finally:
+        probe.stop()
+
+
+def fails(check: Check, probe: Probe, lab: ProbeLab) -> bool:
+    try:
+        check(probe, lab)
+    except AssertionError:
+        return True
+    return False

@@ -1,0 +1,143 @@
+"""The qdisc probe on this kernel: each packet with payload at each device that sends it, and a shaper's delay."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from domain.sample import StageHistogram
+from probes.base import Probe
+from probes.catalog.qdisc import Qdisc
+from tests.host_noise import in_windows
+from tests.kernel.probes.probe_lab import (
+    ASK,
+    DUT_CLIENT,
+    ECHO,
+    RELAY,
+    SERVER,
+    ProbeLab,
+    Since,
+    in_netns,
+    kept,
+    probe_lab,
+    started,
+)
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+PACKETS = 300
+BURST = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(bytes(1000 - 28), (sys.argv[1], 9000))
+"""
+EMPTY = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(b"", (sys.argv[1], 9000))
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def qdisc() -> Iterator[Probe]:
+    yield from started(Qdisc())
+
+
+def test_each_datagram_is_counted_where_it_is_sent(qdisc: Probe, lab: ProbeLab) -> None:
+    seen = Since(qdisc)
+    qdisc.watch(lab.view())
+    lab.spray(PACKETS)
+    qdisc.watch(None)
+    lab.spray(PACKETS)
+    assert seen.account("client") == seen.account("dut") == (PACKETS, PACKETS, 0)
+    assert seen["server"] == StageHistogram()
+    assert kept(qdisc, "packets") == 0
+    assert 30 < (seen["client"].percentile_ns(50) or 0) < 100_000
+
+
+def test_acknowledgements_connects_and_ends_are_not_counted(qdisc: Probe, lab: ProbeLab) -> None:
+    seen = Since(qdisc)
+    with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
+        qdisc.watch(lab.view(proxy=(relay.pid,)))
+        lab.run("client", ASK, DUT_CLIENT, PACKETS)
+        qdisc.watch(None)
+    assert seen.account("dut") == (2 * PACKETS, 2 * PACKETS, 0)
+    assert seen.account("server") == seen.account("client") == (PACKETS, PACKETS, 0)
+
+
+def shaped(qdisc: Probe, lab: ProbeLab, packets: int, bucket_bytes: int) -> Since:
+    """What is seen of a burst through a token bucket filter at the client."""
+    seen = Since(qdisc)
+    shaper = ("root", "tbf", "rate", "8mbit", "burst", str(bucket_bytes), "limit", "200000")
+    in_netns(lab.netns("client"), "tc", "qdisc", "add", "dev", lab.device("client"), *shaper)
+    try:
+        qdisc.watch(lab.view())
+        lab.run("client", BURST, SERVER, packets)
+        # The queue holds them longer than their sender lives.
+        deadline = time.monotonic() + 2
+        while kept(qdisc, "packets") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.02)
+    finally:
+        in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
+    qdisc.watch(None)
+    return seen
+
+
+@in_windows
+def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
+    """Token bucket: 1 byte/µs, and a bucket for one datagram of 1,014 bytes and half of another."""
+    packets, frame_bytes, bucket_bytes = 60, 1014, 1521
+    for _ in range(4):  # on a busy host a few may still be under way when the shaper goes: then it says nothing
+        seen = shaped(qdisc, lab, packets, bucket_bytes)
+        if seen.account("client") == seen.account("dut"):
+            break
+    assert seen.account("client") == seen.account("dut") == (packets, packets, 0)
+    # The k-th may leave once as many bytes as are ahead of it and its own, less the bucket's, have dripped in.
+    due_us = [max(0, (k + 1) * frame_bytes - bucket_bytes) for k in range(packets)]
+    histogram = seen["client"]
+    # The sender takes some time itself, which the later ones do not wait; and tokens that it leaves are not lost.
+    assert 0.7 * sum(due_us) < histogram.sum_ns / 1000 < 1.2 * sum(due_us)
+    assert 0.7 * due_us[-1] < histogram.max_ns / 1000 < 1.2 * due_us[-1] + 2000
+    assert seen["dut"].max_ns < 10_000_000
+
+
+@in_windows
+def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> None:
+    seen = Since(qdisc)
+    shaper = ("root", "tbf", "rate", "8mbit", "burst", "1521", "limit", "10140")  # room for ten
+    in_netns(lab.netns("client"), "tc", "qdisc", "add", "dev", lab.device("client"), *shaper)
+    try:
+        qdisc.watch(lab.view())
+        lab.run("client", BURST, SERVER, 200)
+        time.sleep(0.05)
+        dropped = kept(qdisc, "packets")
+        # Packets without payload do not count, and live where those died.
+        lab.run("client", EMPTY, SERVER, 500)
+    finally:
+        in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
+    qdisc.watch(None)
+    histogram = seen["client"]
+    arrived = seen["dut"].count
+    assert (histogram.started, histogram.count, histogram.lost) == (200, arrived, 0)
+    assert arrived < 150
+    assert dropped > 0  # few, as the next packet lives where the last one died
+    assert histogram.max_ns < 20_000_000  # nobody has the start of a packet that was dropped at its address
+
+
+def test_other_labs_packets_are_not_counted(qdisc: Probe, lab: ProbeLab) -> None:
+    seen = Since(qdisc)
+    with probe_lab(os.getpid()) as other:
+        qdisc.watch(lab.view())
+        other.spray(PACKETS)
+        qdisc.watch(None)
+    assert not seen.anything()

@@ -1,0 +1,208 @@
+"""The work probe on this kernel: it counts each packet, lookup, switch, retransmission and drop, and no stranger's."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from probes.base import Probe
+from probes.catalog.work import Work, drop_reasons
+from tests.kernel.probes.probe_lab import (
+    ASK,
+    DUT_CLIENT,
+    ECHO,
+    RELAY,
+    SERVER,
+    SPRAY,
+    ProbeLab,
+    probe_lab,
+    started,
+)
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+PACKETS = 400
+QUESTIONS = 200
+
+CONNECT = """
+import socket, sys
+s = socket.socket()
+s.settimeout(float(sys.argv[2]))
+try:
+    s.connect((sys.argv[1], 9001))
+except TimeoutError:
+    pass
+"""
+DATAGRAMS = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(b"x", (sys.argv[1], 9000))
+"""
+ABORTER = """
+import socket, sys, time
+l = socket.create_server(("0.0.0.0", 9001))
+print("ready", flush=True)
+c, _ = l.accept()
+c.recv(1)
+c.close()
+l.accept()
+"""
+UNWANTED = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 9001))
+s.send(b"x")
+assert s.recv(1) == b""
+s.send(b"more")
+time.sleep(0.1)
+"""
+NAPS = """
+import sys, time
+sys.stdin.readline()
+for _ in range(int(sys.argv[1])):
+    time.sleep(0.001)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[ProbeLab]:
+    with probe_lab(os.getpid()) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def work() -> Iterator[Probe]:
+    yield from started(Work())
+
+
+def done(probe: Probe, lab: ProbeLab, act: Callable[[], object], proxy: tuple[int, ...] = ()) -> Mapping[str, int]:
+    """What the probe counted meanwhile, without what it counted nothing of."""
+    before = probe.read().work
+    probe.watch(lab.view(proxy=proxy))
+    act()
+    probe.watch(None)
+    growth = {kind: count - before.get(kind, 0) for kind, count in probe.read().work.items()}
+    return {kind: count for kind, count in growth.items() if count}
+
+
+def nft(lab: ProbeLab, role: str, rules: str) -> None:
+    subprocess.run(["ip", "netns", "exec", lab.netns(role), "nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+def test_each_packet_that_is_forwarded_counts_once_with_its_lookup(work: Probe, lab: ProbeLab) -> None:
+    seen = done(work, lab, lambda: lab.spray(PACKETS))
+    # The sender looks its route up once and keeps it; the two others do so for every packet.
+    assert (seen.pop("packets_dut"), seen.pop("packets_server")) == (PACKETS, PACKETS)
+    assert (seen.pop("fib_lookups_dut"), seen.pop("fib_lookups_server")) == (PACKETS, PACKETS)
+    assert seen.pop("fib_lookups_client") <= 3
+    assert not seen, seen
+
+
+def test_a_lookup_in_several_tables_counts_for_each(work: Probe, lab: ProbeLab) -> None:
+    """With a rule of its own a network has its local table looked through first, in vain."""
+    with probe_lab(os.getpid()) as ruled:  # once there was a rule, the tables stay apart
+        subprocess.run(["ip", "-n", ruled.netns("dut"), "rule", "add", "fwmark", "1", "lookup", "100"], check=True)
+        seen = done(work, ruled, lambda: ruled.spray(PACKETS))
+        elsewhere = done(work, lab, lambda: ruled.spray(PACKETS))
+    # The way to the destination and the way back to the source, each in the local table and in the main one.
+    assert (seen["packets_dut"], seen["fib_lookups_dut"]) == (PACKETS, 4 * PACKETS)
+    assert seen["fib_lookups_server"] == PACKETS
+    assert elsewhere == {}
+
+
+def test_packets_are_counted_by_side_and_without_payload_apart(work: Probe, lab: ProbeLab) -> None:
+    with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
+        seen = done(work, lab, lambda: lab.run("client", ASK, DUT_CLIENT, QUESTIONS), proxy=(relay.pid,))
+    assert seen["packets_client"] - seen["packets_empty_client"] == QUESTIONS
+    assert seen["packets_dut"] - seen["packets_empty_dut"] == 2 * QUESTIONS
+    assert seen["packets_server"] - seen["packets_empty_server"] == QUESTIONS
+    # At the least: SYN or its answer, and FIN, of each connection.
+    assert seen["packets_empty_client"] >= 2
+    assert seen["packets_empty_dut"] >= 4
+    assert "retransmits" not in seen
+
+
+def test_drops_count_by_their_reason(work: Probe, lab: ProbeLab) -> None:
+    nft(lab, "dut", "table ip t { chain c { type filter hook forward priority 0; udp dport 9000 drop; }\n }\n")
+    try:
+        seen = done(work, lab, lambda: lab.run("client", SPRAY, SERVER, PACKETS))
+    finally:
+        nft(lab, "dut", "delete table ip t\n")
+    assert (seen["packets_dut"], seen["drops_netfilter_drop"]) == (PACKETS, PACKETS)
+    assert "packets_server" not in seen
+    assert [kind for kind in seen if kind.startswith("drops_")] == ["drops_netfilter_drop"]
+
+    with lab.running("server", ECHO):  # nobody takes datagrams
+        seen = done(work, lab, lambda: lab.run("client", DATAGRAMS, SERVER, PACKETS))
+    assert seen["drops_no_socket"] == PACKETS
+
+
+def test_drops_in_tcp_count_though_their_packets_have_no_device_any_more(work: Probe, lab: ProbeLab) -> None:
+    """Data for a socket that its owner has closed is dropped by TCP itself."""
+    with lab.running("server", ABORTER):
+        seen = done(work, lab, lambda: lab.run("client", UNWANTED, SERVER))
+    assert any(kind.startswith("drops_tcp_") or kind == "drops_socket_close" for kind in seen), seen
+
+
+def test_retransmissions_count(work: Probe, lab: ProbeLab) -> None:
+    """A SYN that nobody answers is sent again after one second."""
+    nft(lab, "server", "table ip t { chain c { type filter hook input priority 0; tcp dport 9001 drop; }\n }\n")
+    try:
+        seen = done(work, lab, lambda: lab.run("client", CONNECT, SERVER, 1.5))
+    finally:
+        nft(lab, "server", "delete table ip t\n")
+    assert seen["retransmits"] == 1
+    assert (seen["drops_netfilter_drop"], seen["packets_empty_server"]) == (2, 2)
+
+
+def test_context_switches_are_those_that_the_kernel_accounts(work: Probe, lab: ProbeLab) -> None:
+    command = [sys.executable, "-c", NAPS, "200"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched:
+        assert watched.stdin is not None
+        assert watched.stdout is not None
+        accounted = switches(watched.pid)
+
+        def nap() -> None:
+            nonlocal accounted
+            accounted = switches(watched.pid)
+            print(file=watched.stdin, flush=True)
+            assert watched.stdout is not None
+            assert watched.stdout.readline() == "done\n"
+
+        seen = done(work, lab, nap, proxy=(watched.pid,))
+        accounted = switches(watched.pid) - accounted
+        watched.communicate("\n")
+    # A switch to it is followed by one away from it; it may be starting up, or about to stop, at either end.
+    assert seen["context_switches_proxy"] >= 200 - 2
+    assert abs(seen["context_switches_proxy"] - accounted) <= 2
+    assert "context_switches_origin" not in seen
+
+
+def switches(pid: int) -> int:
+    return sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())))
+
+
+def test_neither_another_lab_nor_what_comes_after_the_window_counts(work: Probe, lab: ProbeLab) -> None:
+    with probe_lab(os.getpid()) as other:
+        assert done(work, lab, lambda: other.spray(PACKETS)) == {}
+    before = work.read().work
+    work.watch(view := lab.view())
+    lab.spray(PACKETS)
+    assert work.pending().begun == 2 * PACKETS
+    assert work.pending().unended == 0
+    work.watch(view, accept=False)
+    lab.spray(PACKETS)
+    work.watch(None)
+    assert work.read().work["packets_dut"] - before["packets_dut"] == PACKETS
+
+
+def test_the_reasons_are_named_as_the_kernel_names_them() -> None:
+    reasons = drop_reasons()
+    assert {"netfilter_drop", "no_socket", "not_specified"} <= set(reasons.values())
+    assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in reasons.values())

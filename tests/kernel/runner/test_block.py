@@ -1,0 +1,212 @@
+"""One block with real labs, datapaths, origin and traffic: valid when whole. Broken ones: test_block_broken.py."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from domain.condition import Condition
+from domain.jobs import BlockJob
+from domain.load import ClosedLoad, Load, OpenLoad
+from domain.sample import Point, TrialTags
+from domain.trial import Block, Reason, TrialResult
+from domain.watched import Span, Watched
+from probes.base import LabView
+from probes.profiler import Profiler
+from tests.host_noise import in_windows
+from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.variants import DATAPATHS, WORKLOADS
+from workers.lab.cleanup import CleanupRegister
+from workers.lab.lab import Lab, built
+from workers.lab.spec import LabSpec
+from workers.runner.runner import BlockRunner, lab_tag
+from workers.runner.trial_run import RunnerContext
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.traffic.wrk import Wrk
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
+SLICE_S = 0.2
+
+
+class NoProbes:
+    """Measures nothing."""
+
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
+        """See ProbeSession."""
+
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
+        """See ProbeSession."""
+        return Watched()
+
+
+@dataclass
+class Points:
+    """Keeps the points."""
+
+    points: list[Point] = field(default_factory=list)
+
+    def put(self, point: Point) -> None:
+        """See Stream."""
+        self.points.append(point)
+
+
+@dataclass
+class Saboteur:
+    """The own generator; something breaks in a lab before the traffic (``at`` 1), or while it runs (``at`` 2)."""
+
+    labs: dict[str, Lab]
+    breaks: dict[str, Callable[[Lab], object]]
+    at: int
+    when: float = 0.4  # of the traffic's time, for the latter
+    then: Callable[[], object] = lambda: None  # while the datapaths still stand
+    name: str = "showdown-traffic"
+    own_rates: bool = True
+    many_clients: bool = True
+
+    def run(
+        self,
+        plan: GeneratorPlan,
+        targets: Sequence[Target],
+        schedule: Schedule,
+        *,
+        stop: Callable[[], bool],
+        tell: Callable[[Interval], None],
+    ) -> Mapping[str, TargetTraffic]:
+        """See Generator."""
+        delay_s = 0 if self.at == 1 else self.when * schedule.slice_s * len(schedule.order)
+        timers = [threading.Timer(delay_s, fault, [self.labs[label]]) for label, fault in self.breaks.items()]
+        for timer in timers:
+            timer.start()
+            if self.at == 1:
+                timer.join()
+        try:
+            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
+        finally:
+            for timer in timers:
+                timer.join()
+            self.then()
+
+
+def measure(
+    directory: Path,
+    labels: tuple[str, ...],
+    breaks: dict[str, Callable[[Lab], object]] | None = None,
+    *,
+    at: int = 2,
+    profiled: bool = False,
+    load: Load | None = None,
+    loads: dict[str, Load] | None = None,
+    workload: str = "http_keepalive",
+    ip_version: int = 4,
+    turns: int = 2,
+    when: float = 0.4,
+    stands: Callable[[Lab], object] = lambda lab: None,
+    then: Callable[[], object] = lambda: None,
+) -> dict[str, TrialResult]:
+    """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
+
+    ``stands`` is called with each lab as it is built, ``then`` when the traffic has ended.
+    """
+    labs: dict[str, Lab] = {}
+    inodes: set[int] = set()
+
+    @contextmanager
+    def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
+        with built(spec, register) as lab:
+            labs[lab.label] = lab
+            inodes.update(lab.view().netns.values())
+            stands(lab)
+            yield lab
+
+    default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
+    block = Block(index=0, workload=workload, level="low", datapaths=labels,
+                  load=max((loads or {}).values(), key=str, default=default),
+                  loads=loads or {},
+                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
+                  host="test")  # fmt: skip
+    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                   slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+    host = RunnerContext(
+        name="test",
+        register=CleanupRegister(directory / "register"),
+        datapaths=DATAPATHS,
+        workloads=WORKLOADS,
+        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at, when, then), "wrk": Wrk()},
+        probing=NoProbes(),
+        profiling=Profiler(),
+        telemetry=Points(),
+        build_lab=build,
+    )
+    try:
+        return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
+    finally:
+        assert_nothing_left(lab_tag(job.block_id, 1), inodes, directory / "register")
+
+
+def reasons(trial: TrialResult) -> set[Reason]:
+    """Why the trial is invalid, weather apart."""
+    return set(trial.validity.reasons) - HOST_NOISE
+
+
+@in_windows
+def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> None:
+    labels = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
+    trials = measure(tmp_path, labels)
+    assert tuple(trials) == labels
+    for label, trial in trials.items():
+        assert reasons(trial) == set(), (label, trial.validity)
+        assert trial.requests > 100
+        assert trial.proof is not None
+        assert trial.proof.accounted >= 0.99
+        assert trial.proof.origin_requests is not None
+        assert 0.99 <= trial.proof.origin_requests / trial.requests <= 1.01 + 16 / trial.requests
+        assert trial.service_time is not None
+        assert trial.service_time.count == pytest.approx(trial.requests, rel=0.02)
+        assert trial.cpu.busy_s > 0
+        assert trial.cpu_us_per_request is not None
+
+
+@in_windows
+def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
+    trials = measure(tmp_path, ("direct", "tproxy"), profiled=True)
+    seen = {label: trial.stacks for label, trial in trials.items()}
+    for label, stacks in seen.items():
+        assert reasons(trials[label]) == set()
+        assert stacks is not None, trials[label].notes
+        # A fifth of a second on a host that has nothing else to do is a few hundred samples; on a busy one, fewer.
+        assert stacks.samples > 20
+        assert {"client", "server", "softirq"} <= set(stacks.counts)
+        assert any("sendto" in stack for stack in stacks.counts["client"])
+        assert any(stack.startswith("net_rx_action_[k]") for stack in stacks.counts["softirq"])
+    assert seen["direct"] is not None
+    assert seen["tproxy"] is not None
+    assert "dut" not in seen["direct"].counts
+    assert any("tcp_" in stack for stack in seen["tproxy"].counts["dut"])
+
+
+@in_windows
+def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_fault(tmp_path: Path) -> None:
+    rates = {"direct": 2_000, "tproxy": 1_500, "ebpf_sk_assign": 400_000}  # the last is more than any host forwards
+    trials = measure(tmp_path, tuple(rates), loads={label: OpenLoad(rate_per_s=rate) for label, rate in rates.items()})
+    for label in ("direct", "tproxy"):
+        trial = trials[label]
+        assert reasons(trial) <= {Reason.GENERATOR_SATURATED}, trial.validity  # on a busy machine it may be late
+        assert trial.requests == pytest.approx(rates[label] * 4 * SLICE_S, rel=0.01)
+        assert trial.latency is not None
+        assert trial.latency.count == trial.requests
+    assert not trials["ebpf_sk_assign"].validity.valid
+    assert reasons(trials["ebpf_sk_assign"]) & {Reason.OVERLOADED, Reason.GENERATOR_SATURATED}
+
+
+@in_windows
+def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
+    trials = measure(tmp_path, ("direct", "direct#2"))
+    assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}

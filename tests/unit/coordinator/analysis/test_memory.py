@@ -1,0 +1,106 @@
+"""What is dear to compute is computed once for each change, and histograms are decoded when they are asked."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from coordinator.analysis.memory import Memory
+from coordinator.api import campaigns
+from domain.histogram import LatencyHistogram
+from domain.kept import KEPT
+from domain.stacks import Stacks
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+
+HISTOGRAM = LatencyHistogram.of({12: 3, 1_000: 5, 123_456: 90, 7_654_321: 2})
+STACKS = Stacks({"server": {"main;send_[k]": 30}}, hertz=997, lost=4)
+
+
+def test_a_report_is_built_once_for_each_change(
+    coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+    build_report = campaigns.build_report
+
+    def counted(*told: Any) -> Any:
+        built.append(1)
+        return build_report(*told)
+
+    monkeypatch.setattr(campaigns, "build_report", counted)
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=2)
+    valid = []
+    for _ in range(2):
+        coordinator_app.run_block()
+        told = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
+        assert told[0] == told[1] == told[2]
+        valid.append(told[0]["results"][0]["valid_trials"])
+    assert valid == [1, 2]
+    assert told[0]["campaign"]["state"] == "complete"
+    assert len(built) == 2
+
+
+def test_an_attempt_that_failed_changes_the_report(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    assert coordinator_app.get(f"campaigns/{campaign_id}/report").json["failed_attempts"] == []
+    coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+    (failed,) = coordinator_app.get(f"campaigns/{campaign_id}/report").json["failed_attempts"]
+    assert failed["reason"] == "the lab could not be built"
+
+
+def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
+    memory: Memory[int] = Memory(2)
+    assert [memory.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
+    assert memory.get("c", 1, lambda: 3) == 3
+    assert memory.get("b", 1, lambda: 4) == 4  # it was forgotten: "a" was asked for after it
+    with pytest.raises(ZeroDivisionError):
+        memory.get("b", 2, lambda: 1 // 0)
+    assert memory.get("b", 2, lambda: 5) == 5
+
+
+def test_two_who_ask_at_once_wait_for_one_making() -> None:
+    memory: Memory[int] = Memory(2)
+    made, begun, go_on = [], threading.Event(), threading.Event()
+
+    def make() -> int:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(10)
+        return 7
+
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(memory.get("a", 1, make))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert (found, made) == ([7, 7], [1])
+
+
+def test_a_histogram_reads_as_the_library_reads_it() -> None:
+    assert HISTOGRAM.mean_ns == pytest.approx(HISTOGRAM._hdr.get_mean_value(), rel=1e-12)
+    for percentile in (0, 0.1, 3, 50, 98, 98.1, 99.9, 100):
+        assert HISTOGRAM.percentile_ns(percentile) == HISTOGRAM._hdr.get_value_at_percentile(percentile)
+    HISTOGRAM.record(10**10)
+    assert HISTOGRAM.mean_ns == pytest.approx(HISTOGRAM._hdr.get_mean_value(), rel=1e-12)
+    assert (LatencyHistogram().mean_ns, LatencyHistogram().percentile_ns(50)) == (None, None)
+
+
+@pytest.mark.parametrize("value", [HISTOGRAM, STACKS], ids=["histogram", "stacks"])
+def test_what_was_kept_is_decoded_when_asked_and_what_comes_from_outside_at_once(value: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(type(value))
+    text = adapter.dump_json(value)
+    kept = adapter.validate_json(text, context=KEPT)
+    assert kept._text
+    assert kept == value
+    assert adapter.dump_json(kept) == text
+    for context in (None, dict(KEPT)):
+        with pytest.raises(ValidationError, match="not "):
+            adapter.validate_json(json.dumps("garbage"), context=context)

@@ -1,0 +1,193 @@
+"""A coordinator to test against: real application and SQLite, a clock that stands still, a dispatcher that records."""
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from coordinator import ticker
+from coordinator.app import create_app
+from coordinator.config import Settings, load_settings
+from coordinator.scheduling.dispatch import RecordingDispatcher
+from coordinator.store.database import Store
+from domain.histogram import LatencyHistogram
+from domain.jobs import BlockMessage, HostCapabilities, Variant
+from domain.workload import Parameter
+
+WORKLOAD = "http_keepalive"
+STREAM = (
+    Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="Tokens in one answer."),
+    Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens."),
+)
+
+
+def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None) -> HostCapabilities:
+    """A host with four datapaths, four workloads and a probe; ``missing`` names what it cannot run."""
+    why = missing or {}
+
+    def variant(name: str, **more: Any) -> Variant:
+        return Variant(name=name, missing=why.get(name, ()), **more)
+
+    return HostCapabilities(
+        host=host,
+        datapaths=(
+            variant("direct", function="forward", protocols=("tcp", "udp"), ip_versions=(4, 6)),
+            variant("tproxy", function="steer", protocols=("tcp",)),
+            variant("ebpf_sk_assign", function="steer"),
+            variant("ebpf_redirect", function="forward"),
+        ),
+        workloads=(
+            variant(WORKLOAD, level_kinds=("closed",)),
+            variant("http_open", level_kinds=("open", "closed")),
+            variant("stream", level_kinds=("open", "closed"), protocols=("tcp",), parameters=STREAM),
+            variant("udp_rr", level_kinds=("open", "closed"), protocols=("udp",)),
+        ),
+        probes=(variant("run_queue", stage="run_queue"),),
+    )
+
+
+def campaign(**changes: Any) -> dict[str, Any]:
+    """A small campaign as JSON."""
+    base = {"name": "small", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}, "blocks": 2, "seed": 7}
+    return base | changes
+
+
+def trial(
+    datapath: str,
+    *,
+    workload: str = WORKLOAD,
+    level: str = "low",
+    reasons: tuple[str, ...] = (),
+    requests: int = 1000,
+    latency_ns: int = 0,
+) -> dict[str, Any]:
+    """A trial of one second as JSON; invalid for ``reasons``, an open loop's with ``latency_ns``."""
+    latency = {"latency": LatencyHistogram.of({latency_ns: 990, 10 * latency_ns: 10}).encode()} if latency_ns else {}
+    return latency | {
+        "datapath": datapath,
+        "function": "forward",
+        "workload": workload,
+        "level": level,
+        "slices": [
+            {"started_s": 1.0, "duration_s": 1.0, "requests": requests, "connections": 8, "bytes_received": 160_000}
+        ],
+        "duration_s": 1.0,
+        "requests": requests,
+        "cpu": {"wall_s": 1.0, "cpus": 2, "user_s": 0.1, "system_s": 0.2, "softirq_s": 0.1, "idle_s": 1.6},
+        "service_time": LatencyHistogram.of({100_000: 900, 300_000: 100}).encode(),
+        "proof": {
+            "counters": {"packets": 9000, "bytes": 160_000, "connections": 8},
+            "requests": 1000,
+            "connections": 8,
+            "bytes_received": 160_000,
+            "accounted": 1.0,
+        },
+        "validity": {"findings": [{"reason": r, "detail": f"{r} was seen"} for r in reasons]},
+    }
+
+
+def result(
+    host: str, datapaths: list[str], *, reasons: tuple[str, ...] = (), rates: dict[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
+    """A block's result as JSON; the reasons speak against its first trial, ``rates`` are requests/s by datapath."""
+    trials = [
+        trial(d, reasons=reasons if i == 0 else (), requests=(rates or {}).get(d, 1000), **more)
+        for i, d in enumerate(datapaths)
+    ]
+    return {"host": host, "trials": trials, "wall_s": 3.0, "telemetry": {"produced": 10, "delivered": 9, "lost": 1}}
+
+
+@cache
+def _migrated_file() -> Path:
+    """An empty SQLite file with today's schema. All migrations take 0.1 s, and hundreds of tests need them."""
+    directory = tempfile.mkdtemp(prefix="showdown-schema-")
+    atexit.register(shutil.rmtree, directory)
+    file = Path(directory) / "schema.sqlite"
+    store = Store(f"sqlite:///{file}")
+    store.migrate()
+    store.close()
+    return file
+
+
+class CoordinatorApp:
+    """The coordinator and everyone who calls it."""
+
+    def __init__(self, directory: Path, database_url: str = "") -> None:
+        environ = {"SHOWDOWN_STATE_DIR": str(directory / "state")}
+        if database_url:
+            environ["SHOWDOWN_DATABASE_URL"] = database_url
+        self.settings: Settings = load_settings(environ)
+        self.now = 1_000_000.0
+        self.dispatcher = RecordingDispatcher()
+        if not database_url:
+            (directory / "state").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_migrated_file(), Path(self.settings.database_url.removeprefix("sqlite:///")))
+        self.store = Store(self.settings.database_url)
+        if database_url:
+            self.store.migrate()
+        self.app = create_app(self.settings, store=self.store, dispatcher=self.dispatcher, clock=lambda: self.now)
+        self.client: FlaskClient = self.app.test_client()
+        self.user = {"Authorization": f"Bearer {self.settings.token}"}
+        self.worker = {"Authorization": f"Bearer {self.settings.worker_token}"}
+
+    def close(self) -> None:
+        self.store.close()
+
+    def register(self, host: str = "h1", **more: Any) -> None:
+        body = capabilities(host, **more).model_dump(mode="json")
+        assert self.client.put(f"/api/v1/worker/hosts/{host}", json=body, headers=self.worker).status_code == 204
+
+    def submit(self, **changes: Any) -> str:
+        answer = self.client.post("/api/v1/campaigns", json=campaign(**changes), headers=self.user)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["id"])
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(f"/api/v1/{path}", headers=self.user)
+
+    def view(self, campaign_id: str) -> dict[str, Any]:
+        answer = self.get(f"campaigns/{campaign_id}")
+        assert answer.status_code == 200, answer.text
+        view: dict[str, Any] = answer.json
+        return view
+
+    def cancel(self, campaign_id: str) -> TestResponse:
+        return self.client.post(f"/api/v1/campaigns/{campaign_id}/cancel", headers=self.user)
+
+    def call(self, verb: str, message: BlockMessage, body: dict[str, Any]) -> TestResponse:
+        """``claim``, ``heartbeat`` or ``report`` of a message's attempt."""
+        path = f"/api/v1/worker/blocks/{message.block_id}/attempts/{message.attempt}/{verb}"
+        send = self.client.put if verb == "report" else self.client.post
+        return send(path, json=body, headers=self.worker)
+
+    def claim(self, message: BlockMessage, host: str = "h1") -> str:
+        """Claim and return the lease."""
+        answer = self.call("claim", message, {"host": host})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json["lease"])
+
+    def last_sent(self) -> BlockMessage:
+        return self.dispatcher.sent[-1][1]
+
+    def run_block(self, host: str = "h1", **changes: Any) -> BlockMessage:
+        """Claim the last message and report a result."""
+        message = self.last_sent()
+        answer = self.call("claim", message, {"host": host})
+        assert answer.status_code == 200, answer.text
+        block = answer.json["block"]
+        told = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
+        report = self.call("report", message, {"lease": answer.json["lease"], "result": told})
+        assert report.status_code == 204, report.text
+        return message
+
+    def wait(self, seconds: float, *, present: tuple[str, ...] = ()) -> None:
+        """Let time pass; ``present`` hosts report at the end of it. Then the ticker ticks."""
+        self.now += seconds
+        for host in present:
+            self.register(host)
+        ticker.tick(self.store, self.dispatcher, self.now)

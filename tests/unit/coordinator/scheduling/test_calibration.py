@@ -1,0 +1,379 @@
+"""Shares of capacity: the calibration comes first, its rate is recorded, and without one nothing is measured at it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from coordinator.scheduling.calibration import calibrate, rate_of, ready_block
+from coordinator.scheduling.lifecycle import (
+    BlockEvent,
+    BlockState,
+    CampaignEvent,
+    event_after_blocks,
+    event_after_calibration,
+)
+from coordinator.scheduling.records import AttemptRecord
+from coordinator.store.models import BlockRow
+from domain.campaign import Campaign, read_campaign
+from domain.jobs import LEASE_S, BlockMessage, Variant
+from domain.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
+from domain.trial import MAX_ATTEMPTS, BlockResult
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result, trial
+
+OPEN = "http_open"
+LEVELS = {"capacity": "closed(32)", "low": "open(25%)", "high": "open(90%)"}
+RATES = {"direct": 40_000, "tproxy": 39_251}
+
+
+def submit(coordinator_app: CoordinatorApp, **changes: Any) -> str:
+    return coordinator_app.submit(**{"workloads": [OPEN], "levels": LEVELS, "blocks": 1, **changes})
+
+
+def states(coordinator_app: CoordinatorApp, campaign_id: str) -> dict[int, tuple[str, str]]:
+    with coordinator_app.store.read() as session:
+        rows = session.scalars(select(BlockRow).where(BlockRow.campaign_id == campaign_id).order_by(BlockRow.index))
+        return {row.index: (row.level, row.state) for row in rows}
+
+
+def claimed(coordinator_app: CoordinatorApp, message: BlockMessage, host: str = "h1") -> dict[str, Any]:
+    answer = coordinator_app.call("claim", message, {"host": host})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json)
+
+
+# Pure
+
+ONE = read_campaign({"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"low": "open(25%)"}})
+
+
+def record(block: int, host: str, number: int = 1, reason: str = "", **trials: Any) -> AttemptRecord:
+    told = None
+    if trials:
+        shown = [trial(label, workload="http_keepalive", level="calibration", **t) for label, t in trials.items()]
+        told = BlockResult.model_validate({"host": host, "trials": shown, "wall_s": 1})
+    state = "done" if told else "failed"
+    return AttemptRecord(
+        block, f"x-{block}", "http_keepalive", "calibration", number, host, state, reason, True, told, True
+    )
+
+
+def found(*attempts: AttemptRecord, campaign: Campaign = ONE) -> Any:
+    return calibrate(campaign, "http_keepalive", attempts)
+
+
+def test_the_slowest_datapath_on_the_slowest_host_sets_the_rate() -> None:
+    one = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 40_000})
+    other = record(1, "b", direct={"requests": 30_000}, tproxy={"requests": 36_000})
+    calibration = found(one, other)
+    assert (calibration.requests_per_s, calibration.datapath, calibration.host) == (30_000, "direct", "b")
+    assert calibration.rates_per_s == {"low": 7_500}
+    assert calibration.load == "closed(64)"
+    assert found(one).datapath == "tproxy"
+
+
+def test_an_invalid_trial_gives_no_capacity_however_slow_it_is() -> None:
+    bad = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 10, "reasons": ("bypassed",)})
+    calibration = found(bad)
+    assert calibration.requests_per_s is None
+    assert calibration.rates_per_s == {}
+    assert calibration.failure == (
+        "the calibration of http_keepalive has no valid trial of tproxy (block 0 on a): bypassed, bypassed was seen"
+    )
+
+
+def test_each_datapath_takes_its_last_valid_trial_of_all_attempts() -> None:
+    stolen = {"requests": 1, "reasons": ("steal",)}
+    attempts = (
+        record(0, "a", 1, direct={"requests": 50_000}, tproxy=stolen),
+        record(0, "a", 2, direct={"requests": 48_000}, tproxy={"requests": 40_000}),
+        record(0, "a", 3, direct=stolen, tproxy={"requests": 44_000}),
+    )
+    assert found(*attempts).requests_per_s == 44_000
+    assert found(*attempts[::-1]).requests_per_s == 44_000
+
+
+def test_one_host_without_a_capacity_leaves_none_for_all() -> None:
+    good = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 40_000})
+    assert "failed (block 1 on b): no lab" in found(good, record(1, "b", reason="no lab")).failure
+    assert "never begun" in found().failure
+
+
+@given(st.floats(0.01, 1e8), st.integers(1, 100))
+def test_a_rate_is_never_above_its_share_and_near_it(capacity_per_s: float, percent: int) -> None:
+    exact = capacity_per_s * percent / 100
+    rate = rate_of(ShareLoad(percent=percent), capacity_per_s)
+    assert 1 <= rate <= max(1, exact)
+    assert rate >= min(exact, MAX_RATE_PER_S) * 0.99 - 1
+    OpenLoad(rate_per_s=rate)
+    assert len(str(rate).rstrip("0")) <= 3
+
+
+def test_what_waits_goes_on_only_after_every_calibration_is_done() -> None:
+    done, failed, running = BlockState.DONE, BlockState.FAILED, BlockState.RUNNING
+    assert event_after_calibration([done, running], known=True) is None
+    assert event_after_calibration([done, done], known=True) is BlockEvent.RELEASE
+    assert event_after_calibration([done, done], known=False) is BlockEvent.FAIL
+    assert event_after_calibration([done, failed], known=True) is BlockEvent.FAIL
+
+
+def test_a_calibration_is_no_result_of_a_campaign() -> None:
+    assert event_after_blocks([BlockState.FAILED], [BlockState.DONE]) is CampaignEvent.ALL_FAILED
+    assert event_after_blocks([BlockState.DONE], [BlockState.FAILED]) is CampaignEvent.ALL_ENDED
+    assert event_after_blocks([BlockState.DONE], [BlockState.RUNNING]) is None
+
+
+# The whole way
+
+
+def test_shares_wait_for_the_calibration_and_become_rates(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, probes=["run_queue"])
+    assert states(coordinator_app, campaign_id)[0] == ("calibration", "dispatched")
+    assert {s for level, s in states(coordinator_app, campaign_id).values() if level in ("low", "high")} == {"held"}
+    assert coordinator_app.view(campaign_id)["calibration"] == {}
+
+    job = claimed(coordinator_app, coordinator_app.last_sent())
+    assert (job["block"]["load"], job["block"]["level"], job["block"]["calibration"]) == (
+        "closed(32)",
+        "calibration",
+        True,
+    )
+    assert (job["probes"], job["block"]["probed"], sorted(set(job["block"]["order"]))) == ([], 0, ["direct", "tproxy"])
+    [running] = coordinator_app.view(campaign_id)["progress"]["running"]
+    assert running["calibration"]
+    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    body = {"lease": job["lease"], "result": told}
+    assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+
+    calibration = coordinator_app.view(campaign_id)["calibration"][OPEN]
+    assert calibration["rates_per_s"] == {"low": 9_810, "high": 35_300}
+    assert (calibration["datapath"], calibration["host"], calibration["requests_per_s"]) == ("tproxy", "h1", 39_251)
+    loads = {}
+    for _ in range(3):
+        job = claimed(coordinator_app, coordinator_app.last_sent())
+        block = job["block"]
+        loads[block["level"]] = block["load"]
+        assert (block["calibration"], job["probes"]) == (False, ["run_queue"])
+        told = result("h1", block["datapaths"], workload=OPEN, level=block["level"], latency_ns=100_000)
+        body = {"lease": job["lease"], "result": told}
+        assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    assert loads == {"capacity": "closed(32)", "low": "open(9810)", "high": "open(35300)"}
+
+    view = coordinator_app.view(campaign_id)
+    assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 4, 4)
+    assert any("tproxy on h1 is slowest with 39,251 requests/s at closed(32)" in h["message"] for h in view["history"])
+    report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
+    assert {r["level"]: r["load"] for r in report["results"]} == {
+        "capacity": "closed(32)",
+        "low": "open(25%) = 9,810/s",
+        "high": "open(90%) = 35,300/s",
+    }
+    assert {r["valid_trials"] for r in report["results"]} == {1}
+    assert report["campaign"]["calibration"][OPEN] == calibration
+    trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
+    assert [(t["level"], t["load"], t["calibration"]) for t in trials[:2]] == [("calibration", "closed(32)", True)] * 2
+    assert {t["load"] for t in trials if t["level"] == "low"} == {"open(25%) = 9,810/s"}
+
+
+def test_a_campaign_without_a_closed_level_calibrates_at_a_stated_number_of_connections(
+    coordinator_app: CoordinatorApp,
+) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, levels={"low": "open(25%)"}, workloads=[OPEN])
+    assert claimed(coordinator_app, coordinator_app.last_sent())["block"]["load"] == "closed(64)"
+    assert len(states(coordinator_app, campaign_id)) == 2
+
+
+def test_capacity_is_found_in_the_plain_condition_and_a_share_of_it_asked_for_under_its_own(
+    coordinator_app: CoordinatorApp,
+) -> None:
+    coordinator_app.register()
+    levels = {"most": "closed(32) under conntrack", "low": "open(25%) under ballast(9)", "slo": "capacity(p99<=5ms)"}
+    campaign_id = submit(coordinator_app, levels=levels | {"slo": "capacity(p99<=5ms) under no_gso"})
+    assert claimed(coordinator_app, coordinator_app.last_sent())["block"]["load"] == "closed(32)"
+    with coordinator_app.store.read() as session:
+        plans = {row.level: row.plan for row in session.scalars(select(BlockRow)) if not row.calibration}
+    assert {name: str(plan.load) for name, plan in plans.items()} == levels | {"slo": "capacity(p99<=5ms) under no_gso"}
+    low = ready_block(plans["low"], OpenLoad(rate_per_s=9_810), "h1")
+    assert (str(low.load), str(low.condition)) == ("open(9810) under ballast(9)", "ballast(9)")
+    slo = ready_block(plans["slo"], OpenLoad(rate_per_s=900), "h1", {"direct": 900, "tproxy": 400})
+    assert str(slo.condition) == "no_gso"
+    assert coordinator_app.view(campaign_id)["campaign"]["levels"]["most"] == "closed(32) under conntrack"
+
+
+def test_a_disturbed_calibration_is_tried_again(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app)
+    coordinator_app.run_block(reasons=("steal",), rates=RATES)
+    assert states(coordinator_app, campaign_id)[0] == ("calibration", "dispatched")
+    assert "held" in {s for _, s in states(coordinator_app, campaign_id).values()}
+    message = coordinator_app.run_block(rates=RATES)
+    assert message.attempt == 2
+    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] == 9_810
+    assert "held" not in {s for _, s in states(coordinator_app, campaign_id).values()}
+
+
+def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app)
+    for _ in range(MAX_ATTEMPTS):
+        lease = coordinator_app.claim(coordinator_app.last_sent())
+        coordinator_app.call(
+            "report", coordinator_app.last_sent(), {"lease": lease, "failure": "the lab could not be built"}
+        )
+    by_level = dict(states(coordinator_app, campaign_id).values())
+    assert by_level == {"calibration": "failed", "low": "failed", "high": "failed", "capacity": "dispatched"}
+    coordinator_app.run_block()  # what needs no capacity goes on
+    view = coordinator_app.view(campaign_id)
+    assert (view["state"], view["blocks_failed"]) == ("complete", 3)
+    failure = "the calibration of http_open failed (block 0 on h1): the lab could not be built"
+    assert (
+        coordinator_app.get(f"campaigns/{campaign_id}/report").json["campaign"]["calibration"][OPEN]["failure"]
+        == failure
+    )
+    assert any(failure in entry["message"] for entry in view["history"])
+    with coordinator_app.store.read() as session:
+        rows = session.scalars(select(BlockRow).where(BlockRow.level == "low"))
+        assert [row.reason for row in rows] == [f"no rate for open(25%): {failure}"]
+
+
+def test_an_invalid_calibration_fails_the_campaign_that_has_nothing_else(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, levels={"low": "open(25%)"})
+    coordinator_app.run_block(reasons=("bypassed",), rates=RATES)  # the calibration is done, and is no result
+    view = coordinator_app.view(campaign_id)
+    assert view["state"] == "failed"
+    assert "has no valid trial of direct (block 0 on h1): bypassed" in view["error"]
+    assert view["calibration"][OPEN]["requests_per_s"] is None
+    invalid = coordinator_app.get(f"campaigns/{campaign_id}/report").json["invalid"]
+    assert [(t["level"], t["datapath"]) for t in invalid] == [("calibration", "direct")]
+
+
+def test_a_calibration_whose_result_comes_late_still_counts(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    coordinator_app.wait(LEASE_S + 1, present=("h1",))
+    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    assert coordinator_app.call("report", message, {"lease": lease, "result": told}).status_code == 204
+    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] == 9_810
+    assert len(coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 2
+
+
+def test_cancelling_during_calibration_ends_what_waits_for_it(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app)
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    coordinator_app.cancel(campaign_id)
+    assert {s for level, s in states(coordinator_app, campaign_id).values() if level != "calibration"} == {"cancelled"}
+    assert coordinator_app.view(campaign_id)["state"] == "cancelling"
+    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    coordinator_app.call("report", message, {"lease": lease, "result": told})
+    view = coordinator_app.view(campaign_id)
+    assert (view["state"], view["calibration"]) == ("cancelled", {})
+
+
+def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register("h1")
+    coordinator_app.register("h2")
+    campaign_id = submit(coordinator_app, levels={"low": "open(50%)"}, blocks=2)
+    assert [(host, m.block_id) for host, m in coordinator_app.dispatcher.sent] == [
+        ("h1", f"{campaign_id}-0"),
+        ("h2", f"{campaign_id}-1"),
+    ]
+    (_, first), (_, second) = coordinator_app.dispatcher.sent
+    one, two = claimed(coordinator_app, first, "h1"), claimed(coordinator_app, second, "h2")
+    rates = {"direct": 20_000, "tproxy": 10_000}
+    for message, job, host, factor in ((first, one, "h1", 2), (second, two, "h2", 1)):
+        told = result(
+            host,
+            ["direct", "tproxy"],
+            workload=OPEN,
+            level="calibration",
+            rates={d: r * factor for d, r in rates.items()},
+        )
+        assert {s for level, s in states(coordinator_app, campaign_id).values() if level == "low"} == {"held"}
+        assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+    found = coordinator_app.view(campaign_id)["calibration"][OPEN]
+    assert (found["host"], found["rates_per_s"]) == ("h2", {"low": 5_000})
+    jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[2:]]
+    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts went on at once
+    assert {job["block"]["host"] for job in jobs} == {"h1", "h2"}
+
+
+def test_each_workload_has_a_capacity_of_its_own(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    register_with(coordinator_app, Variant(name="other_open", level_kinds=("open", "closed")))
+    campaign_id = submit(coordinator_app, workloads=[OPEN, "other_open"], levels={"low": "open(10%)"})
+    coordinator_app.run_block(rates={"direct": 10_000, "tproxy": 10_000})
+    by_workload = coordinator_app.view(campaign_id)["calibration"]
+    assert set(by_workload) == {OPEN}
+    coordinator_app.run_block(rates={"direct": 5_000, "tproxy": 5_000})
+    rates = {w: c["rates_per_s"]["low"] for w, c in coordinator_app.view(campaign_id)["calibration"].items()}
+    assert rates == {OPEN: 1_000, "other_open": 500}
+
+
+def register_with(coordinator_app: CoordinatorApp, workload: Variant) -> None:
+    known = capabilities("h1")
+    body = known.model_copy(update={"workloads": (*known.workloads, workload)}).model_dump(mode="json")
+    assert (
+        coordinator_app.client.put("/api/v1/worker/hosts/h1", json=body, headers=coordinator_app.worker).status_code
+        == 204
+    )
+
+
+def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    submit(coordinator_app, levels={"low": "open(25%)"})
+    shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
+    fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
+    # One more block: two datapaths, a second of warm-up and two of traffic each, and its labs.
+    assert shares - fixed == pytest.approx(2 * 3 + 5)
+
+
+def test_shares_need_a_workload_with_both_kinds_of_load(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    answer = coordinator_app.client.post(
+        "/api/v1/campaigns",
+        json={"name": "x", "datapaths": ["direct"], "levels": {"low": "open(25%)"}},
+        headers=coordinator_app.user,
+    )
+    assert answer.json["problems"] == [
+        {"field": "levels.low", "message": "http_keepalive carries closed loads only, not open(25%)"}
+    ]
+    register_with(coordinator_app, Variant(name="only_open", level_kinds=("open",)))
+    answer = coordinator_app.client.post(
+        "/api/v1/campaigns",
+        json={"name": "x", "datapaths": ["direct"], "workloads": ["only_open"], "levels": {"low": "open(25%)"}},
+        headers=coordinator_app.user,
+    )
+    message = "only_open carries open loads only, not open(25%); its capacity is found with closed loads"
+    assert answer.json["problems"] == [{"field": "levels.low", "message": message}]
+
+
+def test_the_calibration_of_a_host_that_goes_away_moves_to_another(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register("h1")
+    coordinator_app.register("h2")
+    campaign_id = submit(coordinator_app, levels={"low": "open(50%)"}, blocks=2)
+    assert [host for host, _ in coordinator_app.dispatcher.sent] == ["h1", "h2"]
+    (_, first), _ = coordinator_app.dispatcher.sent
+    job = claimed(coordinator_app, first)
+    for _ in range(7):  # h1 works on and is heard of, h2 is not
+        coordinator_app.now += 10
+        beat = {"lease": job["lease"], "phase": "slices", "datapath": "tproxy", "slices_done": 1}
+        assert coordinator_app.call("heartbeat", first, beat).status_code == 200
+    coordinator_app.wait(0, present=("h1",))
+    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    assert coordinator_app.call("report", first, {"lease": job["lease"], "result": told}).status_code == 204
+    assert coordinator_app.last_sent() == BlockMessage(block_id=f"{campaign_id}-1", attempt=1)
+    coordinator_app.run_block(rates={"direct": 30_000, "tproxy": 30_000})
+    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"] == {"low": 15_000}
+    for _ in range(2):
+        coordinator_app.wait(1, present=("h1",))
+        coordinator_app.run_block()
+    assert coordinator_app.view(campaign_id)["state"] == "complete"

@@ -1,0 +1,203 @@
+"""The planner: repeatable, complete, and balanced so that drift cancels."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.scheduling.planner import plan, williams_rows
+from domain.campaign import SEARCH_STEPS, WATCHED_SLICE_S, WATCHED_WARM_UP_S, Campaign, read_campaign
+from domain.trial import Block
+
+VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
+
+
+def make(datapaths: int = 4, levels: int = 3, workloads: int = 1, blocks: int = 6, slices: int = 2) -> Campaign:
+    return read_campaign(
+        {
+            "name": "x",
+            "datapaths": list(VARIANTS[:datapaths]),
+            "workloads": [f"w{i}" for i in range(workloads)],
+            "levels": {f"l{i}": f"closed({i + 1})" for i in range(levels)},
+            "blocks": blocks,
+            "slices": slices,
+        }
+    )
+
+
+campaigns = st.builds(
+    make, st.integers(1, 9), st.integers(1, 4), st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)
+)
+host_lists = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, unique=True)
+seeds = st.integers(1, 2**31 - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(campaigns, host_lists, seeds)
+def test_every_plan_is_complete_and_balanced(campaign: Campaign, hosts: list[str], seed: int) -> None:
+    blocks = plan(campaign, hosts, seed)
+    assert [b.index for b in blocks] == list(range(campaign.total_blocks))
+    shapes = [(b.workload, b.level) for b in blocks]
+    assert set(Counter(shapes).values()) == {campaign.blocks}
+    per_round = len(campaign.workloads) * len(campaign.levels)
+    for begin in range(0, len(blocks), per_round):  # an interrupted campaign is balanced too
+        assert len(set(shapes[begin : begin + per_round])) == per_round
+    for block in blocks:
+        assert block.load == campaign.levels[block.level]
+        assert block.datapaths == campaign.labels
+        assert Counter(block.order) == dict.fromkeys(campaign.labels, campaign.slices)
+        size = len(campaign.labels)
+        for begin in range(0, len(block.order), size):
+            assert len(set(block.order[begin : begin + size])) == size  # each round holds each datapath once
+    for shape in set(shapes):
+        used = Counter(b.host for b in blocks if (b.workload, b.level) == shape)
+        counts = [used[h] for h in hosts]
+        assert max(counts) - min(counts) <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(campaigns, host_lists, seeds)
+def test_a_seed_gives_one_plan(campaign: Campaign, hosts: list[str], seed: int) -> None:
+    assert plan(campaign, hosts, seed) == plan(campaign, hosts, seed)
+
+
+def test_another_seed_gives_another_plan() -> None:
+    campaign = make()
+    plans = {str(plan(campaign, ["a"], seed)) for seed in range(1, 51)}
+    assert len(plans) == 50
+
+
+def test_this_seed_gives_this_plan_forever() -> None:
+    # A recorded seed must repeat its campaign with any later version.
+    blocks = plan(make(datapaths=3, levels=2, blocks=2), ["a"], 20260101)
+    assert [(b.level, "".join(label[0] for label in b.order)) for b in blocks] == [
+        ("l0", "dteetd"),
+        ("l1", "detted"),
+        ("l1", "etddte"),
+        ("l0", "edttde"),
+    ]
+
+
+def slice_orders(blocks: tuple[Block, ...]) -> list[tuple[str, ...]]:
+    return [b.order for b in blocks]
+
+
+@pytest.mark.parametrize("datapaths", range(2, 10))
+def test_linear_drift_cancels_within_a_block_of_even_slices(datapaths: int) -> None:
+    for order in slice_orders(plan(make(datapaths=datapaths, levels=1, slices=4), ["a"], 5)):
+        middle: dict[str, float] = {}
+        for position, label in enumerate(order):
+            middle[label] = middle.get(label, 0.0) + position
+        assert len(set(middle.values())) == 1  # every datapath's mean time is the block's middle
+
+
+@pytest.mark.parametrize("datapaths", range(2, 10))
+def test_every_datapath_stands_at_every_position_equally_often(datapaths: int) -> None:
+    blocks = plan(make(datapaths=datapaths, levels=1, blocks=datapaths * 2, slices=2), ["a"], 9)
+    positions = Counter((label, position) for order in slice_orders(blocks) for position, label in enumerate(order))
+    assert set(positions.values()) == {2}
+    assert len(positions) == datapaths * datapaths * 2
+
+
+@pytest.mark.parametrize("size", range(2, 12))
+def test_williams_rows_balance_positions_and_neighbours(size: int) -> None:
+    rows = williams_rows(size)
+    for position in range(size):
+        assert {row[position] for row in rows} == set(range(size))
+    both_ways = rows + [row[::-1] for row in rows]
+    follows = Counter(pair for row in both_ways for pair in pairwise(row))
+    assert set(follows.values()) == {2}
+    assert len(follows) == size * (size - 1)
+    if size % 2 == 0:
+        assert set(Counter(pair for row in rows for pair in pairwise(row)).values()) == {1}
+
+
+def test_an_a_a_campaign_tells_its_copies_apart() -> None:
+    campaign = read_campaign({"name": "x", "datapaths": ["direct", "direct"], "levels": {"low": "closed(1)"}})
+    assert set(plan(campaign, ["a"], 1)[0].order) == {"direct", "direct#2"}
+
+
+def test_it_asks_for_hosts_and_a_seed() -> None:
+    with pytest.raises(ValueError, match="host"):
+        plan(make(), [], 1)
+    with pytest.raises(ValueError, match="seed"):
+        plan(make(), ["a"], 0)
+
+
+def test_probes_get_a_round_of_slices_of_their_own_at_the_end() -> None:
+    watched = make(datapaths=3, levels=1, slices=2).model_copy(update={"probes": ("run_queue",)})
+    for block in plan(watched, ["a"], 3):
+        assert block.probed == 3
+        assert Counter(block.order) == dict.fromkeys(watched.labels, 3)
+        assert set(block.order[-block.probed :]) == set(watched.labels)
+    assert {b.probed for b in plan(make(datapaths=3, levels=1, slices=2), ["a"], 3)} == {0}
+
+
+def shares(workloads: int = 2, blocks: int = 4, **more: object) -> Campaign:
+    levels: object = {"low": "open(25%)", "middle": "closed(8)", "high": "open(90%)"}
+    names = [f"w{i}" for i in range(workloads)]
+    return read_campaign(
+        {"name": "x", "datapaths": list(VARIANTS[:3]), "workloads": names, "levels": levels, "blocks": blocks, **more}
+    )
+
+
+def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> None:
+    campaign = shares(probes=["run_queue"], slices=2, slice_s=0.3)
+    blocks = plan(campaign, ["a", "b"], 11)
+    first = blocks[:4]
+    assert [(b.workload, b.host) for b in first] == [("w0", "a"), ("w0", "b"), ("w1", "a"), ("w1", "b")]
+    assert {(b.level, str(b.load), b.calibration, b.probed) for b in first} == {("calibration", "closed(8)", True, 0)}
+    for block in first:  # two seconds of traffic at least
+        assert Counter(block.order) == dict.fromkeys(campaign.labels, 7)
+    assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4))
+    assert not any(b.calibration for b in blocks[4:])
+    assert {(b.level, str(b.load)) for b in blocks[4:]} == {(n, str(v)) for n, v in campaign.levels.items()}
+
+
+def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
+    campaign = shares(
+        workloads=1, blocks=3, probes=["run_queue"], levels={"slo": "capacity(p99<=5ms)", "low": "closed(8)"}
+    )
+    blocks = plan(campaign, ["a", "b"], 11)
+    assert len(blocks) == campaign.total_blocks + 2 == 3 * (SEARCH_STEPS + 1) + 2
+    assert [(b.host, b.calibration) for b in blocks[:2]] == [("a", True), ("b", True)]
+    steps = [b for b in blocks if b.level == "slo"]
+    assert [(b.chain, b.step) for b in steps] == [(c, s) for c in range(3) for s in range(SEARCH_STEPS)]
+    for chain in range(3):
+        of_chain = [b for b in steps if b.chain == chain]
+        assert [b.index for b in of_chain] == list(range(of_chain[0].index, of_chain[0].index + SEARCH_STEPS))
+        assert len({b.host for b in of_chain}) == 1
+        assert {b.probed for b in of_chain} == {0}
+        for block in of_chain:
+            assert Counter(block.order) == dict.fromkeys(campaign.labels, campaign.slices)
+    assert {(b.chain, b.step, b.probed) for b in blocks if b.level == "low"} == {(None, None, 3)}
+
+
+def test_a_host_that_runs_no_share_calibrates_nothing() -> None:
+    blocks = plan(shares(workloads=1, blocks=1), ["a", "b", "c", "d"], 5)
+    used = {b.host for b in blocks if str(b.load).startswith("open")}
+    assert {b.host for b in blocks if b.calibration} == used
+    assert not any(b.calibration for b in plan(make(), ["a"], 5))
+
+
+def test_the_calibration_changes_nothing_of_the_plan_that_follows() -> None:
+    campaign = shares()
+    fixed = {"low": "open(10)", "middle": "closed(8)", "high": "open(20)"}
+    other = read_campaign(campaign.model_dump(mode="json") | {"levels": fixed})
+    ours = [b for b in plan(campaign, ["a"], 3) if not b.calibration]
+    assert [(b.workload, b.level, b.order) for b in ours] == [
+        (b.workload, b.level, b.order) for b in plan(other, ["a"], 3)
+    ]
+
+
+def test_flame_graphs_take_a_slice_of_their_own_behind_the_watched_ones() -> None:
+    plain = make(datapaths=3, levels=1, slices=2)
+    drawn = plain.model_copy(update={"probes": ("run_queue",), "flame_graphs": True})
+    for block in plan(drawn, ["a"], 3):
+        assert (block.probed, block.profiled, len(block.order)) == (3, 3, 12)
+        assert set(block.order[-3:]) == set(block.order[-6:-3]) == set(drawn.labels)
+    # The watched ones are warmed up, and longer.
+    more_s = drawn.total_blocks * len(drawn.labels) * (WATCHED_WARM_UP_S + WATCHED_SLICE_S - drawn.slice_s)
+    assert drawn.traffic_s == pytest.approx(make(datapaths=3, levels=1, slices=4).traffic_s + more_s)

@@ -1,0 +1,113 @@
+"""Reading kernel latency: how an answer becomes series, and how every failure becomes words."""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+import pytest
+
+from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
+from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
+from tests.servers import Request, http_server
+
+BUCKET = bucket_field(bucket_index(1500))
+GE_NS, LE_NS = bucket_bounds_ns(bucket_index(1500))
+ROLES = {"run_queue": "proxy"}  # by stage
+
+
+@dataclass(frozen=True)
+class Settings:
+    url: str
+    token: str = "t0ken"
+    org: str = ""
+    bucket: str = "showdown"
+
+
+def answer(*series: dict[str, object]) -> str:
+    return json.dumps({"results": [{"statement_id": 0, "series": list(series)}]})
+
+
+def stage(name: str, *rows: list[object]) -> dict[str, object]:
+    columns = ["time", "count", "datapath", BUCKET, "p50_ns", "p99_ns"]
+    return {
+        "name": "kernel_latency",
+        "tags": {"stage": name, "role": ROLES.get(name, "")},
+        "columns": columns,
+        "values": list(rows),
+    }
+
+
+def test_an_answer_becomes_series_by_stage() -> None:
+    text = answer(
+        stage("run_queue", ["2026-01-01T00:00:00Z", 0, "tproxy", None, None, None]),
+        stage(
+            "forward",
+            ["2026-01-01T00:00:00Z", 7, "tproxy", 7, 1500, 1600],
+            ["2026-01-01T00:00:01Z", 2, "tproxy", None, 9000, 9100],
+        ),
+    )
+    with http_server(lambda _: (200, text)) as server:
+        series = kernel_latency(Settings(server.url + "/"), "k3f9x2ab", "b1-1-0")
+    assert series["campaign"] == "k3f9x2ab"
+    assert series["run"] == "b1-1-0"
+    forward, run_queue = series["stages"]
+    assert forward == {
+        "stage": "forward",
+        "role": "",
+        "unit": "ns",
+        "times": ["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"],
+        "p50_ns": [1500, 9000],
+        "p99_ns": [1600, 9100],
+        "count": [7, 2],
+        "buckets": [{"ge_ns": GE_NS, "le_ns": LE_NS, "counts": [7, 0]}],
+    }
+    assert (run_queue["role"], run_queue["buckets"]) == ("proxy", [])
+    request = server.requests[0]
+    assert (request.method, request.path, request.query) == ("POST", "/query", "db=showdown")
+    assert request.headers["Authorization"] == "Token t0ken"
+    statement = parse_qs(request.body)["q"][0]
+    assert """WHERE "campaign" = 'k3f9x2ab' AND "run" = 'b1-1-0'""" in statement
+
+
+def test_a_trial_without_telemetry_has_no_stages() -> None:
+    with http_server(lambda _: (200, '{"results":[{"statement_id":0}]}')) as server:
+        assert kernel_latency(Settings(server.url), "abc", "def")["stages"] == []
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "x' OR '1'='1", "a b", "A", "a;DROP DATABASE showdown", "a\n", "ä", 'x"', "a" * 65, "x\\'"]
+)
+def test_what_is_no_id_never_reaches_influxdb(bad: str) -> None:
+    with http_server(lambda _: (200, "{}")) as server:
+        for campaign, run in ((bad, "r"), ("c", bad)):
+            with pytest.raises(ValueError, match="no id"):
+                kernel_latency(Settings(server.url), campaign, run)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "words"),
+    [
+        (401, '{"error":"authorization failed"}', "authorization failed"),
+        (404, '{"code":"not found","message":"no dbrp mapping found"}', "no dbrp mapping"),
+        (200, '{"results":[{"error":"database not found: showdown"}]}', "database not found"),
+        (500, "{}", "500"),
+        (502, "<html>", "502 without JSON"),
+        (200, "[1]", "not its own"),
+    ],
+)
+def test_a_refusal_says_why(status: int, text: str, words: str) -> None:
+    def refuse(_: Request) -> tuple[int, str]:
+        return status, text
+
+    with http_server(refuse) as server, pytest.raises(TelemetryUnavailable, match=words):
+        kernel_latency(Settings(server.url), "c", "r")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("", "no InfluxDB is configured"), ("http://127.0.0.1:1", "cannot be reached"), ("x:", "reached")],
+)
+def test_an_influxdb_that_is_not_there_says_why(url: str, words: str) -> None:
+    with pytest.raises(TelemetryUnavailable, match=words):
+        kernel_latency(Settings(url), "c", "r")

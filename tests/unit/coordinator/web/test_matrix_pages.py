@@ -1,0 +1,119 @@
+"""The matrix of traits at the coordinator: told by workers, read over REST, shown on its page, asked for."""
+
+from datetime import timedelta
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from domain.traits import Answer, TraitMatrix
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
+from tests.unit.coordinator.pages import csrf, sentences, signed_in
+from tests.unit.matrices import matrix, row
+
+FOUND = matrix(
+    row("direct"),
+    row("tproxy", "steer", udp=(Answer.NO, "None of 3 <datagrams> came back.")),
+    row("ebpf_xdp", udp=(Answer.ERROR, "OSError: cut.")),
+)
+
+
+def tell(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:
+    body = found.model_dump(mode="json")
+    answer = coordinator_app.client.put(
+        f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=coordinator_app.worker
+    )
+    assert answer.status_code == status, answer.text
+
+
+def test_what_a_host_tells_can_be_read_and_the_newest_stays(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    assert coordinator_app.get("hosts/h1/matrix").status_code == 404
+    tell(coordinator_app, FOUND)
+    tell(coordinator_app, FOUND)
+    assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == FOUND
+    newer = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(seconds=1))
+    tell(coordinator_app, newer)
+    tell(coordinator_app, FOUND)
+    assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == newer
+
+
+def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    tell(coordinator_app, FOUND, host="h2", status=422)
+    tell(coordinator_app, matrix(row("direct"), host="h3"), host="h3", status=404)
+    body = FOUND.model_dump(mode="json")
+    body["rows"][0]["findings"].pop("udp")
+    for headers, status in ((coordinator_app.worker, 422), (coordinator_app.user, 401), ({}, 401)):
+        answer = coordinator_app.client.put("/api/v1/worker/hosts/h1/matrix", json=body, headers=headers)
+        assert answer.status_code == status
+    assert coordinator_app.get("hosts/h1/matrix").status_code == 404
+
+
+def test_a_host_is_asked_over_rest(coordinator_app: CoordinatorApp) -> None:
+    def ask(**body: object) -> TestResponse:
+        return coordinator_app.client.post("/api/v1/hosts/h1/matrix", json=body, headers=coordinator_app.user)
+
+    assert ask().status_code == 404
+    coordinator_app.register()
+    answer = ask()
+    assert (answer.status_code, answer.json["host"]) == (202, "h1")
+    assert ask(datapaths=["tproxy"]).status_code == 202
+    assert coordinator_app.dispatcher.asked == [("h1", ()), ("h1", ("tproxy",))]
+    answer = ask(datapaths=["tproxy", "nosuch"])
+    assert (answer.status_code, answer.json["problems"][0]["field"]) == (422, "datapaths")
+    assert "h1 has no datapath 'nosuch'; it has direct, tproxy" in answer.json["problems"][0]["message"]
+    coordinator_app.dispatcher.down = True
+    assert ask().status_code == 503
+    coordinator_app.now += 61
+    answer = ask()
+    assert (answer.status_code, answer.json["message"]) == (409, "h1 is offline")
+    assert len(coordinator_app.dispatcher.asked) == 2
+
+
+def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: CoordinatorApp) -> None:
+    browser = signed_in(coordinator_app)
+    assert "No worker host has registered yet." in browser.get("/matrix").text
+    coordinator_app.register()
+    page = browser.get("/matrix")
+    assert any(s.startswith("It has told nothing yet") for s in sentences(page))
+    tell(coordinator_app, FOUND)
+    page = browser.get("/matrix")
+    assert '<summary class="answer-no" title="None of 3 &lt;datagrams&gt; came back.">no</summary>' in page.text
+    assert "<p>None of 3 &lt;datagrams&gt; came back.</p>" in page.text
+    assert '<summary class="answer-error" title="OSError: cut.">error</summary>' in page.text
+    assert page.text.count("answer-yes") == 4
+    assert page.text.index(">forward<") < page.text.index(">steer<")
+    assert "Found on another kernel" not in page.text
+    for other in ("/hosts", "/campaigns/new"):
+        assert 'href="/matrix"' in browser.get(other).text.split("</header>")[1]
+
+
+def test_the_page_says_when_the_host_runs_another_kernel_now(coordinator_app: CoordinatorApp) -> None:
+    browser = signed_in(coordinator_app)
+    coordinator_app.register()
+    tell(coordinator_app, FOUND)
+    told = capabilities("h1").model_copy(update={"fingerprint": {"kernel": "7.1.0 #1 SMP"}})
+    body = told.model_dump(mode="json")
+    assert (
+        coordinator_app.client.put("/api/v1/worker/hosts/h1", json=body, headers=coordinator_app.worker).status_code
+        == 204
+    )
+    assert "the host runs 7.1.0 now" in browser.get("/matrix").text
+
+
+def ask(browser: FlaskClient) -> str:
+    page = browser.get("/matrix")
+    answer = browser.post("/hosts/h1/matrix", data={"csrf_token": csrf(page)})
+    assert answer.status_code == 303
+    return browser.get(answer.location).text
+
+
+def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
+    browser = signed_in(coordinator_app)
+    coordinator_app.register()
+    assert "was asked to test its datapaths" in ask(browser)
+    assert coordinator_app.dispatcher.asked == [("h1", ())]
+    assert browser.post("/hosts/h1/matrix").status_code == 403
+    coordinator_app.dispatcher.down = True
+    assert "Nothing was asked: the broker cannot be reached" in ask(browser)
+    assert coordinator_app.dispatcher.asked == [("h1", ())]

@@ -1,0 +1,145 @@
+"""The form and the campaign it stands for, without a server."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from coordinator.web import form as forms
+from domain.campaign import read_campaign, read_campaign_toml
+from domain.problems import InvalidInput, Problem
+from tests import ROOT
+
+
+def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
+    """What a browser would send for ``form``, with changes."""
+    pairs = [(name, value) for name, value in form.values.items()]
+    pairs += [(name, value) for name, values in form.chosen.items() for value in values]
+    pairs += list(form.parameters.items())
+    pairs += [pair for name, load in form.rows for pair in (("level_name", name), ("level_load", load))]
+    pairs = [pair for pair in pairs if pair[0] not in changes]
+    for name, value in changes.items():
+        pairs += [(name, each) for each in ([value] if isinstance(value, str) else value)]
+    return MultiDict(pairs)
+
+
+def test_an_empty_form_proposes_the_reference_campaign() -> None:
+    reference = read_campaign_toml((ROOT / "deploy/campaigns/showdown.toml").read_text())
+    assert read_campaign(forms.DEFAULTS) == reference
+    assert read_campaign(forms.mapping_of(typed(forms.blank()))) == reference
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy/campaigns").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_campaign_survives_the_way_through_the_form(path: Path) -> None:
+    campaign = read_campaign(tomllib.loads(path.read_text()))
+    assert read_campaign(forms.mapping_of(typed(forms.of_campaign(campaign)))) == campaign
+
+
+def test_a_copy_survives_the_way_through_the_form() -> None:
+    campaign = read_campaign(
+        {"name": "aa", "datapaths": ["direct", "tproxy", "tproxy"], "reference": "tproxy#2", "levels": {"a": "open(9)"}}
+    )
+    form = forms.of_campaign(campaign)
+    assert form.chosen["copy"] == ("tproxy",)
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    assert form.references(["direct", "tproxy"]) == ("direct", "tproxy", "tproxy#2")
+
+
+def test_parameters_survive_the_way_through_the_form() -> None:
+    campaign = read_campaign(
+        {
+            "name": "p", "datapaths": ["direct"], "levels": {"a": "closed(1)"}, "workloads": ["stream", "bulk_upload"],
+            "parameters": {"stream": {"tokens": 200, "gap_us": 0}, "bulk_upload": {"body_bytes": 9}},
+        }
+    )  # fmt: skip
+    form = forms.of_campaign(campaign)
+    assert form.parameters["parameters.stream.tokens"] == "200"
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    # Of a workload that is no longer ticked, what was typed asks for nothing; neither does an empty field.
+    changes: dict[str, str | list[str]] = {"workloads": ["stream"], "parameters.stream.tokens": " "}
+    assert forms.mapping_of(typed(form, **changes))["parameters"] == {"stream": {"gap_us": 0}}
+
+
+def test_a_parameter_has_its_problem_beside_it_and_keeps_what_was_typed() -> None:
+    sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    form = forms.submitted(sent, refusal.value.problems)
+    [one] = form.parameters_of(forms.Choice("stream"))
+    assert (one.label, one.value, one.declared) == ("tokens", "many", None)
+    assert one.errors == ("must be a whole number",)
+    assert form.general_errors == []
+    lost = forms.submitted(MultiDict(), refusal.value.problems)
+    assert lost.general_errors == ["parameters.stream.tokens: must be a whole number"]
+
+
+def test_what_is_left_empty_is_left_to_the_domain() -> None:
+    mapping = forms.mapping_of(typed(forms.blank(), seed="", blocks=" ", reference="", probes=[]))
+    assert mapping.keys().isdisjoint({"seed", "blocks", "reference", "probes", "hosts"})
+    assert forms.mapping_of(MultiDict()) == {"datapaths": [], "workloads": [], "levels": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "no spaces"}, "name"),
+        ({"blocks": "many"}, "blocks"),
+        ({"blocks": "1.5"}, "blocks"),
+        ({"blocks": "9" * 5000}, "blocks"),
+        ({"slice_s": "nan"}, "slice_s"),
+        ({"slice_s": "inf"}, "slice_s"),
+        ({"warm_up_s": "soon"}, "warm_up_s"),
+        ({"datapaths": []}, "datapaths"),
+        ({"workloads": []}, "workloads"),
+        ({"reference": "nothing"}, "reference"),
+        ({"probes": ["Run Queue"]}, "probes"),
+        ({"equivalence_margin": "3"}, "equivalence_margin"),
+        ({"level_name": [], "level_load": []}, "levels"),
+    ],
+)
+def test_each_problem_stands_beside_its_field(changes: dict[str, str | list[str]], field: str) -> None:
+    sent = typed(forms.blank(), **changes)
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    form = forms.submitted(sent, refusal.value.problems)
+    assert form.errors(field)
+    assert form.general_errors == []
+
+
+@pytest.mark.parametrize("load", ["closed(0)", "open(many)", "", "closed(99999999)"])
+def test_a_level_has_its_problems_in_its_row(load: str) -> None:
+    sent = typed(forms.blank(), level_name=["low", "odd"], level_load=["closed(8)", load])
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    form = forms.submitted(sent, refusal.value.problems)
+    assert form.level_errors("odd")
+    assert not form.level_errors("low")
+    assert form.rows == (("low", "closed(8)"), ("odd", load), ("", ""))
+
+
+def test_a_problem_without_a_field_of_its_own_is_not_lost() -> None:
+    form = forms.submitted(
+        MultiDict(), [Problem(field="campaign", message="odd"), Problem(field="levels.x.y", message="z")]
+    )
+    assert form.general_errors == ["campaign: odd", "levels.x.y: z"]
+
+
+def test_a_level_named_twice_is_a_problem() -> None:
+    sent = typed(forms.blank(), level_name=["a", "b", "a"], level_load=["closed(1)"] * 3)
+    assert [p.field for p in forms.repeated_levels(sent)] == ["levels.a"]
+
+
+def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
+    form = forms.blank({"datapaths": ["direct", "ebpf_redirect"], "probes": ["run_queue"], "workloads": []})
+    assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
+    assert form.values["reference"] == ""
+    assert form.chosen["probes"] == ("run_queue",)
+    assert form.chosen["workloads"] == ("http_keepalive",)  # no host has told any: the proposal stands
+
+
+def test_choices_come_in_the_order_of_the_reference_campaign() -> None:
+    choices = [forms.Choice("aaa", available=True), forms.Choice("tproxy", available=True), forms.Choice("direct")]
+    ordered = forms.in_order(choices, ["tproxy", "gone#2"])
+    assert [c.name for c in ordered] == ["tproxy", "aaa", "direct", "gone"]

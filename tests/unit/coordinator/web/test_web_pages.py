@@ -1,0 +1,266 @@
+"""The pages over the real application: campaigns in every state, trials, hosts."""
+
+from flask.testing import FlaskClient
+
+from domain.campaign import SEARCH_STEPS
+from domain.jobs import LEASE_S
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
+from tests.unit.coordinator.pages import csrf, send, sentences
+from tests.unit.coordinator.scheduling.test_search_flow import step, submit
+
+
+def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(levels={"medium": "closed(8)", "low": "closed(4)"}, blocks=5)
+    path = f"/campaigns/{campaign_id}"
+    queued = browser.get(path)
+    assert 'state-queued">queued' in queued.text
+    assert "waiting for h1 to take a block" in sentences(queued)
+    assert f'hx-get="{path}/progress?seen=0"' in queued.text
+    assert "The first figures come with the first block." in queued.text
+
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    coordinator_app.call(
+        "heartbeat", message, {"lease": lease, "phase": "slices", "datapath": "tproxy", "slices_done": 1}
+    )
+    running = browser.get(f"{path}/progress?seen=0")
+    assert "HX-Trigger" not in running.headers
+    assert "1 of 10" in sentences(running)
+    assert any("slices 1 of 20" in s for s in sentences(running))
+    assert "<html" not in running.text
+
+    coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
+    for _ in range(10):
+        coordinator_app.wait(1, present=("h1",))
+        coordinator_app.run_block()
+    ended = browser.get(f"{path}/progress?seen=3")
+    assert ended.headers["HX-Trigger"] == '{"results-changed": {}}'
+    assert "hx-trigger" not in ended.text
+    assert 'state-complete">complete' in ended.text
+
+    page = browser.get(path)
+    assert "hx-get" not in page.text
+    assert "the lab could not be built" in page.text
+    assert page.text.index('scope="row">medium') < page.text.index('scope="row">low')  # the campaign's order
+    assert any(
+        s.startswith("tproxy is as fast as direct within ±3 % at medium load (closed(8))") for s in sentences(page)
+    )
+    assert "So few pairs cannot bring a p below 0.05" not in page.text  # these intervals hold 1
+    assert "Telemetry: 100 points produced = 90 delivered +" in sentences(page)
+    assert 'name="csrf_token"' in page.text
+    assert f"{path}/cancel" not in page.text
+    assert f"/api/v1{path}/report" in page.text
+    assert '<svg class="chart"' in page.text
+
+
+def test_results_are_announced_when_a_block_has_ended(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    coordinator_app.run_block()
+    progress = browser.get(f"/campaigns/{campaign_id}/progress?seen=0")
+    assert progress.headers["HX-Trigger"] == '{"results-changed": {}}'
+    assert f'/campaigns/{campaign_id}/progress?seen=1"' in progress.text
+    results = browser.get(f"/campaigns/{campaign_id}/results").text
+    assert 'id="announcement" hx-swap-oob="innerHTML">Campaign running, 1 of 2 blocks done.' in results
+    assert "1 of 5 pairs" in results
+
+
+def test_invalid_trials_stay_visible_and_have_no_figure(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    coordinator_app.run_block(reasons=("bypassed", "wrong_client_address"))
+    page = browser.get(f"/campaigns/{campaign_id}")
+    assert {"1 invalid", "bypassed", "wrong client address"} <= set(sentences(page))
+    square = page.text.partition('<table class="showdown">')[2].partition("</table>")[0]
+    assert '<span class="line bad">bypassed</span>' in square
+    assert "2 comparisons have no valid pair; a verdict needs 5." in sentences(page)
+    trials = browser.get(f"/campaigns/{campaign_id}/trials")
+    assert "2 trials, 1 of them invalid." in sentences(trials)
+    row = trials.text.partition('<tr class="invalid">')[2].partition("</tr>")[0]
+    assert "bypassed was seen" in row
+    assert "1.00 k" not in row
+    trial = browser.get(f"/trials/{campaign_id}-0-1-0")
+    assert "wrong_client_address was seen" in sentences(trial)
+    assert browser.get("/trials/nothing-0-1-0").status_code == 404
+
+
+def test_a_trial_that_balanced_tells_its_connections_by_origin(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id, message = coordinator_app.submit(blocks=1), coordinator_app.last_sent()
+    told = result("h1", ["direct", "tproxy"])
+    proof = told["trials"][0]["proof"]
+    proof["counters"]["origins"], proof["origin_connections"] = (
+        {"198.19.0.2": 511, "198.19.0.3": 489},
+        {"198.19.0.2": 512},
+    )
+    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": told})
+    assert answer.status_code == 204, answer.text
+    pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
+    told_by = [sentences(page) for page in pages if "198.19.0" in page.text]
+    assert len(told_by) == 1, "the other one balanced nothing"
+    rows = [told_by[0][place : place + 3] for place, text in enumerate(told_by[0]) if "198.19.0." in text]
+    assert rows == [
+        ["… to 198.19.0.2", "–", "511"],
+        ["… to 198.19.0.3", "–", "489"],
+        ["… at 198.19.0.2", "–", "512"],
+        ["… at 198.19.0.3", "–", "0"],
+    ]
+
+
+def test_a_campaign_is_cancelled_from_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    path = f"/campaigns/{campaign_id}"
+    lease = coordinator_app.claim(coordinator_app.last_sent())
+    answer = browser.post(f"{path}/cancel", data={"csrf_token": csrf(browser.get(path))})
+    assert (answer.status_code, answer.location) == (303, path)
+    page = browser.get(path)
+    assert 'state-cancelling">cancelling' in page.text
+    assert f"{path}/cancel" not in page.text
+    coordinator_app.call("report", coordinator_app.last_sent(), {"lease": lease, "cancelled": True})
+    assert 'state-cancelled">cancelled' in browser.get(path).text
+
+
+def test_a_failed_campaign_says_why(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1)
+    for _ in range(3):
+        coordinator_app.wait(1, present=("h1",))
+        message = coordinator_app.last_sent()
+        coordinator_app.call(
+            "report", message, {"lease": coordinator_app.claim(message), "failure": "nginx is not installed"}
+        )
+    page = browser.get(f"/campaigns/{campaign_id}")
+    assert 'state-failed">failed' in page.text
+    assert "no block could be measured; the last reason: nginx is not installed" in sentences(page)
+    assert "No trial was measured." in page.text
+
+
+def test_unknown_campaigns_are_not_found(browser: FlaskClient) -> None:
+    for path in ("", "/progress", "/results", "/trials", "/headline"):
+        answer = browser.get(f"/campaigns/unknown1{path}")
+        assert answer.status_code == 404
+        assert "there is no campaign" in answer.text
+
+
+def test_the_list_shows_progress_and_the_verdict(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    assert "No campaign yet." in browser.get("/campaigns").text
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=5, levels={"low": "closed(8)"})
+    assert 'hx-trigger="every 2s"' in browser.get("/campaigns").text
+    for _ in range(5):
+        coordinator_app.run_block()
+        coordinator_app.wait(1, present=("h1",))
+    page = browser.get("/campaigns/rows")
+    assert 'hx-trigger="every 2s"' not in page.text
+    assert "5 of 5" in sentences(page)
+    headline = browser.get(f"/campaigns/{campaign_id}/headline")
+    assert sentences(headline) == ["tproxy", "1.00 ×", "equivalent"]
+    assert headline.headers["Cache-Control"] == "private, max-age=3600"
+
+
+def test_hosts_show_what_they_lack(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    assert "No worker host has registered yet." in browser.get("/hosts").text
+    coordinator_app.register("h1", missing={"tproxy": ("nft lacks tproxy",)})
+    coordinator_app.register("h2")
+    page = sentences(browser.get("/hosts"))
+    assert {"h1", "h2", "online", "nft lacks tproxy"} <= set(page)
+    coordinator_app.now += 3600
+    assert "offline" in sentences(browser.get("/hosts"))
+
+
+def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=5)
+    path = f"/campaigns/{campaign_id}"
+    message = coordinator_app.last_sent()
+    lease = coordinator_app.claim(message)
+    running = sentences(browser.get(f"{path}/progress?seen=0"))
+    assert "calibration" in running
+    assert any(s.startswith(", finding the capacity") for s in running)
+    more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
+    told = result("h1", ["direct", "tproxy"], **more)
+    coordinator_app.call("report", message, {"lease": lease, "result": told})
+    page = sentences(browser.get(path))
+    assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
+    assert "The first figures come with the first block." in page  # the calibration's are none
+
+    for _ in range(5):
+        coordinator_app.run_block(latency_ns=100_000)
+    page = browser.get(path)
+    texts = sentences(page)
+    assert "open(25%) = 10,000/s" in texts
+    assert {"µs p50", "µs p99", "µs p99.9", "CPU-µs/req"} <= set(texts)
+    assert any(
+        s.startswith("tproxy answers as fast as direct within ±3 % at low load (open(25%) = 10,000/s): 1.00 × the p99")
+        for s in texts
+    )
+    assert "of direct" not in texts  # the rate was given
+    assert texts.count("few requests") == 2  # 5,000 requests in each cell: five lie beyond p99.9
+    assert "Latency in µs of each datapath, http open" in texts
+    assert "Throughput" not in texts
+    assert "not analysed" in sentences(browser.get(f"{path}/trials"))
+    calibration = browser.get(f"/trials/{campaign_id}-0-1-0")
+    assert "which finds the capacity and is no figure of a cell" in calibration.text
+    assert "as fast as" not in browser.get(f"{path}/headline").text
+    assert "equivalent" in browser.get(f"{path}/headline").text
+
+
+def test_without_a_capacity_the_page_says_why(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(25%)"}, blocks=1)
+    coordinator_app.run_block(reasons=("bypassed",))
+    page = sentences(browser.get(f"/campaigns/{campaign_id}"))
+    failure = "the calibration of http_open has no valid trial of direct (block 0 on h1): bypassed, bypassed was seen."
+    assert f"No capacity, so no share of it could be measured: {failure}" in page
+
+
+def test_the_form_takes_a_share_of_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    assert "open(25%)" in browser.get("/campaigns/new").text
+    levels = {"level_name": ["low"], "workloads": ["http_open"]}
+    bad = send(browser, **levels, level_load=["open(0%)"])
+    assert (bad.status_code, 'value="open(0%)"' in bad.text) == (422, True)
+    assert any("must be at least 1" in s for s in sentences(bad))
+    good = send(browser, **levels, level_load=["open( 25% )"])
+    assert good.status_code == 303
+    again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
+    assert 'value="open(25%)"' in again.text
+
+
+def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, blocks=5)
+    path = f"/campaigns/{campaign_id}"
+    step(coordinator_app)
+    waiting = sentences(browser.get(path))
+    assert "Searches of http open began around each datapath's capacity at" in waiting
+    coordinator_app.claim(coordinator_app.last_sent())
+    assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
+    coordinator_app.wait(LEASE_S + 1, present=("h1",))
+    for _ in range(5 * SEARCH_STEPS):
+        coordinator_app.wait(1, present=("h1",))
+        step(coordinator_app)
+    texts = sentences(browser.get(path))
+    assert "req/s within the SLO" in texts
+    assert "5 searches" in texts
+    assert any(s.startswith("tproxy carries less within the SLO than direct at slo load") for s in texts)
+    assert "Capacity within the SLO" in texts
+    assert "Throughput" not in texts
+    assert "invalid" not in " ".join(texts).replace("No trial was invalid", "")
+    assert "less" in sentences(browser.get(f"{path}/headline"))
+
+
+def test_the_form_takes_a_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    assert "capacity(p99&lt;=5ms)" in sentences(browser.get("/campaigns/new"))
+    levels = {"level_name": ["slo"], "workloads": ["http_open"]}
+    bad = send(browser, **levels, level_load=["capacity(5ms)"])
+    assert bad.status_code == 422
+    assert any("write capacity(p99&lt;=5ms)" in s for s in sentences(bad))
+    assert send(browser, **levels, level_load=["capacity(p99<=5ms)"]).status_code == 303

@@ -1,0 +1,169 @@
+"""submit, status, report, cancel against a coordinator made of one function."""
+
+import functools
+import json
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+import deploy.cli.remote
+from deploy.cli.client import Coordinator
+from deploy.cli.errors import ExitCode
+from deploy.cli.main import main
+from domain.report import CampaignReport, CellResult
+from tests import ROOT
+
+CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
+TOKEN = "0123456789abcdef"
+
+
+def cell(valid_trials):
+    return CellResult(datapath="tproxy", function="steer", workload="http_keepalive", level="low", load="closed(8)",
+                      valid_trials=valid_trials, invalid_trials=1)  # fmt: skip
+
+
+def report(state="complete", valid_trials=5):
+    facts = {"id": "k3f9x2ab", "name": "quick", "state": state, "seed": 7}
+    return CampaignReport(campaign=facts, results=(cell(valid_trials),))
+
+
+def view(state="running"):
+    progress = {"cell": None, "left_s": 20.0 if state == "running" else None}
+    return {"id": "k3f9x2ab", "name": "quick", "state": state, "error": "", "blocks_done": 1, "blocks_total": 5,
+            "progress": progress}  # fmt: skip
+
+
+class Fake:
+    """A coordinator that keeps what it was asked."""
+
+    def __init__(self):
+        self.state = "complete"
+        self.report = report()
+        self.requests = []
+
+    def __call__(self, request):
+        self.requests.append((request.method, request.url.path.removeprefix("/api/v1/")))
+        answers = {
+            ("POST", "campaigns"): (201, view("queued")),
+            ("GET", "campaigns"): (200, {"campaigns": [view(self.state)]}),
+            ("GET", "campaigns/k3f9x2ab"): (200, view(self.state)),
+            ("GET", "campaigns/k3f9x2ab/report"): (200, self.report.model_dump(mode="json")),
+            ("POST", "campaigns/k3f9x2ab/cancel"): (200, view("cancelling")),
+        }
+        status, body = answers.get(self.requests[-1], (404, {"message": "there is no such campaign"}))
+        if request.headers["authorization"] != f"Bearer {TOKEN}":
+            status, body = 401, {"message": "not you"}
+        return httpx.Response(status, json=body)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    fake = Fake()
+    transport = httpx.MockTransport(fake)
+    monkeypatch.setattr(deploy.cli.remote, "Coordinator", functools.partial(Coordinator, transport=transport))
+    monkeypatch.setenv("SHOWDOWN_TOKEN", TOKEN)
+    monkeypatch.delenv("SHOWDOWN_COORDINATOR_URL", raising=False)
+    return fake
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_submit(fake):
+    result = invoke("submit", CAMPAIGN)
+    assert result.exit_code == 0, result.output
+    assert "k3f9x2ab" in result.stdout
+    assert fake.requests == [("POST", "campaigns")]
+
+
+def test_submit_as_json(fake):
+    assert json.loads(invoke("submit", CAMPAIGN, "--json").stdout)["id"] == "k3f9x2ab"
+
+
+def test_submit_and_wait_prints_one_json_object_and_progress_elsewhere(fake):
+    result = invoke("submit", CAMPAIGN, "--wait", "--json")
+    assert CampaignReport.model_validate_json(result.stdout) == fake.report
+    assert "block 1 of 5" in result.stderr
+
+
+def test_an_invalid_campaign_is_told_before_anybody_is_asked(fake, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text('name = "bad"\nblocks = 0\ndatapaths = "direct"\n[levels]\nlow = "shut(8)"\n')
+    result = invoke("submit", bad)
+    assert result.exit_code == ExitCode.INVALID
+    lines = result.stderr.splitlines()
+    for field in ("blocks", "datapaths", "levels.low"):
+        assert any(line.startswith(f"  {field}: ") for line in lines), result.stderr
+    assert fake.requests == []
+    assert result.stdout == ""
+
+
+def test_a_file_that_is_no_text(fake, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_bytes(b"\xff\xfe\x00")
+    assert invoke("submit", bad).exit_code == ExitCode.USAGE
+
+
+def test_a_file_that_is_not_there(fake):
+    assert invoke("submit", "/nowhere.toml").exit_code == ExitCode.USAGE
+
+
+def test_status_of_one_and_of_all(fake):
+    fake.state = "running"
+    assert invoke("status", "k3f9x2ab").stdout == "k3f9x2ab quick: running, block 1 of 5 done, about 20 s left\n"
+    assert json.loads(invoke("status", "k3f9x2ab", "--json").stdout)["state"] == "running"
+    assert "k3f9x2ab  quick  running  1 of 5" in invoke("status").stdout
+    assert json.loads(invoke("status", "--json").stdout)["campaigns"][0]["id"] == "k3f9x2ab"
+
+
+@pytest.mark.parametrize(
+    ("state", "valid_trials", "code"),
+    [
+        ("complete", 5, ExitCode.OK),
+        ("running", 0, ExitCode.OK),
+        ("complete", 0, ExitCode.INCOMPLETE),
+        ("failed", 5, ExitCode.FAILED),
+        ("cancelled", 5, ExitCode.FAILED),
+    ],
+)
+def test_report_ends_as_the_campaign_did(fake, state, valid_trials, code):
+    fake.report = report(state, valid_trials)
+    result = invoke("report", "k3f9x2ab", "--json")
+    assert result.exit_code == code
+    assert CampaignReport.model_validate_json(result.stdout) == fake.report
+    told = invoke("report", "k3f9x2ab")
+    assert told.exit_code == code
+    assert ("hence exit status 5" in told.stderr) == (code == ExitCode.INCOMPLETE)
+
+
+def test_cancel(fake):
+    result = invoke("cancel", "k3f9x2ab")
+    assert (result.exit_code, result.stdout) == (0, "campaign k3f9x2ab is cancelling\n")
+    assert json.loads(invoke("cancel", "k3f9x2ab", "--json").stdout)["state"] == "cancelling"
+
+
+def test_an_unknown_campaign(fake):
+    result = invoke("status", "unknown1")
+    assert result.exit_code == ExitCode.USAGE
+    assert "there is no such campaign" in result.stderr
+
+
+def test_no_token(fake, monkeypatch):
+    monkeypatch.delenv("SHOWDOWN_TOKEN")
+    result = invoke("status")
+    assert result.exit_code == ExitCode.USAGE
+    assert "SHOWDOWN_TOKEN" in result.stderr
+
+
+def test_a_wrong_token(fake):
+    result = invoke("status", "--token", "wrong")
+    assert result.exit_code == ExitCode.UNREACHABLE
+    assert "not you" in result.stderr
+
+
+def test_nobody_there(monkeypatch):
+    result = invoke("status", "--url", "http://127.0.0.1:1", "--token", TOKEN)
+    assert result.exit_code == ExitCode.UNREACHABLE
+    assert "http://127.0.0.1:1" in result.stderr

@@ -1,0 +1,179 @@
+"""Conditions: how they are written, behind a level or as a factor, and that bad ones are refused with the fix."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.campaign import Campaign, read_campaign, read_campaign_toml
+from domain.condition import MAX_BALLAST_RULES, OFFLOADS, PLAIN, Condition, parse_condition
+from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad, load_text
+from domain.problems import InvalidInput
+from workers.lab import offloads
+
+conditions = st.builds(
+    Condition,
+    ip_version=st.sampled_from([4, 6]),
+    ballast_rules=st.integers(0, MAX_BALLAST_RULES),
+    conntrack=st.booleans(),
+    without=st.frozensets(st.sampled_from(OFFLOADS)),
+)
+loads = st.one_of(
+    st.builds(ClosedLoad, connections=st.integers(1, 10_000)),
+    st.builds(OpenLoad, rate_per_s=st.integers(1, 5_000_000)),
+    st.builds(ShareLoad, percent=st.integers(1, 100)),
+    st.builds(CapacityLoad, p99_us=st.integers(10, 10_000_000), errors=st.sampled_from([0.0, 0.001, 0.005])),
+)
+
+
+def a_campaign(**change: Any) -> Campaign:
+    data = {"name": "x", "datapaths": ["direct"], "levels": {"medium": "closed(64)"}}
+    return read_campaign(data | change)
+
+
+def problems(**change: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidInput) as caught:
+        a_campaign(**change)
+    return [(problem.field, problem.message) for problem in caught.value.problems]
+
+
+def test_the_offloads_are_those_that_a_lab_can_set() -> None:
+    assert set(OFFLOADS) == set(offloads.DEFAULTS)
+
+
+@given(conditions)
+def test_it_survives_being_written_in_any_order(condition: Condition) -> None:
+    assert parse_condition(str(condition)) == condition
+    assert parse_condition(" , ".join(reversed(condition.terms))) == condition
+
+
+@given(loads, conditions)
+def test_a_level_survives_with_its_condition(load: AnyLoad, condition: Condition) -> None:
+    level = load.model_copy(update={"condition": condition})
+    assert a_campaign(levels={"medium": str(level)}).levels["medium"] == level
+    assert a_campaign(levels={"medium": level.model_dump()}).levels["medium"] == level
+    again = Campaign.model_validate_json(a_campaign(levels={"medium": str(level)}).model_dump_json())
+    assert again.levels["medium"] == level
+
+
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["ballast(", ")", "1", ",", "conntrack", "no_gro", " "])).map("".join)
+)
+def test_whatever_is_written_is_a_condition_or_refused_with_a_sentence(text: str) -> None:
+    try:
+        found = parse_condition(text)
+    except ValueError:
+        assert problems(levels={"medium": {"kind": "closed", "connections": 1, "condition": text}})[0][1]
+    else:
+        assert parse_condition(str(found)) == found
+
+
+def test_it_is_written_behind_its_level() -> None:
+    level = a_campaign(levels={"medium": " closed( 64 )  under  no_gso ,ballast( 1000 ), ipv6,conntrack"}).levels[
+        "medium"
+    ]
+    assert str(level) == "closed(64) under ipv6, ballast(1000), conntrack, no_gso"
+    assert level.condition == Condition(ip_version=6, ballast_rules=1000, conntrack=True, without=frozenset({"gso"}))
+
+
+@pytest.mark.parametrize("text", ["closed(64)", "closed(64) under ipv4", "closed(64) under ballast(0)"])
+def test_the_plain_condition_is_no_text(text: str) -> None:
+    level = a_campaign(levels={"medium": text}).levels["medium"]
+    assert level == ClosedLoad(connections=64)
+    assert (level.condition, str(level)) == (PLAIN, "closed(64)")
+
+
+def test_a_share_is_shown_with_its_rate_before_its_condition() -> None:
+    level = a_campaign(levels={"medium": "open(25%) under conntrack"}).levels["medium"]
+    assert load_text(level, 9_800) == "open(25%) = 9,800/s under conntrack"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("closed(64) under", "does not say under which condition; write some of ipv6, ballast(rules), conntrack, no_"),
+        ("closed(64) under balast(9)", "'balast(9)' is no condition; write some of ipv6, ballast(rules), conntrack"),
+        ("closed(64) under ballast(1000), ", "'' is no condition"),
+        ("closed(64) under ballast(-1)", "'ballast(-1)' is no condition"),
+        ("closed(64) under ballast(20001)", "ballast(20001): at most 20000 rules"),
+        ("closed(64) under no_lro", "'no_lro' is no condition"),
+        ("closed(64) under gro", "'gro' is no condition"),
+        ("closed(64) under conntrack, conntrack", "conntrack: it is said twice; say it once"),
+        ("closed(64) under ipv4, ipv6", "ipv6: it is said twice"),
+        ("closed(64) under no_gro, no_gro", "no_gro: it is said twice"),
+        ("closed(64) conntrack", "is not a load level"),
+        ("under conntrack", "'' is not a load level"),
+        ("closed(64) under " + "ballast(1), " * 30, "at most 200 characters"),
+    ],
+)
+def test_a_bad_one_is_refused_at_its_level(text: str, message: str) -> None:
+    ((field, said),) = problems(levels={"medium": text})
+    assert field == "levels.medium"
+    assert message in said
+
+
+def test_fields_of_a_condition_are_checked_too() -> None:
+    level = {"kind": "closed", "connections": 1}
+    assert problems(levels={"m": {**level, "condition": {"ballast_rules": 20_001}}})[0][1] == "must be at most 20000"
+    assert "unknown offload lro" in problems(levels={"m": {**level, "condition": {"without": ["lro"]}}})[0][1]
+
+
+# --- as a factor ---------------------------------------------------------------------------------------------
+
+
+def test_conditions_cross_every_level() -> None:
+    found = read_campaign_toml("""
+        name = "x"
+        datapaths = ["direct"]
+        [levels]
+        medium = "closed(64)"
+        quarter = "open(25%)"
+        [conditions]
+        plain = ""
+        ruled = "ballast(1000)"
+    """)
+    written = {
+        "medium_plain": "closed(64)",
+        "medium_ruled": "closed(64) under ballast(1000)",
+        "quarter_plain": "open(25%)",
+        "quarter_ruled": "open(25%) under ballast(1000)",
+    }
+    assert {name: str(level) for name, level in found.levels.items()} == written
+    assert list(found.levels) == list(written)
+    told = found.model_dump(mode="json")
+    assert told["levels"] == written
+    assert "conditions" not in told
+    assert read_campaign(told) == found
+
+
+def test_they_count_in_every_limit() -> None:
+    four = {f"c{number}": f"ballast({number + 1})" for number in range(4)}
+    assert a_campaign(conditions=four, blocks=3).total_blocks == 12
+    levels = {f"l{number}": "closed(8)" for number in range(5)}
+    assert problems(levels=levels, conditions=four) == [("levels", "5 levels under 4 conditions make 20; at most 16")]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"conditions": {"ruled": "ballast(x)"}}, "conditions.ruled", "'ballast(x)' is no condition"),
+        ({"conditions": {"Ruled": ""}}, "conditions.Ruled", "must be a name of lower-case letters"),
+        (
+            {"levels": {"m": "closed(1) under conntrack"}, "conditions": {"ruled": "ballast(9)"}},
+            "levels",
+            "m has a condition of its own; leave it out, or the campaign's conditions",
+        ),
+        ({"levels": {"m" * 30: "closed(1)"}, "conditions": {"ruled": ""}}, "levels", "is too long for a name"),
+        (
+            {"levels": {"a": "closed(1)", "a_b": "closed(2)"}, "conditions": {"b_c": "", "c": ""}},
+            "levels",
+            "a_b_c would be two of them; rename a level or a condition",
+        ),
+    ],
+)
+def test_a_bad_factor_is_refused(change: dict[str, Any], field: str, message: str) -> None:
+    found = problems(**change)
+    assert [name for name, _ in found] == [field]
+    assert message in found[0][1]

@@ -1,0 +1,74 @@
+"""The level of a search for capacity: how it is written, its limits, and what it costs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.load import MAX_ERRORS, MAX_P99_US, MIN_P99_US, CapacityLoad
+from domain.problems import InvalidInput
+
+
+def a_campaign(level: object, **more: object) -> Campaign:
+    return read_campaign({"name": "x", "datapaths": ["direct"], "levels": {"slo": level}, **more})
+
+
+@pytest.mark.parametrize(
+    ("text", "p99_us", "errors"),
+    [
+        ("capacity(p99<=5ms)", 5_000, 0.001),
+        (" capacity( p99 <= 2.5 ms , errors <= 0.5 % ) ", 2_500, 0.005),
+        ("capacity(p99<=750us, errors<=0%)", 750, 0.0),
+        ("capacity(p99<=1.000001s, errors<=1%)", 1_000_001, 0.01),
+    ],
+)
+def test_it_is_written_with_a_time_and_perhaps_errors(text: str, p99_us: int, errors: float) -> None:
+    assert a_campaign(text).levels["slo"] == CapacityLoad(p99_us=p99_us, errors=errors)
+
+
+@given(st.integers(MIN_P99_US, MAX_P99_US), st.integers(0, 10_000))
+def test_it_survives_being_written(p99_us: int, errors_ppm: int) -> None:
+    load = CapacityLoad(p99_us=p99_us, errors=errors_ppm / 1e6)
+    assert a_campaign(str(load)).levels["slo"] == load
+    assert a_campaign(load.model_dump()).levels["slo"] == load
+
+
+def test_usual_errors_are_not_written() -> None:
+    assert str(a_campaign("capacity(p99<=5000us, errors<=0.1%)").levels["slo"]) == "capacity(p99<=5ms)"
+    assert str(a_campaign("capacity(p99<=5ms, errors<=0%)").levels["slo"]) == "capacity(p99<=5ms, errors<=0%)"
+
+
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), the time in us, ms or s"),
+        ("capacity(p99<=5)", "the time in us, ms or s"),
+        ("capacity(p99<5ms)", "is not a capacity"),
+        ("capacity(p99<=1.5us)", "write whole microseconds"),
+        ("capacity(p99<=5us)", "takes 10us to 10s"),
+        ("capacity(p99<=11s)", "takes 10us to 10s"),
+        ("capacity(p99<=5ms, errors<=1.1%)", "errors<=1.1%: at most 1%"),
+        ({"kind": "capacity", "p99_us": 5_000, "errors": 2 * MAX_ERRORS}, ""),
+        ({"kind": "capacity", "p99_us": 0}, ""),
+        ("at most 5 ms", "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"),
+    ],
+)
+def test_what_is_wrong_is_said(level: object, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        a_campaign(level)
+    assert all(problem.field.startswith("levels.slo") for problem in caught.value.problems)
+    assert message in str(caught.value)
+
+
+def test_every_step_is_counted() -> None:
+    one = a_campaign("capacity(p99<=5ms)", blocks=4, slices=3, slice_s=1.0, warm_up_s=0.5, probes=["run_queue"])
+    assert one.total_blocks == 4 * SEARCH_STEPS
+    assert one.calibration_blocks == 1
+    # No probes watch a step, nor a calibration.
+    assert one.traffic_s == 4 * SEARCH_STEPS * 3.5 + 3.5
+    with pytest.raises(InvalidInput, match=r"2800 blocks in all .7 for each search"):
+        a_campaign("capacity(p99<=5ms)", blocks=200, workloads=["a", "b"])
+
+
+def test_no_rate_is_tried_whose_trial_would_be_too_short_for_a_p99() -> None:
+    assert a_campaign("capacity(p99<=5ms)", slices=3, slice_s=0.2).lowest_searched_per_s == 1_667

@@ -1,0 +1,131 @@
+"""Trials: figures, validity, sums, and the format that must load forever."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
+from domain.trial import TRANSIENT_REASONS, Finding, Reason, TrialResult, Validity
+from tests import ROOT
+
+DATA = ROOT / "tests" / "data" / "trial_result_v1.json"
+
+
+def test_a_result_of_version_1_loads_forever() -> None:
+    result = TrialResult.model_validate_json(DATA.read_text())
+    assert result.schema_version == 1
+    assert (result.datapath, result.function, result.level) == ("ebpf_redirect#2", "forward", "medium")
+    assert result.requests_per_s == pytest.approx(110_000)
+    assert result.cpu_us_per_request == pytest.approx((3.11 - 0.0201) * 1e6 / 221_100)
+    assert result.validity.reasons == (Reason.STEAL,)
+    assert result.service_time is not None
+    assert result.service_time.count == 1000
+    assert result.service_time.percentile_ns(50) == pytest.approx(80_000, rel=1e-3)
+    assert result.proof is not None
+    assert result.proof.counters.connections is None
+    assert result.slices[1].errors == {"timeout": 3}
+
+
+def test_nothing_of_it_is_lost_when_it_is_written_again() -> None:
+    result = TrialResult.model_validate_json(DATA.read_text())
+    assert_kept(json.loads(DATA.read_text()), json.loads(result.model_dump_json()))
+
+
+def assert_kept(old: Any, written: Any) -> None:
+    """All that was there is there, as it was; fields that came later stand beside it."""
+    if isinstance(old, dict):
+        assert set(old) <= set(written)
+        for key, value in old.items():
+            assert_kept(value, written[key])
+    elif isinstance(old, list):
+        assert len(old) == len(written)
+        for one, other in zip(old, written, strict=True):
+            assert_kept(one, other)
+    else:
+        assert old == written
+
+
+def test_an_unknown_version_or_field_is_refused() -> None:
+    data = json.loads(DATA.read_text())
+    for change in ({"schema_version": 2}, {"nosuch": 1}, {"requests": -1}, {"latency": "garbage"}):
+        with pytest.raises(ValidationError):
+            TrialResult.model_validate(data | change)
+
+
+def trial(**changes: object) -> TrialResult:
+    base = {"datapath": "d", "function": "forward", "workload": "w", "level": "l", "validity": {}}
+    return TrialResult.model_validate(base | {"duration_s": 2, "requests": 100} | changes)
+
+
+def test_figures_without_data_are_none_never_zero() -> None:
+    assert trial().requests_per_s == 50
+    assert trial(requests=0).requests_per_s is None
+    assert trial(duration_s=0).requests_per_s is None
+    assert trial().cpu_us_per_request is None  # no CPU time was measured
+
+
+def test_cpu_per_request_leaves_the_idle_and_the_stolen_out() -> None:
+    # The ticks saw 0.3 s of work only; what was neither idle nor stolen is exact.
+    cpu = CpuTime(wall_s=2, cpus=2, user_s=0.1, system_s=0.2, steal_s=0.5, idle_s=3)
+    assert cpu.busy_s == pytest.approx(0.5)
+    assert trial(cpu=cpu).cpu_us_per_request == pytest.approx(5000)
+    assert trial(cpu=cpu, idle_cpu_s_per_s=0.1).cpu_us_per_request == pytest.approx(3000)
+    assert trial(cpu=cpu, idle_cpu_s_per_s=1).cpu_us_per_request == 0
+
+
+def validity(*reasons: Reason) -> Validity:
+    return Validity(findings=tuple(Finding(reason=r, detail="x") for r in reasons))
+
+
+def test_validity() -> None:
+    assert validity().valid
+    assert not validity().transient
+    assert not validity(Reason.STEAL).valid
+    assert validity(Reason.STEAL, Reason.INTERFERENCE, Reason.STEAL).transient
+    assert not validity(Reason.STEAL, Reason.BYPASSED).transient
+    assert validity(Reason.STEAL, Reason.BYPASSED, Reason.STEAL).reasons == (Reason.STEAL, Reason.BYPASSED)
+    # What says that the datapath was not in the path must never be waved through as weather.
+    assert TRANSIENT_REASONS.isdisjoint({Reason.BYPASSED, Reason.LEAKED, Reason.WRONG_CLIENT_ADDRESS, Reason.CORRUPT})
+
+
+numbers = st.none() | st.integers(0, 10**12)
+counters = st.builds(
+    Counters, packets=numbers, bytes=numbers, connections=numbers, leaked_packets=st.integers(0, 10**6)
+)
+
+
+@given(counters, counters)
+def test_counters_grow_and_add_up(one: Counters, other: Counters) -> None:
+    both = one.plus(other)
+    grown = both.minus(one)
+    for name in ("packets", "bytes", "connections"):
+        a, b = getattr(one, name), getattr(other, name)
+        known = a is not None and b is not None
+        assert getattr(both, name) == (a + b if known else None)
+        assert getattr(grown, name) == (b if known else None)
+    assert grown.leaked_packets == other.leaked_packets
+
+
+def test_a_counter_that_went_backwards_did_not_grow() -> None:
+    assert Counters(packets=5, leaked_packets=1).minus(Counters(packets=9, leaked_packets=2)) == Counters(packets=0)
+
+
+def test_cpu_times_add_up() -> None:
+    one = CpuTime(wall_s=1, cpus=2, user_s=0.5, steal_s=0.1)
+    both = one.plus(one)
+    assert (both.wall_s, both.cpus, both.user_s, both.steal_s) == (2, 2, 1, 0.2)
+
+
+def test_connections_by_origin_add_up_and_grow() -> None:
+    one, other = Counters(origins={"a": 1, "b": 2}), Counters(origins={"b": 3, "c": 4})
+    assert one.plus(other).origins == {"a": 1, "b": 5, "c": 4}
+    assert one.plus(other).minus(one).origins == {"a": 0, "b": 3, "c": 4}
+    assert one.plus(Counters()).origins == Counters().plus(one).origins == one.origins
+    assert one.minus(Counters()).origins == one.origins
+    assert Counters().minus(one).origins is None
+    assert Counters(origins={"a": 1}).minus(Counters(origins={"a": 5})).origins == {"a": 0}

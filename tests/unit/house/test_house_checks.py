@@ -1,0 +1,176 @@
+"""Each check of the house finds what breaks its rule, and says nothing of what keeps it."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import house_commits, house_links, house_sentences, house_sizes, house_words
+from tests.house.findings import Finding, report
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Path]:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    yield tmp_path
+    house_links._cached_anchors.cache_clear()
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def whats(findings: Iterator[Finding]) -> list[tuple[str, int, str]]:
+    return [(one.path, one.line, one.what) for one in findings]
+
+
+def test_links_that_lead_nowhere_are_found(repository: Path) -> None:
+    write(repository, "docs/there.md", "# There\n\n## A `part`: of it\n")
+    write(
+        repository,
+        "docs/page.md",
+        "[there](there.md) [part](there.md#a-part-of-it) [here](#here) [web](https://example.org/x)\n"
+        "[gone](gone.md) and [no part](there.md#nothing)\n"
+        "```\n[in code](nowhere.md)\n```\n"
+        "# Here\n",
+    )
+    assert whats(house_links.findings(repository)) == [
+        ("docs/page.md", 2, "the link 'gone.md' leads nowhere"),
+        ("docs/page.md", 2, "the link 'there.md#nothing' has no such heading at its end"),
+    ]
+
+
+def test_paths_in_backticks_must_exist(repository: Path) -> None:
+    write(repository, "bpf/probes/one.c", "")
+    write(repository, "bpf/include/one.h", "")
+    write(
+        repository,
+        "page.md",
+        "`bpf/probes/one.c` `bpf/probes/NAME.c` `bpf/{probes,include}/` `bpf/**/*.h` `other/gone.c` `git status`\n"
+        "`bpf/probes/two.c`\n"
+        "`bpf/{probes,gone}/`\n",
+    )
+    assert whats(house_links.findings(repository)) == [
+        ("page.md", 2, "there is no 'bpf/probes/two.c'"),
+        ("page.md", 3, "there is no 'bpf/{probes,gone}/'"),
+    ]
+
+
+def python_function(name: str, lines: int) -> str:
+    return f"def {name}():\n" + "    x = 1\n" * (lines - 1)
+
+
+def c_function(head: str, lines: int) -> str:
+    return f"{head}\n{{\n" + "\tx = 1;\n" * (lines - 3) + "}\n"
+
+
+def test_long_files_and_functions_are_found(repository: Path) -> None:
+    write(repository, "long.py", "x = 1\n" * 301)
+    write(repository, "fits.py", "x = 1\n" * 300)
+    write(repository, "functions.py", python_function("fits", 40) + python_function("too_long", 41))
+    write(
+        repository,
+        "functions.c",
+        "int declared(int x);\n\nstruct shape {\n" + "\tint x;\n" * 50 + "};\n\n"
+        + c_function("static int fits(int x)", 40)
+        + c_function("static inline struct shape *\nfind(int x,\n     int y)", 43)
+        + c_function("RAW_TRACEPOINT_PROBE(event)", 41),
+    )  # fmt: skip
+    assert whats(house_sizes.findings(repository)) == [
+        ("functions.c", 97, "find has 44 lines"),
+        ("functions.c", 141, "RAW_TRACEPOINT_PROBE has 41 lines"),
+        ("functions.py", 41, "too_long has 41 lines"),
+        ("long.py", 1, "the file has 301 lines"),
+    ]
+
+
+def test_a_migration_may_be_long(repository: Path) -> None:
+    write(repository, "coordinator/store/migrations/versions/0001_a.py", python_function("upgrade", 99))
+    assert not whats(house_sizes.findings(repository))
+
+
+def test_forbidden_words_are_found_in_code_documents_and_pages(repository: Path) -> None:
+    write(repository, "a.py", "stood_ns = 1  # It has been told.\nforetold = understood = 2\n")
+    write(repository, "b.html", "<p>The weather, and Whoever asks.</p>\n")
+    write(repository, "workers/lab/c.py", "# ledgered\n")
+    write(repository, "probes/c.py", "# a ledger\n")
+    found = list(house_words.findings(repository))
+    assert whats(iter(sorted(found))) == [
+        ("a.py", 1, "'stood'"),
+        ("a.py", 1, "'told'"),
+        ("b.html", 1, "'Whoever'"),
+        ("b.html", 1, "'weather'"),
+        ("workers/lab/c.py", 1, "'ledgered'"),
+    ]
+    assert next(one for one in found if one.what == "'weather'").cure == "use host noise"
+
+
+def test_each_word_has_what_to_write_and_each_exception_its_reason() -> None:
+    import tomllib
+
+    for row in tomllib.loads(house_words.WORDS.read_text())["word"]:
+        assert row["use"]
+        assert all(one["path"] and one["reason"] for one in row.get("but", ()))
+
+
+def test_a_pattern_is_looked_for_by_how_each_of_its_alternatives_begins() -> None:
+    assert house_words.stems_of("told|stands? still|pass(?:es|ed) by|whom") == ("told", "stand", "pass", "whom")
+    assert house_words.stems_of(r"\(DESIGN") == ("",)
+
+
+def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
+    words = "Word" + " word" * 29
+    write(
+        repository,
+        "page.md",
+        f"Short. {words}. And {words}.\n\n- Item of `some code that counts once`, {' '.join(['word'] * 26)}.\n"
+        f"```\n{words} {words}\n```\n| {words} | {words} word |\n",
+    )
+    assert whats(house_sentences.findings(repository)) == [
+        ("page.md", 1, "a sentence of 31 words: And Word word word word …"),
+        ("page.md", 7, "a sentence of 31 words: Word word word word word …"),
+    ]
+
+
+def test_what_a_measurement_wrote_is_no_prose_of_ours(repository: Path) -> None:
+    words = " ".join(["word"] * 31)
+    write(repository, "page.md", f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n{words}\n")
+    assert [one.line for one in house_sentences.findings(repository)] == [5]
+
+
+@pytest.mark.parametrize(
+    ("subject", "wrong"),
+    [
+        ("Add a check of links", []),
+        ("bpf: Move the counter into one header", []),
+        ("Feed the parser byte by byte", []),
+        ("Added a check", ["'added' is no imperative"]),
+        ("README: a run of today's", ["'a' is no imperative"]),
+        ("Fix the lease.", ["a period at the end"]),
+        ("Move " + "x" * 68, ["73 characters"]),
+        ("Moving files.", ["a period at the end", "'moving' is no imperative"]),
+    ],
+)
+def test_commit_subjects(subject: str, wrong: list[str]) -> None:
+    assert [what for what, _ in house_commits.problems(subject)] == wrong
+
+
+def test_commits_are_read_since_a_base(repository: Path) -> None:
+    def commit(subject: str) -> None:
+        author = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "core.hooksPath=/dev/null"]
+        command = ["git", *author, "commit", "-q", "--allow-empty", "-m", subject]
+        subprocess.run(command, cwd=repository, check=True)
+
+    for subject in ("Added before the base", "Add a file", "Fixed a file"):
+        commit(subject)
+    found = list(house_commits.findings("HEAD~2", root=repository))
+    assert [one.what for one in found] == ["'fixed' is no imperative: 'Fixed a file'"]
+
+
+def test_findings_are_printed_with_their_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report([]) == 0
+    assert report([Finding("b.py", 2, "'told'", "use reported"), Finding("a.py", 1, "x", "y")]) == 1
+    assert capsys.readouterr().out == "a.py:1: x — y\nb.py:2: 'told' — use reported\n"

@@ -1,0 +1,93 @@
+"""One batch: a bad line loses itself only; a sink that is away is left alone as long as it asked for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes._fake import FakeSink
+from probes.stream.delivery import LONGEST_PAUSE_S, Patience, post
+from probes.stream.sink import SinkError
+
+
+class Picky(FakeSink):
+    """Takes the good lines of a batch and refuses it for the bad ones, as InfluxDB does; may tell how many."""
+
+    def __init__(self, tells: bool = False, whole: bool = False, away_after: int | None = None) -> None:
+        super().__init__()
+        self.tells, self.whole, self.away_after = tells, whole, away_after
+
+    def write(self, lines: str) -> None:
+        if self.away_after is not None and self.tries >= self.away_after:
+            raise SinkError("gone", again=True, retry_after_s=7)
+        batch = lines.split("\n")
+        bad = [line for line in batch if line.startswith("bad")]
+        if not bad:
+            super().write(lines)
+            return
+        self.tries += 1
+        if not self.whole:
+            self.lines += [line for line in batch if line not in bad]
+        raise SinkError("unable to parse", again=False, refused=len(bad) if self.tells else None)
+
+
+@given(st.lists(st.booleans(), max_size=70), st.booleans(), st.booleans())
+def test_exactly_the_bad_lines_are_rejected(good: list[bool], tells: bool, whole: bool) -> None:
+    sink = Picky(tells, whole)
+    lines = [f"{'good' if fine else 'bad'} {number}" for number, fine in enumerate(good)]
+    outcome = post(sink, lines)
+    assert (outcome.delivered, outcome.rejected, outcome.rest) == (good.count(True), good.count(False), ())
+    assert set(sink.lines) == {line for line in lines if line.startswith("good")}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 30))
+def test_what_a_sink_did_not_take_before_it_went_is_left_over(good: list[bool], away_after: int) -> None:
+    sink = Picky(whole=True, away_after=away_after)
+    lines = [f"{'good' if fine else 'bad'} {number}" for number, fine in enumerate(good)]
+    outcome = post(sink, lines)
+    assert outcome.delivered + outcome.rejected + len(outcome.rest) == len(lines)
+    assert set(sink.lines).isdisjoint(outcome.rest)
+    assert list(outcome.rest) == [line for line in lines if line in outcome.rest], "in their order"
+    assert (outcome.retry_after_s == 7) is outcome.away is bool(outcome.rest)
+
+
+def test_one_bad_line_among_thousands_costs_few_writes() -> None:
+    sink = Picky()
+    assert post(sink, ["good"] * 2500 + ["bad"] + ["good"] * 2499).rejected == 1
+    assert sink.tries <= 2 * 13 + 1
+
+
+def test_a_batch_that_is_bad_altogether_is_not_halved_when_the_server_says_so() -> None:
+    sink = Picky(tells=True)
+    assert post(sink, ["bad"] * 5000).rejected == 5000
+    assert sink.tries == 1
+
+
+def test_a_line_that_cannot_be_sent_fails_alone() -> None:
+    class Encoding(FakeSink):
+        def write(self, lines: str) -> None:
+            lines.encode()
+            super().write(lines)
+
+    outcome = post(Encoding(), ["a", "b\udc80", "c"])
+    assert (outcome.delivered, outcome.failed) == (2, 1)
+    assert "surrogates not allowed" in outcome.reason
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, 0.5), (0.0, 0.5), (90.0, 90.0), (1e9, 3600.0)])
+def test_a_sink_is_left_alone_for_as_long_as_it_asks(asked: float | None, waits: float) -> None:
+    now = 100.0
+    patience = Patience(lambda: now)
+    assert patience.wait_s == 0
+    patience.failed(asked)
+    assert patience.wait_s == pytest.approx(waits)
+    patience.succeeded()
+    assert patience.wait_s == 0
+
+
+def test_pauses_double_up_to_a_bound() -> None:
+    patience = Patience(lambda: 0.0)
+    pauses = []
+    for _ in range(8):
+        patience.failed()
+        pauses.append(patience.wait_s)
+    assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]

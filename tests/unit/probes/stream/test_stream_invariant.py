@@ -1,0 +1,177 @@
+"""Whatever happens: produced = delivered + spooled + queued + lost, and what was delivered arrived once by identity."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain.telemetry import LossCause, TelemetryAccount
+from probes._fake import FakeSink
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters, read_counters
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
+
+CAPACITY = 40
+
+
+class Faulty(FakeSink):
+    """A database: keeps points by identity, refuses bad lines, and fails as it is told, perhaps after it took them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: dict[str, int] = {}
+        self.mood = "well"
+        self.calls_left = 0
+
+    def write(self, lines: str) -> None:
+        batch = lines.split("\n")
+        if self.mood == "flaky":
+            self.calls_left -= 1
+        if self.mood == "away" or (self.mood == "flaky" and self.calls_left < 0):
+            raise SinkError("it is away", again=True)
+        for line in batch:
+            if not line.startswith("bad"):
+                self.stored[line] = self.stored.get(line, 0) + 1
+        if self.mood == "deaf":
+            raise SinkError("timed out", again=True)  # it took them, and nobody knows
+        bad = sum(line.startswith("bad") for line in batch)
+        if bad:
+            raise SinkError("partial write", again=False, refused=bad if self.mood == "well" else None)
+
+
+class Pipeline(RuleBasedStateMachine):
+    """One host's telemetry through faults of everything around it, over several lives of its worker."""
+
+    @initialize(cap=st.sampled_from([500, 1 << 20]), mood=st.sampled_from(["well", "away"]))
+    def begin(self, cap: int, mood: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="showdown-spool-"))
+        self.cap = cap
+        self.sink = Faulty()
+        self.sink.mood = mood
+        self.now = 0.0
+        self.number = 0
+        self.made: list[str] = []
+        self.accounts: list[TelemetryAccount] = []
+        self.disk_full = False
+        self.open()
+
+    def open(self) -> None:
+        self.spool = Spool(self.directory, self.cap, segment_bytes=400)
+        self.real_write = self.spool._write
+        self.stream = Stream(
+            self.sink, CAPACITY, spool=self.spool,
+        counters=DeliveryCounters(self.directory / COUNTERS_FILE), batch_points=10,
+            clock=lambda: self.now, threaded=False,
+        )  # fmt: skip
+        self.full_disk(self.disk_full)
+
+    @rule(points=st.integers(1, 30), bad=st.booleans())
+    def produce(self, points: int, bad: bool) -> None:
+        lines = [f"{'bad' if bad and n % 4 == 1 else 'good'} v=1i {self.number + n}" for n in range(points)]
+        self.number += points
+        self.made += lines
+        self.stream.put_lines(lines)
+
+    @rule(times=st.integers(1, 4))
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            self.stream.step()
+
+    @rule(mood=st.sampled_from(["well", "well", "away", "deaf", "flaky", "vague"]), calls=st.integers(0, 3))
+    def change_mood(self, mood: str, calls: int) -> None:
+        self.sink.mood, self.sink.calls_left = mood, calls
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 360.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(full=st.booleans())
+    def full_disk(self, full: bool) -> None:
+        def fails(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.disk_full = full
+        self.spool._write = fails if full else self.real_write  # type: ignore[method-assign]
+
+    @rule()
+    def close_account(self) -> None:
+        account = self.stream.take_account(0.1)
+        assert account.unaccounted == 0
+        self.accounts.append(account)
+
+    @rule()
+    def killed(self) -> None:
+        """As by SIGKILL: nothing is flushed, what was in memory is gone."""
+        queued = self.stream.totals().queued
+        self.abandon()
+        before = self.stream.totals().losses.get(LossCause.KILLED, 0)
+        self.open()
+        assert self.stream.killed == queued
+        assert self.stream.totals().losses.get(LossCause.KILLED, 0) == before + queued
+
+    @precondition(lambda self: self.stream.spool_state().points)
+    @rule(cut=st.integers(1, 60))
+    def torn(self, cut: int) -> None:
+        """Killed by a power cut that took the end of the last segment."""
+        self.abandon()
+        last = sorted(self.directory.glob("*.seg"))[-1]
+        last.write_bytes(last.read_bytes()[:-cut])
+        self.open()
+
+    @rule()
+    def restarted(self) -> None:
+        self.accounts.append(self.stream.close(0.1))
+        self.open()
+        assert self.stream.killed == 0
+
+    def abandon(self) -> None:
+        self.spool.close()  # frees the lock, as death does
+
+    @invariant()
+    def everything_is_accounted_for(self) -> None:
+        account, totals = self.stream.account(), self.stream.totals()
+        assert account.unaccounted == totals.unaccounted == 0
+        assert totals.produced == len(self.made)
+        assert totals.queued <= CAPACITY
+        assert totals.spooled == self.spool.points == self.stream.spool_state().points
+        noted = read_counters(self.directory / COUNTERS_FILE)
+        assert noted is not None
+        assert noted.life.model_copy(update={"missing": totals.missing}) == totals, "what doctor sees is the truth"
+
+    @invariant()
+    def no_point_is_called_delivered_that_is_not_there(self) -> None:
+        assert len(self.sink.stored) >= self.stream.totals().delivered
+
+    def teardown(self) -> None:
+        """In the end all is well, and every good line that is not called lost has arrived."""
+        if not hasattr(self, "stream"):
+            return
+        try:
+            self.end_well()
+        finally:
+            shutil.rmtree(self.directory)
+
+    def end_well(self) -> None:
+        """Everything comes back, and the rest is delivered."""
+        self.sink.mood = "well"
+        self.now += 3600
+        self.full_disk(False)
+        assert self.stream.flush(1)
+        self.stream.close()
+        totals = self.stream.totals()
+        assert (totals.queued, totals.spooled, totals.unaccounted) == (0, 0, 0)
+        good = [line for line in self.made if line.startswith("good")]
+        lost_good = totals.lost - totals.rejected
+        assert set(self.sink.stored) <= set(good)
+        assert len(good) - len(self.sink.stored) <= lost_good
+        assert totals.delivered <= len(self.sink.stored)
+
+
+TestPipeline = Pipeline.TestCase
+TestPipeline.settings = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)

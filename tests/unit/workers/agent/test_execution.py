@@ -1,0 +1,184 @@
+"""Claim, lease, report: whatever happens, the coordinator hears of it once, or the outbox keeps it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from domain.jobs import BlockJob, BlockMessage, Phase, Report
+from domain.load import ClosedLoad
+from domain.trial import Block, BlockResult, TrialResult, Validity
+from workers.agent.api_client import Coordinator
+from workers.agent.config import WorkerSettings
+from workers.agent.execution import Lease, execute
+from workers.runner.measurement import Cancelled
+
+MESSAGE = BlockMessage(block_id="k1-0", attempt=1)
+BLOCK = Block(index=0, workload="http_keepalive", level="low", load=ClosedLoad(connections=1), datapaths=("direct",),
+              order=("direct",), host="h1")  # fmt: skip
+JOB = BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-0", attempt=1, lease="l1", block=BLOCK, slice_s=1,
+               warm_up_s=0, probes=())  # fmt: skip
+TRIAL = TrialResult(datapath="direct", function="forward", workload="http_keepalive", level="low", duration_s=1,
+                    requests=5, validity=Validity())  # fmt: skip
+RESULT = BlockResult(host="h1", trials=(TRIAL,), wall_s=1)
+
+
+class FakeCoordinator:
+    """The worker API as a transport: remembers what it was sent, answers as told."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.beats: list[dict[str, object]] = []
+        self.claim_status = self.beat_status = self.report_status = 200
+        self.cancel = False
+        self.beaten = threading.Event()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == "Bearer secret"
+        if request.url.path.endswith("/claim"):
+            return httpx.Response(self.claim_status, text=JOB.model_dump_json())
+        if request.url.path.endswith("/heartbeat"):
+            self.beats.append(json.loads(request.content))
+            self.beaten.set()
+            return httpx.Response(self.beat_status, json={"cancel": self.cancel})
+        if self.report_status == 200:
+            self.reports.append(Report.model_validate_json(request.content))
+        return httpx.Response(self.report_status)
+
+
+@pytest.fixture
+def fake() -> FakeCoordinator:
+    return FakeCoordinator()
+
+
+@pytest.fixture
+def coordinator(fake: FakeCoordinator, tmp_path: Path) -> Coordinator:
+    settings = WorkerSettings.from_environment(
+        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+    )
+    return Coordinator(settings, transport=httpx.MockTransport(fake))
+
+
+def returning(result: BlockResult) -> Callable[..., BlockResult]:
+    return lambda job, progress, stop: result
+
+
+def test_a_block_is_claimed_run_and_reported(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    execute(MESSAGE, coordinator, returning(RESULT))
+    assert [r.result for r in fake.reports] == [RESULT]
+    assert fake.reports[0].lease == "l1"
+
+
+def test_a_refused_claim_runs_nothing(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    fake.claim_status = 409
+
+    def never(*_: object) -> BlockResult:
+        raise AssertionError("must not run")
+
+    execute(MESSAGE, coordinator, never)
+    assert fake.reports == []
+
+
+def test_a_failure_is_reported_with_its_words(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    def fails(*_: object) -> BlockResult:
+        raise RuntimeError("no namespaces left")
+
+    execute(MESSAGE, coordinator, fails)
+    assert fake.reports[0].failure == "RuntimeError: no namespaces left"
+    assert not fake.reports[0].cancelled
+
+
+def test_a_cancel_flag_stops_the_block(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    fake.cancel = True
+
+    def until_stopped(job: BlockJob, progress: Callable[..., None], stop: Callable[[], bool]) -> BlockResult:
+        progress(Phase.SLICES, "direct", 3)
+        deadline = time.monotonic() + 5
+        while not stop():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        raise Cancelled
+
+    execute(MESSAGE, coordinator, until_stopped, period_s=0.01)
+    assert fake.reports[0].cancelled
+    assert {"lease": "l1", "phase": "slices", "datapath": "direct", "slices_done": 3} in fake.beats
+
+
+def test_a_lost_lease_reports_nothing(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    fake.beat_status = 409
+
+    def measures(job: BlockJob, progress: object, stop: Callable[[], bool]) -> BlockResult:
+        assert fake.beaten.wait(5)
+        time.sleep(0.05)
+        return RESULT
+
+    execute(MESSAGE, coordinator, measures, period_s=0.01)
+    assert fake.reports == []
+
+
+def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
+    fake: FakeCoordinator, coordinator: Coordinator
+) -> None:
+    fake.beat_status = 503
+    ticks = iter(range(0, 1_000_000, 6))  # six seconds pass between two looks at the clock
+    while_held: list[int] = []
+
+    def clock() -> int:
+        now = next(ticks)
+        if not lease.lost.is_set():
+            while_held.append(now)
+        return now
+
+    lease = Lease(coordinator, JOB, 0.001, clock=clock)
+    with lease:
+        assert lease.lost.wait(5)
+        assert while_held == [0, 6, 12, 18, 24], "the lease is 20 s"
+        assert lease.stop()
+
+
+def test_a_told_stop_is_reported_and_goes_on_up(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    def told(*_: object) -> BlockResult:
+        raise SystemExit(0)
+
+    with pytest.raises(SystemExit):
+        execute(MESSAGE, coordinator, told)
+    assert fake.reports[0].cancelled
+
+
+def test_a_report_is_kept_until_it_is_accepted(fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path) -> None:
+    outbox = tmp_path / "workers" / "h1" / "outbox"
+    fake.report_status = 503
+    coordinator.report(JOB, Report(lease="l1", result=RESULT), patience_s=0)
+    assert len(list(outbox.iterdir())) == 1
+    assert coordinator.deliver() == 1
+    fake.report_status = 200
+    assert coordinator.deliver() == 0
+    assert [r.result for r in fake.reports] == [RESULT]
+    assert list(outbox.iterdir()) == []
+
+
+def test_a_report_nobody_wants_is_dropped(fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path) -> None:
+    fake.report_status = 409
+    coordinator.report(JOB, Report(lease="l1", failure="x"), patience_s=0)
+    assert list((tmp_path / "workers" / "h1" / "outbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 408, 413, 429, 500, 503])
+def test_a_report_waits_out_what_may_pass(
+    fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path, status: int
+) -> None:
+    fake.report_status = status
+    coordinator.report(JOB, Report(lease="l1", result=RESULT), patience_s=0)
+    assert len(list((tmp_path / "workers" / "h1" / "outbox").iterdir())) == 1
+
+
+def test_an_unreadable_report_is_set_aside(coordinator: Coordinator, tmp_path: Path) -> None:
+    outbox = tmp_path / "workers" / "h1" / "outbox"
+    outbox.mkdir(parents=True)
+    (outbox / "k1-0-1.json").write_text("{not json")
+    assert coordinator.deliver() == 0
+    assert [path.name for path in outbox.iterdir()] == ["k1-0-1.bad"]

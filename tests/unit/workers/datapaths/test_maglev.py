@@ -1,0 +1,78 @@
+"""Maglev's promises: equal shares, hardly any disruption, and the same table for the same backends."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from workers.datapaths.lib import maglev
+
+BACKENDS = [f"198.19.0.{n}" for n in range(2, 6)]
+MANY = [f"10.0.{n}.1" for n in range(40)]
+
+
+@pytest.mark.parametrize("backends", [BACKENDS[:1], BACKENDS[:3], BACKENDS, MANY], ids=len)
+def test_shares_differ_by_one_slot_at_most(backends: list[str]) -> None:
+    shares = Counter(maglev.table(backends, backends))
+    assert set(shares) == set(range(len(backends)))
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert sum(shares.values()) == maglev.SLOTS
+
+
+@pytest.mark.parametrize("gone", BACKENDS)
+def test_when_one_goes_the_others_keep_their_slots(gone: str) -> None:
+    before = maglev.table(BACKENDS, BACKENDS)
+    after = maglev.table(BACKENDS, set(BACKENDS) - {gone})
+    lost = BACKENDS.index(gone)
+    assert lost not in after
+    shares = Counter(after)
+    assert max(shares.values()) - min(shares.values()) <= 1
+    # What need not move and did: at slots so many times the backends, next to nothing (section 5.3 of the paper).
+    moved = sum(one != other for one, other in zip(before, after, strict=True) if one != lost)
+    assert moved / maglev.SLOTS < 0.03
+
+
+def test_of_many_backends_hardly_anything_moves_either() -> None:
+    before = maglev.table(MANY, MANY)
+    after = maglev.table(MANY, MANY[1:])
+    moved = sum(one != other for one, other in zip(before, after, strict=True) if one != 0)
+    assert moved / maglev.SLOTS < 0.05
+    naive = sum(slot % 40 != slot % 39 for slot in range(maglev.SLOTS)) / maglev.SLOTS
+    assert naive > 0.9, "what a plain modulo does"
+
+
+def test_who_comes_back_gets_its_old_slots() -> None:
+    before = maglev.table(BACKENDS, BACKENDS)
+    maglev.table(BACKENDS, BACKENDS[1:])
+    assert maglev.table(BACKENDS, BACKENDS) == before
+
+
+def test_a_backend_is_known_by_its_name_not_by_its_place() -> None:
+    one, other = maglev.table(BACKENDS, BACKENDS), maglev.table(BACKENDS[::-1], BACKENDS)
+    same = sum(BACKENDS[a] == BACKENDS[::-1][b] for a, b in zip(one, other, strict=True))
+    assert same / maglev.SLOTS > 0.97  # who has the first turn in each round is all that differs
+
+
+def test_its_slots_follow_from_the_names_alone() -> None:
+    """Another process, another day: a balancer that starts again must choose as before."""
+    assert maglev.table(BACKENDS, BACKENDS)[:12].hex() == "020202030303030303020201"
+
+
+def test_nobody_up_is_nobody_everywhere() -> None:
+    assert maglev.table(BACKENDS, ()) == bytes([maglev.NOBODY]) * maglev.SLOTS
+
+
+@pytest.mark.parametrize(
+    ("backends", "slots"),
+    [(BACKENDS, 16_380), (BACKENDS, 3), (["a", "a"], 101), ([str(n) for n in range(256)], 16_381), ([], 1)],
+    ids=["no prime", "too few slots", "twice", "too many", "one slot"],
+)
+def test_what_cannot_be_is_refused(backends: list[str], slots: int) -> None:
+    with pytest.raises(ValueError, match=r"must be a prime|names of their own"):
+        maglev.table(backends, backends, slots)
+
+
+def test_a_table_is_made_quickly() -> None:
+    started = time.process_time()
+    maglev.table([*BACKENDS, "new"], [*BACKENDS, "new"])
+    assert time.process_time() - started < 0.2

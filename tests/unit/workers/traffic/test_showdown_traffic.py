@@ -1,0 +1,226 @@
+"""Reading the own generator: results per target, whose failure it was, and what is told while it runs."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from domain.histogram import LatencyHistogram
+from domain.load import ClosedLoad, OpenLoad
+from domain.trial import WindowTimes
+from workers.traffic import program, showdown_traffic
+from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
+from workers.traffic.results import read_final
+from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
+
+TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
+LABELS = {"t0": "direct", "t1": "tproxy"}
+
+
+def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> dict[str, Any]:
+    """A slice of 0.2 s that drained 10 ms later."""
+    start = index * 300_000_000
+    return {
+        "type": "slice", "slice": index, "target": target, "warm_up": warm_up, "start_ns": start,
+        "length_ns": 200_000_000,
+        "drained_ns": start + 210_000_000, "sent": 100, "requests": 100, "errors": 0, "in_flight": 0, "unsent": 0,
+        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stalled_ns": 30_000_000,
+        "begun_ns": start + 40_000, "host_cpu_ticks": TICKS,
+        "latency": {"p50_ns": 50_000, "p90_ns": 60_000, "p99_ns": 70_000, "p999_ns": 80_000, "max_ns": 90_000},
+    } | changes  # fmt: skip
+
+
+def final(**changes: Any) -> dict[str, Any]:
+    """The last line of a run over two targets, a warm-up and one slice on each."""
+    hdr = LatencyHistogram.of({50_000: 100}).encode()
+    told = {"sent": 100, "requests": 100, "connections": 8, "in_flight": 0, "unsent": 0, "errors": {},
+            "histograms": {"latency": {"hdr": hdr}, "connect": {"hdr": hdr}}}  # fmt: skip
+    slices = [line("t0", 0, warm_up=True), line("t1", 1, warm_up=True), line("t1", 2), line("t0", 3)]
+    return copy.deepcopy(
+        {
+            "type": "final", "failure": "", "interrupted": False, "loop": "open", "targets": {"t0": told, "t1": told},
+            "threads": [{"share": 0.5}, {"share": 0.7}], "slices": slices,
+        }
+        | changes
+    )  # fmt: skip
+
+
+def test_results_by_label_with_the_warm_up_apart() -> None:
+    results = read_final(final(), LABELS)
+    assert set(results) == {"direct", "tproxy"}
+    direct = results["direct"]
+    assert [one.warm_up for one in direct.slices] == [True, False]
+    assert (direct.requests, direct.bytes_received, direct.connections) == (200, 40_000, 8)
+    assert direct.busiest_thread_share == 0.7
+    assert direct.timings["latency"].count == 100
+    assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
+
+
+def test_standing_still_is_a_mean_of_the_threads() -> None:
+    assert [one.stood_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
+
+
+def test_a_timeline_is_read_where_one_was_asked_for() -> None:
+    told = final()
+    told["slices"][3]["timeline"] = {
+        "step_ns": 100_000, "requests": [1, 0, 3], "service_time_ns": [10, 0, 30], "latency_ns": [11, 0, 33],
+    }  # fmt: skip
+    warm_up, measured = read_final(told, LABELS)["direct"].slices
+    assert warm_up.timeline is None
+    assert measured.timeline == Timeline(1e-4, (1, 0, 3), (10, 0, 30), (11, 0, 33))
+    del told["slices"][3]["timeline"]["latency_ns"]
+    closed = read_final(told, LABELS)["direct"].slices[1].timeline
+    assert closed is not None
+    assert closed.within([(0.0, 1.0)]) == WindowTimes(requests=4, service_time_ns=40)
+
+
+@pytest.mark.parametrize(("slice_s", "step_us"), [(0.3, "100"), (2.0, "100"), (30.0, "1500")])
+def test_a_timeline_is_asked_for_where_probes_look(slice_s: float, step_us: str) -> None:
+    plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
+    for timeline in (False, True):
+        schedule = Schedule(("direct",), slice_s, timeline=timeline)
+        run = showdown_traffic._Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
+        argv = run._argv("")
+        assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
+
+
+@pytest.mark.parametrize(
+    ("spans", "requests"),
+    [
+        ([(0.0, 0.4)], 1111), ([(-3.0, 9.0)], 1111), ([(0.1, 0.2)], 10), ([(0.14, 0.26)], 110), ([(0.16, 0.24)], None),
+        ([(0.0, 0.1), (0.3, 0.36)], 1001), ([(0.36, 0.4)], None), ([(-0.4, -0.1), (0.4, 2.0)], None), ([], None),
+    ],
+)  # fmt: skip
+def test_a_step_is_in_the_span_that_its_middle_is_in(spans: list[tuple[float, float]], requests: int | None) -> None:
+    counts = (1, 10, 100, 1000)
+    found = Timeline(0.1, counts, tuple(7 * count for count in counts)).within(spans)
+    assert found == (requests and WindowTimes(requests=requests, service_time_ns=7 * requests))
+
+
+@pytest.mark.parametrize(
+    ("requests", "service_time_s", "sampled"), [(30, 0.49, True), (29, 0.01, False), (100, 0.51, False)]
+)
+def test_requests_that_are_few_or_long_are_no_sample_of_the_traffic(
+    requests: int, service_time_s: float, sampled: bool
+) -> None:
+    """Of a stream's answers, what was sent in a window is not what was under way in it."""
+    timeline = Timeline(0.1, (requests,), (round(requests * service_time_s * 1e9),))
+    slices = [SliceTraffic(5.0, 0.1, requests, 1, timeline=timeline), SliceTraffic(7.0, 0.1, 1, 1)]
+    assert (sent_within(slices, [(5.0, 5.1), (7.0, 7.01)]) is not None) == sampled
+
+
+def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() -> None:
+    cpu = read_final(final(), LABELS)["direct"].slices[1].cpu
+    assert cpu.wall_s == pytest.approx(0.21)
+    assert cpu.idle_s == pytest.approx(0.21)  # iowait is idle
+    assert cpu.user_s == pytest.approx(0.11)  # nice is user
+    assert cpu.busy_s == pytest.approx(max(0.0, 0.21 * cpu.cpus - 0.21 - 0.01))
+
+
+def test_a_targets_own_rate_reaches_the_generator() -> None:
+    targets = [Target("direct", "a", "198.18.0.1", 80, rate_per_s=123), Target("tproxy", "b", "198.18.0.1", 80)]
+    plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
+    run = showdown_traffic._Run(plan, targets, Schedule(("direct", "tproxy"), 0.1), lambda: False, lambda _: None)
+    argv = run._argv("")
+    assert [text.partition(",port=80")[2] for text in argv if text.startswith("label=")] == [",rate=123", ""]
+    assert argv[argv.index("--open") + 1] == "500"
+
+
+def test_a_target_that_cannot_be_reached_is_the_only_result() -> None:
+    told = final(failure="target t1 (198.19.1.2:80): Connection refused", slices=[])
+    results = read_final(told, LABELS)
+    assert {label: result.failure for label, result in results.items()} == {
+        "tproxy": "target tproxy (198.19.1.2:80): Connection refused"
+    }
+    assert results["tproxy"].limit == ""
+
+
+def test_a_target_that_never_answered_leaves_the_others_their_results() -> None:
+    told = final(failure="target t1 (198.19.1.2:80): no request succeeded; most failed by: timeout")
+    told["targets"]["t1"] |= {"requests": 0, "errors": {"timeout": 8}, "in_flight": 2, "histograms": {}}
+    results = read_final(told, LABELS)
+    assert results["direct"].requests == 200
+    assert results["tproxy"].errors == {"timeout": 8, "unanswered": 2}
+    assert results["tproxy"].timings == {}
+
+
+def test_a_limit_of_the_generators_own_is_said_where_it_was_met() -> None:
+    told = final(failure="target t0 (198.19.0.2:80): Cannot assign requested address; give more source addresses")
+    results = read_final(told, LABELS)
+    assert results["direct"].limit.startswith("target direct (198.19.0.2:80): Cannot assign")
+    assert results["tproxy"].limit == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"targets": {}}, {"targets": []}, {"threads": None}, {"slices": [{}]}, {"failure": None}, {"interrupted": True},
+     {"failure": "no memory", "slices": []}],
+)  # fmt: skip
+def test_anything_else_is_a_failed_generator_on_every_target(changes: dict[str, Any]) -> None:
+    results = read_final(final(**changes), LABELS)
+    assert set(results) == {"direct", "tproxy"}
+    for result in results.values():
+        assert result.failure
+        assert result.requests == 0
+
+
+def test_a_histogram_that_cannot_be_read_is_a_failed_generator() -> None:
+    told = final()
+    told["targets"]["t0"]["histograms"]["latency"]["hdr"] = "garbage"
+    assert all("garbage" in result.failure for result in read_final(told, LABELS).values())
+
+
+def test_short_slices_are_told_each_and_warm_up_is_not() -> None:
+    told: list[Interval] = []
+    teller = _Teller(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, told.append)
+    for one in (line("t0", 0, warm_up=True), line("t1", 2), {"type": "second"}, line("t0", 3, requests=0)):
+        teller.take(one)
+    assert [(i.label, i.slices_done, i.requests_per_s, i.p99_ns) for i in told] == [
+        ("tproxy", 1, 500.0, 70_000),
+        ("direct", 2, 0.0, None),
+    ]
+
+
+def test_long_slices_are_told_by_the_second_as_far_as_one_target_had_it() -> None:
+    told: list[Interval] = []
+    teller = _Teller(Schedule(("direct", "tproxy"), 5.0), LABELS, told.append)
+    some = {"sent": 1000, "requests": 1000, "errors": {"reset": 2}, "service_time": {"p50_ns": 5, "p99_ns": 9}}
+    none = {"sent": 0, "requests": 0, "errors": {}, "service_time": {}}
+    teller.take({"type": "second", "t_s": 1.0, "targets": {"t0": some, "t1": none}})
+    teller.take({"type": "second", "t_s": 2.0, "targets": {"t0": some, "t1": some}})
+    teller.take({"type": "second", "t_s": 4.0, "targets": {"t0": none, "t1": some}})
+    assert [(i.label, i.requests_per_s, i.errors) for i in told] == [("direct", 1000.0, 2), ("tproxy", 500.0, 2)]
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, argv: list[str], **how: Any) -> str:
+    """The failure of a run with another program in the generator's place."""
+    monkeypatch.setattr(showdown_traffic._Run, "_argv", lambda self, *_: argv)
+    plan = GeneratorPlan(program.NAME, ClosedLoad(connections=1), 1)
+    target = Target("direct", "none", "127.0.0.1", 1)
+    results = ShowdownTraffic().run(plan, [target], Schedule(("direct",), 0.1), **how)
+    assert results["direct"].requests == 0
+    return results["direct"].failure
+
+
+@pytest.mark.parametrize(
+    ("argv", "failure"),
+    [
+        (["/nonexistent"], "ended with status 127 and no result"),
+        (["true"], "ended with status 0 and no result"),
+        (["echo", "hello"], "printed garbage"),
+        (["echo", "[]"], "printed garbage"),
+        (["echo", '{"type":"final"}'], "printed garbage"),
+        (["sh", "-c", "kill -9 $$"], "ended with status -9 and no result"),
+    ],
+)
+def test_a_generator_that_fails_is_never_a_zero(monkeypatch: pytest.MonkeyPatch, argv: list[str], failure: str) -> None:
+    assert failure in run_with(monkeypatch, argv)
+
+
+def test_a_generator_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showdown_traffic, "_GRACE_S", 0.1)
+    assert "did not end in time" in run_with(monkeypatch, ["sleep", "60"])
+
+
+def test_it_gives_up_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_with(monkeypatch, ["sleep", "60"], stop=lambda: True) == "stopped"

@@ -1,0 +1,93 @@
+"""What this host can run; each "no" with its reason and remedy.
+
+``python -m workers.agent.capabilities HOST`` prints it as JSON.
+
+Features come from workers/inventory/features.py; variants look at the features only.
+"""
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import probes.catalog
+import workers.datapaths
+import workers.workloads
+from domain.jobs import HostCapabilities, Variant
+from domain.registry import discover
+from probes.base import Probe
+from workers.datapaths.base import Datapath
+from workers.inventory.features import probe_features
+from workers.inventory.fingerprint import fingerprint
+from workers.lab import sysctls
+from workers.relay import program as relay_program
+from workers.traffic import program as traffic_program
+from workers.workloads.base import Workload
+
+OWN_PROGRAMS = {program.NAME: program.PATH for program in (relay_program, traffic_program)}
+"""The project's own, which `make setup` builds."""
+
+
+def host_capabilities(host: str) -> HostCapabilities:
+    """Every variant that is installed, with what this host lacks for it. Takes about a second."""
+    bare = HostCapabilities(host=host, features=probe_features(OWN_PROGRAMS), fingerprint=fingerprint())
+    return bare.model_copy(
+        update={
+            "datapaths": _variants(
+                workers.datapaths,
+                Datapath,
+                bare,
+                datapath_facts,
+            ),
+            "workloads": _variants(workers.workloads, Workload, bare, workload_facts),
+            "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),
+        }
+    )
+
+
+def workload_variants() -> tuple[Variant, ...]:
+    """Every workload that is installed, by name; whether it runs here is not looked at."""
+    return tuple(
+        Variant(name=name, summary=workload.summary, **workload_facts(workload))
+        for name, workload in sorted(discover(workers.workloads, Workload).items())
+    )
+
+
+def datapath_facts(datapath: Datapath) -> dict[str, Any]:
+    """What the coordinator must know of a datapath on this host; fields of :class:`domain.jobs.Variant`."""
+    return {
+        "function": datapath.function,
+        "protocols": tuple(sorted(datapath.protocols)),
+        "ip_versions": tuple(sorted(datapath.ip_versions & set(sysctls.versions()))),
+        "one_client": datapath.one_client,
+        "tracking": datapath.tracking.value,
+    }
+
+
+def workload_facts(workload: Workload) -> dict[str, Any]:
+    """What the coordinator must know of a workload; fields of :class:`domain.jobs.Variant`."""
+    return {
+        "level_kinds": workload.level_kinds,
+        "open_rates_per_s": workload.open_rates_per_s,
+        "one_client": workload.one_client,
+        "protocols": (workload.protocol,),
+        "parameters": workload.parameters,
+    }
+
+
+def _variants(
+    package: ModuleType, contract: type[Any], host: HostCapabilities, more: Callable[[Any], dict[str, Any]]
+) -> tuple[Variant, ...]:
+    return tuple(
+        Variant(
+            name=name,
+            summary=variant.summary,
+            missing=tuple(variant.missing(host)),
+            **more(variant),
+        )
+        for name, variant in discover(package, contract).items()
+    )
+
+
+if __name__ == "__main__":
+    print(host_capabilities(sys.argv[1]).model_dump_json())

@@ -1,0 +1,134 @@
+"""The commands of a worker host: ``showdown worker``, ``doctor``, ``workloads`` and ``sweep``."""
+
+import json
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from domain.condition import TERMS
+from domain.jobs import Feature, HostCapabilities, Variant
+from workers.agent.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
+
+if TYPE_CHECKING:
+    from workers.inventory.pipeline import PipelineHealth
+
+
+@click.command()
+@click.option("--loglevel", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
+def worker(loglevel: str) -> None:
+    """Run blocks on this host until told to stop. Settings come from SHOWDOWN_* variables."""
+    from workers.agent.app import create_worker
+    from workers.lab.cleanup import REGISTER_DIR
+    from workers.lab.cleanup import sweep as sweep_ledger
+
+    try:
+        settings = WorkerSettings.from_environment()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sweep_ledger(REGISTER_DIR)
+    app = create_worker(settings)
+    app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
+                     "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs.
+
+    And how its telemetry fares: what waits on the disk of SHOWDOWN_STATE_DIR, the last error, what the last block lost.
+    """
+    from workers.agent.capabilities import host_capabilities
+    from workers.inventory.pipeline import pipeline_health
+
+    host = os.environ.get("SHOWDOWN_HOST") or default_host()
+    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(state_dir(os.environ, host)))
+    if as_json:
+        both = {**capabilities.model_dump(mode="json"), "pipeline": health.model_dump(mode="json")}
+        click.echo(json.dumps(both, indent=2))
+    else:
+        _print(capabilities)
+        _print_pipeline(health)
+    if not any(variant.available for variant in capabilities.datapaths):
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def workloads(as_json: bool) -> None:
+    """List the workloads and the parameters that a campaign may choose: [parameters.WORKLOAD] in its TOML."""
+    from workers.agent.capabilities import workload_variants
+
+    found = workload_variants()
+    if as_json:
+        click.echo(json.dumps({"workloads": [one.model_dump(mode="json", exclude={"missing"}) for one in found]}))
+        return
+    console = Console()
+    for one in found:
+        loads, made_of = ", ".join(one.level_kinds), ", ".join(one.protocols)
+        console.print(f"[bold]{one.name}[/bold] ({made_of}; {loads})", highlight=False)
+        console.print(f"  {one.summary}", highlight=False)
+        for parameter in one.parameters:
+            console.print(
+                f"  {parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}", highlight=False
+            )
+    console.print(f"Each runs at load levels such as closed(64), under conditions if asked: {TERMS}", highlight=False)
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also what no register knows but bears our prefix.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(everything: bool, as_json: bool) -> None:
+    """Remove what killed workers of this machine have left: namespaces, processes, files. Own objects only."""
+    from workers.lab.cleanup import REGISTER_DIR, foreign_leftovers, remove_netns
+    from workers.lab.cleanup import sweep as sweep_ledger
+
+    removed = sweep_ledger(REGISTER_DIR)
+    if everything:
+        removed += [item for name in foreign_leftovers(REGISTER_DIR) for item in remove_netns(name)]
+    if as_json:
+        click.echo(json.dumps({"removed": removed}))
+    else:
+        click.echo("\n".join(removed) if removed else "nothing to sweep")
+
+
+def _print(capabilities: HostCapabilities) -> None:
+    console = Console()
+    families: tuple[tuple[str, tuple[Variant, ...]], ...] = (
+        ("datapath", capabilities.datapaths),
+        ("workload", capabilities.workloads),
+        ("probe", capabilities.probes),
+    )
+    table = Table("", "", "here", "why not, and what to do", title=f"Host {capabilities.host}")
+    for family, variants in families:
+        for variant in variants:
+            table.add_row(family, variant.name, _yes(variant.available), "; ".join(variant.missing))
+    table.add_section()
+    for feature in capabilities.features:
+        table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
+    console.print(table)
+
+
+def _print_pipeline(health: "PipelineHealth") -> None:
+    from workers.inventory.pipeline import rows
+
+    table = Table("", "", title=f"Telemetry pipeline: {'well' if health.well else '[yellow]look here[/]'}")
+    for name, text in rows(health):
+        table.add_row(name, escape(text))
+    table.caption = escape(health.directory)
+    Console().print(table)
+
+
+def _yes(present: bool) -> str:
+    return "[green]yes[/]" if present else "[red]no[/]"
+
+
+def _why(feature: Feature) -> str:
+    return "" if feature.present else f"{feature.reason} {feature.remedy}".strip()

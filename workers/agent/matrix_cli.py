@@ -1,0 +1,59 @@
+"""The command ``showdown matrix``: what each datapath keeps and carries on this host, by trying it."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from workers.agent.config import default_host, state_dir
+
+_README = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
+_WIDTH = 132  # of the table; a terminal's own where that is wider
+
+
+@click.command()
+@click.option("--datapath", "names", multiple=True, metavar="NAME", help="Only this one; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the evidence of each cell.")
+@click.option("--evidence", is_flag=True, help="Tell the evidence of each cell.")
+@click.option("--write-docs", is_flag=True, help="Write what is known of this host into docs/datapaths/traits.md.")
+def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bool) -> None:
+    """Test what each datapath keeps and carries: client address, UDP, half-close, what fails closed …
+
+    Takes about a minute, as root; labs of its own, one after another. The result is kept in SHOWDOWN_STATE_DIR, from
+    where this host's worker tells the coordinator. Exit code 1 when a test broke.
+    """
+    from domain.traits import Answer
+    from workers.agent.capabilities import host_capabilities
+    from workers.lab.cleanup import REGISTER_DIR, CleanupRegister
+    from workers.traits.matrix.file import keep
+    from workers.traits.matrix.run import MatrixRun
+    from workers.traits.matrix.table import evidence_table, terminal_table, with_matrix
+
+    if os.geteuid() != 0:
+        raise click.ClickException("needs root: it makes network namespaces and loads BPF programs")
+    host = os.environ.get("SHOWDOWN_HOST") or default_host()
+    try:
+        collecting = MatrixRun.installed(CleanupRegister(REGISTER_DIR), names)
+    except LookupError as error:
+        raise click.BadParameter(str(error), param_hint="--datapath") from error
+    tell = Console(stderr=True)
+    with tell.status("looking around") as status:
+        found = collecting.run(host_capabilities(host), lambda name: status.update(f"testing {name}"))
+    whole = keep(found, state_dir(os.environ, host))
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+    else:
+        console = Console()
+        console = Console(width=max(_WIDTH, console.width))
+        console.print(terminal_table(found))
+        if evidence:
+            console.print(evidence_table(found))
+    if write_docs:
+        try:
+            _README.write_text(with_matrix(_README.read_text(), whole))
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"{_README.name}: {error}") from error
+    if any(one.answer is Answer.ERROR for row in found.rows for one in row.findings.values()):
+        sys.exit(1)

@@ -1,0 +1,139 @@
+"""The task: decode, run, report. And what a worker process keeps from one block to the next."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import httpx
+from celery import current_app, shared_task
+from celery.signals import worker_process_init
+
+import probes.catalog
+import workers.datapaths
+import workers.workloads
+from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase, queue_name
+from domain.registry import discover
+from domain.traits import TEST_TRAITS_TASK
+from domain.trial import BlockResult
+from probes.base import Probe
+from probes.profiler import Profiler
+from probes.session import ProbeSession
+from probes.stream.stream import Stream
+from workers.agent.api_client import Coordinator, Refused
+from workers.agent.app import probe_capabilities
+from workers.agent.config import WorkerSettings
+from workers.agent.execution import execute
+from workers.agent.progress import announce
+from workers.datapaths.base import Datapath
+from workers.inventory.fingerprint import fingerprint
+from workers.lab.cleanup import REGISTER_DIR, CleanupRegister, sweep
+from workers.runner.runner import BlockRunner
+from workers.runner.trial_run import RunnerContext
+from workers.traffic.h2load import H2load
+from workers.traffic.showdown_traffic import ShowdownTraffic
+from workers.traffic.wrk import Wrk
+from workers.traits.matrix.file import keep
+from workers.traits.matrix.run import MatrixRun
+from workers.workloads.base import Workload
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 3.0
+
+
+@shared_task(name=RUN_BLOCK_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def run_block(message: dict[str, Any]) -> None:
+    """Run the attempt that the message names, if it can still be claimed."""
+    worker = this_worker()
+    execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure, announce=worker.announce)
+
+
+@shared_task(name=TEST_TRAITS_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def try_traits(names: list[str] | None = None) -> None:
+    """Test the first of the named datapaths (of all), and leave the others to a message behind whatever waits by now.
+
+    So a block that comes meanwhile waits for seconds only, and none runs beside it.
+    """
+    worker = this_worker()
+    if others := worker.try_first(names or []):
+        current_app.send_task(TEST_TRAITS_TASK, args=[others], queue=queue_name(worker.settings.host))
+
+
+class Worker:
+    """One worker process: made after the fork, once; compiled probes and connections live here."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.coordinator = Coordinator(settings)
+        self.register = CleanupRegister(REGISTER_DIR)
+        self.stream = Stream.to_influx(
+            settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket,
+            settings.telemetry_dir,
+        )  # fmt: skip
+        if self.stream.killed:
+            log.warning("%d telemetry points were lost with the worker that was killed", self.stream.killed)
+        self.stream.start()
+        self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
+        self.fingerprint = fingerprint()
+        # Once: a datapath keeps its compiled programs, and their descriptors, as long as it lives.
+        self.host = RunnerContext(
+            name=settings.host,
+            register=self.register,
+            datapaths=discover(workers.datapaths, Datapath),
+            workloads=discover(workers.workloads, Workload),
+            generators={driver.name: driver for driver in (ShowdownTraffic(), Wrk(), H2load())},
+            probing=self.session,
+            profiling=Profiler(),
+            telemetry=self.stream,
+        )
+
+    def measure(
+        self, job: BlockJob, progress: Callable[[Phase, str, int], None], stop: Callable[[], bool]
+    ) -> BlockResult:
+        """Run a claimed block on this host."""
+        sweep(REGISTER_DIR)  # what an attempt that was killed here has left
+        for name, why in self.session.start(job.probes).items():
+            log.warning("probe %s does not start: %s", name, why)
+        self.stream.take_account(0)  # what an earlier block left over is not this one's
+        result = BlockRunner(job, self.host, progress=progress, stop=stop).run()
+        account = self.stream.take_account(FLUSH_S)
+        notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
+        account = account.model_copy(update={"missing": "; ".join(filter(None, notes))[:500]})
+        return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
+
+    def try_first(self, names: Sequence[str]) -> list[str]:
+        """Test what the first of the named datapaths keeps and carries, of all if none is named; returns the others."""
+        sweep(REGISTER_DIR)
+        known = self.host.datapaths
+        wanted = {name: known[name] for name in names or known if name in known}
+        if not wanted:
+            return []
+        collecting, others = MatrixRun.of(wanted, self.register).first()
+        whole = keep(collecting.run(self.capabilities), self.settings.state_dir)
+        try:
+            self.coordinator.tell_matrix(whole)
+        except (Refused, httpx.HTTPError) as error:  # it is told with the next sign of life
+            log.warning("the matrix waits: %s", error)
+        return others
+
+    @cached_property
+    def capabilities(self) -> HostCapabilities:
+        """What this host can run."""
+        return probe_capabilities(self.settings.host)
+
+    def announce(self, job: BlockJob) -> None:
+        """Tell InfluxDB what the campaign has come to."""
+        announce(job, self.coordinator, self.stream)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    # Before the first block: what a former worker left in its spool is delivered while this one waits for work.
+    this_worker()
+
+
+@cache
+def this_worker() -> Worker:
+    """The worker of this process."""
+    return Worker(WorkerSettings.from_environment())

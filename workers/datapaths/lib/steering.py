@@ -1,0 +1,119 @@
+"""What datapaths share that steer to a transparent proxy: nftables ``tproxy``, and ``bpf_sk_assign`` at tc's ingress.
+
+The nft rule fails open by itself (without a listener the kernel goes on behind it), so a counting drop follows it.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
+
+from bpf.instance import Instance
+from workers.datapaths.lib import tc
+from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, Proxy, SteeringCounters
+from workers.lab import dut, nft
+from workers.lab.addresses import packed
+from workers.lab.lab import Lab
+
+P = TypeVar("P", bound=Proxy)
+
+_CONFIG = struct.Struct("=I2s2s")  # the rest of struct config
+
+_TPROXY = """\
+    counter steered {{ }}
+    counter past {{ }}
+    counter unclaimed {{ }}
+    chain prerouting {{
+        type filter hook prerouting priority mangle; policy accept;
+        iifname "{client}" {ip} daddr {asked} tcp dport {port} jump from_client
+        iifname "{server}" {ip} saddr {origins} tcp sport {port} jump from_origin
+    }}
+    chain from_client {{
+        meta l4proto tcp tproxy to :{listen} meta mark set {mark} counter name steered accept
+        counter name past drop
+    }}
+    chain from_origin {{
+        socket transparent 1 meta mark set {mark} accept
+        counter name unclaimed drop
+    }}
+"""
+
+
+def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
+    """For :func:`workers.lab.nft.table`: ``tproxy`` towards the origin, ``socket transparent`` back.
+
+    The address that clients ask is the origin's own, and ``origins`` is that one alone, unless said otherwise.
+    """
+    return _TPROXY.format(
+        ip=nft.family(lab),
+        client=lab.devices["dut_client"],
+        server=lab.devices["dut_server"],
+        asked=asked or lab.server_address,
+        origins=f"{{ {', '.join(origins)} }}" if origins else lab.server_address,
+        port=lab.origin_port,
+        listen=LISTEN_PORT,
+        mark=dut.MARK,
+    )
+
+
+def tproxy_crossed(lab: Lab) -> SteeringCounters:
+    """What the rules counted. Dropped are the origin's packets that no connection of the proxy claimed.
+
+    Raises ``DatapathError``.
+    """
+    seen = nft.packets(lab, "steered", "past", "unclaimed")
+    return SteeringCounters(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])
+
+
+@contextmanager
+def tproxied(
+    name: str, lab: Lab, running: AbstractContextManager[P], asked: str = "", origins: Sequence[str] = ()
+) -> Iterator[Proxied[P]]:
+    """The datapath ``name``: :func:`tproxy_rules` in front of a proxy that is ``running`` meanwhile.
+
+    Raises ``DatapathError`` with nothing left behind.
+    """
+    with ExitStack() as stack:
+        with raised_by(name):
+            path = stack.enter_context(dut.closed_path(lab))
+            proxy = stack.enter_context(running)
+            stack.enter_context(dut.local_delivery(lab))
+            stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
+        yield Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
+
+
+@contextmanager
+def assigned(
+    name: str,
+    lab: Lab,
+    programs: tc.TcPrograms,
+    running: AbstractContextManager[P],
+    crossed: Callable[[Instance], SteeringCounters],
+    *,
+    early_demux: bool = False,
+) -> Iterator[Proxied[P]]:
+    """The datapath ``name``: programs of bpf/include/steer.h in front of a proxy; ``crossed`` reads their counters.
+
+    With ``early_demux`` the kernel looks for a packet's socket before it routes. Raises ``DatapathError`` with nothing
+    left behind.
+    """
+    with ExitStack() as stack:
+        with raised_by(name):
+            path = stack.enter_context(dut.closed_path(lab))
+            proxy = stack.enter_context(running)
+            if early_demux:
+                stack.enter_context(dut.early_demux(lab))
+            stack.enter_context(dut.local_delivery(lab))
+            instance = stack.enter_context(programs.attached(lab, _config(lab)))
+        yield Proxied(name, proxy, path, lambda: crossed(instance))
+
+
+def _config(lab: Lab) -> bytes:
+    """``struct config`` of bpf/include/steer.h."""
+    origin, listener = packed(lab.server_address), packed(lab.dut_client_address)
+    return (origin + listener) + _CONFIG.pack(
+        dut.MARK,
+        lab.origin_port.to_bytes(2, "big"),
+        LISTEN_PORT.to_bytes(2, "big"),
+    )

@@ -1,0 +1,92 @@
+"""BPF programs at tc's ingress of a DUT's devices: as filters of clsact, or by tcx, without filters around them."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from bpf.links import attach_link
+from bpf.loader import BpfError, ProgramType
+from workers.datapaths.lib.programs import FUNCTIONS, Programs
+from workers.inventory import kernel_features
+from workers.lab import dut, netns
+from workers.lab.lab import Lab
+
+_NO_TCX = "this kernel has no tcx: the programs run as filters of clsact, which costs each packet a little"
+INGRESS = 0xFFFFFFF2  # clsact's ingress, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+
+
+@contextmanager
+def ingress_filters(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+    """Attach programs (device role → file descriptor, direct action) at the ingress of the DUT's devices.
+
+    Raises ``OSError`` or pyroute2's ``NetlinkError`` with nothing left behind.
+    """
+    done: list[str] = []
+
+    def attach() -> None:
+        with IPRoute() as ip:
+            for role, fd in programs.items():
+                index = lab.ifindex(role)
+                ip.tc("add", "clsact", index=index)
+                done.append(role)
+                ip.tc("add-filter", "bpf", index=index, handle=":1", fd=fd, name=FUNCTIONS[role], parent=INGRESS,
+                      classid=1, direct_action=True)  # fmt: skip
+
+    def detach() -> None:
+        with IPRoute() as ip:
+            for role in reversed(done):
+                with contextlib.suppress(NetlinkError):  # somebody has removed it: so it is gone
+                    ip.tc("del", "clsact", index=lab.ifindex(role))
+
+    try:
+        netns.call_in(lab.dut_ns, attach)
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, detach)
+
+
+@contextmanager
+def tcx_links(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+    """The same by tcx. The links end with this process at the latest, and the path is closed then.
+
+    Raises :class:`~bpf.loader.BpfError` with nothing left behind.
+    """
+    with ExitStack() as stack:
+
+        def attach() -> None:
+            for role, fd in programs.items():
+                link = attach_link(fd, lab.ifindex(role), kernel_features.TCX_INGRESS, f"{FUNCTIONS[role]} on {role}")
+                stack.callback(os.close, link)
+
+        netns.call_in(lab.dut_ns, attach)
+        yield
+
+
+@cache
+def has_tcx() -> bool:
+    """Whether this kernel does (Linux 6.6 and later)."""
+    try:
+        netns.call_in_new(kernel_features.tcx)
+    except (OSError, BpfError):
+        return False
+    return True
+
+
+class TcPrograms(Programs):
+    """Programs at tc's ingress: by tcx, and where the kernel has none as filters; the lab's notes tell so."""
+
+    kind = ProgramType.SCHED_CLS
+
+    @contextmanager
+    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+        if has_tcx():
+            with tcx_links(lab, programs):
+                yield
+        else:
+            with ingress_filters(lab, programs), dut.noted(lab, _NO_TCX):
+                yield

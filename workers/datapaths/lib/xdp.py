@@ -1,0 +1,130 @@
+"""XDP programs on a lab's devices, by netlink; natively in the driver where it takes them, else generically.
+
+What XDP and a veth ask of a lab, found out on Linux 6.18:
+
+- A frame that is redirected natively has lost what its sender left to be done: the checksum. Unless senders complete it
+  themselves (``tx_checksum`` off) the receiver drops the packet. A native program takes TSO from the veth's peer,
+  and generic redirection drops what is longer than the MTU: so ``tso`` is off, too. :data:`DISABLED_OFFLOADS` says so.
+- A native redirection into a veth needs NAPI at its peer, and else drops without a word: the lab's ends get a program
+  that passes everything, which turns NAPI on.
+- The sender's TCP keeps its packets, so each is copied for a native program, and for a generic one: labs understate
+  what XDP does on a network card.
+"""
+
+import contextlib
+import errno
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import IntEnum
+from types import MappingProxyType
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from bpf.instance import load_program
+from bpf.loader import BpfError, ProgramType
+from workers.datapaths.lib.programs import Programs
+from workers.lab import dut, netns, offloads
+from workers.lab.lab import DEVICES, Lab
+
+DISABLED_OFFLOADS = frozenset({"tx_checksum", "tso"})
+"""Offloads that labs of XDP datapaths cannot have."""
+
+PASS = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
+_IF_NOT_TAKEN = 1  # XDP_FLAGS_UPDATE_IF_NOEXIST, include/uapi/linux/if_link.h
+
+
+class Mode(IntEnum):
+    """How XDP runs: XDP_FLAGS_SKB_MODE and XDP_FLAGS_DRV_MODE."""
+
+    GENERIC = 2
+    NATIVE = 4
+
+
+_NOTES = {
+    Mode.NATIVE: "XDP ran natively in the veth driver, which copies TCP's packets: it understates XDP on a card",
+    Mode.GENERIC: "XDP ran generically, as the driver takes no program: it understates native XDP by far",
+}
+
+
+class XdpPrograms(Programs):
+    """XDP programs. Without ``mode`` the driver's is taken where there is one; the lab's notes tell which it is."""
+
+    kind = ProgramType.XDP
+
+    def __init__(
+        self,
+        name: str,
+        more_maps: Sequence[str] = (),
+        defines: Mapping[str, int] = MappingProxyType({}),
+        *,
+        mode: Mode | None = None,
+    ) -> None:
+        super().__init__(name, more_maps, defines)
+        self._mode = mode
+
+    @contextmanager
+    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+        with on_dut(lab, programs, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
+            yield
+
+
+@contextmanager
+def on_dut(lab: Lab, programs: Mapping[str, int], mode: Mode | None = None) -> Iterator[Mode]:
+    """Attach programs (device role → file descriptor) to the DUT's devices; yields the mode that they run in.
+
+    Raises ``OSError``, ``BpfError`` or ``NetlinkError`` with nothing left behind.
+    """
+    found = lab.offloads
+    if wrong := [name for name in sorted(DISABLED_OFFLOADS) if found[name]]:
+        raise BpfError(f"XDP loses packets in a lab with {' and '.join(wrong)}")
+    with ExitStack() as stack:
+        for one in [mode] if mode else [Mode.NATIVE, Mode.GENERIC]:
+            try:
+                stack.enter_context(_attached(lab, programs, one))
+            except NetlinkError as error:
+                if mode or one is Mode.GENERIC or error.code != errno.EOPNOTSUPP:
+                    raise
+            else:
+                break
+        yield one
+
+
+@contextmanager
+def _attached(lab: Lab, programs: Mapping[str, int], mode: Mode) -> Iterator[None]:
+    with ExitStack() as stack:
+        everywhere = dict(programs)
+        if mode is Mode.NATIVE:
+            passing = load_program("pass", PASS, ProgramType.XDP)
+            stack.callback(os.close, passing)
+            everywhere |= {"client": passing, "server": passing}
+        stack.callback(_restore_offloads, lab)
+        for role, program in everywhere.items():
+            stack.enter_context(_program_on(lab, role, program, mode))
+        _restore_offloads(lab)  # some kernels switch GRO on with the program
+        yield
+
+
+@contextmanager
+def _program_on(lab: Lab, role: str, program: int, mode: Mode) -> Iterator[None]:
+    def change(descriptor: int, flags: int) -> None:
+        settings = [("IFLA_XDP_FD", descriptor), ("IFLA_XDP_FLAGS", flags)]
+        with IPRoute() as ip:
+            ip.link("set", index=lab.ifindex(role), xdp={"attrs": settings})
+
+    place = lab.netns_of(DEVICES[role])
+    netns.call_in(place, lambda: change(program, mode | _IF_NOT_TAKEN))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NetlinkError):  # somebody has removed the device
+            netns.call_in(place, lambda: change(-1, mode))
+
+
+def _restore_offloads(lab: Lab) -> None:
+    """What a veth changes by itself with a program on it or on its peer."""
+    for role, place in DEVICES.items():
+        device = lab.devices[role]
+        netns.call_in(lab.netns_of(place), lambda device=device: offloads.set_offloads(device, lab.wanted_offloads))  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""What this host has: kernel features found by trying, programs, fingerprint, the state of its telemetry."""

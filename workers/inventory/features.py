@@ -1,0 +1,150 @@
+"""What this host has, feature by feature; each "no" with its reason and remedy.
+
+Features are found out by trying (workers/inventory/kernel_features.py).
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from bpf.loader import BpfError, ProgramType
+from bpf.sockmap import SocketAttach
+from domain.jobs import Feature
+from workers.inventory import kernel_features as kernel
+from workers.lab import netns
+
+PROGRAMS = {
+    "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
+    "nsenter": "util-linux", "setpriv": "util-linux", "h2load": "nghttp2-client",
+    "openssl": "openssl",
+}  # fmt: skip
+"""Programs that variants use, and Debian's package of each."""
+
+_OTHER_KERNEL = "Use a kernel that has it."
+
+
+@dataclass(frozen=True)
+class Try:
+    """One feature: how to find out, and what to do about a no."""
+
+    name: str
+    attempt: Callable[[], None]
+    remedy: str
+    absent: str = ""
+    in_namespace: bool = False
+    needs_root: bool = True
+
+
+TRIES = (
+    Try("bcc", kernel.bcc, "Install python3-bpfcc and the kernel's headers (deploy/bootstrap.sh does)."),
+    Try("btf", kernel.btf, _OTHER_KERNEL, "CONFIG_DEBUG_INFO_BTF is off", needs_root=False),
+    Try("tracefs", kernel.tracefs, "Run: mount -t tracefs tracefs /sys/kernel/tracing", "tracefs is not mounted"),
+    Try("raw_tracepoints", kernel.raw_tracepoints, _OTHER_KERNEL),
+    Try("netns", lambda: None, _OTHER_KERNEL, in_namespace=True),
+    Try("veth", kernel.veth, "Run: modprobe veth", in_namespace=True),
+    Try("nft.tproxy", kernel.nft_tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
+    Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
+    Try("nft.redirect", kernel.nft_redirect, "Run: modprobe nft_redir nft_chain_nat", in_namespace=True),
+    Try("nft.dnat", kernel.nft_dnat, "Run: modprobe nft_nat nft_hash nft_ct", in_namespace=True),
+    Try("nft.ct", kernel.nft_ct, "Run: modprobe nft_ct nf_conntrack", in_namespace=True),
+    Try("nft.flowtable", kernel.nft_flowtable, "Run: modprobe nf_flow_table", in_namespace=True),
+    Try("tc.bpf", kernel.tc_bpf, "Run: modprobe cls_bpf sch_ingress", in_namespace=True),
+    Try("tc.tcx", kernel.tcx, "Use Linux 6.6 or later.", in_namespace=True),
+    Try("bpf.sk_assign", partial(kernel.helper, "sk_assign"), "Use Linux 5.7 or later."),
+    Try("bpf.redirect_neigh", partial(kernel.helper, "redirect_neigh"), "Use Linux 5.10 or later."),
+    Try("bpf.redirect_peer", partial(kernel.helper, "redirect_peer"), "Use Linux 5.10 or later."),
+    Try("bpf.xdp", kernel.xdp, _OTHER_KERNEL),
+    Try("xdp.native", partial(kernel.xdp_on_veth, 4), "Use Linux 4.19 or later.", in_namespace=True),
+    Try("xdp.generic", partial(kernel.xdp_on_veth, 2), "Use Linux 4.12 or later.", in_namespace=True),
+    Try("bpf.sockmap", kernel.sockmap, _OTHER_KERNEL),
+    Try("bpf.sk_skb", partial(kernel.on_sockmap, ProgramType.SK_SKB, SocketAttach.SK_SKB_STREAM_VERDICT),
+        "Use Linux 5.13 or later with CONFIG_BPF_STREAM_PARSER."),
+    Try("bpf.sk_msg", partial(kernel.on_sockmap, ProgramType.SK_MSG, SocketAttach.SK_MSG_VERDICT),
+        "Use a kernel with CONFIG_BPF_STREAM_PARSER."),
+    Try("bpf.sock_ops", kernel.sock_ops, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
+    Try("bpf.sk_lookup", kernel.sk_lookup, "Use Linux 5.9 or later."),
+    Try("bpf.cgroup_connect", kernel.cgroup_connect, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
+    Try("kprobes", kernel.kprobes, _OTHER_KERNEL, "CONFIG_KPROBES is off", needs_root=False),
+    Try("fentry", kernel.fentry, _OTHER_KERNEL),
+    Try("qdisc.fq", partial(kernel.qdisc, "fq"), "Run: modprobe sch_fq", in_namespace=True),
+    Try("qdisc.fq_codel", partial(kernel.qdisc, "fq_codel"), "Run: modprobe sch_fq_codel", in_namespace=True),
+    Try("qdisc.netem", partial(kernel.qdisc, "netem"), "Run: modprobe sch_netem", in_namespace=True),
+    Try("netkit", partial(kernel.link, "netkit"), "Use Linux 6.7 or later with CONFIG_NETKIT.", in_namespace=True),
+    Try("ipvs", kernel.ipvs, "Run: modprobe ip_vs", "no IPVS in this kernel, or its module is not loaded"),
+    Try("ktls", kernel.ktls, "Run: modprobe tls", "no kernel TLS, or its module is not loaded", needs_root=False),
+    Try("cpu_clock", kernel.cpu_clock, "Set kernel.perf_event_paranoid to 1 or below, or run as root."),
+    Try("hardware_counters", kernel.hardware_counters, "Use bare metal, or a virtual machine with a PMU.",
+        "the CPU's counters are not available; a virtual machine often has none"),
+)  # fmt: skip
+
+
+def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
+    """Try everything; leaves nothing behind. Without root, what needs it is absent for that reason.
+
+    ``own_programs`` are those of the project, which `make setup` builds: name and path.
+    """
+    root = os.geteuid() == 0
+    headers = f"/lib/modules/{platform.release()}/build"
+    return (
+        _feature("root", root, "namespaces and BPF programs need it.", "Run as root."),
+        _feature(
+            "kernel_headers",
+            os.path.isdir(f"{headers}/include"),
+            f"no {headers}.",
+            "Install linux-headers-amd64 and link it (deploy/bootstrap.sh does).",
+        ),
+        *(
+            _feature(f"program.{name}", os.access(path, os.X_OK), f"{name} is not built.", "Run: make setup")
+            for name, path in own_programs.items()
+        ),
+        *(_program(name, package) for name, package in PROGRAMS.items()),
+        *(_tried(one, root) for one in TRIES),
+    )
+
+
+def _feature(name: str, present: bool, reason: str, remedy: str) -> Feature:
+    return Feature(name=name, present=True) if present else Feature(
+        name=name, present=False, reason=reason, remedy=remedy)  # fmt: skip
+
+
+def _program(name: str, package: str) -> Feature:
+    # Debian keeps some in sbin, which is not on every user's path.
+    present = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+    return _feature(f"program.{name}", present, f"{name} is not installed.", f"Run: apt-get install {package}")
+
+
+def _tried(one: Try, root: bool) -> Feature:
+    if one.needs_root and not root:
+        return Feature(
+            name=one.name, present=False, reason=f"{one.name} cannot be tried without root.", remedy="Run as root."
+        )
+    try:
+        if one.in_namespace:
+            netns.call_in_new(one.attempt)
+        else:
+            one.attempt()
+    except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, kernel.Refused) as error:
+        reason = one.absent or _words(error)
+        return Feature(name=one.name, present=False, reason=reason.rstrip(".") + ".", remedy=remedy_of(one.remedy))
+    return Feature(name=one.name, present=True)
+
+
+def remedy_of(remedy: str, modules: Path = Path("/proc/modules")) -> str:
+    """``remedy`` as it applies here: only a kernel with /proc/modules can load a module."""
+    name = remedy.removeprefix("Run: modprobe ")
+    if name == remedy or modules.exists():
+        return remedy
+    return f"This kernel loads no modules: use one that has {name} built in."
+
+
+def _words(error: Exception) -> str:
+    stderr = getattr(error, "stderr", None)
+    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr or str(error)
+    return " ".join(text.split())[:200]

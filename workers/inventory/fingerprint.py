@@ -1,0 +1,120 @@
+"""Everything about a host that could move a result, as strings (METHOD, "Fingerprint")."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+_CPU = Path("/sys/devices/system/cpu")
+_ROOT = Path(__file__).parents[2]
+_VERSIONS = {
+    "haproxy": (["haproxy", "-v"], r"version (\S+)"),
+    "nginx": (["nginx", "-v"], r"nginx/(\S+)"),
+    "wrk": (["wrk", "-v"], r"^wrk (\S+)"),
+    "h2load": (["h2load", "--version"], r"nghttp2/(\S+)"),
+    "openssl": (["openssl", "version"], r"^OpenSSL (\S+)"),
+    "nft": (["nft", "-v"], r"nftables v(\S+)"),
+}
+_SYSCTLS = (
+    "net/core/bpf_jit_enable",
+    "net/core/default_qdisc",
+    "net/core/netdev_budget",
+    "net/core/netdev_max_backlog",
+    "net/core/rmem_max",
+    "net/core/wmem_max",
+    "net/ipv4/tcp_congestion_control",
+    "net/ipv4/tcp_rmem",
+    "net/ipv4/tcp_wmem",
+    "kernel/bpf_stats_enabled",
+    "kernel/sched_autogroup_enabled",
+    "vm/swappiness",
+)
+
+
+def fingerprint() -> dict[str, str]:
+    """Facts by name; what cannot be known here says why."""
+    return {
+        "kernel": f"{platform.release()} {platform.version()}",
+        "machine": platform.machine(),
+        "command_line": _read(Path("/proc/cmdline")),
+        "mitigations": _mitigations(),
+        **_cpu(),
+        **{f"version.{name}": _version(*how) for name, how in _VERSIONS.items()},
+        "version.bcc": _bcc_version(),
+        "version.python": platform.python_version(),
+        **{f"sysctl.{name.replace('/', '.')}": _read(Path("/proc/sys", name)) for name in _SYSCTLS},
+        "memory_kib": _first(r"^MemTotal:\s+(\d+)", _read(Path("/proc/meminfo"))),
+        "clock_source": _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+        "conntrack_entries": _read(Path("/proc/sys/net/netfilter/nf_conntrack_count")),
+        "commit": commit(),
+    }
+
+
+def _cpu() -> dict[str, str]:
+    info = _read(Path("/proc/cpuinfo"))
+    flags = _first(r"^flags\s*:\s*(.*)$", info).split()
+    return {
+        "cpu_model": _first(r"^model name\s*:\s*(.*)$", info),
+        "cpus": str(len(os.sched_getaffinity(0))),
+        "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
+        "turbo_off": _read(_CPU / "intel_pstate/no_turbo"),
+        "smt": _read(_CPU / "smt/control"),
+        "virtualisation": "hypervisor" if "hypervisor" in flags else "none seen",
+    }
+
+
+def _mitigations() -> str:
+    folder = _CPU / "vulnerabilities"
+    if not folder.is_dir():
+        return f"unknown: no {folder}"
+    return "; ".join(f"{file.name}: {_read(file)}" for file in sorted(folder.iterdir()))
+
+
+def _version(argv: list[str], pattern: str) -> str:
+    program = shutil.which(argv[0], path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        return "absent"
+    try:
+        # wrk -v ends with status 1, nginx writes to standard error: only the words count.
+        done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"unknown: {error}"
+    return _first(pattern, done.stdout + done.stderr)
+
+
+def _bcc_version() -> str:
+    try:
+        from importlib.util import find_spec
+
+        spec = find_spec("bcc")
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        return "absent"
+    return _first(r"__version__ = '([^']+)'", _read(Path(spec.origin).with_name("version.py")))
+
+
+def commit() -> str:
+    """This checkout's, with ``-dirty`` where files differ from it; or why it is not known."""
+    git = shutil.which("git")
+    if git is None or not (_ROOT / ".git").exists():
+        return "unknown: not a git checkout"
+    done = subprocess.run(
+        [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"],
+        capture_output=True, text=True, timeout=5,
+    )  # fmt: skip
+    return done.stdout.strip() or f"unknown: {done.stderr.strip()[:100]}"
+
+
+def _first(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE)
+    return match[1].strip() if match else "unknown"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError as error:
+        return f"unknown: {error.strerror}"

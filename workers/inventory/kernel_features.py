@@ -1,0 +1,290 @@
+"""What this kernel can do, found out by doing it: programs are loaded, rules and devices made in a nameless namespace.
+
+Nothing is left behind. Every function raises when the kernel refuses;
+workers/inventory/features.py turns that into words.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from bpf.instance import MapShape, create_map, load_program
+from bpf.links import attach_link, attach_raw_tracepoint
+from bpf.loader import BpfError, Module, ProgramType
+from bpf.sockmap import SocketAttach, attach_to_map
+from workers.lab import cgroups
+
+_RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
+_RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
+_CGROUP_SOCK_ADDR, _CONNECT4_ATTACH = 18, 10
+_SK_LOOKUP, _SK_LOOKUP_ATTACH, _SOCKMAP = 30, 36, 15
+TCX_INGRESS = 46  # enum bpf_attach_type
+_TRACING, _FENTRY_ATTACH = 26, 24
+_BTF_FUNC = 12
+# BTF kind → bytes behind the common 12: fixed, and per entry (Documentation/bpf/btf.rst)
+_BTF_EXTRA = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0), 15: (0, 12),
+              17: (4, 0), 19: (0, 12)}  # fmt: skip
+_HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "redirect_peer": 155, "skc_lookup_tcp": 99}  # enum bpf_func_id
+
+_TPROXY = "meta l4proto tcp tproxy to :1 accept"
+_SOCKET = "socket transparent 1 accept"
+_DNAT = """table ip t {
+    chain o { dnat to 192.0.2.1; }
+    chain c {
+        type nat hook prerouting priority dstnat;
+        jhash ip saddr . tcp sport mod 1 vmap { 0 : goto o };
+    }
+    chain f { type filter hook forward priority filter; ct status dnat accept; }
+}
+"""
+_FLOWTABLE = "table ip t { flowtable f { hook ingress priority 0; devices = { lo }; }\n }\n"
+_IP_VS_SO_GET_VERSION = 64 + 1024 + 64  # include/uapi/linux/ip_vs.h
+_TCP_ULP = 31
+_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
+
+
+class Refused(RuntimeError):
+    """The kernel refused, with its reason."""
+
+
+def bcc() -> None:
+    """BCC imports, finds the kernel's headers, and compiles."""
+    Module("minimal.c").close()
+
+
+def tc_bpf() -> None:
+    """A device takes clsact and a BPF filter at its ingress. To be called in a namespace of its own."""
+    program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
+    try:
+        with IPRoute() as ip:
+            ip.tc("add", "clsact", index=1)
+            ip.tc("add-filter", "bpf", index=1, handle=":1", fd=program, name="pass", parent=0xFFFFFFF2,
+                  classid=1, direct_action=True)  # fmt: skip
+    finally:
+        os.close(program)
+
+
+def tcx() -> None:
+    """A device takes a BPF program by tcx. To be called in a namespace of its own."""
+    program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
+    try:
+        os.close(attach_link(program, 1, TCX_INGRESS, "tcx"))
+    finally:
+        os.close(program)
+
+
+def helper(name: str) -> None:
+    """tc programs may call a helper: the verifier must complain of anything but the helper itself."""
+    call = struct.pack("=BBhi", 0x85, 0, 0, _HELPERS[name])
+    try:
+        os.close(load_program("helper", call + _RETURN_0, ProgramType.SCHED_CLS))
+    except BpfError as error:
+        text = str(error)
+        if "EPERM" in text or any(words in text for words in ("unknown func", "invalid func", "cannot use helper")):
+            raise Refused(f"bpf_{name} is not known to this kernel") from error
+
+
+def raw_tracepoints() -> None:
+    """A program attaches to a raw tracepoint."""
+    program = load_program("raw", _RETURN_0, ProgramType.RAW_TRACEPOINT)
+    try:
+        os.close(attach_raw_tracepoint(program, "sched_process_exit"))
+    finally:
+        os.close(program)
+
+
+def xdp() -> None:
+    """An XDP program loads."""
+    os.close(load_program("xdp", _RETURN_0, ProgramType.XDP))
+
+
+def xdp_on_veth(mode: int) -> None:
+    """A veth takes an XDP program in a mode (XDP_FLAGS_*_MODE). To be called in a namespace of its own."""
+    veth()
+    program = load_program("xdp", _RETURN_0, ProgramType.XDP)
+    try:
+        with IPRoute() as ip:
+            index = ip.link_lookup(ifname="sdtry0")[0]
+            ip.link("set", index=index, xdp={"attrs": [("IFLA_XDP_FD", program), ("IFLA_XDP_FLAGS", mode)]})
+    finally:
+        os.close(program)
+
+
+def sk_lookup() -> None:
+    """An sk_lookup program loads."""
+    os.close(load_program("lookup", _RETURN_0, _SK_LOOKUP, _SK_LOOKUP_ATTACH))
+
+
+def cgroup_connect() -> None:
+    """A program that rewrites connect(2) loads, and a cgroup2 is there to attach it to."""
+    os.close(cgroups.open_root())
+    os.close(load_program("connect", _RETURN_1, _CGROUP_SOCK_ADDR, _CONNECT4_ATTACH))
+
+
+def sockmap() -> None:
+    """A map of sockets can be made."""
+    os.close(create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0)))
+
+
+def on_sockmap(kind: ProgramType, attach: SocketAttach) -> None:
+    """A program of the kind can be attached to a map of sockets."""
+    sockets = create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0))
+    try:
+        program = load_program("verdict", _RETURN_1, kind)
+        try:
+            attach_to_map(program, sockets, attach)
+        finally:
+            os.close(program)
+    finally:
+        os.close(sockets)
+
+
+def sock_ops() -> None:
+    """A program that is told of TCP's states loads, and a cgroup2 is there to attach it to."""
+    os.close(cgroups.open_root())
+    os.close(load_program("sock_ops", _RETURN_1, ProgramType.SOCK_OPS))
+
+
+def veth() -> None:
+    """A pair of virtual Ethernet devices can be made. To be called in a namespace of its own."""
+    with IPRoute() as ip:
+        ip.link("add", ifname="sdtry0", kind="veth", peer={"ifname": "sdtry1"})
+
+
+def link(kind: str) -> None:
+    """A device of ``kind`` can be made. To be called in a namespace of its own."""
+    with IPRoute() as ip:
+        ip.link("add", ifname="sdtry2", kind=kind)
+
+
+def qdisc(kind: str) -> None:
+    """A queueing discipline can be put on a device. To be called in a namespace of its own."""
+    subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", kind], check=True, capture_output=True, timeout=5)
+
+
+def nft_tproxy() -> None:
+    """A rule may say ``tproxy``. To be called in a namespace of its own."""
+    _nft(_prerouting(_TPROXY))
+
+
+def nft_redirect() -> None:
+    """A rule may say ``redirect``. To be called in a namespace of its own."""
+    _nft("table ip t { chain c { type nat hook prerouting priority dstnat; tcp dport 1 redirect to :2; }\n }\n")
+
+
+def nft_dnat() -> None:
+    """A rule may say ``dnat`` by a hash, and another ask whether it was. To be called in a namespace of its own."""
+    _nft(_DNAT)
+
+
+def nft_socket() -> None:
+    """A rule may say ``socket transparent``. To be called in a namespace of its own."""
+    _nft(_prerouting(_SOCKET))
+
+
+def nft_ct() -> None:
+    """A rule may ask for a connection's state, so that they are tracked. To be called in a namespace of its own."""
+    _nft(_prerouting("ct state new accept"))
+
+
+def nft_flowtable() -> None:
+    """A flow table can be made. To be called in a namespace of its own."""
+    _nft(_FLOWTABLE)
+
+
+def btf() -> None:
+    """The kernel describes its own types."""
+    with Path("/sys/kernel/btf/vmlinux").open("rb") as file:
+        file.read(1)
+
+
+def tracefs() -> None:
+    """The tracing file system is mounted."""
+    os.stat("/sys/kernel/tracing/events/sched")
+
+
+def fentry() -> None:
+    """A program can be loaded for the entry of a kernel function."""
+    program = load_program("fentry", _RETURN_0, _TRACING, _FENTRY_ATTACH, _btf_function_id("tcp_v4_connect"))
+    os.close(program)
+
+
+def kprobes() -> None:
+    """Kernel probes exist."""
+    os.stat("/sys/bus/event_source/devices/kprobe/type")
+
+
+def ipvs() -> None:
+    """The IP virtual server answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.getsockopt(socket.IPPROTO_IP, _IP_VS_SO_GET_VERSION, 64)
+
+
+def ktls() -> None:
+    """TCP sockets take the TLS upper layer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+        try:
+            tcp.setsockopt(socket.IPPROTO_TCP, _TCP_ULP, b"tls")
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:  # which says: known, but not before there is a connection
+                raise
+
+
+def hardware_counters() -> None:
+    """CPU cycles can be counted."""
+    _perf_event(0, 0)  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
+
+
+def cpu_clock() -> None:
+    """A CPU clock can interrupt what runs, for on-CPU stacks."""
+    _perf_event(1, 0)  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
+
+
+def _perf_event(kind: int, config: int) -> None:
+    number = _PERF_EVENT_OPEN.get(platform.machine())
+    if number is None:
+        raise Refused(f"{platform.machine()} is not known here")
+    attributes = struct.pack("=IIQ", kind, 128, config).ljust(128, b"\0")
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = int(libc.syscall(number, ctypes.create_string_buffer(attributes, 128), 0, -1, -1, 0))
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.close(fd)
+
+
+def _btf_function_id(name: str) -> int:
+    blob = Path("/sys/kernel/btf/vmlinux").read_bytes()
+    _, _, _, header, type_start, type_bytes, string_start, _ = struct.unpack_from("<HBBIIIII", blob)
+    wanted = blob.find(b"\0" + name.encode() + b"\0", header + string_start) + 1 - header - string_start
+    position, end, number = header + type_start, header + type_start + type_bytes, 1
+    while position < end:
+        name_at, info, _ = struct.unpack_from("<III", blob, position)
+        kind = info >> 24 & 0x1F
+        if kind == _BTF_FUNC and name_at == wanted:
+            return number
+        fixed, each = _BTF_EXTRA.get(kind, (0, 0))
+        position += 12 + fixed + each * (info & 0xFFFF)
+        number += 1
+    raise Refused(f"the kernel has no function {name}")
+
+
+def _prerouting(rule: str) -> str:
+    return f"table ip t {{ chain c {{ type filter hook prerouting priority mangle; {rule}; }}\n }}\n"
+
+
+def _nft(rules: str) -> None:
+    try:
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True, timeout=5)
+    except FileNotFoundError:
+        raise Refused("the program nft is missing") from None
+    except subprocess.CalledProcessError as error:
+        # It quotes the rule below its reason, with a caret: neither says more to a reader of doctor's table.
+        told = error.stderr.partition("Error: ")[2].partition("\n")[0]
+        raise Refused(f"nft: {told or error.stderr.strip() or f'status {error.returncode}'}") from error

@@ -1,0 +1,243 @@
+"""Every kernel object we make is registered before it is made, and swept after a crash.
+
+One JSON file per tag (a block's attempt) names its owner, namespaces, run directories and processes. Devices, nft
+tables, tc filters and BPF programs live in the namespaces and go with them. Nothing that a register does not name is
+touched, nor anything of an owner that still lives.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workers.lab import netns
+
+PREFIX = "sd-"
+RUN_ROOT = Path("/run/showdown")
+REGISTER_DIR = RUN_ROOT / "register"  # one for all workers of a machine; like kernel objects it ends with the boot
+TAG = re.compile(r"^[0-9a-z]{6}$")
+_NETNS = re.compile(r"^sd-[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
+_RUN_DIR = re.compile(r"^[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
+KILL_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process that cannot be mistaken for a later one: its pid, and its start in clock ticks since boot."""
+
+    pid: int
+    start: int
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId":
+        """Of a process that exists. Raises ``ProcessLookupError``."""
+        start = start_of(pid)
+        if start is None:
+            raise ProcessLookupError(f"no process {pid}")
+        return cls(pid, start)
+
+    @property
+    def alive(self) -> bool:
+        """True while this very process runs (a zombie does not)."""
+        return start_of(self.pid) == self.start
+
+
+@dataclass
+class Entry:
+    """What one tag owns."""
+
+    owner: ProcessId
+    netns: list[str] = field(default_factory=list)
+    run_dirs: list[str] = field(default_factory=list)
+    processes: list[ProcessId] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing is owned any more."""
+        return not (self.netns or self.run_dirs or self.processes)
+
+    def as_json(self) -> str:
+        """The register file's text."""
+        return json.dumps(self, default=vars, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Entry":
+        """The inverse of :meth:`as_json`. Raises ``ValueError``; names that we never give are left out."""
+        try:
+            data: dict[str, Any] = json.loads(text)
+            return cls(
+                owner=ProcessId(**data["owner"]),
+                netns=[name for name in data["netns"] if _NETNS.match(name)],
+                run_dirs=[name for name in data["run_dirs"] if _RUN_DIR.match(name)],
+                processes=[ProcessId(**process) for process in data["processes"]],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a register entry: {error!r}") from error
+
+
+class CleanupRegister:
+    """The objects of this process, one file per tag in ``directory``; each is recorded before it is made."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._owner = ProcessId.of(os.getpid())
+        self._entries: dict[str, Entry] = {}
+
+    def add_netns(self, tag: str, name: str) -> None:
+        """To be called before the namespace is made. Raises ``ValueError`` for a name that is not ours to give."""
+        if not _NETNS.match(name) or not TAG.match(tag):
+            raise ValueError(f"{name!r} of tag {tag!r} cannot be owned")
+        self._entry(tag).netns.append(name)
+        self._write(tag)
+
+    def add_run_dir(self, tag: str, name: str) -> None:
+        """To be called before ``RUN_ROOT / name`` is made. Raises ``ValueError`` as :meth:`add_netns`."""
+        if not _RUN_DIR.match(name) or not TAG.match(tag):
+            raise ValueError(f"{name!r} of tag {tag!r} cannot be owned")
+        self._entry(tag).run_dirs.append(name)
+        self._write(tag)
+
+    def add_process(self, tag: str, pid: int) -> None:
+        """To be called at once after the start; until then the process is found by its namespace."""
+        with contextlib.suppress(ProcessLookupError):  # it has ended already: nothing to own
+            self._entry(tag).processes.append(ProcessId.of(pid))
+            self._write(tag)
+
+    def forget_netns(self, tag: str, name: str) -> None:
+        """To be called after the namespace is removed."""
+        self._entry(tag).netns.remove(name)
+        self._write(tag)
+
+    def forget_run_dir(self, tag: str, name: str) -> None:
+        """To be called after the directory is removed."""
+        self._entry(tag).run_dirs.remove(name)
+        self._write(tag)
+
+    def forget_process(self, tag: str, pid: int) -> None:
+        """To be called after the process was reaped."""
+        entry = self._entry(tag)
+        entry.processes = [process for process in entry.processes if process.pid != pid]
+        self._write(tag)
+
+    def _entry(self, tag: str) -> Entry:
+        return self._entries.setdefault(tag, Entry(self._owner))
+
+    def _write(self, tag: str) -> None:
+        entry, file = self._entries[tag], self.directory / f"{tag}.json"
+        if entry.empty:
+            del self._entries[tag]
+            file.unlink(missing_ok=True)
+            return
+        # No fsync: a machine that crashes loses the kernel objects too.
+        draft = file.with_suffix(".new")
+        draft.write_text(entry.as_json())
+        draft.replace(file)
+
+
+def sweep(directory: Path, *, live: bool = False) -> list[str]:
+    """Remove everything that the register in ``directory`` names, unless another process that lives owns it.
+
+    ``live`` takes living owners' objects too. Returns what was removed, in words. Harmless when repeated.
+    """
+    removed: list[str] = []
+    for file in sorted(directory.glob("*.json")):
+        try:
+            entry = Entry.from_json(file.read_text())
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            removed.append(f"unreadable register file {file.name}: {error}")
+            file.unlink(missing_ok=True)
+            continue
+        if entry.owner.alive and entry.owner.pid != os.getpid() and not live:
+            continue
+        removed += _remove(entry)
+        file.unlink(missing_ok=True)
+    return removed
+
+
+def foreign_leftovers(directory: Path) -> list[str]:
+    """Namespaces that look like a lab's and that no entry of this register names; perhaps another state directory's."""
+    known: set[str] = set()
+    for file in directory.glob("*.json"):
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            known.update(Entry.from_json(file.read_text()).netns)
+    return [name for name in netns.names(PREFIX) if name not in known and _NETNS.match(name)]
+
+
+def remove_netns(name: str) -> list[str]:
+    """Kill every process in the namespace, then remove it with all it holds. Returns what was removed, in words."""
+    try:
+        inode = netns.inode(name)
+    except FileNotFoundError:
+        return []
+    removed = kill_all(processes_in({inode}))
+    netns.remove(name)
+    return [*removed, f"namespace {name}"]
+
+
+def remove_run_dir(name: str) -> list[str]:
+    """Remove a lab's run directory. Returns what was removed, in words."""
+    path = RUN_ROOT / name
+    if not _RUN_DIR.match(name) or not path.is_dir() or path.is_symlink():
+        return []
+    shutil.rmtree(path, ignore_errors=True)
+    return [f"run directory {path}"]
+
+
+def processes_in(inodes: set[int]) -> list[ProcessId]:
+    """Processes, other than this one, whose network namespace is one of ``inodes``."""
+    links = {f"net:[{inode}]" for inode in inodes}
+    found = []
+    for pid in pids():
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if pid != os.getpid() and os.readlink(f"/proc/{pid}/ns/net") in links:
+                found.append(ProcessId.of(pid))
+    return found
+
+
+def kill_all(processes: Iterable[ProcessId]) -> list[str]:
+    """SIGKILL each process that is still the same one, and wait until all are gone. Returns them, in words."""
+    killed = []
+    for process in processes:
+        if process.alive and process.pid != os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process)
+    deadline = time.monotonic() + KILL_WAIT_S
+    while any(process.alive for process in killed) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return [f"process {process.pid}" for process in killed]
+
+
+def pids() -> list[int]:
+    """Every process id of this host."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def start_of(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; ``None`` when it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The command in parentheses may itself hold spaces and parentheses.
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _remove(entry: Entry) -> list[str]:
+    removed = kill_all(entry.processes)
+    for name in entry.netns:
+        removed += remove_netns(name)
+    for name in entry.run_dirs:
+        removed += remove_run_dir(name)
+    return removed

@@ -1,0 +1,190 @@
+"""What datapaths share in the device under test: closing the routed path, seeing what knocked there, local delivery."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from pyroute2 import IPRoute
+
+from workers.lab import netns, sysctls
+from workers.lab.lab import Lab
+
+MARK = 1  # of packets that the DUT delivers locally though they are addressed elsewhere
+LOCAL_TABLE = 100
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class ClosedPath:
+    """The routed path of a DUT, shut. Every packet that would have taken it is dropped, and ``refused`` counts it."""
+
+    def __init__(self, refused: Callable[[], int]) -> None:
+        self._refused, self._at_first = refused, refused()
+
+    def leaked_packets(self) -> int:
+        """Packets of either IP version that came to be routed, since the path was closed."""
+        return self._refused() - self._at_first
+
+
+@contextmanager
+def closed_path(lab: Lab) -> Iterator[ClosedPath]:
+    """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
+
+    Of both IP versions, whichever the lab's traffic is of. The kernel counts each such packet in ``InAddrErrors``
+    (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward), of IPv6 those without a route in ``InNoRoutes``.
+    """
+    with ExitStack() as stack:
+        ipv4, ipv6 = ("snmp", "Ip:", "InAddrErrors"), ("Ip6InAddrErrors", "Ip6InNoRoutes")
+        refused = stack.enter_context(_counted(lab.dut_ns, ipv4, *ipv6))
+        stack.callback(netns.call_in, lab.dut_ns, lambda: sysctls.set_forwarding(on=True))
+        netns.call_in(lab.dut_ns, lambda: sysctls.set_forwarding(on=False))
+        yield ClosedPath(refused)
+
+
+@contextmanager
+def unroutable(lab: Lab) -> Iterator[ClosedPath]:
+    """Where forwarding must stay on: what has nobody's address as its destination finds no route, and is dropped.
+
+    The kernel counts each such packet in ``InNoRoutes`` and answers with ICMP.
+    """
+    with _counted(lab.dut_ns, ("netstat", "IpExt:", "InNoRoutes"), "Ip6InNoRoutes") as refused:
+        yield ClosedPath(refused)
+
+
+@contextmanager
+def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
+    """How many packets the IP layer of a namespace has received from elsewhere, from now on."""
+    with ExitStack() as stack:
+        everything = stack.enter_context(_counted(place, ("snmp", "Ip:", "InReceives"), "Ip6InReceives"))
+        devices = netns.open_in(place, "dev")
+        stack.callback(os.close, devices)
+
+        def received() -> int:
+            return everything() - _device_rows(devices)["lo"][1]
+
+        at_first = received()
+        yield lambda: received() - at_first
+
+
+@contextmanager
+def noted(lab: Lab, *notes: str) -> Iterator[None]:
+    """Tell readers of the lab's figures, for as long as the context lasts."""
+    lab.notes += notes
+    try:
+        yield
+    finally:
+        lab.notes = [note for note in lab.notes if note not in notes]
+
+
+@contextmanager
+def early_demux(lab: Lab) -> Iterator[None]:
+    """Look for a packet's socket before routing, as hosts do by default; labs have it off for all alike."""
+    on, off = ({"net/ipv4/tcp_early_demux": value} for value in "10")
+    netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(on))
+    try:
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(off))
+
+
+@contextmanager
+def local_delivery(lab: Lab, *, devices: bool = False) -> Iterator[None]:
+    """Deliver packets of the lab's IP version to the DUT's own sockets, whatever their address.
+
+    Those that carry :data:`MARK`; with ``devices``, all that come in by either device, and no mark is needed.
+    """
+    keys: list[dict[str, object]] = [{"fwmark": MARK}]
+    if devices:
+        keys = [{"iifname": lab.devices[role]} for role in ("dut_client", "dut_server")]
+    version = lab.spec.ip_version
+    both = {"family": FAMILIES[version], "table": LOCAL_TABLE}
+    rules = [{**key, **both, "priority": 100 + number} for number, key in enumerate(keys)]
+    route = {**both, "dst": lab.addresses[version].everything, "oif": 1, "type": "local", "scope": 254}
+
+    def change(command: str) -> None:
+        with IPRoute() as ip:
+            for rule in rules:
+                ip.rule(command, **rule)
+            ip.route(command, **route)
+
+    netns.call_in(lab.dut_ns, lambda: change("add"))
+    try:
+        yield
+    finally:
+        netns.call_in(lab.dut_ns, lambda: change("del"))
+
+
+class Devices:
+    """The DUT's device statistics, which the kernel keeps in any case."""
+
+    def __init__(self, lab: Lab, fd: int) -> None:
+        self._names, self._fd = lab.devices, fd
+        self._at_first = self._rows()
+
+    def received(self, role: str) -> int:
+        """Packets that came in by a device since this was made. Raises ``OSError`` when it is gone."""
+        return self._grown(role, 1)
+
+    def sent(self, role: str) -> int:
+        """Packets that left by it, likewise."""
+        return self._grown(role, 9)
+
+    def _grown(self, role: str, column: int) -> int:
+        try:
+            name = self._names[role]
+            return self._rows()[name][column] - self._at_first[name][column]
+        except KeyError as error:
+            raise OSError(f"device {error} is gone") from error
+
+    def _rows(self) -> dict[str, list[int]]:
+        return _device_rows(self._fd)
+
+
+@contextmanager
+def devices_of(lab: Lab) -> Iterator[Devices]:
+    """Count from now on."""
+    fd = netns.open_in(lab.dut_ns, "dev")
+    try:
+        yield Devices(lab, fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _counted(place: str, ipv4: tuple[str, str, str], *ipv6: str) -> Iterator[Callable[[], int]]:
+    """Counters that the kernel keeps for each IP version: what all in the namespace ``place`` come to.
+
+    That of IPv4 is told by its file, line and column, those of IPv6 by their names in snmp6.
+    """
+    file, line, column = ipv4
+    with ExitStack() as stack:
+        statistics = netns.open_in(place, file)
+        stack.callback(os.close, statistics)
+        statistics6 = netns.open_in(place, "snmp6") if 6 in sysctls.versions() else None
+        if statistics6 is not None:
+            stack.callback(os.close, statistics6)
+
+        def value() -> int:
+            rows = (row for row in _text(statistics).splitlines() if row.startswith(line))
+            names, values = (row.split() for row in rows)
+            count = int(values[names.index(column)])
+            if statistics6 is None:
+                return count
+            of_ipv6 = dict(row.split() for row in _text(statistics6).splitlines())
+            return count + sum(int(of_ipv6[name]) for name in ipv6)
+
+        yield value
+
+
+def _text(fd: int) -> str:
+    return os.pread(fd, 65536, 0).decode()
+
+
+def _device_rows(fd: int) -> dict[str, list[int]]:
+    rows = {}
+    for line in _text(fd).splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
+        rows[name.strip()] = [int(number) for number in numbers.split()]
+    return rows

@@ -1,0 +1,287 @@
+"""The lab: the namespaces of one datapath in a block, client — dut — server, with their devices and processes.
+
+Labs of a block stand side by side. Every lab is dual-stack, and its traffic is of one IP version. An idle lab costs
+nothing and sends nothing: neighbours are permanent, and no device asks for or announces any (sysctls.SILENT).
+Everything is named after its tag and position and registered before it is made (workers/cleanup.py).
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from pyroute2 import IPRoute
+
+from probes.base import LabView
+from workers.lab import cleanup, clients, endpoints, netns, offloads, sysctls
+from workers.lab.addresses import VERSIONS, Addresses
+from workers.lab.cleanup import RUN_ROOT, CleanupRegister
+from workers.lab.endpoints import Client, ClientEndpoint
+from workers.lab.process import Process
+from workers.lab.spec import LabSpec
+
+ROLES = ("client", "dut", "server")
+DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
+"""Each device's role and the namespace that it is in."""
+_PEERS = {"client": "dut_client", "dut_client": "client", "dut_server": "server", "server": "dut_server"}
+
+
+class LabError(RuntimeError):
+    """A lab could not be built, or a program in it could not be started."""
+
+
+class Lab:
+    """One lab. All attributes are known before it is built; see :func:`built`."""
+
+    origin_port = 80
+
+    def __init__(self, spec: LabSpec, register: CleanupRegister) -> None:
+        self.spec = spec
+        self.label = spec.label
+        stem = f"{spec.position}{spec.label.replace('#', '-')}"
+        self.client_ns, self.dut_ns, self.server_ns = (f"sd-{spec.tag}-{stem}-{role}" for role in ROLES)
+        device = f"sd{spec.tag}{spec.position}"
+        self.devices: Mapping[str, str] = MappingProxyType(
+            {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
+        )
+        # Of both IP versions; those with names of their own are of the traffic's.
+        self.addresses = {one: Addresses(one, spec.position, spec.clients) for one in VERSIONS}
+        ours = self.addresses[spec.ip_version]
+        self.client_address, self.server_address = ours.client, ours.server
+        self.dut_client_address, self.dut_server_address = ours.dut_client, ours.dut_server
+        self.origin_addresses, self.virtual_address, self.client_network = (
+            ours.origins,
+            ours.virtual,
+            ours.client_network,
+        )
+        self.client_endpoint = ClientEndpoint(
+            self.client_ns, self.server_address, self.origin_port, expected_source=self.client_address
+        )
+        self.clients: tuple[Client, ...] = endpoints.make_clients(self.client_ns, ours.clients)
+        self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
+        self._client_offloads: list[dict[str, bool]] = []
+        self.notes: list[str] = []  # what a reader of its figures should know
+        self.processes: list[Process] = []
+        self._register = register
+        self._indexes: dict[str, int] = {}
+        self._server_devices = -1
+
+    def netns_of(self, role: str) -> str:
+        """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
+        names = {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}
+        return role if role in self.namespaces else names[role]
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All of the lab's, by name: those of the roles, then those of several clients."""
+        ours = (self.client_ns, self.dut_ns, self.server_ns, *(client.netns for client in self.clients))
+        return tuple(dict.fromkeys(ours))
+
+    @property
+    def client_network_plan(self) -> clients.ClientNetwork:
+        """What several clients are built from."""
+        return clients.ClientNetwork(
+            tag=self.spec.tag,
+            position=self.spec.position,
+            dut_ns=self.dut_ns,
+            router_ns=self.client_ns,
+            clients=self.clients,
+            addresses=self.addresses,
+            offloads=self.wanted_offloads,
+        )
+
+    @property
+    def client_endpoints(self) -> tuple[ClientEndpoint, ...]:
+        """``ends`` as each of the clients has them."""
+        return endpoints.client_endpoints_of(self.client_endpoint, self.client_address, self.clients)
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The addresses on which the origin answers: all of them where the client asks the virtual one."""
+        balanced = self.client_endpoint.address == self.virtual_address
+        return self.origin_addresses if balanced else (self.server_address,)
+
+    def ifindex(self, role: str) -> int:
+        """The interface index of a device, by role, within its namespace."""
+        return self._indexes[role]
+
+    def mac(self, role: str) -> str:
+        """The device's Ethernet address: locally administered, the same in every lab of a position."""
+        return f"02:5d:00:00:{self.spec.position:02x}:{tuple(DEVICES).index(role):02x}"
+
+    @property
+    def wanted_offloads(self) -> dict[str, bool]:
+        """What every device of the lab is told to have."""
+        return offloads.DEFAULTS | dict.fromkeys(self.spec.disabled_offloads, False)
+
+    @property
+    def offloads(self) -> dict[str, bool]:
+        """What the kernel has in force now; on only where every device of the lab has it on."""
+        read = [partial(offloads.set_offloads, self.devices[device], {}) for device in DEVICES]
+        found = [netns.call_in(self.netns_of(place), one) for place, one in zip(DEVICES.values(), read, strict=True)]
+        return {name: all(one[name] for one in (*found, *self._client_offloads)) for name in offloads.DEFAULTS}
+
+    def view(self) -> LabView:
+        """What probes need; its tasks are those of the moment."""
+        tasks: dict[str, tuple[int, ...]] = {"proxy": (), "origin": ()}
+        for process in self.processes:
+            if process.task_role:
+                tasks[process.task_role] = tasks.get(process.task_role, ()) + process.tasks()
+        return LabView(
+            label=self.label,
+            devices={role: (self._indexes[role], name) for role, name in self.devices.items()},
+            netns={role: netns.inode(self.netns_of(role)) for role in ROLES},
+            tasks=tasks,
+            packets=self.packets,
+        )
+
+    def packets(self) -> int:
+        """How many packets crossed the server's device so far, both ways; tens of microseconds.
+
+        The server's, as a client may stand on the DUT itself.
+        """
+        for line in os.pread(self._server_devices, 65536, 0).decode().splitlines():
+            name, _, numbers = line.partition(":")
+            if name.strip() == self.devices["server"]:
+                # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
+                columns = numbers.split()
+                return int(columns[1]) + int(columns[9])
+        raise LabError(f"{self.devices['server']} is gone")
+
+    def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None, fds: Sequence[int] = ()) -> Process:
+        """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
+
+        It dies with the thread that called (PDEATHSIG), and inherits of our descriptors ``fds`` alone, by the same
+        numbers. Raises :class:`LabError` when it cannot be started.
+        """
+        log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
+        entry = netns.entry(self.netns_of(role_ns), argv)
+        try:
+            with log.open("wb") as output:
+                popen = subprocess.Popen(
+                    entry,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.run_dir,
+                    start_new_session=True,
+                    pass_fds=fds,
+                )
+        except OSError as error:
+            raise LabError(f"{argv[0]} could not be started: {error}") from error
+        process = Process(popen, argv, log, task_role)
+        self.processes.append(process)
+        self._register.add_process(self.spec.tag, process.pid)
+        return process
+
+    def stop(self, process: Process) -> None:
+        """Stop a program that :meth:`spawn` started, before the lab ends."""
+        process.stop()
+        if process in self.processes:
+            self.processes.remove(process)
+            self._register.forget_process(self.spec.tag, process.pid)
+
+    def _build(self, stack: ExitStack) -> None:
+        if self.spec.ip_version not in sysctls.versions():
+            raise OSError(f"this kernel has no IPv{self.spec.ip_version}")
+        stack.callback(self._remove_run_dir)
+        self._register.add_run_dir(self.spec.tag, self.run_dir.name)
+        self.run_dir.mkdir(mode=0o700, parents=True)
+        for name in self.namespaces:
+            stack.callback(self._remove_netns, name)
+            self._register.add_netns(self.spec.tag, name)
+            netns.create(name)
+            netns.call_in(name, sysctls.set_all)
+        stack.callback(self._stop_processes)
+        netns.call_in(self.dut_ns, self._build_links)
+        for role in ROLES:
+            netns.call_in(self.netns_of(role), lambda role=role: self._configure(role))  # type: ignore[misc]
+        if self.spec.clients > 1:
+            self._client_offloads += clients.build(self.client_network_plan)
+        self._server_devices = netns.open_in(self.server_ns, "dev")
+        stack.callback(os.close, self._server_devices)
+
+    def _build_links(self) -> None:
+        for near, far in (("dut_client", "client"), ("dut_server", "server")):
+            fd = os.open(netns.path(self.netns_of(far)), os.O_RDONLY)
+            try:
+                with IPRoute() as ip:
+                    ip.link(
+                        "add",
+                        ifname=self.devices[near],
+                        kind="veth",
+                        address=self.mac(near),
+                        # One queue each: kernels differ in their default.
+                        num_tx_queues=1,
+                        num_rx_queues=1,
+                        peer={
+                            "ifname": self.devices[far],
+                            "net_ns_fd": fd,
+                            "address": self.mac(far),
+                            "num_tx_queues": 1,
+                            "num_rx_queues": 1,
+                        },
+                    )
+            finally:
+                os.close(fd)
+
+    def _configure(self, role: str) -> None:
+        with IPRoute() as ip:
+            ip.link("set", index=1, state="up")
+            for device, place in DEVICES.items():
+                if place != role:
+                    continue
+                index = self._indexes[device] = ip.link_lookup(ifname=self.devices[device])[0]
+                # Before it has an address: IPv6 routes to no device that is down.
+                ip.link("set", index=index, **sysctls.SILENT)
+                for version in sysctls.versions():
+                    self._address(ip, device, index, self.addresses[version])
+                offloads.set_offloads(self.devices[device], self.wanted_offloads)
+        if role == "dut":
+            # Early demultiplexing would find a proxy's standing connections past rules that are gone, and costs
+            # forwarded packets a look for sockets: off for all datapaths alike, and for both IP versions.
+            sysctls.set_forwarding(on=True)
+            netns.write_sysctls({"net/ipv4/tcp_early_demux": "0"})
+
+    def _address(self, ip: IPRoute, device: str, index: int, addresses: Addresses) -> None:
+        peer = _PEERS[device]
+        ours = addresses.origins if device == "server" else (addresses.devices[device],)
+        theirs = addresses.origins if peer == "server" else (addresses.devices[peer],)
+        for address in ours:
+            flags = sysctls.NODAD[addresses.version]
+            ip.addr("add", index=index, address=address, prefixlen=addresses.link_bits, **flags)
+        for address in theirs if device == "dut_server" else theirs[:1]:
+            # Permanent: an idle lab asks for no neighbour.
+            ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=128)
+        if DEVICES[device] != "dut":
+            ip.route("add", dst=addresses.everything, gateway=theirs[0])
+
+    def _stop_processes(self) -> None:
+        for process in reversed(self.processes.copy()):
+            self.stop(process)
+
+    def _remove_netns(self, name: str) -> None:
+        cleanup.remove_netns(name)
+        self._register.forget_netns(self.spec.tag, name)
+
+    def _remove_run_dir(self) -> None:
+        cleanup.remove_run_dir(self.run_dir.name)
+        self._register.forget_run_dir(self.spec.tag, self.run_dir.name)
+
+
+@contextmanager
+def built(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
+    """Build a lab; leaving the context removes it with everything in it. Complete or undone.
+
+    Raises :class:`LabError`.
+    """
+    lab = Lab(spec, register)
+    with ExitStack() as stack:
+        try:
+            lab._build(stack)
+        except Exception as error:  # pyroute2 raises its own kinds, the kernel OSError
+            raise LabError(f"lab {spec.tag}-{spec.position}{spec.label}: {error}") from error
+        yield lab

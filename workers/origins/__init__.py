@@ -1,0 +1,1 @@
+"""The servers that answer in a lab, one file each."""

@@ -1,0 +1,124 @@
+"""The project's own origin in a lab: ``showdown-traffic origin`` in the server's namespace.
+
+It serves the lab's client only: it closes whoever else connects, drops whoever else sends, and counts both.
+"""
+
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from workers.lab import netns
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.lab import Lab
+from workers.lab.process import Process
+from workers.origins.nginx import Greeting, OriginError, ask, expected_sources
+from workers.traffic import program
+
+START_TIMEOUT_S = 5.0
+STATUS_TIMEOUT_S = 2.0
+GREETING_TIMEOUT_S = 1.0
+_GREETING = b"showdown"
+
+
+@dataclass
+class TrafficOrigin:
+    """Answers on the lab's origin port, and there only ``service``: ``http``, ``tcp`` or ``udp``."""
+
+    lab: Lab
+    service: str
+    stall_ms: int = 0
+    stall_every_ms: int = 0
+    _process: Process | None = None
+
+    def start(self) -> None:
+        """Start it; returns when it listens. Raises :class:`OriginError`, or ``LabError``."""
+        cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
+        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
+        for address in self.lab.answering:
+            argv += ["--address", address]
+        for address in expected_sources(self.lab):
+            argv += ["--expect-client", address]
+        if self.stall_ms:
+            argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
+        self._process = self.lab.spawn("server", argv, task_role="origin")
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._lines("ready"):
+            self._check(deadline, "did not start")
+            time.sleep(0.002)
+
+    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
+        """Ask once as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
+        before = self.requests()
+        ends = ends or self.lab.client_endpoint
+        address, port = ends.address, ends.port
+        answer_bytes = 0
+        if self.service == "http":
+            answer = netns.call_in(ends.netns, lambda: ask(address, port, "/whoami"))
+            client = _host(json.loads(answer.body)["peer"])
+        else:
+            kind = socket.SOCK_STREAM if self.service == "tcp" else socket.SOCK_DGRAM
+            netns.call_in(ends.netns, lambda: _echo(kind, address, port))
+            client = ends.expected_source  # whoever else is not answered
+        # An answer that this origin has not given came from another.
+        return Greeting(client, self.lab.label if self.requests() > before else "", answer_bytes)
+
+    def requests(self) -> int:
+        """Requests, or datagrams, since it started. Raises :class:`OriginError`."""
+        return int(self._status()["datagrams" if self.service == "udp" else "requests"])
+
+    def connections(self) -> dict[str, int]:
+        """Connections accepted by each of its addresses. Raises :class:`OriginError`."""
+        return {str(address): int(count) for address, count in self._status()["by_address"].items()}
+
+    def wrong_clients(self) -> list[str]:
+        """The latest address that is not the lab's client, once per connection or datagram, at most 1,000 times."""
+        try:
+            status = self._status()
+        except OriginError:
+            return []
+        return [_host(status["last_wrong_client"])] * min(int(status["wrong_clients"]), 1000)
+
+    @property
+    def _running(self) -> Process:
+        if self._process is None:
+            raise OriginError("the origin was not started")
+        return self._process
+
+    def _status(self) -> dict[str, Any]:
+        told = len(self._lines("status"))
+        self._running.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + STATUS_TIMEOUT_S
+        while len(lines := self._lines("status")) <= told:
+            self._check(deadline, "does not tell its status")
+            time.sleep(0.001)
+        status: dict[str, Any] = json.loads(lines[-1])
+        return status
+
+    def _lines(self, kind: str) -> list[str]:
+        text = self._running.log.read_text(errors="replace")
+        return [line for line in text.split("\n")[:-1] if line.startswith(f'{{"type":"{kind}"')]
+
+    def _check(self, deadline: float, what: str) -> None:
+        if self._running.poll() is not None or time.monotonic() > deadline:
+            raise OriginError(f"the origin {what}: {self._running.output().strip()[-300:] or 'no message'}")
+
+
+def _host(endpoint: object) -> str:
+    """The address of ``address:port`` or ``[address]:port``."""
+    return str(endpoint).rpartition(":")[0].strip("[]")
+
+
+def _echo(kind: socket.SocketKind, address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as asking:
+        asking.settimeout(GREETING_TIMEOUT_S)
+        asking.connect((address, port))
+        asking.sendall(_GREETING)
+        answer = b""
+        while len(answer) < len(_GREETING) and (more := asking.recv(64)):
+            answer += more
+    if answer != _GREETING:
+        raise ConnectionError(f"the echo was {answer!r}")

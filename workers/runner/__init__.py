@@ -1,0 +1,1 @@
+"""One block, from set-up to proof: time, warm-up, slices, readings, validity."""

@@ -1,0 +1,212 @@
+"""One run of a generator over standing labs: counters before, traffic, counters after, and what it all says.
+
+Every lab has its own counters, so one reading before and one after are enough, however often the slices alternate.
+The warm-up is part of the run: it is proven like the rest, and counted in no figure.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
+from domain.histogram import LatencyHistogram
+from domain.jobs import Phase
+from domain.sample import host_cpu_point, traffic_point
+from domain.trial import Reason, SliceResult
+from workers.datapaths.base import DatapathError
+from workers.origins.nginx import OriginError
+from workers.runner.cpu import CpuMeter
+from workers.runner.trial_run import Telemetry, TrialRun
+from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
+from workers.traffic.merging import by_name
+from workers.workloads.base import Workload
+
+DRAIN_S = 0.02  # around traffic: what is still on its way belongs to it …
+DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second
+
+
+class Cancelled(Exception):
+    """The block shall end now, without a result."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The counters of a datapath and of its origin at one moment; ``origins`` where the datapath balances."""
+
+    counters: Counters
+    answered: int
+    origins: Mapping[str, int]
+
+
+@dataclass
+class Measuring:
+    """What the runs of one block share. ``progress`` raises :class:`Cancelled` when the block shall end."""
+
+    workload: Workload
+    generator: Generator
+    plan: GeneratorPlan
+    telemetry: Telemetry
+    meter: CpuMeter
+    progress: Callable[[Phase, str, int], None]
+    stop: Callable[[], bool]
+    sleep: Callable[[float], None]
+    began_s: float
+    slices_done: int = 0
+    _before: dict[str, _Reading] = field(default_factory=dict)
+
+    def run(
+        self, trial_runs: Sequence[TrialRun], schedule: Schedule, *, probed: bool = False, profiled: bool = False
+    ) -> None:
+        """Make traffic on the trial_runs that are usable; what came of it goes into their evidence.
+
+        Of slices that the probes watch (``probed``) or stacks are sampled in (``profiled``), nothing is counted.
+        """
+        self._before = {s.label: reading for s in trial_runs if s.usable and (reading := self._read(s))}
+        standing = [trial_run for trial_run in trial_runs if trial_run.label in self._before]
+        order = tuple(label for label in schedule.order if label in self._before)
+        if not order:
+            return
+        by_label = {trial_run.label: trial_run for trial_run in standing}
+        self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
+        before = self.meter.snapshot()
+        found = self.generator.run(
+            self.plan,
+            [trial_run.target for trial_run in standing],
+            replace(schedule, order=order, timeline=probed),
+            stop=self.stop,
+            tell=lambda interval: self._told(by_label[interval.label], interval),
+        )
+        if self.stop():
+            raise Cancelled
+        host = self.meter.snapshot().since(before)
+        self.slices_done += len(order)
+        foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
+        for trial_run in standing:
+            traffic = found[trial_run.label]
+            self._account(trial_run, traffic, probed=probed, profiled=profiled)
+            if not probed and not profiled:
+                self._count(trial_run, traffic, foreign)
+            elif probed:
+                self._note_watched(trial_run, traffic)
+            self._prove(trial_run)
+            if traffic.failure:
+                trial_run.attachment = None  # the trial is lost already: further traffic would only take time
+
+    def _read(self, trial_run: TrialRun) -> _Reading | None:
+        try:
+            counters, answered = self._drained(trial_run), trial_run.origin.requests()
+            origins = {} if counters.origins is None else trial_run.origin.connections()
+        except (DatapathError, OriginError) as error:
+            trial_run.fail(error)
+            return None
+        return _Reading(counters, answered, origins)
+
+    def _prove(self, trial_run: TrialRun) -> None:
+        """Add what counters and origin gained; the generator has closed its connections by now."""
+        trial_run.sample_conntrack()
+        if (after := self._read(trial_run)) is None:
+            return
+        before, evidence = self._before[trial_run.label], trial_run.evidence
+        evidence.counters = evidence.counters.plus(after.counters.minus(before.counters))
+        evidence.origin_requests += after.answered - before.answered
+        for address, count in after.origins.items():
+            gained = count - before.origins.get(address, 0)
+            evidence.origin_connections[address] = evidence.origin_connections.get(address, 0) + gained
+
+    def _drained(self, trial_run: TrialRun) -> Counters:
+        """The counters once they stand still: a proxy counts some things only as its connections close."""
+        counters = trial_run.counters()
+        for _ in range(DRAIN_LOOKS):
+            self.sleep(DRAIN_S)
+            earlier, counters = counters, trial_run.counters()
+            if counters == earlier:
+                break
+        return counters
+
+    def _account(self, trial_run: TrialRun, traffic: TargetTraffic, *, probed: bool, profiled: bool) -> None:
+        """What proof and errors are of: everything."""
+        evidence = trial_run.evidence
+        if traffic.failure:
+            evidence.add_finding(Reason.GENERATOR_FAILED, traffic.failure)
+        else:
+            evidence.body_problems += tuple(self.workload.check(traffic, trial_run.answer_bytes))
+        if traffic.limit:
+            evidence.add_finding(Reason.GENERATOR_SATURATED, traffic.limit)
+        measured = [one for one in traffic.slices if not one.warm_up]
+        evidence.slices += [self._slice(one, probed=probed, profiled=profiled) for one in measured]
+        evidence.stood_s += sum(one.stood_s for one in measured)
+        self._tell_cpu(trial_run, measured)
+        evidence.generated_requests += traffic.requests
+        evidence.generated_bytes += traffic.bytes_received
+        evidence.connections += traffic.connections
+        evidence.unsent += traffic.unsent
+        for client, requests in traffic.clients.items():
+            evidence.clients[client] = evidence.clients.get(client, 0) + requests
+        for cause, count in traffic.errors.items():
+            evidence.errors[cause] = evidence.errors.get(cause, 0) + count
+        evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
+
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
+        """What figures are of."""
+        evidence = trial_run.evidence
+        for one in traffic.slices:
+            if one.warm_up:
+                continue
+            share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
+            evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+        trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
+        evidence.note_times(trial_run.timings)
+
+    def _note_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
+        """What the requests of a watched slice took: the stages that the probes saw are parts of it."""
+        timings = traffic.timings
+        told = timings.get("latency") or timings.get("service_time")
+        if told is not None:
+            trial_run.watched_latency = _merged(trial_run.watched_latency, told)
+        trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
+
+    def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
+        return SliceResult(
+            started_s=one.started_s - self.began_s,
+            duration_s=one.duration_s,
+            requests=one.requests,
+            connections=self.plan.connections,
+            bytes_received=one.bytes_received,
+            bytes_sent=one.bytes_sent,
+            errors=dict(one.errors),
+            probed=probed,
+            profiled=profiled,
+        )
+
+    def _told(self, trial_run: TrialRun, interval: Interval) -> None:
+        """What the generator tells while it runs: where the block stands, and points for the charts."""
+        self.progress(Phase.SLICES, trial_run.label, self.slices_done + interval.slices_done)
+        trial_run.sample_conntrack()
+        self.telemetry.put(
+            traffic_point(
+                trial_run.tags,
+                requests_per_s=interval.requests_per_s,
+                errors=interval.errors,
+                p50_us=None if interval.p50_ns is None else interval.p50_ns / 1e3,
+                p99_us=None if interval.p99_ns is None else interval.p99_ns / 1e3,
+                time_ns=interval.time_ns,
+            )
+        )
+
+    def _tell_cpu(self, trial_run: TrialRun, slices: Iterable[SliceTraffic]) -> None:
+        """The host's CPU time of each slice, known once the run has ended."""
+        to_epoch_ns = time.time_ns() - time.monotonic_ns()
+        for one in slices:
+            if _passed(one.cpu):
+                end_ns = to_epoch_ns + int((one.started_s + one.duration_s) * 1e9)
+                self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
+
+
+def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:
+    return LatencyHistogram.merged([known, more]) if known else more
+
+
+def _passed(cpu: CpuTime) -> bool:
+    # Ticks are coarse: a short slice may have none.
+    return cpu.idle_s + cpu.user_s + cpu.system_s + cpu.irq_s + cpu.softirq_s + cpu.steal_s > 0

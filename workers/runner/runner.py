@@ -1,0 +1,297 @@
+"""One block on this host: labs, origins, datapaths and probes up; warm up; slices; prove; leave.
+
+The runner owns time, warm-up, clean-up and validity. Whatever goes wrong with one datapath makes that trial invalid,
+with its reason; the others are measured all the same. Whatever goes wrong with the host ends the attempt.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
+from domain.campaign_points import trial_point
+from domain.jobs import BlockJob, Phase
+from domain.sample import TrialTags, campaign_event_point
+from domain.stacks import Stacks
+from domain.trial import BlockResult, Reason, TrialResult
+from domain.watched import Span
+from probes.base import ProbeError
+from workers.datapaths.base import Datapath, DatapathError, Tracking
+from workers.lab.endpoints import ClientEndpoint
+from workers.lab.spec import LabSpec
+from workers.origins.nginx import OriginError
+from workers.runner.cpu import CpuMeter
+from workers.runner.measurement import Cancelled, Measuring
+from workers.runner.readings import readings
+from workers.runner.trial_run import RunnerContext, TrialRun
+from workers.runner.validity import judge, prove
+from workers.traffic.base import Schedule, sent_within
+from workers.workloads.base import Workload
+
+BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
+BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
+MAX_FOREIGN_IDLE_SHARE = 0.05
+PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
+
+
+class BlockRunner:
+    """Runs one claimed attempt. ``progress(phase, label, slices_done)`` is told where it stands."""
+
+    def __init__(
+        self,
+        job: BlockJob,
+        host: RunnerContext,
+        *,
+        progress: Callable[[Phase, str, int], None] = lambda *_: None,
+        stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        meter: CpuMeter | None = None,
+    ) -> None:
+        self.job, self.host = job, host
+        self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
+        self._workload = host.workloads[job.block.workload]
+        self._plan = self._workload.plan(job.block.load, job.block.parameters)
+        self._generator = host.generators[self._plan.generator]
+        if job.block.loads and not self._generator.own_rates:
+            raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
+        if job.block.clients > 1 and not self._generator.many_clients:
+            raise ValueError(f"{self._generator.name} loads a lab from one client only")
+        # Offloads are alike in all labs of the block: what one datapath, or the condition, cannot have, none has.
+        block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
+        self._without = job.block.condition.without.union(*(datapath.disabled_offloads for datapath in block_datapaths))
+        self._cpu = meter or CpuMeter()
+        self._began = clock()
+
+    def run(self) -> BlockResult:
+        """Measure the block. Raises :class:`Cancelled`, or whatever kept the labs from being built."""
+        with ExitStack() as stack:
+            self._tell(Phase.PREPARE)
+            trial_runs = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
+            self._expect(trial_runs)
+            self._cpu.own_netns = {inode for s in trial_runs for inode in s.lab.view().netns.values()}
+            idle = self._idle_baseline(trial_runs)
+            self._run_traffic(trial_runs)
+            self._tell(Phase.FINISH)
+            trials = tuple(self._conclude(trial_run, idle) for trial_run in trial_runs)
+        for trial_run, trial in zip(trial_runs, trials, strict=True):
+            self.host.telemetry.put(trial_point(trial_run.tags, trial, time.time_ns()))
+        return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
+
+    def _tell(self, phase: Phase, label: str = "", done: int = 0) -> None:
+        if self._stop():
+            raise Cancelled
+        self._progress(phase, label, done)
+
+    # --- set-up ---------------------------------------------------------------------------------------------
+
+    def _set_up(self, stack: ExitStack, position: int) -> TrialRun:
+        job, label = self.job, self.job.block.datapaths[position]
+        tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
+        ip_version = job.block.condition.ip_version
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without, ip_version)
+        lab = stack.enter_context(self.host.build_lab(spec, self.host.register))
+        datapath = self.host.datapaths[datapath_of(label)]
+        lab.client_endpoint = datapath.client_endpoint(lab)
+        tags = TrialTags(
+            campaign=job.campaign_id,
+            run=f"{job.block_id}-{job.attempt}-{position}",
+            host=self.host.name,
+            datapath=label,
+            workload=job.block.workload,
+            level=job.block.level,
+        )
+        origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
+        around = stack.enter_context(self.host.impose(lab, job.block.condition))
+        trial_run = TrialRun(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
+        if clients > 1 and job.block.probed:
+            trial_run.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
+        if refusal := _refusal(datapath, self._workload, spec):
+            trial_run.fail(DatapathError(f"{datapath.name} {refusal}"))
+            return trial_run
+        trial_run.origin.start()
+        try:
+            trial_run.attachment = stack.enter_context(datapath.attached(lab))
+            for ends in lab.client_endpoints:
+                self._preflight(trial_run, ends)
+        except (DatapathError, OriginError, OSError) as error:
+            trial_run.fail(error)
+        return trial_run
+
+    def _preflight(self, trial_run: TrialRun, ends: ClientEndpoint) -> None:
+        """Ask through the datapath, as one client, until it answers. Raises ``OSError`` after a while."""
+        deadline = self._clock() + PREFLIGHT_S
+        while True:
+            try:
+                greeting = trial_run.origin.greet(ends)
+                break
+            except OSError:
+                if self._clock() > deadline:
+                    raise
+                self._tell(Phase.PREPARE, trial_run.label)
+                self._sleep(0.01)
+        if greeting.client_address != ends.expected_source:
+            detail = f"the origin saw {greeting.client_address}, not {ends.expected_source}"
+            trial_run.evidence.add_finding(Reason.WRONG_CLIENT_ADDRESS, detail)
+        elif greeting.label != trial_run.label:
+            trial_run.evidence.add_finding(
+                Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered"
+            )
+        trial_run.answer_bytes = greeting.answer_bytes
+
+    def _expect(self, trial_runs: list[TrialRun]) -> None:
+        for trial_run in trial_runs:
+            trial_run.evidence.offloads = dict(trial_run.lab.offloads)
+            trial_run.evidence.expected_offloads = trial_runs[0].evidence.offloads
+            trial_run.evidence.condition = self.job.block.condition
+            tracking = self.host.datapaths[datapath_of(trial_run.label)].tracking
+            trial_run.evidence.passes_netfilter = tracking is not Tracking.NEVER
+            trial_run.evidence.expect_tracked = tracking.expects_conntrack(self.job.block.condition)
+
+    # --- traffic --------------------------------------------------------------------------------------------
+
+    def _idle_baseline(self, trial_runs: list[TrialRun]) -> float:
+        """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
+
+        What others do just then would be taken off every figure of the block, so it is looked at like a slice, and
+        waited for: a block has three attempts, and whoever is busy for some seconds would spoil them all.
+        """
+        for _ in range(BASELINE_LOOKS * self.job.attempt**2):
+            self._tell(Phase.PREPARE)
+            before = self._cpu.snapshot()
+            self._sleep(BASELINE_S)
+            idle = self._cpu.snapshot().since(before)
+            if idle.foreign_s <= MAX_FOREIGN_IDLE_SHARE * idle.wall_s * idle.cpus:
+                break
+        else:
+            for trial_run in trial_runs:
+                detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idleness"
+                trial_run.evidence.add_finding(Reason.INTERFERENCE, detail)
+        return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
+
+    def _run_traffic(self, trial_runs: list[TrialRun]) -> None:
+        """All counted slices in one run of the generator, then one run per watched slice: probes watch one lab."""
+        job, block = self.job, self.job.block
+        self._event("block", f"{block.workload} {block.level}, block {block.index}")
+        measuring = Measuring(
+            workload=self._workload,
+            generator=self._generator,
+            plan=self._plan,
+            telemetry=self.host.telemetry,
+            meter=self._cpu,
+            progress=self._tell,
+            stop=self._stop,
+            sleep=self._sleep,
+            began_s=self._began,
+        )
+        counted = len(block.order) - block.probed - block.profiled
+        measuring.run(trial_runs, Schedule(block.order[:counted], job.slice_s, job.warm_up_s))
+        by_label = {trial_run.label: trial_run for trial_run in trial_runs}
+        for position, label in enumerate(block.order[counted:]):
+            trial_run = by_label[label]
+            if not trial_run.usable:
+                continue
+            if position < block.probed:
+                slice_s, warm_up_s = max(job.slice_s, WATCHED_SLICE_S), min(job.warm_up_s, WATCHED_WARM_UP_S)
+                with self._watching(trial_run, warm_up_s):
+                    measuring.run([trial_run], Schedule((label,), slice_s, warm_up_s), probed=True)
+            else:
+                with self._profiling(trial_run):
+                    measuring.run([trial_run], Schedule((label,), job.slice_s), profiled=True)
+
+    @contextmanager
+    def _watching(self, trial_run: TrialRun, warm_up_s: float) -> Iterator[None]:
+        """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
+        before, requests = len(trial_run.watched_slices), trial_run.evidence.generated_requests
+        bypassed_stages = self.host.datapaths[datapath_of(trial_run.label)].bypassed_stages
+        self.host.probing.begin_slice(
+            replace(trial_run.lab.view(), bypassed_stages=bypassed_stages), trial_run.tags, warm_up_s
+        )
+        try:
+            yield
+        finally:
+            evidence = trial_run.evidence
+            slices, made = trial_run.watched_slices[before:], evidence.generated_requests - requests
+            counted = sum(one.requests for one in slices)
+
+            def sent(windows: Sequence[Span]) -> float:
+                times = sent_within(slices, windows)
+                return times.requests / counted if times else 0.0
+
+            traffic = [(one.started_s, one.started_s + one.duration_s) for one in slices]
+            share = counted / made if made else 1.0
+            evidence.watched = evidence.watched.plus(self.host.probing.end_slice(traffic, share, sent))
+
+    @contextmanager
+    def _profiling(self, trial_run: TrialRun) -> Iterator[None]:
+        """Sample stacks for one slice; without them the trial is no worse, and says why."""
+        profiling = self.host.profiling
+        try:
+            profiling.watch(trial_run.lab.view())
+        except ProbeError as error:
+            trial_run.notes.append(str(error))
+            yield
+            return
+        taken = Stacks()
+        try:
+            yield
+        finally:
+            taken = profiling.take()
+        trial_run.stacks = taken.plus(trial_run.stacks or Stacks()).bounded()
+
+    def _event(self, title: str, text: str) -> None:
+        self.host.telemetry.put(campaign_event_point(self.job.campaign_id, self.host.name, title, text, time.time_ns()))
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _conclude(self, trial_run: TrialRun, idle_cpu_s_per_s: float) -> TrialResult:
+        evidence = trial_run.evidence
+        trial_run.sample_conntrack()
+        evidence.ballast_packets = trial_run.around.ballast_packets()
+        evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
+        proof = prove(evidence)
+        return TrialResult(
+            datapath=trial_run.label,
+            function=self.host.datapaths[datapath_of(trial_run.label)].function,
+            workload=self.job.block.workload,
+            level=self.job.block.level,
+            slices=tuple(evidence.slices),
+            duration_s=sum(s.duration_s for s in evidence.counted),
+            requests=sum(s.requests for s in evidence.counted),
+            errors=evidence.errors,
+            cpu=evidence.cpu,
+            idle_cpu_s_per_s=idle_cpu_s_per_s,
+            latency=trial_run.timings.get("latency"),
+            service_time=trial_run.timings.get("service_time"),
+            timings={name: h for name, h in trial_run.timings.items() if name not in ("latency", "service_time")},
+            proof=proof,
+            validity=judge(evidence, proof),
+            probes=readings(evidence.watched),
+            work=dict(evidence.watched.work),
+            watched_latency=trial_run.watched_latency,
+            window_times=trial_run.window_times(),
+            watched_pace=evidence.watched.passage.pace or None,
+            stacks=trial_run.stacks,
+            notes=(*trial_run.lab.notes, *trial_run.notes),
+            offloads=dict(evidence.offloads),
+            surroundings=evidence.surroundings,
+            generator=self._generator.name,
+        )
+
+
+def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
+    """Why the datapath cannot carry the workload in such a lab; empty where it can."""
+    if workload.protocol not in datapath.protocols:
+        return f"carries {', '.join(sorted(datapath.protocols))}, not {workload.protocol}"
+    if spec.ip_version not in datapath.ip_versions:
+        return f"carries {', '.join(f'IPv{one}' for one in sorted(datapath.ip_versions))}, not IPv{spec.ip_version}"
+    if datapath.one_client and spec.clients > 1:
+        return f"takes one client only: {datapath.one_client}"
+    return ""
+
+
+def lab_tag(block_id: str, attempt: int) -> str:
+    """Six characters for device names, the same for the same attempt and different for others (BLAKE2)."""
+    return hashlib.blake2s(f"{block_id}/{attempt}".encode(), digest_size=3).hexdigest()

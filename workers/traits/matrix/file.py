@@ -1,0 +1,41 @@
+"""The matrix of traits on a host's disk, and what it is made of. Imports little: the worker's first process uses it."""
+
+import logging
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from domain.traits import TraitMatrix
+from workers.inventory.fingerprint import commit
+
+log = logging.getLogger(__name__)
+
+FILE = "matrix.json"
+
+
+def made_by() -> dict[str, str]:
+    """The kernel and the Showdown that findings are about."""
+    return {"kernel": platform.release(), "version": version("showdown"), "commit": commit()}
+
+
+def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
+    """Write it into the host's state directory, with the rows of the one there that it lacks; returns what is kept."""
+    whole = matrix.replacing(kept(state_dir))
+    state_dir.mkdir(parents=True, exist_ok=True)
+    temporary = state_dir / f"{FILE}.tmp"
+    temporary.write_text(whole.model_dump_json(indent=1))
+    os.replace(temporary, state_dir / FILE)
+    return whole
+
+
+def kept(state_dir: Path) -> TraitMatrix | None:
+    """The one in the state directory; ``None`` where there is none, or of a version that is not understood."""
+    try:
+        return TraitMatrix.model_validate_json((state_dir / FILE).read_text())
+    except (OSError, ValidationError) as problem:
+        if not isinstance(problem, FileNotFoundError):
+            log.warning("%s is not read: %s", state_dir / FILE, problem)
+        return None

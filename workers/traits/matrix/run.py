@@ -1,0 +1,91 @@
+"""The matrix of traits: every trait of every datapath, tested on this host one after another."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import workers.datapaths
+import workers.traits
+from domain.jobs import HostCapabilities
+from domain.registry import discover
+from domain.traits import Finding, TraitMatrix, TraitRow, TraitWords, in_order
+from workers.datapaths.base import Datapath
+from workers.lab.cleanup import CleanupRegister
+from workers.traits._bench import LabBench
+from workers.traits.base import Bench, Trait, error, not_run
+from workers.traits.matrix.file import made_by
+
+log = logging.getLogger(__name__)
+
+
+class RenewableBench(Bench, Protocol):
+    """What collecting needs beside what traits need."""
+
+    def renew(self) -> None:
+        """Forget the shared lab: something broke in it."""
+
+
+@dataclass(frozen=True)
+class MatrixRun:
+    """What a matrix is collected with; tests give other datapaths, traits and benches."""
+
+    datapaths: Mapping[str, Datapath]
+    traits: Mapping[str, Trait]
+    bench: Callable[[Datapath], AbstractContextManager[RenewableBench]]
+
+    @classmethod
+    def installed(cls, register: CleanupRegister, names: Sequence[str] = ()) -> "MatrixRun":
+        """Everything that is installed; of the datapaths those named, if any are. Raises ``LookupError``."""
+        datapaths = discover(workers.datapaths, Datapath)
+        if unknown := sorted(set(names) - set(datapaths)):
+            raise LookupError(f"no datapath {unknown[0]!r}; there are {', '.join(datapaths)}")
+        return cls.of({name: one for name, one in datapaths.items() if not names or name in names}, register)
+
+    @classmethod
+    def of(cls, datapaths: Mapping[str, Datapath], register: CleanupRegister) -> "MatrixRun":
+        """These datapaths, and every trait, in labs."""
+        return cls(datapaths, discover(workers.traits, Trait), lambda datapath: LabBench(datapath, register))
+
+    def run(self, host: HostCapabilities, progress: Callable[[str], None] = lambda _: None) -> TraitMatrix:
+        """Test everything; labs stand one after another. ``progress`` is told each datapath's name."""
+        rows = []
+        for name, datapath in self.datapaths.items():
+            progress(name)
+            rows.append(self._row(name, datapath, host))
+        return TraitMatrix(
+            host=host.host,
+            **made_by(),
+            measured_at=datetime.now(UTC).replace(microsecond=0),
+            traits=tuple(TraitWords(name=t.name, title=t.title, summary=t.summary) for t in self.traits.values()),
+            rows=in_order(rows),
+        )
+
+    def _row(self, name: str, datapath: Datapath, host: HostCapabilities) -> TraitRow:
+        began = time.monotonic()
+        findings = self._findings(datapath, host)
+        duration_s = round(time.monotonic() - began, 2)
+        return TraitRow(datapath=name, function=datapath.function, findings=findings, duration_s=duration_s)
+
+    def _findings(self, datapath: Datapath, host: HostCapabilities) -> dict[str, Finding]:
+        if missing := datapath.missing(host):
+            return dict.fromkeys(self.traits, not_run(" ".join(missing)))
+        with self.bench(datapath) as bench:
+            return {name: _found(trait, bench) for name, trait in self.traits.items()}
+
+    def first(self) -> tuple["MatrixRun", list[str]]:
+        """This with its first datapath alone, and the names of the others."""
+        name, *others = self.datapaths
+        return replace(self, datapaths={name: self.datapaths[name]}), others
+
+
+def _found(trait: Trait, bench: RenewableBench) -> Finding:
+    try:
+        return trait.check(bench)
+    except Exception as problem:  # whatever it was: it is no answer, and the others are asked all the same
+        log.info("%s of %s: no answer", trait.name, bench.datapath.name, exc_info=True)
+        bench.renew()
+        return error(f"{type(problem).__name__}: {problem}")
