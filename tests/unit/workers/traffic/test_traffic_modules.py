@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.traffic_rig import TRAFFIC
+from tests.unit.workers.traffic.traffic_rig import TRAFFIC
 
 SOURCES = TRAFFIC / "src"
 SHARED = TRAFFIC.parent / "csrc"
