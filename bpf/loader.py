@@ -32,7 +32,7 @@ def source_path(source: str) -> Path:
 
 
 def joined(source: str) -> str:
-    """The text of ``source`` (a path below bpf/) with the text of the headers that it includes from bpf/include.
+    """The text of ``source`` (see :func:`source_path`) with the text of the headers that it includes from bpf/include.
 
     ``#line`` directives keep the compiler's messages at the right file and line. Raises ``OSError``.
     """

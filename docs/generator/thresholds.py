@@ -28,7 +28,7 @@ def thresholds_table(section: str) -> str:
             f"`{_place(row).name}` in `{_place(row).path}`",
             row["why"],
         )
-        for row in _sections()[section]
+        for row in sections()[section]
     ]
     return table(("what", "value", "constant", "why this value"), rows)
 
@@ -65,7 +65,7 @@ def _place(row: Mapping[str, Any]) -> Constant:
 
 
 @cache
-def _sections() -> Mapping[str, list[dict[str, Any]]]:
+def sections() -> Mapping[str, list[dict[str, Any]]]:
     return tomllib.loads(_LIST.read_text())
 
 

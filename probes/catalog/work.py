@@ -31,7 +31,7 @@ class Work(TaskProbe):
     summary: ClassVar[str] = "Counts: packets, routing lookups, context switches, retransmissions, drops by reason"
 
     def read(self) -> Reading:
-        """Only work: it times nothing. Roles and reasons are told once they were seen."""
+        """Only work: it times nothing. Roles and reasons are listed once they were seen."""
         done = self._started().per_cpu("work", 0)
 
         def sums(field: str) -> list[int]:

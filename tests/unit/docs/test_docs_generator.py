@@ -78,13 +78,13 @@ def test_every_datapath_and_probe_is_in_its_tables_and_has_a_page() -> None:
 
 
 def test_a_reason_without_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "_all_words", lambda: {"reason": {}})
+    monkeypatch.setattr(results, "all_words", lambda: {"reason": {}})
     with pytest.raises(BlockError, match=r"lacks \[reason\.ballast_mismatch\]"):
         results.reasons_table()
 
 
 def test_a_field_without_a_meaning_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_meanings", dict)
+    monkeypatch.setattr(fields, "meanings", dict)
     with pytest.raises(BlockError, match=r"campaign\.description has no description"):
         fields.campaign_fields()
 
@@ -94,12 +94,12 @@ def row(**other: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_threshold_has_its_value_and_place_from_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "_sections", lambda: row(constant=["OLD_NAME", "MIN_PAIRS"], unit=" pairs"))
+    monkeypatch.setattr(thresholds, "sections", lambda: row(constant=["OLD_NAME", "MIN_PAIRS"], unit=" pairs"))
     last = thresholds.thresholds_table("one").splitlines()[-1]
     assert last == "| Something | 5 pairs | `MIN_PAIRS` in `domain/report.py` | Own choice. |"
 
 
 def test_a_threshold_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "_sections", lambda: row(constant="NEVER_DEFINED"))
+    monkeypatch.setattr(thresholds, "sections", lambda: row(constant="NEVER_DEFINED"))
     with pytest.raises(BlockError, match="NEVER_DEFINED must be defined once, is defined in nowhere"):
         thresholds.thresholds_table("one")

@@ -11,7 +11,7 @@
 #define VARINT_BYTES 9
 #define STORED_BLOCK_BYTES 65535u
 
-// HDR: half the smallest power of two that separates 2 * 10^digits values.
+// log2 of half the smallest power of two that is at least 2 * 10^digits, as HDR defines it.
 static uint32_t half_bits_of(enum hist_digits digits)
 {
 	return digits == HIST_3_DIGITS ? 10 : 7;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's CPU time, read by the generator at the start and the end of each slice: it alone knows these instants.
+// The host's CPU time. The generator reads it between slices, as it alone knows these instants.
 #ifndef SHOWDOWN_HOST_CPU_H
 #define SHOWDOWN_HOST_CPU_H
 

@@ -58,7 +58,7 @@ struct protocol {
 #define PROTOCOL(row)                                                                                                  \
 	static const struct protocol *const registered_##row __attribute__((used, section("protocols"))) = &(row)
 
-// The rows by name. Both return NULL if there is no such row.
+// A row by its position in the array, or by its name. NULL: there is no such row.
 const struct protocol *protocol_at(size_t index);
 const struct protocol *protocol_find(const char *name);
 

@@ -57,7 +57,7 @@ static void end_slice(struct worker *w, const struct slice *slice, bool last)
 	w->sending = false;
 	w->next_due_ns = NEVER;
 	uint64_t limit = w->slice_end_ns + (last ? plan->final_drain_ns : plan->drain_ns);
-	uint32_t from = last ? 0 : w->slice; // the last slice waits for the late answers of all
+	uint32_t from = last ? 0 : w->slice; // the last slice waits for the late answers of all slices
 	while ((target->backlog || awaits(w, from)) && now_ns() < limit && !worker_stopped(w))
 		loop_pump(w, limit);
 	own->counters.unsent = target->backlog;

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.traffic_rig import TRAFFIC, load, program, target
+from tests.unit.workers.traffic.traffic_rig import TRAFFIC, load, program, target
 
 
 def help_of(mode: str) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.unit.traffic_rig import PLAIN, load, program, target
+from tests.unit.workers.traffic.traffic_rig import PLAIN, load, program, target
 
 SYN_RETRY_S = 1.0  # when the kernel sends a SYN again that the peer dropped
 
