@@ -39,6 +39,7 @@ def dashboard() -> Json:
 
 def _panels() -> Iterator[Json]:
     yield from _progress()
+    yield from _verdicts()
     yield row("Traffic")
     yield from _traffic()
     yield row("Trials")
@@ -63,6 +64,9 @@ def _progress() -> Iterator[Json]:
         [series(select(f'sum("{name}") AS "{name}"', TRIAL, _CELLS), "$col trials") for name in ("valid", "invalid")],
         width=12,
     )
+
+
+def _verdicts() -> Iterator[Json]:
     last = 'last("pairs") AS "pairs", "ratio", "low", "high", "verdict", "sentence"'
     groups = ("workload", "level", "metric", "datapath", "reference")
     yield table(

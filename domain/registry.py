@@ -14,6 +14,7 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     A variant is a concrete subclass defined in a module of the package. Its ``name`` must be the module's name, so that
     the file, the C source, the metric tag and the test share one name. ``base``, names with a leading underscore and
     sub-packages belong to the family and define no variant.
+    Every directory in the package's ``__path__`` is searched; appending a directory adds its variants.
     Raises ``LookupError`` when a module breaks that rule or defines no variant.
     """
     variants: dict[str, T] = {}

@@ -102,8 +102,9 @@ class ProbeReading(Frozen):
     matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts whose end was seen.")
     lost: int = Field(default=0, ge=0)
     applies: bool = Field(
-        default=True, description="False if this datapath lacks the stage; then the reading is empty."
+        default=True, description="False if the stage has no figures here; the reading is then empty."
     )
+    why_absent: str = Field(default="", max_length=200, description="Why it does not apply.")
 
     @property
     def mean_ns(self) -> float | None:

@@ -54,14 +54,14 @@ class Watched:
 
     ``events`` estimates all events of each stage, if only one in N or only a part of the time was measured. ``work``
     does so for the kernel's work by kind (packets, context switches, …), which is counted, not timed. ``absent`` names
-    the stages that the lab lacks (a proxy's packets are not forwarded). ``windows`` are the times with attached probes,
-    if they were not attached all the time.
+    the stages without figures in this lab, and why (a proxy's packets are not forwarded). ``windows`` are the times
+    with attached probes, if they were not attached all the time.
     """
 
     stages: Mapping[StageRole, StageHistogram] = field(default_factory=dict)
     events: Mapping[StageRole, float] = field(default_factory=dict)
     work: Mapping[str, float] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset()
+    absent: Mapping[str, str] = field(default_factory=dict)
     passage: Passage = Passage()
     windows: tuple[Span, ...] = ()
 
@@ -75,7 +75,7 @@ class Watched:
             },
             events=_sums(self.events, other.events),
             work=_sums(self.work, other.work),
-            absent=self.absent | other.absent,
+            absent={**self.absent, **other.absent},
             passage=self.passage.plus(other.passage),
             windows=self.windows + other.windows,
         )

@@ -108,8 +108,7 @@ class Windows:
     def turn(self, lab: LabView) -> bool:
         """Set the lab of the next windows, until :meth:`rest`; False if there is nothing to watch."""
         self._lab = lab
-        seen = {name: probe for name, probe in self._probes.items() if probe.stage not in lab.bypassed_stages}
-        self._watching = {name: probe for name, probe in seen.items() if probe.applies(lab)}
+        self._watching = {name: probe for name, probe in self._probes.items() if not probe.absence(lab)}
         self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
 

@@ -1,4 +1,4 @@
-"""What most tests of the coordinator begin with: a whole one on a database of its own, and a browser signed in."""
+"""What most tests of the coordinator begin with: a whole one with its database, and a browser signed in."""
 
 from collections.abc import Iterator
 from pathlib import Path

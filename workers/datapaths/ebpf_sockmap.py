@@ -5,14 +5,14 @@ not take, without bound. A connection whose peer has closed its side before it c
 the relay, and counts for nothing here. Without its map entries a connection stands still, so it fails closed.
 """
 
-import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.loader import BpfError, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from bpf.loader import BpfError
+from bpf.sockmap import attach_to_map, is_attached
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
@@ -22,8 +22,7 @@ from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
 
-_CONFIG = struct.Struct("=II")  # struct config of bpf/datapaths/ebpf_sockmap.c
-_VERDICT = SocketAttach.SK_SKB_STREAM_VERDICT
+_VERDICT = AttachType.SK_SKB_STREAM_VERDICT
 
 
 class EbpfSockmap(Datapath):
@@ -64,7 +63,7 @@ class EbpfSockmap(Datapath):
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
         maps = ["config", "counts", "targets", "verdict"]
         programs = stack.enter_context(Instance(self._modules.of(lab), ["splice"], maps, ProgramType.SK_SKB))
-        programs.write("config", 0, _CONFIG.pack(lab.origin_port, 0))
+        programs.write("config", 0, port=lab.origin_port)
         attach_to_map(programs.programs["splice"], programs.map_fd("verdict"), _VERDICT)
         return programs
 

@@ -7,15 +7,14 @@ up on the loopback device all the same is dropped and counted, so it fails close
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from bpf.loader import BpfError
+from bpf.sockmap import attach_to_map, is_attached
 from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
@@ -27,8 +26,6 @@ from workers.lab.addresses import endpoint, packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
-_CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
-_CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
 _MAPS = ["config", "counts", "sockets"]
 
 _RULES = """\
@@ -89,37 +86,36 @@ class EbpfSockops(Datapath):
             with raised_by(self.name):
                 path = stack.enter_context(dut.closed_path(lab))
                 stack.enter_context(nft.table(lab, _rules(lab)))
-                shortcut = self._put_in_force(stack, lab)
+                shortcut = self._attach(stack, lab)
                 proxy = stack.enter_context(haproxy.running(lab, how))
             yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
 
-    def _put_in_force(self, stack: ExitStack, lab: Lab) -> "Shortcut":
+    def _attach(self, stack: ExitStack, lab: Lab) -> "Shortcut":
         functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
         module = self._modules.of(lab)
         programs = stack.enter_context(Instance(module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
-        programs.write("config", 0, _config(lab))
-        attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
-        everybody = cgroups.open_root()
+        cookie, proxy = netns.call_in(lab.dut_ns, sockets.netns_cookie), packed(lab.dut_client_address)
+        programs.write("config", 0, netns_cookie=cookie, proxy=proxy, port=LISTEN_PORT)
+        attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT)
+        root = cgroups.open_root()
         try:
-            link = attach_link(programs.programs["establish"], everybody, _CGROUP_SOCK_OPS, self.name)
+            programs.attach("establish", root, AttachType.CGROUP_SOCK_OPS)
         finally:
-            os.close(everybody)
-        stack.callback(os.close, link)
-        return Shortcut(programs, link)
+            os.close(root)
+        return Shortcut(programs)
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Both programs in force."""
+    """Both programs, attached."""
 
     programs: Instance
-    link: int
 
     def crossed(self, lab: Lab) -> SteeringCounters:
         """Messages of clients instead of packets; dropped are those whose connection had no other end in the map."""
-        if not link_target(self.link):
+        if not self.programs.is_attached("establish"):
             raise BpfError("the sock_ops program was detached")
-        if not is_attached(self.programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT):
+        if not is_attached(self.programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT):
             raise BpfError("the sk_msg program was detached from its map")
         messages, _, _, _, connections, refused = self.programs.per_cpu_sums("counts")
         past = nft.packets(lab, "past")["past"]
@@ -143,9 +139,3 @@ def _rules(lab: Lab) -> str:
     ip, ip_bytes = nft.family(lab), _IP_BYTES[lab.spec.ip_version]
     bare = (_BARE.format(words=words, ip=ip, bytes=ip_bytes + 4 * words) for words in _TCP_WORDS)
     return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=LISTEN_PORT, headers="\n".join(bare))
-
-
-def _config(lab: Lab) -> bytes:
-    cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
-    rest = (LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (LISTEN_PORT,)
-    return _CONFIG[lab.spec.ip_version].pack(cookie, packed(lab.dut_client_address), *rest)

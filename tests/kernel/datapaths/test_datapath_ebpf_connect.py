@@ -1,14 +1,12 @@
 """The datapath ebpf_connect on the real kernel, broken on purpose; what it shares is in test_datapath_proxied."""
 
 import socket
-import struct
 from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from tests.kernel.bench import bench
-from tests.kernel.datapaths.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
+from bpf.enums import AttachType
+from tests.kernel.bench import bench, detach_link
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import netns
@@ -24,8 +22,7 @@ def datapath() -> Datapath:
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        (link,) = descriptors("link_type:\tcgroup")
-        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
+        detach_link(AttachType.CGROUP_INET4_CONNECT)
         with pytest.raises(PermissionError):
             b.connection()
         assert len(b.clients_seen(1)) == 1

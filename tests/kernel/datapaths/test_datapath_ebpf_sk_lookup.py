@@ -1,23 +1,20 @@
 """The datapath ebpf_sk_lookup on the real kernel, broken on purpose; what it shares is in test_datapath_proxied."""
 
-import ctypes
 import os
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from tests.kernel.bench import bench
+from bpf.enums import AttachType, MapType
+from bpf.instance import delete_entry
+from bpf.objects import own_maps
+from tests.kernel.bench import bench, detach_link
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sk_lookup import LISTEN_PORT
 from workers.lab import sockets
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-LINK_DETACH, MAP_DELETE = 34, 3  # enum bpf_cmd
-SOCKMAP = 15
 
 
 @pytest.fixture(scope="module")
@@ -25,22 +22,10 @@ def datapath() -> Datapath:
     return DATAPATHS["ebpf_sk_lookup"]
 
 
-def descriptors(*words: str) -> Iterator[int]:
-    """Our own whose description holds all the words."""
-    for fd in os.listdir("/proc/self/fdinfo"):
-        try:
-            text = Path(f"/proc/self/fdinfo/{fd}").read_text()
-        except OSError:
-            continue
-        if all(word in text for word in words):
-            yield int(fd)
-
-
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        (link,) = descriptors("link_type:\tnetns")
-        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
+        detach_link(AttachType.SK_LOOKUP)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="detached"):
@@ -50,9 +35,8 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_pa
 def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        (sockets_map,) = descriptors(f"map_type:\t{SOCKMAP}")
-        key = ctypes.c_uint32(0)
-        instance._bpf(MAP_DELETE, struct.pack("=IIQ", sockets_map, 0, ctypes.addressof(key)), "delete")
+        (listeners,) = (one for one in own_maps().values() if one.kind == MapType.SOCKMAP)
+        delete_entry(listeners.fd, 0)
         assert b.get(timeout_s=0.3) == 0
         assert b.counters().dropped_packets >= 1
         assert len(b.clients_seen(1)) == 1

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bpf.sockmap import SocketAttach, detach_from_map
+from bpf.enums import AttachType
+from bpf.sockmap import detach_from_map
 from tests.kernel.bench import Bench, bench
 from tests.kernel.datapaths.test_datapath_proxied import answered
 from tests.kernel.wire import PATIENCE_S
@@ -81,7 +82,7 @@ def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_pa
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         programs = spliced(b).programs
-        detach_from_map(programs.programs["splice"], programs.map_fd("verdict"), SocketAttach.SK_SKB_STREAM_VERDICT)
+        detach_from_map(programs.programs["splice"], programs.map_fd("verdict"), AttachType.SK_SKB_STREAM_VERDICT)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="detached"):

@@ -2,15 +2,13 @@
 
 import random
 import socket
-import struct
 from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from bpf.sockmap import SocketAttach, detach_from_map
+from bpf.enums import AttachType
+from bpf.sockmap import detach_from_map
 from tests.kernel.bench import Bench, bench
-from tests.kernel.datapaths.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
 from tests.kernel.datapaths.test_datapath_proxied import answered, kill_proxy
 from tests.kernel.datapaths.test_datapath_spliced import BODY_BYTES, both
 from tests.kernel.wire import digest, everything, exactly, sending, wire
@@ -95,8 +93,7 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: 
 def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        (link,) = descriptors("link_type:\tcgroup")
-        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
+        shortcut(b).programs.detach("establish")
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="sock_ops program was detached"):
@@ -107,7 +104,7 @@ def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: Datapath,
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         programs = shortcut(b).programs
-        detach_from_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
+        detach_from_map(programs.programs["shortcut"], programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="sk_msg program was detached"):

@@ -4,7 +4,6 @@ The witness stands in each DUT behind everything that a datapath, or its drop, d
 on a path on which none may.
 """
 
-import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from bpf.instance import Instance
-from bpf.sockmap import SocketAttach, detach_from_map
+from bpf.enums import AttachType
+from bpf.instance import Instance, delete_entry
+from bpf.sockmap import detach_from_map
 from domain.trial import Reason, TrialResult
-from tests.kernel.bench import detach_ingress
-from tests.kernel.datapaths.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
+from tests.kernel.bench import detach_ingress, detach_link
 from tests.kernel.runner.test_block import measure, reasons
 from tests.variants import DATAPATHS
 from workers.lab import netns, nft
@@ -151,22 +149,22 @@ class Breaker:
     def clear_config(self, lab: Lab) -> None:
         """Empty the map that tells the programs whom they serve."""
         (programs,) = self.instances[lab.spec.label]
-        programs.write("config", 0, bytes(programs._shapes["config"].value_bytes))
+        programs.clear("config", 0)
 
     def empty_sockets(self, lab: Lab) -> None:
         """Delete every socket from the maps of sockets."""
         (programs,) = self.instances[lab.spec.label]
-        assert sum(programs.empty(name) for name in ("sockets", "verdict", "targets") if name in programs._maps) > 0
+        assert sum(programs.empty(name) for name in ("sockets", "verdict", "targets") if name in programs.maps) > 0
 
     def forget_listener(self, lab: Lab) -> None:
         """Take the proxy's listener from the map."""
         (programs,) = self.instances[lab.spec.label]
-        instance.delete_entry(programs.map_fd("proxy"), 0)
+        delete_entry(programs.map_fd("proxy"), 0)
 
     def detach_verdict(self, lab: Lab) -> None:
         """Take the verdict program from its map; sockets that are in already keep theirs."""
         (programs,) = self.instances[lab.spec.label]
-        detach_from_map(programs.programs["splice"], programs.map_fd("verdict"), SocketAttach.SK_SKB_STREAM_VERDICT)
+        detach_from_map(programs.programs["splice"], programs.map_fd("verdict"), AttachType.SK_SKB_STREAM_VERDICT)
 
 
 @contextmanager
@@ -236,14 +234,9 @@ def refuse_frames(lab: Lab) -> None:
     netns.run_in(lab.server_ns, ["ip", "link", "set", "dev", lab.devices["server"], "xdpdrv", "off"])
 
 
-def detach_link(*words: str) -> Fault:
-    """Detach the BPF link of this process that answers to the words, as a stranger would."""
-
-    def detach(_: Lab) -> None:
-        (link,) = descriptors("link_type:", *words)
-        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
-
-    return detach
+def unlink(hook: AttachType) -> Fault:
+    """Detach the BPF link of this process at the hook, as a stranger would."""
+    return lambda lab: detach_link(hook)
 
 
 def stop_routing(lab: Lab) -> None:

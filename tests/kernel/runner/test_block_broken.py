@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bpf.enums import AttachType
 from domain.trial import Reason
 from tests.kernel.bench import detach_ingress
 from tests.kernel.runner.breaking import (
@@ -19,7 +20,6 @@ from tests.kernel.runner.breaking import (
     Broken,
     Fault,
     breaker,
-    detach_link,
     detach_tc,
     detach_xdp,
     flush_nft,
@@ -28,6 +28,7 @@ from tests.kernel.runner.breaking import (
     on_the_wrong_devices,
     refuse_frames,
     stop_routing,
+    unlink,
 )
 from tests.kernel.runner.test_block import reasons
 from tests.variants import DATAPATHS
@@ -57,9 +58,9 @@ DETACHED = {
     "ebpf_sk_assign_syn": (detach_tc, Reason.BYPASSED),  # likewise
     "ebpf_xdp": (detach_xdp, Reason.LEAKED),
     "ebpf_xdp_lb": (detach_xdp, Reason.LEAKED),
-    "ebpf_sk_lookup": (detach_link("link_type:\tnetns"), Reason.DATAPATH_FAILED),
-    "ebpf_connect": (detach_link("attach_type:\t10\n"), Reason.DATAPATH_FAILED),
-    "ebpf_sockops": (detach_link("attach_type:\t3\n"), Reason.DATAPATH_FAILED),
+    "ebpf_sk_lookup": (unlink(AttachType.SK_LOOKUP), Reason.DATAPATH_FAILED),
+    "ebpf_connect": (unlink(AttachType.CGROUP_INET4_CONNECT), Reason.DATAPATH_FAILED),
+    "ebpf_sockops": (unlink(AttachType.CGROUP_SOCK_OPS), Reason.DATAPATH_FAILED),
 }
 CLEARED = ("ebpf_lb", "ebpf_redirect", "ebpf_redirect_peer", "ebpf_sk_assign", "ebpf_xdp", "ebpf_xdp_lb")
 BEFORE_TRAFFIC = ("tproxy", "ebpf_sk_assign", "ebpf_redirect", "ebpf_redirect_peer", "ebpf_xdp", "nft_dnat")

@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
+from bpf.enums import ProgramType
 from bpf.instance import Instance
-from bpf.loader import Module, ProgramType
+from bpf.layout import Fields
+from bpf.loader import Module
 from workers.lab.lab import Lab
 
 FUNCTIONS = {"dut_client": "from_client", "dut_server": "from_origin"}
@@ -47,15 +49,15 @@ class Programs(ABC):
         self._modules, self._maps = Compiled(name, defines), ("config", "counts", *more_maps)
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
-        """Both programs in force in ``lab``, with what the first entries of other maps are ``filled`` with.
+    def attached(self, lab: Lab, config: Fields, **filled: Fields) -> Iterator[Instance]:
+        """Both programs attached in ``lab``, after the first entries of ``config`` and of other maps are ``filled``.
 
         Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (see :data:`ERRORS`) with nothing left.
         """
         module = self._modules.of(lab)
         with Instance(module, list(FUNCTIONS.values()), self._maps, self.kind) as programs:
-            for name, value in {"config": config, **filled}.items():
-                programs.write(name, 0, value)
+            for name, fields in {"config": config, **filled}.items():
+                programs.write(name, 0, **fields)
             with self._in_force(lab, {role: programs.programs[name] for role, name in FUNCTIONS.items()}):
                 yield programs
 

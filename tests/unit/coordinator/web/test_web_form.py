@@ -26,7 +26,7 @@ def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
 
 def test_an_empty_form_proposes_the_reference_campaign() -> None:
     reference = read_campaign_toml((ROOT / "deploy/campaigns/showdown.toml").read_text())
-    assert read_campaign(forms.DEFAULTS) == reference
+    assert forms.reference_campaign() == reference
     assert read_campaign(forms.mapping_of(typed(forms.blank()))) == reference
 
 

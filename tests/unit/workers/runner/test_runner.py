@@ -454,8 +454,8 @@ def test_a_datapath_that_cannot_carry_the_workload_gives_no_number(world: World)
 def test_what_a_datapath_cannot_have_no_lab_has_and_probes_are_told_what_passes_them_by(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeDatapath, "without", frozenset({"tso"}))
-    monkeypatch.setattr(FakeDatapath, "unseen", frozenset({"forward"}))
+    monkeypatch.setattr(FakeDatapath, "disabled_offloads", frozenset({"tso"}))
+    monkeypatch.setattr(FakeDatapath, "bypassed_stages", frozenset({"forward"}))
     run(world, {"order": ("fake", "fake#2"), "probed": 1})
     assert world.without == {"fake": {"tso"}, "fake#2": {"tso"}}
     assert world.bypassed_stages == {"fake#2": {"forward"}}
