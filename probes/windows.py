@@ -5,10 +5,9 @@ causes dozens of events. So the probes watch for several milliseconds, and then 
 
 Attaching delays the CPUs for several milliseconds, and probes would blame that delay on the datapath. So programs
 attach behind a closed gate (bpf/chain.py). The gate opens, for all probes at once, when the traffic has recovered. The
-end of a window cuts nothing off: durations that started within it may still end, while no new ones are counted, and
-nothing is detached for a while. Tracepoints with few events stay attached for the whole slice, because attaching them
-before its traffic costs the traffic nothing. Windows come at random times, so that they do not synchronise with the
-traffic.
+end of a window cuts nothing off: durations that started within it may still end, but no new ones are counted. Nothing
+is detached for a while. Tracepoints with few events stay attached for the whole slice, because attaching them before
+its traffic costs the traffic nothing. Windows come at random times, so that they do not synchronise with the traffic.
 
 The number of all events follows from the watched share of the traffic. That is the share of requests if the generator
 reports the time of each, otherwise the share of packets, which the devices count. It is not the share of time, because
