@@ -46,7 +46,7 @@ class Module:
     """One compiled C source with its maps and loaded programs. Close it, or leave its context, to free both."""
 
     def __init__(self, source: str, defines: Mapping[str, int | str] | None = None) -> None:
-        """Compile ``source`` (see :func:`source_path`). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
+        """Compile ``source`` (:func:`source_path`). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
 
         Raises :class:`BpfError`.
         """

@@ -81,7 +81,7 @@ class Probe(ABC):
     unit: ClassVar[str] = "ns"
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
     @abstractmethod

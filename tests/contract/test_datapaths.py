@@ -49,24 +49,24 @@ def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
 
 @EVERY
 def test_it_lacks_nothing_where_everything_is(datapath: Datapath) -> None:
-    assert datapath.missing(_host(present=True)) == []
+    assert datapath.unmet_requirements(_host(present=True)) == []
 
 
 @EVERY
 def test_it_says_in_sentences_what_it_lacks(datapath: Datapath) -> None:
-    lacking = datapath.missing(_host(present=False))
+    lacking = datapath.unmet_requirements(_host(present=False))
     assert lacking
     assert all("because of the test" in sentence for sentence in lacking)
 
 
 @EVERY
 def test_each_feature_that_it_needs_is_one_that_hosts_are_probed_for(datapath: Datapath) -> None:
-    assert not [sentence for sentence in datapath.missing(_host(present=True)) if "not known" in sentence]
+    assert not [sentence for sentence in datapath.unmet_requirements(_host(present=True)) if "not known" in sentence]
 
 
 @EVERY
 def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
-    assert datapath.missing(HostCapabilities(host="h"))
+    assert datapath.unmet_requirements(HostCapabilities(host="h"))
 
 
 @pytest.mark.parametrize("name", [name for name in DATAPATHS if name.startswith("ebpf_")])

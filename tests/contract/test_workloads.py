@@ -57,9 +57,9 @@ def test_it_says_what_it_lacks(workload: Workload) -> None:
     else:
         programs.add("program.wrk" if workload.name.endswith("_wrk") else "program.showdown-traffic")
     absent = tuple(Feature(name=name, present=False, reason="Because.") for name in programs)
-    assert len(workload.missing(HostCapabilities(host="h", features=absent))) == len(programs)
+    assert len(workload.unmet_requirements(HostCapabilities(host="h", features=absent))) == len(programs)
     present = tuple(Feature(name=name, present=True) for name in programs)
-    assert workload.missing(HostCapabilities(host="h", features=present)) == []
+    assert workload.unmet_requirements(HostCapabilities(host="h", features=present)) == []
 
 
 @pytest.mark.parametrize("name", sorted(TLS))

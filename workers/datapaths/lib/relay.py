@@ -1,7 +1,7 @@
-"""The project's own relay in the DUT, as transparent as HAProxy is in the datapath tproxy: only splicing differs.
+"""The project's own relay in the DUT: transparent like HAProxy behind TPROXY, but it splices.
 
-It bears the client's address towards the origin, and moves bytes by splice(2). Given socket maps it hands its
-connections to the kernel, and then moves no byte itself.
+It connects to the origin with the client's address, and moves bytes by splice(2). With socket maps it adds its
+connections to them, so that the kernel moves the bytes and the relay none.
 """
 
 import os
@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from workers.datapaths.lib.errors import ProxyError
-from workers.datapaths.lib.proxied import LISTEN_PORT
+from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -29,7 +28,7 @@ _EVERYBODY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # in the lab's namespace
 
 @dataclass(frozen=True)
 class SocketMaps:
-    """File descriptors of the two maps of sockets that the relay fills; workers/relay/src/kernel.c says what with."""
+    """File descriptors of the two socket maps that the relay fills (workers/relay/src/kernel.c)."""
 
     targets: int
     verdict: int
@@ -59,7 +58,7 @@ class Relay:
 def running(lab: Lab, maps: SocketMaps | None = None) -> Iterator[Relay]:
     """Run the relay in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
     path = lab.run_dir / "relay.page"
-    path.unlink(missing_ok=True)  # an earlier one's would look ready
+    path.unlink(missing_ok=True)  # an earlier relay's page would look ready
     argv = [
         *(
             str(program.PATH),
@@ -101,7 +100,7 @@ def _page_once_serving(process: Process, lab: Lab) -> Page:
 
 
 def _connections() -> int:
-    """As many as HAProxy has, or as the limit of open files allows."""
+    """As many as HAProxy may have, or as many as the limit of open files allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
