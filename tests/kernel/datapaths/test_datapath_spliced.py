@@ -1,18 +1,17 @@
-"""The datapaths that splice two connections into one, whole and broken on purpose: bytes, half-closes, resets."""
+"""Every datapath with the project's relay, whole and broken on purpose: bytes, half-closes, resets."""
 
 import random
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.bench import Bench, bench
-from tests.kernel.wire import PATIENCE_S, Wire, digest, everything, exactly, reset, sending, wire
+from tests.kernel.datapaths.faults import Target, flush_rules
+from tests.kernel.wire import PATIENCE_S, Wire, both, digest, everything, exactly, reset, sending, wire
 from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sockmap import Spliced
 from workers.datapaths.lib import relay
 from workers.datapaths.lib.proxied import Proxied
 
@@ -20,16 +19,15 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 BODY_BYTES = 5_000_000
 
-BY_RELAY = ["ebpf_sockmap", "splice_proxy"]
+BY_RELAY = [name for name, one in DATAPATHS.items() if "program.showdown-relay" in one.requires]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
 
 
 def relay_of(b: Bench | Wire) -> relay.Relay:
     assert isinstance(b.attachment, Proxied)
-    proxy = b.attachment.proxy
-    relay = proxy.relay if isinstance(proxy, Spliced) else proxy
-    assert isinstance(relay, relay.Relay)
-    return relay
+    found = getattr(b.attachment.proxy, "relay", b.attachment.proxy)
+    assert isinstance(found, relay.Relay)
+    return found
 
 
 def quiet(b: Wire) -> relay.Tally:
@@ -79,13 +77,13 @@ def test_a_killed_relay_closes_the_path(name: str, tmp_path: Path) -> None:
 
 @EVERY
 def test_flushed_rules_close_the_path_and_show(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, b.connection() as standing:
-        b.in_dut("nft", "flush", "table", "ip", "showdown")
+    with bench(DATAPATHS[name], tmp_path) as b, b.connection() as established:
+        flush_rules(Target(b.lab))
         steered = b.counters().packets
-        standing.settimeout(0.3)
-        standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+        established.settimeout(0.3)
+        established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
         with pytest.raises(TimeoutError):
-            standing.recv(100)
+            established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         assert b.clients_seen() == []
         assert b.counters().packets == steered
@@ -121,13 +119,6 @@ def test_large_bodies_both_ways_at_once_arrive_whole(name: str, tmp_path: Path) 
         tally = quiet(w)
         assert (tally.current, tally.resets, tally.failures) == (0, 0, 0)
         assert w.attachment.counters().bytes == BODY_BYTES
-
-
-def both(one: socket.socket, other: socket.socket) -> tuple[bytes, bytes]:
-    """Everything from two ends at once."""
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(everything, (one, other))
-    return first, second
 
 
 @EVERY

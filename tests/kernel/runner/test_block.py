@@ -107,12 +107,12 @@ def measure(
     ip_version: int = 4,
     turns: int = 2,
     when: float = 0.4,
-    stands: Callable[[Lab], object] = lambda lab: None,
+    prepare: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
     """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
 
-    ``stands`` is called with each lab as it is built, ``then`` when the traffic has ended.
+    ``prepare`` is called with each lab as it is built, ``then`` when the traffic has ended.
     """
     labs: dict[str, Lab] = {}
     inodes: set[int] = set()
@@ -122,7 +122,7 @@ def measure(
         with built(spec, register) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
-            stands(lab)
+            prepare(lab)
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
@@ -151,7 +151,7 @@ def measure(
 
 
 def reasons(trial: TrialResult) -> set[Reason]:
-    """Why the trial is invalid, weather apart."""
+    """Why the trial is invalid, host noise apart."""
     return set(trial.validity.reasons) - HOST_NOISE
 
 

@@ -27,7 +27,7 @@ SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
 
 _EVERYBODY = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
 
-_CONFIG = """\
+CONFIG = """\
 global
     nbthread {threads}
     maxconn {maxconn}
@@ -152,7 +152,7 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     stats, config = lab.run_dir / "haproxy.sock", lab.run_dir / "haproxy.cfg"
     fds = _fd_limit()
     config.write_text(
-        _CONFIG.format(
+        CONFIG.format(
             threads=len(os.sched_getaffinity(0)),
             # It refuses to start when two descriptors per connection exceed the limit.
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
