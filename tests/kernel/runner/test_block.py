@@ -65,7 +65,7 @@ class Saboteur:
     breaks: dict[str, Callable[[Lab], object]]
     at: int
     when: float = 0.4  # of the traffic's time, for the latter
-    then: Callable[[], object] = lambda: None  # while the datapaths still stand
+    then: Callable[[], object] = lambda: None  # while the datapaths are still attached
     name: str = "showdown-traffic"
     own_rates: bool = True
     many_clients: bool = True
@@ -94,6 +94,18 @@ class Saboteur:
             self.then()
 
 
+def block_job(
+    labels: tuple[str, ...], workload: str, default: Load, loads: dict[str, Load], turns: int, *, profiled: bool
+) -> BlockJob:
+    """A block of two slices per datapath and turn, and one for stacks if they are wanted."""
+    block = Block(index=0, workload=workload, level="low", datapaths=labels,
+                  load=max(loads.values(), key=str, default=default), loads=loads,
+                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
+                  host="test")  # fmt: skip
+    return BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+
+
 def measure(
     directory: Path,
     labels: tuple[str, ...],
@@ -110,7 +122,7 @@ def measure(
     prepare: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
-    """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
+    """Run the block of :func:`block_job`, and call each of ``breaks`` with its lab before or during the traffic.
 
     ``prepare`` is called with each lab as it is built, ``then`` when the traffic has ended.
     """
@@ -126,13 +138,7 @@ def measure(
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
-    block = Block(index=0, workload=workload, level="low", datapaths=labels,
-                  load=max((loads or {}).values(), key=str, default=default),
-                  loads=loads or {},
-                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
-                  host="test")  # fmt: skip
-    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
-                   slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+    job = block_job(labels, workload, default, loads or {}, turns, profiled=profiled)
     host = RunnerContext(
         name="test",
         register=CleanupRegister(directory / "register"),

@@ -30,7 +30,7 @@ def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> b
 
 @lru_cache(maxsize=64)
 def _populated(backends: tuple[tuple[int, str], ...], slots: int) -> bytes:
-    """Each backend in turn takes the next slot of its own permutation that is still free (the paper's listing 1)."""
+    """Each backend in turn takes the next slot of its permutation that is still free (the paper's listing 1)."""
     out = bytearray([NOBODY]) * slots
     turns = [(number, *_permutation(name, slots)) for number, name in backends]
     places = [offset for _, offset, _ in turns]
