@@ -91,8 +91,8 @@ def test_flushed_rules_close_the_path_and_show(name: str, tmp_path: Path) -> Non
 
 
 @EVERY
-def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # One connection at once and a backlog of one: the others wait for the kernel's patience, not on another path.
+def test_a_full_listener_lets_no_connection_past(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One connection at once and a backlog of one: the others wait until they time out, and take no other path.
     monkeypatch.setattr(relay, "MAX_CONNECTIONS", 1)
     monkeypatch.setattr(relay, "BACKLOG", 1)
     with bench(DATAPATHS[name], tmp_path) as b:
@@ -105,7 +105,7 @@ def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, mon
             assert "all 1 connections" in relay_of(b).process.output()
             assert len(b.clients_seen(1)) == 1
             assert b.counters().leaked_packets == 0
-        assert b.get(timeout_s=5) == 1, "who leaves makes room"
+        assert b.get(timeout_s=5) == 1, "a connection that ends makes room"
 
 
 @EVERY
@@ -152,8 +152,8 @@ def test_the_origin_may_close_its_side_first(name: str, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_who_says_all_and_closes_at_once_is_heard(name: str, tmp_path: Path) -> None:
-    """Data, and the end, may come before the relay has its connection to the origin."""
+def test_data_of_a_client_that_closes_at_once_arrives(name: str, tmp_path: Path) -> None:
+    """Data and the end of the stream may arrive before the relay's connection to the origin exists."""
     said = random.Random(4).randbytes(10_000)
     with wire(DATAPATHS[name], tmp_path) as w:
         for _ in range(50):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,21 @@ def block_job(
                     slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
 
 
+def runner_context(directory: Path, generator: Saboteur, build_lab: Any) -> RunnerContext:
+    """What a block is run with: everything real but telemetry and probes."""
+    return RunnerContext(
+        name="test",
+        register=CleanupRegister(directory / "register"),
+        datapaths=DATAPATHS,
+        workloads=WORKLOADS,
+        generators={"showdown-traffic": generator, "wrk": Wrk()},
+        probing=NoProbes(),
+        profiling=Profiler(),
+        telemetry=Points(),
+        build_lab=build_lab,
+    )
+
+
 def measure(
     directory: Path,
     labels: tuple[str, ...],
@@ -139,17 +155,8 @@ def measure(
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
     job = block_job(labels, workload, default, loads or {}, turns, profiled=profiled)
-    host = RunnerContext(
-        name="test",
-        register=CleanupRegister(directory / "register"),
-        datapaths=DATAPATHS,
-        workloads=WORKLOADS,
-        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at, when, then), "wrk": Wrk()},
-        probing=NoProbes(),
-        profiling=Profiler(),
-        telemetry=Points(),
-        build_lab=build,
-    )
+    generator = Saboteur(labs, breaks or {}, at, when, then)
+    host = runner_context(directory, generator, build)
     try:
         return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
     finally:
@@ -208,6 +215,6 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
     assert reasons(trials["ebpf_sk_assign"]) & {Reason.OVERLOADED, Reason.GENERATOR_SATURATED}
 
 
-def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
+def test_one_datapath_twice_has_two_labs(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "direct#2"))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}
