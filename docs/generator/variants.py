@@ -9,6 +9,7 @@ import workers.datapaths
 import workers.workloads
 from docs.generator.tables import code, table
 from domain.names import FUNCTIONS, LIMIT
+from domain.place import Place
 from domain.registry import discover
 from probes.base import Probe
 from probes.tracing import tracepoints_of
@@ -57,7 +58,7 @@ def catalogue_list() -> str:
 
 def probes_table() -> str:
     """The table of docs/probes/index.md."""
-    head = ("probe", "roles", "tracepoints", "one sample in", "what it measures")
+    head = ("probe", "place on the path", "roles", "tracepoints", "one sample in", "what it measures")
     return table(head, [_probe_row(one) for one in discover(probes.catalog, Probe).values()])
 
 
@@ -91,7 +92,17 @@ def _datapath_row(one: Datapath) -> tuple[str, ...]:
 
 def _probe_row(one: Any) -> tuple[str, ...]:
     roles = code(role for role in one.roles if role)
-    return _link(one.name), roles, code(tracepoints_of(one.source)), str(one.sample_every), f"{one.summary}."
+    where = _place(one.place)
+    return _link(one.name), where, roles, code(tracepoints_of(one.source)), str(one.sample_every), f"{one.summary}."
+
+
+def _place(place: Place | None) -> str:
+    if place is None:
+        return "beside it"
+    inside = [
+        f"{role} in `{outer.stage}`{f' ({outer.role})' if outer.role else ''}" for role, outer in place.within.items()
+    ]
+    return "; ".join([str(place.order), *inside])
 
 
 def _of(variant: Any, *names: str) -> frozenset[str]:

@@ -42,8 +42,8 @@ def test_it_carries_an_ip_version(datapath: Datapath) -> None:
 
 @EVERY
 def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
-    methods = {name for name, _ in inspect.getmembers(type(datapath), inspect.isfunction) if not name.startswith("_")}
-    assert methods == {"unmet_requirements", "client_endpoint", "attached", "attach"}
+    assert _methods(type(datapath)) == _methods(Datapath)
+    assert len(_methods(Datapath)) <= 4
 
 
 @EVERY
@@ -106,6 +106,10 @@ def test_the_fake_can_refuse(tmp_path: Path) -> None:
     lab, fake = Lab(LabSpec("abc123", "fake", 0), CleanupRegister(tmp_path)), FakeDatapath(refuse="no")
     with pytest.raises(DatapathError, match="no"), fake.attached(lab):
         pytest.fail("must not be attached")
+
+
+def _methods(kind: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
 
 
 def _host(*, present: bool) -> HostCapabilities:

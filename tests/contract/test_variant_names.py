@@ -14,7 +14,6 @@ ROOMS = ("bpf", "coordinator", "deploy", "domain", "probes", "workers")
 MAY_NAME: dict[str, str] = {
     "domain/names.py": "results that were stored before trials had roles name their limit",
     "workers/traits/_parts.py": "nftables has a statement called tproxy",
-    "coordinator/web/form.py": "an empty form proposes the reference campaign, which names its datapaths",
 }
 """Files that name a datapath, each with its reason."""
 

@@ -1,13 +1,11 @@
 """A lab with an origin that records its clients, for the tests of datapaths."""
 
 import contextlib
-import ctypes
 import http.client
 import os
 import random
 import socket
 import string
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from bpf.loader import BpfError
+from bpf import objects
+from bpf.enums import AttachType
+from bpf.links import detach_all
 from domain.counters import Counters
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import tc
-from workers.inventory.kernel_features import TCX_INGRESS
 from workers.lab import cleanup, netns
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
@@ -51,7 +49,6 @@ http {{
 """
 BODY = b"hello"
 ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
-LINK_DETACH = 34  # enum bpf_cmd
 _SWAPPED = {"dut_client": "dut_server", "dut_server": "dut_client"}
 
 
@@ -151,39 +148,18 @@ def swapped_devices(lab: Lab) -> Iterator[None]:
         lab.devices = names
 
 
-def detach_link(hook: int) -> None:
-    """Detach the one BPF link at a hook (enum bpf_attach_type) that this process holds, as another process could."""
-    links = []
-    for fd in os.listdir("/proc/self/fdinfo"):
-        with contextlib.suppress(OSError):
-            text = Path(f"/proc/self/fdinfo/{fd}").read_text()
-            if "link_type:" in text and f"attach_type:\t{hook}\n" in text:
-                links.append(int(fd))
-    (link,) = links
-    instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
-
-
 def detach_ingress(lab: Lab, role: str) -> int:
     """Detach the tc programs of a DUT device's ingress, as another process could; returns how many there were."""
     if not tc.has_tcx():
         argv = ["tc", "qdisc", "del", "dev", lab.devices[role], "clsact"]
         return int(netns.call_in(lab.dut_ns, lambda: subprocess.run(argv, capture_output=True).returncode) == 0)
-    links = (ctypes.c_uint32 * 8)()
-    prog_query, link_get_fd_by_id, link_detach = 16, 30, 34
-    # union bpf_attr.query: target, attach type, query flags, attach flags, program ids, their number, padding,
-    # programs' attach flags, link ids, links' attach flags, revision
-    query = ctypes.create_string_buffer(
-        struct.pack("=4IQIIQQQQ", lab.ifindex(role), TCX_INGRESS, 0, 0, 0, 0, 0, 0, ctypes.addressof(links), 0, 0)
-    )
-    ids = (ctypes.c_uint32 * 8)()
-    struct.pack_into("=QI", query, 16, ctypes.addressof(ids), len(ids))
-    netns.call_in(lab.dut_ns, lambda: instance._call(prog_query, query, "query"))
-    found = [one for one in links if one]
-    for one in found:
-        link = instance._bpf(link_get_fd_by_id, struct.pack("=III", one, 0, 0), "link")
-        instance._bpf(link_detach, struct.pack("=I", link), "detach")
-        os.close(link)
-    return len(found)
+    return netns.call_in(lab.dut_ns, lambda: detach_all(lab.ifindex(role), AttachType.TCX_INGRESS))
+
+
+def detach_link(hook: AttachType) -> None:
+    """Detach the one BPF link at a hook that this process holds, as a stranger would."""
+    (link,) = (one for one in objects.own_links().values() if one.hook == hook)
+    objects.detach(link)
 
 
 def new_tag() -> str:
@@ -252,20 +228,9 @@ def own_programs() -> set[int]:
 
 def assert_unloaded(programs: set[int]) -> None:
     deadline = time.monotonic() + 5
-    while loaded := [program for program in programs if _is_loaded(program)]:
+    while loaded := [program for program in programs if objects.is_loaded(program)]:
         assert time.monotonic() < deadline, f"BPF programs still loaded: {loaded}"
         time.sleep(0.01)  # the kernel frees a program after a grace period
-
-
-def _is_loaded(program: int) -> bool:
-    prog_get_fd_by_id = 13
-    try:
-        os.close(instance._bpf(prog_get_fd_by_id, struct.pack("=III", program, 0, 0), "program"))
-    except BpfError as error:
-        if "ENOENT" not in str(error):
-            raise
-        return False
-    return True
 
 
 def _listens(lab: Lab) -> bool:

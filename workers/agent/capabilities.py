@@ -40,7 +40,7 @@ def host_capabilities(host: str) -> HostCapabilities:
                 datapath_facts,
             ),
             "workloads": _variants(workers.workloads, Workload, bare, workload_facts),
-            "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),
+            "probes": _variants(probes.catalog, Probe, bare, probe_facts),
         }
     )
 
@@ -73,6 +73,11 @@ def workload_facts(workload: Workload) -> dict[str, Any]:
         "protocols": (workload.protocol,),
         "parameters": workload.parameters,
     }
+
+
+def probe_facts(probe: Probe) -> dict[str, Any]:
+    """What the coordinator must know of a probe; fields of :class:`domain.jobs.Variant`."""
+    return {"stage": probe.stage, "place": probe.place}
 
 
 def _variants(

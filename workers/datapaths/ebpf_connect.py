@@ -7,15 +7,15 @@ has a route to the origin only for sockets that are bound to the proxy's address
 
 import os
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pyroute2 import IPRoute
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
+from bpf.layout import Fields
+from bpf.loader import BpfError
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.programs import Compiled
@@ -25,11 +25,7 @@ from workers.lab.addresses import endpoint, packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
-_CONFIG = {
-    4: struct.Struct("=Q4s4sIIII"),
-    6: struct.Struct("=Q16s16sIIII"),
-}  # struct config of bpf/datapaths/ebpf_connect.c
-_CONNECT = {4: 10, 6: 11}  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT
+_CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
 _MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
 _PRIORITY = 90  # of the rules, before the kernel's own
 
@@ -57,40 +53,39 @@ class EbpfConnect(Datapath):
         path = stack.enter_context(dut.closed_path(lab))
         stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
         proxy = stack.enter_context(haproxy.running(lab, how))
-        programs, link = self._load(stack, lab, proxy)
-        return Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
+        programs = self._load(stack, lab, proxy)
+        return Proxied(self.name, proxy, path, lambda: _crossed(programs))
 
-    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
         kind, hook, module = ProgramType.CGROUP_SOCK_ADDR, _CONNECT[lab.spec.ip_version], self._modules.of(lab)
         programs = stack.enter_context(Instance(module, ["rewrite"], ["config", "counts"], kind, attach_type=hook))
-        programs.write("config", 0, _config(lab, proxy))
-        everybody = cgroups.open_root()
+        programs.write("config", 0, **_config(lab, proxy))
+        root = cgroups.open_root()
         try:
-            link = attach_link(programs.programs["rewrite"], everybody, hook, self.name)
+            programs.attach("rewrite", root, hook)
         finally:
-            os.close(everybody)
-        stack.callback(os.close, link)
-        return programs, link
+            os.close(root)
+        return programs
 
 
-def _crossed(programs: Instance, link: int) -> SteeringCounters:
+def _crossed(programs: Instance) -> SteeringCounters:
     """The program counts connections; it sees no packets."""
-    if not link_target(link):
+    if not programs.is_attached("rewrite"):
         raise BpfError("the program was detached")
     (rewritten,) = programs.per_cpu_sums("counts")
     return SteeringCounters(None, connections=rewritten)
 
 
-def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
-    return _CONFIG[lab.spec.ip_version].pack(
-        netns.call_in(lab.dut_ns, sockets.netns_cookie),
-        packed(lab.server_address),
-        packed(lab.dut_client_address),
-        socket.htons(lab.origin_port),
-        socket.htons(LISTEN_PORT),
-        proxy.process.pid,
-        0,
-    )
+def _config(lab: Lab, proxy: haproxy.HaProxy) -> Fields:
+    """``struct config`` of bpf/datapaths/ebpf_connect.c."""
+    return {
+        "netns_cookie": netns.call_in(lab.dut_ns, sockets.netns_cookie),
+        "origin": packed(lab.server_address),
+        "proxy": packed(lab.dut_client_address),
+        "port": socket.htons(lab.origin_port),
+        "proxy_port": socket.htons(LISTEN_PORT),
+        "proxy_process": proxy.process.pid,
+    }
 
 
 @contextmanager

@@ -6,12 +6,11 @@ finds established sockets itself.
 """
 
 import os
-import struct
 from contextlib import ExitStack
 
+from bpf.enums import AttachType, MapType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
+from bpf.loader import BpfError
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.programs import Compiled
@@ -21,8 +20,6 @@ from workers.lab.addresses import packed
 from workers.lab.lab import Lab
 
 LISTEN_PORT = 15001
-_CONFIG = {4: struct.Struct("=4sII"), 6: struct.Struct("=16sII")}  # struct config of bpf/datapaths/ebpf_sk_lookup.c
-_SK_LOOKUP, _SOCKMAP = 36, 15  # enum bpf_attach_type, enum bpf_map_type
 
 
 class EbpfSkLookup(Datapath):
@@ -41,40 +38,38 @@ class EbpfSkLookup(Datapath):
         devices = stack.enter_context(dut.devices_of(lab))
         proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
         stack.enter_context(dut.local_delivery(lab, devices=True))
-        programs, link = self._load(stack, lab, proxy)
-        return Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
+        programs = self._load(stack, lab, proxy)
+        return Proxied(self.name, proxy, path, lambda: _crossed(programs, devices))
 
-    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
         programs = stack.enter_context(
             Instance(
                 self._modules.of(lab),
                 ["steer"],
                 ["config", "counts", "proxy"],
                 ProgramType.SK_LOOKUP,
-                attach_type=_SK_LOOKUP,
-                map_kinds={"proxy": _SOCKMAP},
+                attach_type=AttachType.SK_LOOKUP,
+                map_kinds={"proxy": MapType.SOCKMAP},
             )
         )
-        layout = _CONFIG[lab.spec.ip_version]
-        config = layout.pack(packed(lab.server_address), lab.origin_port, lab.ifindex("dut_client"))
-        programs.write("config", 0, config)
+        origin, client_ifindex = packed(lab.server_address), lab.ifindex("dut_client")
+        programs.write("config", 0, origin=origin, port=lab.origin_port, client_ifindex=client_ifindex)
         listener = sockets.listening_socket(proxy.process.pid, LISTEN_PORT)
         try:
-            programs.write("proxy", 0, struct.pack("=I", listener))
+            programs.write("proxy", 0, listener)
         finally:
             os.close(listener)  # the map holds the socket itself
         namespace = os.open(netns.path(lab.dut_ns), os.O_RDONLY)
         try:
-            link = attach_link(programs.programs["steer"], namespace, _SK_LOOKUP, self.name)
+            programs.attach("steer", namespace, AttachType.SK_LOOKUP)
         finally:
             os.close(namespace)
-        stack.callback(os.close, link)
-        return programs, link
+        return programs
 
 
-def _crossed(programs: Instance, link: int, devices: dut.Devices) -> SteeringCounters:
+def _crossed(programs: Instance, devices: dut.Devices) -> SteeringCounters:
     """Packets come from the client's device's statistics. Connections without a listener count as dropped."""
-    if not link_target(link):
+    if not programs.is_attached("steer"):
         raise BpfError("the program was detached")
     _, refused = programs.per_cpu_sums("counts")
     return SteeringCounters(devices.received("dut_client"), dropped=refused)

@@ -5,13 +5,13 @@ read, without bound. If a peer has closed its side before the relay could add th
 that connection itself, and its bytes do not count here. Without its map entries a connection stalls: it fails closed.
 """
 
-import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.loader import BpfError, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from bpf.loader import BpfError
+from bpf.sockmap import attach_to_map, is_attached
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
 from workers.datapaths.lib.programs import Compiled
@@ -19,8 +19,7 @@ from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
 
-_CONFIG = struct.Struct("=II")  # struct config of bpf/datapaths/ebpf_sockmap.c
-_VERDICT = SocketAttach.SK_SKB_STREAM_VERDICT
+_VERDICT = AttachType.SK_SKB_STREAM_VERDICT
 
 
 class EbpfSockmap(Datapath):
@@ -55,7 +54,7 @@ class EbpfSockmap(Datapath):
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
         maps = ["config", "counts", "targets", "verdict"]
         programs = stack.enter_context(Instance(self._modules.of(lab), ["splice"], maps, ProgramType.SK_SKB))
-        programs.write("config", 0, _CONFIG.pack(lab.origin_port, 0))
+        programs.write("config", 0, port=lab.origin_port)
         attach_to_map(programs.programs["splice"], programs.map_fd("verdict"), _VERDICT)
         return programs
 

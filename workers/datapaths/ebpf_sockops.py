@@ -7,14 +7,13 @@ that appears on the loopback device is dropped and counted, so the datapath fail
 """
 
 import os
-import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map, is_attached
+from bpf.loader import BpfError
+from bpf.sockmap import attach_to_map, is_attached
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.programs import Compiled
@@ -24,8 +23,6 @@ from workers.lab.addresses import endpoint, packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
-_CONFIG = {4: struct.Struct("=Q4sI"), 6: struct.Struct("=Q16sII")}  # struct config of bpf/datapaths/ebpf_sockops.c
-_CGROUP_SOCK_OPS = 3  # enum bpf_attach_type
 _MAPS = ["config", "counts", "sockets"]
 
 _RULES = """\
@@ -76,15 +73,15 @@ class EbpfSockops(Datapath):
         functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
         module = self._modules.of(lab)
         programs = stack.enter_context(Instance(module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
-        programs.write("config", 0, _config(lab))
-        attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
-        everybody = cgroups.open_root()
+        cookie, proxy = netns.call_in(lab.dut_ns, sockets.netns_cookie), packed(lab.dut_client_address)
+        programs.write("config", 0, netns_cookie=cookie, proxy=proxy, port=LISTEN_PORT)
+        attach_to_map(programs.programs["shortcut"], programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT)
+        root = cgroups.open_root()
         try:
-            link = attach_link(programs.programs["establish"], everybody, _CGROUP_SOCK_OPS, self.name)
+            programs.attach("establish", root, AttachType.CGROUP_SOCK_OPS)
         finally:
-            os.close(everybody)
-        stack.callback(os.close, link)
-        return Shortcut(programs, link)
+            os.close(root)
+        return Shortcut(programs)
 
 
 @dataclass(frozen=True)
@@ -92,13 +89,12 @@ class Shortcut:
     """Both programs, attached."""
 
     programs: Instance
-    link: int
 
     def crossed(self, lab: Lab) -> SteeringCounters:
         """Client messages instead of packets. Those whose connection had no peer socket in the map count as dropped."""
-        if not link_target(self.link):
+        if not self.programs.is_attached("establish"):
             raise BpfError("the sock_ops program was detached")
-        if not is_attached(self.programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT):
+        if not is_attached(self.programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT):
             raise BpfError("the sk_msg program was detached from its map")
         messages, _, _, _, connections, refused = self.programs.per_cpu_sums("counts")
         past = nft.packets(lab, "past")["past"]
@@ -122,9 +118,3 @@ def _rules(lab: Lab) -> str:
     ip, ip_bytes = nft.family(lab), _IP_BYTES[lab.spec.ip_version]
     bare = (_BARE.format(words=words, ip=ip, bytes=ip_bytes + 4 * words) for words in _TCP_WORDS)
     return _RULES.format(ip=ip, proxy=lab.dut_client_address, port=LISTEN_PORT, headers="\n".join(bare))
-
-
-def _config(lab: Lab) -> bytes:
-    cookie = netns.call_in(lab.dut_ns, sockets.netns_cookie)
-    rest = (LISTEN_PORT, 0) if lab.spec.ip_version == 6 else (LISTEN_PORT,)
-    return _CONFIG[lab.spec.ip_version].pack(cookie, packed(lab.dut_client_address), *rest)

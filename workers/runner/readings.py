@@ -8,7 +8,10 @@ from domain.watched import StageRole, Watched
 def readings(watched: Watched) -> tuple[ProbeReading, ...]:
     """One of every stage and role, those that do not apply to the datapath included."""
     told = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
-    absent = [ProbeReading(stage=stage, count=0, sum_ns=0, applies=False) for stage in sorted(watched.absent)]
+    absent = [
+        ProbeReading(stage=stage, count=0, sum_ns=0, applies=False, why_absent=why)
+        for stage, why in sorted(watched.absent.items())
+    ]
     return (*told, *absent)
 
 

@@ -7,11 +7,11 @@ declared.py finds them; tests/contract/test_datapath_faults.py checks that they 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from bpf import instance
+from bpf.enums import AttachType
 from bpf.instance import Instance
 from domain.trial import Reason
 from tests.kernel.bench import detach_ingress, detach_link
@@ -147,21 +147,14 @@ def detach_programs(target: Target) -> None:
         detach_from_device(target.lab, role)
 
 
-def unlink(hooks: int | Mapping[int, int]) -> Break:
-    """Detach this process's BPF link at a hook (enum bpf_attach_type), or at that of the lab's IP version."""
-    return lambda target: detach_link(hooks if isinstance(hooks, int) else hooks[target.lab.spec.ip_version])
+def unlink(hooks: AttachType | Mapping[int, AttachType]) -> Break:
+    """Detach this process's BPF link at a hook, or at that of the lab's IP version."""
+    return lambda target: detach_link(hooks if isinstance(hooks, AttachType) else hooks[target.lab.spec.ip_version])
 
 
 def clear_config(target: Target) -> None:
     """Fill the map ``config``, which says whose packets the programs take, with zeros."""
-    size = value_bytes(target.programs.map_fd("config"))
-    target.programs.write("config", 0, bytes(size))
-
-
-def value_bytes(map_fd: int) -> int:
-    """The size of a map's values."""
-    lines = Path(f"/proc/self/fdinfo/{map_fd}").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("value_size:"))
+    target.programs.clear("config", 0)
 
 
 def empty_maps(*names: str) -> Break:

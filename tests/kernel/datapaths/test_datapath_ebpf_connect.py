@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bpf.enums import AttachType
 from domain.trial import Reason
 from tests.kernel.bench import bench, detach_link
 from tests.kernel.datapaths.faults import (
@@ -22,7 +23,7 @@ from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-CONNECT = {4: 10, 6: 11}  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT
+CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
 
 FAULTS: Faults = {
     **BY_PROXY,
@@ -40,7 +41,7 @@ def datapath() -> Datapath:
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        detach_link(CONNECT[4])
+        detach_link(AttachType.CGROUP_INET4_CONNECT)
         with pytest.raises(PermissionError):
             b.connection()
         assert len(b.clients_seen(1)) == 1

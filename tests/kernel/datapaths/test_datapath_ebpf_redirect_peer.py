@@ -91,7 +91,7 @@ def test_netfilter_and_routing_see_none_of_it(datapath: Datapath, tmp_path: Path
 def test_a_wrong_interface_index_delivers_nothing_and_shows(
     datapath: Datapath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    misdirect(monkeypatch, "dut_server", 4242)
+    misdirect(monkeypatch, 4242)
     with bench(datapath, tmp_path) as b:
         assert b.get(timeout_s=0.5) == 0
         assert b.clients_seen() == []

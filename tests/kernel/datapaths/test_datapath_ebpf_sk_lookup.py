@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bpf.enums import AttachType
 from bpf.instance import Instance
 from domain.trial import Reason
 from tests.kernel.bench import bench, detach_link
@@ -26,12 +27,11 @@ from workers.datapaths.ebpf_sk_lookup import LISTEN_PORT
 from workers.lab import sockets
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-SK_LOOKUP = 36  # enum bpf_attach_type: BPF_SK_LOOKUP
 
 FAULTS: Faults = {
     **BY_PROXY,
     **BY_DEVICES,
-    STEERING_GONE: Fault(unlink(SK_LOOKUP), Reason.DATAPATH_FAILED),
+    STEERING_GONE: Fault(unlink(AttachType.SK_LOOKUP), Reason.DATAPATH_FAILED),
     MAP_EMPTIED_CHURN: Fault(delete_entry("proxy"), Reason.ERRORS),
 }
 
@@ -44,7 +44,7 @@ def datapath() -> Datapath:
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        detach_link(SK_LOOKUP)
+        detach_link(AttachType.SK_LOOKUP)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="detached"):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bpf.sockmap import SocketAttach, detach_from_map
+from bpf.enums import AttachType
+from bpf.sockmap import detach_from_map
 from domain.trial import Reason
-from tests.kernel.bench import Bench, answered, bench, detach_link
+from tests.kernel.bench import Bench, answered, bench
 from tests.kernel.datapaths.faults import (
     BY_PROXY,
     MAP_EMPTIED,
@@ -29,11 +30,10 @@ from workers.datapaths.ebpf_sockops import Shortcut, ShortProxy
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 BODY_BYTES = 5_000_000
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
-CGROUP_SOCK_OPS = 3  # enum bpf_attach_type: BPF_CGROUP_SOCK_OPS
 
 FAULTS: Faults = {
     **BY_PROXY,
-    STEERING_GONE: Fault(unlink(CGROUP_SOCK_OPS), Reason.DATAPATH_FAILED),
+    STEERING_GONE: Fault(unlink(AttachType.CGROUP_SOCK_OPS), Reason.DATAPATH_FAILED),
     MAP_EMPTIED: Fault(empty_maps("sockets"), Reason.LEAKED),
 }
 FACTS = Facts(keeps_client=False, names_devices=False, counts="messages")
@@ -112,7 +112,7 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: 
 def test_a_detached_sock_ops_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        detach_link(CGROUP_SOCK_OPS)
+        shortcut(b).programs.detach("establish")
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="sock_ops program was detached"):
@@ -123,7 +123,7 @@ def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: Datapath,
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
         programs = shortcut(b).programs
-        detach_from_map(programs.programs["shortcut"], programs.map_fd("sockets"), SocketAttach.SK_MSG_VERDICT)
+        detach_from_map(programs.programs["shortcut"], programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="sk_msg program was detached"):

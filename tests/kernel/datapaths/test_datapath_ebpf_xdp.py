@@ -3,13 +3,14 @@
 import http.client
 import random
 import socket
-import struct
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bpf.layout import Fields
 from domain.trial import Reason
 from tests.kernel.bench import Bench, bench, new_tag
 from tests.kernel.datapaths.faults import (
@@ -155,7 +156,7 @@ def test_an_end_that_takes_no_frames_loses_them_and_shows(chosen: Datapath, tmp_
 def test_a_wrong_interface_index_delivers_nothing_and_shows(
     datapath: EbpfXdp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    misdirect(monkeypatch, "dut_server", 4242)
+    misdirect(monkeypatch, 4242)
     with bench(datapath, tmp_path) as b:
         assert b.get(timeout_s=0.5) == 0
         assert b.clients_seen() == []
@@ -203,15 +204,15 @@ def test_a_taken_hook_leaves_nothing_attached(chosen: Datapath, tmp_path: Path) 
         assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
 
 
-def misdirect(monkeypatch: pytest.MonkeyPatch, role: str, ifindex: int) -> None:
-    """Configurations made from now on name a device that is not there."""
+def misdirect(monkeypatch: pytest.MonkeyPatch, ifindex: int) -> None:
+    """Configurations made from now on name a device towards the origin that is not there."""
     right = forwarding.config
 
-    def wrong(lab: Lab) -> bytes:
-        packed, mac = right(lab), bytes.fromhex(lab.mac(role).replace(":", ""))
-        device = struct.pack("=I", lab.ifindex(role)) + mac
-        assert packed.count(device) == 1
-        return packed.replace(device, struct.pack("=I", ifindex) + mac)
+    def wrong(lab: Lab) -> Fields:
+        config = right(lab)
+        neighbour = config["to_origin"]
+        assert isinstance(neighbour, Mapping)
+        return {**config, "to_origin": {**neighbour, "ifindex": ifindex}}
 
     monkeypatch.setattr(forwarding, "config", wrong)
 

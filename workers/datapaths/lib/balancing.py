@@ -4,12 +4,12 @@ The C side is bpf/include/balance.h. The caller says which origins are up (:meth
 runs no health checks, because an idle lab must send no packets.
 """
 
-import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import IntEnum
 
 from bpf.instance import Instance
+from bpf.layout import Fields
 from domain.counters import Counters
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib import maglev
@@ -29,9 +29,6 @@ DEFINES: Mapping[str, int] = {
     "CONNECTIONS_KEPT": CONNECTIONS_KEPT,
 }
 
-# struct config of bpf/include/balance.h, but for the origins, and struct origin, by IP version
-_CONFIG = {4: struct.Struct("=4s4sII2sH12s12s"), 6: struct.Struct("=16s16sII2sH12s12s")}
-_ORIGIN = {4: struct.Struct("=4sI"), 6: struct.Struct("=16sI")}
 _COUNTS = 7  # enum count
 
 
@@ -54,28 +51,28 @@ def check(lab: Lab, address: str) -> None:
         raise ValueError(f"{address} is none of the origins {', '.join(lab.origin_addresses)}")
 
 
-def config(lab: Lab, states: Mapping[str, State]) -> bytes:
-    """``struct config``. An origin that is not in ``states`` is up."""
+def config(lab: Lab, states: Mapping[str, State]) -> Fields:
+    """``struct config`` of bpf/include/balance.h. An origin that is not in ``states`` is up."""
     mac = {role: bytes.fromhex(lab.mac(role).replace(":", "")) for role in lab.devices}
-    version = lab.spec.ip_version
-    return _CONFIG[version].pack(
-        packed(lab.virtual_address),
-        packed(lab.client_address),
-        lab.ifindex("dut_client"),
-        lab.ifindex("dut_server"),
-        lab.origin_port.to_bytes(2, "big"),
-        len(lab.origin_addresses),
-        mac["client"] + mac["dut_client"],
-        mac["server"] + mac["dut_server"],
-    ) + b"".join(
-        _ORIGIN[version].pack(packed(address), states.get(address, State.UP)) for address in lab.origin_addresses
-    )
+    return {
+        "virtual": packed(lab.virtual_address),
+        "client_hop": packed(lab.client_address),
+        "client_ifindex": lab.ifindex("dut_client"),
+        "server_ifindex": lab.ifindex("dut_server"),
+        "port": lab.origin_port.to_bytes(2, "big"),
+        "origins": len(lab.origin_addresses),
+        "client_macs": mac["client"] + mac["dut_client"],
+        "server_macs": mac["server"] + mac["dut_server"],
+        "origin": [
+            {"address": packed(address), "state": states.get(address, State.UP)} for address in lab.origin_addresses
+        ],
+    }
 
 
-def table(lab: Lab, states: Mapping[str, State]) -> bytes:
+def table(lab: Lab, states: Mapping[str, State]) -> Fields:
     """``struct maglev``: the slots of the origins that are up."""
     up = {address for address in lab.origin_addresses if states.get(address, State.UP) is State.UP}
-    return maglev.table(lab.origin_addresses, up)
+    return {"origin": maglev.table(lab.origin_addresses, up)}
 
 
 class Balancing:
@@ -114,8 +111,8 @@ class Balancing:
         check(self._lab, address)
         self._states[address] = state
         # The states first: an origin that comes must be up before the table selects it.
-        self._programs.write("config", 0, config(self._lab, self._states))
-        self._programs.write("maglev", 0, table(self._lab, self._states))
+        self._programs.write("config", 0, **config(self._lab, self._states))
+        self._programs.write("maglev", 0, **table(self._lab, self._states))
 
     def forget_connections(self) -> int:
         """Empty the connection table; returns how many entries it had. Raises ``BpfError``."""

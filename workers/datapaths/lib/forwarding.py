@@ -1,11 +1,11 @@
 """What datapaths with bpf/include/forward.h share: their configuration, and how they count."""
 
 import ipaddress
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bpf.instance import Instance
+from bpf.layout import Fields
 from domain.counters import Counters
 from workers.datapaths.base import raised_by
 from workers.datapaths.lib.programs import Programs
@@ -13,27 +13,24 @@ from workers.lab import dut
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
 
-# struct config of bpf/include/forward.h, by IP version
-_CONFIG = {4: struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH"), 6: struct.Struct("=16s16s16s16sI6s6s16sI6s6s2sH")}
 
-
-def config(lab: Lab) -> bytes:
-    """``struct config``: the client network, the origin, and the two links."""
+def config(lab: Lab) -> Fields:
+    """``struct config`` of bpf/include/forward.h: the addresses of both sides, and the two links."""
     network = ipaddress.ip_network(lab.client_network)
-    return _CONFIG[lab.spec.ip_version].pack(
-        network.network_address.packed,
-        network.netmask.packed,
-        packed(lab.server_address),
-        *_link(lab, "dut_client", "client", lab.client_address),
-        *_link(lab, "dut_server", "server", lab.server_address),
-        lab.origin_port.to_bytes(2, "big"),
-        0,
-    )
+    return {
+        "client": network.network_address.packed,
+        "client_mask": network.netmask.packed,
+        "origin": packed(lab.server_address),
+        "to_client": _neighbour(lab, "dut_client", "client", lab.client_address),
+        "to_origin": _neighbour(lab, "dut_server", "server", lab.server_address),
+        "port": lab.origin_port.to_bytes(2, "big"),
+    }
 
 
-def _link(lab: Lab, ours: str, theirs: str, hop: str) -> tuple[bytes, int, bytes, bytes]:
+def _neighbour(lab: Lab, ours: str, theirs: str, address: str) -> Fields:
     near, far = (bytes.fromhex(lab.mac(role).replace(":", "")) for role in (ours, theirs))
-    return packed(hop), lab.ifindex(ours), near, far
+    ifindex = lab.ifindex(ours)
+    return {"address": packed(address), "ifindex": ifindex, "source_mac": near, "destination_mac": far}
 
 
 class Forwarding:

@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
+from bpf.enums import ProgramType
 from bpf.instance import Instance
-from bpf.loader import Module, ProgramType
+from bpf.layout import Fields
+from bpf.loader import Module
 from workers.lab.lab import Lab
 
 FUNCTIONS = {"dut_client": "from_client", "dut_server": "from_origin"}
@@ -47,15 +49,15 @@ class Programs(ABC):
         self.name, self._modules, self._maps = name, Compiled(name, defines), ("config", "counts", *more_maps)
 
     @contextmanager
-    def attached(self, lab: Lab, config: bytes, **filled: bytes) -> Iterator[Instance]:
+    def attached(self, lab: Lab, config: Fields, **filled: Fields) -> Iterator[Instance]:
         """Attach both programs in ``lab``. ``filled`` are the first entries of further maps, by the map's name.
 
         Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` with nothing left behind.
         """
         module = self._modules.of(lab)
         with Instance(module, list(FUNCTIONS.values()), self._maps, self.kind) as programs:
-            for name, value in {"config": config, **filled}.items():
-                programs.write(name, 0, value)
+            for name, fields in {"config": config, **filled}.items():
+                programs.write(name, 0, **fields)
             with self._on_devices(lab, {role: programs.programs[name] for role, name in FUNCTIONS.items()}):
                 yield programs
 

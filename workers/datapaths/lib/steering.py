@@ -3,12 +3,12 @@
 The nft rule alone fails open: without a listener the kernel continues with the next rule. So a counting drop follows.
 """
 
-import struct
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from bpf.instance import Instance
+from bpf.layout import Fields
 from workers.datapaths.lib import tc
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, Proxy, SteeringCounters
 from workers.lab import dut, nft
@@ -16,8 +16,6 @@ from workers.lab.addresses import packed
 from workers.lab.lab import Lab
 
 P = TypeVar("P", bound=Proxy)
-
-_CONFIG = struct.Struct("=I2s2s")  # the rest of struct config
 
 _TPROXY = """\
     counter steered {{ }}
@@ -103,11 +101,12 @@ def attach_sk_assign(
     return Proxied(programs.name, proxy, path, lambda: crossed(instance))
 
 
-def _config(lab: Lab) -> bytes:
+def _config(lab: Lab) -> Fields:
     """``struct config`` of bpf/include/steer.h."""
-    origin, listener = packed(lab.server_address), packed(lab.dut_client_address)
-    return (origin + listener) + _CONFIG.pack(
-        dut.MARK,
-        lab.origin_port.to_bytes(2, "big"),
-        LISTEN_PORT.to_bytes(2, "big"),
-    )
+    return {
+        "origin": packed(lab.server_address),
+        "listener": packed(lab.dut_client_address),
+        "mark": dut.MARK,
+        "port": lab.origin_port.to_bytes(2, "big"),
+        "listener_port": LISTEN_PORT.to_bytes(2, "big"),
+    }

@@ -9,8 +9,9 @@ from functools import cache
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from bpf.enums import AttachType, ProgramType
 from bpf.links import attach_link
-from bpf.loader import BpfError, ProgramType
+from bpf.loader import BpfError
 from workers.datapaths.lib.programs import FUNCTIONS, Programs
 from workers.inventory import kernel_features
 from workers.lab import dut, netns
@@ -60,7 +61,7 @@ def tcx_links(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
 
         def attach() -> None:
             for role, fd in programs.items():
-                link = attach_link(fd, lab.ifindex(role), kernel_features.TCX_INGRESS, f"{FUNCTIONS[role]} on {role}")
+                link = attach_link(fd, lab.ifindex(role), AttachType.TCX_INGRESS, f"{FUNCTIONS[role]} on {role}")
                 stack.callback(os.close, link)
 
         netns.call_in(lab.dut_ns, attach)

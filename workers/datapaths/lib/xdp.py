@@ -24,8 +24,9 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from bpf.enums import ProgramType
 from bpf.instance import load_program
-from bpf.loader import BpfError, ProgramType
+from bpf.loader import BpfError
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut, netns, offloads
 from workers.lab.lab import DEVICES, Lab

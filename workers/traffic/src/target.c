@@ -1,49 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TRIES_MAX 4096u // of other source ports where one is taken: a bound on the time of one connect
-
-bool address_parse(const char *text, uint16_t port, union address *address)
-{
-	memset(address, 0, sizeof *address);
-	if (inet_pton(AF_INET, text, &address->v4.sin_addr) == 1) {
-		address->v4.sin_family = AF_INET;
-		address->v4.sin_port = htons(port);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1) {
-		address->v6.sin6_family = AF_INET6;
-		address->v6.sin6_port = htons(port);
-		return true;
-	}
-	return false;
-}
-
-socklen_t address_size(const union address *address)
-{
-	return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
-}
-
-void address_text(const union address *address, char *text, size_t size)
-{
-	char host[INET6_ADDRSTRLEN];
-	if (address->any.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof host);
-		snprintf(text, size, "[%s]:%u", host, ntohs(address->v6.sin6_port));
-	} else {
-		inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
-		snprintf(text, size, "%s:%u", host, ntohs(address->v4.sin_port));
-	}
-}
+#define TRIES_MAX 4096u // source ports tried per connect if some are in use: limits its time
 
 bool netns_open(struct netns_place *place)
 {
@@ -62,15 +27,7 @@ bool netns_enter(struct netns_place *place, int fd)
 	return true;
 }
 
-static void set_port(union address *address, uint16_t port)
-{
-	if (address->any.sa_family == AF_INET6)
-		address->v6.sin6_port = htons(port);
-	else
-		address->v4.sin_port = htons(port);
-}
-
-// Binds to the source that the cursor points at. Returns 0 or -errno.
+// Binds to the cursor's source. Returns 0 or -errno.
 static int bind_source(const struct target *target, int fd, uint64_t cursor)
 {
 	static const int on = 1;
@@ -84,13 +41,11 @@ static int bind_source(const struct target *target, int fd, uint64_t cursor)
 	}
 	if (target->port_low) {
 		uint64_t ports = (uint64_t)(target->port_high - target->port_low) + 1;
-		set_port(&source, (uint16_t)(target->port_low + cursor % ports));
-		// Ports of the same address may be shared by connections to different targets; connect() sees to
-		// uniqueness.
+		address_set_port(&source, (uint16_t)(target->port_low + cursor % ports));
+		// Connections to different targets may share a source port: connect() checks the whole 4-tuple.
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	} else {
-		// The port is chosen at connect(), where it only has to be unique for this peer: 28k connections per
-		// target.
+		// connect() chooses the port, which must be unique for this peer only: 28k connections per target.
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	}
 	return bind(fd, &source.any, address_size(&source)) == 0 ? 0 : -errno;
@@ -103,7 +58,7 @@ static int connect_once(const struct target *target, int type, uint64_t cursor)
 	if (fd < 0)
 		return -errno;
 	int failure = target->sources_count || target->port_low ? bind_source(target, fd, cursor) : 0;
-	// Nagle's algorithm would hold back the end of every request that takes more than one segment.
+	// Nagle's algorithm would delay the last segment of a longer request until the earlier ones are acknowledged.
 	if (!failure && type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (!failure && connect(fd, &target->address.any, address_size(&target->address)) != 0 && errno != EINPROGRESS)

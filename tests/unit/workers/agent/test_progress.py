@@ -51,7 +51,7 @@ def job(campaign_id: str) -> BlockJob:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
     coordinator_app = CoordinatorApp(tmp_path)
     coordinator_app.register()
     yield coordinator_app

@@ -154,7 +154,7 @@ def test_the_tables_tell_each_answer_and_the_evidence() -> None:
 
 
 def test_the_readme_has_one_place_for_it() -> None:
-    readme = Path(matrix_cli._README).read_text()
+    readme = Path(matrix_cli.TRAITS_PAGE).read_text()
     written = with_matrix(readme, matrix(row("direct")))
     assert "| `direct` | yes | yes |" in written
     assert with_matrix(written, matrix(row("direct"))) == written
@@ -175,7 +175,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
     monkeypatch.setattr("workers.lab.cleanup.REGISTER_DIR", tmp_path / "register")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{matrix_cli_marks()}\nafter\n")
-    monkeypatch.setattr(matrix_cli, "_README", readme)
+    monkeypatch.setattr(matrix_cli, "TRAITS_PAGE", readme)
 
     def run(*arguments: str, answer: Any = None) -> Any:
         what, _ = collecting(FakeTrait("udp", answer or yes("Seen.")), datapaths=("direct",))
