@@ -20,9 +20,9 @@ from bpf.enums import ProgramType
 from bpf.layout import LayoutError, Value, made
 
 ROOT = Path(__file__).parent
+_INCLUDE = re.compile(r'#include "(.+)"')
 SOURCE_DIRS = [ROOT]
 """Where C sources are looked for, in this order. A package of further variants appends its own directory."""
-_INCLUDE = re.compile(r'#include "(.+)"')
 UNKNOWN = "[unknown]"  # a function without a name
 
 

@@ -82,13 +82,13 @@ class Probe(ABC):
     stage: ClassVar[str]
     summary: ClassVar[str]
     unit: ClassVar[str] = "ns"
-    place: ClassVar[Place | None] = None
-    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
     ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
     """Those whose traffic it sees. In a lab of another one it has no figures, with that as the reason."""
+    place: ClassVar[Place | None] = None
+    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
     @abstractmethod

@@ -82,7 +82,7 @@ def test_the_stages_add_up_to_the_mean_of_the_requests_that_they_were_measured_o
     session: ProbeSession, tmp_path: Path, load: Load
 ) -> None:
     """Whatever looking does to the traffic: what no stage explains is the programs' own work."""
-    path = StagePath({name: one.place for name, one in EVERY.items() if one.place})
+    path = StagePath({one.stage: one.place for one in EVERY.values() if one.place})
     for window in windows():
         with window:
             trials = measure(session, EVERY, tmp_path, "http_keepalive", load)
