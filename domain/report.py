@@ -92,6 +92,7 @@ class CellResult(Frozen):
 
     datapath: Label
     function: Name
+    role: str = Field(default="", description="limit: the datapath that others are shown as a share of; or empty.")
     workload: Name
     level: Name
     load: str = Field(description="A share of capacity is shown with its rate: open(25%) = 9,800/s.")

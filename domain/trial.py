@@ -150,6 +150,7 @@ class TrialResult(Frozen):
     schema_version: Literal[1] = SCHEMA_VERSION
     datapath: Label
     function: Name
+    role: str | None = Field(default=None, max_length=32, description="limit, or empty; null in older results.")
     workload: Name
     level: Name
     slices: tuple[SliceResult, ...] = ()

@@ -88,7 +88,7 @@ class Probe(ABC):
     """Where its stage is on a request's path; ``None`` for what is shown beside it."""
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
     @abstractmethod

@@ -40,7 +40,7 @@ class Profiler:
         self._lost_before = 0
 
     @staticmethod
-    def missing(capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run the profiler, in sentences."""
         return capabilities.lacking(*FEATURES)
 

@@ -19,10 +19,10 @@ from deploy.cli.remarks import (
     print_telemetry,
 )
 from domain.failures import InvalidTrial, group_by_reasons
+from domain.names import LIMIT
 from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
 
 NONE = "–"
-LIMIT = "direct"
 FEW = "*"  # marks a percentile of few requests
 _GAP = 2
 _INTERVAL_WIDTH = 11  # "0.99 – 1.09", the widest usual figure
@@ -74,9 +74,9 @@ def _headline(report: CampaignReport) -> str:
 
 def _columns(report: CampaignReport, workload: str) -> list[str]:
     """Reference first, the limit last, the others in the campaign's order."""
-    labels = list(dict.fromkeys(cell.datapath for cell in report.results if cell.workload == workload))
+    roles = {cell.datapath: cell.role for cell in report.results if cell.workload == workload}
     reference = reference_of(report)
-    return sorted(labels, key=lambda label: (label != reference, label == LIMIT))
+    return sorted(roles, key=lambda label: (label != reference, roles[label] == LIMIT))
 
 
 def _portions(labels: Sequence[str], width: int) -> list[list[str]]:

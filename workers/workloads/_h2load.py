@@ -23,7 +23,7 @@ class H2loadWorkload(Workload):
     options: ClassVar[tuple[str, ...]] = ()
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs h2load, and nginx with a certificate."""
         return capabilities.lacking("program.h2load", "program.nginx", "program.openssl")
 

@@ -32,7 +32,7 @@ class OwnWorkload(Workload):
     path: ClassVar[str] = ""
     options: ClassVar[Mapping[str, str]] = {}
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
         return capabilities.lacking(*programs)

@@ -17,7 +17,7 @@ from tests import ROOT
 from tests.unit.matrices import TRAITS, matrix, row
 from workers.agent import matrix_cli
 from workers.datapaths._fake import FakeDatapath
-from workers.datapaths.base import DatapathError
+from workers.datapaths.base import EVERY_LAB_REQUIRES, DatapathError
 from workers.lab.lab import LabError
 from workers.traits._fake import FakeBench, FakeTrait
 from workers.traits._rig import Rig
@@ -30,7 +30,7 @@ from workers.traits.matrix.run import MatrixRun
 from workers.traits.matrix.table import evidence_table, markdown, terminal_table, with_matrix
 
 DATA = ROOT / "tests" / "data"
-HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
+HOST = HostCapabilities(host="h1", features=tuple(Feature(name=name, present=True) for name in EVERY_LAB_REQUIRES))
 WITHOUT_ROOT = HostCapabilities(host="h1", features=(Feature(name="root", present=False, reason="Not root."),))
 
 
