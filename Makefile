@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 BIN := .venv/bin
-C_SOURCES = $(shell find bpf workers/traffic workers/relay -name '*.[ch]')
+C_SOURCES = $(shell find bpf workers -name '*.[ch]')
 
 .PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes matrix lock clean
 

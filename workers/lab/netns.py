@@ -16,7 +16,7 @@ DIRECTORY = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x100000
 MNT_DETACH = 2
-EINVAL = 22
+ENOENT, EINVAL = 2, 22
 
 T = TypeVar("T")
 
@@ -41,10 +41,14 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the entry; the kernel frees the namespace with its last user. Harmless when it is gone."""
+    """Remove the entry; the kernel frees the namespace with its last user. Harmless when it is gone.
+
+    Raises ``OSError`` if the namespace cannot be unmounted; the entry then stays.
+    """
     entry = path(name)
-    # Not mounted (EINVAL) is a namespace whose creation was cut short: only its file is left.
-    _libc.umount2(str(entry).encode(), MNT_DETACH)
+    # EINVAL: not mounted. If the creation of a namespace was cut short, only its file exists.
+    if _libc.umount2(str(entry).encode(), MNT_DETACH) != 0 and ctypes.get_errno() not in (EINVAL, ENOENT):
+        _check(-1, f"unmount {entry}")
     entry.unlink(missing_ok=True)
 
 

@@ -115,8 +115,8 @@ class NginxOrigin:
 
     def requests(self) -> int:
         """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
-        self._own_requests += 1
         status = _get_over_unix(self.lab.run_dir / "status.sock")
+        self._own_requests += 1  # only now: a question that did not reach nginx is not counted
         # "server accepts handled requests\n 131 131 220696 \n": the third number, this question included.
         try:
             numbers = status.splitlines()[2].split()
@@ -127,11 +127,11 @@ class NginxOrigin:
     def connections(self) -> dict[str, int]:
         """The connections that asked something, by the address that they asked: of a lab that balances, else none."""
         if self._balanced:
-            with contextlib.suppress(FileNotFoundError), (self.lab.run_dir / "opened.log").open() as log:
+            with contextlib.suppress(FileNotFoundError), (self.lab.run_dir / "opened.log").open("rb") as log:
                 log.seek(self._opened_bytes)
-                *lines, rest = log.read().split("\n")
+                *lines, rest = log.read().split(b"\n")  # nginx may have written half of the last line
                 self._opened_bytes = log.tell() - len(rest)
-                self._opened.update(lines)
+                self._opened.update(line.decode(errors="replace") for line in lines)
         return dict(self._opened)
 
     @property

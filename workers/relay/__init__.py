@@ -1,1 +1,1 @@
-"""The project's own relay: bytes through splice(2), or, given socket maps, through the kernel alone."""
+"""The project's TCP relay. It moves bytes with splice(2), or lets the kernel move them if it is given socket maps."""

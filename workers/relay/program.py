@@ -1,4 +1,4 @@
-"""Where the project's own relay lies; ``make setup`` builds it."""
+"""The path of the relay program, which ``make setup`` builds."""
 
 from pathlib import Path
 

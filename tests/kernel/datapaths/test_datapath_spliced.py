@@ -27,17 +27,17 @@ EVERY = pytest.mark.parametrize("name", BY_RELAY)
 def relay_of(b: Bench | Wire) -> relay.Relay:
     assert isinstance(b.attachment, Proxied)
     proxy = b.attachment.proxy
-    relay = proxy.relay if isinstance(proxy, Spliced) else proxy
-    assert isinstance(relay, relay.Relay)
-    return relay
+    found = proxy.relay if isinstance(proxy, Spliced) else proxy
+    assert isinstance(found, relay.Relay)
+    return found
 
 
-def quiet(b: Wire) -> relay.Tally:
+def quiet(b: Wire) -> relay.Counters:
     """The relay's counters once no connection is open."""
     deadline = time.monotonic() + PATIENCE_S
-    while (tally := relay_of(b).tally()).current and time.monotonic() < deadline:
+    while (counters := relay_of(b).counters()).current and time.monotonic() < deadline:
         time.sleep(0.005)
-    return tally
+    return counters
 
 
 @EVERY
@@ -72,7 +72,7 @@ def test_a_killed_relay_closes_the_path(name: str, tmp_path: Path) -> None:
         relay_of(b).process.kill()
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
-        with pytest.raises(DatapathError, match=f"{name}: showdown-relay ended"):
+        with pytest.raises(DatapathError, match=f"{name}: showdown-relay exited"):
             b.counters()
         assert b.attachment.path.leaked_packets() == 0  # type: ignore[attr-defined]
 
@@ -103,7 +103,7 @@ def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, mon
             assert one.recv(1000).startswith(b"HTTP/1.1 200")
             with b.connection(), b.connection(), pytest.raises(TimeoutError):
                 b.connection()
-            assert relay_of(b).tally().held_back > 0
+            assert relay_of(b).counters().held_back > 0
             assert "all 1 connections" in relay_of(b).process.output()
             assert len(b.clients_seen(1)) == 1
             assert b.counters().leaked_packets == 0
@@ -118,8 +118,8 @@ def test_large_bodies_both_ways_at_once_arrive_whole(name: str, tmp_path: Path) 
             got_there, got_back = both(origin, client)
             assert digest(got_there) == digest(there)
             assert digest(got_back) == digest(back)
-        tally = quiet(w)
-        assert (tally.current, tally.resets, tally.failures) == (0, 0, 0)
+        counters = quiet(w)
+        assert (counters.current, counters.resets, counters.failures) == (0, 0, 0)
         assert w.attachment.counters().bytes == BODY_BYTES
 
 

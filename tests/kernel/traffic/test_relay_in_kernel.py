@@ -1,4 +1,4 @@
-"""The relay that hands its connections to the kernel, on loopback: random conversations, and ones that hurry it."""
+"""The relay that hands its connections to the kernel, on loopback: random conversations, and difficult timing."""
 
 import random
 import signal
@@ -15,21 +15,21 @@ from bpf.instance import Instance
 from bpf.loader import Module, ProgramType
 from bpf.sockmap import SocketAttach, attach_to_map
 from tests.kernel.wire import everything
-from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, running, send_until_held_up
-from tests.unit.workers.relay.test_relay_properties import CONVERSATIONS, Side, talk
+from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, running, send_until_blocked
+from tests.unit.workers.relay.test_relay_properties import CONVERSATIONS, Side, converse_all
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
 @dataclass(frozen=True)
 class InKernel:
-    """A relay with its program and maps."""
+    """A relay with its BPF program and maps."""
 
     relay: Relay
     programs: Instance
 
     def redirected(self) -> tuple[int, int, int]:
-        """Bytes to the origin, bytes to the client, segments that strayed."""
+        """Bytes to the origin, bytes to the client, and segments dropped because they had no target."""
         _, to_origin, _, to_client, strayed = self.programs.per_cpu_sums("counts")
         return to_origin, to_client, strayed
 
@@ -56,19 +56,19 @@ def spliced(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations=CONVERSATIONS)
-def test_what_is_said_arrives(spliced: InKernel, conversations: list[tuple[Side, Side]]) -> None:
+def test_data_arrives_as_it_was_sent(spliced: InKernel, conversations: list[tuple[Side, Side]]) -> None:
     counted = spliced.redirected()
-    before, after = talk(spliced.relay, conversations)
+    before, after = converse_all(spliced.relay, conversations)
     now = spliced.redirected()
-    if all("reset" not in (c.client_endpoint, o.client_endpoint) for c, o in conversations):
-        by_hand = after.bytes_to_origin - before.bytes_to_origin, after.bytes_to_client - before.bytes_to_client
-        said = [sum(sum(c.sizes) for c, _ in conversations), sum(sum(o.sizes) for _, o in conversations)]
-        assert [now[way] - counted[way] + by_hand[way] for way in (0, 1)] == said
+    if all("reset" not in (c.ends, o.ends) for c, o in conversations):
+        by_relay = after.bytes_to_origin - before.bytes_to_origin, after.bytes_to_client - before.bytes_to_client
+        sent = [sum(sum(c.sizes) for c, _ in conversations), sum(sum(o.sizes) for _, o in conversations)]
+        assert [now[i] - counted[i] + by_relay[i] for i in (0, 1)] == sent
         assert now[2] == counted[2]
 
 
-def test_ordinary_connections_are_the_kernels_alone(spliced: InKernel) -> None:
-    before = spliced.relay.page.tally()
+def test_the_kernel_alone_moves_the_data_of_ordinary_connections(spliced: InKernel) -> None:
+    before = spliced.relay.counters()
     for number in range(50):
         client, origin = spliced.relay.pair()
         with client, origin:
@@ -78,14 +78,14 @@ def test_ordinary_connections_are_the_kernels_alone(spliced: InKernel) -> None:
             origin.sendall(answer)
             origin.shutdown(socket.SHUT_WR)
             assert everything(client) == answer
-    after = spliced.relay.quiet()
-    assert after.kernel_ways - before.kernel_ways == 100
+    after = spliced.relay.counters_once_idle()
+    assert after.kernel_directions - before.kernel_directions == 100
     assert (after.bytes_to_origin, after.bytes_to_client) == (before.bytes_to_origin, before.bytes_to_client)
     assert after.failures == before.failures
 
 
-def test_what_came_before_the_maps_is_not_stranded(spliced: InKernel) -> None:
-    """Nobody sends anything more that would wake what lies in the socket."""
+def test_data_that_arrives_before_the_maps_is_not_stranded(spliced: InKernel) -> None:
+    """No later segment makes the kernel look at the data that waits in the socket."""
     for _ in range(50):
         with spliced.relay.client() as client:
             client.sendall(b"early")
@@ -96,7 +96,7 @@ def test_what_came_before_the_maps_is_not_stranded(spliced: InKernel) -> None:
 
 
 def test_the_last_segment_of_a_half_closed_connection_counts_for_its_direction(spliced: InKernel) -> None:
-    """The client's FIN comes with data when the relay has already closed the way to it: its socket has no port then."""
+    """The client's FIN carries data after the relay has shut down the other direction: the socket has no port then."""
     to_origin, to_client, strayed = spliced.redirected()
     for _ in range(20):
         client, origin = spliced.relay.pair()
@@ -112,9 +112,9 @@ def test_the_last_segment_of_a_half_closed_connection_counts_for_its_direction(s
     assert spliced.redirected() == (to_origin + 20 * 9, to_client, strayed)
 
 
-def test_a_peer_that_has_closed_before_the_maps_is_served_by_hand(spliced: InKernel) -> None:
+def test_the_relay_splices_a_connection_whose_peer_closed_before_the_maps(spliced: InKernel) -> None:
     spliced.relay.process.send_signal(signal.SIGSTOP)
-    before = spliced.relay.page.tally()
+    before = spliced.relay.counters()
     answer = random.Random(5).randbytes(2_000_000)
     with spliced.relay.client() as client:
         client.sendall(b"all at once")
@@ -130,7 +130,7 @@ def test_a_peer_that_has_closed_before_the_maps_is_served_by_hand(spliced: InKer
                     rest += client.recv(1 << 20)
                 sent.result()
             assert rest == answer[1:]
-    after = spliced.relay.quiet()
+    after = spliced.relay.counters_once_idle()
     assert after.bytes_to_origin - before.bytes_to_origin == len(b"all at once")
     assert after.failures == before.failures
 
@@ -145,26 +145,26 @@ def test_many_short_connections_at_once(spliced: InKernel) -> None:
 
     def echo() -> None:
         with spliced.relay.origin() as origin:
-            heard = everything(origin)
-            origin.sendall(heard)
+            received = everything(origin)
+            origin.sendall(received)
             origin.shutdown(socket.SHUT_WR)
             assert origin.recv(1) == b""
 
-    before = spliced.relay.page.tally()
+    before = spliced.relay.counters()
     with ThreadPoolExecutor(20) as clients, ThreadPoolExecutor(40) as origins:
         echoes = [origins.submit(echo) for _ in range(600)]
         assert all(clients.map(one, range(600)))
         for echoed in echoes:
             echoed.result()
-    after = spliced.relay.quiet()
+    after = spliced.relay.counters_once_idle()
     assert (after.current, after.failures - before.failures, after.resets - before.resets) == (0, 0, 0)
 
 
-def test_the_kernel_keeps_what_a_slow_reader_does_not_take(spliced: InKernel) -> None:
-    """No backpressure, and nothing is lost: the relay's own splicing blocks at some MB (unit test_relay.py)."""
+def test_the_kernel_buffers_without_bound_for_a_slow_reader(spliced: InKernel) -> None:
+    """There is no backpressure; the relay's own splicing blocks after some MB (unit test_relay.py)."""
     client, origin = spliced.relay.pair()
     with client, origin:
-        sent = send_until_held_up(client, most=60_000_000)
+        sent = send_until_blocked(client, most=60_000_000)
         assert sent >= 60_000_000
         client.shutdown(socket.SHUT_WR)
         assert everything(origin) == b"x" * sent

@@ -1,7 +1,7 @@
-"""The project's own relay in the DUT, as transparent as HAProxy is in the datapath tproxy: only splicing differs.
+"""Runs the relay in the DUT. It keeps the client's address, as HAProxy does in the datapath tproxy.
 
-It bears the client's address towards the origin, and moves bytes by splice(2). Given socket maps it hands its
-connections to the kernel, and then moves no byte itself.
+The relay moves bytes with splice(2). If it is given socket maps, it hands its connections to the kernel and moves no
+bytes itself.
 """
 
 import os
@@ -17,19 +17,19 @@ from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
 from workers.relay import program
-from workers.relay.page import SERVING, Page, Tally
+from workers.relay.stats_page import SERVING, Counters, StatsPage
 
 START_TIMEOUT_S = 5.0
 MAX_CONNECTIONS = 10_000
 BACKLOG = 65_535
-FDS_PER_CONNECTION = 6  # two sockets, and a pipe each way while both are full
+FDS_PER_CONNECTION = 6  # two sockets, and a pipe (two descriptors) per direction while both hold bytes
 SPARE_FDS = 400
-_EVERYBODY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # in the lab's namespace
+_ANY_ADDRESS = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # in the lab's namespace
 
 
 @dataclass(frozen=True)
 class SocketMaps:
-    """File descriptors of the two maps of sockets that the relay fills; workers/relay/src/kernel.c says what with."""
+    """File descriptors of the two socket maps that the relay fills; src/kernel.h describes their use."""
 
     targets: int
     verdict: int
@@ -40,37 +40,33 @@ class Relay:
     """A running relay."""
 
     process: Process
-    page: Page
+    stats_page: StatsPage
 
-    def tally(self) -> Tally:
-        """Its counters. Raises :class:`ProxyError` when it has ended."""
+    def counters(self) -> Counters:
+        """The relay's counters. Raises :class:`ProxyError` if the relay has exited."""
         if self.process.poll() is not None:
             detail = self.process.output().strip()[-300:]
-            raise ProxyError(f"showdown-relay ended with status {self.process.returncode}: {detail or 'no message'}")
-        return self.page.tally()
+            raise ProxyError(f"showdown-relay exited with status {self.process.returncode}: {detail or 'no message'}")
+        return self.stats_page.counters()
 
     def connections_and_bytes(self) -> tuple[int, int]:
-        """Connections accepted from clients, and bytes that it sent to them itself. Raises :class:`ProxyError`."""
-        tally = self.tally()
-        return tally.accepted, tally.bytes_to_client
+        """Connections accepted from clients, and bytes that the relay itself sent to them. Raises ``ProxyError``."""
+        counters = self.counters()
+        return counters.accepted, counters.bytes_to_client
 
 
 @contextmanager
 def running(lab: Lab, maps: SocketMaps | None = None) -> Iterator[Relay]:
-    """Run the relay in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
-    path = lab.run_dir / "relay.page"
-    path.unlink(missing_ok=True)  # an earlier one's would look ready
+    """Run the relay in the lab's DUT. It listens when the block starts, and is stopped at its end.
+
+    Raises :class:`ProxyError` if the relay does not start, and leaves nothing behind.
+    """
+    path = lab.run_dir / "relay.stats"
+    path.unlink(missing_ok=True)  # the page of an earlier relay may say that it serves
     argv = [
-        *(
-            str(program.PATH),
-            "--listen",
-            endpoint(_EVERYBODY[lab.spec.ip_version], LISTEN_PORT),
-            "--transparent",
-            "--page",
-            str(path),
-        ),
+        *(str(program.PATH), "--transparent", "--stats-page", str(path)),
+        *("--listen", endpoint(_ANY_ADDRESS[lab.spec.ip_version], LISTEN_PORT), "--backlog", str(BACKLOG)),
         *("--threads", str(len(os.sched_getaffinity(0))), "--connections", str(_connections())),
-        *("--backlog", str(BACKLOG)),
     ]
     if maps:
         argv += ["--targets-fd", str(maps.targets), "--verdict-fd", str(maps.verdict)]
@@ -80,17 +76,17 @@ def running(lab: Lab, maps: SocketMaps | None = None) -> Iterator[Relay]:
         raise ProxyError(str(error)) from error
     with ExitStack() as stack:
         stack.callback(lab.stop, process)
-        relay = Relay(process, _page_once_serving(process, lab))
-        stack.callback(relay.page.close)
+        relay = Relay(process, _stats_page_once_serving(process, lab))
+        stack.callback(relay.stats_page.close)
         yield relay
 
 
-def _page_once_serving(process: Process, lab: Lab) -> Page:
+def _stats_page_once_serving(process: Process, lab: Lab) -> StatsPage:
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            page = Page(lab.run_dir / "relay.page")
-        except (OSError, ValueError):  # not there yet, or not yet written
+            page = StatsPage(lab.run_dir / "relay.stats")
+        except (OSError, ValueError):  # the file does not exist yet, or has no header yet
             time.sleep(0.002)
             continue
         if page.state == SERVING:
@@ -101,7 +97,7 @@ def _page_once_serving(process: Process, lab: Lab) -> Page:
 
 
 def _connections() -> int:
-    """As many as HAProxy has, or as the limit of open files allows."""
+    """The same limit as HAProxy's, or what the limit of open files allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handing a connection to the kernel, and knowing when the kernel is done with it.
-//
-// Two maps of sockets, both keyed by the cookie of the socket that data comes from. `targets` holds the other end,
-// where the data goes; it has no program. `verdict` holds the socket itself, and its program redirects to
-// targets[cookie]. So a socket's data meets the program only when its target is there: with one map, what came between
-// the two insertions would find no target and be lost.
+#include "kernel.h"
+
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "clock.h"
-#include "relay.h"
-
-#define FIRST_PAUSE_NS (20 * NS_PER_US)
-#define LAST_PAUSE_NS (10 * NS_PER_MS)
-#define STUCK_NS (60 * NS_PER_S) // without a byte of progress after the source's end: its bytes are lost
 
 static int map_call(int command, int map_fd, uint64_t key, int socket_fd)
 {
@@ -37,44 +28,34 @@ static bool cookie_of(int fd, uint64_t *cookie)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &size) == 0;
 }
 
-// A peer that has closed its side already can no longer be in a map; such a way is spliced here.
-static bool too_late(void)
+// The kernel accepts established sockets only: one whose peer has closed its side can no longer enter a map.
+static enum outcome unless_closing(int error)
 {
-	return errno == EOPNOTSUPP || errno == EINVAL;
+	return error == EOPNOTSUPP || error == EINVAL ? OUTCOME_CONTINUE : OUTCOME_FAILED;
 }
 
-static bool join_way(struct link *link, int side)
+enum outcome kernel_join(const struct socket_maps *maps, struct direction *direction, int source_fd, int target_fd)
 {
-	const struct options *options = &link->owner->relay->options;
-	int source = link->ends[side].fd, target = link->ends[!side].fd;
 	uint64_t cookie;
-	if (!cookie_of(source, &cookie))
-		return false;
-	if (map_call(BPF_MAP_UPDATE_ELEM, options->targets_fd, cookie, target) != 0)
-		return too_late();
-	if (map_call(BPF_MAP_UPDATE_ELEM, options->verdict_fd, cookie, source) != 0) {
+	if (!cookie_of(source_fd, &cookie))
+		return OUTCOME_FAILED;
+	if (map_call(BPF_MAP_UPDATE_ELEM, maps->targets_fd, cookie, target_fd) != 0)
+		return unless_closing(errno);
+	if (map_call(BPF_MAP_UPDATE_ELEM, maps->verdict_fd, cookie, source_fd) != 0) {
 		int error = errno;
-		map_call(BPF_MAP_DELETE_ELEM, options->targets_fd, cookie, -1);
-		errno = error;
-		return too_late();
+		map_call(BPF_MAP_DELETE_ELEM, maps->targets_fd, cookie, -1);
+		return unless_closing(error);
 	}
-	link->ways[side].in_kernel = true;
-	tally_add(&link->owner->tally->kernel_ways, 1);
-	return true;
+	direction->in_kernel = true;
+	return OUTCOME_CONTINUE;
 }
 
-bool kernel_join(struct link *link)
+void kernel_announce(int source_fd)
 {
-	int one = 1;
-	for (int side = 0; side < SIDES; side++)
-		if (!join_way(link, side))
-			return false;
-	// What came before the program was there lies in the socket and would wait for the next segment to come.
-	// Setting the low-water mark makes the kernel announce it again, now to the program.
-	for (int side = 0; side < SIDES; side++)
-		if (link->ways[side].in_kernel)
-			setsockopt(link->ends[side].fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-	return true;
+	// Data that arrived before the program would wait in the socket until the next segment arrives. Setting the
+	// low-water mark makes the kernel call the socket's data_ready function again, which is now the program's.
+	int bytes = 1;
+	setsockopt(source_fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 static bool info_of(int fd, struct tcp_info *info)
@@ -84,71 +65,15 @@ static bool info_of(int fd, struct tcp_info *info)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
 }
 
-// Whether everything that came in at an end, whose peer has closed, has been written to the other end. The kernel's
-// worker writes it some time after the program's verdict; closing before would lose the rest.
-bool kernel_drained(struct link *link, int side)
+bool kernel_drained(struct direction *direction, int source_fd, int target_fd)
 {
-	struct tcp_info from, to;
-	if (!info_of(link->ends[side].fd, &from) || !info_of(link->ends[!side].fd, &to))
+	// The kernel's worker writes data some time after the program's verdict. Closing earlier would lose the rest.
+	struct tcp_info source, target;
+	if (!info_of(source_fd, &source) || !info_of(target_fd, &target))
 		return true;
-	uint64_t received = from.tcpi_bytes_received - 1; // the FIN counts as one
-	uint64_t written = to.tcpi_bytes_sent - to.tcpi_bytes_retrans + to.tcpi_notsent_bytes;
-	if (written > link->ways[side].written) {
-		link->ways[side].written = written;
-		link->progress_ns = now_ns();
-	}
+	uint64_t received = source.tcpi_bytes_received - 1; // the FIN counts as one
+	uint64_t written = target.tcpi_bytes_sent - target.tcpi_bytes_retrans + target.tcpi_notsent_bytes;
+	if (written > direction->written)
+		direction->written = written;
 	return written >= received;
-}
-
-void kernel_await(struct link *link)
-{
-	uint64_t now = now_ns();
-	if (!link->draining) {
-		link->draining = true;
-		link->pause_ns = FIRST_PAUSE_NS;
-		link->progress_ns = now;
-		link->next_drained = link->owner->draining;
-		link->owner->draining = link;
-	} else if (link->pause_ns < LAST_PAUSE_NS) {
-		link->pause_ns *= 2;
-	}
-	link->due_ns = now + link->pause_ns;
-}
-
-static void look_again(struct link *link, uint64_t now)
-{
-	bool stuck = now - link->progress_ns > STUCK_NS;
-	if (stuck) {
-		tally_add(&link->owner->tally->failures, 1);
-		link_reset(link);
-	} else {
-		link_settle(link);
-	}
-}
-
-static bool awaits(const struct link *link)
-{
-	for (int side = 0; side < SIDES; side++)
-		if (link->ways[side].in_kernel && link->ways[side].ended && !link->ways[side].shut)
-			return true;
-	return false;
-}
-
-uint64_t kernel_settle(struct worker *w, uint64_t now)
-{
-	uint64_t soonest = NEVER;
-	for (struct link **at = &w->draining; *at;) {
-		struct link *link = *at;
-		if (!link->closed && link->due_ns <= now)
-			look_again(link, now);
-		if (link->closed || !awaits(link)) {
-			link->draining = false;
-			*at = link->next_drained;
-			continue;
-		}
-		if (link->due_ns < soonest)
-			soonest = link->due_ns;
-		at = &link->next_drained;
-	}
-	return soonest;
 }

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moving bytes through a pipe. A way has a pipe only while it holds bytes: a few pipes serve thousands of connections.
+#include "pipes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "relay.h"
+#include "stats_page.h"
 
-#define ASK_BYTES (1u << 20)  // more than a pipe takes
-#define MUCH_BYTES (1u << 14) // less than this in one go: the source has most likely no more
-#define ROUNDS 16	      // per event, so that one busy connection does not starve the others
+#define SPLICE_BYTES (1u << 20) // more than a pipe holds
+#define FEW_BYTES (1u << 14)	// a shorter read means that the source has most likely no more
+#define ROUNDS 16		// per event, so that one busy connection does not starve the others
 
-static struct pipe *pipe_take(struct worker *w)
+struct pipe {
+	int read_fd, write_fd;
+	struct pipe *next;
+};
+
+static struct pipe *pipe_take(struct pipe_pool *pool)
 {
-	struct pipe *pipe = w->pipes;
+	struct pipe *pipe = pool->spare;
 	int fds[2];
 	if (pipe) {
-		w->pipes = pipe->next;
+		pool->spare = pipe->next;
 		return pipe;
 	}
 	pipe = malloc(sizeof *pipe);
@@ -37,90 +43,76 @@ static void pipe_free(struct pipe *pipe)
 	free(pipe);
 }
 
-void way_release(struct worker *w, struct way *way)
+void pipes_release(struct pipe_pool *pool, struct direction *direction)
 {
-	if (!way->pipe)
+	if (!direction->pipe)
 		return;
-	if (way->held) {
-		pipe_free(way->pipe); // somebody else's bytes must never be found in it
+	if (direction->held) {
+		pipe_free(direction->pipe); // its bytes must never reach another session
 	} else {
-		way->pipe->next = w->pipes;
-		w->pipes = way->pipe;
+		direction->pipe->next = pool->spare;
+		pool->spare = direction->pipe;
 	}
-	way->pipe = NULL;
-	way->held = 0;
+	direction->pipe = NULL;
+	direction->held = 0;
 }
 
-void pipes_free(struct worker *w)
+void pipes_free(struct pipe_pool *pool)
 {
-	while (w->pipes) {
-		struct pipe *pipe = w->pipes;
-		w->pipes = pipe->next;
+	while (pool->spare) {
+		struct pipe *pipe = pool->spare;
+		pool->spare = pipe->next;
 		pipe_free(pipe);
 	}
 }
 
-// 1: something is in the pipe; 0: nothing to be had now, or nothing any more; -1: an error.
-static int fill(struct link *link, int side, size_t *filled)
+// Reads from the source into the empty pipe. Leaves it empty if the source has nothing now, or has ended.
+static enum outcome fill(struct direction *direction, int source_fd)
 {
-	struct way *way = &link->ways[side];
-	ssize_t got = splice(link->ends[side].fd, NULL, way->pipe->write_fd, NULL, ASK_BYTES,
+	ssize_t got = splice(source_fd, NULL, direction->pipe->write_fd, NULL, SPLICE_BYTES,
 			     SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	*filled = 0;
-	if (got > 0) {
-		way->held = *filled = (size_t)got;
-		return 1;
-	}
-	if (got == 0) {
-		way->ended = true;
-		return 0;
-	}
-	return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? OUTCOME_CONTINUE : OUTCOME_RESET;
+	direction->held = (size_t)got;
+	direction->ended = !got;
+	return OUTCOME_CONTINUE;
 }
 
-static bool empty_into(struct link *link, int side)
+// Writes the pipe's bytes to the target. Stops if the target accepts no more now.
+static enum outcome drain(struct direction *direction, int target_fd, _Atomic uint64_t *moved_bytes)
 {
-	struct way *way = &link->ways[side];
-	struct tally *tally = link->owner->tally;
-	while (way->held) {
-		ssize_t put = splice(way->pipe->read_fd, NULL, link->ends[!side].fd, NULL, way->held,
+	while (direction->held) {
+		ssize_t put = splice(direction->pipe->read_fd, NULL, target_fd, NULL, direction->held,
 				     SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0)
-			return put < 0 && errno == EAGAIN;
-		way->held -= (size_t)put;
-		tally_add(side == CLIENT ? &tally->bytes_to_origin : &tally->bytes_to_client, (uint64_t)put);
+			return put < 0 && errno == EAGAIN ? OUTCOME_CONTINUE : OUTCOME_RESET;
+		direction->held -= (size_t)put;
+		counter_add(moved_bytes, (uint64_t)put);
 	}
-	return true;
+	return OUTCOME_CONTINUE;
 }
 
-bool way_move(struct link *link, int side)
+enum outcome pipes_move(struct pipe_pool *pool, struct direction *direction, int source_fd, int target_fd,
+			_Atomic uint64_t *moved_bytes)
 {
-	struct way *way = &link->ways[side];
-	bool fine = true;
-	for (int round = 0; fine && round < ROUNDS; round++) {
+	enum outcome outcome = OUTCOME_CONTINUE;
+	if (!direction->pipe && !(direction->pipe = pipe_take(pool)))
+		return OUTCOME_FAILED;
+	for (int round = 0; round < ROUNDS; round++) {
 		size_t filled = 0;
-		if (!way->pipe && !(way->pipe = pipe_take(link->owner))) {
-			tally_add(&link->owner->tally->failures, 1);
-			fine = false;
-			break;
-		}
-		if (!way->held) {
-			int more = fill(link, side, &filled);
-			fine = more >= 0;
-			if (more <= 0)
+		if (!direction->held) {
+			outcome = fill(direction, source_fd);
+			filled = direction->held;
+			if (!filled)
 				break;
 		}
-		fine = empty_into(link, side);
-		if (way->held || (filled && filled < MUCH_BYTES))
+		outcome = drain(direction, target_fd, moved_bytes);
+		if (outcome != OUTCOME_CONTINUE || direction->held || (filled && filled < FEW_BYTES))
 			break;
 	}
-	if (!fine) {
-		link_reset(link);
-		return false;
-	}
-	if (!way->held)
-		way_release(link->owner, way);
-	return true;
+	if (!direction->held)
+		pipes_release(pool, direction);
+	return outcome;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Once everything is open, little privilege is needed: to bear the client's address, and to put sockets into maps.
+#include "privilege.h"
+
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -8,8 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "relay.h"
 
 #define NOBODY 65534
 
@@ -28,18 +27,18 @@ static bool keep(uint64_t capabilities)
 	return syscall(SYS_capset, &header, data) == 0;
 }
 
-bool privileges_drop(const struct options *options)
+bool privileges_drop(const struct relay_options *options)
 {
 	uint64_t needed = 0;
 	pid_t parent = getppid();
 	int death = 0;
 	if (geteuid() != 0)
-		return true; // an ordinary user's process has none
+		return true; // an ordinary user has no privileges to drop
 	if (options->transparent)
-		needed |= 1ull << CAP_NET_RAW;
-	if (options->verdict_fd >= 0)
-		needed |= 1ull << CAP_BPF;
-	// A change of user makes the kernel forget the signal that our parent's death is to send.
+		needed |= 1ull << CAP_NET_RAW; // IP_TRANSPARENT: bind to the client's address
+	if (options->maps.verdict_fd >= 0)
+		needed |= 1ull << CAP_BPF; // put sockets into the maps
+	// setresuid(2) clears the parent-death signal, so it is read here and set again below.
 	if (prctl(PR_GET_PDEATHSIG, &death) != 0 || prctl(PR_SET_KEEPCAPS, 1) != 0 || setgroups(0, NULL) != 0 ||
 	    setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 || !keep(needed) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -48,10 +47,10 @@ bool privileges_drop(const struct options *options)
 		if (prctl(PR_SET_PDEATHSIG, death) != 0)
 			return false;
 		if (getppid() != parent)
-			raise(death);
+			raise(death); // the parent died in between
 	}
 #ifdef __SANITIZE_ADDRESS__
-	prctl(PR_SET_DUMPABLE, 1); // the leak check at the end has to look at its own memory
+	prctl(PR_SET_DUMPABLE, 1); // LeakSanitizer attaches to the process with ptrace(2) at exit
 #endif
 	return true;
 }

@@ -2,7 +2,7 @@
 #ifndef SHOWDOWN_MODES_H
 #define SHOWDOWN_MODES_H
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+#include "exit_codes.h"
 
 int load_main(int argc, char **argv);
 int origin_main(int argc, char **argv);

@@ -1,49 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TRIES_MAX 4096u // of other source ports where one is taken: a bound on the time of one connect
-
-bool address_parse(const char *text, uint16_t port, union address *address)
-{
-	memset(address, 0, sizeof *address);
-	if (inet_pton(AF_INET, text, &address->v4.sin_addr) == 1) {
-		address->v4.sin_family = AF_INET;
-		address->v4.sin_port = htons(port);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1) {
-		address->v6.sin6_family = AF_INET6;
-		address->v6.sin6_port = htons(port);
-		return true;
-	}
-	return false;
-}
-
-socklen_t address_size(const union address *address)
-{
-	return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
-}
-
-void address_text(const union address *address, char *text, size_t size)
-{
-	char host[INET6_ADDRSTRLEN];
-	if (address->any.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof host);
-		snprintf(text, size, "[%s]:%u", host, ntohs(address->v6.sin6_port));
-	} else {
-		inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
-		snprintf(text, size, "%s:%u", host, ntohs(address->v4.sin_port));
-	}
-}
 
 bool netns_open(struct netns_place *place)
 {
@@ -62,14 +27,6 @@ bool netns_enter(struct netns_place *place, int fd)
 	return true;
 }
 
-static void set_port(union address *address, uint16_t port)
-{
-	if (address->any.sa_family == AF_INET6)
-		address->v6.sin6_port = htons(port);
-	else
-		address->v4.sin_port = htons(port);
-}
-
 // Binds to the source that the cursor points at. Returns 0 or -errno.
 static int bind_source(const struct target *target, int fd, uint64_t cursor)
 {
@@ -84,7 +41,7 @@ static int bind_source(const struct target *target, int fd, uint64_t cursor)
 	}
 	if (target->port_low) {
 		uint64_t ports = (uint64_t)(target->port_high - target->port_low) + 1;
-		set_port(&source, (uint16_t)(target->port_low + cursor % ports));
+		address_set_port(&source, (uint16_t)(target->port_low + cursor % ports));
 		// Ports of the same address may be shared by connections to different targets; connect() sees to
 		// uniqueness.
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

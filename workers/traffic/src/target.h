@@ -3,21 +3,14 @@
 #ifndef SHOWDOWN_TARGET_H
 #define SHOWDOWN_TARGET_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
+#include "address.h"
 #include "schedule.h"
 
 #define LABEL_BYTES 64
 #define SOURCES_MAX 64
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
 
 struct target {
 	char label[LABEL_BYTES];
@@ -31,11 +24,6 @@ struct target {
 	double rate_per_s;	      // of an open loop, its own; 0: that of all targets
 	struct profile profile;
 };
-
-// Reads a numeric IPv4 or IPv6 address (never a name: looking one up would be traffic outside the lab).
-bool address_parse(const char *text, uint16_t port, union address *address);
-socklen_t address_size(const union address *address);
-void address_text(const union address *address, char *text, size_t size);
 
 // The namespace of the calling thread: sockets belong for ever to the namespace in which they were made.
 struct netns_place {

@@ -1,17 +1,18 @@
-"""What the tests of the relay share: the built programs, and a running relay in front of a test's own origin."""
+"""Shared by the relay's tests: the built programs, and a running relay in front of an origin that the test plays."""
 
+import os
 import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tests import ROOT
-from workers.relay.page import Page, Tally
+from workers.relay.stats_page import Counters, StatsPage
 
 RELAY = ROOT / "workers" / "relay"
 PLAIN, SANITIZED = "showdown-relay", "showdown-relay-sanitized"
@@ -20,48 +21,57 @@ PATIENCE_S = 10.0
 
 @cache
 def program(name: str = PLAIN) -> str:
-    """The path of a build, made if its sources are newer."""
+    """The path of a build; rebuilds it if a source is newer."""
     subprocess.run(["make", "-s", "-C", str(RELAY), f"bin/{name}"], check=True, capture_output=True, timeout=240)
     return str(RELAY / "bin" / name)
 
 
 @dataclass
 class Relay:
-    """A running relay, and the origin's listener in the test's hands."""
+    """A running relay, and the listener of the origin, which the test serves itself."""
 
     process: "subprocess.Popen[str]"
     address: tuple[str, int]
     listener: socket.socket
-    page: Page
+    stats_page: StatsPage
 
     def client(self) -> socket.socket:
         """A new connection to the relay."""
         return socket.create_connection(self.address, timeout=PATIENCE_S)
 
     def origin(self) -> socket.socket:
-        """The origin's end of the next connection that the relay makes."""
+        """The origin's side of the next connection that the relay makes."""
         accepted, _ = self.listener.accept()
         accepted.settimeout(PATIENCE_S)
         return accepted
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
-        """A connection through the relay: the client's end and the origin's."""
+        """A connection through the relay: the client's side and the origin's side."""
         return self.client(), self.origin()
 
-    def quiet(self) -> Tally:
-        """Its counters once no connection is open."""
+    def counters(self) -> Counters:
+        """The relay's counters now."""
+        return self.stats_page.counters()
+
+    def counters_once_idle(self) -> Counters:
+        """The relay's counters once no session is open."""
         for _ in range(2000):
-            if not self.page.tally().current:
+            if not self.counters().current:
                 break
             threading.Event().wait(0.005)
-        return self.page.tally()
+        return self.counters()
 
 
 @contextmanager
 def running(
-    directory: Path, *options: str, name: str = PLAIN, family: int = socket.AF_INET, fds: tuple[int, ...] = ()
+    directory: Path,
+    *options: str,
+    name: str = PLAIN,
+    family: int = socket.AF_INET,
+    fds: tuple[int, ...] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Relay]:
-    """A relay on loopback; afterwards insists that it ended well and had nothing to say."""
+    """A relay on loopback. Fails the test if the relay does not exit with status 0 and without a message."""
     host, text = ("::1", "[::1]") if family == socket.AF_INET6 else ("127.0.0.1", "127.0.0.1")
     with ExitStack() as stack:
         listener = stack.enter_context(
@@ -69,12 +79,19 @@ def running(
         )
         listener.settimeout(PATIENCE_S)
         argv = [program(name), "--listen", f"{text}:0", "--origin", f"{text}:{listener.getsockname()[1]}",
-                "--page", str(directory / "page"), *options]  # fmt: skip
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=fds)
+                "--stats-page", str(directory / "stats"), *options]  # fmt: skip
+        process = subprocess.Popen(
+            argv,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=fds,
+            env={**os.environ, **(env or {})},
+        )
         try:
             assert process.stdout is not None
             port = int(process.stdout.readline().split()[-1])
-            page = Page(directory / "page")
+            page = StatsPage(directory / "stats")
             stack.callback(page.close)
             yield Relay(process, (host, port), listener, page)
         finally:
@@ -84,20 +101,20 @@ def running(
         assert errors == "" or "--connections" in options, errors
 
 
-def reset(end: socket.socket) -> None:
-    """Close by a reset."""
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    end.close()
+def reset(connection: socket.socket) -> None:
+    """Close with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
-def send_until_held_up(end: socket.socket, patience_s: float = 0.5, most: int = 200_000_000) -> int:
-    """Send until nothing more is taken; returns how many bytes were."""
-    end.settimeout(patience_s)
+def send_until_blocked(connection: socket.socket, patience_s: float = 0.5, most: int = 200_000_000) -> int:
+    """Send until the socket accepts no more for ``patience_s``; returns the number of bytes sent."""
+    connection.settimeout(patience_s)
     sent = 0
     try:
         while sent < most:
-            sent += end.send(b"x" * 65_536)
+            sent += connection.send(b"x" * 65_536)
     except TimeoutError:
         pass
-    end.settimeout(PATIENCE_S)
+    connection.settimeout(PATIENCE_S)
     return sent

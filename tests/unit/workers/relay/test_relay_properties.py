@@ -1,7 +1,7 @@
-"""Whatever is said on a connection through the relay, in whatever pieces and however it ends, arrives as it was said.
+"""Data arrives complete and in order through the relay, in whatever pieces it is sent and however connections end.
 
-Hypothesis draws conversations: pieces of any size from both ends, pauses of one reader, half-closes, resets. They run
-many at once, against the plain build and the one under ASan and UBSan.
+Hypothesis draws conversations: pieces of any size from both sides, pauses of one reader, half-closes, resets. Several
+run at once, against the plain build and the build with ASan and UBSan.
 """
 
 import socket
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.workers.relay.relay_rig import PATIENCE_S, PLAIN, SANITIZED, Relay, reset, running
-from workers.relay.page import Tally
+from workers.relay.stats_page import Counters
 
 EXAMPLES = 40
 SIZES = st.one_of(st.integers(1, 10), st.integers(1, 5_000), st.integers(60_000, 70_000), st.just(1_000_000))
@@ -23,15 +23,15 @@ SIZES = st.one_of(st.integers(1, 10), st.integers(1, 5_000), st.integers(60_000,
 
 @dataclass(frozen=True)
 class Side:
-    """What one end says, and how it goes."""
+    """What one side sends, and how it ends."""
 
     sizes: tuple[int, ...]
     seed: int
-    ends: str  # "shut": half-closes when all is said; "reset": resets then; "after": shuts when the other has ended
-    lazy: bool  # reads slowly at first: the other way must be held up, and lose nothing
+    ends: str  # "shut": half-closes after its data; "reset": resets after its data; "after": half-closes after the peer
+    lazy: bool  # starts to read late: the relay must block the other sender and lose nothing
 
     @property
-    def said(self) -> bytes:
+    def data(self) -> bytes:
         pattern = bytes((self.seed + number * 7) % 251 for number in range(4_099))
         total = sum(self.sizes)
         return (pattern * (total // len(pattern) + 1))[:total]
@@ -55,77 +55,77 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations=CONVERSATIONS)
-def test_what_is_said_arrives(relay: Relay, conversations: list[tuple[Side, Side]]) -> None:
-    before, after = talk(relay, conversations)
-    if all("reset" not in (c.client_endpoint, o.client_endpoint) for c, o in conversations):
+def test_data_arrives_as_it_was_sent(relay: Relay, conversations: list[tuple[Side, Side]]) -> None:
+    before, after = converse_all(relay, conversations)
+    if all("reset" not in (c.ends, o.ends) for c, o in conversations):
         assert after.bytes_to_origin - before.bytes_to_origin == sum(sum(c.sizes) for c, _ in conversations)
         assert after.bytes_to_client - before.bytes_to_client == sum(sum(o.sizes) for _, o in conversations)
 
 
-def talk(relay: Relay, conversations: list[tuple[Side, Side]]) -> tuple[Tally, Tally]:
-    """Hold the conversations, all at once, and check what is heard; the relay's counters before and after."""
-    before = relay.page.tally()
+def converse_all(relay: Relay, conversations: list[tuple[Side, Side]]) -> tuple[Counters, Counters]:
+    """Run the conversations at once and check the data received; returns the relay's counters before and after."""
+    before = relay.counters()
     pairs = [(relay.pair(), sides) for sides in conversations]
     with ThreadPoolExecutor(8) as pool:
-        talks = [
-            pool.submit(converse, end, me, other)
+        running_sides = [
+            pool.submit(converse, connection, own, peer)
             for (client, origin), (from_client, from_origin) in pairs
-            for end, me, other in ((client, from_client, from_origin), (origin, from_origin, from_client))
+            for connection, own, peer in ((client, from_client, from_origin), (origin, from_origin, from_client))
         ]
-    for talk in talks:
-        talk.result()
-    after = relay.quiet()
+    for side in running_sides:
+        side.result()
+    after = relay.counters_once_idle()
     assert after.current == 0
     assert after.accepted - before.accepted == len(conversations)
     assert after.failures == before.failures
-    rude = sum("reset" in (c.client_endpoint, o.client_endpoint) for c, o in conversations)
-    assert after.resets - before.resets <= rude
+    with_reset = sum("reset" in (c.ends, o.ends) for c, o in conversations)
+    assert after.resets - before.resets <= with_reset
     return before, after
 
 
-def converse(end: socket.socket, me: Side, other: Side) -> None:
-    """Say what is to be said, and check what is heard."""
-    heard = bytearray()
+def converse(connection: socket.socket, own: Side, peer: Side) -> None:
+    """Send one side's data, and check what arrives from its peer."""
+    received = bytearray()
     ended = threading.Event()
-    rude = "reset" in (me.client_endpoint, other.client_endpoint)
+    may_reset = "reset" in (own.ends, peer.ends)
 
-    def listen() -> None:
-        if me.lazy:
+    def receive() -> None:
+        if own.lazy:
             ended.wait(0.02)
         try:
-            while part := end.recv(1 << 17):
-                heard.extend(part)
+            while part := connection.recv(1 << 17):
+                received.extend(part)
         except (ConnectionError, OSError):
-            assert rude, "a reset that nobody made"
+            assert may_reset, "a reset that neither side sent"
         finally:
             ended.set()
 
-    with end:
-        listener = threading.Thread(target=listen)
-        listener.start()
+    with connection:
+        receiver = threading.Thread(target=receive)
+        receiver.start()
         try:
-            speak(end, me, ended)
+            send(connection, own, ended)
         except OSError:
-            assert rude, "a reset that nobody made"
-        listener.join(PATIENCE_S * 3)
-        assert not listener.is_alive(), f"{len(heard)} of {sum(other.sizes)} bytes"
-    if rude:
-        assert other.said.startswith(bytes(heard))
+            assert may_reset, "a reset that neither side sent"
+        receiver.join(PATIENCE_S * 3)
+        assert not receiver.is_alive(), f"{len(received)} of {sum(peer.sizes)} bytes"
+    if may_reset:
+        assert peer.data.startswith(bytes(received))
     else:
-        assert bytes(heard) == other.said
+        assert bytes(received) == peer.data
 
 
-def speak(end: socket.socket, me: Side, other_ended: threading.Event) -> None:
-    said, at = me.said, 0
-    for size in me.sizes:
-        end.sendall(said[at : at + size])
+def send(connection: socket.socket, own: Side, peer_ended: threading.Event) -> None:
+    data, at = own.data, 0
+    for size in own.sizes:
+        connection.sendall(data[at : at + size])
         at += size
-    if me.client_endpoint == "reset":
-        # The listener may sit in recv(): shutting down wakes it, and the reset follows the last byte all the same.
-        end.shutdown(socket.SHUT_RD)
-        other_ended.wait(PATIENCE_S)
-        reset(end)
+    if own.ends == "reset":
+        # The receiver may wait in recv(). Shutting down wakes it, and the reset still follows the last byte.
+        connection.shutdown(socket.SHUT_RD)
+        peer_ended.wait(PATIENCE_S)
+        reset(connection)
         return
-    if me.client_endpoint == "after":
-        other_ended.wait(0.05)
-    end.shutdown(socket.SHUT_WR)
+    if own.ends == "after":
+        peer_ended.wait(0.05)
+    connection.shutdown(socket.SHUT_WR)

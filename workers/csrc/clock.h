@@ -13,7 +13,7 @@
 
 static inline uint64_t clock_read(clockid_t clock)
 {
-	struct timespec now = {0}; // stays 0 where the clock is gone: that of a thread which has ended
+	struct timespec now = {0}; // stays 0 if the clock is that of a thread that has ended
 	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }

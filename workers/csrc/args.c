@@ -2,6 +2,7 @@
 #include "args.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@ bool args_refuse(struct args *args, const char *format, ...)
 {
 	va_list values;
 	if (args->failure[0])
-		return false; // the first refusal is the one to mend
+		return false;
 	va_start(values, format);
 	vsnprintf(args->failure, args->failure_size, format, values);
 	va_end(values);
@@ -27,8 +28,8 @@ bool args_whole(struct args *args, const char *option, const char *text, uint64_
 	*value = strtoull(text, &end, 10);
 	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && *value >= low && *value <= high)
 		return true;
-	return args_refuse(args, "%s: '%.40s' is not a whole number from %llu to %llu", option, text,
-			   (unsigned long long)low, (unsigned long long)high);
+	return args_refuse(args, "%s: '%.40s' is not a whole number from %" PRIu64 " to %" PRIu64, option, text, low,
+			   high);
 }
 
 bool args_real(struct args *args, const char *option, const char *text, double low, double high, double *value)
