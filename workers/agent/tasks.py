@@ -112,7 +112,7 @@ class Worker:
         collecting, others = MatrixRun.of(wanted, self.register).first()
         whole = keep(collecting.run(self.capabilities), self.settings.state_dir)
         try:
-            self.coordinator.tell_matrix(whole)
+            self.coordinator.report_matrix(whole)
         except (Refused, httpx.HTTPError) as error:  # it is told with the next sign of life
             log.warning("the matrix waits: %s", error)
         return others

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.jobs import BlockJob, BlockMessage, Phase, Report
+from domain.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
 from domain.load import ClosedLoad
 from domain.trial import Block, BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
@@ -182,3 +182,20 @@ def test_an_unreadable_report_is_set_aside(coordinator: Coordinator, tmp_path: P
     (outbox / "k1-0-1.json").write_text("{not json")
     assert coordinator.deliver() == 0
     assert [path.name for path in outbox.iterdir()] == ["k1-0-1.bad"]
+
+
+def test_a_heartbeat_that_is_not_understood_does_not_end_the_lease(
+    fake: FakeCoordinator, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([ValueError("not an answer"), RuntimeError("no more threads")])
+    real = coordinator.heartbeat
+
+    def heartbeat(job: BlockJob, beat: Heartbeat) -> HeartbeatAnswer:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return real(job, beat)
+
+    monkeypatch.setattr(coordinator, "heartbeat", heartbeat)
+    with Lease(coordinator, JOB, 0.001) as lease:
+        assert fake.beaten.wait(5)
+        assert not lease.stop()

@@ -51,11 +51,11 @@ def job(campaign_id: str) -> BlockJob:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
-    coordinator_app = CoordinatorApp(tmp_path)
-    coordinator_app.register()
-    yield coordinator_app
-    coordinator_app.close()
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    app = CoordinatorApp(tmp_path)
+    app.register()
+    yield app
+    app.close()
 
 
 def worker_of(coordinator_app: CoordinatorApp, directory: Path) -> Coordinator:
