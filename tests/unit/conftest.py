@@ -1,4 +1,4 @@
-"""What most tests of the coordinator begin with: a whole one on a database of its own, and a browser signed in."""
+"""What most tests of the coordinator begin with: a whole one with its database, and a browser signed in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +11,10 @@ from tests.unit.coordinator.pages import signed_in
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
-    coordinator_app = CoordinatorApp(tmp_path)
-    yield coordinator_app
-    coordinator_app.close()
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
+    app = CoordinatorApp(tmp_path)
+    yield app
+    app.close()
 
 
 @pytest.fixture

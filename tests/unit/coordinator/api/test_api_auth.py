@@ -14,7 +14,7 @@ MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
     coordinator_app = CoordinatorApp(tmp_path)
 
     @coordinator_app.app.post("/test/sign-in")

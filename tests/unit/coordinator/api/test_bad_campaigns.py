@@ -229,7 +229,7 @@ CONTENT_TYPES = [
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorApp]:
+def coordinator_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorApp]:
     coordinator_app = CoordinatorApp(tmp_path_factory.mktemp("bad"))
     coordinator_app.register("h1", missing={"ebpf_redirect": ("the kernel lacks bpf_redirect_neigh",)})
     yield coordinator_app

@@ -20,7 +20,7 @@ DASHBOARDS = {found["uid"]: found for found in generate.dashboards().values()}
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[CoordinatorApp]:
+def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
     coordinator_app = CoordinatorApp(tmp_path)
     coordinator_app.register()
     object.__setattr__(coordinator_app.settings, "grafana_url", GRAFANA)
