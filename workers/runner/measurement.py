@@ -15,7 +15,7 @@ from domain.jobs import Phase
 from domain.sample import host_cpu_point, traffic_point
 from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
-from workers.origins.nginx import OriginError
+from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic

@@ -21,7 +21,7 @@ from probes.base import ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.spec import LabSpec
-from workers.origins.nginx import OriginError
+from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings

@@ -19,7 +19,8 @@ from workers.lab.conditions import AppliedCondition, apply_condition
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
-from workers.origins.nginx import Greeting, NginxOrigin
+from workers.origins.base import Greeting
+from workers.origins.nginx import NginxOrigin
 from workers.origins.nginx_tls import TlsNginxOrigin
 from workers.origins.own import TrafficOrigin
 from workers.runner.validity import Evidence

@@ -6,7 +6,7 @@ from typing import ClassVar
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
 from domain.workload import settled
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
 from workers.workloads._own import body_bytes

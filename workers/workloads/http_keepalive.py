@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.workloads._own import OwnWorkload, body_bytes
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
 from domain.workload import settled
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads._own import body_bytes
 from workers.workloads.base import DEFAULTS, Workload

@@ -34,7 +34,7 @@ from tests.variants import DATAPATHS
 from workers.datapaths.lib import haproxy, relay
 from workers.lab import dut, netns, sysctls
 from workers.lab.lab import Lab
-from workers.origins import nginx
+from workers.origins import base as origins
 from workers.runner import runner, trial_run, validity
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -121,12 +121,12 @@ def map_emptied_churn() -> Case:
 
 def wrong_interface() -> Case:
     """Nothing answers the first question, so that the traffic does not even begin."""
-    names, ask = set(DATAPATHS) - OF_NO_DEVICE, nginx.ask
+    names, ask = set(DATAPATHS) - OF_NO_DEVICE, origins.ask
 
     def run(b: Breaker) -> Broken:
         with on_the_wrong_devices(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner, "PREFLIGHT_S", 0.1)
-            patch.setattr(nginx, "ask", lambda address, port, path: ask(address, port, path, 0.3))
+            patch.setattr(origins, "ask", lambda address, port, path: ask(address, port, path, 0.3))
             return b.block(dict.fromkeys(names, nothing))
 
     return run, dict.fromkeys(names, Reason.DATAPATH_FAILED)

@@ -24,7 +24,7 @@ from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.host_cpu import HostTicks
 from workers.lab.spec import LabSpec
-from workers.origins.nginx import Greeting
+from workers.origins.base import Greeting
 from workers.runner.cpu import CpuMeter, CpuSnapshot
 from workers.runner.measurement import Cancelled
 from workers.runner.runner import BlockRunner
@@ -454,8 +454,8 @@ def test_a_datapath_that_cannot_carry_the_workload_gives_no_number(world: World)
 def test_what_a_datapath_cannot_have_no_lab_has_and_probes_are_told_what_passes_them_by(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeDatapath, "without", frozenset({"tso"}))
-    monkeypatch.setattr(FakeDatapath, "unseen", frozenset({"forward"}))
+    monkeypatch.setattr(FakeDatapath, "disabled_offloads", frozenset({"tso"}))
+    monkeypatch.setattr(FakeDatapath, "bypassed_stages", frozenset({"forward"}))
     run(world, {"order": ("fake", "fake#2"), "probed": 1})
     assert world.without == {"fake": {"tso"}, "fake#2": {"tso"}}
     assert world.bypassed_stages == {"fake#2": {"forward"}}
