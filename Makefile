@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers -name '*.[ch]')
+C_PROGRAMS = workers/traffic workers/relay
 
 .PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes matrix lock clean
 
@@ -12,26 +13,27 @@ help: ## List the targets
 
 setup: ## Install what is missing (Debian packages, .venv) and build; silent when nothing is to do
 	@deploy/bootstrap.sh
-	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic; fi
-	@if [ -f workers/relay/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/relay; fi
+	@for program in $(C_PROGRAMS); do $(MAKE) --no-print-directory -s -C $$program || exit 1; done
 
 showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 	@$(BIN)/showdown run deploy/campaigns/showdown.toml
 
 test: setup ## Set up, then run every test (root: the kernel tests too)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.suite
 
-check: setup ## Lint, types, import rules, C format
+check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, stale documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@if [ -n "$(C_SOURCES)" ]; then clang-format --dry-run -Werror $(C_SOURCES); fi
+	@clang-format --dry-run -Werror $(C_SOURCES)
+	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m tests.house
 
 fmt: setup ## Format Python and C
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
-	@if [ -n "$(C_SOURCES)" ]; then clang-format -i $(C_SOURCES); fi
+	@clang-format -i $(C_SOURCES)
 
 up: setup ## Set up, then keep coordinator and worker running; prints the address and the login token
 	@$(BIN)/showdown up
@@ -45,10 +47,10 @@ bench-slices: setup ## How long a slice should be: A/A error by slice length; th
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream
 
-bench-probes: setup ## What looking costs; the last line is JSON (root, 5 min); DOCS=1: into probes/README.md
+bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
-matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into README.md
+matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)
 
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
@@ -58,5 +60,4 @@ lock: setup ## Resolve requirements.lock anew from pyproject.toml
 clean: ## Remove caches and what was built; .venv stays
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
-	@if [ -f workers/traffic/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/traffic clean; fi
-	@if [ -f workers/relay/Makefile ]; then $(MAKE) --no-print-directory -s -C workers/relay clean; fi
+	@for program in $(C_PROGRAMS); do $(MAKE) --no-print-directory -s -C $$program clean; done

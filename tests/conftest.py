@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite."""
+"""Fixtures of the whole suite, and what its summary says of host noise."""
 
 import os
 from collections.abc import Generator
@@ -6,9 +6,13 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests import host_noise
+
 # No example has a deadline: how long one takes is the machine's affair. In CI the examples are the same at every run.
 settings.register_profile("showdown", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("showdown")
+
+_NOISE = "host noise"
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +26,12 @@ def kernel() -> None:
     pytest.skip(reason)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on the real kernel gets up to two more tries, in other weather, and the summary tells each (``R``).
-
-    A virtual machine may stand still for longer than any of them may take. Whoever needs them again and again is broken
-    all the same.
-    """
-    for item in items:
-        if item.get_closest_marker("kernel") or item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
     """In CI a kernel test that skips has failed: it would have proven nothing."""
     report = yield
+    report.user_properties += [(_NOISE, text) for text in host_noise.repeats]
+    host_noise.repeats.clear()
     if (
         report.skipped
         and not hasattr(report, "wasxfail")
@@ -46,3 +41,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"a kernel test may not skip in CI: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every window that host noise repeated: a test that needs it again and again is broken all the same."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    found = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == _NOISE]
+    if found:
+        terminalreporter.section(_NOISE)
+        for nodeid, text in found:
+            terminalreporter.line(f"{nodeid}: {text}")

@@ -91,14 +91,15 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
     everything = bench.pairs(names, pairs)
     all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
-    # A probe whose stage direct does not have is not attached there.
-    applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
-    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     steady = bench.pairs(names, max(2, pairs // 15), slice_s=bench.slice_s * LONG)
     steady_rate, _ = tell(f"all, slices of {bench.slice_s * LONG:g} s", steady)
     rate_per_s = max(100, round(everything.rate_per_s() / 2))
     heading(f"At a fixed rate: {rate_per_s} requests/s")
     _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
+    heading("Each probe alone, saturated")
+    # A probe whose stage direct does not have is not attached there.
+    applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
+    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     heading("Per event, attached all the time at saturation")
     costs = {name: bench.per_event(name, bench.slice_s * 3) for name in names}
     print(table(costs), flush=True)

@@ -1,31 +1,21 @@
 """Headless Chromium on the whole stack: sign in, fill the form, watch the campaign, read its verdict."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from deploy.stack.stack import PrivateStack
 from domain.traits import Answer
+from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
-CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CAMPAIGN_MS = 150_000  # five blocks of two datapaths; most of it is building and removing labs
 
 
@@ -33,19 +23,9 @@ CAMPAIGN_MS = 150_000  # five blocks of two datapaths; most of it is building an
 HOST_NOISE = {"interference", "steal"}
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
-    with PrivateStack(tmp_path_factory.mktemp("browser"), environment) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+@pytest.fixture
+def stack(running: Running) -> PrivateStack:
+    return running.stack
 
 
 class Tab:
@@ -85,7 +65,7 @@ def fill_a_short_campaign(page: Page) -> None:
     for row in range(2, 7):
         page.get_by_label(f"Level {row}, name").fill("")
         page.get_by_label(f"Level {row}, load").fill("")
-    for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.5"), ("Warm-up, seconds", "0")):
+    for name, value in (("Blocks", "5"), ("Slices", "2"), ("Slice, seconds", "0.3"), ("Warm-up, seconds", "0")):
         page.get_by_label(name, exact=True).fill(value)
 
 
@@ -159,7 +139,9 @@ def test_the_matrix_opens_to_its_evidence_by_keyboard(stack: PrivateStack, tab: 
     api, token = f"{stack.url}/api/v1", stack.environment["SHOWDOWN_WORKER_TOKEN"]
     (host,) = tab.page.request.get("/api/v1/hosts").json()["hosts"]
     found = matrix(
-        trait_row("direct"), trait_row("tproxy", "steer", udp=(Answer.NO, "None came back.")), host=host["name"]
+        trait_row("ebpf_redirect"),
+        trait_row("nft_redirect", "steer", udp=(Answer.NO, "None came back.")),
+        host=host["name"],
     )
     told = tab.page.request.put(
         f"{api}/worker/hosts/{host['name']}/matrix",
@@ -169,7 +151,7 @@ def test_the_matrix_opens_to_its_evidence_by_keyboard(stack: PrivateStack, tab: 
     assert told.status == 204, told.text()
     page = tab.page
     page.get_by_role("link", name="Matrix").click()
-    cell = page.get_by_role("row", name=re.compile("^tproxy")).locator("summary").last
+    cell = page.get_by_role("row", name=re.compile("^nft_redirect")).locator("summary").last
     expect(cell).to_have_text("no")
     evidence = page.get_by_text("None came back.")
     expect(evidence).to_be_hidden()

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from coordinator.app import create_app
@@ -26,7 +26,6 @@ from domain.sample import (
     traffic_point,
 )
 from probes.stream.stream import Stream
-from tests.e2e.test_browser import ARGUMENTS, CHROMIUM
 from tests.servers import private_influxd
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.web.test_why_pages import watched
@@ -125,14 +124,6 @@ def ended(site: Site) -> str:
     for _ in range(2):
         site.run_block(campaign_id)
     return campaign_id
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import redis
 
 from deploy.stack.stack import PrivateStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]
 LEDGERS = Path("/run/showdown/ledger")
@@ -109,40 +109,32 @@ def test_everything_is_up_private_and_gone_afterwards(tmp_path, environment):
     assert alive(everything) == set()
 
 
-def test_a_killed_worker_comes_back(tmp_path, environment):
-    with PrivateStack(tmp_path / "s", environment) as stack:
-        log, first = stack.state_dir / "worker.log", stack.pids["worker"]
-        pool = descendants(first)
-        ready = log.read_text().count(" ready.")
-        os.kill(first, signal.SIGKILL)
-        wait_until(lambda: not alive(pool))
-        wait_until(lambda: (stack.watch(), stack.pids["worker"] != first)[1])
-        wait_until(lambda: log.read_text().count(" ready.") > ready)
+def test_a_killed_worker_comes_back(running):
+    stack = running.stack
+    log, first = stack.state_dir / "worker.log", stack.pids["worker"]
+    pool = descendants(first)
+    ready = log.read_text().count(" ready.")
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(pool))
+    wait_until(lambda: (stack.watch(), stack.pids["worker"] != first)[1])
+    wait_until(lambda: log.read_text().count(" ready.") > ready)
 
 
-def test_up_goes_on_with_its_state_where_it_ended(tmp_path, environment):
+def test_up_goes_on_with_its_state_and_nothing_outlives_it_however_it_ends(tmp_path, environment):
     environment["SHOWDOWN_STATE_DIR"] = str(tmp_path / "s")
     tokens = []
-    for _ in range(2):
+    for signal_number, status in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
         with start(["up", "--json", "--port", "18455"], environment) as up:
             announced = json.loads("".join(iter(up.stdout.readline, "}\n")) + "}")
             tokens.append(announced["token"])
             children = descendants(up.pid)
             assert len(children) >= len(SERVERS)
-            up.send_signal(signal.SIGTERM)
-            assert up.wait(30) == 0, up.stderr.read()
-        assert alive(children) == set()
+            up.send_signal(signal_number)
+            assert up.wait(30) == status, up.stderr.read()
+        if signal_number == signal.SIGTERM:
+            assert alive(children) == set()
+        wait_until(lambda children=children: not alive(children))
     assert tokens[0] == tokens[1]
-
-
-def test_nothing_outlives_up_that_is_killed(tmp_path, environment):
-    environment["SHOWDOWN_STATE_DIR"] = str(tmp_path / "s")
-    with start(["up", "--port", "18456"], environment) as up:
-        up.stdout.readline()
-        children = descendants(up.pid)
-        assert len(children) >= len(SERVERS)
-        up.kill()
-    wait_until(lambda: not alive(children))
 
 
 def test_an_interrupted_run_leaves_no_lab_and_no_process(tmp_path, environment):

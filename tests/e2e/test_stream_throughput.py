@@ -8,7 +8,7 @@ from tests.bench.figures import paired
 from tests.bench.stream import compare
 from tests.servers import private_influxd
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def test_the_stream_delivers_about_as_fast_as_a_plain_client(tmp_path: Path) -> None:

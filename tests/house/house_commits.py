@@ -1,6 +1,6 @@
 """Commit subjects since a base are imperative sentences of at most 72 characters.
 
-python -m tests.house.house_commits BASE [HEAD]
+python -m tests.house.house_commits [BASE [HEAD]]; without a base, since the rule exists.
 """
 
 import re
@@ -17,16 +17,27 @@ _VERBS = frozenset({"add", "embed", "feed", "seed", "speed", "need", "shed", "br
 _NO_VERBS = frozenset({"a", "an", "the", "one", "no", "some", "where", "what", "how", "this", "that", "it", "more"})
 
 
-def findings(base: str, head: str = "HEAD", root: Path = ROOT) -> Iterator[Finding]:
-    """The subjects of ``base..head`` that break the rules; merges do not count."""
-    log = subprocess.run(
-        ["git", "log", "--no-merges", "--format=%h %s", f"{base}..{head}"],
-        cwd=root, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    for line in log.splitlines():
+def findings(base: str = "", head: str = "HEAD", root: Path = ROOT) -> Iterator[Finding]:
+    """The subjects of ``base..head`` that break the rules; merges do not count.
+
+    Without a base: since this file was added. A shallow clone or an archive has nothing to check.
+    """
+    base = base or _added(root)
+    for line in _git(root, "log", "--no-merges", "--format=%h %s", f"{base}..{head}").splitlines() if base else ():
         commit, _, subject = line.partition(" ")
         for what, cure in problems(subject):
             yield Finding(commit, 0, f"{what}: {subject!r}", cure)
+
+
+def _added(root: Path) -> str:
+    try:
+        return _git(root, "log", "--diff-filter=A", "--format=%H", "--", "tests/house/house_commits.py").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
 def problems(subject: str) -> Iterator[tuple[str, str]]:
@@ -43,11 +54,10 @@ def problems(subject: str) -> Iterator[tuple[str, str]]:
 
 def main() -> int:
     """The command line; returns the exit status."""
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) > 3:
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
-    base, head = [*sys.argv[1:], "HEAD"][:2]
-    return report(findings(base, head))
+    return report(findings(*sys.argv[1:]))
 
 
 if __name__ == "__main__":

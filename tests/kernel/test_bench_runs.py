@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from tests import ROOT
+from tests.host_noise import in_windows
 
-pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.kernel, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 RATIOS = {
     "traffic": {"closed_loop_requests_per_s", "closed_loop_cpu_per_request", "schedule_lag_p99_over_100us",
@@ -20,6 +21,7 @@ RATIOS = {
 
 
 @pytest.mark.parametrize("bench", RATIOS)
+@in_windows
 def test_a_bench_ends_with_its_ratios(bench: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"tests.bench.{bench}", "--quick"],
@@ -35,6 +37,7 @@ def test_a_bench_ends_with_its_ratios(bench: str) -> None:
         assert told["honesty_p99_100ms_of_500ms"]["ratio"] == pytest.approx(1, abs=0.3)
 
 
+@in_windows
 def test_the_probes_bench_ends_with_the_tax_and_each_probes_cost() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.probes", "--quick"],

@@ -15,7 +15,7 @@ STOP_WAIT_S = 1.0
 
 
 class Process:
-    """A program running in a lab, in a session of its own; its output is in ``log``."""
+    """A program running in a lab, in its own session; its output is in ``log``."""
 
     def __init__(self, popen: "subprocess.Popen[bytes]", argv: Sequence[str], log: Path, task_role: str | None) -> None:
         self.argv = tuple(argv)

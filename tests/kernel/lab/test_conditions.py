@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
 from domain.load import ClosedLoad
-from domain.registry import discover
 from domain.trial import Reason, Surroundings, TrialResult
+from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.runner.test_block import measure, reasons
+from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, Tracking
 from workers.lab import netns, nft, offloads
 from workers.lab.cleanup import CleanupRegister
@@ -24,7 +24,6 @@ from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 CONNECTIONS, REQUESTS = 3, 5
 
 
@@ -67,6 +66,7 @@ def test_a_datapath_says_truly_whether_its_packets_meet_netfilter(name: str, ip_
         assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""
 
 
+@in_windows
 def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ballast(1000), conntrack, no_gso, no_tso"))
     trials = measure(tmp_path, ("direct", "tproxy", "ebpf_redirect"), load=load)
@@ -81,6 +81,7 @@ def test_a_block_runs_under_its_condition(tmp_path: Path) -> None:
     assert all(trial.offloads["gso"] is trial.offloads["tso"] is False for trial in trials.values())
 
 
+@in_windows
 def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) -> None:
     load = ClosedLoad(connections=8, condition=parse_condition("ipv6, ballast(100), conntrack"))
     trials = measure(tmp_path, ("direct", "ebpf_redirect"), load=load)
@@ -91,6 +92,7 @@ def test_a_block_in_ipv6_has_rules_and_tracking_of_that_version(tmp_path: Path) 
     assert around(trials["ebpf_redirect"]).ballast_packets == 0
 
 
+@in_windows
 def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> None:
     def track(lab: Lab) -> None:
         nft.change(
@@ -102,6 +104,7 @@ def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> No
     assert reasons(trials["ebpf_redirect"]) == set()  # its packets do not come there
 
 
+@in_windows
 def test_who_needs_tracking_is_tracked_and_nobody_else(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("nft_dnat", "direct"), load=ClosedLoad(connections=8))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"nft_dnat": set(), "direct": set()}
@@ -127,6 +130,7 @@ def test_offloads_that_are_taken_are_off_on_every_device(tmp_path: Path, clients
             assert one["tx_checksum"], place
 
 
+@in_windows
 def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path) -> None:
     datapath = DATAPATHS["tproxy"]
     with ExitStack() as stack:

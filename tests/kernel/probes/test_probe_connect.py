@@ -8,6 +8,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.connect import Connect
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     DUT_CLIENT,
     ECHO,
@@ -84,6 +85,7 @@ def test_refused_connects_are_none_and_leave_no_start_behind(connect: Probe, lab
     connect.watch(None)
 
 
+@in_windows
 def test_a_syn_that_is_lost_is_in_the_connects_time(connect: Probe, lab: ProbeLab) -> None:
     """Sent again after a second: longer than what other stages discard."""
     seen = Since(connect)

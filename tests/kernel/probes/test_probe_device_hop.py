@@ -11,6 +11,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.device_hop import DeviceHop
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -102,6 +103,7 @@ def test_acknowledgements_connects_and_ends_are_not_counted(device_hop: Probe, l
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs a second CPU that is busy")
+@in_windows
 def test_a_busy_receiving_cpu_shows(device_hop: Probe, lab: ProbeLab) -> None:
     """The DUT's device hands over to a thread, and that thread's CPU has something better to do for 60 ms."""
     seen = Since(device_hop)

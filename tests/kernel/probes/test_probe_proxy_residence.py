@@ -8,6 +8,7 @@ import pytest
 
 from probes.base import Probe, Reading
 from probes.catalog.proxy_residence import ProxyResidence
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -176,6 +177,7 @@ def test_each_request_and_each_answer_counts_once(residence: Probe, lab: ProbeLa
     assert {sample.role for sample in reading.samples} == {"to_origin", "to_client"}
 
 
+@in_windows
 def test_a_proxy_that_sleeps_shows_where_it_does(residence: Probe, lab: ProbeLab) -> None:
     reading = ask(residence, lab, "relay", DELAY_S, 1)
     to_origin, to_client = reading.stages["to_origin"], reading.stages["to_client"]
@@ -218,6 +220,7 @@ def test_another_lab_is_not_seen(residence: Probe, lab: ProbeLab) -> None:
 
 @pytest.mark.parametrize("order", ["queue", "stack"])
 @pytest.mark.parametrize("style", ["send", "write", "sendmsg"])
+@in_windows
 def test_concurrent_connections_are_never_paired_with_strangers(
     residence: Probe, lab: ProbeLab, style: str, order: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.qdisc import Qdisc
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -92,6 +93,7 @@ def shaped(qdisc: Probe, lab: ProbeLab, packets: int, bucket_bytes: int) -> Sinc
     return seen
 
 
+@in_windows
 def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
     """Token bucket: 1 byte/µs, and a bucket for one datagram of 1,014 bytes and half of another."""
     packets, frame_bytes, bucket_bytes = 60, 1014, 1521
@@ -109,6 +111,7 @@ def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
     assert seen["dut"].max_ns < 10_000_000
 
 
+@in_windows
 def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> None:
     seen = Since(qdisc)
     shaper = ("root", "tbf", "rate", "8mbit", "burst", "1521", "limit", "10140")  # room for ten

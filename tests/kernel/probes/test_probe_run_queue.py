@@ -11,6 +11,7 @@ import pytest
 
 from probes.base import Probe
 from probes.catalog.run_queue import RunQueue
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, growth, probe_lab, stage_of, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -99,6 +100,7 @@ def nap(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "done\n"
 
 
+@in_windows
 def test_a_neighbour_that_is_busy_for_5_ms_shows_as_waits_of_5_ms(run_queue: Probe, lab: ProbeLab) -> None:
     rounds, busy_s = 20, 0.005
     watched = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -122,6 +124,7 @@ def test_a_neighbour_that_is_busy_for_5_ms_shows_as_waits_of_5_ms(run_queue: Pro
     assert 4_500_000 < (histogram.percentile_ns(50) or 0) < 8_000_000
 
 
+@in_windows
 def test_run_queue_tells_what_the_kernel_itself_accounts(run_queue: Probe, lab: ProbeLab) -> None:
     """/proc/<pid>/schedstat has the time that a task spent waiting on a run queue."""
     command = ["taskset", "-c", "0", sys.executable, "-c", BUSY]

@@ -8,6 +8,7 @@ import pytest
 from domain.sample import StageHistogram, bucket_index
 from probes.base import Probe
 from probes.catalog.socket_wait import SocketWait
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -129,6 +130,7 @@ def test_a_proxys_sockets_are_the_duts(socket_wait: Probe, lab: ProbeLab) -> Non
 
 
 @pytest.mark.parametrize("how", ["once", "peek", "bytewise"])
+@in_windows
 def test_a_reader_that_sleeps_shows(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
     """Looking is not reading, and a question read in pieces waited once."""
     seen = Since(socket_wait)
@@ -144,6 +146,7 @@ def test_a_reader_that_sleeps_shows(socket_wait: Probe, lab: ProbeLab, how: str)
 
 
 @pytest.mark.parametrize("how", ["once", "most"])
+@in_windows
 def test_what_is_read_at_once_waited_as_long_as_its_oldest(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
     """And so did what is left of a segment of which a read took a part."""
     seen = Since(socket_wait)
@@ -157,6 +160,7 @@ def test_what_is_read_at_once_waited_as_long_as_its_oldest(socket_wait: Probe, l
     assert 0.03 <= histogram.sum_ns / histogram.count / 1e9 < 0.08
 
 
+@in_windows
 def test_what_is_read_apart_waited_apart(socket_wait: Probe, lab: ProbeLab) -> None:
     """Two segments: the first is read in two pieces, and the second after that."""
     seen, pairs = Since(socket_wait), 10
@@ -169,6 +173,7 @@ def test_what_is_read_apart_waited_apart(socket_wait: Probe, lab: ProbeLab) -> N
     assert 13 < seen["server"].sum_ns / (2 * pairs) / 1e6 < 25
 
 
+@in_windows
 def test_what_is_never_read_has_no_end_and_its_address_no_past(socket_wait: Probe, lab: ProbeLab) -> None:
     """The next connections' sockets live where those died that had not read."""
     seen = Since(socket_wait)

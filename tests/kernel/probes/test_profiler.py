@@ -12,6 +12,7 @@ from bpf.loader import UNKNOWN
 from domain.stacks import Stacks
 from probes.base import ProbeError
 from probes.profiler import Profiler
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import DUT_CLIENT, FORWARDER, SERVER, SPRAY, ProbeLab, probe_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -56,6 +57,7 @@ def work(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "done\n"
 
 
+@in_windows
 def test_a_process_is_seen_for_as_long_as_it_ran_in_the_role_that_it_has(profiler: Profiler, lab: ProbeLab) -> None:
     with busy() as proxy, busy() as origin, busy() as generator:
         profiler.watch(lab.view(proxy=(proxy.pid,), origin=(origin.pid,)))

@@ -10,6 +10,7 @@ from probes._fake import FakeSink
 from probes.catalog.forward import Forward
 from probes.session import ProbeSession
 from probes.stream.stream import Stream
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import probe_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -24,6 +25,7 @@ class EachOne(Forward):
     track_every = sample_every = 1
 
 
+@in_windows
 def test_what_the_ring_buffer_cannot_hold_is_lost_and_said() -> None:
     probe, sink = EachOne(), FakeSink()
     stream = Stream(sink, threaded=False)

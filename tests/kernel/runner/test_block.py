@@ -16,6 +16,7 @@ from domain.trial import Block, Reason, TrialResult
 from domain.watched import Span, Watched
 from probes.base import LabView
 from probes.profiler import Profiler
+from tests.host_noise import in_windows
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
@@ -155,6 +156,7 @@ def reasons(trial: TrialResult) -> set[Reason]:
     return set(trial.validity.reasons) - HOST_NOISE
 
 
+@in_windows
 def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> None:
     labels = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
     trials = measure(tmp_path, labels)
@@ -172,6 +174,7 @@ def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> Non
         assert trial.cpu_us_per_request is not None
 
 
+@in_windows
 def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "tproxy"), profiled=True)
     seen = {label: trial.stacks for label, trial in trials.items()}
@@ -189,6 +192,7 @@ def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
     assert any("tcp_" in stack for stack in seen["tproxy"].counts["dut"])
 
 
+@in_windows
 def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_fault(tmp_path: Path) -> None:
     rates = {"direct": 2_000, "tproxy": 1_500, "ebpf_sk_assign": 400_000}  # the last is more than any host forwards
     trials = measure(tmp_path, tuple(rates), loads={label: OpenLoad(rate_per_s=rate) for label, rate in rates.items()})
@@ -202,6 +206,7 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
     assert reasons(trials["ebpf_sk_assign"]) & {Reason.OVERLOADED, Reason.GENERATOR_SATURATED}
 
 
+@in_windows
 def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "direct#2"))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.trial import Reason
+from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 from workers.datapaths.lib import balancing
 from workers.lab.lab import Lab
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 BALANCERS = ("nft_dnat", "ebpf_lb", "ebpf_xdp_lb", "proxy_lb")
 
 
+@in_windows
 def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path: Path) -> None:
     trials = measure(tmp_path, BALANCERS)
     assert {label: reasons(trial) for label, trial in trials.items()} == {key: set() for key in BALANCERS}
@@ -44,6 +46,7 @@ def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balancing.Balancing]:
     return made
 
 
+@in_windows
 def test_a_table_that_is_emptied_mid_run_harms_nobody(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     forgotten: list[int] = []
     trials = measure(tmp_path, ("ebpf_lb",), {"ebpf_lb": lambda _: forgotten.append(balancers[0].forget_connections())})
@@ -51,6 +54,7 @@ def test_a_table_that_is_emptied_mid_run_harms_nobody(tmp_path: Path, balancers:
     assert reasons(trials["ebpf_lb"]) == set()
 
 
+@in_windows
 def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     def all_gone(lab: Lab) -> None:
         for address in lab.origin_addresses:
@@ -60,6 +64,7 @@ def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: lis
     assert Reason.DROPS in reasons(trials["ebpf_lb"]), trials["ebpf_lb"].validity
 
 
+@in_windows
 def test_an_origin_that_nobody_was_sent_to_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The datapath's word about its origins is held against the origins' own."""
     counters = balancing.Balancing.counters

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import measure, reasons
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
+@in_windows
 def test_four_ways_to_forward_are_valid_and_have_the_same_offloads(tmp_path: Path) -> None:
     labels = ("direct", "ebpf_redirect", "ebpf_redirect_peer", "ebpf_xdp")
     trials = measure(tmp_path, labels)
@@ -21,6 +23,7 @@ def test_four_ways_to_forward_are_valid_and_have_the_same_offloads(tmp_path: Pat
         assert any("natively" in note for note in trial.notes) == (label == "ebpf_xdp")
 
 
+@in_windows
 def test_a_block_without_xdp_keeps_its_offloads(tmp_path: Path) -> None:
     for trial in measure(tmp_path, ("direct", "ebpf_redirect_peer")).values():
         assert reasons(trial) == set()

@@ -12,6 +12,7 @@ import workers.workloads
 from bpf.loader import Module
 from domain.load import ClosedLoad
 from domain.registry import discover
+from tests.host_noise import windows
 from tests.kernel.bench import assert_nothing_left, new_tag
 from tests.kernel.probes.test_probes_on_traffic import greet
 from workers.datapaths.base import Datapath
@@ -77,7 +78,7 @@ def test_a_worker_compiles_once_and_then_stands_a_datapath_up_and_down_in_a_mome
         stand_up_and_down(datapaths, tmp_path / "register")
     assert sorted(first) == sorted(f"datapaths/{label}.c" for label in LABELS if label.startswith("ebpf_"))
     with counted_compilations(monkeypatch) as later:
-        best_s = min(stand_up_and_down(datapaths, tmp_path / "register") for _ in range(3))
+        for window in windows():
+            with window:
+                assert stand_up_and_down(datapaths, tmp_path / "register") < BUSY_MACHINE_S
     assert later == []
-    assert best_s < BUSY_MACHINE_S
-    print(f"set-up and tear-down: {best_s:.3f} s per datapath")

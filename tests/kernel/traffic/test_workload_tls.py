@@ -12,6 +12,7 @@ import pytest
 
 from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Reason, TrialResult
+from tests.host_noise import in_windows
 from tests.kernel.runner.test_block import reasons
 from tests.kernel.traffic.test_workload_traffic import measure
 from workers.lab.lab import Lab
@@ -44,6 +45,7 @@ def proven(trial: TrialResult) -> None:
 
 
 @TLS
+@in_windows
 def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, workload: str) -> None:
     trials = measure(tmp_path, workload, ClosedLoad(connections=STANDING), LABELS)
     for trial in trials.values():
@@ -56,19 +58,11 @@ def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, wor
         assert trial.proof.connections == 3 * STANDING
 
 
-def in_order(measured: Callable[[], dict[str, TrialResult]]) -> dict[str, TrialResult]:
-    """Measured anew, a few times, while the machine is too busy for h2load to keep schedule and order: it says so."""
-    for _ in range(4):
-        trials = measured()
-        if all(Reason.GENERATOR_SATURATED not in trial.validity.reasons for trial in trials.values()):
-            break
-    return trials
-
-
 @TLS
+@in_windows
 def test_open_loops_have_a_connection_per_request_and_latency(tmp_path: Path, workload: str) -> None:
     load = OpenLoad(rate_per_s=50)
-    trials = in_order(lambda: measure(tmp_path, workload, load, LABELS, slice_s=0.4, warm_up_s=0))
+    trials = measure(tmp_path, workload, load, LABELS, slice_s=0.4, warm_up_s=0)
     for trial in trials.values():
         proven(trial)
         assert trial.requests == 40
@@ -138,15 +132,11 @@ class Origins:
 
 
 @TLS
+@in_windows
 def test_a_frozen_origin_shows_in_the_latency_as_the_schedule_says(tmp_path: Path, workload: str) -> None:
     origins = Origins()
-
-    def frozen() -> dict[str, TrialResult]:
-        origins.labs.clear()
-        return measure(tmp_path, workload, OpenLoad(rate_per_s=100), ("direct",), slice_s=1.5, warm_up_s=0,
-                       origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5))  # fmt: skip
-
-    (trial,) = in_order(frozen).values()
+    (trial,) = measure(tmp_path, workload, OpenLoad(rate_per_s=100), ("direct",), slice_s=1.5, warm_up_s=0,
+                       origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5)).values()  # fmt: skip
     proven(trial)
     assert trial.requests == 300
     assert trial.latency is not None

@@ -16,6 +16,7 @@ from domain.jobs import BlockJob
 from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Block, Reason, TrialResult
 from probes.profiler import Profiler
+from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import NoProbes, Points, reasons
 from tests.variants import DATAPATHS, WORKLOADS
@@ -79,6 +80,7 @@ OWN = [name for name, one in WORKLOADS.items() if one.plan(ClosedLoad(connection
 
 
 @pytest.mark.parametrize("workload", OWN)
+@in_windows
 def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
     labels = carried(workload)
     assert set(labels) >= ({"direct"} if workload == "udp_rr" else {"direct", "tproxy", "ebpf_redirect"})
@@ -99,6 +101,7 @@ def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, w
             assert trial.timings["token_gap"].count == trial.requests * 15
 
 
+@in_windows
 def test_an_open_loop_sends_what_was_planned_and_has_latency(tmp_path: Path) -> None:
     points = Points()
     trials = measure(tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000), ("direct", "tproxy"), points=points)
@@ -126,6 +129,7 @@ CHOSEN = [
 
 
 @pytest.mark.parametrize(("workload", "parameters", "received", "sent"), CHOSEN, ids=[one[0] for one in CHOSEN])
+@in_windows
 def test_what_a_campaign_chose_is_what_arrives(
     tmp_path: Path, workload: str, parameters: dict[str, int], received: int, sent: int
 ) -> None:
@@ -146,6 +150,7 @@ def test_what_a_campaign_chose_is_what_arrives(
             assert p50_ns <= 4e6  # the default is 5 ms; on a busy host late tokens come in bunches, never thinner
 
 
+@in_windows
 def test_a_stream_that_is_longer_than_its_slice_and_the_usual_time_out_is_whole(tmp_path: Path) -> None:
     parameters = {"tokens": 50, "gap_us": 50_000}  # 2.5 s
     (trial,) = measure(
@@ -160,6 +165,7 @@ def test_a_stream_that_is_longer_than_its_slice_and_the_usual_time_out_is_whole(
     assert p50_ns >= 2.4e9
 
 
+@in_windows
 def test_wrk_still_runs(tmp_path: Path) -> None:
     (trial,) = measure(
         tmp_path, "http_keepalive_wrk", ClosedLoad(connections=STANDING), ("tproxy",), parameters={"body_bytes": 100}
@@ -169,6 +175,7 @@ def test_wrk_still_runs(tmp_path: Path) -> None:
     assert trial.requests > STANDING
 
 
+@in_windows
 def test_what_a_datapath_cannot_carry_is_no_number(tmp_path: Path) -> None:
     trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=STANDING), ("direct", "ebpf_redirect"))
     assert reasons(trials["direct"]) == set(), trials["direct"].validity
@@ -176,6 +183,7 @@ def test_what_a_datapath_cannot_carry_is_no_number(tmp_path: Path) -> None:
     assert trials["ebpf_redirect"].requests_per_s is None
 
 
+@in_windows
 def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
     @dataclass
     class Expecting(ShowdownTraffic):
@@ -202,6 +210,7 @@ def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
     assert {Reason.CORRUPT, Reason.ERRORS, Reason.NO_REQUESTS} <= reasons(trial)
 
 
+@in_windows
 def test_an_origin_that_stalls_shows_in_p99_and_not_in_p50(tmp_path: Path) -> None:
     def stalling(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         return TrafficOrigin(lab, workload.service, stall_ms=100, stall_every_ms=1000)
@@ -256,6 +265,7 @@ def _children() -> list[int]:
     return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
+@in_windows
 def test_a_generator_that_stalls_is_an_invalid_trial(tmp_path: Path) -> None:
     generator = Stopped()
     (trial,) = measure(
@@ -270,6 +280,7 @@ def saturated(trial: TrialResult) -> list[str]:
     return [f.detail for f in trial.validity.findings if f.reason is Reason.GENERATOR_SATURATED]
 
 
+@in_windows
 def test_a_generator_that_stalls_in_a_closed_loop_is_an_invalid_trial(tmp_path: Path) -> None:
     generator = Stopped(pause_s=0.3)
     (trial,) = measure(
@@ -284,6 +295,7 @@ def test_a_generator_that_stalls_in_a_closed_loop_is_an_invalid_trial(tmp_path: 
     assert 250 <= stood_ms <= 400
 
 
+@in_windows
 def test_a_generator_that_shares_its_cpus_has_not_stalled(tmp_path: Path) -> None:
     """Waiting for a CPU is the rule where generator, origin and others share two of them, and no fault."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]

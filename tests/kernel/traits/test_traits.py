@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
 import workers.traits
 from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from domain.traits import Answer, Finding
+from tests.variants import DATAPATHS
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import tc
 from workers.lab import netns
@@ -23,7 +23,6 @@ from workers.traits.matrix.run import MatrixRun
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 TRAITS: Mapping[str, Trait] = discover(workers.traits, Trait)
-DATAPATHS: Mapping[str, Datapath] = discover(workers.datapaths, Datapath)
 YES, NO, NA = Answer.YES, Answer.NO, Answer.NOT_APPLICABLE
 
 # What is known of them without testing: by how they are made, from the kernel's and the proxy's documentation.

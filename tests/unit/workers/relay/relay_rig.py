@@ -22,7 +22,12 @@ PATIENCE_S = 10.0
 @cache
 def program(name: str = PLAIN) -> str:
     """The path of a build; rebuilds it if a source is newer."""
-    subprocess.run(["make", "-s", "-C", str(RELAY), f"bin/{name}"], check=True, capture_output=True, timeout=240)
+    subprocess.run(
+        ["flock", str(RELAY), "make", "-s", "-C", str(RELAY), f"bin/{name}"],
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
     return str(RELAY / "bin" / name)
 
 

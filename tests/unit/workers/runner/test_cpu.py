@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.host_noise import in_windows
 from workers.lab.host_cpu import HostTicks, read_host_ticks
 from workers.runner.cpu import CpuMeter, CpuSnapshot, read_process_ticks
 
@@ -88,6 +89,7 @@ def test_processes_of_own_namespaces_are_not_foreign() -> None:
     assert os.getpid() in {pid for pid, _ in meter.snapshot().foreign}
 
 
+@in_windows
 def test_a_snapshot_is_cheap_and_sees_work() -> None:
     meter = CpuMeter(own_netns={1})
     before = meter.snapshot()

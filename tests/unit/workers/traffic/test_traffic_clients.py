@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import PLAIN, SANITIZED, Run, load, origin, program, target
 
 BOTH = ("--workload", "http_keepalive", "--slice-ms", "100", "--duration-ms", "400", "--cpus", "0")
@@ -67,6 +68,7 @@ def test_rate_and_connections_divide_and_slices_coincide(count: int, build: str)
         assert all(one["begun_ns"] >= one["start_ns"] for one in run.final["slices"])
 
 
+@in_windows
 def test_what_leaves_is_the_schedule_of_one() -> None:
     # Due at 0, 10, 20, … 100 ms, in turn. Were the rate halved instead, both would send at 0, 20, …: pairs.
     with origin() as server:
@@ -78,6 +80,7 @@ def test_what_leaves_is_the_schedule_of_one() -> None:
     assert all(run.one["histograms"]["send_gap"]["p50_ns"] == pytest.approx(20e6, rel=0.2) for run in runs)
 
 
+@in_windows
 def test_poisson_clients_have_streams_of_their_own() -> None:
     with origin() as server:
         options = (*BOTH, "--target", target(server.ports["http"]), "--open", "2000", "--arrival", "poisson",

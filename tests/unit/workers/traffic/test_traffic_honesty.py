@@ -4,6 +4,7 @@ import pytest
 
 from domain.histogram import LatencyHistogram
 from tests.bench.figures import at_percentile, stalled_latencies
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, origin, target
 
 NS_PER_MS = 1_000_000
@@ -11,6 +12,7 @@ NS_PER_MS = 1_000_000
 
 @pytest.mark.parametrize("connections", [16, 256])  # fewer, and more, than fall due during a stall
 @pytest.mark.parametrize(("stall_ms", "every_ms"), [(200, 1200), (150, 600)])
+@in_windows
 def test_stalls_show_as_the_schedule_says(stall_ms: int, every_ms: int, connections: int) -> None:
     rate, duration_ms = 500, 2 * every_ms
     with origin("--stall-ms", str(stall_ms), "--stall-every-ms", str(every_ms)) as server:

@@ -11,6 +11,7 @@ import pytest
 
 from domain.histogram import LatencyHistogram
 from tests.bench.figures import share_below
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic import traffic_rig
 from tests.unit.workers.traffic.traffic_rig import PLAIN, SANITIZED, good, load, origin, program, target
 
@@ -56,6 +57,7 @@ def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str
 
 @pytest.mark.parametrize("load", [("--closed",), ("--open", "2000")])
 @pytest.mark.parametrize("workload", ["http_keepalive", "udp_rr"])
+@in_windows
 def test_a_timeline_tells_what_was_sent_when(workload: str, load: tuple[str, ...]) -> None:
     """Every request of a measured slice is in the step in which it was sent, with what it took."""
     with origin() as server:
@@ -107,6 +109,7 @@ def test_an_open_loop_keeps_its_rate(workload: str, arrival: str) -> None:
 
 
 @pytest.mark.parametrize(("arrival", "least", "most"), [("constant", 0.0, 0.15), ("poisson", 0.25, 0.55)])
+@in_windows
 def test_constant_sends_do_not_bunch(arrival: str, least: float, most: float) -> None:
     """Few sends follow their predecessor by less than half of the gap; of Poisson's, 1 - e^-0.5 = 39 % have to."""
     rate = 500
@@ -124,6 +127,7 @@ def test_constant_sends_do_not_bunch(arrival: str, least: float, most: float) ->
         assert run.one["histograms"]["schedule_lag"]["p50_ns"] < 500_000
 
 
+@in_windows
 def test_a_stream_measures_tokens() -> None:
     with origin() as server:
         run = good(
@@ -171,6 +175,7 @@ def test_targets_take_turns_and_are_reported_per_slice() -> None:
         assert before["start_ns"] + before["length_ns"] <= before["drained_ns"] <= after["start_ns"]
 
 
+@in_windows
 def test_the_hosts_cpu_time_is_read_at_the_slices_borders() -> None:
     with origin() as server:
         run = good(
@@ -223,6 +228,7 @@ def test_a_targets_own_rate_needs_an_even_open_loop(load_of: tuple[str, ...]) ->
     assert "rate= needs --open" in run.final["failure"]
 
 
+@in_windows
 def test_late_answers_count_for_their_own_slice() -> None:
     """An origin that freezes longer than the drain answers a slice while the next one runs."""
     with origin("--stall-ms", "120", "--stall-every-ms", "200") as frozen, origin() as swift:
@@ -240,6 +246,7 @@ def test_late_answers_count_for_their_own_slice() -> None:
         assert all(s["sent"] == s["requests"] for s in run.final["slices"])
 
 
+@in_windows
 def test_requests_in_flight_at_the_end_are_counted() -> None:
     with origin("--stall-ms", "900", "--stall-every-ms", "1000") as server:
         time.sleep(max(0.0, (1000 - time.monotonic() * 1000 % 1000 - 20) / 1000))  # just before it freezes
@@ -253,6 +260,7 @@ def test_requests_in_flight_at_the_end_are_counted() -> None:
     assert result["queued"] >= result["unsent"] > 50
 
 
+@in_windows
 def test_a_line_every_second_adds_up() -> None:
     with origin() as server:
         run = good(

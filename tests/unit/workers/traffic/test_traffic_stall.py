@@ -8,9 +8,11 @@ import time
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, origin, program, target
 
 
+@in_windows
 def test_a_stopped_generator_tells_how_long_and_in_which_slice() -> None:
     with origin() as server:
         process = subprocess.Popen(
@@ -34,6 +36,7 @@ def test_a_stopped_generator_tells_how_long_and_in_which_slice() -> None:
 
 
 @pytest.mark.parametrize("loop", [("--closed",), ("--open", "50")])
+@in_windows
 def test_sleeping_and_working_are_not_standing_still(loop: tuple[str, ...]) -> None:
     with origin("--stall-ms", "100", "--stall-every-ms", "200") as server:
         run = good(

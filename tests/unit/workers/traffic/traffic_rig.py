@@ -25,7 +25,12 @@ def program(name: str = "") -> str:
 
 @cache
 def _built(name: str) -> str:
-    subprocess.run(["make", "-s", "-C", str(TRAFFIC), f"bin/{name}"], check=True, capture_output=True, timeout=240)
+    subprocess.run(
+        ["flock", str(TRAFFIC), "make", "-s", "-C", str(TRAFFIC), f"bin/{name}"],
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
     return str(TRAFFIC / "bin" / name)
 
 

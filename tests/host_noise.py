@@ -1,0 +1,198 @@
+"""What the hypervisor and other programs took from this machine while a test measured, and the right to measure again.
+
+A test that a stolen CPU can spoil puts what it measures, and what it asserts of it, into windows::
+
+    for window in windows():
+        with window:
+            figure = measure()
+            assert figure < 1.2
+
+or, where a test is nothing but its window, is marked with :func:`in_windows`. A window is repeated only if its
+assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run
+names every repeated window and the reason.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PF_KTHREAD = 0x00200000  # include/linux/sched.h
+WINDOWS = 5
+P = ParamSpec("P")
+_GRANULARITY_S = 0.02  # the kernel counts in ticks: less than two of them proves nothing
+
+repeats: list[str] = []
+"""Why windows of this process were repeated; the test suite's summary empties it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """CPU seconds until one moment: of the whole host, stolen from it, and of this test with everything it started.
+
+    ``kernel_s`` has those of each kernel thread, by its id and start.
+    """
+
+    time_s: float
+    cpus: int
+    busy_s: float
+    steal_s: float
+    own_s: float
+    kernel_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Shares of the host's CPU time in a window."""
+
+    steal: float
+    foreign: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The shares up to which a host is quiet: those up to which a trial of the product is valid, or stricter ones."""
+
+    steal: float = 0.02
+    foreign: float = 0.10
+
+    def exceeded(self, noise: Noise) -> str:
+        """The reason why the window may be repeated; empty on a quiet host."""
+        found = []
+        if noise.steal > self.steal:
+            found.append(f"the hypervisor took {noise.steal:.0%} of the CPU time (limit {self.steal:.0%})")
+        if noise.foreign > self.foreign:
+            found.append(f"other programs took {noise.foreign:.0%} of the CPU time (limit {self.foreign:.0%})")
+        return " and ".join(found)
+
+
+def between(earlier: Reading, later: Reading) -> Noise:
+    """The noise between two readings."""
+    wall_s = (later.time_s - earlier.time_s) * later.cpus
+    if wall_s <= 0:
+        return Noise(0.0, 0.0)
+    steal_s = later.steal_s - earlier.steal_s
+    # Kernel threads work for the traffic that the test makes. They come and go, and so are compared one by one.
+    kernel_s = sum(spent_s - earlier.kernel_s.get(thread, 0.0) for thread, spent_s in later.kernel_s.items())
+    foreign_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s) - kernel_s
+    return Noise(*(spent_s / wall_s if spent_s >= _GRANULARITY_S else 0.0 for spent_s in (steal_s, foreign_s)))
+
+
+@dataclass(frozen=True)
+class _Process:
+    """The fields of /proc/PID/stat that matter here; ticks include those of children that it has waited for."""
+
+    pid: int
+    parent: int
+    start: int
+    ticks: int
+    kernel_thread: bool
+
+
+def reading(proc: Path = Path("/proc")) -> Reading:
+    """Read the counters."""
+    lines = (proc / "stat").read_text().splitlines()
+    user, nice, system, _, _, _, _, steal = (int(word) for word in lines[0].split()[1:9])
+    cpus = sum(line[:3] == "cpu" and line[3].isdigit() for line in lines)
+    processes = _processes(proc)
+    own = _descendants(processes, os.getpid())
+    return Reading(
+        time.monotonic(),
+        cpus,
+        (user + nice + system) / TICKS_PER_S,
+        steal / TICKS_PER_S,
+        sum(one.ticks for one in processes if one.pid in own) / TICKS_PER_S,
+        {(one.pid, one.start): one.ticks / TICKS_PER_S for one in processes if one.kernel_thread},
+    )
+
+
+def _processes(proc: Path) -> list[_Process]:
+    found = []
+    for path in proc.iterdir():
+        if path.name.isdigit():
+            try:
+                fields = (path / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
+            ticks, is_kernel = sum(int(word) for word in fields[11:15]), bool(int(fields[6]) & PF_KTHREAD)
+            found.append(_Process(int(path.name), int(fields[1]), int(fields[19]), ticks, is_kernel))
+    return found
+
+
+def _descendants(processes: list[_Process], root: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for one in processes:
+        children.setdefault(one.parent, []).append(one.pid)
+    found, new = {root}, [root]
+    while new:
+        new = [child for parent in new for child in children.get(parent, []) if child not in found]
+        found.update(new)
+    return found
+
+
+@dataclass
+class Window:
+    """One try: measures the noise around its body, and swallows an assertion that failed if it may be repeated."""
+
+    number: int
+    last: int
+    limits: Limits
+    read: Callable[[], Reading]
+    note: Callable[[str], object]
+    passed: bool = False
+    _before: Reading = field(init=False)
+
+    def __enter__(self) -> "Window":
+        self._before = self.read()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.passed = error is None
+        if not isinstance(error, AssertionError):
+            return False
+        reason = self.limits.exceeded(between(self._before, self.read()))
+        if not reason:
+            return False
+        if self.number == self.last:
+            error.add_note(f"Host noise in each of {self.last} windows; in the last one {reason}.")
+            return False
+        text = f"window {self.number} of {self.last} repeated: {reason}"
+        self.note(text)
+        print(f"host noise: {text}; it failed with: {error}")
+        return True
+
+
+def windows(
+    most: int = WINDOWS,
+    limits: Limits = Limits(),
+    *,
+    read: Callable[[], Reading] = reading,
+    pause: Callable[[float], object] = time.sleep,
+    note: Callable[[str], object] = repeats.append,
+) -> Iterator[Window]:
+    """Windows until one has passed; between two of them a pause that grows, as a busy neighbour may finish."""
+    for number in range(1, most + 1):
+        window = Window(number, most, limits, read, note)
+        yield window
+        if window.passed:
+            return
+        pause(0.5 * number)
+
+
+def in_windows(test: Callable[P, None]) -> Callable[P, None]:
+    """The whole test is one window: it can be run again with the same fixtures."""
+
+    @functools.wraps(test)
+    def run(*arguments: P.args, **named: P.kwargs) -> None:
+        for window in windows():
+            with window:
+                test(*arguments, **named)
+
+    return run

@@ -1,0 +1,65 @@
+"""``make test``: the whole suite in two parts, and one line that sums them up.
+
+Most tests share the machine: two processes run them, a file at a time. Those that are marked ``alone`` follow in one
+process: they measure times or run campaigns, and have the machine to themselves.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+PROCESSES = 2
+# The long files first, so that both processes end together.
+DIRECTORIES = ("tests/kernel", "tests/contract", "tests/unit", "tests/e2e")
+SHARED = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
+ALONE = ("-m", "alone")
+PARTS: Mapping[str, Sequence[str]] = {"side by side": SHARED, "alone": ALONE}
+OUTCOMES = ("failures", "errors", "skipped")
+
+
+def run(name: str, arguments: Sequence[str], extra: Sequence[str], results: Path) -> int:
+    """Run one part; its figures are in the file afterwards. Returns pytest's exit status."""
+    print(f"\n== {name} ==", flush=True)
+    argv = [sys.executable, "-m", "pytest", "-qq", f"--junitxml={results}", *arguments, *extra]
+    return subprocess.run(argv, check=False).returncode
+
+
+def counted(results: Path) -> Counter[str]:
+    """How many tests of one part ended how; nothing where pytest itself broke."""
+    if not results.exists():
+        return Counter()
+    (suite,) = ElementTree.parse(results).getroot().iter("testsuite")
+    found = Counter({outcome: int(suite.get(outcome, 0)) for outcome in OUTCOMES})
+    found["passed"] = int(suite.get("tests", 0)) - found.total()
+    return found
+
+
+def summary(found: Mapping[str, int], seconds: float) -> str:
+    """One line in pytest's words."""
+    words = {"failures": "failed", "passed": "passed", "skipped": "skipped", "errors": "errors"}
+    parts = [f"{found.get(key, 0)} {word}" for key, word in words.items() if found.get(key) or key == "passed"]
+    minutes, rest = divmod(round(seconds), 60)
+    return f"== {', '.join(parts)} in {seconds:.1f}s ({minutes}:{rest:02}) =="
+
+
+def main(extra: Sequence[str] = DIRECTORIES) -> int:
+    """Run all parts, even if one fails; ``extra`` says what of, and goes to each pytest. Returns 0 if all passed."""
+    found, statuses, begun_s = Counter[str](), [], time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="showdown-suite-") as directory:
+        for number, (name, arguments) in enumerate(PARTS.items()):
+            results, part_s = Path(directory) / f"{number}.xml", time.monotonic()
+            statuses.append(run(name, arguments, extra, results))
+            part = counted(results)
+            found += part
+            print(f"{name}: {part.total()} tests, {time.monotonic() - part_s:.1f} s, pytest's status {statuses[-1]}")
+    print(summary(found, time.monotonic() - begun_s), flush=True)
+    return int(any(statuses))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or DIRECTORIES))
