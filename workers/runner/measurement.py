@@ -135,7 +135,7 @@ class Measuring:
             evidence.add_finding(Reason.GENERATOR_SATURATED, traffic.limit)
         measured = [one for one in traffic.slices if not one.warm_up]
         evidence.slices += [self._slice(one, probed=probed, profiled=profiled) for one in measured]
-        evidence.stood_s += sum(one.stood_s for one in measured)
+        evidence.stalled_s += sum(one.stalled_s for one in measured)
         self._tell_cpu(trial_run, measured)
         evidence.generated_requests += traffic.requests
         evidence.generated_bytes += traffic.bytes_received

@@ -9,7 +9,7 @@ from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.trial import Finding, Proof, Reason, SliceResult, Surroundings, Validity
 from domain.watched import Watched
-from workers.traffic.base import MAX_STOOD_SHARE
+from workers.traffic.base import MAX_STALL_SHARE
 
 MIN_ACCOUNTED = 0.99  # share of the generator's work that the datapath's own counters must show
 MAX_ACCOUNTED_BY_ORIGIN = 1.01
@@ -41,7 +41,7 @@ class Evidence:
     clients: dict[str, int] = field(default_factory=dict)  # requests of each, where there are several
     errors: dict[str, int] = field(default_factory=dict)  # by cause
     unsent: int = 0  # requests that were due and never left
-    stood_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it meant to
+    stalled_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it meant to
     schedule_lag_p99_ns: int | None = None
     latency_p99_ns: int | None = None
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
@@ -213,8 +213,8 @@ def _judge_traffic(evidence: Evidence, add: _AddFinding) -> None:
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
         add(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
     traffic_s = sum(s.duration_s for s in evidence.slices)
-    if evidence.stood_s > MAX_STOOD_SHARE * traffic_s:
-        detail = f"the generator stood still for {evidence.stood_s * 1e3:.0f} ms of {traffic_s:.1f} s"
+    if evidence.stalled_s > MAX_STALL_SHARE * traffic_s:
+        detail = f"the generator stood still for {evidence.stalled_s * 1e3:.0f} ms of {traffic_s:.1f} s"
         add(Reason.GENERATOR_SATURATED, detail)
     lag, latency = evidence.schedule_lag_p99_ns, evidence.latency_p99_ns
     late = lag is not None and latency is not None and lag > max(MIN_LAG_NS, MAX_LAG_SHARE * latency)

@@ -76,7 +76,7 @@ def test_a_recycled_pid_is_left_alone(directory: Path) -> None:
         stranger.kill()
 
 
-def test_a_living_owners_objects_are_left_alone_unless_told_otherwise(directory: Path) -> None:
+def test_a_living_owners_objects_are_kept_unless_live_is_given(directory: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as owner, subprocess.Popen(["sleep", "60"]) as its:
         _write(directory, ProcessId.of(owner.pid), processes=[ProcessId.of(its.pid)])
         assert sweep(directory) == []
