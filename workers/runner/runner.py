@@ -140,9 +140,8 @@ class BlockRunner:
             detail = f"the origin saw {greeting.client_address}, not {client.expected_source}"
             trial_run.evidence.add_finding(Reason.WRONG_CLIENT_ADDRESS, detail)
         elif greeting.label != trial_run.label:
-            trial_run.evidence.add_finding(
-                Reason.BYPASSED, f"the origin of {greeting.label or 'an unknown lab'!r} answered"
-            )
+            detail = f"the origin of {greeting.label or 'an unknown lab'!r} answered"
+            trial_run.evidence.add_finding(Reason.BYPASSED, detail)
         trial_run.answer_bytes = greeting.answer_bytes
 
     def _expect(self, trial_runs: list[TrialRun]) -> None:

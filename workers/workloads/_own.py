@@ -1,4 +1,4 @@
-"""What the workloads of the own generator (workers/traffic) share."""
+"""What the workloads of showdown-traffic (workers/traffic) share."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,8 +10,8 @@ from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 
 GENERATOR = "showdown-traffic"
-OPEN_CONNECTIONS = 128  # of an open loop: so many requests may be under way; more are queued, which shows in latency
-LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
+OPEN_CONNECTIONS = 128  # of an open loop; further due requests wait in the generator, and latency includes that wait
+LARGE_OPEN_CONNECTIONS = 16  # of an open loop with large bodies, each of which fills the path
 _OPTIONS = {
     "body_bytes": "--body-bytes",
     "request_bytes": "--body-bytes",
@@ -22,28 +22,28 @@ _OPTIONS = {
 
 
 def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
-    """The parameter that most workloads have."""
+    """The parameter ``body_bytes``, which most workloads have."""
     return Parameter(
         name="body_bytes", unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
     )  # fmt: skip
 
 
 class OwnWorkload(Workload):
-    """A workload of showdown-traffic, which compares every body that it receives, byte by byte.
+    """A workload of showdown-traffic, which compares every received body byte by byte.
 
-    The generator asks its origin for the bodies that it was told of, so both agree on them.
+    The generator requests from its origin the bodies of the plan, so both have the same.
     """
 
     level_kinds = ("closed", "open")
     path: ClassVar[str] = ""
 
     def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """Needs the generator, which is the origin as well unless that is nginx."""
+        """Needs the generator, which is also the origin, unless nginx is."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
         return capabilities.lacking(*programs)
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
-        """Closed and open loops alike."""
+        """A plan for a closed or an open loop."""
         values = settled(self.name, self.parameters, parameters)
         answer = self.answer(values)
         sizes = () if answer is not None else tuple(values.items())
@@ -62,11 +62,11 @@ class OwnWorkload(Workload):
         )
 
     def answer(self, values: Mapping[str, int]) -> bytes | None:
-        """The body that the origin shall send; ``None`` where it is the generator's own and knows."""
+        """The body that nginx must send; ``None`` if showdown-traffic is the origin."""
         return None
 
     def answer_s(self, values: Mapping[str, int]) -> float:
-        """How long one answer takes because it shall."""
+        """How long the workload makes one answer take."""
         return 0.0
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
@@ -74,6 +74,6 @@ class OwnWorkload(Workload):
         return OPEN_CONNECTIONS
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """The generator has compared the bodies; one wrong body is one too many."""
+        """The generator has compared the bodies; none may be wrong."""
         corrupt = traffic.errors.get("corrupt", 0)
-        return [f"{corrupt} answers were not what the origin sends"] if corrupt else []
+        return [f"{corrupt} answers differed from what the origin sends"] if corrupt else []

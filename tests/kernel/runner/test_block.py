@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +95,34 @@ class Saboteur:
             self.then()
 
 
+def job_of(
+    labels: tuple[str, ...], load: Load, loads: dict[str, Load], *, workload: str, turns: int, profiled: bool
+) -> BlockJob:
+    """The job of a block with two slices per datapath and turn, and one for stacks if they are wanted."""
+    block = Block(index=0, workload=workload, level="low", datapaths=labels,
+                  load=max(loads.values(), key=str, default=load), loads=loads,
+                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
+                  host="test")  # fmt: skip
+    return BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+
+
+def recording_lab(
+    labs: dict[str, Lab], inodes: set[int], stands: Callable[[Lab], object]
+) -> Callable[[LabSpec, CleanupRegister], AbstractContextManager[Lab]]:
+    """Builds labs, and records each lab and the inodes of its namespaces."""
+
+    @contextmanager
+    def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
+        with built(spec, register) as lab:
+            labs[lab.label] = lab
+            inodes.update(lab.view().netns.values())
+            stands(lab)
+            yield lab
+
+    return build
+
+
 def measure(
     directory: Path,
     labels: tuple[str, ...],
@@ -111,29 +139,14 @@ def measure(
     stands: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
-    """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
+    """Run the block of :func:`job_of`, and break what ``breaks`` names.
 
-    ``stands`` is called with each lab as it is built, ``then`` when the traffic has ended.
+    ``stands`` is called with each lab once it is built, ``then`` when the traffic has ended.
     """
     labs: dict[str, Lab] = {}
     inodes: set[int] = set()
-
-    @contextmanager
-    def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
-        with built(spec, register) as lab:
-            labs[lab.label] = lab
-            inodes.update(lab.view().netns.values())
-            stands(lab)
-            yield lab
-
-    default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
-    block = Block(index=0, workload=workload, level="low", datapaths=labels,
-                  load=max((loads or {}).values(), key=str, default=default),
-                  loads=loads or {},
-                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
-                  host="test")  # fmt: skip
-    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
-                   slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+    load = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
+    job = job_of(labels, load, loads or {}, workload=workload, turns=turns, profiled=profiled)
     host = RunnerContext(
         name="test",
         register=CleanupRegister(directory / "register"),
@@ -143,7 +156,7 @@ def measure(
         probing=NoProbes(),
         profiling=Profiler(),
         telemetry=Points(),
-        build_lab=build,
+        build_lab=recording_lab(labs, inodes, stands),
     )
     try:
         return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
@@ -152,7 +165,7 @@ def measure(
 
 
 def reasons(trial: TrialResult) -> set[Reason]:
-    """Why the trial is invalid, weather apart."""
+    """Why the trial is invalid, host noise apart."""
     return set(trial.validity.reasons) - HOST_NOISE
 
 

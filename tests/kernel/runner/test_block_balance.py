@@ -34,7 +34,7 @@ def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path:
 
 @pytest.fixture
 def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balancing.Balancing]:
-    """The eBPF balancers that a test puts in force."""
+    """The eBPF balancers that a test attaches."""
     made: list[balancing.Balancing] = []
     init = balancing.Balancing.__init__
 
@@ -70,9 +70,11 @@ def test_an_origin_that_nobody_was_sent_to_is_seen(tmp_path: Path, monkeypatch: 
     counters = balancing.Balancing.counters
 
     def shifted(self: balancing.Balancing) -> Any:
-        told = counters(self)
-        counts = list((told.origins or {}).values())
-        return told.model_copy(update={"origins": dict(zip(told.origins or {}, [0, 0, 0, sum(counts)], strict=True))})
+        counted = counters(self)
+        counts = list((counted.origins or {}).values())
+        return counted.model_copy(
+            update={"origins": dict(zip(counted.origins or {}, [0, 0, 0, sum(counts)], strict=True))}
+        )
 
     monkeypatch.setattr(balancing.Balancing, "counters", shifted)
     trials = measure(tmp_path, ("ebpf_lb",))

@@ -44,9 +44,9 @@ def job(
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
 
-def run(
-    world: World, plan: dict[str, Any] | None = None, telemetry: "FakeTelemetry | None" = None, **how: Any
-) -> dict[str, TrialResult]:
+def context(world: World, telemetry: FakeTelemetry | None = None) -> RunnerContext:
+    """A worker's equipment, all of it fake."""
+
     @contextmanager
     def build(spec: LabSpec, register: object) -> Iterator[Any]:
         world.open_labs += 1
@@ -61,7 +61,7 @@ def run(
         world.log.append(f"apply {condition} {lab.label}")
         yield FakeCondition(lab, condition)
 
-    host = RunnerContext(
+    return RunnerContext(
         name="h1",
         register=None,  # type: ignore[arg-type]
         datapaths={"fake": FakeDatapath()},
@@ -74,11 +74,17 @@ def run(
         apply_condition=apply,
         origin=lambda workload, plan, lab: FakeOrigin(lab),
     )
+
+
+def run(
+    world: World, plan: dict[str, Any] | None = None, telemetry: FakeTelemetry | None = None, **how: Any
+) -> dict[str, TrialResult]:
+    """Run the block of :func:`job`; returns its trials by label."""
     # Each reading of the clock takes a tenth of a second: deadlines pass, and nothing really sleeps.
     ticks = iter(range(1_000_000))
     runner = BlockRunner(
         job(**plan or {}),
-        host,
+        context(world, telemetry),
         clock=lambda: next(ticks) / 10,
         sleep=lambda _: None,
         meter=FakeMeter(world.faults),

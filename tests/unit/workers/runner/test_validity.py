@@ -1,4 +1,4 @@
-"""Each reason of METHOD is found when it should be, and only then."""
+"""Each reason of docs/method.md is found when it should be, and only then."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_a_good_trial_is_valid() -> None:
     assert prove(good()).accounted == pytest.approx(1.0)
 
 
-def test_a_good_trial_that_balances_is_valid_and_tells_both_counts() -> None:
+def test_a_good_trial_that_balances_is_valid_and_has_both_counts() -> None:
     evidence = good(counters=BALANCED, origin_connections={"a": 4, "b": 3})  # one closed before it asked
     assert reasons(evidence) == ()
     assert prove(evidence).origin_connections == {"a": 4, "b": 3}
@@ -123,9 +123,9 @@ def test_nothing_counted_proves_nothing() -> None:
     assert reasons(evidence) == (Reason.BYPASSED,)
 
 
-def test_only_weather_is_transient() -> None:
-    weather = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
-    assert judge(weather, prove(weather)).transient
+def test_only_host_noise_is_transient() -> None:
+    noise = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
+    assert judge(noise, prove(noise)).transient
     both = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
     assert not judge(both, prove(both)).transient
     assert not judge(good(), prove(good())).transient
