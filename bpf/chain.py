@@ -1,10 +1,10 @@
-"""Raw tracepoint programs of several modules, of which the kernel sees one per tracepoint.
+"""Raw tracepoint programs of several modules, chained so that each tracepoint has a single attached program.
 
-On the reference machine (Linux 6.18, a virtual machine) attaching a program to a tracepoint without one takes 0.17 ms
-and detaching it 0.15 ms: the kernel patches its own text. A second program on the same tracepoint takes 6 ms to be
-detached, and each one that runs costs 25 ns before its first instruction. So the first program of each tracepoint is
-attached, and each ends with a tail call to the next (bpf/include/probe.h). Before the first there may be a gate
-(bpf/gate.c), by which all of them begin and end to see events at the same time, at no cost but one write.
+On the reference machine (Linux 6.18, a virtual machine) the kernel takes 0.17 ms to attach a program to a tracepoint
+without one, and 0.15 ms to detach it: it patches its own text. To detach the second program of a tracepoint takes 6 ms,
+and each program that runs costs 25 ns before its first instruction. So only the first program of each tracepoint is
+attached, and each program ends with a tail call to the next (bpf/include/probe.h). A gate (bpf/gate.c) can precede the
+first program: one write to it makes all programs start or stop to see events at the same time.
 """
 
 import ctypes
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+from bpf.enums import MapType, ProgramType
 from bpf.instance import ArrayEntry, Instance, MapShape, create_map, delete_entry, write_entry
 from bpf.links import attach_raw_tracepoint
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.loader import BpfError, Module
 
-_PROG_ARRAY = 3
 _ENTRY_BYTES = 4
-GATES = 24  # as many as there are in gate.c: the tracepoints that all probes together may look at
+GATES = 24  # as many as gate.c has: the most tracepoints that all probes together can use
 
 
 @dataclass(frozen=True)
 class Hook:
-    """A loaded program for a raw tracepoint, and where its tail call finds the next one: a slot of a program array."""
+    """A loaded program for a raw tracepoint, and the slot of a program array where its tail call finds the next one."""
 
     tracepoint: str
     program: int
@@ -34,17 +34,17 @@ class Hook:
 
 
 class Gate:
-    """Programs that lead to others while it is open, and return at once while it is not. It begins shut."""
+    """Programs that call others while the gate is open, and return at once while it is closed. At first it is."""
 
     def __init__(self, firsts: Mapping[str, int]) -> None:
-        """A program before each of these, by tracepoint: :attr:`programs`. Raises :class:`BpfError`."""
+        """Put a program before each of ``firsts``, by tracepoint: :attr:`programs`. Raises :class:`BpfError`."""
         if len(firsts) > GATES:
             raise BpfError(
                 f"a gate has room for {GATES} tracepoints, not for {len(firsts)}: raise GATES, and in gate.c"
             )
         names = [f"gate_{slot}" for slot in range(len(firsts))]
         self._instance = Instance(_compiled(), names, ("is_open", "first"), ProgramType.RAW_TRACEPOINT)
-        self._state = ArrayEntry(self._instance.map_fd("is_open"), 0, 8)
+        self._state = ArrayEntry(self._instance.map_fd("is_open"), 0, ctypes.c_uint64)
         self.programs = {
             tracepoint: self._instance.programs[name] for tracepoint, name in zip(firsts, names, strict=True)
         }
@@ -56,8 +56,8 @@ class Gate:
             raise
 
     def turn(self, *, is_open: bool) -> None:
-        """Open or shut it, for all tracepoints at once. Raises :class:`BpfError`."""
-        self._state.value.raw = is_open.to_bytes(8, "little")
+        """Open or close the gate, for all tracepoints at once. Raises :class:`BpfError`."""
+        self._state.value.value = int(is_open)
         self._state.write()
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Gate:
 
 
 class Chain:
-    """Programs on tracepoints, attached and detached together. Close it to leave every program on its own again."""
+    """Programs on tracepoints, attached and detached together. Closing it unlinks them from each other."""
 
     def __init__(self, hooks: Iterable[Hook], *, gated: bool = False) -> None:
         """Link the hooks of each tracepoint in their order, behind a gate or not.
@@ -96,7 +96,7 @@ class Chain:
         return frozenset(self._links)
 
     def attach(self, tracepoints: Collection[str] | None = None) -> None:
-        """Attach to these tracepoints, or to all, where not attached yet. Raises :class:`BpfError`, all detached."""
+        """Attach to these tracepoints, or to all, if not attached yet. Raises :class:`BpfError` with all detached."""
         wanted = self._firsts.keys() if tracepoints is None else self._firsts.keys() & tracepoints
         try:
             for tracepoint in [name for name in self._firsts if name in wanted and name not in self._links]:
@@ -111,7 +111,7 @@ class Chain:
             os.close(self._links.pop(tracepoint))
 
     def turn(self, *, is_open: bool) -> None:
-        """Open or shut the gate, if there is one: while it is shut the programs see nothing."""
+        """Open or close the gate, if there is one: while it is closed the programs see nothing."""
         if self._gate is not None:
             self._gate.turn(is_open=is_open)
 
@@ -128,8 +128,8 @@ class Chain:
 
 
 def program_array(slots: int) -> int:
-    """An array of programs to go on to; returns its file descriptor, which the caller closes: that empties it."""
-    return create_map("next", MapShape(_PROG_ARRAY, _ENTRY_BYTES, _ENTRY_BYTES, slots, 0))
+    """Create an array of programs to tail-call; returns its file descriptor. Closing that empties the array."""
+    return create_map("next", MapShape(MapType.PROG_ARRAY, _ENTRY_BYTES, _ENTRY_BYTES, slots, 0))
 
 
 def _entry(program: int) -> "ctypes.Array[ctypes.c_char]":

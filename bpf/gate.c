@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The gate before a chain of programs on each of several tracepoints (bpf/chain.py). While it is shut an event costs
- * no more than looking at one word, however many probes are behind it; one write opens it for all of them at once.
+/* The gate before the chain of programs on each tracepoint (bpf/chain.py). While it is closed, an event costs one read
+ * of a word, however many probes are behind the gate. One write opens it for all of them at once.
  */
 
 BPF_ARRAY(is_open, u64, 1);
-/* The first program of each tracepoint's chain. Its slot is a constant in each gate: then the kernel compiles the jump
- * to it as a direct one.
+/* The first program of each tracepoint's chain. Each gate has its slot as a constant, so that the kernel compiles the
+ * tail call as a direct jump.
  */
 BPF_PROG_ARRAY(first, GATES);
 
-static inline __attribute__((always_inline)) int pass(struct bpf_raw_tracepoint_args *ctx, int slot)
+static __always_inline int pass(struct bpf_raw_tracepoint_args *ctx, int slot)
 {
 	int zero = 0;
 	u64 *open = is_open.lookup(&zero);
@@ -26,7 +26,7 @@ static inline __attribute__((always_inline)) int pass(struct bpf_raw_tracepoint_
 		return pass(ctx, slot);                                                                                \
 	}
 
-/* As many as GATES in bpf/chain.py says. */
+/* As many as GATES in bpf/chain.py. */
 GATE(0)
 GATE(1)
 GATE(2)

@@ -1,38 +1,35 @@
-"""Programs of one compiled module, loaded again and again, each time with maps of their own.
+"""Programs of one compiled module, loaded again and again, each time with their own maps.
 
-A compilation by BCC takes some 0.3 s, a load about 1 ms. Labs stand side by side and must not share counters, so each
-takes an :class:`Instance` of a :class:`~bpf.loader.Module` that was compiled once: fresh maps of the same shape, and
-the same instructions pointed at them. Speaks bpf(2) itself (include/uapi/linux/bpf.h).
+A compilation by BCC takes some 0.3 s, a load about 1 ms. Several labs exist at once and must not share counters. So
+each lab has an :class:`Instance` of a :class:`~bpf.loader.Module` that is compiled once. It has new maps of the same
+shape, and the same instructions with the new maps' file descriptors.
 """
 
 import contextlib
 import ctypes
-import errno
 import os
-import platform
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from bpf.loader import BpfError, Module, ProgramType
+from bpf.enums import AttachType, Command, MapType, ProgramType
+from bpf.layout import Value
+from bpf.links import attach_link, detach_link, link_target
+from bpf.loader import BpfError, Module
+from bpf.syscall import bpf, bpf_in_place
 
-_NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT_KEY, _PROG_LOAD = range(6)
-_INFO_BY_FD = 15
-_PERCPU_ARRAY = 6
-_LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
+_LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1  # include/uapi/linux/bpf.h
 _INSTRUCTION = struct.Struct("=BBhi")
 _LOG_BYTES = 1 << 16
 _LICENSE = b"Dual BSD/GPL"
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 @dataclass(frozen=True)
 class MapShape:
-    """What a map is made of; sizes in bytes."""
+    """What a map is made of; sizes in bytes. ``kind`` is of enum bpf_map_type, which has more than :class:`MapType`."""
 
     kind: int
     key_bytes: int
@@ -42,7 +39,7 @@ class MapShape:
 
 
 class Instance:
-    """Programs and maps of one lab. Close it, or leave its context, to free both."""
+    """Programs, maps and links of one lab. Close it, or leave its context, to free them."""
 
     def __init__(
         self,
@@ -51,46 +48,72 @@ class Instance:
         maps: Sequence[str],
         kind: ProgramType,
         *,
-        attach_type: int = 0,
-        map_kinds: Mapping[str, int] = MappingProxyType({}),
+        attach_type: AttachType | None = None,
+        map_kinds: Mapping[str, MapType] = MappingProxyType({}),
         kinds: Mapping[str, ProgramType] = MappingProxyType({}),
     ) -> None:
-        """Load ``functions``, whose maps are ``maps``. Raises :class:`BpfError` with nothing left behind.
+        """Load ``functions``, which use ``maps``. Raises :class:`BpfError` with nothing left behind.
 
-        They are of one ``kind`` but for those that ``kinds`` names.
-        ``attach_type`` (enum bpf_attach_type) is expected of the functions where their kind wants one; ``map_kinds``
-        (enum bpf_map_type) are those of maps that the source declares as arrays, as BCC has no look-up in their kind.
+        All functions are of one ``kind``, except those in ``kinds``. ``attach_type`` is what the kernel expects where
+        it asks for one at load time. ``map_kinds`` are the true types of maps that the source declares as arrays,
+        because BCC has no lookup in their type.
         """
+        self._module = module
         self._map_kinds = map_kinds
         self.programs: dict[str, int] = {}
         self._maps: dict[str, int] = {}
         self._shapes: dict[str, MapShape] = {}
+        self._links: dict[str, int] = {}
         try:
             moved = {module.map_fd(name): self._copy(name, module.map_fd(name)) for name in maps}
             for function in functions:
                 instructions = _moved(module.instructions(function), moved)
-                self.programs[function] = load_program(function, instructions, kinds.get(function, kind), attach_type)
+                expected = attach_type or 0
+                self.programs[function] = load_program(function, instructions, kinds.get(function, kind), expected)
         except (OSError, BpfError) as error:
             self.close()
             raise BpfError(f"bpf/{module.source}: {error}") from error
 
-    def write(self, name: str, index: int, value: bytes) -> None:
-        """Set one entry of an array. Raises :class:`BpfError`."""
-        shape = self._shapes[name]
-        if len(value) != shape.value_bytes:
-            raise BpfError(f"{name}: an entry has {shape.value_bytes} bytes, not {len(value)}")
-        buffer = ctypes.create_string_buffer(value, len(value))
-        _element(_MAP_UPDATE, self._maps[name], index, buffer)
+    @property
+    def maps(self) -> frozenset[str]:
+        """The names of the maps."""
+        return frozenset(self._maps)
+
+    def attach(self, function: str, target: int, kind: AttachType) -> None:
+        """Attach a program to a network namespace, cgroup or device, until :meth:`detach` or :meth:`close`.
+
+        ``target`` is a file descriptor, or the index of a device. Raises :class:`BpfError`.
+        """
+        self._links[function] = attach_link(self.programs[function], target, kind, function)
+
+    def is_attached(self, function: str) -> bool:
+        """Whether a program that was attached to a namespace or cgroup still is. Raises :class:`BpfError`."""
+        return bool(link_target(self._links[function]))
+
+    def detach(self, function: str) -> None:
+        """Detach a program that was attached. Raises :class:`BpfError`."""
+        detach_link(self._links[function])
+
+    def write(self, name: str, index: int, value: int | None = None, /, **fields: Value) -> None:
+        """Set one entry of an array, to a number or by the names of its fields in C (bpf/layout.py).
+
+        Raises :class:`BpfError`, also for a field that C does not have or that is missing.
+        """
+        self._update(name, index, bytes(self._module.value(name, value, fields)))
+
+    def clear(self, name: str, index: int) -> None:
+        """Set one entry of an array to zero bytes. Raises :class:`BpfError`."""
+        self._update(name, index, bytes(self._shapes[name].value_bytes))
 
     def per_cpu_sums(self, name: str) -> tuple[int, ...]:
         """Every entry of a per-CPU array of u64, each summed over the CPUs. Raises :class:`BpfError`."""
         shape = self._shapes[name]
-        if shape.kind != _PERCPU_ARRAY or shape.value_bytes != 8:
+        if shape.kind != MapType.PERCPU_ARRAY or shape.value_bytes != 8:
             raise BpfError(f"{name}: not a per-CPU array of u64")
         buffer = ctypes.create_string_buffer(8 * possible_cpus())
         sums = []
         for index in range(shape.entries):
-            _element(_MAP_LOOKUP, self._maps[name], index, buffer)
+            _element(Command.MAP_LOOKUP_ELEM, self._maps[name], index, buffer)
             sums.append(sum(memoryview(buffer.raw).cast("Q")))
         return tuple(sums)
 
@@ -99,12 +122,12 @@ class Instance:
         return emptied(self._maps[name], self._shapes[name].key_bytes)
 
     def map_fd(self, name: str) -> int:
-        """A map's file descriptor, which stays this instance's."""
+        """A map's file descriptor, which this instance closes."""
         return self._maps[name]
 
     def close(self) -> None:
-        """Free programs and maps; the kernel keeps what a tc filter still holds. Harmless when repeated."""
-        for fds in (self.programs, self._maps):
+        """Detach and free everything; the kernel keeps what a tc filter still refers to. Harmless when repeated."""
+        for fds in (self._links, self.programs, self._maps):
             while fds:
                 os.close(fds.popitem()[1])
 
@@ -113,6 +136,9 @@ class Instance:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _update(self, name: str, index: int, value: bytes) -> None:
+        write_entry(self._maps[name], index, ctypes.create_string_buffer(value, len(value)))
 
     def _copy(self, name: str, original: int) -> int:
         shape = _shape(original)
@@ -136,33 +162,38 @@ def create_map(name: str, shape: MapShape) -> int:
         0,  # numa_node
         _object_name(name),
     )
-    return _bpf(_MAP_CREATE, attributes, f"map {name}")
+    return bpf(Command.MAP_CREATE, attributes, f"map {name}")
 
 
 def write_entry(fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
     """Set one entry of an array map. Raises :class:`BpfError`."""
-    _element(_MAP_UPDATE, fd, index, value)
+    _element(Command.MAP_UPDATE_ELEM, fd, index, value)
 
 
 class ArrayEntry:
-    """One entry of an array map, for those who read or write it often: 2 µs instead of 20.
+    """One entry of an array map, for code that reads or writes it often: 2 µs instead of 20.
 
-    ``value`` is what is written, and what was read last; of a per-CPU map, one value for each possible CPU.
+    ``value``, of the ctypes type ``kind``, is what :meth:`write` writes and what the last :meth:`read` has read. For a
+    per-CPU map ``kind`` is an array with one element for each possible CPU.
     """
 
-    def __init__(self, fd: int, index: int, size_bytes: int) -> None:
-        self.value = ctypes.create_string_buffer(size_bytes)
+    def __init__(self, fd: int, index: int, kind: Any) -> None:
+        self.value: Any = kind()
         self._key = ctypes.c_uint32(index)
         attributes = struct.pack("=IIQQQ", fd, 0, ctypes.addressof(self._key), ctypes.addressof(self.value), 0)
         self._attributes = ctypes.create_string_buffer(attributes, len(attributes))
 
+    def assign(self, value: Any) -> None:
+        """Copy ``value``, of the same type, into this one."""
+        ctypes.memmove(ctypes.addressof(self.value), ctypes.addressof(value), ctypes.sizeof(self.value))
+
     def read(self) -> None:
-        """Read it into ``value``. Raises :class:`BpfError`."""
-        _call(_MAP_LOOKUP, self._attributes, "an entry")
+        """Read the entry into ``value``. Raises :class:`BpfError`."""
+        bpf_in_place(Command.MAP_LOOKUP_ELEM, self._attributes, "an entry")
 
     def write(self) -> None:
-        """Set it to ``value``. Raises :class:`BpfError`."""
-        _call(_MAP_UPDATE, self._attributes, "an entry")
+        """Set the entry to ``value``. Raises :class:`BpfError`."""
+        bpf_in_place(Command.MAP_UPDATE_ELEM, self._attributes, "an entry")
 
 
 def emptied(fd: int, key_bytes: int) -> int:
@@ -170,35 +201,36 @@ def emptied(fd: int, key_bytes: int) -> int:
     key, count = ctypes.create_string_buffer(key_bytes), 0
     while True:
         try:
-            _bpf(_MAP_NEXT_KEY, struct.pack("=IIQQ", fd, 0, 0, ctypes.addressof(key)), "the first key")
-            _bpf(_MAP_DELETE, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0), "an entry")
+            bpf(Command.MAP_GET_NEXT_KEY, struct.pack("=IIQQ", fd, 0, 0, ctypes.addressof(key)), "the first key")
+            bpf(Command.MAP_DELETE_ELEM, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0), "an entry")
             count += 1
         except BpfError as error:
-            if "ENOENT" not in str(error):  # an entry may have made room since
+            if "ENOENT" not in str(error):  # the kernel can have removed the entry in between
                 raise
             if "the first key" in str(error):
                 return count
 
 
 def delete_entry(fd: int, index: int) -> None:
-    """Empty one entry of an array of programs; harmless when it is empty."""
+    """Empty one entry of an array of programs or sockets; harmless when it is empty."""
     key = ctypes.c_uint32(index)
     with contextlib.suppress(BpfError):
-        _bpf(_MAP_DELETE, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0), f"entry {index}")
+        attributes = struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), 0, 0)
+        bpf(Command.MAP_DELETE_ELEM, attributes, f"entry {index}")
 
 
 def possible_cpus() -> int:
-    """CPUs that per-CPU maps have room for."""
+    """The number of CPUs for which per-CPU maps have values."""
     last = Path("/sys/devices/system/cpu/possible").read_text().strip().replace("-", ",").split(",")[-1]
     return int(last) + 1
 
 
 def _moved(instructions: bytes, fds: dict[int, int]) -> bytes:
-    """The instructions with every map that they load exchanged."""
+    """The instructions with each map that they load replaced by another."""
     out, skip = bytearray(instructions), False
     for offset in range(0, len(instructions), _INSTRUCTION.size):
         code, registers, off, immediate = _INSTRUCTION.unpack_from(instructions, offset)
-        if skip:  # the second half of a 64-bit load is no instruction of its own
+        if skip:  # the second half of a 64-bit load is part of that instruction
             skip = False
             continue
         skip = code == _LD_IMM64
@@ -210,11 +242,11 @@ def _moved(instructions: bytes, fds: dict[int, int]) -> bytes:
 
 
 def load_program(
-    function: str, instructions: bytes, kind: int, expected_attach_type: int = 0, attach_btf_id: int = 0
+    function: str, instructions: bytes, kind: ProgramType, expected_attach_type: int = 0, attach_btf_id: int = 0
 ) -> int:
     """Load a program, named after ``function``; returns its file descriptor, which the caller closes.
 
-    Raises :class:`BpfError`, with the verifier's log where it wrote one.
+    Raises :class:`BpfError`, with the verifier's log if it wrote one.
     """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     licence = ctypes.create_string_buffer(_LICENSE)
@@ -235,46 +267,32 @@ def load_program(
             _object_name(function),
             0,  # prog_ifindex
             expected_attach_type,
-            *(0,) * 7,  # BTF of the program's own, with function and line information
+            *(0,) * 7,  # the program's BTF, function and line information
             attach_btf_id,
         )
 
     try:
-        return _bpf(_PROG_LOAD, attributes(0), function)
+        return bpf(Command.PROG_LOAD, attributes(0), function)
     except BpfError:
-        # Once more for the verifier's reasons: writing them costs a multiple of the load itself.
+        # Once more for the verifier's log: to write it costs many times the load itself.
         try:
-            return _bpf(_PROG_LOAD, attributes(1), function)
+            return bpf(Command.PROG_LOAD, attributes(1), function)
         except BpfError as error:
             raise BpfError(f"{error}\n{log.value.decode(errors='replace')[-1500:]}") from error
 
 
 def _shape(fd: int) -> MapShape:
     info = ctypes.create_string_buffer(256)
-    _bpf(_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), ctypes.addressof(info)), "map info")
+    bpf(Command.OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), ctypes.addressof(info)), "map info")
     kind, _id, key_bytes, value_bytes, entries, flags = struct.unpack_from("=6I", info.raw)
     return MapShape(kind, key_bytes, value_bytes, entries, flags)
 
 
-def _element(command: int, fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
+def _element(command: Command, fd: int, index: int, value: "ctypes.Array[ctypes.c_char]") -> None:
     key = ctypes.c_uint32(index)
-    _bpf(command, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0), f"entry {index}")
+    bpf(command, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0), f"entry {index}")
 
 
 def _object_name(name: str) -> bytes:
-    # Fifteen characters at most; the prefix tells our programs from others' in a listing.
+    # BPF_OBJ_NAME_LEN is 16 with the NUL. The prefix marks our objects in a listing.
     return f"sd_{name}".encode()[:15]
-
-
-def _bpf(command: int, attributes: bytes, what: str) -> int:
-    return _call(command, ctypes.create_string_buffer(attributes, len(attributes)), what)
-
-
-def _call(command: int, attributes: "ctypes.Array[ctypes.c_char]", what: str) -> int:
-    if _NUMBER is None:
-        raise BpfError(f"{platform.machine()}: the number of bpf(2) is not known here")
-    result = int(_libc.syscall(_NUMBER, command, attributes, len(attributes)))
-    if result < 0:
-        code = ctypes.get_errno()
-        raise BpfError(f"{what}: {os.strerror(code)} ({errno.errorcode.get(code, code)})")
-    return result

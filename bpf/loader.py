@@ -1,34 +1,52 @@
 """Compile, load, attach, detach. The only ``import bcc``.
 
-C sources take ``-D`` constants; their text is never rewritten. BCC compiles against kernel headers whose struct
-layouts need not be the running kernel's, so a C source never dereferences a kernel struct through them: offsets come
-from the kernel's BTF as constants (see the probes).
+C sources take ``-D`` constants; their statements are never rewritten here. BCC compiles against kernel headers whose
+struct layouts can differ from the running kernel's. So a C source never dereferences a kernel struct through them: it
+gets the offsets from the kernel's BTF as constants (bpf/btf.py).
+
+BCC turns ``map.lookup()`` and the like into helper calls, but in the main source file only. Headers of bpf/include
+access maps too, so :func:`joined` puts their text in place of ``#include "..."``: BCC then sees a single file.
 """
 
 import atexit
 import contextlib
 import ctypes
-from collections.abc import Callable, Iterable, Mapping
-from enum import IntEnum
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bpf.enums import ProgramType
+from bpf.layout import LayoutError, Value, made
+
 ROOT = Path(__file__).parent
+_INCLUDE = re.compile(r'#include "(.+)"')
+SOURCE_DIRS = [ROOT]
+"""Where C sources are looked for, in this order. A package of further variants appends its own directory."""
 UNKNOWN = "[unknown]"  # a function without a name
 
 
-class ProgramType(IntEnum):
-    """enum bpf_prog_type, include/uapi/linux/bpf.h."""
+def source_path(source: str) -> Path:
+    """The file of a C source, named by its path below one of :data:`SOURCE_DIRS`; absolute paths stay as they are."""
+    return next((path for path in (place / source for place in SOURCE_DIRS) if path.exists()), ROOT / source)
 
-    SCHED_CLS = 3
-    TRACEPOINT = 5
-    XDP = 6
-    SOCK_OPS = 13
-    SK_SKB = 14
-    SK_MSG = 16
-    RAW_TRACEPOINT = 17
-    CGROUP_SOCK_ADDR = 18
-    SK_LOOKUP = 30
+
+def joined(source: str) -> str:
+    """The text of ``source`` (see :func:`source_path`) with the text of the headers that it includes from bpf/include.
+
+    ``#line`` directives keep the compiler's messages at the right file and line. Raises ``OSError``.
+    """
+    return "\n".join(_lines(source_path(source)))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    yield f'#line 1 "{path}"'
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if header := _INCLUDE.fullmatch(line):
+            yield from _lines(ROOT / "include" / header[1])
+            yield f'#line {number + 1} "{path}"'
+        else:
+            yield line
 
 
 class BpfError(RuntimeError):
@@ -39,7 +57,7 @@ class Module:
     """One compiled C source with its maps and loaded programs. Close it, or leave its context, to free both."""
 
     def __init__(self, source: str, defines: Mapping[str, int | str] | None = None) -> None:
-        """Compile ``source`` (a path below bpf/). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
+        """Compile ``source`` (:func:`source_path`). ``TRACEPOINT_PROBE`` and ``RAW_TRACEPOINT_PROBE`` attach at once.
 
         Raises :class:`BpfError`.
         """
@@ -47,18 +65,15 @@ class Module:
             from bcc import BPF
         except ImportError as error:
             raise BpfError("BCC is not installed; install Debian's python3-bpfcc") from error
-        flags = [
-            f"-I{ROOT / 'include'}",
-            "-Wno-macro-redefined",
-            *(f"-D{k}={v}" for k, v in (defines or {}).items()),
-        ]
+        flags = ["-Wno-macro-redefined", *(f"-D{k}={v}" for k, v in (defines or {}).items())]
         self.source = source
         self._rings_open = False
-        # Two steps: BCC keeps what it attached before it failed until the process ends, so it is undone here.
+        # In two steps, so that close() can undo what BCC had attached before it failed.
+        text = joined(source).encode()
         self._bpf: Any = BPF.__new__(BPF)
         try:
-            self._bpf.__init__(src_file=bytes(ROOT / source), cflags=flags)
-        except Exception as error:  # BCC raises bare Exception; its compiler's words go to standard error
+            self._bpf.__init__(text=text, cflags=flags)
+        except Exception as error:  # BCC raises bare Exception; the compiler's messages go to standard error
             self.close()
             raise BpfError(f"bpf/{source}: {error}") from error
 
@@ -92,17 +107,31 @@ class Module:
             raise BpfError(f"bpf/{self.source}: no function {function}")
         return ctypes.string_at(start, lib.bpf_function_size(self._bpf.module, name))
 
-    def per_cpu_words(self, name: str, index: int) -> list[tuple[int, ...]]:
-        """One entry of a per-CPU array, as u64 words for each CPU. Its size must be a multiple of 8."""
-        return [tuple(memoryview(bytes(value)).cast("Q")) for value in self._bpf[name.encode()][ctypes.c_int(index)]]
-
-    def write(self, name: str, key: int, value: bytes) -> None:
-        """Set one entry of a map with 32-bit keys. Raises :class:`BpfError` when it is full or the size is wrong."""
+    def layout(self, name: str) -> Any:
+        """The ctypes type of a map's values, as BCC derived it from the C source; of a per-CPU map, of one CPU's."""
         table = self._bpf[name.encode()]
-        if len(value) != ctypes.sizeof(table.Leaf):
-            raise BpfError(f"bpf/{self.source}: an entry of {name} has {ctypes.sizeof(table.Leaf)} bytes")
+        return getattr(table, "sLeaf", table.Leaf)
+
+    def value(self, name: str, value: int | None, fields: Mapping[str, Value]) -> Any:
+        """A value of a map, from a number or the fields of its structure (bpf/layout.py). Raises :class:`BpfError`."""
         try:
-            table[table.Key(key)] = table.Leaf.from_buffer_copy(value)
+            return made(self.layout(name), fields if value is None else value, name)
+        except LayoutError as error:
+            raise BpfError(f"bpf/{self.source}: {error}") from error
+
+    def per_cpu(self, name: str, index: int) -> list[Any]:
+        """One entry of a per-CPU array: a value for each CPU, with the field names of C."""
+        return list(self._bpf[name.encode()][ctypes.c_int(index)])
+
+    def write(self, name: str, key: int, value: int | None = None, /, **fields: Value) -> None:
+        """Set one entry of a map with 32-bit keys, to a number or by the fields of its structure.
+
+        Raises :class:`BpfError` when the map is full, or the value does not fit its C type.
+        """
+        made_value = self.value(name, value, fields)
+        table = self._bpf[name.encode()]
+        try:
+            table[table.Key(key)] = made_value
         except Exception as error:  # BCC raises bare Exception
             raise BpfError(f"bpf/{self.source}: {name}[{key}]: {error}") from error
 
@@ -112,23 +141,27 @@ class Module:
         with contextlib.suppress(KeyError):
             del table[table.Key(key)]
 
-    def on_ring(self, name: str, callback: Callable[[bytes], None]) -> None:
-        """Call ``callback(record)`` for each record of a ring buffer, from within :meth:`drain`."""
+    def on_ring(self, name: str, callback: Callable[[Any], None]) -> None:
+        """Call ``callback(record)`` for each record of a ring buffer, from within :meth:`drain`.
 
-        def receive(_context: Any, data: Any, size: int) -> int:
-            callback(ctypes.string_at(data, size))
+        A record has the fields of the C structure that is put out. It is valid during the call only.
+        """
+        ring = self._bpf[name.encode()]
+
+        def receive(_context: Any, data: Any, _size: int) -> int:
+            callback(ring.event(data))
             return 0
 
-        self._bpf[name.encode()].open_ring_buffer(receive)
+        ring.open_ring_buffer(receive)
         self._rings_open = True
 
     def drain(self) -> None:
-        """Hand over every record that waits in the ring buffers; does not block."""
+        """Deliver every record that waits in the ring buffers; does not block."""
         if self._rings_open:
             self._bpf.ring_buffer_consume()
 
     def sample_cpus(self, function: str, hertz: int) -> None:
-        """Run ``function`` so many times per second of CPU time on each CPU that is busy (a perf event, CPU clock)."""
+        """Run ``function`` ``hertz`` times per second on each CPU (a perf event, CPU clock)."""
         from bcc import PerfSWConfig, PerfType
 
         try:
@@ -141,13 +174,13 @@ class Module:
         except Exception as error:
             raise BpfError(f"bpf/{self.source}: {function}: {error}") from error
 
-    def taken(self, name: str) -> dict[bytes, bytes]:
-        """Every entry of a hash map, which is empty afterwards."""
+    def taken(self, name: str) -> list[tuple[Any, Any]]:
+        """Every entry of a hash map, with the field names of C. The map is empty afterwards."""
         table = self._bpf[name.encode()]
-        found = {bytes(key): bytes(value) for key, value in table.items()}
-        for key in found:
+        found = list(table.items())
+        for key, _ in found:
             with contextlib.suppress(KeyError):
-                del table[table.Key.from_buffer_copy(key)]
+                del table[key]
         return found
 
     def stack(self, name: str, number: int) -> list[int]:
@@ -167,7 +200,7 @@ class Module:
     def close(self) -> None:
         """Detach and unload everything; harmless when repeated."""
         self._bpf.cleanup()
-        atexit.unregister(self._bpf.cleanup)  # BCC registers it, and so would keep every module for ever
+        atexit.unregister(self._bpf.cleanup)  # BCC registers it, which would keep every module until the process ends
 
     def __enter__(self) -> "Module":
         return self
@@ -177,10 +210,11 @@ class Module:
 
 
 class KernelSymbols:
-    """Names of kernel functions, by BCC's cache.
+    """Names of kernel functions, from BCC's symbol cache.
 
-    There is none for processes: for each module that it reads, libbcc 0.26 closes a descriptor by an uninitialised
-    number (ProcSyms::ModulePath), which may be anybody's. probes/symbols.py reads them itself.
+    BCC's cache for processes is not used: for each module that it reads, libbcc 0.26 closes a file descriptor whose
+    number it never initialised (ProcSyms::ModulePath). It can be any of this process. probes/symbols.py reads the
+    symbols of processes itself.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The least that BCC can compile: whether it can at all is a feature of the host. */
+/* The smallest program: whether BCC compiles it is a feature of the host. */
 
 #include <uapi/linux/bpf.h>
 

@@ -1,6 +1,6 @@
 """The BPF objects that this process holds, as the kernel lists them in /proc/self/fdinfo: links and maps.
 
-For those who look at what somebody else has attached: they find it without knowing who did, and how.
+For code that examines what another part of the process has attached, without knowing which part, and how.
 """
 
 import contextlib
@@ -8,25 +8,33 @@ import ctypes
 import os
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpf.instance import _MAP_NEXT_KEY, _bpf
+from bpf.enums import Command, MapType
+from bpf.links import detach_link
 from bpf.loader import BpfError
+from bpf.syscall import bpf
 
-_LINK_DETACH = 34  # enum bpf_cmd
-_HASHES = frozenset({1, 5, 9, 10, 18})  # enum bpf_map_type: hash, LRU hash, both of them per CPU, sockhash
-_OF_SOCKETS = frozenset({15, 18})  # sockmap, sockhash
-_FIELD = re.compile(r"^(link_type|link_id|map_type|map_id|key_size):\s*(\S+)", re.MULTILINE)
+_HASHES = frozenset({MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.SOCKHASH})
+_OF_SOCKETS = frozenset({MapType.SOCKMAP, MapType.SOCKHASH})
+_FIELD = re.compile(r"^(link_type|link_id|attach_type|map_type|map_id|key_size):\s*(\S+)", re.MULTILINE)
+_RUN_TIME = 0  # enum bpf_stats_type: BPF_STATS_RUN_TIME
 
 
 @dataclass(frozen=True)
 class OwnLink:
-    """A link; ``kind`` is the kernel's word, such as ``tcx``, ``cgroup`` or ``netns``."""
+    """A link; ``kind`` is the kernel's word, such as ``tcx``, ``cgroup`` or ``netns``.
+
+    ``hook`` is of enum bpf_attach_type; ``None`` for a link whose kind has a single hook.
+    """
 
     fd: int
     id: int
     kind: str
+    hook: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,14 @@ class OwnMap:
 
     @property
     def of_sockets(self) -> bool:
-        """Programs may be attached to it."""
+        """Programs can be attached to it."""
         return self.kind in _OF_SOCKETS
 
     def entries(self) -> int | None:
-        """How many entries it has now; ``None`` for an array, which has as many ever. Raises :class:`BpfError`."""
+        """How many entries a hash map has now; ``None`` for an array, whose number is fixed.
+
+        Raises :class:`BpfError`.
+        """
         if self.kind not in _HASHES:
             return None
         count, at = 0, 0
@@ -52,7 +63,7 @@ class OwnMap:
         while True:
             attributes = struct.pack("=IIQQ", self.fd, 0, at, ctypes.addressof(following))
             try:
-                _bpf(_MAP_NEXT_KEY, attributes, "the next key")
+                bpf(Command.MAP_GET_NEXT_KEY, attributes, "the next key")
             except BpfError as error:
                 if "ENOENT" in str(error):
                     return count
@@ -63,26 +74,55 @@ class OwnMap:
 
 def own_links() -> dict[int, OwnLink]:
     """By their ids."""
-    found = (OwnLink(fd, int(told["link_id"]), told["link_type"]) for fd, told in _told() if "link_id" in told)
-    return {link.id: link for link in found}
+    found = {}
+    for fd, said in _descriptions():
+        if "link_id" in said:
+            hook = int(said["attach_type"]) if "attach_type" in said else None
+            link = OwnLink(fd, int(said["link_id"]), said["link_type"], hook)
+            found[link.id] = link
+    return found
 
 
 def own_maps() -> dict[int, OwnMap]:
     """By their ids."""
     found = (
-        OwnMap(fd, int(told["map_id"]), int(told["map_type"]), int(told["key_size"]))
-        for fd, told in _told()
-        if "map_id" in told
+        OwnMap(fd, int(said["map_id"]), int(said["map_type"]), int(said["key_size"]))
+        for fd, said in _descriptions()
+        if "map_id" in said
     )
     return {one.id: one for one in found}
 
 
 def detach(link: OwnLink) -> None:
-    """Take the link's program out of force; the link stays its owner's. Raises :class:`BpfError`."""
-    _bpf(_LINK_DETACH, struct.pack("=I", link.fd), f"detach {link.kind} link")
+    """Detach the link's program; the file descriptor stays its owner's. Raises :class:`BpfError`."""
+    detach_link(link.fd)
 
 
-def _told() -> list[tuple[int, dict[str, str]]]:
+def is_loaded(program_id: int) -> bool:
+    """Whether the kernel still has a program. Raises :class:`BpfError`."""
+    try:
+        os.close(bpf(Command.PROG_GET_FD_BY_ID, struct.pack("=III", program_id, 0, 0), "program"))
+    except BpfError as error:
+        if "ENOENT" not in str(error):
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def run_time_statistics() -> Iterator[None]:
+    """The kernel times every BPF program meanwhile, which costs each run of one some time.
+
+    Raises :class:`BpfError`.
+    """
+    switch = bpf(Command.ENABLE_STATS, struct.pack("=I", _RUN_TIME), "run-time statistics")
+    try:
+        yield
+    finally:
+        os.close(switch)
+
+
+def _descriptions() -> list[tuple[int, dict[str, str]]]:
     found = []
     for fd in os.listdir("/proc/self/fdinfo"):
         with contextlib.suppress(OSError):  # closed meanwhile

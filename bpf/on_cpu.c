@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What the CPUs are doing, looked at by a clock: kernel and user stacks by task, while a lab is watched.
+/* On-CPU stacks: kernel and user stacks by task, sampled by a clock while a lab is watched.
  *
- * Attached to a CPU-clock perf event on each CPU. The roles of the lab's processes are written by user space; of
- * others only the kernel's own threads and the generator count, which is a child of the worker: what is foreign is not
- * the lab's. An idle CPU is looked at, too, for packets are received there.
+ * The program runs on a CPU-clock perf event of each CPU. User space writes the roles of the lab's processes. Of other
+ * processes only kernel threads count, and children of the worker: they are the traffic generator. Every other process
+ * is foreign. Idle CPUs are sampled too, because they receive packets.
  */
 #include <uapi/linux/bpf_perf_event.h>
 #include <uapi/linux/ptrace.h>
 
-/* Offsets come from the running kernel's BTF (-D constants): the headers may be another kernel's. */
+/* Offsets are -D constants from the running kernel's BTF: the headers can belong to another kernel. */
 
 struct seen {
 	u64 generation;
@@ -30,7 +30,7 @@ BPF_HASH(roles, u32, u32, MAX_PROCESSES);
 BPF_HASH(seen, struct seen, u64, MAX_STACKS);
 BPF_STACK_TRACE(stacks, MAX_STACKS);
 
-static bool is_workers_child(void)
+static __always_inline bool is_workers_child(void)
 {
 	void *task = (void *)bpf_get_current_task(), *parent = NULL;
 	u32 process = 0;
@@ -63,13 +63,13 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	key.generation = *generation;
 	key.role = role ? *role : ROLE_KERNEL;
 	key.user_stack = stacks.get_stackid(ctx, BPF_F_USER_STACK);
-	/* A kernel thread has no user stack, whatever it is called. */
+	/* Without a user stack it is a kernel thread; the errors mean that there is none. */
 	if (!role && key.user_stack != -EFAULT && key.user_stack != -EINVAL) {
 		tally->foreign++;
 		return 0;
 	}
 	key.kernel_stack = stacks.get_stackid(ctx, 0);
-	/* -EFAULT: it was in user space, or has none. Else the table is full, or two stacks share a place in it. */
+	/* -EFAULT: the task ran in user space. Any other error: the map is full, or two stacks have the same bucket. */
 	if ((key.kernel_stack < 0 && key.kernel_stack != -EFAULT) || key.kernel_stack == key.user_stack) {
 		tally->lost++;
 		return 0;

@@ -22,9 +22,9 @@ CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 WORKER_BLUEPRINT = "worker"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FAILURES_ALLOWED = 5
+FAILURES_ALLOWED = 5
 _FAILURE_WINDOW_S = 60.0
-_ADDRESSES_KEPT = 1000
+ADDRESSES_KEPT = 1000
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def require_worker() -> None:
 
 def sign_in(token: str) -> bool:
     """Sign the session in if ``token`` is the user token. Raises ``TooManyRequests`` (429) after many failures."""
-    failures: _Failures = current_app.extensions["showdown.sign_in_failures"]
+    failures: SignInFailures = current_app.extensions["showdown.sign_in_failures"]
     address = request.remote_addr or ""
     if failures.too_many(address):
         raise TooManyRequests("too many failures to sign in; wait a minute")
@@ -114,7 +114,7 @@ def check_csrf() -> None:
 
 def install(app: Flask) -> None:
     """Put the guard before every request of ``app``."""
-    app.extensions["showdown.sign_in_failures"] = _Failures()
+    app.extensions["showdown.sign_in_failures"] = SignInFailures()
     app.before_request(guard)
 
 
@@ -133,18 +133,21 @@ def _token_mark() -> str:
     return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
 
 
-class _Failures:
-    """Failed sign-ins per address within the last minute, of this process; bounded."""
+class SignInFailures:
+    """Failed sign-ins per address within the last minute, of this process; the addresses seen last."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses_kept: int = ADDRESSES_KEPT) -> None:
+        self._kept = addresses_kept
         self._times: OrderedDict[str, list[float]] = OrderedDict()
 
     def too_many(self, address: str) -> bool:
+        """Whether this address has to wait."""
         recent = [t for t in self._times.get(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
-        return len(recent) >= _FAILURES_ALLOWED
+        return len(recent) >= FAILURES_ALLOWED
 
     def add(self, address: str) -> None:
+        """Count a failure."""
         recent = [t for t in self._times.pop(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
         self._times[address] = [*recent, time.monotonic()]
-        while len(self._times) > _ADDRESSES_KEPT:
+        while len(self._times) > self._kept:
             self._times.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Write the generated blocks of the documents, or check that they are current.
+"""Write the generated blocks of the documents and the first pages of new variants, or check that they are current.
 
 .venv/bin/python docs/generate.py            rewrite what is stale
 .venv/bin/python docs/generate.py --check    name what is stale; exit status 1 if there is any
@@ -14,10 +14,11 @@ if str(ROOT) not in sys.path:
 
 from docs.generator.blocks import BlockError, Document  # noqa: E402
 from docs.generator.contents import DOCUMENTS  # noqa: E402
+from docs.generator.pages import missing_pages  # noqa: E402
 
 
 def stale_documents(root: Path, *, write: bool) -> list[str]:
-    """``path: block`` of each block that is not current; with ``write`` they are current afterwards."""
+    """Each block that is not current, and each page that is missing; with ``write`` they are current afterwards."""
     stale = []
     for path, blocks in DOCUMENTS.items():
         document = Document.read(root / path)
@@ -26,16 +27,22 @@ def stale_documents(root: Path, *, write: bool) -> list[str]:
                 stale.append(f"{path}: the block {name!r}")
         if write:
             document.save()
+    for page, text in missing_pages(root):
+        stale.append(f"{page.relative_to(root)}: the page")
+        if write:
+            page.write_text(text)
     return stale
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 and name what is stale")
-    check = parser.parse_args().check
+    parser.add_argument("--root", type=Path, default=ROOT, help="the directory of the documents (this checkout)")
+    given = parser.parse_args(arguments)
+    check = given.check
     try:
-        stale = stale_documents(ROOT, write=not check)
+        stale = stale_documents(given.root, write=not check)
     except BlockError as error:
         print(f"docs/generate.py: {error}", file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.frozen import Frozen
 from domain.names import CampaignName, HostName, Name
+from domain.place import Place
 from domain.report import Verdict
 from domain.trial import Block, BlockResult
 from domain.workload import Parameter
@@ -118,6 +119,9 @@ class Variant(Frozen):
         description="Why a lab of this datapath has, or this workload's generator takes, one client only; or empty.",
     )
     stage: Name | None = Field(default=None, description="Probes only.")
+    place: Place | None = Field(
+        default=None, description="Probes only: where the stage is on a request's path; null beside it."
+    )
 
     @property
     def available(self) -> bool:

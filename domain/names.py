@@ -1,5 +1,6 @@
 """How things may be called, and the sentence that says so when one is called otherwise."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -17,6 +18,22 @@ Label = Annotated[str, StringConstraints(pattern=_LABEL)]
 
 HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 """A worker host's name: one DNS label."""
+
+FUNCTIONS: Mapping[str, str] = {
+    "forward": "forwarding",
+    "steer": "proxying",
+    "splice": "splicing",
+    "balance": "balancing",
+    "filter": "filtering",
+    "shape": "shaping",
+}
+"""What a datapath does to traffic, in the order of tables, with the word for sentences. One row adds a function."""
+
+LIMIT = "limit"
+"""The role of a datapath that no other can beat, so that figures are shown as shares of it."""
+
+LIMIT_BEFORE_ROLES = "direct"
+"""The datapath with that role in results that were stored before trials had roles."""
 
 CampaignName = Annotated[str, StringConstraints(pattern=_CAMPAIGN)]
 

@@ -14,6 +14,7 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     A variant is a concrete subclass defined in a module of the package; its ``name`` must be the module's
     name, so that the file, the C source, the metric tag and the test all carry one word. ``base``, names with a
     leading underscore and sub-packages are the family's own and hold no variant.
+    The package's ``__path__`` may have more than one directory: whoever appends one adds the variants in it.
     Raises ``LookupError`` when a module breaks that rule or defines no variant.
     """
     variants: dict[str, T] = {}

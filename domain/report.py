@@ -91,6 +91,7 @@ class CellResult(Frozen):
 
     datapath: Label
     function: Name
+    role: str = Field(default="", description="limit: the datapath that others are shown as a share of; or empty.")
     workload: Name
     level: Name
     load: str = Field(description="A share of capacity with the rate that it came to: open(25%) = 9,800/s.")

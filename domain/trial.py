@@ -135,7 +135,8 @@ class ProbeReading(Frozen):
     max_ns: int = Field(default=0, ge=0)
     matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts that found their end.")
     lost: int = Field(default=0, ge=0)
-    applies: bool = Field(default=True, description="Whether this datapath has the stage at all; else all is empty.")
+    applies: bool = Field(default=True, description="Whether the stage has figures here at all; else all is empty.")
+    why_absent: str = Field(default="", max_length=200, description="Why it does not apply.")
 
     @property
     def mean_ns(self) -> float | None:
@@ -181,6 +182,7 @@ class TrialResult(Frozen):
     schema_version: Literal[1] = SCHEMA_VERSION
     datapath: Label
     function: Name
+    role: str | None = Field(default=None, max_length=32, description="limit, or empty; null in older results.")
     workload: Name
     level: Name
     slices: tuple[SliceResult, ...] = ()

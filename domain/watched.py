@@ -54,14 +54,14 @@ class Watched:
 
     ``events`` estimates how often each stage happened in all, where only one in N was measured, or only a share of the
     time; ``work`` likewise the kernel's work by kind (packets, context switches, …), which is counted and not timed.
-    ``absent`` names the stages that the lab does not have (a proxy's packets are not forwarded). ``windows`` tells when
-    the probes looked, where they did not all the time.
+    ``absent`` names the stages that have no figures in this lab, and why (a proxy's packets are not forwarded).
+    ``windows`` are the times at which the probes looked, where they did not all the time.
     """
 
     stages: Mapping[StageRole, StageHistogram] = field(default_factory=dict)
     events: Mapping[StageRole, float] = field(default_factory=dict)
     work: Mapping[str, float] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset()
+    absent: Mapping[str, str] = field(default_factory=dict)
     passage: Passage = Passage()
     windows: tuple[Span, ...] = ()
 
@@ -75,7 +75,7 @@ class Watched:
             },
             events=_sums(self.events, other.events),
             work=_sums(self.work, other.work),
-            absent=self.absent | other.absent,
+            absent={**self.absent, **other.absent},
             passage=self.passage.plus(other.passage),
             windows=self.windows + other.windows,
         )

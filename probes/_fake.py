@@ -38,7 +38,7 @@ class FakeProbe(Probe):
             self._samples.append(StageSample(self.stage, value_ns, time_ns, self._sequence))
         self._total = self._total.plus(StageHistogram(started=unmatched))
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         return capabilities.lacking("bcc")
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from bpf.chain import Hook
 from domain.jobs import HostCapabilities
+from domain.place import Place
 from domain.sample import StageHistogram, StageSample
 
 
@@ -22,7 +23,8 @@ class LabView:
     ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
     absent where they are not known;
     ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
-    ``bypassed_stages``: stages that the datapath's packets pass by.
+    ``bypassed_stages``: stages that the datapath's packets bypass;
+    ``ip_version``: of its traffic.
     """
 
     label: str
@@ -31,6 +33,7 @@ class LabView:
     tasks: Mapping[str, tuple[int, ...]]
     packets: Callable[[], int] | None = field(default=None, compare=False)
     bypassed_stages: frozenset[str] = frozenset()
+    ip_version: int = 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Pending:
-    """What became of the durations that began since a probe was last told to accept any."""
+    """What became of the durations that began since ``watch()`` last accepted new ones."""
 
     begun: int = 0
     unended: int = 0
@@ -79,9 +82,13 @@ class Probe(ABC):
     stage: ClassVar[str]
     summary: ClassVar[str]
     unit: ClassVar[str] = "ns"
+    ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
+    """Those whose traffic it sees. In a lab of another one it has no figures, with that as the reason."""
+    place: ClassVar[Place | None] = None
+    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
     @abstractmethod
@@ -91,6 +98,14 @@ class Probe(ABC):
     def applies(self, lab: LabView) -> bool:
         """Whether its stage exists in this lab at all; where it does not, it is neither watched nor read."""
         return True
+
+    def absence(self, lab: LabView) -> str:
+        """Why it has no figures of this lab, as a part of a sentence; empty where it has."""
+        if lab.ip_version not in self.ip_versions:
+            return f"the probe does not see IPv{lab.ip_version}"
+        if self.stage in lab.bypassed_stages or not self.applies(lab):
+            return "does not apply to this datapath"
+        return ""
 
     def take_hooks(self) -> tuple[Hook, ...]:
         """Its programs, which the caller attaches from now on, until ``stop()``; empty when it does so itself."""

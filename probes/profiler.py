@@ -4,14 +4,13 @@ Its cost grows with the frequency and not with the traffic, but it is not nothin
 """
 
 import os
-import struct
 from collections.abc import Sequence
 
+from bpf.btf import BtfError, member_offset
 from bpf.loader import BpfError, KernelSymbols, Module
 from domain.jobs import HostCapabilities
 from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
 from probes.base import LabView, ProbeError
-from probes.kernel import BtfError, member_offset
 from probes.symbols import UserSymbols
 
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "cpu_clock")
@@ -23,9 +22,6 @@ ROLE_OF_TASKS = {"proxy": "dut", "origin": "server"}
 # A stack with this inside received packets, on behalf of whoever ran just then.
 RECEIVING = "net_rx_action" + KERNEL_SUFFIX
 
-_SEEN = struct.Struct("=QIIii")  # struct seen of bpf/on_cpu.c
-_COUNT = struct.Struct("=Q")
-_NUMBER = struct.Struct("=I")
 _IDLE = 0  # the process of an idle CPU
 
 
@@ -44,7 +40,7 @@ class Profiler:
         self._lost_before = 0
 
     @staticmethod
-    def missing(capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences."""
         return capabilities.lacking(*FEATURES)
 
@@ -76,30 +72,29 @@ class Profiler:
         module = self._started()
         self._write_roles(module, lab)
         self._generation += 1
-        module.write("watch", 0, _COUNT.pack(self._generation))
+        module.write("watch", 0, self._generation)
 
     def take(self) -> Stacks:
         """Look at nothing any more; what was seen since :meth:`watch`. The processes must still live."""
         module = self._started()
-        module.write("watch", 0, _COUNT.pack(0))
+        module.write("watch", 0, 0)
         seen = module.taken("seen")
         counts: dict[str, dict[str, int]] = {}
         numbers: set[int] = set()
-        for key, value in seen.items():
-            generation, process, role, kernel, user = _SEEN.unpack(key)
-            numbers |= {kernel, user}
-            if generation != self._generation:
+        for key, times in seen:
+            numbers |= {key.kernel_stack, key.user_stack}
+            if key.generation != self._generation:
                 continue
-            frames = self._frames(module, process, kernel, user)
-            name = ROLES[role]
+            frames = self._frames(module, key.process, key.kernel_stack, key.user_stack)
+            name = ROLES[key.role]
             if RECEIVING in frames:
                 # Whom it interrupted says nothing about it.
                 name, frames = "softirq", frames[frames.index(RECEIVING) :]
-            elif process == _IDLE:
+            elif key.process == _IDLE:
                 continue
             stack = ";".join(frames)
             mine = counts.setdefault(name, {})
-            mine[stack] = mine.get(stack, 0) + _COUNT.unpack(value)[0]
+            mine[stack] = mine.get(stack, 0) + times.value
         module.forget_stacks("stacks", (number for number in numbers if number >= 0))
         self._user.forget()
         return Stacks(counts, hertz=self.hertz, lost=self._lost(module))
@@ -123,7 +118,7 @@ class Profiler:
         self._watched_processes.clear()
         for kind, role in ROLE_OF_TASKS.items():
             for task in lab.tasks.get(kind, ()):
-                module.write("roles", task, _NUMBER.pack(ROLES.index(role)))
+                module.write("roles", task, ROLES.index(role))
                 self._watched_processes.add(task)
 
     def _frames(self, module: Module, process: int, kernel: int, user: int) -> Sequence[str]:
@@ -134,7 +129,7 @@ class Profiler:
         return [name.replace(";", ":") for name in reversed(names)]
 
     def _lost(self, module: Module) -> int:
-        total = sum(lost for _, _, lost in module.per_cpu_words("tallies", 0))
+        total: int = sum(one.lost for one in module.per_cpu("tallies", 0))
         before, self._lost_before = self._lost_before, total
         return total - before
 

@@ -60,7 +60,7 @@ class ProbeSession:
         self._stop_ticking = threading.Event()
         self._ticker: threading.Thread | None = None
         self._tags: TrialTags | None = None
-        self._absent: frozenset[str] = frozenset()
+        self._absent: dict[str, str] = {}
         self._baseline: dict[str, Reading] = {}
         self._previous: dict[str, Reading] = {}
         self.failed: dict[str, str] = {}
@@ -93,11 +93,11 @@ class ProbeSession:
         with self._lock:
             self._tags, self._seen = tags, []
             self._baseline.clear()
-            self._absent = frozenset()
+            self._absent = {}
             for name, probe in list(self._running.items()):
                 try:
-                    if probe.stage in lab.bypassed_stages or not probe.applies(lab):
-                        self._absent |= {probe.stage}
+                    if why := probe.absence(lab):
+                        self._absent[probe.stage] = why
                         continue
                     self._baseline[name] = self._previous[name] = probe.read()
                     if name not in self._windows:

@@ -1,6 +1,5 @@
 """What the probes share that know tasks by their number."""
 
-import struct
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ from probes.tracing import TracingProbe
 MAX_LAB_TASKS = 1024
 _KERNEL_TASKS = 1024  # one or so for each CPU
 ANY_GROUP = 2**64 - 1
-_TASK = struct.Struct("=QQQQ")  # struct task of bpf/include/tasks.h
+_NOT_WAITING = {"time_ns": 0, "generation": 0}  # struct start of bpf/include/stage.h
 
 TaskRoles = frozenset[tuple[int, str]]
 
@@ -37,7 +36,8 @@ class TaskProbe(TracingProbe):
 
     def write_task(self, pid: int, group: int, role: str) -> None:
         """Watch a task with its group; ``ANY_GROUP`` means with every lab."""
-        self._started().write("tasks", pid, _TASK.pack(group, self.task_roles.index(role), 0, 0))
+        number = self.task_roles.index(role)
+        self._started().write("tasks", pid, group=group, role=number, queued=_NOT_WAITING)
 
     def _group(self, lab: LabView) -> int:
         module = self._started()

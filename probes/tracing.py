@@ -2,19 +2,20 @@
 
 import os
 import re
-import struct
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from bpf.btf import BtfError, member_offset, tracepoint_arguments
 from bpf.chain import Chain, Hook, program_array
+from bpf.enums import ProgramType
 from bpf.instance import ArrayEntry, possible_cpus
-from bpf.loader import ROOT, BpfError, Module, ProgramType
+from bpf.layout import Fields
+from bpf.loader import BpfError, Module, source_path
 from domain.jobs import HostCapabilities
-from domain.sample import BUCKETS, FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
+from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
-from probes.kernel import member_offset
 
 # Features of workers/agent/capabilities.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
@@ -26,15 +27,9 @@ LINK_DEVICES = ("client", "dut_client", "dut_server", "server")
 
 _TRACEPOINT = re.compile(r"^RAW_TRACEPOINT_PROBE\((\w+)\)", re.MULTILINE)
 _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
-_DEVICE = struct.Struct("=16s16sQ")  # struct device of bpf/include/probe.h
-_WATCH = struct.Struct(f"=QQQQ{len(SIDES)}Q")  # struct watch, before its devices
-_KNOWN = bytes(2 * 16 * 8)  # what the programs find out about devices and namespaces; every window begins without
-_WATCH_BYTES = _WATCH.size + WATCHED_DEVICES * _DEVICE.size + len(_KNOWN)
-_SAMPLE = struct.Struct("=QQQ")  # struct sample of bpf/include/probe.h
-_SUM, _MAX, _LAB, _STARTED, _LOST, _MEASURED = range(BUCKETS, BUCKETS + 6)  # words of struct stage
-_UNSAMPLED = BUCKETS + 7  # behind the kernel's own random number
-_STAGE_WORDS = BUCKETS + 8
-# A histogram tells the distribution; samples are for looking at single events, so a few per second are enough.
+_NO_DEVICE: Fields = {"name": bytes(_DEVICE_NAME_BYTES), "mask": bytes(_DEVICE_NAME_BYTES), "ifindex": 0}
+_KNOWN_BYTES = 8 * 16  # caches of the programs in struct watch, empty at the begin of every window
+# A histogram shows the distribution; samples are for looking at single events, so a few per second are enough.
 _MAX_SAMPLES = 1000
 
 # Constant of the C sources → members whose offsets add up to it, in the running kernel.
@@ -68,6 +63,7 @@ class TracingProbe(Probe):
     roles: ClassVar[tuple[str, ...]] = ("",)
     constants: ClassVar[Mapping[str, int]] = {}
     offsets: ClassVar[Offsets] = {}  # those that only this probe needs
+    optional: ClassVar[frozenset[str]] = frozenset()  # tracepoints without which the probe still works
     track_every: int = 1
     sample_every: int = 256
 
@@ -79,14 +75,14 @@ class TracingProbe(Probe):
         self._generation = 0
         self._lab_number = 0
         self._lab: LabView | None = None
-        self._settings = b""
+        self._settings: Any = None
         self._unended = 0
         self._begun = 0
         self._sequence = 0
         self._samples: list[StageSample] = []
         self._clock_offset_ns = 0
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         return capabilities.lacking(*self.features)
 
     def start(self) -> None:
@@ -100,10 +96,11 @@ class TracingProbe(Probe):
             self._hooks = tuple(
                 Hook(tracepoint, module.load(f"on_{tracepoint}", ProgramType.RAW_TRACEPOINT), self._next, slot)
                 for slot, tracepoint in enumerate(tracepoints)
+                if tracepoint not in self.optional or _exists(tracepoint)
             )
-            self._watch = ArrayEntry(module.map_fd("watch"), 0, _WATCH_BYTES)
-            stage_bytes = 8 * _STAGE_WORDS * possible_cpus()
-            self._stages = [ArrayEntry(module.map_fd("stage"), i, stage_bytes) for i in range(len(self.roles))]
+            self._watch = ArrayEntry(module.map_fd("watch"), 0, module.layout("watch"))
+            per_cpu = module.layout("stage") * possible_cpus()
+            self._stages = [ArrayEntry(module.map_fd("stage"), i, per_cpu) for i in range(len(self.roles))]
             module.on_ring("samples", self._receive)
             self._chain = Chain(self._hooks)
         except Exception as error:
@@ -127,14 +124,14 @@ class TracingProbe(Probe):
         return self._hooks
 
     def watch(self, lab: LabView | None, *, accept: bool = True) -> None:
-        self._started()
+        module = self._started()
         if lab is None:
-            self._write_watch(bytes(_WATCH_BYTES))
+            self._write_watch(self._watch.value.__class__())
             if self._chain is not None:
                 self._chain.detach()
             return
         if lab is not self._lab:
-            self._settings = self._settings_of(lab)
+            self._settings = module.value("watch", None, self._settings_of(lab))
             self._lab = lab
             self._lab_number += 1
         if accept:
@@ -142,7 +139,8 @@ class TracingProbe(Probe):
             self._begun, self._unended = self._totals()[:2]
             if self._chain is not None:
                 self._attach(self._chain)
-        self._write_watch(struct.pack("=QQQ", self._generation, accept, self._lab_number) + self._settings)
+        self._settings.generation, self._settings.open, self._settings.lab = self._generation, accept, self._lab_number
+        self._write_watch(self._settings)
 
     def pending(self) -> Pending:
         begun, unended, longest_ns = self._totals()
@@ -197,10 +195,17 @@ class TracingProbe(Probe):
             **self.constants,
         }
 
-    def _settings_of(self, lab: LabView) -> bytes:
-        """``struct watch`` behind its first three words."""
-        sides = struct.pack(f"={len(SIDES)}Q", *(lab.netns.get(side, 0) for side in SIDES))
-        return struct.pack("=Q", self._group(lab)) + sides + _devices(lab, self._roles(lab)) + _KNOWN
+    def _settings_of(self, lab: LabView) -> Fields:
+        """``struct watch`` of bpf/include/probe.h; its first three fields are each window's."""
+        return {
+            "generation": 0,
+            "open": 0,
+            "lab": 0,
+            "group": self._group(lab),
+            "netns": [lab.netns.get(side, 0) for side in SIDES],
+            "device": _devices(lab, self._roles(lab)),
+            **dict.fromkeys(("known_device", "known_net"), bytes(_KNOWN_BYTES)),
+        }
 
     def _attach(self, chain: Chain) -> None:
         try:
@@ -208,59 +213,67 @@ class TracingProbe(Probe):
         except BpfError as error:
             raise ProbeError(f"{self.name}: {error}") from error
 
-    def _write_watch(self, settings: bytes) -> None:
-        self._watch.value.raw = settings
+    def _write_watch(self, settings: Any) -> None:
+        self._watch.assign(settings)
         self._watch.write()
 
-    def _words(self, index: int) -> tuple[memoryview, ...]:
-        """A role's entry of the map ``stage``, as words, for each CPU."""
+    def _stages_of(self, index: int) -> Any:
+        """A role's entry of the map ``stage``: a ``struct stage`` of bpf/include/stage.h for each CPU."""
         entry = self._stages[index]
         entry.read()
-        words = memoryview(entry.value).cast("B").cast("Q")
-        return tuple(words[start : start + _STAGE_WORDS] for start in range(0, len(words), _STAGE_WORDS))
+        return entry.value
 
     def _totals(self) -> tuple[int, int, int]:
         """How many durations began so far, how many of them never ended, and the longest of this lab."""
         begun = unended = longest_ns = 0
         for index in range(len(self.roles)):
-            for words in self._words(index):
-                begun += words[_STARTED]
-                unended += words[_STARTED] - words[_MEASURED] - words[_LOST]
-                if words[_LAB] == self._lab_number:
-                    longest_ns = max(longest_ns, words[_MAX])
+            for one in self._stages_of(index):
+                begun += one.started
+                unended += one.started - one.measured - one.lost
+                if one.lab == self._lab_number:
+                    longest_ns = max(longest_ns, one.max_ns)
         return begun, unended, longest_ns
 
     def _stage(self, index: int) -> StageHistogram:
         total = StageHistogram()
-        for words in self._words(index):
-            max_ns = words[_MAX] if words[_LAB] == self._lab_number else 0
-            counts = tuple(words[:BUCKETS])
-            total = total.plus(StageHistogram(counts, words[_SUM], max_ns, words[_STARTED], words[_LOST]))
+        for one in self._stages_of(index):
+            max_ns = one.max_ns if one.lab == self._lab_number else 0
+            total = total.plus(StageHistogram(tuple(one.counts), one.sum_ns, max_ns, one.started, one.lost))
         return total
 
     def _unsampled(self) -> int:
         """How many samples found no room in the ring buffer."""
-        return sum(words[_UNSAMPLED] for index in range(len(self.roles)) for words in self._words(index))
+        return sum(one.unsampled for index in range(len(self.roles)) for one in self._stages_of(index))
 
-    def _receive(self, record: bytes) -> None:
-        time_ns, value_ns, role = _SAMPLE.unpack(record[: _SAMPLE.size])
+    def _receive(self, sample: Any) -> None:
         self._sequence += 1
         if len(self._samples) < _MAX_SAMPLES:
-            time_ns += self._clock_offset_ns
-            self._samples.append(StageSample(self.stage, value_ns, time_ns, self._sequence, self.roles[role]))
+            time_ns, role = sample.time_ns + self._clock_offset_ns, self.roles[sample.role]
+            self._samples.append(StageSample(self.stage, sample.value_ns, time_ns, self._sequence, role))
 
 
 def tracepoints_of(source: str) -> tuple[str, ...]:
     """The raw tracepoints that a C source below bpf/ looks at, in their order there."""
-    return tuple(_TRACEPOINT.findall((ROOT / source).read_text()))
+    return tuple(_TRACEPOINT.findall(source_path(source).read_text()))
 
 
-def _devices(lab: LabView, roles: tuple[str, ...]) -> bytes:
-    packed = b""
+def _exists(tracepoint: str) -> bool:
+    try:
+        tracepoint_arguments(tracepoint)
+    except BtfError:
+        return False
+    return True
+
+
+def _devices(lab: LabView, roles: tuple[str, ...]) -> list[Fields]:
+    """``struct device`` of bpf/include/probe.h for each role, and empty ones for the rest."""
+    devices: list[Fields] = []
     for role in roles:
         ifindex, name = lab.devices[role]
         label = name.encode()
         if not 0 < len(label) < _DEVICE_NAME_BYTES:
             raise ProbeError(f"{name!r} is no device name")
-        packed += _DEVICE.pack(label, b"\xff" * (len(label) + 1), ifindex)
-    return packed + bytes(_DEVICE.size) * (WATCHED_DEVICES - len(roles))
+        mask = b"\xff" * (len(label) + 1)
+        padded = (part.ljust(_DEVICE_NAME_BYTES, b"\0") for part in (label, mask))
+        devices.append({**dict(zip(("name", "mask"), padded, strict=True)), "ifindex": ifindex})
+    return devices + [_NO_DEVICE] * (WATCHED_DEVICES - len(roles))

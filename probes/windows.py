@@ -106,8 +106,7 @@ class Windows:
     def turn(self, lab: LabView) -> bool:
         """The lab that the next windows are of, until :meth:`rest`; false when nothing is to be watched there."""
         self._lab = lab
-        seen = {name: probe for name, probe in self._probes.items() if probe.stage not in lab.bypassed_stages}
-        self._watching = {name: probe for name, probe in seen.items() if probe.applies(lab)}
+        self._watching = {name: probe for name, probe in self._probes.items() if not probe.absence(lab)}
         self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Send connect(2) calls for the origin to the proxy, before there is any packet.
+/* Redirect connect(2) calls for the origin to the proxy, before there is any packet.
  *
- * The program sees every process of its cgroup: only those in the lab's DUT count, and of these not the proxy, which
- * must reach the origin itself.
+ * The program runs for every process of its cgroup. Only those in the lab's DUT namespace count, except the proxy
+ * itself, which must reach the origin.
  */
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/in.h>
@@ -20,50 +20,46 @@ struct config {
 	__u32 proxy_process;
 	__u32 padding;
 };
+BPF_ARRAY(config, struct config, 1);
 
 enum count { CONNECTIONS, COUNTS };
 
-BPF_ARRAY(config, struct config, 1);
-BPF_PERCPU_ARRAY(counts, __u64, COUNTS);
+#include "counter.h"
 
-/* Word by word: of the context's fields none may be read or written by a pointer. */
-static inline __attribute__((always_inline)) int is_for_origin(const struct bpf_sock_addr *ctx, const struct config *c)
+/* Word by word: the verifier allows no pointer into the context's address fields. */
+static __always_inline int is_for_origin(const struct bpf_sock_addr *ctx, const struct config *cfg)
 {
 #if IP_VERSION == 6
-	return ctx->user_ip6[0] == c->origin.word[0] && ctx->user_ip6[1] == c->origin.word[1] &&
-	       ctx->user_ip6[2] == c->origin.word[2] && ctx->user_ip6[3] == c->origin.word[3];
+	return ctx->user_ip6[0] == cfg->origin.word[0] && ctx->user_ip6[1] == cfg->origin.word[1] &&
+	       ctx->user_ip6[2] == cfg->origin.word[2] && ctx->user_ip6[3] == cfg->origin.word[3];
 #else
-	return ctx->user_ip4 == c->origin.word[0];
+	return ctx->user_ip4 == cfg->origin.word[0];
 #endif
 }
 
-static inline __attribute__((always_inline)) void send_to_proxy(struct bpf_sock_addr *ctx, const struct config *c)
+static __always_inline void send_to_proxy(struct bpf_sock_addr *ctx, const struct config *cfg)
 {
 #if IP_VERSION == 6
-	ctx->user_ip6[0] = c->proxy.word[0];
-	ctx->user_ip6[1] = c->proxy.word[1];
-	ctx->user_ip6[2] = c->proxy.word[2];
-	ctx->user_ip6[3] = c->proxy.word[3];
+	ctx->user_ip6[0] = cfg->proxy.word[0];
+	ctx->user_ip6[1] = cfg->proxy.word[1];
+	ctx->user_ip6[2] = cfg->proxy.word[2];
+	ctx->user_ip6[3] = cfg->proxy.word[3];
 #else
-	ctx->user_ip4 = c->proxy.word[0];
+	ctx->user_ip4 = cfg->proxy.word[0];
 #endif
-	ctx->user_port = c->proxy_port;
+	ctx->user_port = cfg->proxy_port;
 }
 
 int rewrite(struct bpf_sock_addr *ctx)
 {
-	__u32 zero = 0, what = CONNECTIONS;
-	struct config *c = config.lookup(&zero);
-	__u64 *value;
+	__u32 zero = 0;
+	struct config *cfg = config.lookup(&zero);
 
-	if (!c || ctx->type != TYPE_STREAM || !is_for_origin(ctx, c) || ctx->user_port != c->port)
+	if (!cfg || ctx->type != TYPE_STREAM || !is_for_origin(ctx, cfg) || ctx->user_port != cfg->port)
 		return 1;
-	if (bpf_get_netns_cookie(ctx) != c->netns_cookie || bpf_get_current_pid_tgid() >> 32 == c->proxy_process)
+	if (bpf_get_netns_cookie(ctx) != cfg->netns_cookie || bpf_get_current_pid_tgid() >> 32 == cfg->proxy_process)
 		return 1;
-	send_to_proxy(ctx, c);
-	/* A process may be moved to another CPU here, so the entry is not ours alone. */
-	value = counts.lookup(&what);
-	if (value)
-		lock_xadd(value, 1);
+	send_to_proxy(ctx, cfg);
+	count_atomic(CONNECTIONS, 1);
 	return 1;
 }

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What load balancers share, at tc and in XDP: whom a connection goes to, and how its packets are translated.
- *
- * MAX_ORIGINS and MAGLEV_SLOTS are -D constants. BCC rewrites map accesses in the main source only, so functions here
- * take pointers, never maps.
+/* What the load balancers share, in tc and in XDP: the choice of an origin for a connection, and address translation.
+ * MAX_ORIGINS, MAGLEV_SLOTS and CONNECTIONS_KEPT are -D constants.
  */
 #ifndef SHOWDOWN_BALANCE_H
 #define SHOWDOWN_BALANCE_H
 
-#include <uapi/linux/bpf.h>
-#include <uapi/linux/tcp.h>
-
-#include "ip.h"
+#include "packet.h"
 
 enum state {
 	UP,
-	DOWN, /* it gets no new connection */
-	GONE, /* standing connections leave it, too */
+	DOWN, /* the origin gets no new connection */
+	GONE, /* its established connections move to other origins, too */
 };
 
 struct origin {
@@ -35,40 +30,53 @@ struct config {
 	__u8 server_macs[2 * ETH_ALEN];
 	struct origin origin[MAX_ORIGINS];
 };
+BPF_ARRAY(config, struct config, 1);
 
-/* The origin's number in each slot; none has NOBODY. */
+/* The index of an origin in each slot of the Maglev table; NO_ORIGIN while no origin is up. */
 struct maglev {
 	__u8 origin[MAGLEV_SLOTS];
 };
-#define NOBODY 0xff
+#define NO_ORIGIN 0xff
+BPF_ARRAY(maglev, struct maglev, 1);
 
-/* The virtual address and its port are the configuration's. */
+/* The client's side of a connection; the other side is the virtual address and its port. */
 struct flow {
 	struct address client;
 	__be16 client_port;
 	__u16 padding;
 };
 
-/* The sequence number of the SYN tells a SYN that is sent again from that of another connection. */
+/* opened_by is the sequence number of the SYN: a retransmitted SYN has the same, that of another connection has not. */
 struct connection {
 	__u32 origin;
 	__be32 opened_by;
 };
+BPF_TABLE("lru_hash", struct flow, struct connection, connections, CONNECTIONS_KEPT);
 
-/* Per-CPU counters; behind them, one for each origin: the connections that it was given. */
+/* Behind these there is one counter for each origin: the connections that it was given. */
 enum count {
 	PACKETS,
 	BYTES,
 	CONNECTIONS,
 	REFUSED,  /* no origin is up */
-	EXPIRED,  /* no time left to live */
-	ADOPTED,  /* a standing connection that was in no table */
+	EXPIRED,  /* the TTL or hop limit would become 0 */
+	ADOPTED,  /* established connections that were not in the table */
 	RETURNED, /* packets of origins, on their way to the client */
 	COUNTS
 };
+#define COUNTERS (COUNTS + MAX_ORIGINS)
 
-/* The finalizer of MurmurHash3: every bit of the value changes half of the hash's. */
-ALWAYS_INLINE __u64 mixed(__u64 hash)
+#include "counter.h"
+
+static __always_inline struct config *configuration(void)
+{
+	int zero = 0;
+
+	return config.lookup(&zero);
+}
+
+/* The finalizer of MurmurHash3: each bit of the value changes half of the bits of the result. */
+static __always_inline __u64 mixed(__u64 hash)
 {
 	hash ^= hash >> 33;
 	hash *= 0xff51afd7ed558ccdULL;
@@ -78,7 +86,7 @@ ALWAYS_INLINE __u64 mixed(__u64 hash)
 	return hash;
 }
 
-ALWAYS_INLINE __u32 flow_slot(const struct flow *flow)
+static __always_inline __u32 flow_slot(const struct flow *flow)
 {
 	const __be32 *word = flow->client.word;
 	__u64 hash = (__u64)word[ADDRESS_WORDS - 1] << 16 | flow->client_port;
@@ -89,111 +97,86 @@ ALWAYS_INLINE __u32 flow_slot(const struct flow *flow)
 	return (__u32)mixed(hash) % MAGLEV_SLOTS;
 }
 
-ALWAYS_INLINE int is_opening(const struct tcphdr *tcp)
-{
-	return tcp->syn && !tcp->ack;
-}
-
-/* A new connection keeps no place at an origin that is not up, and nobody's connection stays where nothing is. */
-ALWAYS_INLINE int is_kept(const struct config *c, const struct connection *known, int opening)
+/* Whether a connection stays with its origin: a new one only if the origin is up, an established one unless it is gone.
+ */
+static __always_inline int is_kept(const struct config *cfg, const struct connection *known, int opening)
 {
 	__u32 number = known->origin;
 
-	/* Never out of bounds, but the verifier must see it, and in the register that is used. */
+	/* Never out of bounds, but the verifier needs the check, on the register that is the index. */
 	asm volatile("" : "+r"(number));
 	if (number >= MAX_ORIGINS)
 		return 0;
-	return opening ? c->origin[number].state == UP : c->origin[number].state != GONE;
+	return opening ? cfg->origin[number].state == UP : cfg->origin[number].state != GONE;
 }
 
-ALWAYS_INLINE __u32 chosen(const struct maglev *table, const struct flow *flow)
+static __always_inline __u32 chosen(const struct flow *flow)
 {
 	__u32 slot = flow_slot(flow);
+	struct maglev *table;
+	int zero = 0;
 
+	table = maglev.lookup(&zero);
 	asm volatile("" : "+r"(slot));
-	return slot < MAGLEV_SLOTS ? table->origin[slot] : NOBODY;
+	return table && slot < MAGLEV_SLOTS ? table->origin[slot] : NO_ORIGIN;
 }
 
-ALWAYS_INLINE struct address address_of(const struct config *c, __u32 number)
+/* The index of the origin that a client's segment goes to, or NO_ORIGIN. */
+static __always_inline __u32 origin_of(struct config *cfg, struct flow *flow, struct tcphdr *tcp)
+{
+	struct connection *known = connections.lookup(flow), fresh = {};
+	int opening = is_syn(tcp);
+
+	if (known && is_kept(cfg, known, opening)) {
+		fresh.origin = known->origin;
+		if (!opening || known->opened_by == tcp->seq)
+			return fresh.origin;
+		/* A new connection from the same port keeps the table's entry. */
+		known->opened_by = tcp->seq;
+	} else {
+		fresh.origin = chosen(flow);
+		fresh.opened_by = tcp->seq;
+		if (fresh.origin >= MAX_ORIGINS)
+			return NO_ORIGIN;
+		connections.update(flow, &fresh);
+	}
+	if (opening) {
+		count(CONNECTIONS, 1);
+		count(COUNTS + fresh.origin, 1);
+	} else {
+		count(ADOPTED, 1);
+	}
+	return fresh.origin;
+}
+
+static __always_inline struct address address_of(const struct config *cfg, __u32 number)
 {
 	struct address nowhere = {};
 
 	asm volatile("" : "+r"(number));
-	return number < MAX_ORIGINS ? c->origin[number].address : nowhere;
+	return number < MAX_ORIGINS ? cfg->origin[number].address : nowhere;
 }
 
-/* Whether it is an origin's address. A loop over a few words costs less than a look-up. */
-ALWAYS_INLINE int is_origin(const struct config *c, const struct address *address)
+/* Whether it is the address of an origin. A loop over a few words costs less than a map lookup. */
+static __always_inline int is_origin(const struct config *cfg, const struct address *address)
 {
 	int i, found = 0;
 
 #pragma unroll
 	for (i = 0; i < MAX_ORIGINS; i++)
-		found |= is_same(&c->origin[i].address, address);
+		found |= is_same(&cfg->origin[i].address, address);
 	return found;
 }
 
-/* An Internet checksum after 32 bits under it have changed (RFC 1624, equation 3); any byte order will do. */
-ALWAYS_INLINE __u16 changed_check(__u16 check, __u32 from, __u32 to)
+static __always_inline int is_for_virtual(const struct config *cfg, const struct segment *segment)
 {
-	__u32 sum = (__u16)~check;
-
-	from = ~from;
-	sum += (from & 0xffff) + (from >> 16) + (to & 0xffff) + (to >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return is_same(destination_of(segment->ip), &cfg->virtual) && segment->tcp->dest == cfg->port;
 }
 
-/* The same after an address has changed. */
-ALWAYS_INLINE __u16 readdressed_check(__u16 check, const struct address *from, const struct address *to)
+/* Any segment from an origin's port: no table lookup, so answers still arrive after the table was emptied. */
+static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
 {
-	int i;
-
-#pragma unroll
-	for (i = 0; i < ADDRESS_WORDS; i++)
-		check = changed_check(check, from->word[i], to->word[i]);
-	return check;
+	return segment->tcp->source == cfg->port && is_origin(cfg, source_of(segment->ip));
 }
-
-/* The IP header from the hop limit on: all that a translation changes of it. */
-#if IP_VERSION == 6
-struct ip_rest {
-	__u8 hop_limit;
-	struct address saddr;
-	struct address daddr;
-} __attribute__((packed));
-
-/* The header as it leaves, with other addresses and one hop less to live. IPv6 has no checksum of it. */
-ALWAYS_INLINE struct ip_rest translated(const ip_header *ip, const struct address *saddr, const struct address *daddr)
-{
-	struct ip_rest rest = {ip->hop_limit - 1, *saddr, *daddr};
-
-	return rest;
-}
-#else
-struct ip_rest {
-	__u8 ttl;
-	__u8 protocol;
-	__u16 check;
-	struct address saddr;
-	struct address daddr;
-};
-
-ALWAYS_INLINE struct ip_rest translated(const ip_header *ip, const struct address *saddr, const struct address *daddr)
-{
-	struct ip_rest rest = {ip->ttl, ip->protocol, ip->check, *saddr, *daddr};
-	__u32 check;
-
-	rest.check = readdressed_check(rest.check, source_of(ip), saddr);
-	rest.check = readdressed_check(rest.check, destination_of(ip), daddr);
-	/* As ip_decrease_ttl(): routed packets pay for this too. */
-	check = rest.check + (__u32)bpf_htons(0x0100);
-	rest.check = (__u16)(check + (check >= 0xffff));
-	rest.ttl--;
-	return rest;
-}
-#endif
-#define IP_REST_AT offsetof(ip_header, HOP_LIMIT)
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where in its memory the current task has its data received to, or sent from: an argument of its system call. */
+/* The user-space buffer of the current task's system call: where it receives data to, or sends data from. */
 #ifndef SHOWDOWN_BUFFERS_H
 #define SHOWDOWN_BUFFERS_H
 
 #include "probe.h"
 
-/* struct msghdr of the system call interface. */
+/* offsetof(struct user_msghdr, msg_iov), include/linux/socket.h */
 #define MSGHDR_IOV 16
 
-/* The address, or 0 when the call is none of those that are known. A vector's is that of its first part: where
- * the vector itself is says nothing about the data, so of a call that is not known no argument is taken.
+/* The buffer's address, or 0 for a system call that is not in the list. For a vector it is the address of the first
+ * part: the address of the vector itself says nothing about the data.
  */
-ALWAYS_INLINE __u64 user_buffer(void)
+static __always_inline __u64 user_buffer(void)
 {
 	const void *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__u64 address = 0, base = 0;

@@ -1,68 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What forwarding between the DUT's devices takes, in tc and XDP programs alike. */
+/* What programs share that forward between the DUT's devices, in tc and in XDP. */
 #ifndef SHOWDOWN_FORWARD_H
 #define SHOWDOWN_FORWARD_H
 
 #include "packet.h"
 
-struct link {
-	struct address hop;
+/* Where a packet leaves, and the host at the other end of that link. */
+struct neighbour {
+	struct address address;
 	__u32 ifindex;
-	__u8 ours[ETH_ALEN];
-	__u8 theirs[ETH_ALEN];
+	__u8 source_mac[ETH_ALEN];
+	__u8 destination_mac[ETH_ALEN];
 };
 
 struct config {
-	/* The client, or the network of several. */
-	struct address client;
+	struct address client; /* the client, or the network of several */
 	struct address client_mask;
 	struct address origin;
-	struct link to_client;
-	struct link to_origin;
+	struct neighbour to_client;
+	struct neighbour to_origin;
 	__be16 port;
 	__u16 padding;
 };
+BPF_ARRAY(config, struct config, 1);
 
-/* PACKETS are the client's that are not dropped. */
+/* PACKETS are the client's packets that the program passed on. */
 enum count { PACKETS, BYTES, CONNECTIONS, DROPPED, COUNTS };
 
-static inline __attribute__((always_inline)) int is_from_client(const struct config *c, const struct segment *segment)
+#include "counter.h"
+
+static __always_inline struct config *configuration(void)
 {
-	return is_same(destination_of(segment->ip), &c->origin) && segment->tcp->dest == c->port;
+	int zero = 0;
+
+	return config.lookup(&zero);
 }
 
-static inline __attribute__((always_inline)) int is_clients(const struct config *c, const struct address *address)
+static __always_inline int is_from_client(const struct config *cfg, const struct segment *segment)
+{
+	return is_same(destination_of(segment->ip), &cfg->origin) && segment->tcp->dest == cfg->port;
+}
+
+static __always_inline int is_clients(const struct config *cfg, const struct address *address)
 {
 	__u32 differing = 0;
 	int i;
 
 #pragma unroll
 	for (i = 0; i < ADDRESS_WORDS; i++)
-		differing |= (address->word[i] & c->client_mask.word[i]) ^ c->client.word[i];
+		differing |= (address->word[i] & cfg->client_mask.word[i]) ^ cfg->client.word[i];
 	return !differing;
 }
 
-static inline __attribute__((always_inline)) int is_from_origin(const struct config *c, const struct segment *segment)
+static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
 {
-	return is_same(source_of(segment->ip), &c->origin) && is_clients(c, destination_of(segment->ip)) &&
-	       segment->tcp->source == c->port;
+	return is_same(source_of(segment->ip), &cfg->origin) && is_clients(cfg, destination_of(segment->ip)) &&
+	       segment->tcp->source == cfg->port;
 }
 
-/* A router forwards nothing whose time to live ends here. The stack would answer with ICMP; in a lab this can
- * only be a loop.
+/* A router drops a packet whose TTL would become 0. The routed path would also send an ICMP error; in a lab only a loop
+ * can cause this, so the programs do not.
  */
-static inline __attribute__((always_inline)) int has_time_left(const struct segment *segment)
+static __always_inline int has_time_left(const struct segment *segment)
 {
 	return segment->ip->HOP_LIMIT > 1;
 }
 
-/* The Ethernet header of the next link; it is right before the IP header. */
-static inline __attribute__((always_inline)) void readdress(struct segment *segment, const struct link *link)
+/* Write the Ethernet addresses of the next link. The Ethernet header is directly before the IP header. */
+static __always_inline void readdress(struct segment *segment, const struct neighbour *to)
 {
 	struct ethhdr *eth = (struct ethhdr *)segment->ip - 1;
 
-	__builtin_memcpy(eth->h_dest, link->theirs, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, link->ours, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, to->destination_mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, to->source_mac, ETH_ALEN);
 }
 
 #endif

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading TCP segments in XDP programs. */
+/* TCP segments in XDP programs. */
 #ifndef SHOWDOWN_FRAME_H
 #define SHOWDOWN_FRAME_H
 
 #include "packet.h"
 
-/* Find the headers of a TCP segment of the IP version; false for anything else. The same segments as read_segment()
- * finds. */
-static inline __attribute__((always_inline)) int read_frame(struct xdp_md *frame, struct segment *segment)
+/* As read_segment(), and for the same segments. */
+static __always_inline int read_frame(struct xdp_md *ctx, struct segment *segment)
 {
-	struct ethhdr *eth = (void *)(long)frame->data;
+	struct ethhdr *eth = (void *)(long)ctx->data;
 
-	if ((void *)eth + HEADERS_BYTES > (void *)(long)frame->data_end || eth->h_proto != bpf_htons(ETHERTYPE))
+	if ((void *)eth + HEADERS_BYTES > (void *)(long)ctx->data_end || eth->h_proto != bpf_htons(ETHERTYPE))
 		return 0;
 	segment->ip = (void *)(eth + 1);
 	segment->tcp = (void *)(segment->ip + 1);
 	return is_plain_tcp(segment->ip);
 }
 
-/* Bytes behind the headers, as the IP header tells: a short frame has padding behind them. */
-static inline __attribute__((always_inline)) __u64 frame_payload_bytes(const struct segment *segment)
+/* Bytes behind the headers, by the IP header's length field: a short frame has padding behind them. */
+static __always_inline __u64 frame_payload_bytes(const struct segment *segment)
 {
 	__u32 header = segment->tcp->doff * 4, bytes = ip_payload_bytes(segment->ip);
 

@@ -11,7 +11,7 @@
 #define SUB_BITS 2
 #define BUCKETS (((LAST_EXPONENT - FIRST_EXPONENT) << SUB_BITS) + 2)
 
-static inline __attribute__((always_inline)) __u32 bucket_index(__u64 value_ns)
+static __always_inline __u32 bucket_index(__u64 value_ns)
 {
 	__u32 rest, exponent = 0, sub;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What differs between the IP versions. IP_VERSION, 4 or 6, is a -D constant: a program is compiled for one of them,
- * and has no branch for the other.
+/* What differs between the IP versions. IP_VERSION, 4 or 6, is a -D constant: a program is compiled for one version and
+ * has no branch for the other.
  */
 #ifndef SHOWDOWN_IP_H
 #define SHOWDOWN_IP_H
@@ -9,10 +9,6 @@
 #include <uapi/linux/in.h>
 #include <uapi/linux/ip.h>
 #include <uapi/linux/ipv6.h>
-
-#ifndef ALWAYS_INLINE
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#endif
 
 #if IP_VERSION == 6
 #define ADDRESS_WORDS 4
@@ -32,17 +28,17 @@ struct address {
 	__be32 word[ADDRESS_WORDS];
 };
 
-ALWAYS_INLINE const struct address *source_of(const ip_header *ip)
+static __always_inline const struct address *source_of(const ip_header *ip)
 {
 	return (const void *)&ip->saddr;
 }
 
-ALWAYS_INLINE const struct address *destination_of(const ip_header *ip)
+static __always_inline const struct address *destination_of(const ip_header *ip)
 {
 	return (const void *)&ip->daddr;
 }
 
-ALWAYS_INLINE int is_same(const struct address *a, const struct address *b)
+static __always_inline int is_same(const struct address *a, const struct address *b)
 {
 	__u32 differing = 0;
 	int i;
@@ -53,10 +49,10 @@ ALWAYS_INLINE int is_same(const struct address *a, const struct address *b)
 	return !differing;
 }
 
-/* Whether the TCP header follows at once. With options or extension headers it is elsewhere, in a later fragment there
- * is none. A lab sends neither, so they are no segments here, and the closed path drops and counts them.
+/* Whether the TCP header follows the IP header at once. Options or extension headers move it, and a later fragment has
+ * none. Labs send neither, so such a packet is treated as no segment: the closed path drops and counts it.
  */
-ALWAYS_INLINE int is_plain_tcp(const ip_header *ip)
+static __always_inline int is_plain_tcp(const ip_header *ip)
 {
 #if IP_VERSION == 6
 	return ip->nexthdr == IPPROTO_TCP;
@@ -65,8 +61,8 @@ ALWAYS_INLINE int is_plain_tcp(const ip_header *ip)
 #endif
 }
 
-/* Bytes behind the IP header, as it tells: a short frame has padding behind them. */
-ALWAYS_INLINE __u32 ip_payload_bytes(const ip_header *ip)
+/* Bytes behind the IP header, by its length field: a short frame has padding behind them. */
+static __always_inline __u64 ip_payload_bytes(const ip_header *ip)
 {
 #if IP_VERSION == 6
 	return bpf_ntohs(ip->payload_len);
@@ -77,10 +73,10 @@ ALWAYS_INLINE __u32 ip_payload_bytes(const ip_header *ip)
 #endif
 }
 
-/* One hop less to live. IPv6 has no checksum of the header; for IPv4 as ip_decrease_ttl(): routed packets pay for this
- * too.
+/* Decrement the TTL or hop limit. For IPv4 it updates the checksum as ip_decrease_ttl() of include/net/ip.h does, so
+ * that a program does the same work as the routed path. IPv6 has no header checksum.
  */
-ALWAYS_INLINE void decrease_hop_limit(ip_header *ip)
+static __always_inline void decrease_hop_limit(ip_header *ip)
 {
 #if IP_VERSION == 4
 	__u32 check = ip->check;

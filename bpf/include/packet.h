@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading TCP segments in tc programs. */
+/* TCP segments in tc programs. */
 #ifndef SHOWDOWN_PACKET_H
 #define SHOWDOWN_PACKET_H
 
@@ -16,16 +16,21 @@ struct segment {
 	struct tcphdr *tcp;
 };
 
-/* Find the headers of a TCP segment of the IP version; false for anything else. */
-static inline __attribute__((always_inline)) int read_segment(struct __sk_buff *skb, struct segment *segment)
+static __always_inline int is_syn(const struct tcphdr *tcp)
+{
+	return tcp->syn && !tcp->ack;
+}
+
+/* Find the headers of a TCP segment of this IP version. Returns 0 for any other packet. */
+static __always_inline int read_segment(struct __sk_buff *skb, struct segment *segment)
 {
 	struct ethhdr *eth;
 
 	if (skb->protocol != bpf_htons(ETHERTYPE))
 		return 0;
 
-	/* The verifier wants proof that the headers are in the linear part; drivers that split
-	 * headers from data, and GRO, may have put them elsewhere.
+	/* GRO, and drivers that split headers from data, can leave the headers outside of the linear part. The verifier
+	 * insists on the check, too.
 	 */
 	if ((void *)(long)skb->data + HEADERS_BYTES > (void *)(long)skb->data_end &&
 	    bpf_skb_pull_data(skb, HEADERS_BYTES))
@@ -39,8 +44,8 @@ static inline __attribute__((always_inline)) int read_segment(struct __sk_buff *
 	return is_plain_tcp(segment->ip);
 }
 
-/* Bytes behind the headers; more than one packet's worth where offloads merged several. */
-static inline __attribute__((always_inline)) __u64 payload_bytes(struct __sk_buff *skb, struct segment *segment)
+/* Bytes behind the headers. A packet that GRO merged carries the payload of several segments. */
+static __always_inline __u64 payload_bytes(struct __sk_buff *skb, struct segment *segment)
 {
 	__u32 headers = sizeof(struct ethhdr) + sizeof(ip_header) + segment->tcp->doff * 4;
 

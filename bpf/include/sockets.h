@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* TCP sockets, followed by their address. */
+/* TCP sockets, tracked by their address. */
 #ifndef SHOWDOWN_SOCKETS_H
 #define SHOWDOWN_SOCKETS_H
 
-#include "probe.h"
+#include "hash.h"
+#include "stage.h"
 
 /* enum in include/net/tcp_states.h */
 #define STATE_ESTABLISHED 1
@@ -12,21 +13,19 @@
 #define STATE_FIN_WAIT2 5
 #define STATE_LISTEN 10
 
-/* What is known of a socket is kept in an array at a slot of its address, as packets are. A few thousand are
- * open in a lab at once, of which the drawn ones share the slots.
+/* A socket's state is kept in an array at a slot of its address, as packets are. A lab has a few thousand sockets at
+ * once; those that are sampled share the slots.
  */
 #define SOCKET_SLOT_BITS 15
 #define SOCKET_SLOTS (1 << SOCKET_SLOT_BITS)
-/* 2^64 divided by the golden ratio (Knuth): the upper bits of the product depend on all of the address. */
-#define SOCKET_HASH(value) ((value)*0x9E3779B97F4A7C15ULL)
-#define SOCKET_SLOT(sock) (SOCKET_HASH(sock) >> (64 - SOCKET_SLOT_BITS))
+#define SOCKET_SLOT(sk) HASH_SLOT(sk, SOCKET_SLOT_BITS)
 
-/* One connection's end in TRACK_EVERY is drawn, others in each window: whatever happens to it is seen whole. */
-ALWAYS_INLINE int is_drawn(const struct watch *watch, __u64 sock)
+/* Whether to sample this socket: one in TRACK_EVERY, others in each window. All events of a sampled socket are seen. */
+static __always_inline int is_sampled(const struct watch *cfg, __u64 sk)
 {
 	if (TRACK_EVERY == 1)
 		return 1;
-	return ((SOCKET_HASH(sock ^ SOCKET_HASH(watch->generation)) >> 40) & (TRACK_EVERY - 1)) == 0;
+	return ((HASH(sk ^ HASH(cfg->generation)) >> 40) & (TRACK_EVERY - 1)) == 0;
 }
 
 #endif

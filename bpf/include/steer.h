@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Handing a segment to a socket of the DUT, in tc programs. */
+/* What tc programs share that assign segments to sockets of the DUT. */
 #ifndef SHOWDOWN_STEER_H
 #define SHOWDOWN_STEER_H
 
@@ -12,12 +12,30 @@ struct config {
 	__be16 port;
 	__be16 listener_port;
 };
+BPF_ARRAY(config, struct config, 1);
 
-/* enum in include/net/tcp_states.h, which user headers do not have. */
+/* enum in include/net/tcp_states.h, which is no uapi header */
 #define TCP_STATE_LISTEN 10
 
-/* Hand the segment to the socket. The mark makes routing deliver it locally. */
-static inline __attribute__((always_inline)) int assign(struct __sk_buff *skb, struct bpf_sock *sk, __u32 mark)
+static __always_inline struct config *configuration(void)
+{
+	int zero = 0;
+
+	return config.lookup(&zero);
+}
+
+static __always_inline int is_for_origin(const struct config *cfg, const struct segment *segment)
+{
+	return is_same(destination_of(segment->ip), &cfg->origin) && segment->tcp->dest == cfg->port;
+}
+
+static __always_inline int is_from_origin(const struct config *cfg, const struct segment *segment)
+{
+	return is_same(source_of(segment->ip), &cfg->origin) && segment->tcp->source == cfg->port;
+}
+
+/* Assign the segment to the socket, and release the reference. The mark makes a policy rule deliver it locally. */
+static __always_inline int assign(struct __sk_buff *skb, struct bpf_sock *sk, __u32 mark)
 {
 	long error = bpf_sk_assign(skb, sk, 0);
 
@@ -28,8 +46,8 @@ static inline __attribute__((always_inline)) int assign(struct __sk_buff *skb, s
 	return 1;
 }
 
-static inline __attribute__((always_inline)) struct bpf_sock *
-find(struct __sk_buff *skb, const struct address *saddr, __be16 sport, const struct address *daddr, __be16 dport)
+static __always_inline struct bpf_sock *find(struct __sk_buff *skb, const struct address *saddr, __be16 sport,
+					     const struct address *daddr, __be16 dport)
 {
 	struct bpf_sock_tuple all = {};
 #if IP_VERSION == 6
@@ -45,17 +63,18 @@ find(struct __sk_buff *skb, const struct address *saddr, __be16 sport, const str
 	return bpf_skc_lookup_tcp(skb, &all, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
 }
 
-/* Whom a client's segment is for: its connection, else the proxy's listener; NULL when there is no proxy.
+/* The socket for a client's segment: its connection, else the proxy's listener, else NULL.
  *
- * Not a connection is the listener that has the origin's port on every address. A SYN that meets the last
- * connection's TIME_WAIT goes there: only the kernel can end that (tcp_timewait_state_process), and then finds
- * the listener. Given the listener at once, it could not enter the new connection beside the old one and would
+ * The first lookup also finds a listener that has the origin's port on every address. That is no connection, and is
+ * passed over. It has a use all the same: a SYN can arrive for the previous connection's TIME_WAIT socket, which the
+ * first lookup returns. Only tcp_timewait_state_process() can end that, and then the kernel finds this listener. If the
+ * SYN went to the proxy's listener at once, the kernel could not hash the new connection beside the old one, and would
  * drop the SYN.
  */
-static inline __attribute__((always_inline)) struct bpf_sock *
-find_for_client(struct __sk_buff *skb, const struct config *c, const struct address *client, __be16 port)
+static __always_inline struct bpf_sock *find_for_client(struct __sk_buff *skb, const struct config *cfg,
+							const struct address *client, __be16 port)
 {
-	struct bpf_sock *sk = find(skb, client, port, &c->origin, c->port);
+	struct bpf_sock *sk = find(skb, client, port, &cfg->origin, cfg->port);
 
 	if (sk && sk->state == TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);
@@ -63,8 +82,8 @@ find_for_client(struct __sk_buff *skb, const struct config *c, const struct addr
 	}
 	if (sk)
 		return sk;
-	sk = find(skb, client, port, &c->listener, c->listener_port);
-	/* A connection to the proxy itself that happens to have the same client port. */
+	sk = find(skb, client, port, &cfg->listener, cfg->listener_port);
+	/* A connection to the proxy itself that has the same client port by chance. */
 	if (sk && sk->state != TCP_STATE_LISTEN) {
 		bpf_sk_release(sk);
 		sk = NULL;

@@ -2,71 +2,52 @@
 /* forward: from netif_receive_skb on one DUT device to net_dev_start_xmit on the other, by skb address. */
 #include "packets.h"
 
-BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
-BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-BPF_ARRAY(packets, struct packet, PACKET_SLOTS);
-
 RAW_TRACEPOINT_PROBE(netif_receive_skb)
 {
 	u64 skb = ctx->args[0];
-	struct watch *watching;
-	struct stage *measured;
+	struct watch *cfg = watched();
 	struct packet *packet;
-	int zero = 0, slot = PACKET_SLOT(skb);
+	struct stage *stat;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation)
+	if (!cfg)
 		return 0;
-	packet = packets.lookup(&slot);
-	measured = stage.lookup(&zero);
-	if (!packet || !measured)
+	packet = packet_slot(skb);
+	stat = stage_of(0);
+	if (!packet || !stat)
 		return 0;
-	/* An earlier packet at this address ended in the DUT: this one must not pair with its start. */
-	if (is_followed(packet, skb))
+	/* An earlier packet at this address ended in the DUT. This one must not pair with its start. */
+	if (is_tracked(packet, skb))
 		packet->skb = 0;
-	follow_received(packet, measured, watching, skb);
+	track_received(packet, stat, cfg, skb);
 	return 0;
 }
 
 RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 {
 	u64 skb = ctx->args[0];
-	void *device = (void *)ctx->args[1];
-	struct watch *watching;
-	struct stage *measured;
+	struct watch *cfg = watched();
 	struct packet *packet;
-	struct sample sample = {};
+	struct stage *stat;
 	u32 ingress = 0;
-	int zero = 0, slot = PACKET_SLOT(skb), egress;
-	u64 now;
+	int egress;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation)
+	if (!cfg)
 		return 0;
-	packet = packets.lookup(&slot);
-	if (!packet || !is_followed(packet, skb))
+	packet = packet_slot(skb);
+	if (!packet || !is_tracked(packet, skb))
 		return 0;
-	/* A packet that was made here has no ingress; its address may be that of one that ended here, so
-	 * without this check a proxy's packets would pair with strangers.
+	/* A packet that the DUT itself made has no ingress device. Without this check a proxy's packet would pair with
+	 * a received one that ended at the same address.
 	 */
 	if (bpf_probe_read_kernel(&ingress, sizeof(ingress), (void *)skb + SK_BUFF_SKB_IIF) || !ingress)
 		return 0;
-	egress = watched_device(watching, device);
-	if (!(egress == 1 && ingress == watching->device[0].ifindex) &&
-	    !(egress == 0 && ingress == watching->device[1].ifindex))
+	egress = watched_device(cfg, (void *)ctx->args[1]);
+	if (!(egress == 1 && ingress == cfg->device[0].ifindex) && !(egress == 0 && ingress == cfg->device[1].ifindex))
 		return 0;
-	measured = stage.lookup(&zero);
-	if (!measured)
+	stat = stage_of(0);
+	if (!stat)
 		return 0;
-
-	now = bpf_ktime_get_ns();
-	if (record(measured, watching, &packet->start, now)) {
-		sample.time_ns = now;
-		sample.value_ns = now - packet->start.time_ns;
-		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->unsampled++;
-	}
+	end(stat, cfg, &packet->start, bpf_ktime_get_ns(), 0);
 	packet->skb = 0;
 	return 0;
 }

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* notify: from tcp_probe of a segment with payload to the first sk_data_ready of its socket, by sock address. */
+/* notify: from tcp_probe of a segment with payload to the first sk_data_ready of its socket, by the sock's address. */
 #include "sockets.h"
 
-BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
-BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
+#define FLAG_FIN 1 /* TCPHDR_FIN, include/net/tcp.h */
 
-#define FLAG_FIN 1
-
-/* A socket is locked from tcp_probe to sk_data_ready, so it has one segment between them at a time. */
+/* The kernel holds the socket's lock from tcp_probe to sk_data_ready, so at most one segment is between them. */
 struct arrival {
-	u64 sock;
+	u64 sk;
 	struct start start;
 	u64 side;
 };
 BPF_ARRAY(arrivals, struct arrival, SOCKET_SLOTS);
 
-/* Whether a segment that TCP has parsed carries more than an acknowledgement or an end. */
-ALWAYS_INLINE int has_new_payload(__u64 skb)
+static __always_inline struct arrival *arrival_slot(u64 sk)
 {
-	/* All three lie close together: one read. */
+	int slot = SOCKET_SLOT(sk);
+
+	return arrivals.lookup(&slot);
+}
+
+/* Whether a segment that TCP has parsed carries more than an acknowledgement or a FIN, which takes a sequence number.
+ */
+static __always_inline int has_new_payload(__u64 skb)
+{
+	/* seq, end_seq and tcp_flags are close together in struct tcp_skb_cb: one read. */
 	__u8 segment[TCP_SEGMENT_FLAGS - TCP_SEGMENT_SEQ + 1];
 	__u32 first, behind;
 
@@ -32,72 +36,57 @@ ALWAYS_INLINE int has_new_payload(__u64 skb)
 
 RAW_TRACEPOINT_PROBE(tcp_probe)
 {
-	u64 sock = ctx->args[0], skb = ctx->args[1];
-	struct watch *watching;
-	struct stage *measured;
+	u64 sk = ctx->args[0], skb = ctx->args[1];
+	struct watch *cfg = watched();
 	struct arrival *arrival;
-	int slot = SOCKET_SLOT(sock), zero = 0, side;
+	struct stage *stat;
+	int side;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation || !is_drawn(watching, sock))
+	if (!cfg || !is_sampled(cfg, sk))
 		return 0;
-	arrival = arrivals.lookup(&slot);
+	arrival = arrival_slot(sk);
 	if (!arrival)
 		return 0;
-	/* Of this socket's: it came out of order, twice, or where there was no room; it has told nobody and never
-	 * will, so it was no start. Of another socket's that has the same slot: it is pushed out, and lost.
+	/* An arrival of the same socket is no start: its segment was out of order, a duplicate, or found no room, and
+	 * the kernel never calls sk_data_ready for it. An arrival of another socket with the same slot is lost.
 	 */
-	if (arrival->sock && arrival->sock != sock && arrival->start.generation == watching->generation) {
-		side = arrival->side;
-		measured = stage.lookup(&side);
-		if (measured)
-			measured->started++;
+	if (arrival->sk && arrival->sk != sk && arrival->start.generation == cfg->generation) {
+		stat = stage_of(arrival->side);
+		if (stat)
+			stat->started++;
 	}
-	arrival->sock = 0;
-	if (!watching->open || !has_new_payload(skb))
+	arrival->sk = 0;
+	if (!cfg->open || !has_new_payload(skb))
 		return 0;
-	side = side_of(watching, (void *)sock);
+	side = side_of(cfg, (void *)sk);
 	if (side < 0)
 		return 0;
-	arrival->start.generation = watching->generation;
+	arrival->start.generation = cfg->generation;
 	arrival->start.time_ns = bpf_ktime_get_ns();
 	arrival->side = side;
-	arrival->sock = sock;
+	arrival->sk = sk;
 	return 0;
 }
 
 RAW_TRACEPOINT_PROBE(sk_data_ready)
 {
-	u64 sock = ctx->args[0];
-	struct watch *watching;
-	struct stage *measured;
+	u64 sk = ctx->args[0];
+	struct watch *cfg = watched();
 	struct arrival *arrival;
-	struct sample sample = {};
-	int slot = SOCKET_SLOT(sock), zero = 0, side;
-	u64 now;
+	struct stage *stat;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation || !is_drawn(watching, sock))
+	if (!cfg || !is_sampled(cfg, sk))
 		return 0;
-	arrival = arrivals.lookup(&slot);
-	if (!arrival || arrival->sock != sock)
+	arrival = arrival_slot(sk);
+	if (!arrival || arrival->sk != sk)
 		return 0;
-	arrival->sock = 0;
-	if (arrival->start.generation != watching->generation)
+	arrival->sk = 0;
+	if (arrival->start.generation != cfg->generation)
 		return 0;
-	side = arrival->side;
-	measured = stage.lookup(&side);
-	if (!measured)
+	stat = stage_of(arrival->side);
+	if (!stat)
 		return 0;
-
-	now = bpf_ktime_get_ns();
-	measured->started++;
-	if (record(measured, watching, &arrival->start, now)) {
-		sample.time_ns = now;
-		sample.value_ns = now - arrival->start.time_ns;
-		sample.role = side;
-		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->unsampled++;
-	}
+	stat->started++;
+	end(stat, cfg, &arrival->start, bpf_ktime_get_ns(), arrival->side);
 	return 0;
 }

@@ -1,159 +1,148 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* run_queue: how long tasks wait for a CPU: from sched_wakeup, or from being preempted, to the sched_switch
- * that runs them. The lab's own tasks, and the kernel's workers, each kind apart; and how often each was woken.
+/* run_queue: how long tasks wait for a CPU: from sched_wakeup, or from being preempted, to the sched_switch that runs
+ * them. It covers the lab's own tasks and the kernel's kworkers and ksoftirqds, by role; and counts their wakeups.
  */
-/* A task is not an address that may be used again, and starved tasks do wait long: every wait counts. */
+
+/* No limit: a starved task does wait long, and task ids are not reused at once as addresses are. */
 #define MAX_AGE_NS (~0ULL)
 #include "tasks.h"
 
-/* PF_WQ_WORKER of include/linux/sched.h: a kworker. */
-#define WORKQUEUE_WORKER 0x20
+#define PF_WQ_WORKER 0x20 /* include/linux/sched.h: the task is a kworker */
 
-BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
-BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-BPF_HASH(tasks, u32, struct task, MAX_TASKS);
-
-/* How often tasks were woken, by role. */
 struct wakeups {
 	u64 count[ROLES];
 };
 BPF_PERCPU_ARRAY(wakeups, struct wakeups, 1);
 
-/* Workers come and go, so they have a slot by their number. Two that share one cost a pair, no more. */
-struct worker {
+/* The kernel creates and ends kworkers all the time, so they have a slot by their pid. Two that share a slot cost one
+ * pair.
+ */
+struct kworker {
 	u64 pid;
 	struct start queued;
 };
-#define WORKER_SLOTS 1024
-BPF_ARRAY(workers, struct worker, WORKER_SLOTS);
+#define KWORKER_SLOTS 1024
+BPF_ARRAY(kworkers, struct kworker, KWORKER_SLOTS);
 
-/* From now on it waits, unless it does so already: the first cause counts. */
-static inline void wait(struct start *queued, u32 role, struct watch *watching)
+static __always_inline struct kworker *kworker_slot(u32 pid)
 {
-	struct stage *measured;
-	int index = role;
+	int slot = pid & (KWORKER_SLOTS - 1);
 
-	if (queued->time_ns && queued->generation == watching->generation)
-		return;
-	measured = stage.lookup(&index);
-	if (measured)
-		begin(measured, watching, queued);
+	return kworkers.lookup(&slot);
 }
 
-static inline void run(struct start *queued, u32 role, struct watch *watching)
+/* The task waits from now on. If it waits already, the first cause counts. */
+static __always_inline void wait(struct start *queued, u32 role, const struct watch *cfg)
 {
-	struct stage *measured;
-	struct sample sample = {};
-	int index = role;
-	u64 now;
+	struct stage *stat;
+
+	if (queued->time_ns && queued->generation == cfg->generation)
+		return;
+	stat = stage_of(role);
+	if (stat)
+		begin(stat, cfg, queued);
+}
+
+static __always_inline void run(struct start *queued, u32 role, const struct watch *cfg)
+{
+	struct stage *stat;
 
 	if (!queued->time_ns)
 		return;
-	measured = stage.lookup(&index);
-	if (!measured)
+	stat = stage_of(role);
+	if (!stat)
 		return;
-	now = bpf_ktime_get_ns();
-	if (record(measured, watching, queued, now)) {
-		sample.time_ns = now;
-		sample.value_ns = now - queued->time_ns;
-		sample.role = role;
-		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->unsampled++;
-	}
+	end(stat, cfg, queued, bpf_ktime_get_ns(), role);
 	queued->time_ns = 0;
 }
 
-static inline void woken(void *who)
+/* Where a woken task's wait is kept, or NULL for a task that is not watched; its role. */
+static __always_inline struct start *queued_of(const struct watch *cfg, void *p, u32 pid, u32 *role)
 {
-	struct watch *watching;
-	struct start *queued;
-	struct worker *worker;
-	struct task *task;
-	struct wakeups *counts;
-	u32 pid = 0, flags = 0, on_cpu = 0, role;
-	int zero = 0, index;
+	struct task *task = tasks.lookup(&pid);
+	struct kworker *kworker;
+	u32 flags = 0;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation || !watching->open)
-		return;
-	if (bpf_probe_read_kernel(&pid, sizeof(pid), who + TASK_STRUCT_PID))
-		return;
-	task = tasks.lookup(&pid);
 	if (task) {
-		if (!is_watched(task, watching))
-			return;
-		role = task->role;
-		queued = &task->queued;
-	} else {
-		if (bpf_probe_read_kernel(&flags, sizeof(flags), who + TASK_STRUCT_FLAGS) ||
-		    !(flags & WORKQUEUE_WORKER))
-			return;
-		index = pid & (WORKER_SLOTS - 1);
-		worker = workers.lookup(&index);
-		if (!worker)
-			return;
-		if (worker->pid != pid) {
-			worker->pid = pid;
-			worker->queued.time_ns = 0;
-		}
-		role = KWORKER;
-		queued = &worker->queued;
+		*role = task->role;
+		return is_watched(task, cfg) ? &task->queued : NULL;
 	}
+	if (bpf_probe_read_kernel(&flags, sizeof(flags), p + TASK_STRUCT_FLAGS) || !(flags & PF_WQ_WORKER))
+		return NULL;
+	kworker = kworker_slot(pid);
+	if (!kworker)
+		return NULL;
+	if (kworker->pid != pid) {
+		kworker->pid = pid;
+		kworker->queued.time_ns = 0;
+	}
+	*role = KWORKER;
+	return &kworker->queued;
+}
+
+/* A new task's first wakeup is another tracepoint, sched_wakeup_new. The tasks of a lab are known, so none is new. */
+RAW_TRACEPOINT_PROBE(sched_wakeup)
+{
+	void *p = (void *)ctx->args[0];
+	u32 pid = 0, on_cpu = 0, role = 0;
+	struct watch *cfg = watched_open();
+	struct wakeups *counts;
+	struct start *queued;
+	int zero = 0;
+
+	if (!cfg || bpf_probe_read_kernel(&pid, sizeof(pid), p + TASK_STRUCT_PID))
+		return 0;
+	queued = queued_of(cfg, p, pid, &role);
+	if (!queued)
+		return 0;
 	counts = wakeups.lookup(&zero);
 	if (counts && role < ROLES)
 		counts->count[role]++;
-	/* Woken before it slept: it is running still, and does not wait. */
-	if (bpf_probe_read_kernel(&on_cpu, sizeof(on_cpu), who + TASK_STRUCT_ON_CPU) || on_cpu)
-		return;
-	wait(queued, role, watching);
+	/* Woken before it slept: it still runs, and does not wait. */
+	if (bpf_probe_read_kernel(&on_cpu, sizeof(on_cpu), p + TASK_STRUCT_ON_CPU) || on_cpu)
+		return 0;
+	wait(queued, role, cfg);
+	return 0;
 }
 
-/* A new task's first wakeup is another tracepoint; the tasks of a lab are known, so none of them is new. */
-RAW_TRACEPOINT_PROBE(sched_wakeup)
+/* The task that leaves the CPU was preempted. */
+static __always_inline void preempted(const struct watch *cfg, u32 pid)
 {
-	woken((void *)ctx->args[0]);
-	return 0;
+	struct task *task = tasks.lookup(&pid);
+	struct kworker *kworker;
+
+	if (task) {
+		if (is_watched(task, cfg))
+			wait(&task->queued, task->role, cfg);
+		return;
+	}
+	kworker = kworker_slot(pid);
+	if (kworker && kworker->pid == pid)
+		wait(&kworker->queued, KWORKER, cfg);
 }
 
 RAW_TRACEPOINT_PROBE(sched_switch)
 {
-	/* The previous task is still the current one. */
-	u32 previous = bpf_get_current_pid_tgid(), next = 0;
-	bool runnable = ctx->args[0] || ctx->args[3] == 0;
-	struct watch *watching;
-	struct worker *worker;
+	/* The task that leaves the CPU is still the current one. args: preempt, prev, next, prev_state (Linux 5.18). */
+	u32 prev = bpf_get_current_pid_tgid(), next = 0;
+	struct watch *cfg = watched();
+	struct kworker *kworker;
 	struct task *task;
-	int zero = 0, index;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation)
+	if (!cfg)
 		return 0;
-
-	if (previous && runnable) {
-		task = tasks.lookup(&previous);
-		if (task) {
-			if (is_watched(task, watching))
-				wait(&task->queued, task->role, watching);
-		} else {
-			index = previous & (WORKER_SLOTS - 1);
-			worker = workers.lookup(&index);
-			if (worker && worker->pid == previous)
-				wait(&worker->queued, KWORKER, watching);
-		}
-	}
-
+	if (prev && (ctx->args[0] || ctx->args[3] == 0 /* TASK_RUNNING */))
+		preempted(cfg, prev);
 	if (bpf_probe_read_kernel(&next, sizeof(next), (void *)ctx->args[2] + TASK_STRUCT_PID) || !next)
 		return 0;
 	task = tasks.lookup(&next);
 	if (task) {
-		if (is_watched(task, watching))
-			run(&task->queued, task->role, watching);
+		if (is_watched(task, cfg))
+			run(&task->queued, task->role, cfg);
 		return 0;
 	}
-	index = next & (WORKER_SLOTS - 1);
-	worker = workers.lookup(&index);
-	if (worker && worker->pid == next)
-		run(&worker->queued, KWORKER, watching);
+	kworker = kworker_slot(next);
+	if (kworker && kworker->pid == next)
+		run(&kworker->queued, KWORKER, cfg);
 	return 0;
 }

@@ -1,65 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* rx_steering: from netif_receive_skb on the watched devices to tcp_probe, by skb address: netfilter,
- * conntrack, routing and socket lookup of a packet for an established connection.
+/* rx_steering: from netif_receive_skb on the watched devices to tcp_probe, by skb address: netfilter, conntrack,
+ * routing and socket lookup of a packet for an established connection.
  */
 #include "packets.h"
-
-BPF_ARRAY(watch, struct watch, 1);
-BPF_PERCPU_ARRAY(stage, struct stage, ROLES);
-BPF_RINGBUF_OUTPUT(samples, SAMPLE_PAGES);
-BPF_ARRAY(packets, struct packet, PACKET_SLOTS);
 
 RAW_TRACEPOINT_PROBE(netif_receive_skb)
 {
 	u64 skb = ctx->args[0];
-	struct watch *watching;
-	struct stage *measured;
+	struct watch *cfg = watched();
 	struct packet *packet;
-	int zero = 0, slot = PACKET_SLOT(skb);
+	struct stage *stat;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation)
+	if (!cfg)
 		return 0;
-	packet = packets.lookup(&slot);
-	measured = stage.lookup(&zero);
-	if (!packet || !measured)
+	packet = packet_slot(skb);
+	stat = stage_of(0);
+	if (!packet || !stat)
 		return 0;
-	/* Forwarded on, or another packet at the address of one that never reached tcp_probe: what comes now
-	 * must not pair with that start.
-	 */
-	if (is_followed(packet, skb))
+	/* The packet is forwarded, or has the address of one that never reached tcp_probe: the old start is void. */
+	if (is_tracked(packet, skb))
 		packet->skb = 0;
-	follow_received(packet, measured, watching, skb);
+	track_received(packet, stat, cfg, skb);
 	return 0;
 }
 
 RAW_TRACEPOINT_PROBE(tcp_probe)
 {
 	u64 skb = ctx->args[1];
-	struct watch *watching;
-	struct stage *measured;
+	struct watch *cfg = watched();
 	struct packet *packet;
-	struct sample sample = {};
-	int zero = 0, slot = PACKET_SLOT(skb);
-	u64 now;
+	struct stage *stat;
 
-	watching = watch.lookup(&zero);
-	if (!watching || !watching->generation)
+	if (!cfg)
 		return 0;
-	packet = packets.lookup(&slot);
-	if (!packet || !is_followed(packet, skb))
+	packet = packet_slot(skb);
+	if (!packet || !is_tracked(packet, skb))
 		return 0;
-	measured = stage.lookup(&zero);
-	if (!measured)
+	stat = stage_of(0);
+	if (!stat)
 		return 0;
-
-	now = bpf_ktime_get_ns();
-	if (record(measured, watching, &packet->start, now)) {
-		sample.time_ns = now;
-		sample.value_ns = now - packet->start.time_ns;
-		if (samples.ringbuf_output(&sample, sizeof(sample), SAMPLE_FLAGS))
-			measured->unsampled++;
-	}
+	end(stat, cfg, &packet->start, bpf_ktime_get_ns(), 0);
 	packet->skb = 0;
 	return 0;
 }

@@ -13,7 +13,6 @@ from domain.load import CapacityLoad
 from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
 from domain.trial import Reason, TrialResult
 
-DIRECT = "direct"
 ENOUGH = 0.99  # of the requests that an open level asked for; fewer, and its figures say so
 
 
@@ -29,6 +28,7 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
     return CellResult(
         datapath=cell.datapath,
         function=data.function(cell.datapath),
+        role=data.role(cell.datapath),
         workload=cell.workload,
         level=cell.level,
         load=data.load(cell.workload, cell.level),
@@ -36,7 +36,7 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
         requests_per_s_low=finite_exp(rate.low) if rate and known else None,
         requests_per_s_high=finite_exp(rate.high) if rate and known else None,
         cpu_us_per_request=finite_exp(cpu.mean) if cpu else None,
-        share_of_direct=_share_of_direct(data, cell, bool(valid)),
+        share_of_direct=_share_of_limit(data, cell, bool(valid)),
         latency_us=_percentiles(trial.latency for trial in valid),
         service_time_us=_percentiles(trial.service_time for trial in valid),
         valid_trials=len(valid),
@@ -56,13 +56,14 @@ def _capacity_result(data: Measured, cell: Cell) -> CellResult:
     return CellResult(
         datapath=cell.datapath,
         function=data.function(cell.datapath),
+        role=data.role(cell.datapath),
         workload=cell.workload,
         level=cell.level,
         load=data.load(cell.workload, cell.level),
         slo_capacity_per_s=finite_exp(found.mean) if found else None,
         slo_capacity_per_s_low=finite_exp(found.low) if found and known else None,
         slo_capacity_per_s_high=finite_exp(found.high) if found and known else None,
-        share_of_direct=_share_of_direct(data, cell, bool(figures)),
+        share_of_direct=_share_of_limit(data, cell, bool(figures)),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
         **_around(data, cell, data.search_trials(cell)),
@@ -119,14 +120,14 @@ def _of_logs(logs: Sequence[float], seed: Sequence[int]) -> Estimate | None:
     return interval(logs, seed)
 
 
-def _share_of_direct(data: Measured, cell: Cell, measured: bool) -> Interval | None:
-    # Where the rate is given, a share of it says nothing: there direct is compared like any other datapath.
+def _share_of_limit(data: Measured, cell: Cell, measured: bool) -> Interval | None:
+    # Where the rate is given, a share of it says nothing: there the limit is compared like any other datapath.
     metric = metrics_of(data.campaign.levels[cell.level])[0]
-    if DIRECT not in data.campaign.labels or not metric.higher_is_better:
+    if data.limit is None or not metric.higher_is_better:
         return None
-    if cell.datapath == DIRECT:
+    if cell.datapath == data.limit:
         return Interval(value=1.0, low=1.0, high=1.0) if measured else None
-    logs = data.log_ratios(cell, DIRECT, metric)
+    logs = data.log_ratios(cell, data.limit, metric)
     share = interval(logs, data.seed("share", *cell.model_dump().values()))
     if share is None:
         return None

@@ -1,14 +1,16 @@
 """Where the time went: a mean client latency as the sum of its kernel stages, and two datapaths' difference. Pure.
 
-Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request;
-what the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
-probe sees. Readings are of the moments at which the probes looked, and looking slows a busy datapath down. So the mean
-is of the requests that were sent in those moments, as the generator tells them apart (``window_times``). Of a generator
-that does not, it is in a closed loop the slice's mean over the pace of the traffic meanwhile, as the number of requests
-under way is the number of connections and stays what it is (Little's law, L = λW); in an open one, the slice's mean.
+Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request.
+What the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
+probe sees.
 
-In an open loop a request's latency begins before it is sent: what it waits for a free connection, and for the generator
-to notice, is a part of its own (``send_wait``) before the kernel's first stage.
+Probes look for moments only, and looking slows a busy datapath down. So the mean is that of the requests that were sent
+in those moments, if the generator reports them (``window_times``). Otherwise it is the slice's mean. In a closed loop
+that is divided by the pace of the traffic in those moments: the number of requests under way is the number of
+connections and does not change (Little's law, L = λW).
+
+In an open loop latency begins before the send. The wait for a free connection, and for the generator to notice, is a
+separate part (``send_wait``) before the kernel's first stage.
 """
 
 import math
@@ -17,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from coordinator.analysis.measured import Measured
+from coordinator.analysis.path import SEND_WAIT, StagePath
 from coordinator.analysis.statistics import student_t
 from domain.campaign import Cell
 from domain.report import Decomposition, Difference, StagePart
@@ -24,44 +27,22 @@ from domain.sample import is_matched
 from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
 
-TELLABLE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
-MATTERING = 0.1  # of what a stage's roles differ by together: smaller ones are not named
-
-SEND_WAIT = "send_wait"
-"""From the intended send to the actual one: the generator's account, no probe's."""
-
-# On a request's way, in its order; whatever stage is not named here is shown beside the sum.
-PATH = (
-    SEND_WAIT, "connect", "qdisc", "device_hop", "forward", "rx_steering", "notify", "run_queue", "socket_wait",
-    "splice_work", "proxy_residence",
-)  # fmt: skip
-
-# What happens within another stage: it is told apart, and taken off the one that it is part of.
-WITHIN = {
-    StageRole("run_queue", "proxy"): StageRole("socket_wait", "dut"),
-    StageRole("run_queue", "origin"): StageRole("socket_wait", "server"),
-    StageRole("run_queue", "generator"): StageRole("socket_wait", "client"),
-    StageRole("connect", "dut"): StageRole("proxy_residence", "to_origin"),
-    StageRole("qdisc", "dut"): StageRole("forward"),
-}
-
-# Kernel threads serve the whole host; what waits for them is in the stages of those that hand them the work
-# (splice_work, device_hop). Their own waits are shown beside the sum.
-OF_THE_HOST = frozenset({"kworker", "ksoftirqd"})
+SHOWN_SHARE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
+NAMED_SHARE = 0.1  # of what a stage's roles differ by together: smaller ones are not named
 
 Parts = Mapping[StageRole, float]
 
 
-def decompositions(data: Measured) -> tuple[Decomposition, ...]:
+def decompositions(data: Measured, path: StagePath) -> tuple[Decomposition, ...]:
     """One per cell that probes watched in a valid trial."""
-    found = (_decomposition(cell, data.trials(cell)) for cell in data.campaign.cells)
+    found = (_decomposition(cell, data.trials(cell), path) for cell in data.campaign.cells)
     return tuple(one for one in found if one is not None)
 
 
-def differences(data: Measured, compared: Sequence[tuple[str, str]]) -> tuple[Difference, ...]:
+def differences(data: Measured, compared: Sequence[tuple[str, str]], path: StagePath) -> tuple[Difference, ...]:
     """One per (label, reference) and level: mean of the per-block differences, label − reference, in µs per request."""
     found = (
-        _difference(data, workload, level, label, reference)
+        _difference(data, Cell(datapath=label, workload=workload, level=level), reference, path)
         for workload in data.campaign.workloads
         for level in data.campaign.levels
         for label, reference in compared
@@ -69,58 +50,60 @@ def differences(data: Measured, compared: Sequence[tuple[str, str]]) -> tuple[Di
     return tuple(one for one in found if one is not None)
 
 
-def of_trial(trial: TrialResult) -> Decomposition | None:
+def of_trial(trial: TrialResult, path: StagePath) -> Decomposition | None:
     """One trial's own, without intervals; ``None`` where probes watched nothing, or the trial is invalid."""
-    return _decomposition(Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level), [trial])
+    return _decomposition(Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level), [trial], path)
 
 
-def parts_us(trial: TrialResult) -> dict[StageRole, float]:
-    """Microseconds per request of each stage on the way, of one trial; a stage within another is taken off that one."""
+def parts_us(trial: TrialResult, path: StagePath) -> dict[StageRole, float]:
+    """Microseconds per request of each stage on the path, of one trial; a stage within another is taken off that."""
     requests = trial.watched_requests
     whole = {
         StageRole(reading.stage, reading.role): _per_request_us(reading, requests)
         for reading in trial.probes
-        if reading.stage in PATH and reading.role not in OF_THE_HOST and _is_figure(reading)
+        if path.holds(reading.stage, reading.role) and _is_figure(reading)
     }
     own = {**_send_wait(trial), **whole}
-    for inner, outer in WITHIN.items():
-        if inner in whole and outer in own:
-            own[outer] = max(0.0, own[outer] - whole[inner])
+    for inner, us in whole.items():
+        outer = path.outer(inner)
+        if outer is not None and outer in own:
+            own[outer] = max(0.0, own[outer] - us)
     return own
 
 
-def _decomposition(cell: Cell, trials: Iterable[TrialResult]) -> Decomposition | None:
+def _decomposition(cell: Cell, trials: Iterable[TrialResult], path: StagePath) -> Decomposition | None:
     watched = [trial for trial in trials if _is_watched(trial)]
     if not watched:
         return None
     means = [_mean_us(trial) for trial in watched]
-    parts = [parts_us(trial) for trial in watched]
+    parts = [parts_us(trial, path) for trial in watched]
     return Decomposition(
         datapath=cell.datapath,
         workload=cell.workload,
         level=cell.level,
         trials=len(watched),
         mean_us=math.fsum(means) / len(means),
-        parts=_stage_parts(parts),
+        parts=_stage_parts(parts, path),
         unattributed_us=math.fsum(mean - math.fsum(part.values()) for mean, part in zip(means, parts, strict=True))
         / len(watched),
         unwatched_us=_unwatched_us(watched),
         work_per_request=_work_per_request(watched),
-        left_out=_left_out(watched),
+        left_out=_left_out(watched, path),
     )
 
 
-def _difference(data: Measured, workload: str, level: str, label: str, reference: str) -> Difference | None:
+def _difference(data: Measured, cell: Cell, reference: str, path: StagePath) -> Difference | None:
+    label = cell.datapath
     pairs = [
         (block[label], block[reference])
-        for block in data.blocks.get((workload, level), [])
+        for block in data.blocks.get((cell.workload, cell.level), [])
         if label in block and reference in block and _is_watched(block[label]) and _is_watched(block[reference])
     ]
     if not pairs:
         return None
     deltas, rests, means = [], [], []
     for one, other in pairs:
-        mine, theirs = parts_us(one), parts_us(other)
+        mine, theirs = parts_us(one, path), parts_us(other, path)
         delta = {key: mine.get(key, 0.0) - theirs.get(key, 0.0) for key in {**mine, **theirs}}
         mean = _mean_us(one) - _mean_us(other)
         deltas.append(delta)
@@ -129,24 +112,24 @@ def _difference(data: Measured, workload: str, level: str, label: str, reference
     found = Difference(
         datapath=label,
         reference=reference,
-        workload=workload,
-        level=level,
+        workload=cell.workload,
+        level=cell.level,
         pairs=len(pairs),
         mean_us=_part("mean", "", means),
-        parts=_stage_parts(deltas),
+        parts=_stage_parts(deltas, path),
         unattributed_us=math.fsum(rests) / len(rests),
     )
-    return found.model_copy(update={"sentence": explanation(found, data.load(workload, level))})
+    return found.model_copy(update={"sentence": explanation(found, data.load(cell.workload, cell.level))})
 
 
 def explanation(difference: Difference, load: str) -> str:
-    """The difference in one sentence: stages by size, and whose each is; ``load`` is the level as shown."""
+    """The difference in one sentence: stages by size, each with its roles; ``load`` is the level as shown."""
     total = difference.mean_us.us
     stages: dict[str, list[StagePart]] = {}
     for part in difference.parts:
         stages.setdefault(part.stage, []).append(part)
-    told = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
-    words = [_stage_told(parts) for parts in told if abs(_sum_us(parts)) >= TELLABLE * abs(total)]
+    by_size = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
+    words = [_stage_words(parts) for parts in by_size if abs(_sum_us(parts)) >= SHOWN_SHARE * abs(total)]
     words.append(f"unattributed {_microseconds(difference.unattributed_us)}")
     claim = (
         f"takes {_microseconds(abs(total))} µs {'longer' if total > 0 else 'less'} than one of {difference.reference}"
@@ -161,10 +144,10 @@ def _sum_us(parts: Sequence[StagePart]) -> float:
     return math.fsum(part.us for part in parts)
 
 
-def _stage_told(parts: Sequence[StagePart]) -> str:
-    """``run_queue 120 (proxy)``; where several roles matter, with what each is of it."""
+def _stage_words(parts: Sequence[StagePart]) -> str:
+    """``run_queue 120 (proxy)``; where several roles matter, with the time of each."""
     whole = math.fsum(abs(part.us) for part in parts)
-    whose = [part for part in parts if part.role and abs(part.us) >= MATTERING * whole]
+    whose = [part for part in parts if part.role and abs(part.us) >= NAMED_SHARE * whole]
     each = "" if len(whose) == 1 else " {us}"
     roles = ", ".join(part.role + each.format(us=_microseconds(part.us)) for part in whose)
     return f"{parts[0].stage} {_microseconds(_sum_us(parts))}{f' ({roles})' if roles else ''}"
@@ -174,9 +157,9 @@ def _microseconds(us: float) -> str:
     return f"{us:.0f}" if abs(us) >= 9.95 else f"{us:.1f}"
 
 
-def _stage_parts(trials: Sequence[Parts]) -> tuple[StagePart, ...]:
-    """Means over trials, in the order of the way; a stage that a trial lacks was none of its time."""
-    keys = sorted({key for trial in trials for key in trial}, key=lambda key: (PATH.index(key.stage), key.role))
+def _stage_parts(trials: Sequence[Parts], path: StagePath) -> tuple[StagePart, ...]:
+    """Means over trials, in the order of the path; a stage that a trial lacks took none of its time."""
+    keys = sorted({key for trial in trials for key in trial}, key=lambda key: (path.stages.index(key.stage), key.role))
     return tuple(_part(key.stage, key.role, [trial.get(key, 0.0) for trial in trials]) for key in keys)
 
 
@@ -197,13 +180,13 @@ def _work_per_request(trials: Sequence[TrialResult]) -> dict[str, float]:
     return {kind: math.fsum(trial.work.get(kind, 0.0) for trial in trials) / requests for kind in kinds}
 
 
-def _left_out(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+def _left_out(trials: Sequence[TrialResult], path: StagePath) -> tuple[str, ...]:
     """Stages that some trial measured too badly for a figure: what they took is unattributed there."""
     left = {
         f"{reading.stage} ({reading.role})" if reading.role else reading.stage
         for trial in trials
         for reading in trial.probes
-        if reading.stage in PATH and reading.role not in OF_THE_HOST and reading.count and not _is_figure(reading)
+        if path.holds(reading.stage, reading.role) and reading.count and not _is_figure(reading)
     }
     return tuple(sorted(left))
 

@@ -13,6 +13,7 @@ from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, beginnings, searched
 from domain.campaign import Campaign, Cell, datapath_of
 from domain.load import CapacityLoad, OpenLoad, load_text
+from domain.names import LIMIT, LIMIT_BEFORE_ROLES
 from domain.report import Calibration, Metric
 from domain.trial import TrialResult
 
@@ -53,6 +54,27 @@ class Measured:
     def function(self, label: str) -> str:
         """The function of a label; ``unknown`` before its first trial."""
         return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Each datapath's role, as its trials state it; results from before roles have that of their name."""
+        named = {LIMIT_BEFORE_ROLES: LIMIT}
+        return {
+            name: named.get(name, "") if trial.role is None else trial.role
+            for attempt in self.attempts
+            if attempt.result is not None
+            for trial in attempt.result.trials
+            for name in [datapath_of(trial.datapath)]
+        }
+
+    def role(self, label: str) -> str:
+        """The role of a label; empty before its first trial. A second copy (A/A) has none."""
+        return self.roles.get(label, "")
+
+    @property
+    def limit(self) -> str | None:
+        """The label that others are shown as a share of, if the campaign has one."""
+        return next((label for label in self.campaign.labels if self.role(label) == LIMIT), None)
 
     def trials(self, cell: Cell) -> list[TrialResult]:
         """Every trial of one cell that belongs to an accepted attempt."""

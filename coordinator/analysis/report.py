@@ -12,6 +12,7 @@ from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.measured import Measured
+from coordinator.analysis.path import StagePath
 from coordinator.analysis.sentences import caveats_of, sentence_of
 from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from coordinator.scheduling.records import AttemptRecord
@@ -33,10 +34,18 @@ from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
 Taxes = Mapping[str, Mapping[str, Any]]
+NO_PATH = StagePath()
 
 
-def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> CampaignReport:
+def build_report(
+    campaign: Campaign,
+    record: Mapping[str, Any],
+    attempts: Sequence[AttemptRecord],
+    path: StagePath = NO_PATH,
+) -> CampaignReport:
     """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
+
+    ``path`` says which stages a request's latency is made of.
 
     ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy;
     ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
@@ -52,8 +61,8 @@ def build_report(campaign: Campaign, record: Mapping[str, Any], attempts: Sequen
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         condition_costs=condition_costs(data),
-        decompositions=decompositions(data),
-        differences=differences(data, compared(campaign)),
+        decompositions=decompositions(data, path),
+        differences=differences(data, compared(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=tuple(
             FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)

@@ -2,6 +2,7 @@
 
 from coordinator.analysis.statistics import smallest_p
 from domain.campaign import Campaign, datapath_of
+from domain.names import FUNCTIONS
 from domain.report import MIN_PAIRS, Metric, Verdict, VerdictWord
 
 SIGNIFICANCE = 0.05
@@ -35,14 +36,6 @@ _CLAIMS = {
     Metric.REQUESTS_PER_S: _RATE,
     Metric.CPU_US_PER_REQUEST: _CPU,
     Metric.SLO_CAPACITY_PER_S: _CAPACITY,
-}
-_DOING = {
-    "forward": "forwarding",
-    "steer": "proxying",
-    "splice": "splicing",
-    "balance": "balancing",
-    "filter": "filtering",
-    "shape": "shaping",
 }
 
 
@@ -94,7 +87,7 @@ def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
 def _across_functions(one: str, other: str) -> str:
     if one == other or "unknown" in (one, other):
         return ""
-    first, second = sorted((_DOING.get(one, one), _DOING.get(other, other)))
+    first, second = sorted((FUNCTIONS.get(one, one), FUNCTIONS.get(other, other)))
     return f"{first} is not {second}"
 
 

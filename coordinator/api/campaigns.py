@@ -15,6 +15,7 @@ from coordinator import ticker
 from coordinator.analysis.report import build_report
 from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
+from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
@@ -153,12 +154,13 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
     record = views.campaign_record(session, campaign_id)
     if record is None:
         return None
-    version = json.dumps(record), results.results_version(session, campaign_id)
+    path = stage_path(session, record["hosts"])
+    version = json.dumps(record), results.results_version(session, campaign_id), path.version
     return services().reports.get(
         campaign_id,
         version,
         lambda: build_report(
-            Campaign.model_validate(record["campaign"]), record, results.attempt_records(session, campaign_id)
+            Campaign.model_validate(record["campaign"]), record, results.attempt_records(session, campaign_id), path
         ),
     )
 

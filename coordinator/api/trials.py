@@ -1,6 +1,6 @@
 """Trials: the evidence behind every figure, the invalid ones included."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -8,9 +8,11 @@ from flask import Response, abort, jsonify
 
 from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.flamegraph import flame_svg
+from coordinator.analysis.path import StagePath
 from coordinator.api.codec import error_response
 from coordinator.services import services
 from coordinator.store import results, views
+from coordinator.store.places import stage_path
 from coordinator.telemetry import reader
 from domain.stacks import Stacks
 from domain.trial import TrialResult
@@ -33,7 +35,7 @@ def list_trials(campaign_id: str) -> Response:
 def get_trial(trial_id: str) -> Response:
     """One trial; its ``decomposition`` tells where its mean request's time went, if probes watched it."""
     trial, result = trial_of(trial_id)
-    found = of_trial(result)
+    found = of_trial(result, path_of([trial["host"]]))
     return jsonify({**trial, "decomposition": found.model_dump(mode="json") if found else None})
 
 
@@ -69,6 +71,12 @@ def trial_of(trial_id: str) -> tuple[Mapping[str, Any], TrialResult]:
     if trial is None or result is None:
         abort(404, f"there is no trial {trial_id[:40]!r}")
     return trial, result
+
+
+def path_of(hosts: Iterable[str]) -> StagePath:
+    """A request's path, as the probes of these hosts declare it first."""
+    with services().store.read() as session:
+        return stage_path(session, hosts)
 
 
 def _stacks(trial_id: str) -> Stacks:

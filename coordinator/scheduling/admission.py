@@ -12,7 +12,7 @@ from domain.workload import settled
 FAMILIES = ("datapaths", "workloads", "probes")
 
 # What a worker carried before it could state it. One rule for both fields: what is not stated is what old workers had.
-# It refuses nothing that an old worker can run, and admits nothing that it cannot (docs/decisions/0024).
+# It refuses nothing that an old worker can run, and admits nothing that it cannot (docs/decisions/0025).
 ASSUMED_PROTOCOLS = ("tcp",)
 ASSUMED_IP_VERSIONS = (4,)
 

@@ -8,6 +8,7 @@ from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockSt
 from coordinator.store import transitions
 from coordinator.store.calibration import block_of
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
+from coordinator.store.places import with_kept_places
 from domain.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.trial import BlockResult
@@ -20,10 +21,11 @@ class Refused(Exception):
 def register_host(session: Session, capabilities: HostCapabilities, now: float) -> None:
     """Store what a host can run, and that it is there."""
     row = session.get(HostRow, capabilities.host)
+    before = row.capabilities if row is not None else None
     if row is None:
         row = HostRow(name=capabilities.host, registered_at=now)
         session.add(row)
-    row.capabilities, row.seen_at = capabilities, now
+    row.capabilities, row.seen_at = with_kept_places(capabilities, before), now
 
 
 def claim(session: Session, block_id: str, number: int, host: str, now: float) -> BlockJob:

@@ -1,17 +1,19 @@
 """The campaign form: HTML fields ↔ the plain mapping that :func:`domain.campaign.read_campaign` takes. Pure.
 
 The form checks nothing itself. It turns digits into numbers, leaves out what was left empty, and finds the field
-that each problem belongs to: limits and messages are the domain's.
+that each problem belongs to: limits and messages are the domain's. An empty form proposes the reference campaign.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign, datapath_of, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.problems import Problem
 from domain.workload import Parameter
@@ -24,44 +26,7 @@ _FLAGS = ("flame_graphs",)
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
-# The reference campaign: what an empty form proposes.
-DEFAULTS: Mapping[str, Any] = {
-    "name": "showdown",
-    "description": (
-        "TPROXY against eBPF: cost and latency at fixed rates, capacity at low, medium and high load, on this kernel"
-    ),
-    "datapaths": ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"),
-    "reference": "tproxy",
-    "workloads": ("http_keepalive",),
-    "levels": {
-        "quarter": "open(25%)",
-        "half": "open(50%)",
-        "busy": "open(90%)",
-        "low": "closed(8)",
-        "medium": "closed(64)",
-        "high": "closed(256)",
-    },
-    "blocks": 6,
-    "slices": 5,
-    "slice_s": 0.2,
-    "warm_up_s": 0.2,
-    "clients": 1,
-    "probes": (
-        "qdisc",
-        "device_hop",
-        "forward",
-        "rx_steering",
-        "notify",
-        "run_queue",
-        "socket_wait",
-        "proxy_residence",
-        "net_rx_softirq",
-        "work",
-    ),
-    "hosts": (),
-    "seed": 0,
-    "equivalence_margin": 0.03,
-}
+REFERENCE = "campaigns/showdown.toml"  # in the package deploy: what an empty form proposes
 
 
 Submitted = MultiDict[str, str]  # what Flask's form is: several values per field, in the order of the page
@@ -122,11 +87,17 @@ class Form:
         return tuple(dict.fromkeys([*found, wanted] if wanted else found))
 
 
+@cache
+def reference_campaign() -> Campaign:
+    """The reference campaign, whose file is installed beside the coordinator."""
+    return read_campaign_toml((files("deploy") / REFERENCE).read_text())
+
+
 def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
     """The form as first shown: the reference campaign, as much of it as is ``available`` by family somewhere."""
-    data = dict(DEFAULTS)
+    data = reference_campaign().model_dump(mode="json")
     for family, names in (available or {}).items():
-        data[family] = tuple(name for name in DEFAULTS[family] if name in names) if names else DEFAULTS[family]
+        data[family] = [name for name in data[family] if name in names] if names else data[family]
     if data["reference"] not in data["datapaths"]:
         data["reference"] = ""
     return shown(data)
@@ -226,7 +197,7 @@ def _number(text: str) -> float | str:
 
 
 def _field_of(problem: Problem) -> str:
-    # A list's entries are shown with the list; a level has a row of its own.
+    # A list's entries are shown with the list; each level has its row.
     first, _, rest = problem.field.partition(".")
     return first if not rest or first in _LISTS else problem.field
 
@@ -276,6 +247,7 @@ def in_order(choices: Sequence[Choice], wanted: Iterable[str]) -> list[Choice]:
     """The choices that run somewhere first, in the reference campaign's order; wanted but unknown names last."""
     known = {choice.name for choice in choices}
     missing = [Choice(name=datapath_of(name)) for name in dict.fromkeys(wanted) if datapath_of(name) not in known]
-    order = {name: index for index, name in enumerate((*DEFAULTS["datapaths"], *DEFAULTS["probes"]))}
+    reference = reference_campaign()
+    order = {name: index for index, name in enumerate((*reference.datapaths, *reference.probes))}
     ranked = sorted(choices, key=lambda c: (not c.available, order.get(c.name, len(order)), c.name))
     return [*ranked, *missing]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coordinator.analysis.decomposition import PATH
 from coordinator.web.chart import nice_step
 from domain.campaign import Campaign
 from domain.report import CampaignReport, Decomposition, Difference, StagePart
@@ -12,6 +11,7 @@ WIDTH, LEFT, RIGHT = 760, 170, 90
 ROW_HEIGHT, AXIS_HEIGHT, BAR_HEIGHT = 26, 28, 16
 NARROWEST = 0.4  # SVG units; what is narrower cannot be seen
 UNATTRIBUTED = "unattributed"
+COLORS = 11  # of stages, in static/showdown.css; the next number is the color of what is unattributed
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class StageChart:
     bars: tuple[Bar, ...]
     ticks: tuple[tuple[float, float], ...]
     stages: tuple[tuple[str, int], ...]
+    path: tuple[str, ...]
     decompositions: tuple[Decomposition, ...]
     differences: tuple[Difference, ...]
     height: float
@@ -55,9 +56,9 @@ class StageChart:
 
     @property
     def rows(self) -> tuple[tuple[str, str], ...]:
-        """Every (stage, role) of some datapath, in the order of a request's way."""
+        """Every (stage, role) of some datapath, in the order of a request's path."""
         found = {(part.stage, part.role) for one in self.decompositions for part in one.parts}
-        return tuple(sorted(found, key=lambda row: (color_of(row[0]), row[1])))
+        return tuple(sorted(found, key=lambda row: (_place_of(row[0], self.path), row[1])))
 
     def part(self, decomposition: Decomposition, stage: str, role: str) -> StagePart | None:
         """One datapath's part of a row."""
@@ -74,8 +75,8 @@ class StageChart:
         return tuple((one.datapath, one.left_out) for one in self.decompositions if one.left_out)
 
 
-def stage_charts(campaign: Campaign, report: CampaignReport) -> tuple[StageChart, ...]:
-    """One chart per workload and level that probes watched, in the campaign's order."""
+def stage_charts(campaign: Campaign, report: CampaignReport, path: tuple[str, ...]) -> tuple[StageChart, ...]:
+    """One chart per workload and level that probes watched, in the campaign's order; ``path`` is its stages' order."""
     loads = {(r.workload, r.level): r.load for r in report.results}
     charts = []
     for workload in campaign.workloads:
@@ -87,33 +88,34 @@ def stage_charts(campaign: Campaign, report: CampaignReport) -> tuple[StageChart
                     for one in report.differences
                     if (one.workload, one.level, one.reference) == (workload, level, campaign.reference_label)
                 )
-                charts.append(_chart(workload, level, loads.get((workload, level), ""), here, differences))
+                charts.append(_chart(loads.get((workload, level), ""), here, differences, path))
     return tuple(charts)
 
 
-def trial_chart(found: Decomposition, load: str) -> StageChart:
+def trial_chart(found: Decomposition, load: str, path: tuple[str, ...]) -> StageChart:
     """One trial's own bar."""
-    return _chart(found.workload, found.level, load, [found], ())
+    return _chart(load, [found], (), path)
 
 
 def _chart(
-    workload: str, level: str, load: str, found: Sequence[Decomposition], differences: tuple[Difference, ...]
+    load: str, found: Sequence[Decomposition], differences: tuple[Difference, ...], path: tuple[str, ...]
 ) -> StageChart:
     # The stages may explain more than there is: then the bar is as long as they are.
     longest = max(max(one.mean_us, sum(part.us for part in one.parts)) for one in found)
     step = nice_step(longest)
     scale = (WIDTH - LEFT - RIGHT) / max(longest, step)
-    bars = tuple(_bar(one, index, scale) for index, one in enumerate(found))
+    bars = tuple(_bar(one, index, scale, path) for index, one in enumerate(found))
     height = ROW_HEIGHT * len(bars) + AXIS_HEIGHT
     ticks = tuple((step * i, round(LEFT + step * i * scale, 1)) for i in range(int(longest / step + 1e-9) + 1))
     stages = dict.fromkeys(segment.stage for bar in bars for segment in bar.segments)
     return StageChart(
-        workload=workload,
-        level=level,
+        workload=found[0].workload,
+        level=found[0].level,
         load=load,
         bars=bars,
         ticks=ticks,
-        stages=tuple((stage, color_of(stage)) for stage in sorted(stages, key=color_of)),
+        stages=tuple((stage, color_of(stage, path)) for stage in sorted(stages, key=lambda one: _place_of(one, path))),
+        path=path,
         decompositions=tuple(found),
         differences=differences,
         height=height,
@@ -121,7 +123,7 @@ def _chart(
     )
 
 
-def _bar(found: Decomposition, index: int, scale: float) -> Bar:
+def _bar(found: Decomposition, index: int, scale: float, path: tuple[str, ...]) -> Bar:
     by_stage: dict[str, float] = {}
     for part in found.parts:
         by_stage[part.stage] = by_stage.get(part.stage, 0.0) + part.us
@@ -130,7 +132,7 @@ def _bar(found: Decomposition, index: int, scale: float) -> Bar:
     for stage, us in by_stage.items():
         width = us * scale
         if width >= NARROWEST:
-            segments.append(Segment(stage, color_of(stage), us, round(x, 1), round(width, 1)))
+            segments.append(Segment(stage, color_of(stage, path), us, round(x, 1), round(width, 1)))
         x += width
     return Bar(
         label=found.datapath,
@@ -141,6 +143,12 @@ def _bar(found: Decomposition, index: int, scale: float) -> Bar:
     )
 
 
-def color_of(stage: str) -> int:
-    """The number of a stage's color: its place on a request's way; what is unattributed comes last."""
-    return PATH.index(stage) if stage in PATH else len(PATH)
+def color_of(stage: str, path: tuple[str, ...]) -> int:
+    """The number of a stage's color, by its place on the path; longer paths use colors twice."""
+    place = _place_of(stage, path)
+    return place % COLORS if place < len(path) else COLORS
+
+
+def _place_of(stage: str, path: tuple[str, ...]) -> int:
+    """A stage's place on the path; what is unattributed comes last."""
+    return path.index(stage) if stage in path else len(path)

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.flamegraph import flame_svg, shares
 from coordinator.api import campaigns as api
-from coordinator.api.trials import trial_of
+from coordinator.api.trials import path_of, trial_of
 from coordinator.web import grafana
 from coordinator.web.entry import blueprint
 from coordinator.web.stage_bars import trial_chart
@@ -18,14 +18,15 @@ def trial(trial_id: str) -> str:
     """One trial with its proof, where its time went, and what the probes and the profiler saw."""
     found, result = trial_of(trial_id)
     campaign = Campaign.model_validate(api.get_view(found["campaign"])["campaign"])
-    decomposition = of_trial(result)
+    path = path_of([found["host"]])
+    decomposition = of_trial(result, path)
     stacks = result.stacks if result.stacks is not None and result.stacks.samples else None
     return render_template(
         "web/trial.html",
         trial=found,
         grafana=grafana.trial_link(found, campaign) if found["probes"] else "",
         roles=any(reading["role"] for reading in found["probes"]),
-        chart=trial_chart(decomposition, found["load"]) if decomposition else None,
+        chart=trial_chart(decomposition, found["load"], path.stages) if decomposition else None,
         stacks=stacks,
         shares=shares(stacks) if stacks else {},
         svg=Markup(flame_svg(f"trial {trial_id}", stacks)) if stacks else "",  # noqa: S704 (it escapes every name)

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from coordinator.analysis.sentences import OUT_OF_REACH
 from coordinator.api import campaigns as api
 from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
+from coordinator.api.trials import path_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import results as store_results
@@ -236,7 +237,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "closed": any(not (row.open_loop or row.searched) for table in found for row in table.rows),
         "searched": any(row.searched for table in found for row in table.rows),
         "caveats": [(r, caveat) for r in report.results for caveat in r.caveats],
-        "stage_charts": stage_charts(campaign, report),
+        "stage_charts": stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
         "many_workloads": len(campaign.workloads) > 1,
         "flame_graphs": campaign.flame_graphs,
         "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),

@@ -18,6 +18,7 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from domain.names import LIMIT
 from domain.report import (
     MIN_BEYOND,
     CampaignReport,
@@ -32,7 +33,6 @@ from domain.report import (
 )
 
 NONE = "–"
-LIMIT = "direct"
 FEW = "*"  # beside a percentile that rests on few requests
 _GAP = 2
 _INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
@@ -84,9 +84,9 @@ def _headline(report: CampaignReport) -> str:
 
 def _columns(report: CampaignReport, workload: str) -> list[str]:
     """Reference first, the limit last, the rest in the campaign's order."""
-    labels = list(dict.fromkeys(cell.datapath for cell in report.results if cell.workload == workload))
+    roles = {cell.datapath: cell.role for cell in report.results if cell.workload == workload}
     reference = reference_of(report)
-    return sorted(labels, key=lambda label: (label != reference, label == LIMIT))
+    return sorted(roles, key=lambda label: (label != reference, roles[label] == LIMIT))
 
 
 def _portions(labels: Sequence[str], width: int) -> list[list[str]]:

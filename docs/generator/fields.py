@@ -95,12 +95,12 @@ def _entries(low: int | None, high: int | None) -> str:
 
 
 def _meaning(section: str, name: str, field: Mapping[str, Any]) -> str:
-    text = _meanings().get(section, {}).get(name) or str(field.get("description", ""))
+    text = meanings().get(section, {}).get(name) or str(field.get("description", ""))
     if not text:
         raise BlockError(f"{section}.{name} has no description; write one into the model, or into {_MEANINGS}")
     return text
 
 
 @cache
-def _meanings() -> Mapping[str, Mapping[str, str]]:
+def meanings() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(_MEANINGS.read_text())

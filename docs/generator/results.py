@@ -45,11 +45,11 @@ def losses_table() -> str:
 
 def _words(section: str, one: StrEnum) -> Mapping[str, str]:
     try:
-        return _all_words()[section][one.value]
+        return all_words()[section][one.value]
     except KeyError:
         raise BlockError(f"{_WORDS.name} lacks [{section}.{one.value}]: say what it means") from None
 
 
 @cache
-def _all_words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+def all_words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     return tomllib.loads(_WORDS.read_text())

@@ -12,6 +12,10 @@ from docs.generator.tables import table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ("domain", "coordinator", "workers", "probes")
+VARIANTS = frozenset(
+    ROOT / place for place in ("workers/datapaths", "workers/traits", "workers/workloads", "probes/catalog")
+)
+"""Folders whose files hold no threshold of the method, so that a new variant names its constants freely."""
 _LIST = Path(__file__).with_name("thresholds.toml")
 
 
@@ -24,7 +28,7 @@ def thresholds_table(section: str) -> str:
             f"`{_place(row).name}` in `{_place(row).path}`",
             row["why"],
         )
-        for row in _sections()[section]
+        for row in sections()[section]
     ]
     return table(("what", "value", "constant", "why this value"), rows)
 
@@ -61,7 +65,7 @@ def _place(row: Mapping[str, Any]) -> Constant:
 
 
 @cache
-def _sections() -> Mapping[str, list[dict[str, Any]]]:
+def sections() -> Mapping[str, list[dict[str, Any]]]:
     return tomllib.loads(_LIST.read_text())
 
 
@@ -70,8 +74,9 @@ def _constants() -> Mapping[str, list[Constant]]:
     found: dict[str, list[Constant]] = {}
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            for constant in _assigned(path):
-                found.setdefault(constant.name, []).append(constant)
+            if path.parent not in VARIANTS or path.stem == "base":
+                for constant in _assigned(path):
+                    found.setdefault(constant.name, []).append(constant)
     return found
 
 

@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 from bpf.chain import Hook
+from domain.place import Place
+from domain.watched import StageRole
 from probes.base import LabView
 from probes.tracing import TracingProbe
 
@@ -17,6 +19,7 @@ class Connect(TracingProbe):
     name: ClassVar[str] = "connect"
     stage: ClassVar[str] = "connect"
     summary: ClassVar[str] = "A TCP connect, from its SYN until it is established; the proxy's own are the dut's"
+    place: ClassVar[Place | None] = Place(order=10, within={"dut": StageRole("proxy_residence", "to_origin")})
     roles: ClassVar[tuple[str, ...]] = ("client", "dut")
     sample_every: int = 32
 

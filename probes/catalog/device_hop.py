@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 
@@ -11,12 +12,13 @@ class DeviceHop(TracingProbe):
 
     By the side that receives; only packets with payload count. The driver, the receiving CPU's backlog and the wait for
     its softirq are in it. Where GRO merges packets, or XDP on a veth copies them, the address changes and the match
-    rate tells; bpf_redirect_peer passes the link by.
+    rate falls. bpf_redirect_peer bypasses the link.
     """
 
     name: ClassVar[str] = "device_hop"
     stage: ClassVar[str] = "device_hop"
     summary: ClassVar[str] = "A packet's way over a link: from the sending driver to the receiver's network stack"
+    place: ClassVar[Place | None] = Place(order=30)
     roles: ClassVar[tuple[str, ...]] = SIDES
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

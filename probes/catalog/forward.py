@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import TracingProbe
 
@@ -15,6 +16,7 @@ class Forward(TracingProbe):
     name: ClassVar[str] = "forward"
     stage: ClassVar[str] = "forward"
     summary: ClassVar[str] = "A packet's way through the DUT: from arriving at one device to leaving by the other"
+    place: ClassVar[Place | None] = Place(order=40)
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server")

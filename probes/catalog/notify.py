@@ -1,7 +1,8 @@
-"""How long a received segment takes until its reader is told."""
+"""How long a received segment takes until its reader is notified."""
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import SIDES, Offsets, TracingProbe
 
@@ -9,14 +10,15 @@ from probes.tracing import SIDES, Offsets, TracingProbe
 class Notify(TracingProbe):
     """tcp_probe → the first sk_data_ready of the same socket, by the socket's side: TCP's own work on a segment.
 
-    Only segments with payload count: nobody is told of a bare acknowledgement. Nor of a segment that comes out of
-    order, twice, or where there is no room for it: the socket is locked from one tracepoint to the other, so that a
-    segment that told nobody is known when the next one comes. Waking the reader comes after, and is in socket_wait.
+    Only segments with payload count: a bare acknowledgement notifies no reader. Nor does a segment that comes out of
+    order, twice, or without room for it. The socket is locked from one tracepoint to the other, so the next segment
+    shows that the one before notified no reader. Waking the reader comes later, and is in socket_wait.
     """
 
     name: ClassVar[str] = "notify"
     stage: ClassVar[str] = "notify"
-    summary: ClassVar[str] = "TCP's own work on a segment with payload, until it tells the socket's reader"
+    summary: ClassVar[str] = "TCP's own work on a segment with payload, until it notifies the socket's reader"
+    place: ClassVar[Place | None] = Place(order=60)
     roles: ClassVar[tuple[str, ...]] = SIDES
     offsets: ClassVar[Offsets] = {
         "TCP_SEGMENT_SEQ": (("sk_buff", "cb"), ("tcp_skb_cb", "seq")),

@@ -4,8 +4,9 @@ import platform
 from collections.abc import Mapping
 from typing import ClassVar
 
+from bpf.btf import BtfError, member_offset
+from domain.place import Place
 from probes.base import LabView, ProbeError
-from probes.kernel import member_offset
 from probes.tracing import TracingProbe
 
 _CALLS = ("READ", "WRITE", "READV", "WRITEV", "SENDTO", "RECVFROM", "SENDMSG", "RECVMSG")
@@ -22,14 +23,15 @@ class ProxyResidence(TracingProbe):
     """sock_recv_length on one side → sock_send_length on the other, both of data at one place of the proxy's memory.
 
     ``to_origin`` is what came in by the client's device (requests), ``to_client`` what came in by the server's
-    (answers). The address pairs them exactly, for a proxy that sends from the buffer that it received into, as one
-    that forwards TCP does; of one that copies nothing matches, and no figure is told. Of data that is received in
-    several parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
+    (answers). The address pairs them exactly if the proxy sends from the buffer that it received into, as one that
+    forwards TCP does. If the proxy copies, nothing matches and there is no figure. Of data that is received in several
+    parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
     """
 
     name: ClassVar[str] = "proxy_residence"
     stage: ClassVar[str] = "proxy_residence"
     summary: ClassVar[str] = "How long data is in the proxy: from receiving it on one side to sending it by the other"
+    place: ClassVar[Place | None] = Place(order=100)
     roles: ClassVar[tuple[str, ...]] = ("to_origin", "to_client")
     constants: ClassVar[Mapping[str, int]] = {"TO_ORIGIN": 0, "TO_CLIENT": 1}
 
@@ -52,4 +54,16 @@ class ProxyResidence(TracingProbe):
             "SOCK_FAMILY": member_offset("sock", "__sk_common") + member_offset("sock_common", "skc_family"),
             "SOCK_RX_IFINDEX": member_offset("sock", "sk_rx_dst_ifindex"),
             "SOCK_ACCEPTED_IFINDEX": member_offset("inet_sock", "mc_index"),
+            **_ipv6_offsets(),
         }
+
+
+def _ipv6_offsets() -> dict[str, int | str]:
+    """What the C source reads of IPv6 sockets; nothing on a kernel without IPv6."""
+    try:
+        return {
+            "SOCK_PINET6": member_offset("inet_sock", "pinet6"),
+            "PINET6_ACCEPTED_IFINDEX": member_offset("ipv6_pinfo", "mcast_oif"),
+        }
+    except BtfError:
+        return {}

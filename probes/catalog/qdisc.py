@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from domain.place import Place
+from domain.watched import StageRole
 from probes.base import LabView
 from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 
@@ -9,13 +11,14 @@ from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 class Qdisc(TracingProbe):
     """net_dev_queue → net_dev_start_xmit, for the same skb: the queueing discipline of the device.
 
-    By the side that sends; only packets with payload count. A veth has no queue of its own, so without a shaper this is
-    the way past it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
+    By the side that sends; only packets with payload count. A veth has no queue, so without a shaper this is the cost
+    of skipping it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
     """
 
     name: ClassVar[str] = "qdisc"
     stage: ClassVar[str] = "qdisc"
     summary: ClassVar[str] = "A packet's wait in a device's queueing discipline, where shaping shows"
+    place: ClassVar[Place | None] = Place(order=20, within={"dut": StageRole("forward")})
     roles: ClassVar[tuple[str, ...]] = SIDES
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

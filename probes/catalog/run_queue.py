@@ -6,22 +6,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from bpf.btf import member_offset
+from domain.place import Place
+from domain.watched import StageRole
 from probes.base import LabView, Reading
-from probes.kernel import member_offset
 from probes.tasks import ANY_GROUP, TaskProbe
 
 
 class RunQueue(TaskProbe):
     """sched_wakeup, or being preempted → the sched_switch that runs the task, by kind of task.
 
-    The lab's own tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: theirs are the host's
-    while the lab is watched. A saturated task never sleeps, so it has no wakeups; being preempted keeps its waits in
-    view, and ``work`` tells the wakeups: those that found the task running still, and so waiting for nothing, too.
+    The lab's tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: their waits are the host's
+    while the lab is watched. A saturated task never sleeps, so it has no wakeups; its preemptions keep its waits in
+    view. ``work`` counts the wakeups, also those that found the task still running and so made nothing wait.
     """
 
     name: ClassVar[str] = "run_queue"
     stage: ClassVar[str] = "run_queue"
     summary: ClassVar[str] = "How long proxy, origin and the kernel's own workers wait for a CPU once they could run"
+    place: ClassVar[Place | None] = Place(
+        order=70,
+        within={
+            "proxy": StageRole("socket_wait", "dut"),
+            "origin": StageRole("socket_wait", "server"),
+            "generator": StageRole("socket_wait", "client"),
+        },
+        # What waits for a kernel thread is in the stage that hands it the work.
+        host_roles=("kworker", "ksoftirqd"),
+    )
     roles: ClassVar[tuple[str, ...]] = (*TaskProbe.task_roles, "kworker", "ksoftirqd")
     task_roles: ClassVar[tuple[str, ...]] = roles
     sample_every: int = 32
@@ -33,8 +45,8 @@ class RunQueue(TaskProbe):
 
     def read(self) -> Reading:
         """With ``wakeups_<role>`` as work, of the roles that have been seen."""
-        counts = self._started().per_cpu_words("wakeups", 0)
-        woken = {role: sum(words[index] for words in counts) for index, role in enumerate(self.roles)}
+        counts = self._started().per_cpu("wakeups", 0)
+        woken = {role: sum(one.count[index] for one in counts) for index, role in enumerate(self.roles)}
         wakeups = {f"wakeups_{role}": count for role, count in woken.items() if count}
         return replace(super().read(), work=wakeups)
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import TracingProbe
 
@@ -21,6 +22,7 @@ class RxSteering(TracingProbe):
         "A packet's way to its socket (netfilter, conntrack, routing, socket lookup): "
         "in the DUT where a proxy takes it, else in the server"
     )
+    place: ClassVar[Place | None] = Place(order=50)
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:
         return ("dut_client", "dut_server") if lab.tasks.get("proxy") else ("server",)

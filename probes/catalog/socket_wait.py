@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from domain.place import Place
 from probes.base import LabView
 from probes.tracing import SIDES, Offsets, TracingProbe
 
@@ -9,14 +10,15 @@ from probes.tracing import SIDES, Offsets, TracingProbe
 class SocketWait(TracingProbe):
     """sk_data_ready → the sock_recv_length > 0 that begins to read that data, by the TCP socket's side.
 
-    What is announced while older data is unread belongs to the older: one read ends one wait, that of the oldest. What
-    comes while a read is on and is not part of it begins its own wait. The reader's run_queue is in it. Data that a
-    program splices is not seen to be read.
+    Data that arrives while older data is unread belongs to the older wait: one read ends one wait, the oldest. Data
+    that arrives during a read and is not part of it begins its own wait. The reader's run_queue is inside. If a program
+    splices the data, the probe sees no read.
     """
 
     name: ClassVar[str] = "socket_wait"
     stage: ClassVar[str] = "socket_wait"
     summary: ClassVar[str] = "How long received data waits in its socket until the program begins to read it"
+    place: ClassVar[Place | None] = Place(order=80)
     roles: ClassVar[tuple[str, ...]] = SIDES
     offsets: ClassVar[Offsets] = {
         "SOCK_PROTOCOL": (("sock", "sk_protocol"),),

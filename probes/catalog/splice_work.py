@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from bpf.btf import member_offset
+from domain.place import Place
 from probes.base import LabView, ProbeError
-from probes.kernel import member_offset
 from probes.tracing import FEATURES, TracingProbe
 
 BACKLOG = "sk_psock_backlog"
@@ -22,6 +23,7 @@ class SpliceWork(TracingProbe):
     name: ClassVar[str] = "splice_work"
     stage: ClassVar[str] = "splice_work"
     summary: ClassVar[str] = "Data spliced by a socket map: its work waits for a kworker (queued), and runs (run)"
+    place: ClassVar[Place | None] = Place(order=90)
     features: ClassVar[tuple[str, ...]] = (*FEATURES, "bpf.sockmap")
     roles: ClassVar[tuple[str, ...]] = ("queued", "run")
     constants: ClassVar[Mapping[str, int]] = {"QUEUED": 0, "RUN": 1}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from bpf.btf import enumerators, member_offset, tracepoint_arguments
 from probes.base import LabView, Reading
-from probes.kernel import arguments, enumerators, member_offset
 from probes.tasks import TaskProbe
 from probes.tracing import SIDES
 
@@ -19,25 +19,29 @@ class Work(TaskProbe):
 
     ``packets_<side>`` are received (netif_receive_skb; merged ones are one), ``packets_empty_<side>`` those of them
     without payload: bare acknowledgements, SYN, FIN. ``fib_lookups_<side>`` are searches of a routing table
-    (fib_table_lookup, of every table on the way), ``context_switches_<role>`` switches to a task of that role,
-    ``retransmits`` of TCP in the whole lab. ``drops_<reason>`` are packets of the whole lab that were freed undelivered
-    (kfree_skb), with the kernel's own name of the reason. What is unspecified there, and what ends with its socket, are
-    not all losses.
+    (fib_table_lookup, fib6_table_lookup; of every table on the way), ``context_switches_<role>`` switches to a task of
+    that role, ``retransmits`` of TCP in the whole lab. ``drops_<reason>`` are packets of the whole lab that the kernel
+    freed undelivered (kfree_skb), by its own name of the reason. Not all are losses: the unspecified ones, and those
+    that ended with their socket.
     """
 
     name: ClassVar[str] = "work"
     stage: ClassVar[str] = "work"
+    optional: ClassVar[frozenset[str]] = frozenset({"fib6_table_lookup"})  # of a kernel without IPv6
     summary: ClassVar[str] = "Counts: packets, routing lookups, context switches, retransmissions, drops by reason"
 
     def read(self) -> Reading:
-        """Only work: it times nothing. Roles and reasons are told once they were seen."""
-        columns = zip(*self._started().per_cpu_words("work", 0), strict=True)
-        counts = iter([sum(column) for column in columns])
-        work = {f"{kind}_{side}": next(counts) for kind in _BY_SIDE for side in SIDES}
-        switches = {f"context_switches_{role}": next(counts) for role in self.task_roles}
-        work |= {kind: count for kind, count in switches.items() if count}
-        work["retransmits"] = next(counts)
-        for reason, dropped in enumerate(counts):
+        """Only work: it times nothing. Roles and reasons are listed once they were seen."""
+        done = self._started().per_cpu("work", 0)
+
+        def sums(field: str) -> list[int]:
+            return [sum(column) for column in zip(*(getattr(one, field) for one in done), strict=True)]
+
+        work = {f"{kind}_{side}": count for kind in _BY_SIDE for side, count in zip(SIDES, sums(kind), strict=True)}
+        switches = zip(self.task_roles, sums("context_switches"), strict=True)
+        work |= {f"context_switches_{role}": count for role, count in switches if count}
+        work["retransmits"] = sum(one.retransmits for one in done)
+        for reason, dropped in enumerate(sums("drops")):
             if dropped:
                 kind = f"drops_{drop_reasons().get(reason, 'other')}"
                 work[kind] = work.get(kind, 0) + dropped
@@ -51,8 +55,7 @@ class Work(TaskProbe):
             **super()._defines(),
             "REASONS": REASONS,
             "TASK_ROLES": len(self.task_roles),
-            # The first argument is the tracepoint's own.
-            "KFREE_SKB_TELLS_SOCKET": int(arguments("btf_trace_kfree_skb") - 1 > 3),
+            "KFREE_SKB_HAS_SOCKET": int(tracepoint_arguments("kfree_skb") > 3),
             "NET_DEVICE_NET": member_offset("net_device", "nd_net"),
             "SK_BUFF_SK": member_offset("sk_buff", "sk"),
             "HOP_DEVICE": member_offset("fib_nh_common", "nhc_dev"),

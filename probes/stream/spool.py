@@ -72,14 +72,15 @@ class Spool:
         segment_bytes: int = SEGMENT_BYTES,
         *,
         time_ns: Callable[[], int] = time.time_ns,
+        write: Callable[[int, bytes, int], int] = os.pwrite,
     ) -> None:
-        """Open, and look through what is there. Raises ``OSError``, and :class:`SpoolBusy`."""
+        """Open, and read what is there. ``write`` writes at an offset. Raises ``OSError``, and :class:`SpoolBusy`."""
         self.directory = directory
         self.cap_bytes = cap_bytes
         self.torn = 0  # points of records that were found cut short
         self._dropped: list[Dropped] = []
         self._segment_bytes = min(segment_bytes, max(1, cap_bytes // 4))
-        self._time_ns = time_ns
+        self._time_ns, self._pwrite = time_ns, write
         self._segments: deque[Segment] = deque()
         self._active = -1  # the descriptor of the last segment, while it is being written
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -212,7 +213,7 @@ class Spool:
         written = 0
         try:
             while written < len(record):
-                written += os.pwrite(self._active, record[written:], segment.size + written)
+                written += self._pwrite(self._active, record[written:], segment.size + written)
         except OSError:
             os.ftruncate(self._active, segment.size)  # half a record would hide nothing, but it takes room
             raise

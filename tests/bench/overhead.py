@@ -3,11 +3,10 @@
 import contextlib
 import os
 import re
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bpf import instance
+from bpf.objects import run_time_statistics
 from probes.base import LabView, Probe
 from tests.bench.figures import Ratio, paired
 from tests.bench.stage import Measured
@@ -15,7 +14,6 @@ from tests.bench.stage import Measured
 # Of bpf_trace_run(): finding the program, entering and leaving it. The kernel's account begins behind it.
 ENTRY_NS = 25
 _BEGIN, _END = "<!-- bench-probes: written by `make bench-probes DOCS=1` -->", "<!-- bench-probes: end -->"
-_ENABLE_STATS, _RUN_TIME = 32, 0  # of enum bpf_cmd and enum bpf_stats_type
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Cost:
 def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost:
     """The cost of a started probe under traffic. It is watching all the while; the kernel times each call."""
     before = probe.read()
-    with _accounting():
+    with run_time_statistics():  # which has a cost, and is on for no other figure
         programs = _programs()
         probe.watch(lab)
         try:
@@ -91,16 +89,6 @@ def with_table(document: str, text: str) -> str:
         raise ValueError(f"no place for the table: {_BEGIN} and {_END} are not in the document")
     head, tail = document.split(_BEGIN)[0], document.split(_END)[1]
     return f"{head}{_BEGIN}\n\n{text}\n\n{_END}{tail}"
-
-
-@contextlib.contextmanager
-def _accounting() -> Iterator[None]:
-    """The kernel times every BPF program meanwhile. That has a cost of its own, and is on for no other figure."""
-    switch = instance._bpf(_ENABLE_STATS, struct.pack("=I", _RUN_TIME), "run-time statistics")
-    try:
-        yield
-    finally:
-        os.close(switch)
 
 
 def _programs() -> list[tuple[int, int]]:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 import probes.catalog
-from bpf.loader import ROOT
-from domain.jobs import Feature, HostCapabilities
+from bpf.loader import ROOT, SOURCE_DIRS, source_path
+from domain.jobs import Feature, HostCapabilities, Variant
 from domain.registry import discover
 from domain.sample import StageHistogram
 from probes._fake import FakeProbe
 from probes.base import LabView, Probe, ProbeError, Reading
-from probes.tracing import FEATURES, TracingProbe, tracepoints_of
+from probes.tracing import FEATURES, SIDES, TracingProbe, tracepoints_of
+from workers.agent.capabilities import probe_facts
 
 PROBES = discover(probes.catalog, Probe)
 VIEW = LabView(
@@ -42,33 +43,64 @@ def test_the_catalog_holds_at_least_the_promised_probes() -> None:
 
 def test_one_name_everywhere(probe: Probe) -> None:
     assert probe.stage == probe.name
-    assert (ROOT / "probes" / f"{probe.name}.c").is_file()
+    assert source_path(f"probes/{probe.name}.c").is_file()
     assert re.fullmatch(r"[a-z][a-z0-9_]*", probe.name)
     assert probe.unit == "ns"
     assert 20 < len(probe.summary) < 200
 
 
+def test_its_place_names_roles_and_stages_that_there_are(probe: Probe) -> None:
+    assert isinstance(probe, TracingProbe)
+    if probe.place is None:
+        return
+    assert {*probe.place.within, *probe.place.host_roles} <= {*probe.roles, *SIDES, ""}
+    for outer in probe.place.within.values():
+        container = PROBES[outer.stage]
+        assert isinstance(container, TracingProbe)
+        assert outer.role in container.roles
+        assert container.place is not None
+
+
+def test_a_place_survives_the_way_to_the_coordinator(probe: Probe) -> None:
+    variant = Variant(name=probe.name, **probe_facts(probe))
+    assert Variant.model_validate_json(variant.model_dump_json()).place == probe.place
+
+
 def test_no_c_source_is_without_its_probe() -> None:
-    assert {path.stem for path in (ROOT / "probes").glob("*.c")} == set(PROBES)
+    assert {path.stem for directory in SOURCE_DIRS for path in (directory / "probes").glob("*.c")} == set(PROBES)
 
 
 def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
-    for path in [*(ROOT / "probes").glob("*.c"), *(ROOT / "include").glob("*.h")]:
+    sources = [path for directory in SOURCE_DIRS for path in (directory / "probes").glob("*.c")]
+    for path in [*sources, *(ROOT / "include").glob("*.h")]:
         text = path.read_text()
         assert "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause" in text.splitlines()[0], path
         assert not re.search(r"struct (sk_buff|sock|net_device|task_struct|net)\b", text), path
 
 
+def test_each_step_of_a_probe_is_written_once() -> None:
+    """Its configuration, its stages and its samples are those of the shared headers."""
+    for path in (ROOT / "probes").glob("*.c"):
+        text = path.read_text()
+        assert not re.search(r"\b(watch|stage|samples)\.(lookup|ringbuf_output)\b", text), path
+        assert "__attribute__" not in text, path
+
+
+def test_a_probe_sees_an_ip_version(probe: Probe) -> None:
+    assert probe.ip_versions
+    assert probe.ip_versions <= {4, 6}
+
+
 def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
     needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
     everything = [Feature(name=name, present=True) for name in needed]
-    assert probe.missing(HostCapabilities(host="h", features=tuple(everything))) == []
+    assert probe.unmet_requirements(HostCapabilities(host="h", features=tuple(everything))) == []
     for absent in needed:
         without = Feature(name=absent, present=False, reason="It is not there.", remedy="Install it.")
         others = [feature for feature in everything if feature.name != absent]
-        sentences = probe.missing(HostCapabilities(host="h", features=(*others, without)))
+        sentences = probe.unmet_requirements(HostCapabilities(host="h", features=(*others, without)))
         assert sentences == [f"{absent}: It is not there. Install it."]
-    assert len(probe.missing(HostCapabilities(host="h"))) == len(needed)
+    assert len(probe.unmet_requirements(HostCapabilities(host="h"))) == len(needed)
 
 
 def test_a_probe_that_was_not_started_refuses_and_stops_harmlessly(probe: Probe) -> None:
@@ -119,6 +151,7 @@ def test_a_life_and_another(name: str, capfd: pytest.CaptureFixture[str]) -> Non
         assert links(descriptors() - before) == len(tracepoints)
         probe.watch(None)
         assert descriptors() - before == loaded
+        probe.read()  # samples that a host-wide probe took meanwhile, of other processes' packets
         assert probe.read() == probe.read()
         probe.watch(VIEW)
         probe.stop()

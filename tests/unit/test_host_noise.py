@@ -137,7 +137,7 @@ def spin_s(seconds: float) -> str:
 
 
 def test_the_test_and_what_it_starts_are_no_noise() -> None:
-    """So much of its own CPU time, in this process, in a child that has ended and in one that lives."""
+    """The same CPU time in this process, in a child that has ended and in one that lives."""
     before = reading()
     subprocess.run([sys.executable, "-c", spin_s(0.3)], check=True)
     living = f"{spin_s(0.3)}\nprint('done', flush=True)\nimport sys\nsys.stdin.read()"
@@ -157,7 +157,7 @@ def test_the_test_and_what_it_starts_are_no_noise() -> None:
 
 
 def test_a_stranger_and_the_hypervisor_are_noise(tmp_path: Path) -> None:
-    """The same files with figures of ours: 4 s for others, 1 s stolen."""
+    """The same files with our figures: 4 s for others, 1 s stolen."""
 
     def write(busy: int, steal: int, ours: int, kernels: int, strangers: int) -> None:
         (tmp_path / "stat").write_text(f"cpu {busy} 0 0 900 0 0 0 {steal} 0 0\ncpu0 {busy} 0 0\nintr 1\n")

@@ -43,6 +43,15 @@ def test_one_part_that_fails_fails_all_and_the_others_still_run(
     ]
 
 
+def test_a_part_may_be_empty_but_not_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = parts(tmp_path, one=True)
+    empty = {"empty": [*some["one"], "-k", "nothing"]}
+    monkeypatch.setattr(suite, "PARTS", some | empty)
+    assert suite.main([]) == 0
+    monkeypatch.setattr(suite, "PARTS", empty)
+    assert suite.main([]) == 1
+
+
 def test_a_part_that_breaks_before_its_first_test_fails_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "PARTS", {"gone": [str(tmp_path / "nowhere.py")]})
     assert suite.main([]) == 1

@@ -40,7 +40,7 @@ def host_capabilities(host: str) -> HostCapabilities:
                 datapath_facts,
             ),
             "workloads": _variants(workers.workloads, Workload, bare, workload_facts),
-            "probes": _variants(probes.catalog, Probe, bare, lambda p: {"stage": p.stage}),
+            "probes": _variants(probes.catalog, Probe, bare, probe_facts),
         }
     )
 
@@ -75,6 +75,11 @@ def workload_facts(workload: Workload) -> dict[str, Any]:
     }
 
 
+def probe_facts(probe: Probe) -> dict[str, Any]:
+    """What the coordinator must know of a probe; fields of :class:`domain.jobs.Variant`."""
+    return {"stage": probe.stage, "place": probe.place}
+
+
 def _variants(
     package: ModuleType, contract: type[Any], host: HostCapabilities, more: Callable[[Any], dict[str, Any]]
 ) -> tuple[Variant, ...]:
@@ -82,7 +87,7 @@ def _variants(
         Variant(
             name=name,
             summary=variant.summary,
-            missing=tuple(variant.missing(host)),
+            missing=tuple(variant.unmet_requirements(host)),
             **more(variant),
         )
         for name, variant in discover(package, contract).items()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from workers.agent.config import default_host, state_dir
 
-_README = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
+TRAITS_PAGE = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
 _WIDTH = 132  # of the table, unless the terminal is wider
 
 
@@ -52,8 +52,8 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
             console.print(evidence_table(found))
     if write_docs:
         try:
-            _README.write_text(with_matrix(_README.read_text(), whole))
+            TRAITS_PAGE.write_text(with_matrix(TRAITS_PAGE.read_text(), whole))
         except (OSError, ValueError) as error:
-            raise click.ClickException(f"{_README.name}: {error}") from error
+            raise click.ClickException(f"{TRAITS_PAGE.name}: {error}") from error
     if any(one.answer is Answer.ERROR for row in found.rows for one in row.findings.values()):
         sys.exit(1)

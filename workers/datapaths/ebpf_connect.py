@@ -1,25 +1,23 @@
 """A cgroup program rewrites the destination at connect(2): the client reaches HAProxy without one packet steered.
 
-So the client is on the DUT itself, as a pod beside its sidecar or node proxy: of all datapaths only this one has no
-wire between client and proxy, which is part of what it saves. The origin sees the proxy's address. It fails closed: the
-DUT routes nobody to the origin but the proxy, which binds its address.
+So the client is on the DUT itself, like a pod next to its sidecar or node proxy. There is no wire between client and
+proxy, which is part of what the datapath saves. The origin sees the proxy's address. The datapath fails closed: the DUT
+has a route to the origin only for sockets that are bound to the proxy's address.
 """
 
 import os
 import socket
-import struct
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pyroute2 import IPRoute
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
-from domain.jobs import HostCapabilities
+from bpf.layout import Fields
+from bpf.loader import BpfError
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import cgroups, dut, netns, sockets
@@ -27,11 +25,7 @@ from workers.lab.addresses import endpoint, packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
-_CONFIG = {
-    4: struct.Struct("=Q4s4sIIII"),
-    6: struct.Struct("=Q16s16sIIII"),
-}  # struct config of bpf/datapaths/ebpf_connect.c
-_CONNECT = {4: 10, 6: 11}  # enum bpf_attach_type: BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT
+_CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
 _MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
 _PRIORITY = 90  # of the rules, before the kernel's own
 
@@ -42,75 +36,61 @@ class EbpfConnect(Datapath):
     name = "ebpf_connect"
     function = "steer"
     summary = "An eBPF cgroup hook sends connect(2) to HAProxy; the client is on the DUT itself."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy")
 
-    one_client = "its client stands on the DUT itself"
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy"
-        )
+    one_client = "its client runs on the DUT itself"
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The client stands on the DUT; the proxy is seen."""
+        """The client is on the DUT and connects to the origin; the origin sees the proxy."""
         return ClientEndpoint(lab.dut_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
         origin = endpoint(lab.server_address, lab.origin_port)
         how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
-        with ExitStack() as stack:
-            with raised_by(self.name):
-                path = stack.enter_context(dut.closed_path(lab))
-                stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
-                proxy = stack.enter_context(haproxy.running(lab, how))
-                programs, link = self._put_in_force(stack, lab, proxy)
-            yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link))
+        path = stack.enter_context(dut.closed_path(lab))
+        stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
+        proxy = stack.enter_context(haproxy.running(lab, how))
+        programs = self._load(stack, lab, proxy)
+        return Proxied(self.name, proxy, path, lambda: _crossed(programs))
 
-    def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
         kind, hook, module = ProgramType.CGROUP_SOCK_ADDR, _CONNECT[lab.spec.ip_version], self._modules.of(lab)
         programs = stack.enter_context(Instance(module, ["rewrite"], ["config", "counts"], kind, attach_type=hook))
-        programs.write("config", 0, _config(lab, proxy))
-        everybody = cgroups.open_root()
+        programs.write("config", 0, **_config(lab, proxy))
+        root = cgroups.open_root()
         try:
-            link = attach_link(programs.programs["rewrite"], everybody, hook, self.name)
+            programs.attach("rewrite", root, hook)
         finally:
-            os.close(everybody)
-        stack.callback(os.close, link)
-        return programs, link
+            os.close(root)
+        return programs
 
 
-def _crossed(programs: Instance, link: int) -> SteeringCounters:
-    """It sees connections only, and no packet."""
-    if not link_target(link):
+def _crossed(programs: Instance) -> SteeringCounters:
+    """The program counts connections; it sees no packets."""
+    if not programs.is_attached("rewrite"):
         raise BpfError("the program was detached")
     (rewritten,) = programs.per_cpu_sums("counts")
     return SteeringCounters(None, connections=rewritten)
 
 
-def _config(lab: Lab, proxy: haproxy.HaProxy) -> bytes:
-    return _CONFIG[lab.spec.ip_version].pack(
-        netns.call_in(lab.dut_ns, sockets.netns_cookie),
-        packed(lab.server_address),
-        packed(lab.dut_client_address),
-        socket.htons(lab.origin_port),
-        socket.htons(LISTEN_PORT),
-        proxy.process.pid,
-        0,
-    )
+def _config(lab: Lab, proxy: haproxy.HaProxy) -> Fields:
+    """``struct config`` of bpf/datapaths/ebpf_connect.c."""
+    return {
+        "netns_cookie": netns.call_in(lab.dut_ns, sockets.netns_cookie),
+        "origin": packed(lab.server_address),
+        "proxy": packed(lab.dut_client_address),
+        "port": socket.htons(lab.origin_port),
+        "proxy_port": socket.htons(LISTEN_PORT),
+        "proxy_process": proxy.process.pid,
+    }
 
 
 @contextmanager
 def _only_the_proxy_reaches_the_origin(lab: Lab) -> Iterator[None]:
-    """Who has not bound the DUT's address gets EACCES: a socket that the program missed has not."""
+    """A socket that is not bound to the DUT's address gets EACCES. That is every socket that the program missed."""
     bits = lab.addresses[lab.spec.ip_version].host_bits
     origin = {"family": dut.FAMILIES[lab.spec.ip_version], "dst": lab.server_address, "dst_len": bits}
     rules = [

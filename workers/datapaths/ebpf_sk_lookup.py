@@ -1,21 +1,18 @@
 """A socket look-up program gives the origin's connections to HAProxy: no netfilter, no mark, no work per packet.
 
-Everything that comes in by the DUT's devices is delivered locally. The program chooses HAProxy's listener, which has a
-port of its own, so that without the program nobody listens; established sockets the kernel finds by itself.
+The DUT delivers locally every packet that its devices receive. The program selects HAProxy's listener for new
+connections. HAProxy listens on another port than the origin's, so without the program no listener is found. The kernel
+finds established sockets itself.
 """
 
 import os
-import struct
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 
+from bpf.enums import AttachType, MapType, ProgramType
 from bpf.instance import Instance
-from bpf.links import attach_link, link_target
-from bpf.loader import BpfError, ProgramType
-from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError
+from bpf.loader import BpfError
+from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, netns, sockets
@@ -23,8 +20,6 @@ from workers.lab.addresses import packed
 from workers.lab.lab import Lab
 
 LISTEN_PORT = 15001
-_CONFIG = {4: struct.Struct("=4sII"), 6: struct.Struct("=16sII")}  # struct config of bpf/datapaths/ebpf_sk_lookup.c
-_SK_LOOKUP, _SOCKMAP = 36, 15  # enum bpf_attach_type, enum bpf_map_type
 
 
 class EbpfSkLookup(Datapath):
@@ -33,66 +28,48 @@ class EbpfSkLookup(Datapath):
     name = "ebpf_sk_lookup"
     function = "steer"
     summary = "An eBPF socket look-up program gives the origin's connections to HAProxy's listener."
-    ip_versions = frozenset({4, 6})
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "bcc", "kernel_headers", "bpf.sk_lookup", "bpf.sockmap", "program.haproxy"
-        )
+    requires = ("bcc", "kernel_headers", "bpf.sk_lookup", "bpf.sockmap", "program.haproxy")
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return self._attached(lab)
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        path = stack.enter_context(dut.closed_path(lab))
+        devices = stack.enter_context(dut.devices_of(lab))
+        proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
+        stack.enter_context(dut.local_delivery(lab, devices=True))
+        programs = self._load(stack, lab, proxy)
+        return Proxied(self.name, proxy, path, lambda: _crossed(programs, devices))
 
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            with raised_by(self.name):
-                path = stack.enter_context(dut.closed_path(lab))
-                devices = stack.enter_context(dut.devices_of(lab))
-                proxy = stack.enter_context(haproxy.running(lab, haproxy.Proxying(port=LISTEN_PORT)))
-                stack.enter_context(dut.local_delivery(lab, devices=True))
-                programs, link = self._put_in_force(stack, lab, proxy)
-            yield Proxied(self.name, proxy, path, lambda: _crossed(programs, link, devices))
-
-    def _put_in_force(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> tuple[Instance, int]:
+    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
         programs = stack.enter_context(
             Instance(
                 self._modules.of(lab),
                 ["steer"],
                 ["config", "counts", "proxy"],
                 ProgramType.SK_LOOKUP,
-                attach_type=_SK_LOOKUP,
-                map_kinds={"proxy": _SOCKMAP},
+                attach_type=AttachType.SK_LOOKUP,
+                map_kinds={"proxy": MapType.SOCKMAP},
             )
         )
-        layout = _CONFIG[lab.spec.ip_version]
-        config = layout.pack(packed(lab.server_address), lab.origin_port, lab.ifindex("dut_client"))
-        programs.write("config", 0, config)
+        origin, client_ifindex = packed(lab.server_address), lab.ifindex("dut_client")
+        programs.write("config", 0, origin=origin, port=lab.origin_port, client_ifindex=client_ifindex)
         listener = sockets.listening_socket(proxy.process.pid, LISTEN_PORT)
         try:
-            programs.write("proxy", 0, struct.pack("=I", listener))
+            programs.write("proxy", 0, listener)
         finally:
             os.close(listener)  # the map holds the socket itself
         namespace = os.open(netns.path(lab.dut_ns), os.O_RDONLY)
         try:
-            link = attach_link(programs.programs["steer"], namespace, _SK_LOOKUP, self.name)
+            programs.attach("steer", namespace, AttachType.SK_LOOKUP)
         finally:
             os.close(namespace)
-        stack.callback(os.close, link)
-        return programs, link
+        return programs
 
 
-def _crossed(programs: Instance, link: int, devices: dut.Devices) -> SteeringCounters:
-    """Packets are the client's device's. Dropped are connections for which there was no listener."""
-    if not link_target(link):
+def _crossed(programs: Instance, devices: dut.Devices) -> SteeringCounters:
+    """Packets come from the client's device's statistics. Connections without a listener count as dropped."""
+    if not programs.is_attached("steer"):
         raise BpfError("the program was detached")
     _, refused = programs.per_cpu_sums("counts")
-    try:
-        return SteeringCounters(devices.received("dut_client"), dropped=refused)
-    except OSError as error:
-        raise DatapathError(str(error)) from error
+    return SteeringCounters(devices.received("dut_client"), dropped=refused)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from bpf.loader import BpfError, ProgramType
-from bpf.sockmap import SocketAttach
+from bpf.enums import AttachType, ProgramType
+from bpf.loader import BpfError
 from domain.jobs import Feature
 from workers.inventory import kernel_features as kernel
 from workers.lab import netns
@@ -64,9 +64,9 @@ TRIES = (
     Try("xdp.native", partial(kernel.xdp_on_veth, 4), "Use Linux 4.19 or later.", in_namespace=True),
     Try("xdp.generic", partial(kernel.xdp_on_veth, 2), "Use Linux 4.12 or later.", in_namespace=True),
     Try("bpf.sockmap", kernel.sockmap, _OTHER_KERNEL),
-    Try("bpf.sk_skb", partial(kernel.on_sockmap, ProgramType.SK_SKB, SocketAttach.SK_SKB_STREAM_VERDICT),
+    Try("bpf.sk_skb", partial(kernel.on_sockmap, ProgramType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT),
         "Use Linux 5.13 or later with CONFIG_BPF_STREAM_PARSER."),
-    Try("bpf.sk_msg", partial(kernel.on_sockmap, ProgramType.SK_MSG, SocketAttach.SK_MSG_VERDICT),
+    Try("bpf.sk_msg", partial(kernel.on_sockmap, ProgramType.SK_MSG, AttachType.SK_MSG_VERDICT),
         "Use a kernel with CONFIG_BPF_STREAM_PARSER."),
     Try("bpf.sock_ops", kernel.sock_ops, "Run: mount -t cgroup2 none /sys/fs/cgroup/unified"),
     Try("bpf.sk_lookup", kernel.sk_lookup, "Use Linux 5.9 or later."),

@@ -15,22 +15,16 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
+from bpf.btf import BtfError, function_id
+from bpf.enums import AttachType, MapType, ProgramType
 from bpf.instance import MapShape, create_map, load_program
 from bpf.links import attach_link, attach_raw_tracepoint
-from bpf.loader import BpfError, Module, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map
+from bpf.loader import BpfError, Module
+from bpf.sockmap import attach_to_map
 from workers.lab import cgroups
 
 _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
 _RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
-_CGROUP_SOCK_ADDR, _CONNECT4_ATTACH = 18, 10
-_SK_LOOKUP, _SK_LOOKUP_ATTACH, _SOCKMAP = 30, 36, 15
-TCX_INGRESS = 46  # enum bpf_attach_type
-_TRACING, _FENTRY_ATTACH = 26, 24
-_BTF_FUNC = 12
-# BTF kind → bytes behind the common 12: fixed, and per entry (Documentation/bpf/btf.rst)
-_BTF_EXTRA = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0), 15: (0, 12),
-              17: (4, 0), 19: (0, 12)}  # fmt: skip
 _HELPERS = {"sk_assign": 124, "redirect_neigh": 152, "redirect_peer": 155, "skc_lookup_tcp": 99}  # enum bpf_func_id
 
 _TPROXY = "meta l4proto tcp tproxy to :1 accept"
@@ -75,7 +69,7 @@ def tcx() -> None:
     """A device takes a BPF program by tcx. Call it in a new namespace."""
     program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
     try:
-        os.close(attach_link(program, 1, TCX_INGRESS, "tcx"))
+        os.close(attach_link(program, 1, AttachType.TCX_INGRESS, "tcx"))
     finally:
         os.close(program)
 
@@ -119,23 +113,23 @@ def xdp_on_veth(mode: int) -> None:
 
 def sk_lookup() -> None:
     """An sk_lookup program loads."""
-    os.close(load_program("lookup", _RETURN_0, _SK_LOOKUP, _SK_LOOKUP_ATTACH))
+    os.close(load_program("lookup", _RETURN_0, ProgramType.SK_LOOKUP, AttachType.SK_LOOKUP))
 
 
 def cgroup_connect() -> None:
     """A program that rewrites connect(2) loads, and a cgroup2 is mounted to attach it to."""
     os.close(cgroups.open_root())
-    os.close(load_program("connect", _RETURN_1, _CGROUP_SOCK_ADDR, _CONNECT4_ATTACH))
+    os.close(load_program("connect", _RETURN_1, ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT))
 
 
 def sockmap() -> None:
     """A map of sockets can be made."""
-    os.close(create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0)))
+    os.close(create_map("sockets", MapShape(MapType.SOCKMAP, 4, 4, 1, 0)))
 
 
-def on_sockmap(kind: ProgramType, attach: SocketAttach) -> None:
+def on_sockmap(kind: ProgramType, attach: AttachType) -> None:
     """A program of the kind can be attached to a map of sockets."""
-    sockets = create_map("sockets", MapShape(_SOCKMAP, 4, 4, 1, 0))
+    sockets = create_map("sockets", MapShape(MapType.SOCKMAP, 4, 4, 1, 0))
     try:
         program = load_program("verdict", _RETURN_1, kind)
         try:
@@ -212,8 +206,11 @@ def tracefs() -> None:
 
 def fentry() -> None:
     """A program can be loaded for the entry of a kernel function."""
-    program = load_program("fentry", _RETURN_0, _TRACING, _FENTRY_ATTACH, _btf_function_id("tcp_v4_connect"))
-    os.close(program)
+    try:
+        function = function_id("tcp_v4_connect")
+    except BtfError as error:
+        raise Refused(str(error)) from error
+    os.close(load_program("fentry", _RETURN_0, ProgramType.TRACING, AttachType.TRACE_FENTRY, function))
 
 
 def kprobes() -> None:
@@ -257,22 +254,6 @@ def _perf_event(kind: int, config: int) -> None:
     if fd < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     os.close(fd)
-
-
-def _btf_function_id(name: str) -> int:
-    blob = Path("/sys/kernel/btf/vmlinux").read_bytes()
-    _, _, _, header, type_start, type_bytes, string_start, _ = struct.unpack_from("<HBBIIIII", blob)
-    wanted = blob.find(b"\0" + name.encode() + b"\0", header + string_start) + 1 - header - string_start
-    position, end, number = header + type_start, header + type_start + type_bytes, 1
-    while position < end:
-        name_at, info, _ = struct.unpack_from("<III", blob, position)
-        kind = info >> 24 & 0x1F
-        if kind == _BTF_FUNC and name_at == wanted:
-            return number
-        fixed, each = _BTF_EXTRA.get(kind, (0, 0))
-        position += 12 + fixed + each * (info & 0xFFFF)
-        number += 1
-    raise Refused(f"the kernel has no function {name}")
 
 
 def _prerouting(rule: str) -> str:

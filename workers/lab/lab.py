@@ -136,6 +136,7 @@ class Lab:
             netns={role: netns.inode(self.netns_of(role)) for role in ROLES},
             tasks=tasks,
             packets=self.packets,
+            ip_version=self.spec.ip_version,
         )
 
     def packets(self) -> int:

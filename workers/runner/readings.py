@@ -8,7 +8,10 @@ from domain.watched import StageRole, Watched
 def readings(watched: Watched) -> tuple[ProbeReading, ...]:
     """A reading for every stage and role, including those that do not apply to the datapath."""
     measured = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
-    absent = [ProbeReading(stage=stage, count=0, sum_ns=0, applies=False) for stage in sorted(watched.absent)]
+    absent = [
+        ProbeReading(stage=stage, count=0, sum_ns=0, applies=False, why_absent=why)
+        for stage, why in sorted(watched.absent.items())
+    ]
     return (*measured, *absent)
 
 

@@ -255,9 +255,11 @@ class BlockRunner:
         evidence.ballast_packets = trial_run.applied.ballast_packets()
         evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
         proof = prove(evidence)
+        datapath = self.host.datapaths[datapath_of(trial_run.label)]
         return TrialResult(
             datapath=trial_run.label,
-            function=self.host.datapaths[datapath_of(trial_run.label)].function,
+            function=datapath.function,
+            role=datapath.role,
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),

@@ -71,10 +71,10 @@ class _Run:
     def results(self) -> dict[str, TargetTraffic]:
         """Of every target, or of the one that kept the others from being started."""
         labels = {f"t{index}": target.label for index, target in enumerate(self.targets)}
-        with _file_of(self.plan.answer) as answer, self._meeting() as meeting:
-            argvs = [self._argv(answer, client, meeting) for client in range(self.clients)]
+        with _file_of(self.plan.answer) as answer, self._rendezvous() as rendezvous:
+            argvs = [self._argv(answer, client, rendezvous) for client in range(self.clients)]
             gathering = _Gathering(self.clients, _Teller(self.schedule, labels, self.tell))
-            failure, finals = Running(argvs, self._within_s(), self.stop, gathering.take, meeting).finals()
+            failure, finals = Running(argvs, self._within_s(), self.stop, gathering.take, rendezvous).finals()
         if failure:
             return {label: TargetTraffic(failure=failure) for label in labels.values()}
         if len(finals) == 1:
@@ -88,18 +88,18 @@ class _Run:
         return self.targets[0].clients
 
     @contextmanager
-    def _meeting(self) -> Iterator[tuple[int, ...]]:
-        """The descriptor of the file in which several generators meet; it has no name, and ends with them."""
+    def _rendezvous(self) -> Iterator[tuple[int, ...]]:
+        """The descriptor of the file that several generators share; it has no name and vanishes with them."""
         if self.clients == 1:
             yield ()
             return
-        descriptor = os.memfd_create("showdown-meeting")
+        descriptor = os.memfd_create("showdown-rendezvous")
         try:
             yield (descriptor,)
         finally:
             os.close(descriptor)
 
-    def _argv(self, answer: str, client: int = 0, meeting: tuple[int, ...] = ()) -> list[str]:
+    def _argv(self, answer: str, client: int = 0, rendezvous: tuple[int, ...] = ()) -> list[str]:
         plan, schedule = self.plan, self.schedule
         names = {target.label: f"t{index}" for index, target in enumerate(self.targets)}
         load = ["--closed"]
@@ -123,8 +123,8 @@ class _Run:
         argv += ["--timeline-us", str(_step_us(schedule.slice_s))] if schedule.timeline else []
         argv += ["--path", plan.path] if plan.path else []
         argv += ["--check", f"file={answer}"] if answer else []
-        for descriptor in meeting:
-            argv += ["--client", f"{client + 1}/{self.clients}", "--meeting", str(descriptor)]
+        for descriptor in rendezvous:
+            argv += ["--client", f"{client + 1}/{self.clients}", "--rendezvous", str(descriptor)]
         return argv
 
     def _within_s(self) -> float:

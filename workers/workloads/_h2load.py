@@ -14,7 +14,7 @@ from workers.workloads.base import DEFAULTS, Workload
 
 
 class H2loadWorkload(Workload):
-    """Closed loops over persistent connections; open loops with a connection and a handshake for each request."""
+    """Closed loops over established connections; open ones with a connection, and a handshake, for every request."""
 
     level_kinds = ("closed", "open")
     open_rates_per_s = OPEN_RATES_PER_S
@@ -23,12 +23,12 @@ class H2loadWorkload(Workload):
     options: ClassVar[tuple[str, ...]] = ()
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs h2load, and nginx with a certificate."""
         return capabilities.lacking("program.h2load", "program.nginx", "program.openssl")
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
-        """See the contract. Raises ``ValueError`` also for rates that h2load cannot schedule exactly."""
+        """As the contract says. Raises ``ValueError`` also for a rate for which h2load has no honest schedule."""
         if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
             rates = ", ".join(map(str, OPEN_RATES_PER_S))
             raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
@@ -37,6 +37,6 @@ class H2loadWorkload(Workload):
         return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """The driver has compared the body bytes with the number of answers; no body may be wrong."""
+        """The driver has compared the body bytes with the answers; one wrong body is one too many."""
         corrupt = traffic.errors.get("corrupt", 0)
         return [f"the body bytes received differ by those of {corrupt} answers"] if corrupt else []

@@ -10,15 +10,8 @@ from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 
 GENERATOR = "showdown-traffic"
-OPEN_CONNECTIONS = 128  # of an open loop; further due requests wait in the generator, and latency includes that wait
-LARGE_OPEN_CONNECTIONS = 16  # of an open loop with large bodies, each of which fills the path
-_OPTIONS = {
-    "body_bytes": "--body-bytes",
-    "request_bytes": "--body-bytes",
-    "tokens": "--tokens",
-    "token_bytes": "--token-bytes",
-    "gap_us": "--cadence-us",
-}
+OPEN_CONNECTIONS = 128  # of an open loop: the requests that may be under way; more are queued, which shows in latency
+LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
 
 
 def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
@@ -31,14 +24,16 @@ def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
 class OwnWorkload(Workload):
     """A workload of showdown-traffic, which compares every received body byte by byte.
 
-    The generator requests from its origin the bodies of the plan, so both have the same.
+    The C source of the same name defines what its requests look like. A parameter is passed as the option of its name,
+    ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called otherwise.
     """
 
     level_kinds = ("closed", "open")
     path: ClassVar[str] = ""
+    options: ClassVar[Mapping[str, str]] = {}
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """Needs the generator, which is also the origin, unless nginx is."""
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
+        """Needs the generator, which is the origin as well unless that is nginx."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
         return capabilities.lacking(*programs)
 
@@ -46,7 +41,7 @@ class OwnWorkload(Workload):
         """A plan for a closed or an open loop."""
         values = settled(self.name, self.parameters, parameters)
         answer = self.answer(values)
-        sizes = () if answer is not None else tuple(values.items())
+        given = () if answer is not None else tuple(values.items())
         return GeneratorPlan(
             generator=GENERATOR,
             load=level,
@@ -57,16 +52,19 @@ class OwnWorkload(Workload):
             options=(
                 "--workload",
                 self.name,
-                *(text for name, value in sizes for text in (_OPTIONS[name], str(value))),
+                *(text for name, value in given for text in (self._option(name), str(value))),
             ),
         )
 
+    def _option(self, parameter: str) -> str:
+        return self.options.get(parameter) or f"--{parameter.replace('_', '-')}"
+
     def answer(self, values: Mapping[str, int]) -> bytes | None:
-        """The body that nginx must send; ``None`` if showdown-traffic is the origin."""
+        """The body that the origin sends; ``None`` if generator and origin make it from the same options."""
         return None
 
     def answer_s(self, values: Mapping[str, int]) -> float:
-        """How long the workload makes one answer take."""
+        """How long one answer takes by its design."""
         return 0.0
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:

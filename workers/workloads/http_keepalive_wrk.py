@@ -26,7 +26,7 @@ class HttpKeepaliveWrk(Workload):
     origin = "nginx"
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs wrk and nginx."""
         return capabilities.lacking("program.wrk", "program.nginx")
 

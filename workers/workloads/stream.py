@@ -1,6 +1,7 @@
 """Server-sent tokens, as an AI gateway carries them."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from domain.load import MAX_CONNECTIONS, OpenLoad
 from domain.workload import Parameter
@@ -17,6 +18,7 @@ class Stream(OwnWorkload):
         Parameter(name="token_bytes", unit="bytes", default=32, minimum=24, maximum=4096, summary="Size of one token."),
         Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens."),
     )
+    options: ClassVar[Mapping[str, str]] = {"gap_us": "--cadence-us"}
 
     def answer_s(self, values: Mapping[str, int]) -> float:
         """The time of the cadence alone; a gap precedes the first token, too."""

@@ -1,5 +1,8 @@
 """UDP request and response: latency, loss and reordering."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from domain.workload import Parameter
 from workers.workloads._own import OwnWorkload
 
@@ -16,3 +19,4 @@ class UdpRr(OwnWorkload):
         Parameter(name="request_bytes", unit="bytes", default=64, minimum=40, maximum=_LARGEST,
                   summary="Each datagram, and its echo; 40 are the generator's own."),
     )  # fmt: skip
+    options: ClassVar[Mapping[str, str]] = {"request_bytes": "--body-bytes"}

@@ -1,19 +1,36 @@
 """The datapath ebpf_connect on the real kernel, broken on purpose; what it shares is in test_datapath_proxied."""
 
 import socket
-import struct
 from pathlib import Path
 
 import pytest
 
-from bpf import instance
-from tests.kernel.bench import bench
-from tests.kernel.datapaths.test_datapath_ebpf_sk_lookup import LINK_DETACH, descriptors
+from bpf.enums import AttachType
+from domain.trial import Reason
+from tests.kernel.bench import bench, detach_link
+from tests.kernel.datapaths.faults import (
+    BY_PROXY,
+    MAP_EMPTIED_CHURN,
+    STEERING_GONE,
+    Facts,
+    Fault,
+    Faults,
+    clear_config,
+    unlink,
+)
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    STEERING_GONE: Fault(unlink(CONNECT), Reason.DATAPATH_FAILED),
+    MAP_EMPTIED_CHURN: Fault(clear_config, Reason.ERRORS),
+}
+FACTS = Facts(keeps_client=False, names_devices=False, counts="")
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +41,7 @@ def datapath() -> Datapath:
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get() == 1
-        (link,) = descriptors("link_type:\tcgroup")
-        instance._bpf(LINK_DETACH, struct.pack("=I", link), "detach")
+        detach_link(AttachType.CGROUP_INET4_CONNECT)
         with pytest.raises(PermissionError):
             b.connection()
         assert len(b.clients_seen(1)) == 1
@@ -63,7 +79,7 @@ def test_other_destinations_and_datagrams_stay_as_they_are(datapath: Datapath, t
         assert b.counters().connections == 0
 
 
-def test_who_is_not_on_the_dut_gets_nowhere(datapath: Datapath, tmp_path: Path) -> None:
+def test_a_client_that_is_not_on_the_dut_is_not_served(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         address = (b.lab.server_address, b.lab.origin_port)
         with pytest.raises(OSError, match=r"timed out|unreachable|Permission"):

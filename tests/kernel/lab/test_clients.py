@@ -102,7 +102,7 @@ def _memfds() -> int:
     for fd in os.listdir("/proc/self/fd"):
         with suppress(OSError):
             links.append(os.readlink(f"/proc/self/fd/{fd}"))
-    return sum("showdown-meeting" in link for link in links)
+    return sum("showdown-rendezvous" in link for link in links)
 
 
 def generators() -> list[int]:

@@ -39,15 +39,16 @@ int splice(struct __sk_buff *skb)
 
 SPLICE = """
 import ctypes, socket, struct, sys, tempfile, time
-from bpf.instance import MapShape, _bpf, create_map, write_entry
+from bpf.enums import AttachType, MapType, ProgramType
+from bpf.instance import MapShape, create_map, write_entry
 from bpf.loader import Module
-sockmap, sk_skb, prog_attach, stream_verdict = 15, 14, 8, 5
-sockets = create_map("sockets", MapShape(sockmap, 4, 4, 2, 0))
+from bpf.sockmap import attach_to_map
+sockets = create_map("sockets", MapShape(MapType.SOCKMAP, 4, 4, 2, 0))
 with tempfile.NamedTemporaryFile("w", suffix=".c") as source:
     source.write(sys.argv[2])
     source.flush()
     module = Module(source.name, {"SOCKETS": sockets})
-_bpf(prog_attach, struct.pack("=IIII", sockets, module.load("splice", sk_skb), stream_verdict, 0), "splice")
+attach_to_map(module.load("splice", ProgramType.SK_SKB), sockets, AttachType.SK_SKB_STREAM_VERDICT)
 l = socket.create_server(("0.0.0.0", 9001))
 print("ready", flush=True)
 while True:

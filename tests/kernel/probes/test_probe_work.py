@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bpf.btf import BtfError
+from probes import tracing
 from probes.base import Probe
 from probes.catalog.work import Work, drop_reasons
 from tests.kernel.probes.probe_lab import (
@@ -206,3 +208,22 @@ def test_the_reasons_are_named_as_the_kernel_names_them() -> None:
     reasons = drop_reasons()
     assert {"netfilter_drop", "no_socket", "not_specified"} <= set(reasons.values())
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in reasons.values())
+
+
+def test_a_kernel_without_ipv6_has_all_the_other_counts(lab: ProbeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def arguments(tracepoint: str) -> int:
+        raise BtfError(tracepoint)
+
+    monkeypatch.setattr(tracing, "tracepoint_arguments", arguments)
+    probe = Work()
+    probe.start()
+    try:
+        assert {hook.tracepoint for hook in probe.hooks} == set(tracing.tracepoints_of(probe.source)) - {
+            "fib6_table_lookup"
+        }
+        probe.watch(lab.view())
+        lab.spray(PACKETS)
+        probe.watch(None)
+        assert probe.read().work["packets_server"] == PACKETS
+    finally:
+        probe.stop()

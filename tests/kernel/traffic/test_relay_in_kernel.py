@@ -3,7 +3,6 @@
 import random
 import signal
 import socket
-import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
-from bpf.loader import Module, ProgramType
-from bpf.sockmap import SocketAttach, attach_to_map
+from bpf.loader import Module
+from bpf.sockmap import attach_to_map
 from tests.kernel.wire import everything
 from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, running, send_until_blocked
 from tests.unit.workers.relay.test_relay_properties import CONVERSATIONS, Side, converse_all
@@ -47,10 +47,10 @@ def spliced(
     maps = ["config", "counts", "targets", "verdict"]
     with Instance(module, ["splice"], maps, ProgramType.SK_SKB) as programs:
         fds = programs.map_fd("targets"), programs.map_fd("verdict")
-        attach_to_map(programs.programs["splice"], fds[1], SocketAttach.SK_SKB_STREAM_VERDICT)
+        attach_to_map(programs.programs["splice"], fds[1], AttachType.SK_SKB_STREAM_VERDICT)
         options = ["--threads", "2", "--targets-fd", str(fds[0]), "--verdict-fd", str(fds[1])]
         with running(tmp_path_factory.mktemp("relay"), *options, name=request.param, fds=fds) as relay:
-            programs.write("config", 0, struct.pack("=II", relay.listener.getsockname()[1], 0))
+            programs.write("config", 0, port=relay.listener.getsockname()[1])
             yield InKernel(relay, programs)
 
 

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from probes.kernel import Btf, BtfError
+from bpf.btf import Btf, BtfError
 
 STRINGS = b"\0outer\0first\0inner\0flag\0lonely\0"
 
@@ -80,3 +80,11 @@ def test_arguments_of_a_pointer_to_a_function_are_counted() -> None:
         btf.arguments("lonely")
     with pytest.raises(BtfError, match="no outer"):
         btf.arguments("outer")
+
+
+def test_functions_are_found_by_their_type_id() -> None:
+    function = entry(name(b"first"), kind(12, 0), 2)
+    btf = Btf(blob(INT, FUNC_PROTO, function))
+    assert btf.function_id("first") == 3
+    with pytest.raises(BtfError, match="no function outer"):
+        btf.function_id("outer")

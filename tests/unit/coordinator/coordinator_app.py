@@ -17,6 +17,7 @@ from coordinator.scheduling.dispatch import RecordingDispatcher
 from coordinator.store.database import Store
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant
+from domain.place import Place
 from domain.workload import Parameter
 
 WORKLOAD = "http_keepalive"
@@ -26,8 +27,16 @@ STREAM = (
 )
 
 
+PLACES = {
+    "run_queue": Place(order=70),
+    "device_hop": Place(order=30),
+    "notify": Place(order=60),
+    "proxy_residence": Place(order=100),
+}
+
+
 def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None) -> HostCapabilities:
-    """A host with four datapaths, four workloads and a probe; ``missing`` names what it cannot run."""
+    """A host with four datapaths, four workloads and four probes; ``missing`` names what it cannot run."""
     why = missing or {}
 
     def variant(name: str, **more: Any) -> Variant:
@@ -47,7 +56,7 @@ def capabilities(host: str, *, missing: dict[str, tuple[str, ...]] | None = None
             variant("stream", level_kinds=("open", "closed"), protocols=("tcp",), parameters=STREAM),
             variant("udp_rr", level_kinds=("open", "closed"), protocols=("udp",)),
         ),
-        probes=(variant("run_queue", stage="run_queue"),),
+        probes=tuple(variant(name, stage=name, place=place) for name, place in PLACES.items()),
     )
 
 

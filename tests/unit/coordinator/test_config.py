@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coordinator.cli import coordinator, serve
-from coordinator.config import Settings, SettingsError, _write_new, load_settings
+from coordinator.config import Settings, SettingsError, load_settings
 from domain.jobs import HEARTBEAT_S
 
 TOKENS = {
@@ -57,12 +57,15 @@ def test_two_processes_starting_at_once_agree(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "state").iterdir()] == ["secrets.json"]
 
 
-def test_the_second_of_two_that_write_leaves_the_first_ones_secrets(tmp_path: Path) -> None:
-    path = tmp_path / "secrets.json"
-    assert _write_new(path, "first")
-    assert not _write_new(path, "second")
-    assert path.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [path]
+def test_the_second_of_two_that_write_leaves_the_first_ones_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(tmp_path)
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # as if the first one wrote just after it looked
+    second = load(tmp_path)
+    assert (first.token_is_new, second.token_is_new) == (True, False)
+    assert second.token == first.token
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["secrets.json"]
 
 
 def test_given_secrets_are_used_and_nothing_is_kept(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def cell(datapath, level="low", **changes):
     ratio = RATIOS.get(datapath, 1.0)
     share = Interval(value=ratio / 2, low=ratio / 2.1, high=ratio / 1.9)
     values = {
-        "datapath": datapath, "function": "steer", "workload": "http_keepalive", "level": level, "load": LEVELS[level],
+        "datapath": datapath, "function": "steer", "role": "limit" if datapath == "direct" else "",
+        "workload": "http_keepalive", "level": level, "load": LEVELS[level],
         "requests_per_s": 50_000 * ratio, "cpu_us_per_request": 30.0 / ratio, "share_of_direct": share,
         "valid_trials": 6, "invalid_trials": 0,
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """The generated blocks of the documents: they are current, they are replaced as a whole, and gaps are errors."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,23 @@ def copy(tmp_path: Path) -> Path:
     for name in DOCUMENTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())
+    for family in ("datapaths", "probes"):
+        shutil.copytree(ROOT / "docs" / family, tmp_path / "docs" / family, dirs_exist_ok=True)
     return tmp_path
+
+
+def test_a_page_that_is_missing_is_named_and_begun_from_the_variants_own_words(copy: Path) -> None:
+    page = copy / "docs/probes/forward.md"
+    page.unlink()
+    assert stale_documents(copy, write=False) == ["docs/probes/forward.md: the page"]
+    assert not page.exists()
+    stale_documents(copy, write=True)
+    text = page.read_text()
+    assert text.startswith("# `forward`\n\nA packet's way through the DUT")
+    assert "Only forwarding datapaths have it" in text
+    page.write_text("# By its author\n")
+    assert stale_documents(copy, write=True) == []
+    assert page.read_text() == "# By its author\n"
 
 
 def test_a_stale_block_is_named_and_rewritten(copy: Path) -> None:
@@ -61,13 +78,13 @@ def test_every_datapath_and_probe_is_in_its_tables_and_has_a_page() -> None:
 
 
 def test_a_reason_without_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "_all_words", lambda: {"reason": {}})
+    monkeypatch.setattr(results, "all_words", lambda: {"reason": {}})
     with pytest.raises(BlockError, match=r"lacks \[reason\.ballast_mismatch\]"):
         results.reasons_table()
 
 
 def test_a_field_without_a_meaning_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_meanings", dict)
+    monkeypatch.setattr(fields, "meanings", dict)
     with pytest.raises(BlockError, match=r"campaign\.description has no description"):
         fields.campaign_fields()
 
@@ -77,12 +94,12 @@ def row(**other: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_threshold_has_its_value_and_place_from_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "_sections", lambda: row(constant=["OLD_NAME", "MIN_PAIRS"], unit=" pairs"))
+    monkeypatch.setattr(thresholds, "sections", lambda: row(constant=["OLD_NAME", "MIN_PAIRS"], unit=" pairs"))
     last = thresholds.thresholds_table("one").splitlines()[-1]
     assert last == "| Something | 5 pairs | `MIN_PAIRS` in `domain/report.py` | Own choice. |"
 
 
 def test_a_threshold_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "_sections", lambda: row(constant="NEVER_DEFINED"))
+    monkeypatch.setattr(thresholds, "sections", lambda: row(constant="NEVER_DEFINED"))
     with pytest.raises(BlockError, match="NEVER_DEFINED must be defined once, is defined in nowhere"):
         thresholds.thresholds_table("one")

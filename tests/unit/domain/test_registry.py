@@ -57,6 +57,14 @@ def test_base_private_and_imported_ones_are_not_variants(package) -> None:
     assert list(found) == ["ant", "bee"]
 
 
+def test_a_directory_that_is_appended_to_the_package_adds_its_variants(package, tmp_path: Path) -> None:
+    found = package(ant=GOOD.format(name="ant"))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "bee.py").write_text(GOOD.format(name="bee"))
+    found.__path__.append(str(tmp_path / "more"))
+    assert list(discover(found, Contract)) == ["ant", "bee"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -15,6 +15,7 @@ from probes.base import LabView, Pending
 from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace
 from probes.session import ProbeSession
 from probes.windows import Window, Windows, passage_of, scale_of, settled
+from workers.runner.readings import readings
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
@@ -109,7 +110,7 @@ def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
     session.start(probes)
     session.begin_slice(LabView("a", {}, {}, {}), TrialTags("k3f9x2ab", "b1-1-0", "h1", "tproxy", "w", "low"))
     seen = session.end_slice()
-    assert seen.absent == {"forward"}
+    assert set(seen.absent) == {"forward"}
     assert {key.stage for key in seen.stages} == {"run_queue"}
     assert "a" not in probes["forward"].watches
     session.close()
@@ -123,7 +124,7 @@ def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(wind
     lab = LabView("a", {}, {}, {}, bypassed_stages=frozenset({"forward"}))
     session.begin_slice(lab, TrialTags("k3f9x2ab", "b1-1-0", "h1", "ebpf_xdp", "w", "low"))
     seen = session.end_slice()
-    assert seen.absent == {"forward"}
+    assert set(seen.absent) == {"forward"}
     assert {key.stage for key in seen.stages} == {"run_queue"}
     assert "a" not in probes["forward"].watches
     session.close()
@@ -198,3 +199,22 @@ def test_a_window_opens_when_attaching_is_over_and_closes_before_anything_is_det
     # As long as attaching took, and once more for the traffic to recover.
     assert log == ["attached"]
     assert seen.begin_s - began_s >= 0.02
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_a_probe_that_does_not_see_the_labs_ip_version_is_absent_for_that_reason(windowed: bool) -> None:
+    class OfIpv4(FakeProbe):
+        ip_versions = frozenset({4})
+
+    probes = {"work": OfIpv4("work"), "run_queue": FakeProbe("run_queue")}
+    session = ProbeSession(probes, None, "h1", windowed=windowed)
+    session.start(probes)
+    for version, absent in ((6, {"work": "the probe does not see IPv6"}), (4, {})):
+        lab = LabView("a", {}, {}, {}, ip_version=version)
+        session.begin_slice(lab, TrialTags("k3f9x2ab", "b1-1-0", "h1", "direct", "w", "low"))
+        seen = session.end_slice()
+        assert seen.absent == absent
+        assert ("work" in {key.stage for key in seen.stages}) == (version == 4)
+        told = [one for one in readings(seen) if not one.applies]
+        assert [(one.stage, one.why_absent) for one in told] == list(absent.items())
+    session.close()

@@ -1,52 +1,50 @@
-"""What datapaths of bpf/include/forward.h share: their configuration, and how they count."""
+"""What datapaths with bpf/include/forward.h share: their configuration, and how they count."""
 
 import ipaddress
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bpf.instance import Instance
+from bpf.layout import Fields
 from domain.counters import Counters
-from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.base import raised_by
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
 from workers.lab.addresses import packed
 from workers.lab.lab import Lab
 
-# struct config of bpf/include/forward.h, by IP version
-_CONFIG = {4: struct.Struct("=4s4s4s4sI6s6s4sI6s6s2sH"), 6: struct.Struct("=16s16s16s16sI6s6s16sI6s6s2sH")}
 
-
-def config(lab: Lab) -> bytes:
-    """``struct config``: who may talk to whom, and the two links."""
+def config(lab: Lab) -> Fields:
+    """``struct config`` of bpf/include/forward.h: the addresses of both sides, and the two links."""
     network = ipaddress.ip_network(lab.client_network)
-    return _CONFIG[lab.spec.ip_version].pack(
-        network.network_address.packed,
-        network.netmask.packed,
-        packed(lab.server_address),
-        *_link(lab, "dut_client", "client", lab.client_address),
-        *_link(lab, "dut_server", "server", lab.server_address),
-        lab.origin_port.to_bytes(2, "big"),
-        0,
-    )
+    return {
+        "client": network.network_address.packed,
+        "client_mask": network.netmask.packed,
+        "origin": packed(lab.server_address),
+        "to_client": _neighbour(lab, "dut_client", "client", lab.client_address),
+        "to_origin": _neighbour(lab, "dut_server", "server", lab.server_address),
+        "port": lab.origin_port.to_bytes(2, "big"),
+    }
 
 
-def _link(lab: Lab, ours: str, theirs: str, hop: str) -> tuple[bytes, int, bytes, bytes]:
+def _neighbour(lab: Lab, ours: str, theirs: str, address: str) -> Fields:
     near, far = (bytes.fromhex(lab.mac(role).replace(":", "")) for role in (ours, theirs))
-    return packed(hop), lab.ifindex(ours), near, far
+    ifindex = lab.ifindex(ours)
+    return {"address": packed(address), "ifindex": ifindex, "source_mac": near, "destination_mac": far}
 
 
 class Forwarding:
-    """Counts by the programs' own per-CPU map, and by what the kernel says was ``delivered`` towards the origin.
+    """Counts by the programs' per-CPU map, and by what the kernel says was ``delivered`` towards the origin.
 
-    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped.
+    The kernel does not report bpf_redirect() failures to the program. So ``packets`` is the smaller of both counts, and
+    the difference counts as dropped.
     """
 
     def __init__(self, name: str, programs: Instance, path: dut.ClosedPath, delivered: Callable[[], int]) -> None:
         self._name, self._programs, self._path, self._delivered = name, programs, path, delivered
 
     def counters(self) -> Counters:
-        """See the contract. A connection is a SYN, so that one sent twice counts twice."""
+        """A connection is a SYN, so that a retransmitted one counts twice."""
         with raised_by(self._name):
             redirected, sent, connections, dropped = self._programs.per_cpu_sums("counts")
             delivered = min(redirected, self._delivered())
@@ -59,24 +57,18 @@ class Forwarding:
         )
 
 
-@contextmanager
-def attached(
-    name: str, lab: Lab, programs: Programs, delivered: AbstractContextManager[Callable[[], int]]
-) -> Iterator[Forwarding]:
-    """The datapath ``name``; ``delivered`` counts for as long as it is entered.
-
-    Raises ``DatapathError`` with nothing left behind.
-    """
-    with ExitStack() as stack:
-        with raised_by(name):
-            path = stack.enter_context(dut.closed_path(lab))
-            count = stack.enter_context(delivered)
-            instance = stack.enter_context(programs.attached(lab, config(lab)))
-        yield Forwarding(name, instance, path, count)
+def attach(
+    programs: Programs, lab: Lab, stack: ExitStack, delivered: AbstractContextManager[Callable[[], int]]
+) -> Forwarding:
+    """A datapath's programs on a closed path; ``delivered`` counts what reached the link to the origin."""
+    path = stack.enter_context(dut.closed_path(lab))
+    count = stack.enter_context(delivered)
+    instance = stack.enter_context(programs.attached(lab, config(lab)))
+    return Forwarding(programs.name, instance, path, count)
 
 
 @contextmanager
 def sent_to_server(lab: Lab) -> Iterator[Callable[[], int]]:
-    """Packets that the DUT's device on the server's side sent from now on. Raises ``OSError``."""
+    """Count packets that the DUT's device on the server's side sends from now on. Raises ``OSError``."""
     with dut.devices_of(lab) as devices:
         yield lambda: devices.sent("dut_server")

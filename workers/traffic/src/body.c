@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static uint32_t crc_table[256];
 
 void pattern_init(void)
 {
-	// Letters and digits: bodies stay readable in a packet dump, and no byte of them looks like a header's end.
+	// Letters and digits are readable in a packet dump, and contain no line end.
 	static const char letters[64] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 	uint64_t x = 0x9e3779b97f4a7c15ull;
 	for (uint32_t i = 0; i < PATTERN_PERIOD; i++) {
@@ -41,7 +42,7 @@ struct body pattern_body(uint64_t length)
 void token_fill(uint8_t *token, uint64_t index, uint64_t size)
 {
 	char head[TOKEN_BYTES_MIN];
-	size_t head_size = (size_t)snprintf(head, sizeof head, "data: %010llu ", (unsigned long long)index);
+	size_t head_size = (size_t)snprintf(head, sizeof head, "data: %010" PRIu64 " ", index);
 	memcpy(token, head, head_size);
 	memcpy(token + head_size, pattern + index % PATTERN_PERIOD, size - head_size - 2);
 	memcpy(token + size - 2, "\n\n", 2);
@@ -58,31 +59,40 @@ struct body token_body(uint64_t tokens, uint64_t size)
 	return (struct body){data, length, length};
 }
 
-struct body file_body(const char *path)
+// Reads the whole of an open file. data is NULL with errno set on failure.
+static struct body read_body(int fd)
 {
 	struct stat info;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct body body = {0};
-	if (fd < 0)
-		return body;
-	uint8_t *data = NULL;
-	if (fstat(fd, &info) == 0 && info.st_size > 0 && (data = malloc((size_t)info.st_size))) {
-		ssize_t got = read(fd, data, (size_t)info.st_size);
-		if (got == info.st_size) {
-			body = (struct body){data, (uint64_t)got, (uint64_t)got};
-		} else {
-			free(data);
-			errno = got < 0 ? errno : EIO;
-		}
-	} else {
-		errno = info.st_size ? errno : ENODATA;
+	if (fstat(fd, &info) != 0)
+		return (struct body){0};
+	if (info.st_size <= 0) {
+		errno = ENODATA;
+		return (struct body){0};
 	}
+	uint8_t *data = malloc((size_t)info.st_size);
+	ssize_t got = data ? read(fd, data, (size_t)info.st_size) : -1;
+	if (got == info.st_size)
+		return (struct body){data, (uint64_t)got, (uint64_t)got};
+	int error = got < 0 ? errno : EIO;
+	free(data);
+	errno = error;
+	return (struct body){0};
+}
+
+struct body file_body(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (struct body){0};
+	struct body body = read_body(fd);
+	int error = errno;
 	close(fd);
+	errno = error;
 	return body;
 }
 
-// How many bytes lie straight in memory from `offset` on.
-static size_t straight(const struct body *body, uint64_t offset, uint64_t wanted)
+// How many of the `wanted` bytes from `offset` on are contiguous in memory.
+static size_t contiguous(const struct body *body, uint64_t offset, uint64_t wanted)
 {
 	uint64_t span = body->length > body->period ? body->period : body->length - offset % body->period;
 	return (size_t)(wanted < span ? wanted : span);
@@ -93,7 +103,7 @@ bool body_matches(const struct body *body, uint64_t offset, const void *data, si
 	if (size > body->length || offset > body->length - size)
 		return false;
 	for (const uint8_t *at = data; size;) {
-		size_t part = straight(body, offset, size);
+		size_t part = contiguous(body, offset, size);
 		if (memcmp(at, body->data + offset % body->period, part) != 0)
 			return false;
 		at += part, offset += part, size -= part;
@@ -105,7 +115,7 @@ int body_spans(const struct body *body, uint64_t offset, struct iovec *spans, in
 {
 	int used = 0;
 	while (used < pieces && offset < body->length) {
-		size_t part = straight(body, offset, body->length - offset);
+		size_t part = contiguous(body, offset, body->length - offset);
 		spans[used++] = (struct iovec){(void *)(uintptr_t)(body->data + offset % body->period), part};
 		offset += part;
 	}
@@ -147,7 +157,7 @@ uint32_t body_crc32c(const struct body *body)
 {
 	uint32_t crc = 0;
 	for (uint64_t offset = 0; offset < body->length;) {
-		size_t part = straight(body, offset, body->length - offset);
+		size_t part = contiguous(body, offset, body->length - offset);
 		crc = crc32c(crc, body->data + offset % body->period, part);
 		offset += part;
 	}

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a connection: open, ask, be answered, be free again; and what happens when it fails.
+#include "conn.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "worker.h"
+#include "record.h"
 
-#define SPANS 16 // of an upload's body per system call
-
+// Keeps the first failure's message. Before the first slice a failure ends the run.
 static void explain_failure(struct worker *w, const struct target *target, enum cause cause, int error)
 {
 	struct rlimit files;
 	char hint[96] = "";
 	if (w->failure[0])
-		return; // the first one tells most
+		return;
 	if (cause == CAUSE_DESCRIPTORS && getrlimit(RLIMIT_NOFILE, &files) == 0)
-		snprintf(hint, sizeof hint, "; the limit of open files is %llu", (unsigned long long)files.rlim_cur);
+		snprintf(hint, sizeof hint, "; the limit of open files is %" PRIu64, (uint64_t)files.rlim_cur);
 	if (cause == CAUSE_PORTS)
 		snprintf(hint, sizeof hint, "; give more source addresses (source=) or --ports");
 	snprintf(w->failure, sizeof w->failure, "target %s (%s): %s%s", target->label, target->text,
@@ -30,7 +31,7 @@ static void explain_failure(struct worker *w, const struct target *target, enum 
 void conn_close(struct conn *c)
 {
 	if (c->fd >= 0)
-		close(c->fd); // which takes it out of epoll, too
+		close(c->fd); // which removes it from epoll
 	c->fd = -1;
 	c->state = CONN_FREE;
 	c->generation++;
@@ -44,131 +45,43 @@ void conn_retry(struct conn *c, uint64_t at_ns)
 	c->deadline_ns = at_ns;
 }
 
-static void count_error(struct worker *w, struct conn *c, enum cause cause)
+void conn_fail(struct worker *w, struct conn *c, enum cause cause, int error, uint64_t now)
 {
-	// Without a request it is a failed reconnection, which belongs to no slice.
-	struct stats *stats = c->active ? stats_of(w, c->slice) : &lane_of(w, c)->measured;
-	counter_add(&stats->counters.errors[cause], 1);
-	if (c->active)
-		counter_add(&w->slices[c->slice].errors, 1);
-	c->active = false;
-}
-
-static void fail(struct worker *w, struct conn *c, enum cause cause, int error, uint64_t now)
-{
-	bool never_stood = c->fd < 0 || c->state == CONN_CONNECTING;
+	bool established = c->fd >= 0 && c->state != CONN_CONNECTING;
 	if (!w->started || cause == CAUSE_DESCRIPTORS || cause == CAUSE_PORTS)
-		explain_failure(w, lane_of(w, c)->target, cause, error);
-	count_error(w, c, cause);
+		explain_failure(w, target_of(w, c)->target, cause, error);
+	record_error(w, c, cause);
 	conn_close(c);
-	// Never reopened at once: an event of the old descriptor may still wait in this batch.
-	conn_retry(c, never_stood ? now + RETRY_NS : now);
+	// Even without a pause it is reopened by the next sweep only: this batch of events may hold one of the old
+	// descriptor.
+	conn_retry(c, established ? now : now + CONN_PAUSE_NS);
 }
 
-void conn_failed(struct worker *w, struct conn *c, enum cause cause, uint64_t now)
-{
-	fail(w, c, cause, 0, now);
-}
-
-struct conn *conn_take(struct lane *lane)
+struct conn *conn_take(struct target_state *target)
 {
 	struct conn *c;
-	while ((c = lane->free_head)) {
-		lane->free_head = c->next_free;
+	while ((c = target->free_head)) {
+		target->free_head = c->next_free;
 		c->queued = false;
 		if (!c->active && (c->state == CONN_IDLE || c->state == CONN_FREE))
 			return c;
-		// Closed by its peer while it waited: it comes back when it stands again.
+		// The peer closed it meanwhile. It is put back once it is established again.
 	}
 	return NULL;
 }
 
-static void put_free(struct lane *lane, struct conn *c)
+void conn_ready(struct worker *w, struct conn *c)
 {
+	struct target_state *target = target_of(w, c);
 	if (c->queued)
 		return;
 	c->queued = true;
 	c->next_free = NULL;
-	if (lane->free_head)
-		lane->free_tail->next_free = c;
+	if (target->free_head)
+		target->free_tail->next_free = c;
 	else
-		lane->free_head = c;
-	lane->free_tail = c;
-}
-
-void conn_available(struct worker *w, struct conn *c, uint64_t now)
-{
-	struct lane *lane = lane_of(w, c);
-	bool current = w->started && w->plan->slices[w->slice].target == c->target;
-	if (current && lane->backlog) {
-		const struct slice *slice = &w->plan->slices[w->slice];
-		uint64_t intended = w->slice_start_ns + lane->send.next_ns - slice->active_ns;
-		schedule_advance(&lane->send);
-		lane->backlog--;
-		conn_request(w, c, intended, now);
-	} else {
-		put_free(lane, c); // in a closed loop, loop_ask_free() asks again when this batch of answers is through
-	}
-}
-
-static bool send_head_and_body(struct worker *w, struct conn *c, ssize_t *sent)
-{
-	const struct lane *lane = lane_of(w, c);
-	struct iovec spans[SPANS + 1];
-	int used = 0;
-	uint64_t body_at = 0;
-	if (c->out_done < lane->request_size)
-		spans[used++] = (struct iovec){lane->request + c->out_done, lane->request_size - c->out_done};
-	else
-		body_at = c->out_done - lane->request_size;
-	used += body_spans(&w->plan->upload, body_at, spans + used, SPANS);
-	struct msghdr message = {.msg_iov = spans, .msg_iovlen = (size_t)used};
-	*sent = sendmsg(c->fd, &message, MSG_NOSIGNAL);
-	return *sent >= 0;
-}
-
-// Sends as much of the request as the socket takes; the rest follows when it is writable again.
-static void flush_request(struct worker *w, struct conn *c, uint64_t now)
-{
-	struct lane *lane = lane_of(w, c);
-	uint64_t whole = lane->request_size + w->plan->upload.length;
-	while (c->out_done < whole) {
-		ssize_t sent;
-		bool ok;
-		if (w->plan->upload.length) {
-			ok = send_head_and_body(w, c, &sent);
-		} else {
-			sent = send(c->fd, lane->request + c->out_done, lane->request_size - c->out_done, MSG_NOSIGNAL);
-			ok = sent >= 0;
-		}
-		if (!ok) {
-			if (errno == EAGAIN) {
-				c->sending = true;
-				return;
-			}
-			fail(w, c, cause_of_errno(errno), errno, now);
-			return;
-		}
-		c->out_done += (uint64_t)sent;
-		counter_add(&stats_of(w, c->slice)->counters.bytes_sent, (uint64_t)sent);
-		counter_add(&w->slices[c->slice].bytes_sent, (uint64_t)sent);
-	}
-	c->sending = false;
-}
-
-static void begin_request(struct worker *w, struct conn *c, uint64_t now)
-{
-	c->state = CONN_HEAD;
-	c->stashed = 0;
-	c->out_done = c->body_done = 0;
-	c->corrupt = c->bad_status = c->chunked = c->until_close = false;
-	c->keep_alive = true;
-	c->token_ns = 0;
-	if (w->plan->workload == TCP_RR) {
-		c->state = CONN_BODY;
-		c->body_left = w->plan->expected.length;
-	}
-	flush_request(w, c, now);
+		target->free_head = c;
+	target->free_tail = c;
 }
 
 void conn_request(struct worker *w, struct conn *c, uint64_t intended_ns, uint64_t now)
@@ -178,153 +91,73 @@ void conn_request(struct worker *w, struct conn *c, uint64_t intended_ns, uint64
 	c->intended_ns = intended_ns;
 	c->sent_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
-	if (w->plan->open_loop) {
-		if (w->last_sent_ns)
-			hist_record(&stats_of(w, c->slice)->timings[SEND_GAP], now - w->last_sent_ns);
-		w->last_sent_ns = now;
-	}
-	counter_add(&stats_of(w, c->slice)->counters.sent, 1);
-	counter_add(&w->slices[c->slice].sent, 1);
-	if (w->plan->workload == UDP_RR)
-		udp_send(w, c, intended_ns, now);
-	else if (c->fd < 0)
-		conn_open(w, c, now); // churn: the request follows when the connection stands
+	record_sent(w, c, now);
+	if (c->fd < 0)
+		conn_open(w, c, now);
 	else
-		begin_request(w, c, now);
+		w->protocol->request(w, c, now);
 }
 
-static void stands(struct worker *w, struct conn *c, uint64_t now)
+void conn_established(struct worker *w, struct conn *c, uint64_t now)
 {
-	// A connection that churns belongs to its request's slice; one that stays is made before them all.
-	struct stats *stats = c->active ? stats_of(w, c->slice) : &lane_of(w, c)->measured;
-	counter_add(&stats->counters.connections, 1);
-	// Datagrams have no connection to wait for: a "connect" of theirs would be a time of nothing.
-	if (w->plan->workload != UDP_RR)
-		hist_record(&stats->timings[CONNECT], now - c->connect_ns);
+	counter_add(&stats_of_conn(w, c)->counters.connections, 1);
 	c->state = CONN_IDLE;
-	if (!w->started && w->opening)
+	if (c->opening)
 		w->opening--;
+	c->opening = false;
 	if (c->active) {
-		begin_request(w, c, now);
+		w->protocol->request(w, c, now);
 		return;
 	}
 	c->deadline_ns = NEVER;
-	conn_available(w, c, now);
+	conn_ready(w, c);
 }
 
 void conn_open(struct worker *w, struct conn *c, uint64_t now)
 {
-	struct lane *lane = lane_of(w, c);
-	bool udp = w->plan->workload == UDP_RR;
-	int fd = -EIO;
-	if (netns_enter(&w->place, lane->target->netns_fd))
-		fd = target_connect(lane->target, udp ? SOCK_DGRAM : SOCK_STREAM, &lane->port_cursor,
+	struct target_state *target = target_of(w, c);
+	const struct protocol *protocol = w->protocol;
+	int fd = -1;
+	if (netns_enter(&w->place, target->target->netns_fd))
+		fd = target_connect(target->target, protocol->socket_type, &target->port_cursor,
 				    (uint64_t)w->plan->cpus_count);
 	else
 		fd = -errno;
 	if (fd < 0) {
-		fail(w, c, cause_of_errno(-fd), -fd, now);
+		conn_fail(w, c, cause_of_errno(-fd), -fd, now);
 		return;
 	}
 	c->fd = fd;
 	c->connect_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
-	c->state = udp ? CONN_IDLE : CONN_CONNECTING;
-	// Edge-triggered and registered once: no epoll_ctl per request. Datagrams stay level-triggered, where one recv
-	// per event suffices.
-	struct epoll_event event = {.events = udp ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-		fail(w, c, cause_of_errno(errno), errno, now);
-		return;
-	}
-	if (udp)
-		stands(w, c, now);
+	c->state = CONN_CONNECTING;
+	struct epoll_event event = {.events = protocol->events, .data.ptr = c};
+	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+		conn_fail(w, c, cause_of_errno(errno), errno, now);
+	else if (protocol->opened)
+		protocol->opened(w, c, now);
 }
 
-void conn_done(struct worker *w, struct conn *c, uint64_t now)
+void conn_reuse(struct worker *w, struct conn *c, uint64_t now)
 {
-	const struct plan *plan = w->plan;
-	if (c->bad_status) {
-		count_error(w, c, CAUSE_STATUS);
-	} else if (c->corrupt) {
-		count_error(w, c, CAUSE_CORRUPT);
-	} else if (c->sending) {
-		count_error(w, c, CAUSE_SHORT); // answered before it was asked in full
-	} else {
-		c->active = false;
-		answer_count(w, c->slice, c->intended_ns, c->sent_ns, now);
-	}
-	c->deadline_ns = now + plan->timeout_ns;
-	if (plan->workload == HTTP_CHURN && !c->hung_up) {
-		// The origin closes first, so that the state of closed connections (TIME_WAIT) holds none of our ports.
-		c->state = CONN_CLOSING;
-	} else if (plan->workload == HTTP_CHURN) {
-		conn_close(c);
-		conn_available(w, c, now);
-	} else if (!c->keep_alive || c->sending || c->corrupt) {
+	if (!c->keep_alive || c->sending || c->corrupt) {
 		conn_close(c);
 		conn_open(w, c, now);
-	} else {
-		c->state = CONN_IDLE;
-		c->deadline_ns = NEVER;
-		conn_available(w, c, now);
-	}
-}
-
-static void receive(struct worker *w, struct conn *c)
-{
-	const uint8_t generation = c->generation;
-	while (c->generation == generation) {
-		ssize_t got = recv(c->fd, w->buffer, RECEIVE_BYTES, 0);
-		if (got < 0 && errno == EAGAIN)
-			return;
-		uint64_t now = w->last_ns = now_ns();
-		if (got < 0) {
-			fail(w, c, cause_of_errno(errno), errno, now);
-		} else if (got == 0) {
-			answer_end(w, c, now);
-			return;
-		} else {
-			answer_bytes(w, c, (const char *)w->buffer, (size_t)got, now);
-			// A short read emptied the socket: the next byte makes a new edge. After a hang-up no edge will
-			// come.
-			if (got < (ssize_t)RECEIVE_BYTES && !c->hung_up)
-				return;
-		}
-	}
-}
-
-void conn_event(struct worker *w, struct conn *c, uint32_t events)
-{
-	if (c->fd < 0)
-		return; // closed by an earlier event of this batch
-	if (w->plan->workload == UDP_RR) {
-		udp_event(w, c, events);
 		return;
 	}
-	if (c->state == CONN_CONNECTING) {
-		uint64_t now = w->last_ns = now_ns();
-		int error = 0;
-		socklen_t size = sizeof error;
-		if (events & (EPOLLERR | EPOLLHUP))
-			getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-		if (error) {
-			fail(w, c, cause_of_errno(error), error, now);
-			return;
-		}
-		if (!(events & EPOLLOUT))
-			return;
-		stands(w, c, now);
-		if (c->fd < 0)
-			return;
-	} else if (c->sending && events & EPOLLOUT) {
-		const uint8_t generation = c->generation;
-		flush_request(w, c, w->last_ns = now_ns());
-		if (c->generation != generation)
-			return;
+	c->state = CONN_IDLE;
+	c->deadline_ns = NEVER;
+	conn_ready(w, c);
+}
+
+void conn_timeout(struct worker *w, struct conn *c, uint64_t now)
+{
+	if (c->state == CONN_RETRY && !w->protocol->per_request) {
+		conn_open(w, c, now);
+	} else if (c->state == CONN_RETRY || c->state == CONN_CLOSING) {
+		conn_close(c);
+		conn_ready(w, c);
+	} else {
+		conn_fail(w, c, CAUSE_TIMEOUT, 0, now);
 	}
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		c->hung_up = true;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		receive(w, c);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Feeds the parsers with files (or standard input), whole and in pieces, and aborts where the two readings differ.
-// Run it under the sanitizers: every input is copied to a heap block of its exact size, so that one byte too far is
-// seen.
+// Feeds the parsers with files (or standard input), whole and in pieces, and aborts if the results differ. Each input
+// is copied to a heap block of its exact size, so that AddressSanitizer detects a read of one byte too many.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +46,7 @@ static struct reading read_chunks(const char *data, size_t size, size_t piece_li
 	return reading;
 }
 
-// A head is the same however many bytes follow it, and needs more for as long as it is incomplete.
+// A head's result must not depend on the bytes after it, and an incomplete head must ask for more.
 static void read_heads(const char *data, size_t size)
 {
 	struct response_head response = {0};

@@ -11,7 +11,7 @@
 #define VARINT_BYTES 9
 #define STORED_BLOCK_BYTES 65535u
 
-// HDR: half the smallest power of two that separates 2 * 10^digits values.
+// log2 of half the smallest power of two that is at least 2 * 10^digits, as HDR defines it.
 static uint32_t half_bits_of(enum hist_digits digits)
 {
 	return digits == HIST_3_DIGITS ? 10 : 7;
@@ -41,6 +41,12 @@ void hist_free(struct hist *hist)
 {
 	free(hist->counts);
 	hist->counts = NULL;
+}
+
+void hist_clear(struct hist *hist)
+{
+	memset(hist->counts, 0, hist->length * sizeof *hist->counts);
+	hist->count = hist->sum = hist->max = 0;
 }
 
 void hist_add(struct hist *to, const struct hist *from)
@@ -77,7 +83,7 @@ void hist_take(struct hist *to, struct hist *before, const struct hist *now)
 		if (!to->counts[i])
 			continue;
 		uint64_t low;
-		to->count += to->counts[i]; // recounted, not subtracted: the writer may be between two counters
+		to->count += to->counts[i]; // recounted: the writer may be between two counters
 		bounds(to, i, &low, &to->max);
 	}
 	uint64_t sum = counter_read(&now->sum);
@@ -132,7 +138,7 @@ static size_t put_payload(const struct hist *hist, uint8_t *start)
 	int64_t zeros = 0;
 	for (uint32_t i = 0; i < hist->length; i++) {
 		if (!hist->counts[i]) {
-			zeros++; // a run of zeros is one negative number; trailing ones are left out
+			zeros++; // a run of zeros is one negative number; trailing zeros are omitted
 			continue;
 		}
 		if (zeros)
@@ -154,7 +160,7 @@ static size_t put_payload(const struct hist *hist, uint8_t *start)
 	return size;
 }
 
-// zlib's container around stored blocks: every reader inflates it, and we need no compressor.
+// zlib's format with stored blocks: every reader inflates it, and writing needs no compressor.
 static uint8_t *put_zlib(uint8_t *at, const uint8_t *data, size_t size)
 {
 	uint32_t a = 1, b = 0;

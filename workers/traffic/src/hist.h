@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HDR histograms (Gil Tene, hdrhistogram.org) of durations in nanoseconds, from 1 ns to two minutes.
-// One writer; other threads may read counters at any time (each is a relaxed atomic, so a reader never sees a torn
-// one).
+// One thread writes. Others may read counters at any time: each is a relaxed atomic, so that no read is torn.
 #ifndef SHOWDOWN_HIST_H
 #define SHOWDOWN_HIST_H
 
@@ -24,16 +23,17 @@ struct hist {
 };
 
 uint32_t hist_length(enum hist_digits digits);
-// In memory of the caller's: hist_length() zeroes.
+// Uses the caller's memory: hist_length() zeroes.
 void hist_place(struct hist *hist, enum hist_digits digits, uint64_t *counts);
 bool hist_init(struct hist *hist, enum hist_digits digits);
 void hist_free(struct hist *hist);
+void hist_clear(struct hist *hist);
 void hist_add(struct hist *to, const struct hist *from);
-// to = now - before, and before = now: what came since the last reading of a histogram that others write.
+// Sets `to` to what `now` gained since `before`, and `before` to `now`. Another thread may write `now`.
 void hist_take(struct hist *to, struct hist *before, const struct hist *now);
 // The value at a percentile (0-100) as HDR readers compute it; 0 when empty.
 uint64_t hist_percentile(const struct hist *hist, double percentile);
-// HdrHistogram V2, "compressed" with stored blocks, in base64, onto a stream. False without memory.
+// Writes HdrHistogram V2, "compressed" with stored blocks, in base64. False: no memory.
 bool hist_encode(const struct hist *hist, FILE *out);
 
 static inline uint32_t hist_index(uint32_t half_bits, uint64_t value)
@@ -58,7 +58,7 @@ static inline void hist_record(struct hist *hist, uint64_t value)
 	if (value < HIST_LOWEST_NS)
 		value = HIST_LOWEST_NS;
 	if (value > HIST_HIGHEST_NS)
-		value = HIST_HIGHEST_NS; // clamped: an answer after two minutes timed out long ago
+		value = HIST_HIGHEST_NS; // clamped
 	counter_add(&hist->counts[hist_index(hist->half_bits, value)], 1);
 	counter_add(&hist->count, 1);
 	counter_add(&hist->sum, value);

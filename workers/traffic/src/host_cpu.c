@@ -23,7 +23,7 @@ struct host_cpu host_cpu_read(void)
 	if (got <= 0)
 		return cpu;
 	line[got] = '\0';
-	char *at = line + strcspn(line, " "); // after "cpu": the first line is the sum over all of them
+	char *at = line + strcspn(line, " "); // after "cpu": the first line is the sum over all CPUs
 	for (int i = 0; i < HOST_CPU_KINDS; i++)
 		cpu.ticks[i] = strtoull(at, &at, 10);
 	return cpu;
@@ -32,7 +32,7 @@ struct host_cpu host_cpu_read(void)
 struct host_cpu host_cpu_gain(const struct host_cpu *from, const struct host_cpu *to)
 {
 	struct host_cpu gain;
-	for (int i = 0; i < HOST_CPU_KINDS; i++) // idle and iowait may run backwards by a tick
+	for (int i = 0; i < HOST_CPU_KINDS; i++) // idle and iowait may decrease by a tick
 		gain.ticks[i] = to->ticks[i] > from->ticks[i] ? to->ticks[i] - from->ticks[i] : 0;
 	return gain;
 }

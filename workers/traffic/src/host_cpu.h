@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's CPU time at a slice's borders: only the generator knows these instants well enough to read it there.
+// The host's CPU time. The generator reads it between slices, as it alone knows these instants.
 #ifndef SHOWDOWN_HOST_CPU_H
 #define SHOWDOWN_HOST_CPU_H
 
@@ -23,9 +23,9 @@ struct host_cpu {
 	uint64_t ticks[HOST_CPU_KINDS];
 };
 
-// Opens /proc/stat once, before threads start; without it all readings are 0.
+// Opens /proc/stat, before threads start. If that fails all readings are 0.
 void host_cpu_open(void);
-// Callable by any thread.
+// Thread-safe.
 struct host_cpu host_cpu_read(void);
 struct host_cpu host_cpu_gain(const struct host_cpu *from, const struct host_cpu *to);
 void host_cpu_add(struct host_cpu *to, const struct host_cpu *from);

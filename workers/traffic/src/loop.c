@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// The clock's side of the event loop: what is due is sent, what is overdue is given up, and the rest is slept through.
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include "loop.h"
+
 #include <sys/epoll.h>
 
-#include "worker.h"
+#include "conn.h"
 
 #define EVENTS 128
-#define DISPATCH_MAX 32	 // sends in a row before answers are looked at again
-#define OPENING_MAX 128u // connects on their way per thread: below any listener's backlog
+#define DISPATCH_MAX 32	 // sends in a row before answers are received again
+#define OPENING_MAX 128u // connections per thread that connect at once: less than any listener's backlog
+#define SWEEP_NS (10 * NS_PER_MS)
+#define SWEEP_CONNS 2048u // checked per sweep: limits how long time-outs delay the schedule
 
 void loop_next_due(struct worker *w)
 {
 	const struct slice *slice = &w->plan->slices[w->slice];
-	const struct lane *lane = &w->lanes[slice->target];
+	const struct target_state *target = &w->targets[slice->target];
 	w->next_due_ns = NEVER;
-	if (!w->plan->open_loop || !w->sending || lane->due.next_ns == NEVER)
+	if (!w->plan->open_loop || !w->sending || target->due.next_ns == NEVER)
 		return;
-	uint64_t due = w->slice_start_ns + lane->due.next_ns - slice->active_ns;
+	uint64_t due = w->slice_start_ns + target->due.next_ns - slice->active_ns;
 	if (due < w->slice_end_ns)
 		w->next_due_ns = due;
 }
 
 void loop_dispatch(struct worker *w, uint64_t now)
 {
-	struct lane *lane = &w->lanes[w->plan->slices[w->slice].target];
-	struct stats *stats = stats_of(w, w->slice);
+	struct target_state *target = current_target(w);
+	struct stats *stats = stats_of_slice(w, w->slice);
 	for (int i = 0; i < DISPATCH_MAX && now >= w->next_due_ns; i++) {
 		uint64_t intended = w->next_due_ns;
-		struct conn *c = lane->backlog ? NULL : conn_take(lane);
+		struct conn *c = target->backlog ? NULL : conn_take(target);
 		hist_record(&stats->timings[SCHEDULE_LAG], now - intended);
-		if (!c && !lane->backlog++)
-			lane->send = lane->due; // sending stays here while the clock goes on
+		if (!c && !target->backlog++)
+			target->send = target->due; // the first request of the backlog
 		if (!c)
 			counter_add(&stats->counters.queued, 1);
-		schedule_advance(&lane->due);
+		schedule_advance(&target->due);
 		loop_next_due(w);
 		if (c)
 			conn_request(w, c, intended, now);
@@ -43,35 +43,28 @@ void loop_dispatch(struct worker *w, uint64_t now)
 	}
 }
 
-static void give_up(struct worker *w, struct conn *c, uint64_t now)
+// Open loop: sends the backlog's oldest requests on the connections that are free.
+static void send_backlog(struct worker *w)
 {
-	switch (c->state) {
-	case CONN_RETRY:
-		c->state = CONN_FREE;
-		c->deadline_ns = NEVER;
-		if (w->plan->workload == HTTP_CHURN)
-			conn_available(w, c, now);
-		else
-			conn_open(w, c, now);
-		break;
-	case CONN_CLOSING:
-		conn_close(c);
-		conn_available(w, c, now);
-		break;
-	default:
-		if (w->plan->workload == UDP_RR)
-			udp_timeout(w, c, now);
-		else
-			conn_failed(w, c, CAUSE_TIMEOUT, now);
+	struct target_state *target = current_target(w);
+	struct conn *c;
+	for (bool first = true; target->backlog && (c = conn_take(target)); first = false) {
+		const struct slice *slice = &w->plan->slices[w->slice];
+		uint64_t intended = w->slice_start_ns + target->send.next_ns - slice->active_ns;
+		if (!first)
+			w->last_ns = now_ns();
+		schedule_advance(&target->send);
+		target->backlog--;
+		conn_request(w, c, intended, w->last_ns);
 	}
 }
 
-// What stood still counts for the slice that ran, the time in which it drained included.
-void loop_beat(struct worker *w, uint64_t now)
+void loop_check_stall(struct worker *w, uint64_t now)
 {
-	uint64_t stood = beat_stood_ns(&w->beat, now, SWEEP_NS);
-	if (stood && w->started)
-		counter_add(&w->slices[w->slice].stood_ns, stood);
+	// No sleep is longer than until the next sweep.
+	uint64_t stalled = stall_check_ns(&w->stall, now, SWEEP_NS);
+	if (stalled && w->started)
+		counter_add(&w->slices[w->slice].counters.stalled_ns, stalled);
 }
 
 static void sweep(struct worker *w, uint64_t now)
@@ -81,60 +74,69 @@ static void sweep(struct worker *w, uint64_t now)
 		struct conn *c = &w->conns[w->sweep_at];
 		w->sweep_at = w->sweep_at + 1 < w->conns_count ? w->sweep_at + 1 : 0;
 		if (now >= c->deadline_ns)
-			give_up(w, c, now);
+			w->protocol->timeout(w, c, now);
 	}
 	w->next_sweep_ns = now + SWEEP_NS;
-	loop_beat(w, now); // no sleep is longer than until the next sweep
+	loop_check_stall(w, now);
+	send_backlog(w);
 }
 
-void loop_ask_free(struct worker *w)
+void loop_request_free(struct worker *w)
 {
 	if (w->plan->open_loop || !w->sending)
 		return;
-	struct lane *lane = &w->lanes[w->plan->slices[w->slice].target];
-	for (struct conn *c; (w->last_ns = now_ns()) < w->slice_end_ns && (c = conn_take(lane));)
+	struct target_state *target = current_target(w);
+	for (struct conn *c; (w->last_ns = now_ns()) < w->slice_end_ns && (c = conn_take(target));)
 		conn_request(w, c, w->last_ns, w->last_ns);
 }
 
-void loop_pump(struct worker *w, uint64_t until_ns)
+// How long the thread may sleep.
+static struct timespec time_to_sleep(const struct worker *w, uint64_t now, uint64_t until_ns)
 {
-	struct epoll_event events[EVENTS];
-	uint64_t now = w->last_ns = now_ns(), wake = until_ns;
-	if (now >= w->next_due_ns) {
-		loop_dispatch(w, now);
-		now = w->last_ns;
-	}
+	uint64_t wake = until_ns;
 	if (wake > w->next_due_ns)
 		wake = w->next_due_ns;
 	if (wake > w->next_sweep_ns)
 		wake = w->next_sweep_ns;
 	uint64_t pause = wake > now ? wake - now : 0;
-	struct timespec timeout = timespec_of(pause > w->plan->spin_ns ? pause - w->plan->spin_ns : 0);
+	return timespec_of(pause > w->plan->spin_ns ? pause - w->plan->spin_ns : 0);
+}
+
+static void handle_event(struct worker *w, const struct epoll_event *event)
+{
+	struct conn *c = event->data.ptr;
+	if (c->fd >= 0) // else an earlier event of this batch closed it
+		w->protocol->event(w, c, event->events);
+	send_backlog(w);
+	// A batch of events must not delay a send that fell due meanwhile.
+	if (w->last_ns >= w->next_due_ns)
+		loop_dispatch(w, w->last_ns);
+}
+
+void loop_pump(struct worker *w, uint64_t until_ns)
+{
+	struct epoll_event events[EVENTS];
+	w->last_ns = now_ns();
+	if (w->last_ns >= w->next_due_ns)
+		loop_dispatch(w, w->last_ns);
+	struct timespec timeout = time_to_sleep(w, w->last_ns, until_ns);
 	int count = epoll_pwait2(w->epoll_fd, events, EVENTS, &timeout, NULL);
-	for (int i = 0; i < count; i++) {
-		conn_event(w, events[i].data.ptr, events[i].events);
-		// A batch of answers must not hold up a send that fell due meanwhile.
-		if (w->last_ns >= w->next_due_ns)
-			loop_dispatch(w, w->last_ns);
-	}
+	for (int i = 0; i < count; i++)
+		handle_event(w, &events[i]);
 	if (count <= 0)
 		w->last_ns = now_ns();
 	if (w->last_ns >= w->next_sweep_ns)
 		sweep(w, w->last_ns);
-	loop_ask_free(w);
-}
-
-static bool stopped(const struct worker *w)
-{
-	return atomic_load_explicit(&w->plan->stop, memory_order_relaxed);
+	loop_request_free(w);
 }
 
 void loop_open_all(struct worker *w)
 {
 	uint32_t at = 0;
-	while (!stopped(w) && (at < w->conns_count || w->opening)) {
-		while (at < w->conns_count && w->opening < OPENING_MAX && !stopped(w)) {
+	while (!worker_stopped(w) && (at < w->conns_count || w->opening)) {
+		while (at < w->conns_count && w->opening < OPENING_MAX && !worker_stopped(w)) {
 			w->opening++;
+			w->conns[at].opening = true;
 			conn_open(w, &w->conns[at++], now_ns());
 		}
 		if (w->opening)

@@ -12,8 +12,8 @@ int main(int argc, char **argv)
 		return load_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "origin"))
 		return origin_main(argc - 1, argv + 1);
-	// Even a wrong command line ends with a final line: whoever reads the output need not know how we were called.
-	fprintf(stderr, "usage: showdown-traffic load|origin OPTION...   (workers/traffic/README.md describes them)\n");
+	// Every run ends with a final line, so that its reader needs no special case for a wrong command line.
+	fprintf(stderr, "usage: showdown-traffic load|origin OPTION...   (--help lists the options)\n");
 	printf("{\"type\":\"final\",\"schema_version\":1,\"failure\":\"usage: showdown-traffic load|origin\","
 	       "\"interrupted\":false,\"targets\":{}}\n");
 	return EXIT_USAGE;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The two modes of the program. argv[0] is the mode's name.
 #ifndef SHOWDOWN_MODES_H
 #define SHOWDOWN_MODES_H
 

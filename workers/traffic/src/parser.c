@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-// The fields of a head that change how its message is framed, or what becomes of the connection.
+// The fields of a head that determine the body's end, or whether the connection stays open.
 struct framing {
 	int64_t content_length;
 	bool chunked, close, keep_alive, expects_continue;
@@ -37,12 +37,12 @@ static bool read_length(const char *text, size_t size, int64_t *length)
 			return false;
 	}
 	if (*length >= 0 && *length != value)
-		return false; // two lengths that disagree: nobody can frame this
+		return false; // two different lengths: the body's end is ambiguous (RFC 9112, 6.3)
 	*length = value;
 	return true;
 }
 
-// Whether a comma-separated list names a token.
+// Whether a comma-separated list contains a token.
 static bool lists(const char *text, size_t size, const char *token)
 {
 	size_t token_size = strlen(token);
@@ -66,7 +66,7 @@ static bool read_field(const char *line, size_t size, struct framing *framing)
 		return false;
 	size_t name_size = (size_t)(colon - line), value_size = size - name_size - 1;
 	const char *value = colon + 1;
-	switch (line[0] | 0x20) { // most fields are none of ours: one comparison dismisses them
+	switch (line[0] | 0x20) { // most fields are irrelevant: one comparison skips them
 	case 'c':
 		if (IS_NAME(line, name_size, "content-length")) {
 			trim(&value, &value_size);
@@ -82,7 +82,7 @@ static bool read_field(const char *line, size_t size, struct framing *framing)
 	case 't':
 		if (IS_NAME(line, name_size, "transfer-encoding")) {
 			if (!lists(value, value_size, "chunked"))
-				return false; // any other coding would not be decoded
+				return false; // no other coding is supported
 			framing->chunked = true;
 		}
 		return true;
@@ -95,7 +95,7 @@ static bool read_field(const char *line, size_t size, struct framing *framing)
 	}
 }
 
-// Reads the fields after the first line; the same results as the parsers' own.
+// Parses the fields after the first line; returns what response_parse() does.
 static ssize_t read_fields(const char *data, size_t size, size_t at, struct framing *framing)
 {
 	*framing = (struct framing){.content_length = -1};

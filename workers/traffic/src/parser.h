@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 heads and chunked bodies. Pure functions over bytes: no state but the caller's, no allocation, no I/O.
+// Parses HTTP/1.1 heads and chunked bodies. Pure functions: no state but the caller's, no allocation, no I/O.
 #ifndef SHOWDOWN_PARSER_H
 #define SHOWDOWN_PARSER_H
 
@@ -28,7 +28,7 @@ struct request_head {
 	bool expects_continue;
 };
 
-// The head's length with its empty line; 0: more bytes are needed; -1: malformed or longer than HEAD_MAX.
+// Return the head's length with its empty line; 0: more bytes are needed; -1: malformed or longer than HEAD_MAX.
 ssize_t response_parse(const char *data, size_t size, struct response_head *head);
 ssize_t request_parse(const char *data, size_t size, struct request_head *head);
 
@@ -41,8 +41,8 @@ struct chunks {
 	bool last;
 };
 
-// Decodes the next piece: *used bytes of data were consumed; with CHUNK_DATA, *piece and *piece_size name body bytes
-// within data. Call again with the rest until CHUNK_MORE (all consumed), CHUNK_DONE or CHUNK_BAD.
+// Decodes the next piece. *used is set to the bytes consumed. After CHUNK_DATA, *piece and *piece_size are body bytes
+// within data, and the rest of data is to be decoded next. CHUNK_MORE: all of data is consumed.
 enum chunk_result chunks_next(struct chunks *chunks, const char *data, size_t size, size_t *used, const char **piece,
 			      size_t *piece_size);
 

@@ -30,13 +30,13 @@ static uint64_t random_bits(uint64_t s[4])
 	return result;
 }
 
-// A unit exponential; the argument of log lies in (0, 1].
+// An exponential variate of mean 1. The argument of log() is in (0, 1].
 static double exponential(uint64_t s[4])
 {
 	return -log(((double)(random_bits(s) >> 11) + 1) * 0x1p-53);
 }
 
-// The active time at which `position` requests are expected to have left: the inverse of the rate's integral.
+// The active time by which `position` requests are expected: the inverse of the rate's integral.
 static uint64_t instant(const struct profile *p, double position)
 {
 	double length_s = (double)p->duration_ns / (double)NS_PER_S;
@@ -44,8 +44,8 @@ static uint64_t instant(const struct profile *p, double position)
 		double r = p->rates_per_s[0], slope = (p->rates_per_s[1] - r) / length_s,
 		       under = r * r + 2 * slope * position;
 		if (under <= 0)
-			return NEVER;			     // a falling ramp that never gets this far
-		double t = 2 * position / (r + sqrt(under)); // this form stays exact where the slope vanishes
+			return NEVER;			     // a falling ramp that ends before
+		double t = 2 * position / (r + sqrt(under)); // this form is exact for a slope of 0, too
 		return t < 1e9 ? (uint64_t)(t * (double)NS_PER_S) : NEVER;
 	}
 	double step_s = length_s / p->steps, began_s = 0;
@@ -62,8 +62,7 @@ static void place(struct schedule *s)
 {
 	const struct profile *p = s->profile;
 	if (s->arrival == ARRIVAL_CONSTANT && p->steps == 1 && !p->ramp) {
-		// Integers only, so that a day of requests has no rounding drift: index * 1e9 / rate, rate in
-		// millionths.
+		// index * 1e9 / rate in integers, the rate in millionths: no rounding error accumulates.
 		u128 scaled = (u128)(s->index * s->threads + s->thread) * NS_PER_S * 1000000;
 		s->next_ns = (uint64_t)(scaled / (u128)(p->rates_per_s[0] * 1e6 + 0.5));
 		return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When requests shall leave. A schedule is a sequence of instants in a target's *active* time (the time of its own
-// slices, put end to end), so that targets which take turns all get the same sequence.
+// When requests are due. A schedule is a sequence of instants in a target's active time: its slices, put end to end.
+// So all targets that take turns get the same sequence.
 #ifndef SHOWDOWN_SCHEDULE_H
 #define SHOWDOWN_SCHEDULE_H
 
@@ -11,7 +11,7 @@
 
 enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 
-// The rate over active time: `steps` pieces of equal length. A ramp has two rates and rises linearly between them.
+// The rate over active time: `steps` pieces of equal length. A ramp changes linearly from its first to its second rate.
 struct profile {
 	bool ramp;
 	int steps;
@@ -28,10 +28,10 @@ struct schedule {
 	uint64_t next_ns;
 };
 
-// The schedule of one of `threads` threads, which share the rate between them. The same seed gives the same instants.
+// The schedule of one of `threads` threads, which share the rate. The same seed gives the same instants.
 void schedule_init(struct schedule *schedule, const struct profile *profile, enum arrival arrival, uint64_t seed,
 		   uint64_t thread, uint64_t threads);
-// Moves next_ns on to the following instant.
+// Sets next_ns to the next instant.
 void schedule_advance(struct schedule *schedule);
 
 #endif

@@ -17,13 +17,24 @@ bool stats_init(struct stats *stats)
 	return true;
 }
 
+void stats_free(struct stats *stats)
+{
+	for (int i = 0; i < TIMINGS; i++)
+		hist_free(&stats->timings[i]);
+}
+
+#define ADD_COUNTER(name) to->name += counter_read(&from->name);
+
 void counters_add(struct counters *to, const struct counters *from)
 {
-	// A plain row of uint64_t, by construction.
-	uint64_t *sum = (uint64_t *)to;
-	const uint64_t *part = (const uint64_t *)from;
-	for (size_t i = 0; i < sizeof *to / sizeof *sum; i++)
-		sum[i] += counter_read(&part[i]);
+	TARGET_COUNTERS(ADD_COUNTER)
+	for (int i = 0; i < CAUSES; i++)
+		to->errors[i] += counter_read(&from->errors[i]);
+}
+
+void slice_counters_add(struct slice_counters *to, const struct slice_counters *from)
+{
+	SLICE_COUNTERS(ADD_COUNTER)
 }
 
 void stats_add(struct stats *to, const struct stats *from)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured. Each thread writes its own; the reporter reads them while they grow.
+// What is measured. Each thread writes its own statistics; the reporting thread reads them meanwhile.
 #ifndef SHOWDOWN_STATS_H
 #define SHOWDOWN_STATS_H
 
@@ -7,41 +7,71 @@
 
 enum cause {
 	CAUSE_REFUSED,	   // the connection was refused
-	CAUSE_UNREACHABLE, // no route, or the network said so
-	CAUSE_RESET,	   // reset after it stood
+	CAUSE_UNREACHABLE, // no route, or an ICMP error
+	CAUSE_RESET,	   // reset after it was established
 	CAUSE_TIMEOUT,	   // no complete answer in time
 	CAUSE_SHORT,	   // the peer closed before the answer was complete
 	CAUSE_STATUS,	   // an HTTP status other than 200
-	CAUSE_CORRUPT,	   // a malformed head, or a body that is not what it should be
-	CAUSE_DESCRIPTORS, // this process or host has no descriptor left
-	CAUSE_PORTS,	   // no source port left
+	CAUSE_CORRUPT,	   // a malformed head, or a body with the wrong bytes or length
+	CAUSE_DESCRIPTORS, // this process or host has no descriptor or memory left
+	CAUSE_PORTS,	   // no free source port
 	CAUSE_OTHER,
 	CAUSES
 };
 extern const char *const cause_names[CAUSES];
 
 enum timing {
-	LATENCY,      // from the intended send to the last byte of the answer; closed loop: no such thing, it is empty
+	LATENCY,      // from the intended send to the last byte of the answer; empty in a closed loop
 	SERVICE_TIME, // from the actual send to the last byte
-	CONNECT,      // from connect() to the connection's standing
+	CONNECT,      // from connect() until the connection is established
 	FIRST_BYTE,   // from the actual send to the first byte of the answer
-	SCHEDULE_LAG, // from the intended send to the generator's noticing: its own fault alone
-	SEND_GAP,     // open loop: from one request's leaving to the next one's, of one thread in one slice
+	SCHEDULE_LAG, // from the intended send until the generator noticed that it was due
+	SEND_GAP,     // open loop: between two sends of one thread in one slice
 	FIRST_TOKEN,  // stream: from the intended (closed loop: actual) send to the first whole token
-	TOKEN_GAP,    // stream: between tokens of one answer
+	TOKEN_GAP,    // stream: between two tokens of one answer
 	TIMINGS
 };
 extern const char *const timing_names[TIMINGS];
 
+// Counters of a target. Each X() is a field and its name in the report.
+#define TARGET_COUNTERS(X)                                                                                             \
+	X(sent)		  /* requests that were begun */                                                               \
+	X(requests)	  /* requests that were answered correctly */                                                  \
+	X(connections)	  /* established connections */                                                                \
+	X(bytes_received) /* */                                                                                        \
+	X(bytes_sent)	  /* */                                                                                        \
+	X(unsent)	  /* requests that were due and never sent */                                                  \
+	X(queued)	  /* requests that found no free connection when they were due */                              \
+	X(late)		  /* answers that came after their slice had drained */                                        \
+	X(closed_idle)	  /* connections that the peer closed while they carried no request */                         \
+	X(tokens)	  /* stream: whole tokens */                                                                   \
+	X(stalls)	  /* stream: gaps between tokens above the limit */                                            \
+	X(lost)		  /* udp_rr: datagrams without an answer */                                                    \
+	X(reordered)	  /* udp_rr: answers that came after a later one's */                                          \
+	X(duplicates)	  /* udp_rr: answers that came twice */
+
+// Counters of one thread in one slice.
+#define SLICE_COUNTERS(X)                                                                                              \
+	X(sent)                                                                                                        \
+	X(requests)                                                                                                    \
+	X(errors)                                                                                                      \
+	X(unsent)                                                                                                      \
+	X(late)                                                                                                        \
+	X(bytes_received)                                                                                              \
+	X(bytes_sent)                                                                                                  \
+	X(stalled_ns) /* see stall.h */
+
+// Sums over the requests that were sent within one step of a slice's timeline and answered correctly. The second
+// argument: whether an open loop alone has it.
+#define STEP_SUMS(X)                                                                                                   \
+	X(requests, false)                                                                                             \
+	X(service_time_ns, false)                                                                                      \
+	X(latency_ns, true)
+
+#define COUNTER_FIELD(name) uint64_t name;
+
 struct counters {
-	uint64_t sent, requests, bytes_received, bytes_sent;
-	uint64_t connections; // that stood
-	uint64_t queued;      // requests that found no connection free when they were due
-	uint64_t unsent;      // requests that were due and never left
-	uint64_t late;	      // answers that came after their slice had drained
-	uint64_t closed_idle; // connections the peer closed while nothing was asked
-	uint64_t tokens, stalls;
-	uint64_t lost, reordered, duplicates; // udp_rr
+	TARGET_COUNTERS(COUNTER_FIELD)
 	uint64_t errors[CAUSES];
 };
 
@@ -50,23 +80,36 @@ struct stats {
 	struct hist timings[TIMINGS];
 };
 
-// Requests that were sent within one step of a slice's timeline, and have been answered: sums.
 struct step {
-	uint64_t requests, service_time_ns, latency_ns;
+#define STEP_FIELD(name, open_loop) uint64_t name;
+	STEP_SUMS(STEP_FIELD)
+#undef STEP_FIELD
+};
+
+struct slice_counters {
+	SLICE_COUNTERS(COUNTER_FIELD)
 };
 
 // One thread's part of one slice.
 struct slice_stats {
-	uint64_t sent, requests, errors, unsent, late, bytes_received, bytes_sent;
-	uint64_t begun_ns;  // the thread saw its start then; 0: never
-	uint64_t stood_ns;  // the thread stood still: see beat.h
-	struct hist timing; // of latency in an open loop, of service time in a closed one
-	struct step *steps; // of the slice's timeline; NULL where none is asked for
+	struct slice_counters counters;
+	uint64_t begun_ns;  // when the thread saw the slice's start; 0: never
+	struct hist timing; // latency in an open loop, service time in a closed one
+	struct step *steps; // the slice's timeline; NULL: none
 };
 
 bool stats_init(struct stats *stats);
+void stats_free(struct stats *stats);
 void stats_add(struct stats *to, const struct stats *from);
 void counters_add(struct counters *to, const struct counters *from);
+void slice_counters_add(struct slice_counters *to, const struct slice_counters *from);
 enum cause cause_of_errno(int error);
+
+// Requests without an answer so far. A damaged datagram may be counted as two errors, hence the comparison.
+static inline uint64_t slice_outstanding(const struct slice_counters *slice)
+{
+	uint64_t ended = slice->requests + slice->errors;
+	return slice->sent > ended ? slice->sent - ended : 0;
+}
 
 #endif

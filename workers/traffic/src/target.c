@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRIES_MAX 4096u // of other source ports where one is taken: a bound on the time of one connect
+#define TRIES_MAX 4096u // source ports tried per connect if some are in use: limits its time
 
 bool netns_open(struct netns_place *place)
 {
@@ -27,7 +27,7 @@ bool netns_enter(struct netns_place *place, int fd)
 	return true;
 }
 
-// Binds to the source that the cursor points at. Returns 0 or -errno.
+// Binds to the cursor's source. Returns 0 or -errno.
 static int bind_source(const struct target *target, int fd, uint64_t cursor)
 {
 	static const int on = 1;
@@ -42,12 +42,10 @@ static int bind_source(const struct target *target, int fd, uint64_t cursor)
 	if (target->port_low) {
 		uint64_t ports = (uint64_t)(target->port_high - target->port_low) + 1;
 		address_set_port(&source, (uint16_t)(target->port_low + cursor % ports));
-		// Ports of the same address may be shared by connections to different targets; connect() sees to
-		// uniqueness.
+		// Connections to different targets may share a source port: connect() checks the whole 4-tuple.
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	} else {
-		// The port is chosen at connect(), where it only has to be unique for this peer: 28k connections per
-		// target.
+		// connect() chooses the port, which must be unique for this peer only: 28k connections per target.
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
 	}
 	return bind(fd, &source.any, address_size(&source)) == 0 ? 0 : -errno;
@@ -60,7 +58,7 @@ static int connect_once(const struct target *target, int type, uint64_t cursor)
 	if (fd < 0)
 		return -errno;
 	int failure = target->sources_count || target->port_low ? bind_source(target, fd, cursor) : 0;
-	// Nagle's algorithm would hold back the end of every request that takes more than one segment.
+	// Nagle's algorithm would delay the last segment of a longer request until the earlier ones are acknowledged.
 	if (!failure && type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (!failure && connect(fd, &target->address.any, address_size(&target->address)) != 0 && errno != EINPROGRESS)

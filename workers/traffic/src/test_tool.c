@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows the pure parts to the tests: no network, no clock.
+// Runs the pure parts for the tests: no network, no clock.
 //   test-tool hist                      durations from standard input, one a line -> the encoded histogram
 //   test-tool crc                       bytes from standard input -> their CRC-32C in hexadecimal
 //   test-tool schedule N ARRIVAL SEED THREAD THREADS DURATION_NS constant|ramp|steps RATE...   -> N instants
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,10 @@
 static int show_hist(void)
 {
 	struct hist hist;
-	unsigned long long value;
+	uint64_t value;
 	if (!hist_init(&hist, HIST_3_DIGITS))
 		return 1;
-	while (scanf("%llu", &value) == 1)
+	while (scanf("%" SCNu64, &value) == 1)
 		hist_record(&hist, value);
 	bool ok = hist_encode(&hist, stdout);
 	printf("\n");
@@ -52,7 +53,7 @@ static int show_schedule(int argc, char **argv)
 	schedule_init(&schedule, &profile, strcmp(argv[1], "poisson") ? ARRIVAL_CONSTANT : ARRIVAL_POISSON,
 		      strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
 	for (long n = strtol(argv[0], NULL, 10); n > 0; n--) {
-		printf("%llu\n", (unsigned long long)schedule.next_ns);
+		printf("%" PRIu64 "\n", schedule.next_ns);
 		schedule_advance(&schedule);
 	}
 	return 0;

@@ -6,16 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import probes.catalog
 from coordinator.analysis.decomposition import parts_us
+from coordinator.analysis.path import StagePath
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.histogram import LatencyHistogram
+from domain.jobs import HostCapabilities, Variant
+from domain.place import Place
+from domain.registry import discover
 from domain.report import CampaignReport, StagePart
 from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity, WindowTimes
 from domain.watched import StageRole
+from probes.base import Probe
 
 REQUESTS = 1000
+PATH = StagePath({one.stage: one.place for one in discover(probes.catalog, Probe).values() if one.place})
 Readings = tuple[ProbeReading, ...]
 
 
@@ -60,7 +67,7 @@ def a_trial(label: str, mean_us: float, probes: Readings, *, valid: bool = True,
     )
 
 
-def reported(*blocks: tuple[TrialResult, TrialResult]) -> CampaignReport:
+def reported(*blocks: tuple[TrialResult, TrialResult], path: StagePath = PATH) -> CampaignReport:
     attempts = [
         AttemptRecord(
             index,
@@ -76,7 +83,7 @@ def reported(*blocks: tuple[TrialResult, TrialResult]) -> CampaignReport:
         )
         for index, trials in enumerate(blocks)
     ]
-    return build_report(a_campaign(), {"id": "k3f9x2ab"}, attempts)
+    return build_report(a_campaign(), {"id": "k3f9x2ab"}, attempts, path)
 
 
 DIRECT: Readings = (reading("device_hop", "server", 3.0, 2.0), reading("run_queue", "origin", 10.0))
@@ -143,7 +150,7 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     )
 
 
-def test_where_a_stage_differs_in_several_roles_each_is_told() -> None:
+def test_where_a_stage_differs_in_several_roles_each_is_named() -> None:
     other = (
         reading("socket_wait", "dut", 500.0),
         reading("socket_wait", "server", 100.0),
@@ -163,15 +170,15 @@ def test_a_stage_that_matched_badly_is_no_figure_and_is_named() -> None:
 
 def test_what_is_not_on_the_way_is_not_in_the_sum() -> None:
     trial = a_trial("direct", 100, (*DIRECT, reading("net_rx_softirq", "", 500.0)))
-    assert StageRole("net_rx_softirq") not in parts_us(trial)
+    assert StageRole("net_rx_softirq") not in parts_us(trial, PATH)
 
 
 def test_what_a_packet_waits_on_its_way_through_the_dut_is_counted_once() -> None:
     """A forwarded packet's queueing is part of forward; a proxy's is not, and there is no forward."""
     queueing = reading("qdisc", "dut", 3, per_request=2)
-    forwarded = parts_us(a_trial("direct", 100, (reading("forward", "", 5, per_request=2), queueing)))
+    forwarded = parts_us(a_trial("direct", 100, (reading("forward", "", 5, per_request=2), queueing)), PATH)
     assert forwarded == {StageRole("forward"): pytest.approx(4), StageRole("qdisc", "dut"): pytest.approx(6)}
-    assert parts_us(a_trial("tproxy", 100, (queueing,))) == {StageRole("qdisc", "dut"): pytest.approx(6)}
+    assert parts_us(a_trial("tproxy", 100, (queueing,)), PATH) == {StageRole("qdisc", "dut"): pytest.approx(6)}
 
 
 def test_invalid_and_unwatched_trials_decompose_nothing() -> None:
@@ -239,3 +246,43 @@ def test_the_sum_always_comes_out(stages_us: list[float], mean_us: float) -> Non
     probes = tuple(reading(name, "dut", us) for name, us in zip(names, stages_us, strict=False))
     (found,) = reported((a_trial("direct", mean_us, probes), a_trial("tproxy", 1, (), valid=False))).decompositions
     assert math.fsum(part.us for part in found.parts) + found.unattributed_us == pytest.approx(found.mean_us, abs=1e-6)
+
+
+def a_host(name: str, **places: Place | None) -> HostCapabilities:
+    return HostCapabilities(
+        host=name, probes=tuple(Variant(name=stage, stage=stage, place=place) for stage, place in places.items())
+    )
+
+
+def test_the_path_is_what_the_hosts_probes_declare_in_its_order() -> None:
+    path = StagePath.of(
+        [
+            a_host("one", zebra=Place(order=20), ant=Place(order=20), early=Place(order=5), beside=None),
+            a_host("two", late=Place(order=99), early=Place(order=999)),
+        ]
+    )
+    assert path.stages == ("send_wait", "early", "ant", "zebra", "late")
+    assert path.holds("ant", "dut")
+    assert not path.holds("beside", "")
+    assert not path.holds("unheard_of", "")
+
+
+def test_a_probe_that_the_coordinator_never_heard_of_takes_its_declared_place() -> None:
+    """It comes between its neighbours, is taken off the stage that contains it, and its host's roles are left out."""
+    inner = Place(order=75, within={"dut": StageRole("socket_wait", "dut")}, host_roles=("kworker",))
+    path = StagePath({**PATH.places, "lock_wait": inner})
+    probes = (*TPROXY, reading("lock_wait", "dut", 5.0), reading("lock_wait", "kworker", 50.0))
+    (found,) = reported(
+        (a_trial("tproxy", 500, probes), a_trial("direct", 1, (), valid=False)), path=path
+    ).decompositions
+    assert by_stage(found.parts)["lock_wait", "dut"] == 5.0
+    assert by_stage(found.parts)["socket_wait", "dut"] == pytest.approx(15.0)
+    assert ("lock_wait", "kworker") not in by_stage(found.parts)
+    stages = [part.stage for part in found.parts]
+    assert stages.index("run_queue") < stages.index("lock_wait") < stages.index("socket_wait")
+
+
+def test_where_no_host_declares_a_place_the_time_is_unattributed() -> None:
+    report = reported((a_trial("direct", 100, DIRECT), a_trial("tproxy", 500, TPROXY)), path=StagePath())
+    assert [one.parts for one in report.decompositions] == [(), ()]
+    assert report.decompositions[1].unattributed_us == pytest.approx(500, rel=1e-3)

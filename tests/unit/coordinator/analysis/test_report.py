@@ -171,7 +171,27 @@ def test_cells_give_geometric_means_and_the_share_of_direct() -> None:
     assert tproxy.share_of_direct.value == pytest.approx(0.5)  # paired: the drift of the two blocks is gone …
     assert tproxy.share_of_direct.high - tproxy.share_of_direct.low < 1e-6  # … and with it the scatter
     assert (direct.share_of_direct.value, direct.load, direct.function) == (1.0, "closed(8)", "forward")
+    assert (tproxy.role, direct.role) == ("", "limit"), "results from before roles"
     assert reported(a_campaign("tproxy"), [{"tproxy": 1.0}]).results[0].share_of_direct is None
+
+
+def test_the_limit_is_the_datapath_whose_trials_say_so() -> None:
+    roles = {"tproxy": "", "direct": "", "ebpf_redirect": "limit"}
+    rates = {"tproxy": 40_000.0, "direct": 80_000.0, "ebpf_redirect": 160_000.0}
+    trials = tuple(a_trial(label, rate, role=roles[label]) for label, rate in rates.items())
+    attempt = an_attempt(0, rates)
+    attempts = [replace(attempt, result=attempt.result.model_copy(update={"trials": trials}), block_index=i)
+                for i in range(2)]  # fmt: skip
+    found = build_report(a_campaign(*rates), {}, attempts).results
+    assert {one.datapath: (one.role, one.share_of_direct.value) for one in found} == {
+        "tproxy": ("", pytest.approx(0.25)), "direct": ("", pytest.approx(0.5)), "ebpf_redirect": ("limit", 1.0)
+    }  # fmt: skip
+
+
+def test_a_second_copy_of_the_limit_is_not_the_limit() -> None:
+    blocks = [{"direct": 100.0, "direct#2": 50.0}] * 2
+    found = reported(a_campaign("direct", "direct"), blocks).results
+    assert [(one.role, one.share_of_direct.value) for one in found] == [("limit", 1.0), ("", pytest.approx(0.5))]
 
 
 def test_percentiles_are_read_from_merged_histograms() -> None:

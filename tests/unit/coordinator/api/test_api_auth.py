@@ -45,8 +45,7 @@ def sign_in(coordinator_app: CoordinatorApp) -> str:
 
 
 def path_of(rule: Rule) -> str:
-    values = {name: 1 if "Integer" in type(c).__name__ else "x" for name, c in rule._converters.items()}
-    built = rule.build(values, append_unknown=False)
+    built = rule.build(dict.fromkeys(rule.arguments, 1), append_unknown=False)
     assert built is not None
     return built[1]
 
@@ -171,10 +170,11 @@ def test_guessing_is_slowed_down(coordinator_app: CoordinatorApp) -> None:
 
 
 def test_the_table_of_failures_is_bounded() -> None:
-    failures = auth._Failures()
-    for i in range(auth._ADDRESSES_KEPT + 50):
-        failures.add(str(i))
-    assert len(failures._times) == auth._ADDRESSES_KEPT
+    failures = auth.SignInFailures(addresses_kept=20)
+    for i in range(25):
+        for _ in range(auth.FAILURES_ALLOWED):
+            failures.add(str(i))
+    assert [failures.too_many(str(i)) for i in range(25)] == [False] * 5 + [True] * 20
 
 
 def test_every_answer_carries_the_security_headers(coordinator_app: CoordinatorApp) -> None:

@@ -107,7 +107,7 @@ def test_the_catalogue_says_where_each_variant_runs(coordinator_app: Coordinator
     assert datapaths["tproxy"]["function"] == "steer"
     assert datapaths["tproxy"]["hosts"] == {"h1": ["HAProxy is not installed"], "h2": []}
     assert coordinator_app.get("workloads").json["workloads"][0]["level_kinds"] == ["closed"]
-    assert coordinator_app.get("probes").json["probes"][0]["stage"] == "run_queue"
+    assert "run_queue" in {one["stage"] for one in coordinator_app.get("probes").json["probes"]}
     coordinator_app.now += 61
     coordinator_app.register("h1", missing={"tproxy": ("HAProxy is not installed",)})
     assert [(h["name"], h["online"]) for h in coordinator_app.get("hosts").json["hosts"]] == [

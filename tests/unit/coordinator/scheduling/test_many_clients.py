@@ -1,6 +1,7 @@
 """A campaign of several clients: validated, planned, refused where it cannot be, told in form, report and REST."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from domain.jobs import HostCapabilities, Variant
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
 from tests.unit.coordinator.coordinator_app import campaign
+from workers.traffic import program
 from workers.traffic.base import GeneratorPlan, Schedule, Target
-from workers.traffic.showdown_traffic import _Run, cpus_of
+from workers.traffic.showdown_traffic import ShowdownTraffic, cpus_of
 
 
 def read(**changes: Any) -> Campaign:
@@ -95,18 +97,24 @@ def test_threads_are_shared_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [cpus_of(client, 8, 8) for client in range(8)] == [[0], [1], [2], [3]] * 2
 
 
-def test_each_client_is_told_the_same_but_for_its_place() -> None:
+def test_each_client_gets_the_same_options_but_for_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = tmp_path / "generator"
+    generator.write_text(
+        f'#!/bin/sh\ncd {tmp_path}\nprintf "%s\\n" "$@" > $$.argv\n'
+        "until [ $(ls *.argv | wc -l) = 3 ]; do sleep 0.01; done\nexit 1\n"
+    )
+    generator.chmod(0o755)
+    monkeypatch.setattr(program, "PATH", generator)
     target = Target("direct", "a-1", "198.18.0.1", 80, more_netns=("a-2", "a-3"))
-    run = _Run(GeneratorPlan("showdown-traffic", ClosedLoad(connections=9), 9), [target], Schedule(("direct",), 0.1),
-               lambda: False, lambda _: None)  # fmt: skip
-    argvs = [run._argv("", client, (7,)) for client in range(run.clients)]
+    plan = GeneratorPlan("showdown-traffic", ClosedLoad(connections=9), 9)
+    assert ShowdownTraffic().run(plan, [target], Schedule(("direct",), 0.1))["direct"].failure
+    argvs = sorted(
+        (path.read_text().splitlines() for path in tmp_path.glob("*.argv")),
+        key=lambda argv: argv[argv.index("--client") + 1],
+    )
     assert len(argvs) == 3
+    assert len({argv[argv.index("--rendezvous") + 1] for argv in argvs}) == 1
     for number, argv in enumerate(argvs, start=1):
-        assert argv[argv.index("--client") : argv.index("--client") + 4] == [
-            "--client",
-            f"{number}/3",
-            "--meeting",
-            "7",
-        ]
+        assert argv[argv.index("--client") + 1] == f"{number}/3"
         assert argv[argv.index("--connections") + 1] == "9", "of all: the generator divides"
         assert any(f"netns=/run/netns/a-{number}," in word for word in argv)

@@ -26,7 +26,7 @@ def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
 
 def test_an_empty_form_proposes_the_reference_campaign() -> None:
     reference = read_campaign_toml((ROOT / "deploy/campaigns/showdown.toml").read_text())
-    assert read_campaign(forms.DEFAULTS) == reference
+    assert forms.reference_campaign() == reference
     assert read_campaign(forms.mapping_of(typed(forms.blank()))) == reference
 
 
@@ -136,7 +136,7 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
     assert form.values["reference"] == ""
     assert form.chosen["probes"] == ("run_queue",)
-    assert form.chosen["workloads"] == ("http_keepalive",)  # no host has told any: the proposal stands
+    assert form.chosen["workloads"] == ("http_keepalive",)  # no host reported any: the proposal stays
 
 
 def test_choices_come_in_the_order_of_the_reference_campaign() -> None:

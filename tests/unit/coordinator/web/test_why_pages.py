@@ -1,6 +1,7 @@
 """Why one datapath is slower, on the page and over REST: stages as bars, stacks as flame graphs."""
 
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from domain.campaign import read_campaign
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Decomposition, StagePart
 from domain.stacks import Stacks
-from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, result
+from tests import ROOT
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, capabilities, result
 from tests.unit.coordinator.pages import sentences
 
+STAGES = ("send_wait", "device_hop", "notify", "run_queue", "proxy_residence")
 DIRECT = Stacks({"server": {"main;send_[k]": 30}, "softirq": {"net_rx_action_[k]": 70}}, hertz=997)
 TPROXY = Stacks({"dut": {"main;recv_[k]": 50}, "softirq": {"net_rx_action_[k]": 50}}, hertz=997, lost=1)
 
@@ -57,7 +60,7 @@ def test_the_page_tells_where_the_time_went(coordinator_app: CoordinatorApp, bro
         "proxy_residence 300 (to_origin), unattributed 50." in told
     )
     assert "tproxy: proxy residence 300 µs" in page.text
-    assert page.text.count(f'class="stage-{color_of("device_hop")}"') >= 2  # both have the hop
+    assert page.text.count(f'class="stage-{color_of("device_hop", STAGES)}"') >= 2  # both have the hop
     assert "context switches proxy" in page.text
     assert f'href="{page.request.path}/flame-graphs"' in page.text
 
@@ -131,7 +134,7 @@ def a_decomposition(mean_us: float, unattributed_us: float, *parts: tuple[str, s
 
 def test_a_bar_is_as_long_as_its_mean() -> None:
     found = a_decomposition(100, 60, ("device_hop", "dut", 10), ("device_hop", "server", 20), ("notify", "server", 10))
-    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)))
+    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)), STAGES)
     (bar,) = chart.bars
     hop, notify, rest = bar.segments
     assert (hop.stage, hop.us, notify.stage, rest.stage) == ("device_hop", 30, "notify", "unattributed")
@@ -142,7 +145,7 @@ def test_a_bar_is_as_long_as_its_mean() -> None:
 
 def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
     found = a_decomposition(100, -50, ("device_hop", "dut", 90), ("notify", "server", 60))
-    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)))
+    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)), STAGES)
     (bar,) = chart.bars
     assert bar.overlap_us == 50
     assert bar.segments[-1].x + bar.segments[-1].width <= WIDTH
@@ -203,8 +206,40 @@ def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
     told = result("h1", answer.json["block"]["datapaths"])
-    told["trials"][0]["probes"] = [{"stage": "forward", "count": 0, "sum_ns": 0, "applies": False}]
+    nothing = {"count": 0, "sum_ns": 0, "applies": False}
+    why = "the probe does not see IPv6"
+    told["trials"][0]["probes"] = [{"stage": "forward", **nothing}, {"stage": "work", **nothing, "why_absent": why}]
     coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
     page = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "does not apply to this datapath" in sentences(page)
+    assert why in sentences(page)
     assert ">Role<" not in page.text
+
+
+def test_the_bars_follow_the_order_that_the_host_declares(
+    coordinator_app: CoordinatorApp, browser: FlaskClient
+) -> None:
+    campaign_id = measured(coordinator_app)
+
+    def parts() -> list[str]:
+        found = coordinator_app.get(f"campaigns/{campaign_id}/report").json["decompositions"]
+        return [part["stage"] for one in found if one["datapath"] == "tproxy" for part in one["parts"]]
+
+    assert parts() == ["device_hop", "proxy_residence"]
+    turned = capabilities("h1").model_dump(mode="json")
+    for probe in turned["probes"]:
+        probe["place"] = {"order": 5 if probe["name"] == "proxy_residence" else 7}
+    answer = coordinator_app.client.put("/api/v1/worker/hosts/h1", json=turned, headers=coordinator_app.worker)
+    assert answer.status_code == 204, answer.text
+    assert parts() == ["proxy_residence", "device_hop"]
+    page = browser.get(f"/campaigns/{campaign_id}").text
+    assert page.index("tproxy: proxy residence 300") < page.index("tproxy: device hop 5")
+
+
+def test_a_longer_path_than_there_are_colors_keeps_the_last_for_what_is_unattributed() -> None:
+    path = ("send_wait", *(f"stage{number}" for number in range(30)))
+    colors = [color_of(stage, path) for stage in path]
+    assert color_of("unattributed", path) not in colors
+    assert all(one != other for one, other in pairwise(colors))
+    css = (ROOT / "coordinator/web/static/showdown.css").read_text()
+    assert all(f".stage-{color} " in css for color in {*colors, color_of("unattributed", path)})

@@ -131,22 +131,22 @@ def test_the_oldest_give_way_at_the_cap_and_are_counted(tmp_path: Path) -> None:
         spool.append(["x" * 5000])
 
 
-def test_a_full_disk_keeps_nothing_of_the_record_and_all_of_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool = Spool(tmp_path)
-    spool.append(["a"])
-    real = os.pwrite
+def test_a_full_disk_keeps_nothing_of_the_record_and_all_of_the_others(tmp_path: Path) -> None:
+    full = False
 
     def half(descriptor: int, data: bytes, at: int) -> int:
+        if not full:
+            return os.pwrite(descriptor, data, at)
         if len(data) < 40:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(descriptor, data[: len(data) // 2], at)
+        return os.pwrite(descriptor, data[: len(data) // 2], at)
 
-    monkeypatch.setattr(module.os, "pwrite", half)
+    spool = Spool(tmp_path, write=half)
+    spool.append(["a"])
+    full = True
     with pytest.raises(OSError, match="No space"):
         spool.append(["b" * 300])
-    monkeypatch.undo()
+    full = False
     assert segments(tmp_path)[0].stat().st_size == spool.size_bytes
     spool.append(["c"])
     assert drained(spool) == (["a", "c"], 0)

@@ -1,7 +1,7 @@
 """Fakes of all that the runner works with: labs, origins, datapaths, generators, probes, telemetry."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,6 @@ from domain.condition import Condition
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.jobs import HostCapabilities
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
 from domain.watched import Span, StageRole, Watched
@@ -103,17 +102,15 @@ class FakeDatapath(Datapath):
     function: ClassVar[str] = "forward"
     summary: ClassVar[str] = "Counts what the fake generator says it sent."
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return []
+    requires: ClassVar[tuple[str, ...]] = ()
 
     def client_endpoint(self, lab: Any) -> ClientEndpoint:
         return lab.client_endpoint  # type: ignore[no-any-return]
 
-    @contextmanager
-    def attached(self, lab: Any) -> Iterator[FakeAttachment]:
+    def attach(self, lab: Any, stack: ExitStack) -> FakeAttachment:
         if lab.world.faults.get(("attach", lab.label)):
             raise DatapathError("the proxy did not start")
-        yield FakeAttachment(lab.world, lab.label)
+        return FakeAttachment(lab.world, lab.label)
 
 
 class FakeGenerator:

@@ -165,6 +165,7 @@ def test_a_lab_of_an_ip_version_that_a_datapath_does_not_carry_is_no_number(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load = ClosedLoad(connections=4, condition=parse_condition("ipv6"))
+    monkeypatch.setattr(FakeDatapath, "ip_versions", frozenset({4}))
     trial = run(world, {"load": load})["fake"]
     assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
     assert "fake carries IPv4, not IPv6" in trial.validity.findings[0].detail

@@ -24,7 +24,7 @@ def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> d
         "type": "slice", "slice": index, "target": target, "warm_up": warm_up, "start_ns": start,
         "length_ns": 200_000_000,
         "drained_ns": start + 210_000_000, "sent": 100, "requests": 100, "errors": 0, "in_flight": 0, "unsent": 0,
-        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stood_ns": 30_000_000,
+        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stalled_ns": 30_000_000,
         "begun_ns": start + 40_000, "host_cpu_ticks": TICKS,
         "latency": {"p50_ns": 50_000, "p90_ns": 60_000, "p99_ns": 70_000, "p999_ns": 80_000, "max_ns": 90_000},
     } | changes  # fmt: skip

@@ -20,17 +20,17 @@ Clients = list[subprocess.Popen[str]]
 @contextmanager
 def clients(count: int, *options: str, more: Sequence[Sequence[str]] = (), name: str = PLAIN) -> Iterator[Clients]:
     """Generators that meet; those that still run at the end are killed."""
-    meeting = os.memfd_create("meeting")
+    rendezvous = os.memfd_create("rendezvous")
     running: Clients = []
     try:
         for i in range(count):
             argv = [program(name), "load", *options, *(more[i] if more else ())]
-            argv += ["--client", f"{i + 1}/{count}", "--meeting", str(meeting)]
+            argv += ["--client", f"{i + 1}/{count}", "--rendezvous", str(rendezvous)]
             running.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                            pass_fds=[meeting]))  # fmt: skip
+                                            pass_fds=[rendezvous]))  # fmt: skip
         yield running
     finally:
-        os.close(meeting)
+        os.close(rendezvous)
         for process in running:
             if process.poll() is None:
                 process.kill()
@@ -137,12 +137,12 @@ def test_nobody_waits_for_a_client_that_cannot_start() -> None:
     [
         (["--client", "2"], "--client: write I/N"),
         (["--client", "0/2"], "--client: '0' is not"),
-        (["--client", "3/2"], "--client: '3' is not"),
+        (["--client", "3/2"], "--client: '2' is not"),
         (["--client", "1/9"], "--client: '9' is not"),
-        (["--client", "1/2"], "--client: of several needs --meeting"),
-        (["--meeting", "3"], "--client: of several needs --meeting"),
-        (["--client", "1/2", "--meeting", "999"], "--meeting: not a file to be mapped"),
-        (["--client", "1/8", "--meeting", "999", "--connections", "7"], "fewer than the 8 threads of --cpus of all"),
+        (["--client", "1/2"], "--client: of several needs --rendezvous"),
+        (["--rendezvous", "3"], "--client: of several needs --rendezvous"),
+        (["--client", "1/2", "--rendezvous", "999"], "--rendezvous: not a file to be mapped"),
+        (["--client", "1/8", "--rendezvous", "999", "--connections", "7"], "fewer than the 8 threads of --cpus of all"),
     ],
 )
 def test_bad_options_are_refused(options: list[str], message: str) -> None:

@@ -29,10 +29,10 @@ def test_a_stopped_generator_tells_how_long_and_in_which_slice() -> None:
         os.kill(process.pid, signal.SIGCONT)
         out, _ = process.communicate(timeout=20)
     final = json.loads(out.splitlines()[-1])
-    stood_ms = [piece["stood_ns"] / 1e6 for piece in final["slices"]]
+    stood_ms = [piece["stalled_ns"] / 1e6 for piece in final["slices"]]
     assert sum(stood_ms) == pytest.approx(300, abs=60)
     assert max(stood_ms) == sum(stood_ms)
-    assert final["targets"]["only"]["stood_ns"] == sum(piece["stood_ns"] for piece in final["slices"])
+    assert final["targets"]["only"]["stalled_ns"] == sum(piece["stalled_ns"] for piece in final["slices"])
 
 
 @pytest.mark.parametrize("loop", [("--closed",), ("--open", "50")])
@@ -43,4 +43,4 @@ def test_sleeping_and_working_are_not_standing_still(loop: tuple[str, ...]) -> N
             *("--workload", "http_keepalive", *loop, "--connections", "8", "--duration-ms", "600"),
             *("--target", target(server.ports["http"])),
         )
-    assert run.one["stood_ns"] == 0
+    assert run.one["stalled_ns"] == 0

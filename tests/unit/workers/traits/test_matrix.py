@@ -17,7 +17,7 @@ from tests import ROOT
 from tests.unit.matrices import TRAITS, matrix, row
 from workers.agent import matrix_cli
 from workers.datapaths._fake import FakeDatapath
-from workers.datapaths.base import DatapathError
+from workers.datapaths.base import EVERY_LAB_REQUIRES, DatapathError
 from workers.lab.lab import LabError
 from workers.traits._fake import FakeBench, FakeTrait
 from workers.traits._rig import Rig
@@ -30,7 +30,7 @@ from workers.traits.matrix.run import MatrixRun
 from workers.traits.matrix.table import evidence_table, markdown, terminal_table, with_matrix
 
 DATA = ROOT / "tests" / "data"
-HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
+HOST = HostCapabilities(host="h1", features=tuple(Feature(name=name, present=True) for name in EVERY_LAB_REQUIRES))
 WITHOUT_ROOT = HostCapabilities(host="h1", features=(Feature(name="root", present=False, reason="Not root."),))
 
 
@@ -154,7 +154,7 @@ def test_the_tables_tell_each_answer_and_the_evidence() -> None:
 
 
 def test_the_readme_has_one_place_for_it() -> None:
-    readme = Path(matrix_cli._README).read_text()
+    readme = Path(matrix_cli.TRAITS_PAGE).read_text()
     written = with_matrix(readme, matrix(row("direct")))
     assert "| `direct` | yes | yes |" in written
     assert with_matrix(written, matrix(row("direct"))) == written
@@ -175,7 +175,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
     monkeypatch.setattr("workers.lab.cleanup.REGISTER_DIR", tmp_path / "register")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{matrix_cli_marks()}\nafter\n")
-    monkeypatch.setattr(matrix_cli, "_README", readme)
+    monkeypatch.setattr(matrix_cli, "TRAITS_PAGE", readme)
 
     def run(*arguments: str, answer: Any = None) -> Any:
         what, _ = collecting(FakeTrait("udp", answer or yes("Seen.")), datapaths=("direct",))

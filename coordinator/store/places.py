@@ -1,0 +1,26 @@
+"""The path of a request, as the registered hosts' probes declare it."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator.analysis.path import StagePath
+from coordinator.store.models import HostRow
+from domain.jobs import HostCapabilities
+
+
+def stage_path(session: Session, hosts: Iterable[str] = ()) -> StagePath:
+    """The path on ``hosts``; the other hosts add the stages that none of these declares."""
+    first = frozenset(hosts)
+    rows = session.scalars(select(HostRow).order_by(HostRow.name)).all()
+    return StagePath.of(row.capabilities for row in sorted(rows, key=lambda row: row.name not in first))
+
+
+def with_kept_places(reported: HostCapabilities, before: HostCapabilities | None) -> HostCapabilities:
+    """What a host reported; a worker that is too old to declare places keeps those that were known ``before``."""
+    if before is None or any(probe.place for probe in reported.probes):
+        return reported
+    known = {probe.name: probe.place for probe in before.probes}
+    kept = tuple(probe.model_copy(update={"place": known.get(probe.name)}) for probe in reported.probes)
+    return reported.model_copy(update={"probes": kept})

@@ -1,0 +1,112 @@
+"""A datapath, a probe and a workload are new files and nothing else: every surface finds copies of three of them.
+
+What needs the kernel is in tests/kernel/test_variants_promise.py.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from domain.jobs import HostCapabilities
+from tests import ROOT
+from tests.copied import COPIES, DATAPATH, PROBE, WORKLOAD, run, write_copies
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.pages import signed_in
+
+CONTRACT = ("tests/contract", "-m", "not kernel", "--ignore=tests/contract/test_variants_promise.py")
+QUIET = ("-p", "no:cacheprovider", "-v")
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with the copies."""
+    directory = tmp_path_factory.mktemp("more")
+    write_copies(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def reported(more: Path) -> HostCapabilities:
+    """What a worker with the copies reports of its host."""
+    found = run(more, "showdown", "doctor", "--json")
+    assert found.returncode in (0, 1), found.stderr  # 1: this host runs no datapath, for want of root
+    capabilities = json.loads(found.stdout)
+    del capabilities["pipeline"]
+    return HostCapabilities.model_validate(capabilities)
+
+
+def test_the_contract_tests_cover_them(more: Path) -> None:
+    ran = run(more, "pytest", *CONTRACT, *QUIET)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    for copy in COPIES:
+        passed = re.findall(rf"::test_\w+\[.*\b{copy.name}\b.*\] PASSED", ran.stdout)
+        as_many = re.findall(rf"::test_\w+\[.*\b{copy.original}\b.*\] PASSED", ran.stdout)
+        assert len(passed) == len(as_many) >= 4, copy
+
+
+def test_a_copy_that_breaks_the_contract_fails_there(more: Path, tmp_path: Path) -> None:
+    shutil.copytree(more, tmp_path / "broken")
+    (tmp_path / f"broken/bpf/probes/{PROBE.name}.c").unlink()
+    ran = run(tmp_path / "broken", "pytest", "tests/contract/test_probes.py", "-m", "not kernel", *QUIET)
+    assert f"test_one_name_everywhere[{PROBE.name}] FAILED" in ran.stdout
+
+
+def test_the_command_line_lists_them(more: Path, reported: HostCapabilities) -> None:
+    for copy in COPIES:
+        assert reported.variant(copy.family, copy.name), copy
+    listed = json.loads(run(more, "showdown", "workloads", "--json").stdout)["workloads"]
+    assert WORKLOAD.name in {one["name"] for one in listed}
+
+
+def test_the_coordinator_learns_of_them_from_a_host_alone(reported: HostCapabilities, tmp_path: Path) -> None:
+    """It runs in this process, which has not got the files."""
+    app = CoordinatorApp(tmp_path)
+    runs_all = {
+        family: tuple(one.model_copy(update={"missing": ()}) for one in getattr(reported, family))
+        for family in ("datapaths", "workloads", "probes")
+    }
+    host = reported.model_copy(update={"host": "h1", **runs_all})
+    answer = app.client.put("/api/v1/worker/hosts/h1", data=host.model_dump_json(), headers=app.worker,
+                            content_type="application/json")  # fmt: skip
+    assert answer.status_code == 204, answer.text
+    for copy in COPIES:
+        listed = {one["name"]: one for one in app.get(copy.family).json[copy.family]}
+        assert listed[copy.name]["available"]
+        assert listed[copy.name]["summary"]
+    page = signed_in(app).get("/campaigns/new").text
+    for copy in COPIES:
+        assert f'name="{copy.family}" value="{copy.name}"' in page, copy
+    campaign_id = app.submit(
+        datapaths=[DATAPATH.original, DATAPATH.name], workloads=[WORKLOAD.name], probes=[PROBE.original, PROBE.name]
+    )
+    assert app.view(campaign_id)["campaign"]["datapaths"] == [DATAPATH.original, DATAPATH.name]
+    app.close()
+
+
+def test_the_documents_are_stale_until_they_are_generated(more: Path, tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    for place in ("docs", "deploy/campaigns"):
+        shutil.copytree(ROOT / place, documents / place)
+    shutil.copy(ROOT / "README.md", documents)
+    (tmp_path / "none").mkdir()
+    assert run(tmp_path / "none", "docs", "--check", "--root", documents).returncode == 0
+    stale = run(more, "docs", "--check", "--root", documents)
+    assert stale.returncode == 1
+    for name in ("README.md", "deploy/campaigns/catalogue.toml", "docs/campaigns.md", "docs/datapaths/index.md",
+                 "docs/probes/index.md", f"docs/datapaths/{DATAPATH.name}.md",
+                 f"docs/probes/{PROBE.name}.md"):  # fmt: skip
+        assert f"{name}: " in stale.stdout, stale.stdout
+    assert run(more, "docs", "--root", documents).returncode == 0
+    again = run(more, "docs", "--check", "--root", documents)
+    assert (again.returncode, again.stdout) == (0, "")
+    for name, row in {
+        "README.md": f"| [`{DATAPATH.name}`](docs/datapaths/{DATAPATH.name}.md) | forward |",
+        "docs/datapaths/index.md": f"| [`{DATAPATH.name}`]({DATAPATH.name}.md) | forward |",
+        "docs/probes/index.md": f"| [`{PROBE.name}`]({PROBE.name}.md) |",
+        "docs/campaigns.md": f"| `{WORKLOAD.name}` |",
+        "deploy/campaigns/catalogue.toml": f'"{DATAPATH.name}"',
+    }.items():
+        assert row in (documents / name).read_text(), name

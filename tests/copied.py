@@ -1,0 +1,68 @@
+"""One datapath, one probe and one workload, copied under other names into an empty directory: new variants."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import ROOT
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A variant's new name, and its files by their names in the checkout. Each file names the variant in quotes."""
+
+    family: str
+    original: str
+    files: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.original}_copy"
+
+    def write(self, directory: Path) -> None:
+        """Copy the files below ``directory``; only the name of the variant changes in them."""
+        words = re.compile(rf"(?<=[\"./]){self.original}(?=\"|\.c\b| import)")
+        for file in self.files:
+            source = ROOT / file.format(self.original)
+            target = directory / file.format(self.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(words.sub(self.name, source.read_text()))
+
+
+DATAPATH = Copy(
+    "datapaths",
+    "ebpf_redirect",
+    ("workers/datapaths/{}.py", "bpf/datapaths/{}.c", "tests/kernel/datapaths/test_datapath_{}.py"),
+)
+PROBE = Copy(
+    "probes", "device_hop", ("probes/catalog/{}.py", "bpf/probes/{}.c", "tests/kernel/probes/test_probe_{}.py")
+)
+WORKLOAD = Copy("workloads", "tcp_rr", ("workers/workloads/{}.py", "workers/traffic/src/protocol_{}.c"))
+COPIES = (DATAPATH, PROBE, WORKLOAD)
+
+
+def write_copies(directory: Path) -> None:
+    """All copies, and the fixtures of the checkout for their test files."""
+    for copy in COPIES:
+        copy.write(directory)
+    (directory / "conftest.py").write_text("from tests.conftest import *\n")
+
+
+def build_generator(directory: Path) -> None:
+    """Build showdown-traffic with the workload's C file, from a copy of the sources."""
+    for place in ("workers/traffic", "workers/csrc"):
+        shutil.copytree(
+            ROOT / place, directory / place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bin", "*.py")
+        )
+    made = ["make", "-s", "-C", str(directory / "workers/traffic")]
+    subprocess.run(made, check=True, capture_output=True, text=True)
+
+
+def run(directory: Path, what: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """``python -m tests.more_variants`` with the variants in ``directory``."""
+    argv: Sequence[str] = [sys.executable, "-m", "tests.more_variants", str(directory), what, *map(str, arguments)]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)

@@ -1,0 +1,61 @@
+"""Instances of compiled modules: their maps are written by the names that C has, and their links can be detached."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from bpf.enums import AttachType, ProgramType
+from bpf.instance import Instance
+from bpf.loader import BpfError, Module
+from workers.lab import cgroups
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+FIELDS = {
+    "netns_cookie": 1,
+    "origin": bytes([192, 0, 2, 1]),
+    "proxy": bytes([192, 0, 2, 2]),
+    "port": 2,
+    "proxy_port": 3,
+    "proxy_process": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def module(kernel: None) -> Iterator[Module]:
+    with Module("datapaths/ebpf_connect.c", {"IP_VERSION": 4}) as compiled:
+        yield compiled
+
+
+@pytest.fixture
+def programs(module: Module) -> Iterator[Instance]:
+    hook = AttachType.CGROUP_INET4_CONNECT
+    with Instance(
+        module, ["rewrite"], ["config", "counts"], ProgramType.CGROUP_SOCK_ADDR, attach_type=hook
+    ) as instance:
+        yield instance
+
+
+def test_configuration_is_written_by_the_names_of_c(programs: Instance) -> None:
+    programs.write("config", 0, **FIELDS)
+    programs.clear("config", 0)
+    with pytest.raises(BpfError, match=r"ebpf_connect\.c: config has no field pid"):
+        programs.write("config", 0, **FIELDS, pid=4)
+    with pytest.raises(BpfError, match="config lacks its field proxy"):
+        programs.write("config", 0, **{name: value for name, value in FIELDS.items() if name != "proxy"})
+    with pytest.raises(BpfError, match=r"config\.origin has 4 bytes, not 8"):
+        programs.write("config", 0, **{**FIELDS, "origin": bytes(8), "netns_cookie": bytes(8)})
+    with pytest.raises(BpfError, match="config lacks its field netns_cookie"):
+        programs.write("config", 0)
+
+
+def test_a_detached_program_is_known_to_be(programs: Instance) -> None:
+    root = cgroups.open_root()
+    try:
+        programs.attach("rewrite", root, AttachType.CGROUP_INET4_CONNECT)
+    finally:
+        os.close(root)
+    assert programs.is_attached("rewrite")
+    programs.detach("rewrite")
+    assert not programs.is_attached("rewrite")

@@ -1,0 +1,93 @@
+"""Every probe of the catalog sees the traffic of both IP versions, or declares which it does not see."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import probes.catalog
+from domain.registry import discover
+from domain.sample import TrialTags
+from domain.watched import Watched
+from probes.base import Probe
+from probes.session import ProbeSession
+from tests.kernel.bench import Bench, bench
+from tests.variants import DATAPATHS
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+# Together they have every stage: packets are forwarded, pass a proxy, or are spliced in the kernel.
+LABELS = ("direct", "tproxy", "ebpf_sockmap")
+CONNECTIONS, REQUESTS = 10, 10
+SELDOM = 10  # what happens less often with one version need not happen with the other
+PROBES = discover(probes.catalog, Probe)
+
+Seen = Mapping[str, float]
+
+
+@cache
+def everything(ip_version: int, directory: Path) -> tuple[Seen, Mapping[str, set[str]]]:
+    """What all probes saw of the version's traffic: durations by stage and role, work by kind. What each left out."""
+    found: dict[str, float] = {}
+    absent: dict[str, set[str]] = {name: set() for name in PROBES}
+    session = ProbeSession(PROBES, None, "h1", windowed=False)
+    try:
+        assert session.start(PROBES) == {}
+        for label in LABELS:
+            with bench(DATAPATHS[label], directory / f"{label}{ip_version}", ip_version) as b:
+                seen = traffic(session, b, label)
+            assert session.failed == {}
+            for key, histogram in seen.stages.items():
+                found[f"{key.stage} {key.role}"] = found.get(f"{key.stage} {key.role}", 0) + histogram.count
+            for kind, count in seen.work.items():
+                found[f"work {kind}"] = found.get(f"work {kind}", 0) + count
+            for stage, why in seen.absent.items():
+                absent[stage].add(why)
+    finally:
+        session.close()
+    return found, absent
+
+
+def traffic(session: ProbeSession, b: Bench, label: str) -> Watched:
+    lab = replace(b.lab.view(), bypassed_stages=DATAPATHS[label].bypassed_stages)
+    session.begin_slice(lab, TrialTags("k3f9x2ab", "b1-1-0", "h1", label, "w", "low"))
+    assert sum(b.get(REQUESTS) for _ in range(CONNECTIONS)) == CONNECTIONS * REQUESTS
+    return session.end_slice()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ledgers")
+
+
+@pytest.mark.parametrize("ip_version", [4, 6])
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_a_probe_sees_the_version_or_declares_that_it_does_not(name: str, ip_version: int, directory: Path) -> None:
+    found, absent = everything(ip_version, directory)
+    if ip_version in PROBES[name].ip_versions:
+        assert any(count for key, count in found.items() if key.startswith(f"{name} ")), found
+        assert not any("IPv" in why for why in absent[name])
+    else:
+        assert absent[name] == {f"the probe does not see IPv{ip_version}"}
+        assert not any(key.startswith(f"{name} ") for key in found)
+
+
+def test_what_one_version_has_the_other_has_too(directory: Path) -> None:
+    """A figure of 0 where the kernel does the work is a false one."""
+    seen = {version: everything(version, directory)[0] for version in (4, 6)}
+    both = {name for name, probe in PROBES.items() if probe.ip_versions == {4, 6}}
+    for one, other in ((4, 6), (6, 4)):
+        often = {key for key, count in seen[one].items() if count > SELDOM and key.split()[0] in both}
+        missing = {key for key in often if not seen[other].get(key) and not key.startswith("work drops_")}
+        assert missing == set(), f"seen with IPv{one} and not with IPv{other}"
+
+
+def test_both_ways_through_a_proxy_are_counted_once_with_either_version(directory: Path) -> None:
+    for version in (4, 6):
+        found, _ = everything(version, directory)
+        for way in ("to_origin", "to_client"):
+            # HAProxy passes each question and each answer on once; the last answers may be cut in two.
+            assert CONNECTIONS * REQUESTS <= found[f"proxy_residence {way}"] <= 1.2 * CONNECTIONS * REQUESTS, version
+        assert found["work fib_lookups_dut"] >= CONNECTIONS * REQUESTS, version

@@ -1,0 +1,50 @@
+"""New variants on the real kernel: copies of a datapath, a probe and a workload work, and no other file changed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.copied import DATAPATH, PROBE, WORKLOAD, build_generator, run, write_copies
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with the copies, and the generator built with the copied workload."""
+    directory = tmp_path_factory.mktemp("more")
+    write_copies(directory)
+    build_generator(directory)
+    return directory
+
+
+def passed(more: Path, *arguments: str | Path) -> list[str]:
+    """The ids of the tests that passed. Fails if one did not, or if none ran."""
+    ran = run(more, "pytest", "-p", "no:cacheprovider", "-v", *arguments)
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-1000:]
+    return re.findall(r"::(\S+) PASSED", ran.stdout)
+
+
+def test_the_datapaths_own_tests_pass(more: Path) -> None:
+    assert passed(more, more / DATAPATH.files[2].format(DATAPATH.name))
+
+
+def test_the_probes_own_tests_pass_and_so_does_its_contract(more: Path) -> None:
+    """A known workload is counted right; programs are attached while a lab is watched, and none is left."""
+    found = passed(
+        more,
+        more / PROBE.files[2].format(PROBE.name),
+        "tests/contract/test_probes.py",
+        "-k",
+        PROBE.name,
+        "-m",
+        "kernel",
+    )
+    assert f"test_a_life[{PROBE.name}]" in found
+    assert len(found) > 3
+
+
+def test_the_workload_runs_on_every_datapath_that_carries_it(more: Path) -> None:
+    found = passed(more, "tests/kernel/traffic/test_workload_traffic.py", "-k", WORKLOAD.name)
+    assert found == [f"test_every_workload_runs_on_every_datapath_that_carries_it[{WORKLOAD.name}]"]

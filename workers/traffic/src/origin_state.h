@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of the origin, which answers in the lab. Each of its threads runs on one CPU and shares nothing with the
+// others.
+#ifndef SHOWDOWN_ORIGIN_STATE_H
+#define SHOWDOWN_ORIGIN_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "address.h"
+#include "body.h"
+#include "hist.h"
+#include "parser.h"
+#include "service.h"
+
+#define ADDRESSES_MAX 8
+#define ORIGIN_CPUS_MAX 64
+#define SCRATCH_BYTES (256u * 1024)
+#define OUT_BYTES 512u
+#define TIMER_NONE UINT32_MAX
+#define PORT_NONE (-1)
+
+struct origin_plan {
+	int addresses_count;
+	union address addresses[ADDRESSES_MAX];
+	int ports[SERVICES_MAX]; // per service; PORT_NONE: it is not served; 0: any free port
+	int cpus_count;
+	int cpus[ORIGIN_CPUS_MAX];
+	const char *netns;
+	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
+	int clients_count;
+	union address clients[ADDRESSES_MAX]; // only these are served; none: everyone is
+};
+
+struct peer {
+	int fd;
+	const struct service *service;
+	bool listening; // accepts connections or receives datagrams
+	bool responding, uploading, streaming, chunked, echo, keep_alive, discarding;
+	uint32_t interest; // the events that epoll reports
+	union address address;
+	uint64_t accepted; // by a listener
+	// HTTP: the request
+	char in[HEAD_MAX];
+	size_t in_used;
+	uint64_t upload_left, upload_bytes;
+	uint32_t upload_crc;
+	struct chunks chunks;
+	// HTTP: the response is `out`, then `body` from body_done on; or tokens
+	char out[OUT_BYTES];
+	size_t out_size, out_done;
+	struct body body;
+	uint64_t body_done;
+	uint64_t token, tokens, token_bytes, token_done, cadence_ns;
+	// TCP echo: what the socket has not taken yet
+	char *pending;
+	size_t pending_size, pending_done;
+	uint64_t due_ns; // when its timer expires
+	uint32_t timer_at;
+	struct peer *next;  // spare, or closed in this batch of events
+	struct peer *older; // of all that were ever allocated
+};
+
+#define SERVED_COUNTERS(X)                                                                                             \
+	X(connections)                                                                                                 \
+	X(requests)                                                                                                    \
+	X(datagrams)                                                                                                   \
+	X(bad_requests)                                                                                                \
+	X(wrong_clients) /* connections and datagrams of clients that are not expected */                              \
+	X(bytes_received)                                                                                              \
+	X(bytes_sent)
+
+struct served {
+#define SERVED_FIELD(name) uint64_t name;
+	SERVED_COUNTERS(SERVED_FIELD)
+#undef SERVED_FIELD
+};
+
+struct server {
+	const struct origin_plan *plan;
+	int index, epoll_fd;
+	pthread_t thread;
+	struct peer *listeners; // one per service and address, in this order
+	int listeners_count;
+	struct peer *spare, *closed;
+	struct peer *newest;  // keeps open peers reachable, which only epoll refers to, for the leak checker
+	struct peer **timers; // a binary heap by due_ns
+	uint32_t timers_count, timers_room;
+	uint8_t *scratch; // SCRATCH_BYTES
+	struct served served;
+};
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "peer.h"
+#include "response.h"
+
+#define BYTES_MAX (1ull << 40)
+
+// Parses a number of the query; `usual` is its value if it is missing. False: it is no number, or out of range.
+static bool query_number(const char *query, const char *name, uint64_t usual, uint64_t low, uint64_t high,
+			 uint64_t *value)
+{
+	size_t name_size = strlen(name);
+	*value = usual;
+	for (const char *at = query; at && *at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL) {
+		if (strncmp(at, name, name_size) != 0 || at[name_size] != '=')
+			continue;
+		char *end;
+		const char *digits = at + name_size + 1;
+		errno = 0;
+		*value = strtoull(digits, &end, 10);
+		return *digits >= '0' && *digits <= '9' && (!*end || *end == '&') && !errno && *value >= low &&
+		       *value <= high;
+	}
+	return true;
+}
+
+static void route_stream(struct server *s, struct peer *p, const char *query)
+{
+	uint64_t cadence_us;
+	if (!query_number(query, "tokens", 64, 1, 1000000, &p->tokens) ||
+	    !query_number(query, "size", 32, TOKEN_BYTES_MIN, TOKEN_BYTES_MAX, &p->token_bytes) ||
+	    !query_number(query, "cadence_us", 10000, 0, 60000000, &cadence_us))
+		response_refuse(s, p, "400 Bad Request");
+	else if (!response_set_stream(s, p, cadence_us * NS_PER_US))
+		peer_close(s, p);
+}
+
+static void route_bytes(struct server *s, struct peer *p, const char *number)
+{
+	char *end;
+	uint64_t length = strtoull(number, &end, 10);
+	if (*end || *number < '0' || *number > '9' || length > BYTES_MAX) {
+		response_refuse(s, p, "400 Bad Request");
+		return;
+	}
+	response_set(p, "200 OK", "application/octet-stream", length);
+	p->body = pattern_body(length);
+}
+
+static void route_whoami(struct peer *p)
+{
+	char address[ADDRESS_TEXT_BYTES], text[ADDRESS_TEXT_BYTES + 16];
+	address_text(&p->address, address, sizeof address);
+	snprintf(text, sizeof text, "{\"peer\":\"%s\"}\n", address);
+	response_set_text(p, "200 OK", text);
+}
+
+void route(struct server *s, struct peer *p, const struct request_head *head)
+{
+	char target[1024];
+	bool get = !strcmp(head->method, "GET"), post = !strcmp(head->method, "POST") || !strcmp(head->method, "PUT");
+	size_t size = head->target_size < sizeof target - 1 ? head->target_size : sizeof target - 1;
+	memcpy(target, head->target, size);
+	target[size] = '\0';
+	char *query = strchr(target, '?');
+	if (query)
+		*query++ = '\0';
+	p->echo = false;
+	if (!get && !post)
+		response_refuse(s, p, "405 Method Not Allowed");
+	else if (!strncmp(target, "/bytes/", 7))
+		route_bytes(s, p, target + 7);
+	else if (!strcmp(target, "/echo") && post)
+		p->echo = true; // answered once the body is complete
+	else if (!strcmp(target, "/stream") && get)
+		route_stream(s, p, query);
+	else if (!strcmp(target, "/whoami"))
+		route_whoami(p);
+	else
+		response_set_text(p, "404 Not Found", "{}\n");
+}

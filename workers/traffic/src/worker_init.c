@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Allocates the memory of a thread.
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "worker.h"
+
+static bool init_target(struct worker *w, int index)
+{
+	struct plan *plan = w->plan;
+	struct target_state *target = &w->targets[index];
+	target->target = &plan->targets[index];
+	target->port_cursor = (uint64_t)w->index;
+	uint64_t thread = plan_thread(plan, w->index), threads = (uint64_t)plan_threads(plan);
+	const struct profile *profile = &target->target->profile;
+	if (plan->open_loop) {
+		schedule_init(&target->due, profile, plan->arrival, plan->seed, thread, threads);
+		schedule_init(&target->warm_up_due, profile, plan->arrival, ~plan->seed, thread, threads);
+	}
+	return plan->protocol->compose(plan, target) && stats_init(&target->measured) && stats_init(&target->warm_up);
+}
+
+// Zeroed memory whose pages are allocated when they are touched.
+static void *reserve(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static bool init_timelines(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->plan->slices_count; i++) {
+		uint32_t steps = plan_steps(w->plan, &w->plan->slices[i]);
+		if (steps && !(w->slices[i].steps = calloc(steps, sizeof *w->slices[i].steps)))
+			return false;
+	}
+	return true;
+}
+
+static bool init_slices(struct worker *w)
+{
+	uint32_t count = w->plan->slices_count, length = hist_length(HIST_2_DIGITS);
+	uint64_t *counts = reserve(sizeof *counts * length * count); // each slice touches a few pages
+	for (uint32_t i = 0; counts && i < count; i++)
+		hist_place(&w->slices[i].timing, HIST_2_DIGITS, counts + (size_t)i * length);
+	return counts && init_timelines(w);
+}
+
+static bool init_conns(struct worker *w)
+{
+	struct plan *plan = w->plan;
+	uint32_t threads = (uint32_t)plan_threads(plan);
+	uint32_t rest = plan_thread(plan, w->index) < plan->connections % threads;
+	uint32_t per_target = plan->connections / threads + rest;
+	w->conns_count = per_target * (uint32_t)plan->targets_count;
+	w->conns = calloc(w->conns_count, sizeof *w->conns);
+	char *stash = reserve((size_t)w->conns_count * HEAD_MAX); // touched by heads that arrive in pieces only
+	if (!w->conns || !stash)
+		return false;
+	for (uint32_t i = 0; i < w->conns_count; i++) {
+		struct conn *c = &w->conns[i];
+		c->fd = -1;
+		c->deadline_ns = NEVER;
+		c->target = (uint8_t)(i / per_target);
+		c->stash = stash + (size_t)i * HEAD_MAX;
+	}
+	return !plan->protocol->init || plan->protocol->init(w);
+}
+
+bool worker_init(struct worker *w, struct plan *plan, int index)
+{
+	w->plan = plan;
+	w->protocol = plan->protocol;
+	w->index = index;
+	w->cpu = plan->cpus[index];
+	w->next_due_ns = w->next_sweep_ns = NEVER;
+	w->buffer = malloc(RECEIVE_BYTES);
+	w->slices = calloc(plan->slices_count, sizeof *w->slices);
+	w->targets = calloc((size_t)plan->targets_count, sizeof *w->targets);
+	if (!w->buffer || !w->slices || !w->targets || !init_conns(w) || !init_slices(w))
+		return false;
+	for (int i = 0; i < plan->targets_count; i++)
+		if (!init_target(w, i))
+			return false;
+	return true;
+}
