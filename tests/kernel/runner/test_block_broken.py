@@ -39,10 +39,10 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 @contextmanager
 def wrong_devices() -> Iterator[None]:
     """The first request is not answered, so the traffic does not even begin: do not wait long for it."""
-    ask = nginx.ask
+    ask = origins.ask
     with on_the_wrong_devices(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "PREFLIGHT_S", 0.1)
-        patch.setattr(nginx, "ask", lambda address, port, path: ask(address, port, path, 0.3))
+        patch.setattr(origins, "ask", lambda address, port, path: ask(address, port, path, 0.3))
         yield
 
 
