@@ -1,4 +1,4 @@
-"""The probes of one worker process, around the slices of its blocks."""
+"""The probes of one worker process: they watch the slices of its blocks."""
 
 import os
 import threading
@@ -22,16 +22,17 @@ from probes.pace import Pace
 from probes.stream.stream import Stream
 from probes.windows import Window, Windows, passage_of, scale_of
 
-# Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
+# Single events are examples; the histograms have the distribution. This bounds what InfluxDB must keep.
 MAX_EVENTS_PER_INTERVAL = 50
-LOOK_S = 0.01  # how often it is looked whether the traffic has begun
+LOOK_S = 0.01  # how often the session checks whether the traffic has begun
 
 
 class ProbeSession:
-    """Owns the started probes: compiled once, pointed at the lab of each slice, read once a second within it.
+    """Owns the started probes: compiles each once, turns it to the lab of each slice, and reads it every second.
 
-    Probes that can are watched in windows (probes/windows.py), the others, and without ``windowed`` all, for the whole
-    slice. A probe that fails is left out from then on, and named in :attr:`failed`; the measurement goes on without it.
+    Probes with hooks are watched in windows (probes/windows.py), the others for the whole slice. Without ``windowed``,
+    all are watched for the whole slice. A probe that fails is named in :attr:`failed`; the measurement continues
+    without it.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ProbeSession:
         self.failed: dict[str, str] = {}
 
     def start(self, names: Iterable[str]) -> dict[str, str]:
-        """Run exactly these probes: start the new ones, stop the others. Returns why those that failed did."""
+        """Run exactly these probes: start the new ones, stop the others. Returns the errors of those that failed."""
         wanted = list(dict.fromkeys(names))
         self.failed = {}
         with self._lock:
@@ -84,12 +85,12 @@ class ProbeSession:
         return dict(self.failed)
 
     def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
-        """Point the probes at the lab whose slice begins, and take the reading that its growth counts from.
+        """Turn the probes to the lab whose slice begins, and take the reading that the growth is counted from.
 
-        ``warm_up_s`` is how much of its traffic does not count: no window opens before.
+        No window opens during the first ``warm_up_s`` of the traffic, which do not count.
         """
         self._halt()
-        lab = replace(lab)  # another object for each slice: a probe's maximum is that since it was turned to a lab
+        lab = replace(lab)  # a new object for each slice, because a probe resets its maximum when the lab changes
         with self._lock:
             self._tags, self._seen = tags, []
             self._baseline.clear()
@@ -119,17 +120,18 @@ class ProbeSession:
     def end_slice(
         self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
     ) -> Watched:
-        """Watch nothing; the growth of the whole slice. Empty when no slice had begun.
+        """Stop watching, and return the growth over the whole slice; empty if no slice had begun.
 
-        ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds; without, all the while.
-        ``share`` is theirs of all requests: how much of the traffic was no warm-up. ``sent`` tells what share of them
-        was sent within some spans of time, or 0; then it is estimated from the packets that passed meanwhile.
+        ``traffic`` has the spans in which counted requests were sent, as (begin, end) in monotonic seconds; empty means
+        the whole slice. ``share`` is the share of counted requests in all requests: the rest was warm-up. ``sent``
+        returns the share of counted requests that was sent within given spans. If it returns 0, the share is estimated
+        from the packets that passed.
         """
         self._halt()
         with self._lock:
             if self._tags is None:
                 return Watched()
-            # All stop watching before any is read: reading takes time, and they should cover the same slice.
+            # All probes stop watching before any is read: reading takes time, and all should cover the same slice.
             self._watch_nothing()
             passed = self._passed()
             self._interval(self._tags)
@@ -146,7 +148,7 @@ class ProbeSession:
         return seen
 
     def close(self) -> None:
-        """Stop every probe; harmless when repeated. The stream is its maker's to close."""
+        """Stop every probe; harmless when repeated. The caller that made the stream closes it."""
         self._halt()
         with self._lock:
             self._tags = None
@@ -213,7 +215,7 @@ class ProbeSession:
                 self._fail({name: error})
 
     def _interval(self, tags: TrialTags) -> None:
-        """Read every probe, and put the growth since the last reading and the sampled events into the stream."""
+        """Read every probe; put its growth since the last reading and its sampled events into the stream."""
         now_ns = time.time_ns()
         interval = self._interval_from, self._passed()
         self._interval_from = interval[1]
@@ -242,7 +244,7 @@ class ProbeSession:
         )  # fmt: skip
 
     def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = (), watched: float = 0.0) -> float | None:
-        """How much more there was than a probe saw; ``watched`` is the share of the requests that it did, or 0."""
+        """All traffic as a multiple of what a probe saw; ``watched`` is the share of requests that it saw, or 0."""
         if name not in self._windows:
             return self._share
         return 1 / watched if watched else scale_of(self._seen, whole, traffic)
@@ -255,7 +257,7 @@ class ProbeSession:
             stream.put(kernel_work_point(tags, {kind: round(count) for kind, count in seen.work.items()}, now_ns))
 
     def _fail(self, errors: Mapping[str, Exception]) -> None:
-        # Programs of one tracepoint lead to one another: those that are left are linked anew.
+        # Programs of one tracepoint call one another in a chain, so the remaining ones are linked anew.
         self._windows.close()
         for name, error in errors.items():
             self.failed[name] = f"{name}: {error}"
@@ -264,7 +266,7 @@ class ProbeSession:
 
 
 def _watched(stage: str, reading: Reading, earlier: Reading, scale: float | None) -> Watched:
-    """What a probe saw between two of its readings; ``scale`` is how much more happened in all, if that is known."""
+    """What a probe saw between two readings; ``scale`` is the multiple that happened in all, if that is known."""
     empty = StageHistogram()
     stages = {
         StageRole(stage, role): histogram.minus(earlier.stages.get(role, empty))

@@ -1,4 +1,4 @@
-"""What the probes share that know tasks by their number."""
+"""What the probes that identify tasks by their thread id share."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,10 +15,10 @@ TaskRoles = frozenset[tuple[int, str]]
 
 
 class TaskProbe(TracingProbe):
-    """A probe whose C source keeps bpf/include/tasks.h's map ``tasks``; their roles are numbered as in ``roles``.
+    """A probe whose C source has the map ``tasks`` of bpf/include/tasks.h, with roles numbered as in ``task_roles``.
 
-    Tasks are written when a lab is first watched, so that going back to it takes one map entry. A lab's tasks of other
-    roles are not watched.
+    The probe writes a lab's tasks when it first watches the lab; to watch it again then takes one map entry. It does
+    not watch the lab's tasks of other roles.
     """
 
     constants: ClassVar[Mapping[str, int]] = {"MAX_TASKS": MAX_LAB_TASKS + _KERNEL_TASKS}
@@ -35,7 +35,7 @@ class TaskProbe(TracingProbe):
         self._entries.clear()
 
     def write_task(self, pid: int, group: int, role: str) -> None:
-        """Watch a task with its group; ``ANY_GROUP`` means with every lab."""
+        """Watch a task whenever its group is watched; with ``ANY_GROUP``, whenever any lab is."""
         number = self.task_roles.index(role)
         self._started().write("tasks", pid, group=group, role=number, queued=_NOT_WAITING)
 

@@ -1,17 +1,19 @@
-"""Watching in short windows.
+"""Watch traffic in short windows.
 
-A program that is not attached costs nothing; one that is attached costs each event 25 ns before its first instruction,
-and a request makes dozens of events. So the probes watch for some milliseconds, and then let the traffic alone.
+A program that is not attached costs nothing. An attached one costs each event 25 ns before its first instruction, and
+a request causes dozens of events. So the probes watch for some milliseconds, and are then detached.
 
-Attaching holds the CPUs up for some milliseconds, and what waits meanwhile would look as if the datapath had made it
-wait: so it is done behind a shut gate (bpf/chain.py), which opens, for all probes at once, when the traffic has
-recovered. Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is
-counted, and nothing is detached for a while. Tracepoints that few events pass stay attached for the whole slice: to
-attach them before its traffic costs it nothing. Windows come at random times, so that they do not lock to the traffic's
-rhythm. How often something happened in all follows from the share of the traffic that was watched: of the requests,
-where the generator tells when each was sent, or else of the packets, which the devices count in any case; not of the
-time, as traffic does not flow evenly. How much looking slows the traffic down is told with it
-(:class:`domain.watched.Passage`).
+- Attaching holds the CPUs up for some milliseconds. Packets that wait meanwhile would look as if the datapath delayed
+  them. So programs are attached behind a closed gate (bpf/chain.py). It opens for all probes at once when the traffic
+  has recovered.
+- A window's end cuts nothing: durations that began within it may still end, new ones are not counted, and nothing is
+  detached for a while.
+- Tracepoints with few events stay attached for the whole slice; they are attached before its traffic begins.
+- Windows begin at random times, so that they do not lock to the traffic's rhythm.
+- Totals are scaled by the share of the traffic that was watched. That is the share of the requests if the generator
+  reports when it sent each, else of the packets, which the devices always count. It is not the share of the time,
+  because traffic does not flow evenly.
+- How much watching slows the traffic down is reported too (:class:`domain.watched.Passage`).
 """
 
 import contextlib
@@ -27,22 +29,24 @@ from domain.watched import Passage, Span
 from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 
-# Tracepoints with less than an event or so per request, even where each request wakes somebody: with the gate shut, all
-# of a slice's together cost less than to attach them once within its traffic (0.3 to 0.7 ms of a CPU, with detaching).
+# Tracepoints with at most about one event per request, even if each request wakes a task. Behind a closed gate, all
+# their events of a slice cost less than to attach and detach them once within its traffic (0.3 to 0.7 ms of CPU time).
 SELDOM = frozenset({"sched_switch", "sched_wakeup", "kfree_skb", "tcp_retransmit_skb"})
 
-RECOVERY_S = 0.003  # from attaching to a window's begin, at least; as long as attaching took, if that was longer …
+# The time from attaching to a window's begin: as long as attaching took, within these limits.
+RECOVERY_S = 0.003
 LONGEST_RECOVERY_S = 0.02
 
-# How long what began within a window may take to end: until all ended; at least so long, and four times the longest
-# seen, while few are left; at most as long as the age at which the kernel side discards it (MAX_AGE_NS of probe.h).
+# How long durations that began within a window may take to end. The wait is over when all have ended, or when at most
+# a share of FEW is left after GRACE_S and GRACE_FACTOR times the longest duration. It is never longer than the age at
+# which the kernel side discards a duration (MAX_AGE_NS of probe.h).
 GRACE_S, GRACE_FACTOR, MAX_GRACE_S = 0.003, 4, 0.1
 FEW = 0.05
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
 class Window(NamedTuple):
-    """When one was open, in monotonic seconds; what had passed of the traffic by then; what began within it.
+    """When a window was open, in monotonic seconds; the traffic counters at both ends; how many durations began.
 
     ``spent_s`` is the CPU time of the thread that attached, waited and detached.
     """
@@ -56,10 +60,10 @@ class Window(NamedTuple):
 
 
 def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = ()) -> float | None:
-    """How much more traffic there was than in the windows; ``None`` when none of it was watched.
+    """All traffic as a multiple of the traffic within the windows; ``None`` if no traffic was watched.
 
-    ``whole`` is what had passed at the begin and at the end. ``traffic`` tells when requests were made, in monotonic
-    seconds, if that is known: connections are opened before, and windows of that time are no sample of the requests.
+    ``whole`` is what had passed at the begin and at the end. ``traffic`` has the spans in which requests were sent, in
+    monotonic seconds, if they are known. Connections are opened before them: windows there do not sample requests.
     """
     inside = outside = 0.0
     for one in windows:
@@ -72,7 +76,7 @@ def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = (
 
 
 def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) -> Passage:
-    """How fast the traffic was within the windows, and over all; of windows that lie within one span of requests."""
+    """How fast the traffic was within the windows and over all; only windows within one span of requests count."""
     inside = [
         one for one in windows if any(begin_s <= one.begin_s and one.end_s <= end_s for begin_s, end_s in traffic)
     ]
@@ -85,7 +89,7 @@ def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) 
 
 
 class Windows:
-    """Probes whose programs are attached together, for one window after another."""
+    """Attaches the programs of several probes together, for one window after another."""
 
     def __init__(self, probes: Mapping[str, Probe]) -> None:
         """Take the hooks of those probes that have any. Raises ``BpfError`` and ``ProbeError``."""
@@ -104,22 +108,22 @@ class Windows:
         return name in self._probes
 
     def turn(self, lab: LabView) -> bool:
-        """The lab that the next windows are of, until :meth:`rest`; false when nothing is to be watched there."""
+        """Select the lab of the next windows, until :meth:`rest`; false if no probe has anything to watch there."""
         self._lab = lab
         self._watching = {name: probe for name, probe in self._probes.items() if not probe.absence(lab)}
         self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
 
     def rest(self) -> None:
-        """There are no more windows of this lab: nothing is attached any more."""
+        """End the windows of this lab and detach everything."""
         self._lab = None
         self._watching = {}
         self._chain.detach()
 
     def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:
-        """One window, shorter when ``stop`` is set; ``passed`` tells how much traffic there was so far.
+        """Run one window, shorter if ``stop`` is set; ``passed`` returns how much traffic there was so far.
 
-        A probe that breaks is left out from then on, and its error is in :attr:`failed`.
+        A probe that fails is left out from then on, and its error is in :attr:`failed`.
         """
         attaching_s, spent_s = time.monotonic(), time.thread_time()
         self._attach(self._tracepoints(self._watching))
@@ -131,7 +135,7 @@ class Windows:
             stop.wait(window_s)
             passed_to, end_s = passed(), time.monotonic()
             self._each(lambda probe: probe.watch(self._lab, accept=False))
-            # One after another, some 30 µs each: the window is told to end when half of them had theirs.
+            # The probes end one after another, some 30 µs each. The window's end is the middle of that time.
             passed_to, end_s = (passed_to + passed()) / 2, (end_s + time.monotonic()) / 2
         begun = self._settle(end_s)
         self._chain.turn(is_open=False)
@@ -139,21 +143,21 @@ class Windows:
         return Window(begin_s, end_s, passed_from, passed_to, begun, time.thread_time() - spent_s)
 
     def without(self, names: Container[str]) -> "Windows":
-        """The same without these probes, for the same lab. This one is to be closed first."""
+        """New windows of the same lab, without these probes. Close this object first."""
         left = Windows({name: probe for name, probe in self._all.items() if name not in names})
         if self._lab is not None:
             left.turn(self._lab)
         return left
 
     def close(self) -> None:
-        """Detach everything; the probes are their starter's to stop, after this."""
+        """Detach everything. The caller stops the probes it started after this."""
         self._chain.close()
 
     def _attach(self, tracepoints: Collection[str]) -> None:
         try:
             self._chain.attach(tracepoints)
         except BpfError as error:
-            # Whose program was refused is not told, and all were detached again: none can watch.
+            # The error does not name the probe, and all programs were detached again: none can watch.
             for name in list(self._watching):
                 self._leave_out(name, error)
 
@@ -161,9 +165,9 @@ class Windows:
         return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
 
     def _settle(self, end_s: float) -> int:
-        """Let end what began; turn each probe away, and its tracepoints off, once it has nothing to wait for.
+        """Wait for the durations that began; detach a probe's tracepoints once none of its durations is pending.
 
-        Not at once: detaching holds the CPUs up like attaching, and most of what is under way would be told to wait so.
+        Detaching holds the CPUs up like attaching. If it came at once, that would lengthen most pending durations.
         """
         begun, look_s = 0, _FIRST_LOOK_S
         waiting = list(self._watching)
@@ -205,7 +209,7 @@ class Windows:
 
 
 def settled(pending: Pending, since_s: float) -> bool:
-    """Whether nothing more is to be waited for, so long after a window's end."""
+    """Whether the wait for pending durations is over, ``since_s`` after a window's end."""
     if pending.unended <= 0 or since_s >= MAX_GRACE_S:
         return True
     grace_s = max(GRACE_S, GRACE_FACTOR * pending.longest_ns / 1e9)
@@ -214,10 +218,9 @@ def settled(pending: Pending, since_s: float) -> bool:
 
 @contextlib.contextmanager
 def _prompt() -> Iterator[None]:
-    """The calling thread before all ordinary ones: on a busy host a window must end when it should.
+    """Run the calling thread before all ordinary ones, so that a window ends on time on a busy host.
 
-    It sleeps most of the time. Where that is not allowed, windows are as long as they happen to be; their true length
-    is measured in any case.
+    The thread sleeps most of the time. If the kernel refuses, a window may be longer; its true length is measured.
     """
     ordinary = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
