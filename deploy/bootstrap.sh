@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs on a Debian 12 host what Showdown needs to build, test and run. Idempotent: it reports each change that it
-# makes, and prints nothing if nothing is missing. It needs root only to install what is missing.
+# Prepares a Debian 12 host to build, test and run Showdown. Idempotent: it prints what it does, and nothing
+# if there is nothing to do. It needs root only to install what is missing.
 #
 # apt and pip use the package indexes of their own configuration.
 set -euo pipefail
@@ -42,7 +42,7 @@ apt_install() {
         install --no-install-recommends "$@" >/dev/null
 }
 
-# Debian enables and starts a daemon when its package is installed. Showdown starts private instances instead.
+# Debian starts and enables a daemon when its package is installed; Showdown starts private ones instead.
 POLICY=/usr/sbin/policy-rc.d
 hold_daemons() {
     [ ! -e "$POLICY" ] || return 0
@@ -64,13 +64,13 @@ install_packages() {
     hold_daemons
     apt_install "${missing[@]}"
     for daemon in "${fresh[@]}"; do
-        # Only the daemons that this run installed: others may be in use.
+        # Only daemons that this run installed; earlier ones belong to the host's owner.
         systemctl disable --quiet "$daemon" 2>/dev/null || true
     done
 }
 
-# BCC compiles against /lib/modules/<release>/{build,source}. If no package matches the running kernel, Debian's
-# headers of another one are enough: the programs do not use them to read kernel structures.
+# BCC compiles against /lib/modules/<release>/{build,source}. If no package matches the running kernel,
+# use Debian's own headers: the programs read no kernel structure through them.
 link_headers() {
     [ ! -e "$MODULES/build" ] || return 0
     needs_root "provide kernel headers in $MODULES"
@@ -90,14 +90,14 @@ link_headers() {
     ln -sfnT "$common" "$MODULES/source"
 }
 
-# tracefs has the formats of the tracepoints, which BCC reads below debugfs. bpffs holds pinned objects.
+# tracefs has the tracepoints' formats (BCC reads them below debugfs); bpffs holds pins.
 mount_filesystem() { # type, where
     ! mountpoint -q "$2" || return 0
     needs_root "mount $1 on $2"
     if mount -t "$1" "$1" "$2" 2>/dev/null; then
         say "mounted $1 on $2"
     else
-        say "could not mount $1 on $2; run 'showdown doctor' to see what does not work without it"
+        say "could not mount $1 on $2; 'showdown doctor' lists what is unavailable without it"
     fi
 }
 
@@ -117,8 +117,8 @@ install_python() {
     project=$(sha256sum <pyproject.toml)
     if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
         say "installing the locked Python packages"
-        # The lock is complete, so pip need not resolve anything. Without --no-deps, pip considers a newer release of a
-        # requirement with extras ("pydantic[email]") and refuses it because it is not pinned.
+        # The lock is complete, so pip must not resolve: it would consider a newer release of a requirement
+        # with extras ("pydantic[email]"), and refuse it because it is not pinned.
         "$VENV/bin/python" -m pip install -qq --no-deps --require-hashes -r requirements.lock
         "$VENV/bin/python" -m pip check >/dev/null || fail "requirements.lock is not complete; run: make lock"
         printf '%s\n' "$lock" >"$VENV/.lock-hash"

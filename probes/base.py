@@ -58,7 +58,7 @@ class Reading:
 class Pending:
     """The durations that began since ``watch()`` last accepted new ones: how many, and how many have not ended."""
 
-    begun: int = 0
+    started: int = 0
     unended: int = 0
     longest_ns: int = 0
     """The longest duration that ended since the probe began to watch its lab."""
@@ -88,8 +88,8 @@ class Probe(ABC):
     """Where its stage is on a request's path; ``None`` for a stage that is shown apart from the path."""
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """What this host lacks to run the probe, in sentences; empty if it runs. Checks ``features`` only."""
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
+        """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
 
     @abstractmethod
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Function names for the addresses of a process's stack, from its memory map and the symbols of the ELF files in it."""
+"""Function names for the addresses in a process's stack: its memory map, and its files' symbols (ELF)."""
 
 import bisect
 import os
@@ -11,26 +11,26 @@ from elftools.elf.sections import SymbolTableSection
 
 from bpf.loader import UNKNOWN
 
-MAX_FILES = 256  # the files whose symbols are cached; programs of labs use a few dozen
+MAX_FILES = 256  # cached files; programs of labs use several dozen
 
 
 @dataclass(frozen=True)
 class Functions:
-    """The functions of one ELF file, in order of their offset in it."""
+    """The functions of one ELF file, sorted by their offset."""
 
     starts: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
 
     def at(self, offset: int) -> str:
-        """The function that covers an offset of the file; empty when none does."""
+        """The function that covers an offset of the file, or the empty string."""
         index = bisect.bisect_right(self.starts, offset) - 1
         return self.names[index] if index >= 0 and offset < self.ends[index] else ""
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A part of a file in a process's memory."""
+    """A mapped part of a file in a process's memory."""
 
     start: int
     end: int
@@ -39,14 +39,14 @@ class Mapping:
 
 
 class UserSymbols:
-    """Names for the addresses of processes that still live. The files' symbols are cached across processes."""
+    """Names for addresses of live processes; files' symbols are cached."""
 
     def __init__(self) -> None:
         self._maps: dict[int, list[Mapping]] = {}
         self._files: dict[tuple[int, int], Functions] = {}
 
     def name(self, process: int, address: int) -> str:
-        """A function's name; without one, the program or library, as ``[haproxy]``; else ``UNKNOWN``."""
+        """A function's name, else the program or library as ``[haproxy]``, else ``UNKNOWN``."""
         if process not in self._maps:
             self._maps[process] = mappings(process)
         maps = self._maps[process]
@@ -59,11 +59,11 @@ class UserSymbols:
         return self._functions(process, found.path).at(address - found.start + found.offset) or f"[{_stem(found.path)}]"
 
     def forget(self) -> None:
-        """Forget the processes, because the kernel reuses their ids."""
+        """Forget the processes, because process ids are reused."""
         self._maps.clear()
 
     def _functions(self, process: int, path: str) -> Functions:
-        # The path is relative to the process's root directory, which may differ from ours.
+        # The path as the process sees it, which may have another root directory.
         try:
             with open(f"/proc/{process}/root{path}", "rb") as file:
                 status = os.fstat(file.fileno())
@@ -78,7 +78,7 @@ class UserSymbols:
 
 
 def mappings(process: int) -> list[Mapping]:
-    """The executable mappings of a process, by address; none when it has ended (proc(5), /proc/pid/maps)."""
+    """The executable mappings of a process, by address; empty if it has ended (proc(5), /proc/pid/maps)."""
     try:
         lines = Path(f"/proc/{process}/maps").read_text().splitlines()
     except OSError:
@@ -93,7 +93,7 @@ def mappings(process: int) -> list[Mapping]:
 
 
 def functions(elf: ELFFile) -> Functions:
-    """The functions of a file's symbol tables, with the dynamic one: a stripped program has no other."""
+    """The functions of a file's symbol tables, including the dynamic one: stripped programs have no other."""
     segments = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
     found: dict[int, tuple[int, str]] = {}
     for section in elf.iter_sections():

@@ -82,7 +82,7 @@ class TracingProbe(Probe):
         self._samples: list[StageSample] = []
         self._clock_offset_ns = 0
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         return capabilities.lacking(*self.features)
 
     def start(self) -> None:

@@ -1,19 +1,18 @@
-"""Watch traffic in short windows.
+"""Watching in short windows, to keep the cost of probes low.
 
-A program that is not attached costs nothing. An attached one costs each event 25 ns before its first instruction, and
-a request causes dozens of events. So the probes watch for some milliseconds, and are then detached.
+A detached program costs nothing. An attached one costs each event 25 ns before its first instruction, and a request
+causes dozens of events. So the probes watch for several milliseconds, and then leave the traffic alone.
 
-- Attaching holds the CPUs up for some milliseconds. Packets that wait meanwhile would look as if the datapath delayed
-  them. So programs are attached behind a closed gate (bpf/chain.py). It opens for all probes at once when the traffic
-  has recovered.
-- A window's end cuts nothing: durations that began within it may still end, new ones are not counted, and nothing is
-  detached for a while.
-- Tracepoints with few events stay attached for the whole slice; they are attached before its traffic begins.
-- Windows begin at random times, so that they do not lock to the traffic's rhythm.
-- Totals are scaled by the share of the traffic that was watched. That is the share of the requests if the generator
-  reports when it sent each, else of the packets, which the devices always count. It is not the share of the time,
-  because traffic does not flow evenly.
-- How much watching slows the traffic down is reported too (:class:`domain.watched.Passage`).
+Attaching delays the CPUs for several milliseconds, and probes would blame that delay on the datapath. So programs
+attach behind a closed gate (bpf/chain.py). The gate opens, for all probes at once, when the traffic has recovered. The
+end of a window cuts nothing off: durations that started within it may still end, but no new ones are counted. Nothing
+is detached for a while. Tracepoints with few events stay attached for the whole slice, because attaching them before
+its traffic costs the traffic nothing. Windows come at random times, so that they do not synchronise with the traffic.
+
+The number of all events follows from the watched share of the traffic. That is the share of requests if the generator
+reports the time of each, otherwise the share of packets, which the devices count. It is not the share of time, because
+traffic is uneven. The reading also reports how much watching slowed the traffic down
+(:class:`domain.watched.Passage`).
 """
 
 import contextlib
@@ -29,41 +28,39 @@ from domain.watched import Passage, Span
 from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 
-# Tracepoints with at most about one event per request, even if each request wakes a task. Behind a closed gate, all
-# their events of a slice cost less than to attach and detach them once within its traffic (0.3 to 0.7 ms of CPU time).
+# Tracepoints with at most about one event per request, even one that wakes a task. With the gate closed, all of a
+# slice's events of these cost less than attaching and detaching them once within its traffic (0.3 to 0.7 ms of a CPU).
 SELDOM = frozenset({"sched_switch", "sched_wakeup", "kfree_skb", "tcp_retransmit_skb"})
 
-# The time from attaching to a window's begin: as long as attaching took, within these limits.
-RECOVERY_S = 0.003
+RECOVERY_S = 0.003  # least time from attaching to a window's begin; as long as attaching took, if that was longer …
 LONGEST_RECOVERY_S = 0.02
 
-# How long durations that began within a window may take to end. The wait is over when all have ended, or when at most
-# a share of FEW is left after GRACE_S and GRACE_FACTOR times the longest duration. It is never longer than the age at
-# which the kernel side discards a duration (MAX_AGE_NS of probe.h).
+# How long durations of a window may take to end. The limit is when all have ended. While few are left, it is at least
+# this long, and four times the longest seen. It is at most the age at which the kernel side discards them (MAX_AGE_NS).
 GRACE_S, GRACE_FACTOR, MAX_GRACE_S = 0.003, 4, 0.1
 FEW = 0.05
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
 class Window(NamedTuple):
-    """When a window was open, in monotonic seconds; the traffic counters at both ends; how many durations began.
+    """The time of a window in monotonic seconds, the traffic so far, and the durations started in it.
 
-    ``spent_s`` is the CPU time of the thread that attached, waited and detached.
+    ``spent_s`` is the CPU time of the thread for attaching, waiting and detaching.
     """
 
     begin_s: float
     end_s: float
     passed_from: float
     passed_to: float
-    begun: int = 0
+    started: int = 0
     spent_s: float = ATTACHING_S
 
 
 def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = ()) -> float | None:
-    """All traffic as a multiple of the traffic within the windows; ``None`` if no traffic was watched.
+    """The factor from the traffic in the windows to all traffic; ``None`` if none was watched.
 
-    ``whole`` is what had passed at the begin and at the end. ``traffic`` has the spans in which requests were sent, in
-    monotonic seconds, if they are known. Connections are opened before them: windows there do not sample requests.
+    ``whole`` is the traffic that had passed at the begin and at the end. ``traffic`` are the times of requests, in
+    monotonic seconds, if known: connections open earlier, and windows in that time are no sample of the requests.
     """
     inside = outside = 0.0
     for one in windows:
@@ -76,7 +73,7 @@ def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = (
 
 
 def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) -> Passage:
-    """How fast the traffic was within the windows and over all; only windows within one span of requests count."""
+    """The pace of traffic within the windows and overall, from windows that lie within one span of requests."""
     inside = [
         one for one in windows if any(begin_s <= one.begin_s and one.end_s <= end_s for begin_s, end_s in traffic)
     ]
@@ -108,22 +105,22 @@ class Windows:
         return name in self._probes
 
     def turn(self, lab: LabView) -> bool:
-        """Select the lab of the next windows, until :meth:`rest`; false if no probe has anything to watch there."""
+        """Set the lab of the next windows, until :meth:`rest`; False if there is nothing to watch."""
         self._lab = lab
         self._watching = {name: probe for name, probe in self._probes.items() if not probe.absence(lab)}
         self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
 
     def rest(self) -> None:
-        """End the windows of this lab and detach everything."""
+        """End the windows of this lab, and detach everything."""
         self._lab = None
         self._watching = {}
         self._chain.detach()
 
     def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:
-        """Run one window, shorter if ``stop`` is set; ``passed`` returns how much traffic there was so far.
+        """Watch one window, shorter if ``stop`` is set; ``passed`` returns the traffic so far.
 
-        A probe that fails is left out from then on, and its error is in :attr:`failed`.
+        A probe that fails is removed, and its error is in :attr:`failed`.
         """
         attaching_s, spent_s = time.monotonic(), time.thread_time()
         self._attach(self._tracepoints(self._watching))
@@ -135,56 +132,56 @@ class Windows:
             stop.wait(window_s)
             passed_to, end_s = passed(), time.monotonic()
             self._each(lambda probe: probe.watch(self._lab, accept=False))
-            # The probes end one after another, some 30 µs each. The window's end is the middle of that time.
+            # Probes start one after another, about 30 µs each; the window begins when half of them have started.
             passed_to, end_s = (passed_to + passed()) / 2, (end_s + time.monotonic()) / 2
-        begun = self._settle(end_s)
+        started = self._await_ends(end_s)
         self._chain.turn(is_open=False)
         self._chain.detach(keep=SELDOM)
-        return Window(begin_s, end_s, passed_from, passed_to, begun, time.thread_time() - spent_s)
+        return Window(begin_s, end_s, passed_from, passed_to, started, time.thread_time() - spent_s)
 
     def without(self, names: Container[str]) -> "Windows":
-        """New windows of the same lab, without these probes. Close this object first."""
+        """The same windows without these probes, for the same lab. Close this object first."""
         left = Windows({name: probe for name, probe in self._all.items() if name not in names})
         if self._lab is not None:
             left.turn(self._lab)
         return left
 
     def close(self) -> None:
-        """Detach everything. The caller stops the probes it started after this."""
+        """Detach everything; the code that started the probes stops them afterwards."""
         self._chain.close()
 
     def _attach(self, tracepoints: Collection[str]) -> None:
         try:
             self._chain.attach(tracepoints)
         except BpfError as error:
-            # The error does not name the probe, and all programs were detached again: none can watch.
+            # The error does not name the refused program, and all were detached again, so none can watch.
             for name in list(self._watching):
                 self._leave_out(name, error)
 
     def _tracepoints(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
 
-    def _settle(self, end_s: float) -> int:
-        """Wait for the durations that began; detach a probe's tracepoints once none of its durations is pending.
+    def _await_ends(self, end_s: float) -> int:
+        """Wait for durations to end; turn off each probe, and its tracepoints, when it has none left.
 
-        Detaching holds the CPUs up like attaching. If it came at once, that would lengthen most pending durations.
+        Not at once: detaching delays the CPUs like attaching, and the delay would appear in most open durations.
         """
-        begun, look_s = 0, _FIRST_LOOK_S
+        started, look_s = 0, _FIRST_LOOK_S
         waiting = list(self._watching)
         if waiting:
             time.sleep(GRACE_S)
         while waiting:
             for name in waiting:
                 pending = self._pending(name)
-                if settled(pending, time.monotonic() - end_s):
-                    begun += pending.begun
+                if has_ended(pending, time.monotonic() - end_s):
+                    started += pending.started
                     self._try(name, lambda probe: probe.watch(None))
                     waiting = [other for other in waiting if other != name]
             if waiting:
                 self._chain.detach(keep=self._tracepoints(waiting) | SELDOM)
                 time.sleep(look_s)
                 look_s = min(_LAST_LOOK_S, 2 * look_s)
-        return begun
+        return started
 
     def _pending(self, name: str) -> Pending:
         found: list[Pending] = []
@@ -208,19 +205,20 @@ class Windows:
         del self._watching[name], self._probes[name]
 
 
-def settled(pending: Pending, since_s: float) -> bool:
-    """Whether the wait for pending durations is over, ``since_s`` after a window's end."""
+def has_ended(pending: Pending, since_s: float) -> bool:
+    """True if nothing more can be expected, this long after a window's end."""
     if pending.unended <= 0 or since_s >= MAX_GRACE_S:
         return True
     grace_s = max(GRACE_S, GRACE_FACTOR * pending.longest_ns / 1e9)
-    return since_s >= grace_s and pending.unended <= FEW * pending.begun
+    return since_s >= grace_s and pending.unended <= FEW * pending.started
 
 
 @contextlib.contextmanager
 def _prompt() -> Iterator[None]:
-    """Run the calling thread before all ordinary ones, so that a window ends on time on a busy host.
+    """Run the calling thread before all ordinary ones: on a busy host a window must end in time.
 
-    The thread sleeps most of the time. If the kernel refuses, a window may be longer; its true length is measured.
+    The thread sleeps most of the time. If that is not allowed, windows vary in length; their true length is measured in
+    any case.
     """
     ordinary = os.sched_getscheduler(0), os.sched_getparam(0)
     try:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign
 from domain.jobs import HostCapabilities, Variant
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
-from domain.workload import settled
+from domain.workload import fill_parameters
 
 FAMILIES = ("datapaths", "workloads", "probes")
 
@@ -220,7 +221,7 @@ def with_parameters(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Ca
         for host in hosts:
             if variant := host.variant("workloads", workload):
                 try:
-                    values = settled(workload, variant.parameters, values)
+                    values = fill_parameters(workload, variant.parameters, values)
                 except InvalidInput as refused:
                     for problem in refused.problems:
                         problems.setdefault(problem, []).append(host.host)

@@ -1,6 +1,5 @@
 """What the registries know of datapaths, probes and workloads."""
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -9,7 +8,7 @@ import probes.catalog
 import workers.datapaths
 import workers.workloads
 from docs.generator.tables import code, table
-from domain.jobs import HostCapabilities
+from domain.names import FUNCTIONS, LIMIT
 from domain.place import Place
 from domain.registry import discover
 from probes.base import Probe
@@ -17,15 +16,12 @@ from probes.tracing import tracepoints_of
 from workers.datapaths.base import Datapath
 from workers.workloads.base import Workload
 
-FUNCTIONS = ("forward", "steer", "splice", "balance")
-"""The order of the functions in tables; others follow by name."""
-
 
 @cache
 def datapaths() -> tuple[Datapath, ...]:
-    """Every datapath, by function and name; ``direct`` first."""
+    """Every datapath, by function and name; the limit first."""
     found = discover(workers.datapaths, Datapath).values()
-    return tuple(sorted(found, key=lambda one: (_order(one.function), one.name != "direct", one.name)))
+    return tuple(sorted(found, key=lambda one: (_order(one.function), one.role != LIMIT, one.name)))
 
 
 def datapaths_in_short() -> str:
@@ -90,8 +86,8 @@ def _workloads() -> Iterable[Workload]:
 
 def _datapath_row(one: Datapath) -> tuple[str, ...]:
     versions = ", ".join(str(version) for version in sorted(one.ip_versions))
-    needs = [name for name in _requires(one) if name not in ("root", "netns", "veth")]
-    return _link(one.name), one.function, versions, ", ".join(sorted(one.protocols)), one.tracking.value, code(needs)
+    carries = ", ".join(sorted(one.protocols))
+    return _link(one.name), one.function, versions, carries, one.tracking.value, code(one.requires)
 
 
 def _probe_row(one: Any) -> tuple[str, ...]:
@@ -109,15 +105,6 @@ def _place(place: Place | None) -> str:
     return "; ".join([str(place.order), *inside])
 
 
-def _requires(variant: Any) -> list[str]:
-    declared = getattr(variant, "requires", None)
-    if declared:
-        return list(declared)
-    # A host that knows no feature lacks each one that is asked for.
-    sentences = variant.missing(HostCapabilities(host="docs"))
-    return [match[1] for match in map(re.compile(r"([\w.-]+):").match, sentences) if match]
-
-
 def _of(variant: Any, *names: str) -> frozenset[str]:
     return next((frozenset(getattr(variant, name)) for name in names if hasattr(variant, name)), frozenset())
 
@@ -126,8 +113,8 @@ def _link(name: str) -> str:
     return f"[`{name}`]({name}.md)"
 
 
-def _order(function: str) -> tuple[int, str]:
-    return (FUNCTIONS.index(function) if function in FUNCTIONS else len(FUNCTIONS)), function
+def _order(function: str) -> int:
+    return list(FUNCTIONS).index(function)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

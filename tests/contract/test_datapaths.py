@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-import workers.datapaths
 from bpf.loader import source_path
 from domain.jobs import Feature, HostCapabilities
-from domain.registry import discover
+from domain.names import FUNCTIONS, LIMIT
+from tests.variants import DATAPATHS
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.lab.spec import LabSpec
 
-FUNCTIONS = {"forward", "steer", "splice", "balance", "filter", "shape"}
-DATAPATHS: dict[str, Datapath] = discover(workers.datapaths, Datapath)
 EVERY = pytest.mark.parametrize("datapath", [*DATAPATHS.values(), FakeDatapath()], ids=lambda d: d.name)
 
 
@@ -31,6 +29,7 @@ def test_the_four_of_the_first_release_are_found_and_the_fake_is_not() -> None:
 def test_it_says_what_it_is(datapath: Datapath) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]{0,31}", datapath.name)
     assert datapath.function in FUNCTIONS
+    assert datapath.role in ("", LIMIT)
     assert datapath.summary.endswith(".")
     assert len(datapath.summary) < 120
 
@@ -48,28 +47,38 @@ def test_it_has_no_more_than_the_contract(datapath: Datapath) -> None:
 
 
 @EVERY
+def test_it_leaves_the_template_as_it_is(datapath: Datapath) -> None:
+    """``attached`` undoes and names errors; ``unmet_requirements`` reads ``requires``."""
+    assert not {"attached", "unmet_requirements"} & set(vars(type(datapath)))
+
+
+def test_one_is_the_limit() -> None:
+    assert DATAPATHS["direct"].role == LIMIT
+
+
+@EVERY
 def test_it_lacks_nothing_where_everything_is(datapath: Datapath) -> None:
-    assert datapath.missing(_host(present=True)) == []
+    assert datapath.unmet_requirements(_host(present=True)) == []
 
 
 @EVERY
 def test_it_says_in_sentences_what_it_lacks(datapath: Datapath) -> None:
-    lacking = datapath.missing(_host(present=False))
+    lacking = datapath.unmet_requirements(_host(present=False))
     assert lacking
     assert all("because of the test" in sentence for sentence in lacking)
 
 
 @EVERY
 def test_each_feature_that_it_needs_is_one_that_hosts_are_probed_for(datapath: Datapath) -> None:
-    assert not [sentence for sentence in datapath.missing(_host(present=True)) if "not known" in sentence]
+    assert not [sentence for sentence in datapath.unmet_requirements(_host(present=True)) if "not known" in sentence]
 
 
 @EVERY
 def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
-    assert datapath.missing(HostCapabilities(host="h"))
+    assert datapath.unmet_requirements(HostCapabilities(host="h"))
 
 
-@pytest.mark.parametrize("name", [name for name in DATAPATHS if name.startswith("ebpf_")])
+@pytest.mark.parametrize("name", [name for name, datapath in DATAPATHS.items() if "bcc" in datapath.requires])
 def test_its_c_source_bears_its_name_and_licence(name: str) -> None:
     text = source_path(f"datapaths/{name}.c").read_text()
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n")

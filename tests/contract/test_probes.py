@@ -94,13 +94,13 @@ def test_a_probe_sees_an_ip_version(probe: Probe) -> None:
 def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
     needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
     everything = [Feature(name=name, present=True) for name in needed]
-    assert probe.missing(HostCapabilities(host="h", features=tuple(everything))) == []
+    assert probe.unmet_requirements(HostCapabilities(host="h", features=tuple(everything))) == []
     for absent in needed:
         without = Feature(name=absent, present=False, reason="It is not there.", remedy="Install it.")
         others = [feature for feature in everything if feature.name != absent]
-        sentences = probe.missing(HostCapabilities(host="h", features=(*others, without)))
+        sentences = probe.unmet_requirements(HostCapabilities(host="h", features=(*others, without)))
         assert sentences == [f"{absent}: It is not there. Install it."]
-    assert len(probe.missing(HostCapabilities(host="h"))) == len(needed)
+    assert len(probe.unmet_requirements(HostCapabilities(host="h"))) == len(needed)
 
 
 def test_a_probe_that_was_not_started_refuses_and_stops_harmlessly(probe: Probe) -> None:

@@ -59,9 +59,9 @@ def test_it_says_what_it_lacks(workload: Workload) -> None:
     if workload.service in ("https", "h2"):
         programs.add("program.openssl")
     absent = tuple(Feature(name=name, present=False, reason="Because.") for name in programs)
-    assert len(workload.missing(HostCapabilities(host="h", features=absent))) == len(programs)
+    assert len(workload.unmet_requirements(HostCapabilities(host="h", features=absent))) == len(programs)
     present = tuple(Feature(name=name, present=True) for name in programs)
-    assert workload.missing(HostCapabilities(host="h", features=present)) == []
+    assert workload.unmet_requirements(HostCapabilities(host="h", features=present)) == []
 
 
 @pytest.mark.parametrize("name", FEW_RATES)

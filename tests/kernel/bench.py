@@ -1,4 +1,4 @@
-"""A lab with an origin that remembers its clients, for the tests of datapaths."""
+"""A lab with an origin that records its clients, for the tests of datapaths."""
 
 import contextlib
 import http.client
@@ -8,10 +8,12 @@ import socket
 import string
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from bpf import objects
 from bpf.enums import AttachType
@@ -46,11 +48,13 @@ http {{
 }}
 """
 BODY = b"hello"
+ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
+_SWAPPED = {"dut_client": "dut_server", "dut_server": "dut_client"}
 
 
 @dataclass
 class Bench:
-    """One lab, its datapath in force and its origin listening."""
+    """One lab, its datapath attached and its origin listening."""
 
     lab: Lab
     attachment: Attachment
@@ -101,13 +105,51 @@ class Bench:
         return netns.run_in(self.lab.dut_ns, argv)
 
     def connection(self) -> socket.socket:
-        """A standing connection from the client's namespace."""
+        """An established connection from the client's namespace."""
         address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
         return netns.call_in(self.lab.client_endpoint.netns, lambda: socket.create_connection(address, timeout=1))
 
 
+def answered(connection: socket.socket, timeout_s: float = 0.3) -> bool:
+    """Whether a request on an established connection is answered; a reset, an end and silence are no answers."""
+    connection.settimeout(timeout_s)
+    try:
+        connection.sendall(ASK)
+        return bool(connection.recv(1000))
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@contextmanager
+def ifindexes(lab: Lab, change: Callable[[str], int]) -> Iterator[None]:
+    """As long as it lasts, the lab's devices have the interface indexes of ``change``, by role."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lab, "ifindex", change)
+        yield
+
+
+@contextmanager
+def wrong_ifindex(lab: Lab, role: str, ifindex: int = 4242) -> Iterator[None]:
+    """As long as it lasts, one of the lab's devices has an interface index that does not exist."""
+    right = lab.ifindex
+    with ifindexes(lab, lambda one: ifindex if one == role else right(one)):
+        yield
+
+
+@contextmanager
+def swapped_devices(lab: Lab) -> Iterator[None]:
+    """As long as it lasts, the lab takes the DUT's two devices for each other."""
+    right, names = lab.ifindex, lab.devices
+    lab.devices = {role: names[_SWAPPED.get(role, role)] for role in names}
+    try:
+        with ifindexes(lab, lambda role: right(_SWAPPED.get(role, role))):
+            yield
+    finally:
+        lab.devices = names
+
+
 def detach_ingress(lab: Lab, role: str) -> int:
-    """Detach the tc programs of a DUT device's ingress, as a stranger would; returns how many that were."""
+    """Detach the tc programs of a DUT device's ingress, as another process could; returns how many there were."""
     if not tc.has_tcx():
         argv = ["tc", "qdisc", "del", "dev", lab.devices[role], "clsact"]
         return int(netns.call_in(lab.dut_ns, lambda: subprocess.run(argv, capture_output=True).returncode) == 0)
@@ -126,7 +168,7 @@ def new_tag() -> str:
 
 @contextmanager
 def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[Bench]:
-    """Build a lab with ``datapath`` in force; afterwards insists that nothing of it is left."""
+    """Build a lab with ``datapath`` attached; afterwards check that nothing of it is left."""
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,13 @@ def exactly(end: socket.socket, size: int) -> bytes:
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
+
+
+def both(one: socket.socket, other: socket.socket) -> tuple[bytes, bytes]:
+    """Everything from two ends at once."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(everything, (one, other))
+    return first, second
 
 
 def digest(data: bytes) -> str:

@@ -87,7 +87,7 @@ def _variants(
         Variant(
             name=name,
             summary=variant.summary,
-            missing=tuple(variant.missing(host)),
+            missing=tuple(variant.unmet_requirements(host)),
             **more(variant),
         )
         for name, variant in discover(package, contract).items()

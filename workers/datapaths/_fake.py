@@ -1,10 +1,8 @@
 """The fake of the contract: a datapath in memory, for tests that need neither root nor BPF. Not discovered."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 from domain.counters import Counters
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab.lab import Lab
 
@@ -23,35 +21,28 @@ class FakeAttachment:
         )
 
     def counters(self) -> Counters:
-        """See the contract."""
+        """What crossed so far; raises what ``broken`` says."""
         if self.broken:
             raise DatapathError(self.broken)
         return self.seen
 
 
 class FakeDatapath(Datapath):
-    """In force while its context lasts. ``refuse`` makes the attachment fail; ``attachments`` are those in force."""
+    """``refuse`` makes the attachment fail; ``attachments`` are the current ones, by the lab's label."""
 
     name = "fake"
     function = "forward"
     summary = "A datapath in memory."
+    requires = ()
 
     def __init__(self, *, name: str = "fake", refuse: str = "") -> None:
-        self.name = name  # type: ignore[misc]  # tests put several side by side
+        self.name = name  # type: ignore[misc]  # tests use several side by side
         self.refuse = refuse
         self.attachments: dict[str, FakeAttachment] = {}
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root")
-
-    @contextmanager
-    def attached(self, lab: Lab) -> Iterator[FakeAttachment]:
-        """See the contract."""
+    def attach(self, lab: Lab, stack: ExitStack) -> FakeAttachment:
         if self.refuse:
             raise DatapathError(self.refuse)
         attachment = self.attachments[lab.label] = FakeAttachment()
-        try:
-            yield attachment
-        finally:
-            del self.attachments[lab.label]
+        stack.callback(self.attachments.pop, lab.label)
+        return attachment

@@ -5,26 +5,48 @@ listed. It never sleeps, times, polls or writes results: the runner owns all of 
 """
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import ClassVar, Protocol
 
+from pyroute2.netlink.exceptions import NetlinkError
+
+from bpf.loader import BpfError
 from domain.condition import Condition
 from domain.counters import Counters
 from domain.jobs import HostCapabilities
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
+from workers.lab.nft import NftError
+
+EVERY_LAB_REQUIRES = ("root", "netns", "veth")
+"""Features without which a host can build no lab, and so run no datapath."""
 
 
 class Attachment(Protocol):
-    """A datapath in force in one lab."""
+    """A datapath that is attached in one lab."""
 
     def counters(self) -> Counters:
         """What crossed *this* datapath since it was attached. Raises ``DatapathError`` when it is gone."""
 
 
 class DatapathError(RuntimeError):
-    """A datapath could not be attached, or is no longer in force."""
+    """A datapath could not be attached, or is no longer attached."""
+
+
+ERRORS = (OSError, BpfError, NetlinkError, NftError)
+"""What the libraries raise while a datapath is set up or read; see :func:`raised_by`."""
+
+
+@contextmanager
+def raised_by(name: str) -> Iterator[None]:
+    """Turn :data:`ERRORS` into ``DatapathError("<name>: …")``; a ``DatapathError`` gets the name once."""
+    try:
+        yield
+    except (*ERRORS, DatapathError) as error:
+        text = str(error).removeprefix(f"{name}: ")
+        raise DatapathError(f"{name}: {text}") from error
 
 
 class Tracking(Enum):
@@ -33,9 +55,9 @@ class Tracking(Enum):
     ALWAYS = "always"
     """The datapath needs it."""
     WHEN_ASKED = "when asked"
-    """Its packets pass netfilter: they are tracked where a campaign's condition has connections tracked."""
+    """Its packets cross netfilter: they are tracked where a campaign's condition has connections tracked."""
     NEVER = "never"
-    """Its packets pass netfilter by."""
+    """Its packets bypass netfilter."""
 
     def expects_conntrack(self, condition: Condition) -> bool:
         """Whether its connections must be found tracked under ``condition``."""
@@ -47,38 +69,56 @@ class Datapath(ABC):
 
     name: ClassVar[str]
     function: ClassVar[str]
+    """What it does to traffic: one of ``domain.names.FUNCTIONS``."""
     summary: ClassVar[str]
+    requires: ClassVar[tuple[str, ...]]
+    """Features that a host must have (workers/inventory/features.py), besides :data:`EVERY_LAB_REQUIRES`."""
+
+    role: ClassVar[str] = ""
+    """``limit`` (``domain.names.LIMIT``): no other datapath can be faster, so figures are shown as shares of it."""
+
     protocols: ClassVar[frozenset[str]] = frozenset({"tcp"})
     """What it carries: ``tcp``, ``udp``. Other packets take the path that it replaces, which is closed."""
 
-    ip_versions: ClassVar[frozenset[int]] = frozenset({4})
-    """The IP versions that it carries, 4 or 6; a lab's traffic is of one (``LabSpec.ip_version``)."""
+    ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
+    """The IP versions that it carries; a lab's traffic is of one (``LabSpec.ip_version``)."""
 
     disabled_offloads: ClassVar[frozenset[str]] = frozenset()
-    """Offloads (workers/lab/offloads.py) that it cannot have; every lab of its block goes without them too."""
+    """Offloads (workers/lab/offloads.py) that it cannot have. Every lab of its block runs without them."""
     bypassed_stages: ClassVar[frozenset[str]] = frozenset()
-    """Kernel stages that its packets pass by, so that the probes of them do not apply."""
+    """Kernel stages that its packets bypass, so that the probes of them do not apply."""
     one_client: ClassVar[str] = ""
     """Why it cannot have several clients; empty where it can."""
 
     tracking: ClassVar[Tracking] = Tracking.WHEN_ASKED
     """Whether its connections are tracked in the DUT."""
 
-    @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """What this host lacks to run it, in sentences; empty when it runs. Looks at ``features`` only."""
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
+        """What this host lacks to run it, in sentences; empty when it runs. Reads ``features`` only."""
+        return capabilities.lacking(*EVERY_LAB_REQUIRES, *self.requires)
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """Where its client stands, whom that asks, and the address that the origin must see.
+        """The client's namespace, the address it connects to, and the source address that the origin must see.
 
-        Unless the datapath says otherwise: the client's namespace, the origin itself, and the client's own address.
+        Unless a datapath overrides it: the client's namespace, the origin itself, and the client's own address.
         """
         return lab.client_endpoint
 
-    @abstractmethod
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """Put the datapath in force in ``lab``; leaving the context undoes everything it did.
+    @contextmanager
+    def attached(self, lab: Lab) -> Iterator[Attachment]:
+        """Attach the datapath in ``lab``; leaving the context undoes everything it did.
 
         Raises :class:`DatapathError` with nothing left behind. Traffic that would miss the datapath is dropped
         and counted in ``Counters.leaked_packets``, never forwarded unseen.
+        """
+        with ExitStack() as stack:
+            with raised_by(self.name):
+                attachment = self.attach(lab, stack)
+            yield attachment
+
+    @abstractmethod
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        """Set up each part, and put onto ``stack`` what removes it. See :meth:`attached`, which callers use.
+
+        Close the routed path first (``dut.closed_path``). Raises one of :data:`ERRORS` or :class:`DatapathError`.
         """

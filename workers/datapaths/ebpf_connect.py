@@ -1,14 +1,14 @@
 """A cgroup program rewrites the destination at connect(2): the client reaches HAProxy without one packet steered.
 
-So the client is on the DUT itself, as a pod beside its sidecar or node proxy: of all datapaths only this one has no
-wire between client and proxy, which is part of what it saves. The origin sees the proxy's address. It fails closed: the
-DUT routes nobody to the origin but the proxy, which binds its address.
+So the client is on the DUT itself, like a pod next to its sidecar or node proxy. There is no wire between client and
+proxy, which is part of what the datapath saves. The origin sees the proxy's address. The datapath fails closed: the DUT
+has a route to the origin only for sockets that are bound to the proxy's address.
 """
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pyroute2 import IPRoute
 
@@ -16,10 +16,8 @@ from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
 from bpf.layout import Fields
 from bpf.loader import BpfError
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import cgroups, dut, netns, sockets
@@ -38,40 +36,27 @@ class EbpfConnect(Datapath):
     name = "ebpf_connect"
     function = "steer"
     summary = "An eBPF cgroup hook sends connect(2) to HAProxy; the client is on the DUT itself."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy")
 
-    one_client = "its client stands on the DUT itself"
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "bcc", "kernel_headers", "bpf.cgroup_connect", "program.haproxy"
-        )
+    one_client = "its client runs on the DUT itself"
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The client stands on the DUT; the proxy is seen."""
+        """The client is on the DUT and connects to the origin; the origin sees the proxy."""
         return ClientEndpoint(lab.dut_ns, lab.server_address, lab.origin_port, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
         origin = endpoint(lab.server_address, lab.origin_port)
         how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
-        with ExitStack() as stack:
-            with raised_by(self.name):
-                path = stack.enter_context(dut.closed_path(lab))
-                stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
-                proxy = stack.enter_context(haproxy.running(lab, how))
-                programs = self._attach(stack, lab, proxy)
-            yield Proxied(self.name, proxy, path, lambda: _crossed(programs))
+        path = stack.enter_context(dut.closed_path(lab))
+        stack.enter_context(_only_the_proxy_reaches_the_origin(lab))
+        proxy = stack.enter_context(haproxy.running(lab, how))
+        programs = self._load(stack, lab, proxy)
+        return Proxied(self.name, proxy, path, lambda: _crossed(programs))
 
-    def _attach(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
+    def _load(self, stack: ExitStack, lab: Lab, proxy: haproxy.HaProxy) -> Instance:
         kind, hook, module = ProgramType.CGROUP_SOCK_ADDR, _CONNECT[lab.spec.ip_version], self._modules.of(lab)
         programs = stack.enter_context(Instance(module, ["rewrite"], ["config", "counts"], kind, attach_type=hook))
         programs.write("config", 0, **_config(lab, proxy))
@@ -84,7 +69,7 @@ class EbpfConnect(Datapath):
 
 
 def _crossed(programs: Instance) -> SteeringCounters:
-    """It sees connections only, and no packet."""
+    """The program counts connections; it sees no packets."""
     if not programs.is_attached("rewrite"):
         raise BpfError("the program was detached")
     (rewritten,) = programs.per_cpu_sums("counts")
@@ -105,7 +90,7 @@ def _config(lab: Lab, proxy: haproxy.HaProxy) -> Fields:
 
 @contextmanager
 def _only_the_proxy_reaches_the_origin(lab: Lab) -> Iterator[None]:
-    """Who has not bound the DUT's address gets EACCES: a socket that the program missed has not."""
+    """A socket that is not bound to the DUT's address gets EACCES. That is every socket that the program missed."""
     bits = lab.addresses[lab.spec.ip_version].host_bits
     origin = {"family": dut.FAMILIES[lab.spec.ip_version], "dst": lab.server_address, "dst_len": bits}
     rules = [

@@ -1,14 +1,12 @@
-"""A load balancer at tc ingress: Maglev hashing over the origins, a table of connections, translation both ways.
+"""A load balancer at tc ingress: Maglev hashing over the origins, a connection table, translation both ways.
 
-The table is a BPF map of the least recently used kind. A connection that it has lost is sent to where Maglev hashing
-sends it, which is the same origin again as long as no origin has come or gone since. Origins that are marked down get
-no new connection, and with none up the programs drop and count. The routed path is closed, so what they miss is dropped
-too.
+The table is a BPF LRU hash map. A connection that it has evicted goes where Maglev hashing sends it: to the same origin
+as long as none has come or gone since. Origins that are marked down get no new connections. With no origin up the
+programs drop and count new connections. The routed path is closed, so packets that the programs miss are dropped too.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import balancing, tc
 from workers.lab.endpoints import ClientEndpoint
@@ -21,20 +19,15 @@ class EbpfLb(Datapath):
     name = "ebpf_lb"
     function = "balance"
     summary = "eBPF at tc ingress balances over four origins: Maglev hashing, own connection table, DNAT."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
     tracking = Tracking.NEVER
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name, balancing.MAPS, balancing.DEFINES)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_neigh")
-
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The virtual address is asked, the client is seen."""
+        """The client connects to the virtual address; the origin sees the client's address."""
         return balancing.client_endpoint(lab)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return balancing.attached(self.name, lab, self._programs)
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        return balancing.attach(self._programs, lab, stack)

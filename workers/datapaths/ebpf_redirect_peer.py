@@ -1,14 +1,13 @@
 """tc ingress forwarding with ``bpf_redirect_peer``: packets appear at the far end of the next link at once.
 
-The link's other end must be a veth's (or netkit's) in another namespace of the same host, as the containers of a node
-have it: no queue, no driver and no softirq lies between. It decrements the time to live and rewrites the Ethernet
-addresses, as a router must. The routed path is closed, so what it does not redirect is dropped and counted.
+The next link must be a veth (or netkit) pair into another namespace of the same host, as the containers of a node have
+it. So packets cross no queue, driver or softirq. The program decrements the time to live and rewrites the Ethernet
+addresses, as a router must. The routed path is closed, so packets that it does not redirect are dropped and counted.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from typing import ClassVar
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import forwarding, tc
 from workers.lab import dut
@@ -21,19 +20,15 @@ class EbpfRedirectPeer(Datapath):
     name = "ebpf_redirect_peer"
     function = "forward"
     summary = "eBPF at tc ingress puts packets into the next namespace at once with bpf_redirect_peer."
+    requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.redirect_peer")
     tracking = Tracking.NEVER
-    ip_versions = frozenset({4, 6})
-    # A packet is received once, by the DUT: it is sent by no device there, and received by none at the far end.
+    # The DUT's device receives a packet; no device there sends it, and none at the far end receives it.
     bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "rx_steering"})
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.redirect_peer")
-
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        # No device of the DUT sends them, and not every kernel's far device counts them: its IP layer does.
-        return forwarding.attached(self.name, lab, self._programs, dut.arrivals_at(lab.server_ns))
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        # No device of the DUT sends the packets, and on some kernels the far device does not count them.
+        # The far end's IP layer always does.
+        return forwarding.attach(self._programs, lab, stack, dut.arrivals_at(lab.server_ns))

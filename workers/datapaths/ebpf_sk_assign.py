@@ -1,13 +1,12 @@
-"""tc ingress ``bpf_sk_assign`` to HAProxy: steering in eBPF, with the proxy that the datapath tproxy has.
+"""tc ingress ``bpf_sk_assign`` to HAProxy: steering in eBPF, with the same proxy as ``tproxy``.
 
-Both directions are assigned to the proxy's sockets. The routed path is closed, and a segment for which no socket is
-found is dropped in the program, so it fails closed.
+The programs assign packets of both directions to the proxy's sockets, and drop a segment for which they find none. The
+routed path is closed, so the datapath fails closed.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 
 from bpf.instance import Instance
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy, steering, tc
 from workers.datapaths.lib.proxied import SteeringCounters
@@ -20,23 +19,16 @@ class EbpfSkAssign(Datapath):
     name = "ebpf_sk_assign"
     function = "steer"
     summary = "eBPF at tc ingress assigns packets to HAProxy's sockets, which keeps the client's address."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy")
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy"
-        )
-
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return steering.assigned(self.name, lab, self._programs, haproxy.running(lab), _crossed)
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        return steering.attach_sk_assign(self._programs, lab, stack, haproxy.running(lab), _crossed)
 
 
 def _crossed(programs: Instance) -> SteeringCounters:
-    """Dropped are the client's packets for which no listener was found, and the origin's that no connection claimed."""
+    """Client packets without a listener and origin packets without a socket of the proxy count as dropped."""
     steered, refused, unclaimed = programs.per_cpu_sums("counts")
     return SteeringCounters(steered, dropped=refused + unclaimed)

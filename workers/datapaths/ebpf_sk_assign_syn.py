@@ -1,9 +1,8 @@
 """tc ingress ``bpf_sk_assign`` for the SYN alone: the rest is marked, and early demultiplexing finds its socket."""
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 
 from bpf.instance import Instance
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy, steering, tc
 from workers.datapaths.lib.proxied import SteeringCounters
@@ -16,24 +15,17 @@ class EbpfSkAssignSyn(Datapath):
     name = "ebpf_sk_assign_syn"
     function = "steer"
     summary = "eBPF at tc ingress assigns SYNs to HAProxy's listener and marks the rest."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy")
 
     def __init__(self) -> None:
         self._programs = tc.TcPrograms(self.name)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "bcc", "kernel_headers", "tc.bpf", "bpf.sk_assign", "program.haproxy"
-        )
-
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
         running = haproxy.running(lab)
-        return steering.assigned(self.name, lab, self._programs, running, _crossed, early_demux=True)
+        return steering.attach_sk_assign(self._programs, lab, stack, running, _crossed, early_demux=True)
 
 
 def _crossed(programs: Instance) -> SteeringCounters:
-    """Dropped are the SYNs for which no listener was found."""
+    """SYNs without a listener count as dropped."""
     steered, refused = programs.per_cpu_sums("counts")
     return SteeringCounters(steered, dropped=refused)

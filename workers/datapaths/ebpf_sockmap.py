@@ -1,22 +1,19 @@
 """The relay of ``splice_proxy`` opens and closes connections; between, an sk_skb program splices them in the kernel.
 
-Data is redirected to the other socket by a kworker. There is no backpressure: the kernel keeps what a slow reader does
-not take, without bound. A connection whose peer has closed its side before it could be put into the maps is spliced by
-the relay, and counts for nothing here. Without its map entries a connection stands still, so it fails closed.
+A kworker redirects data to the other socket. There is no backpressure: the kernel queues what a slow reader does not
+read, without bound. If a peer has closed its side before the relay could add the sockets to the maps, the relay splices
+that connection itself, and its bytes do not count here. Without its map entries a connection stalls: it fails closed.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
 from bpf.loader import BpfError
 from bpf.sockmap import attach_to_map, is_attached
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import Proxied, SteeringCounters
 from workers.lab import dut, nft
@@ -31,34 +28,28 @@ class EbpfSockmap(Datapath):
     name = "ebpf_sockmap"
     function = "splice"
     summary = "The same relay accepts and connects; an sk_skb program splices its sockets in the kernel."
-    ip_versions = frozenset({4, 6})
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            *("root", "netns", "veth", "bcc", "kernel_headers", "program.nft", "program.showdown-relay"),
-            *("nft.tproxy", "nft.socket", "bpf.sk_skb"),
-        )
+    requires = (
+        "bcc",
+        "kernel_headers",
+        "program.nft",
+        "program.showdown-relay",
+        "nft.tproxy",
+        "nft.socket",
+        "bpf.sk_skb",
+    )
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return self._attached(lab)
-
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        with ExitStack() as stack:
-            with raised_by(self.name):
-                path = stack.enter_context(dut.closed_path(lab))
-                programs = self._load(stack, lab)
-                maps = relay.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
-                splicer = stack.enter_context(relay.running(lab, maps))
-                stack.enter_context(dut.local_delivery(lab))
-                stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
-            spliced = Spliced(splicer, programs)
-            yield Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        path = stack.enter_context(dut.closed_path(lab))
+        programs = self._load(stack, lab)
+        maps = relay.SocketMaps(programs.map_fd("targets"), programs.map_fd("verdict"))
+        splicer = stack.enter_context(relay.running(lab, maps))
+        stack.enter_context(dut.local_delivery(lab))
+        stack.enter_context(nft.table(lab, steering.tproxy_rules(lab)))
+        spliced = Spliced(splicer, programs)
+        return Proxied(self.name, spliced, path, lambda: _crossed(lab, spliced))
 
     def _load(self, stack: ExitStack, lab: Lab) -> Instance:
         maps = ["config", "counts", "targets", "verdict"]
@@ -70,7 +61,7 @@ class EbpfSockmap(Datapath):
 
 @dataclass(frozen=True)
 class Spliced:
-    """The relay, whose bytes the kernel moves: what it moved itself is no proof of this datapath."""
+    """The relay, whose bytes the kernel moves. Bytes that the relay moved itself do not prove this datapath."""
 
     relay: relay.Relay
     programs: Instance
@@ -82,7 +73,7 @@ class Spliced:
         return connections, to_client
 
     def strayed(self) -> int:
-        """Segments dropped because their socket had no other end. Raises ``BpfError`` when the program is gone."""
+        """Segments dropped because their socket had no peer in the map. Raises ``BpfError`` if the program is gone."""
         if not is_attached(self.programs.map_fd("verdict"), _VERDICT):
             raise BpfError("the program was detached from its map")
         return self.programs.per_cpu_sums("counts")[-1]

@@ -1,24 +1,21 @@
 """A client and HAProxy on one host: sock_ops and sk_msg programs put what one sends into the other's receive queue.
 
-What is short-circuited: the data between client and proxy, both ways. What is not: opening and closing that connection
-(TCP over the loopback device), and the proxy's own to the origin, which crosses the wire. So the client is on the DUT
-itself, as with ``ebpf_connect``, its control without the shortcut; the origin sees the proxy's address. Data that shows
-up on the loopback device all the same is dropped and counted, so it fails closed.
+The programs short-circuit the data between client and proxy, both ways. Opening and closing that connection still
+takes TCP over the loopback device, and the proxy's connection to the origin crosses the wire. The client is on the DUT
+itself, as with ``ebpf_connect``, which is the control without the shortcut. The origin sees the proxy's address. Data
+that appears on the loopback device is dropped and counted, so the datapath fails closed.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bpf.enums import AttachType, ProgramType
 from bpf.instance import Instance
 from bpf.loader import BpfError
 from bpf.sockmap import attach_to_map, is_attached
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import cgroups, dut, netns, nft, sockets
@@ -40,8 +37,8 @@ _RULES = """\
         counter name past drop
     }}
 """
-# A segment without data is as long as its headers: 20 bytes of IP, and 4 for each of TCP's words. IPv6 tells its length
-# without its own header. The usual ones first.
+# A segment without data is as long as its headers: 20 bytes of IPv4, and 4 for each TCP word (doff). In IPv6 the length
+# excludes the IPv6 header. The most frequent lengths come first.
 _IP_BYTES = {4: 20, 6: 0}
 _BARE = "        tcp doff {words} {ip} length {bytes} accept"
 _TCP_WORDS = (8, 10, 5, 6, 7, 9, *range(11, 16))
@@ -52,45 +49,27 @@ class EbpfSockops(Datapath):
 
     name = "ebpf_sockops"
     function = "splice"
-    one_client = "its client stands on the DUT itself"
+    one_client = "its client runs on the DUT itself"
     summary = "sock_ops and sk_msg short-circuit the sockets of HAProxy and a client on the DUT itself."
-    ip_versions = frozenset({4, 6})
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            *("root", "netns", "veth", "bcc", "kernel_headers", "program.nft", "program.haproxy"),
-            *("bpf.sk_msg", "bpf.sock_ops"),
-        )
+    requires = ("bcc", "kernel_headers", "program.nft", "program.haproxy", "bpf.sk_msg", "bpf.sock_ops")
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The client stands on the DUT and asks the proxy, which is seen."""
+        """The client is on the DUT and connects to the proxy, which the origin sees."""
         return ClientEndpoint(lab.dut_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address)
 
     def __init__(self) -> None:
         self._modules = Compiled(self.name)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return self._attached(lab)
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        origin = endpoint(lab.server_address, lab.origin_port)
+        how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin, source=lab.dut_server_address)
+        path = stack.enter_context(dut.closed_path(lab))
+        stack.enter_context(nft.table(lab, _rules(lab)))
+        shortcut = self._load(stack, lab)
+        proxy = stack.enter_context(haproxy.running(lab, how))
+        return Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
 
-    @contextmanager
-    def _attached(self, lab: Lab) -> Iterator[Attachment]:
-        how = haproxy.Proxying(
-            transparent=False,
-            keeps_client=False,
-            origin=endpoint(lab.server_address, lab.origin_port),
-            source=lab.dut_server_address,
-        )
-        with ExitStack() as stack:
-            with raised_by(self.name):
-                path = stack.enter_context(dut.closed_path(lab))
-                stack.enter_context(nft.table(lab, _rules(lab)))
-                shortcut = self._attach(stack, lab)
-                proxy = stack.enter_context(haproxy.running(lab, how))
-            yield Proxied(self.name, ShortProxy(proxy, shortcut), path, lambda: shortcut.crossed(lab))
-
-    def _attach(self, stack: ExitStack, lab: Lab) -> "Shortcut":
+    def _load(self, stack: ExitStack, lab: Lab) -> "Shortcut":
         functions, kinds = ["establish", "shortcut"], {"shortcut": ProgramType.SK_MSG}
         module = self._modules.of(lab)
         programs = stack.enter_context(Instance(module, functions, _MAPS, ProgramType.SOCK_OPS, kinds=kinds))
@@ -112,7 +91,7 @@ class Shortcut:
     programs: Instance
 
     def crossed(self, lab: Lab) -> SteeringCounters:
-        """Messages of clients instead of packets; dropped are those whose connection had no other end in the map."""
+        """Client messages instead of packets. Those whose connection had no peer socket in the map count as dropped."""
         if not self.programs.is_attached("establish"):
             raise BpfError("the sock_ops program was detached")
         if not is_attached(self.programs.map_fd("sockets"), AttachType.SK_MSG_VERDICT):
@@ -124,7 +103,7 @@ class Shortcut:
 
 @dataclass(frozen=True)
 class ShortProxy:
-    """HAProxy, whose bytes to clients the sk_msg program counts: only those took the shortcut."""
+    """HAProxy, but with the bytes that the sk_msg program put into clients' receive queues: the shortcut's."""
 
     proxy: haproxy.HaProxy
     shortcut: Shortcut

@@ -1,14 +1,13 @@
-"""XDP forwarding between the DUT's devices, before the kernel makes a packet of what came in.
+"""XDP forwarding between the DUT's devices, before an skb is allocated.
 
 It decrements the time to live and rewrites the Ethernet addresses, as a router must. It looks up no route: both links
-are part of its configuration. The routed path is closed, so what it does not redirect is dropped and counted.
-workers/datapaths/lib/xdp.py tells what XDP and a veth ask of a lab.
+are part of its configuration. The routed path is closed, so packets that it does not redirect are dropped and counted.
+workers/datapaths/lib/xdp.py says what XDP and a veth require of a lab.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from typing import ClassVar
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath, Tracking
 from workers.datapaths.lib import forwarding, xdp
 from workers.lab.lab import Lab
@@ -20,20 +19,15 @@ class EbpfXdp(Datapath):
     name = "ebpf_xdp"
     function = "forward"
     summary = "XDP redirects frames between the DUT's devices, natively where the driver takes it."
-    ip_versions = frozenset({4, 6})
+    requires = ("bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
     tracking = Tracking.NEVER
     disabled_offloads = xdp.DISABLED_OFFLOADS
-    # No packet exists in the DUT, so none is received or sent there.
+    # The DUT allocates no skb, so its devices receive and send none.
     bypassed_stages: ClassVar[frozenset[str]] = frozenset({"forward", "device_hop"})
 
     def __init__(self, mode: xdp.Mode | None = None) -> None:
         self._programs = xdp.XdpPrograms(self.name, mode=mode)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "bcc", "kernel_headers", "bpf.xdp", "xdp.generic")
-
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        # The driver counts what it took: a redirection to nowhere is told to nobody.
-        return forwarding.attached(self.name, lab, self._programs, forwarding.sent_to_server(lab))
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        # The driver counts the frames that it accepted: bpf_redirect() failures are not reported to the program.
+        return forwarding.attach(self._programs, lab, stack, forwarding.sent_to_server(lab))

@@ -1,15 +1,12 @@
 """The client connects to HAProxy itself: the control arm that separates the cost of proxying from that of steering.
 
-The origin sees the proxy's address. The routed path is closed, so whoever does not ask the proxy gets nowhere.
+The origin sees the proxy's address. The routed path is closed, so a client that does not use the proxy gets nothing.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import dut
 from workers.lab.addresses import endpoint
@@ -23,30 +20,18 @@ class ExplicitProxy(Datapath):
     name = "explicit_proxy"
     function = "steer"
     summary = "The client asks HAProxy itself, without any steering: the control arm."
-    ip_versions = frozenset({4, 6})
-
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "program.haproxy")
+    requires = ("program.haproxy",)
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The proxy is asked, and the proxy is seen."""
+        """The client connects to the proxy, and the origin sees the proxy."""
         return ClientEndpoint(
             lab.client_ns, lab.dut_client_address, LISTEN_PORT, expected_source=lab.dut_server_address
         )
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return _attached(lab)
-
-
-@contextmanager
-def _attached(lab: Lab) -> Iterator[Attachment]:
-    origin = endpoint(lab.server_address, lab.origin_port)
-    with ExitStack() as stack:
-        with raised_by("explicit_proxy"):
-            path = stack.enter_context(dut.closed_path(lab))
-            devices = stack.enter_context(dut.devices_of(lab))
-            how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
-            proxy = stack.enter_context(haproxy.running(lab, how))
-        yield Proxied("explicit_proxy", proxy, path, lambda: SteeringCounters(devices.received("dut_client")))
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        path = stack.enter_context(dut.closed_path(lab))
+        devices = stack.enter_context(dut.devices_of(lab))
+        origin = endpoint(lab.server_address, lab.origin_port)
+        how = haproxy.Proxying(transparent=False, keeps_client=False, origin=origin)
+        proxy = stack.enter_context(haproxy.running(lab, how))
+        return Proxied(self.name, proxy, path, lambda: SteeringCounters(devices.received("dut_client")))

@@ -1,18 +1,15 @@
 """nftables DNAT over the origins, by a hash of the client's address and port; connection tracking remembers the choice.
 
-The DUT forwards, so two things close the path: nobody has a route to the virtual address, and a table of its own lets
-through only what was translated, and drops and counts the rest.
+The DUT forwards, so two things close the path. There is no route to the virtual address. A separate table accepts only
+packets that were translated, and drops and counts the others.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from domain.counters import Counters
-from domain.jobs import HostCapabilities
-from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking
+from workers.datapaths.base import Attachment, Datapath, DatapathError, Tracking, raised_by
 from workers.datapaths.lib import balancing
-from workers.datapaths.lib.errors import raised_by
 from workers.lab import dut, nft
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
@@ -45,40 +42,31 @@ class NftDnat(Datapath):
     name = "nft_dnat"
     function = "balance"
     summary = "nftables DNAT over four origins: jhash of the client's address and port, conntrack."
-    ip_versions = frozenset({4, 6})
+    requires = ("program.nft", "nft.dnat")
     tracking = Tracking.ALWAYS
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "program.nft", "nft.dnat")
-
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:
-        """The virtual address is asked, the client is seen."""
+        """The client connects to the virtual address; the origin sees the client's address."""
         return balancing.client_endpoint(lab)
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return _attached(lab)
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        path = stack.enter_context(dut.unroutable(lab))
+        guarding = _GUARDING.format(client=lab.devices["dut_client"], server=lab.devices["dut_server"])
+        stack.enter_context(nft.table(lab, guarding, _GUARD))
+        stack.enter_context(nft.table(lab, _rules(lab)))
+        return Translation(self.name, lab, path)
 
 
-@contextmanager
-def _attached(lab: Lab) -> Iterator["Translation"]:
+def _rules(lab: Lab) -> str:
     numbers = range(len(lab.origin_addresses))
-    rules = _RULES.format(
+    return _RULES.format(
         counters=" ".join(f"counter origin{n} {{ }};" for n in numbers),
         rule=_rule(lab, lab.origin_addresses),
-        # Only the first packet of a connection comes here: what is counted is connections.
+        # Only the first packet of a connection reaches a nat chain: these counters count connections.
         chains="\n".join(
             f"chain origin{n} {{ counter name origin{n} dnat to {lab.origin_addresses[n]}; }}" for n in numbers
         ),
     )
-    with ExitStack() as stack:
-        with raised_by("nft_dnat"):
-            path = stack.enter_context(dut.unroutable(lab))
-            guarding = _GUARDING.format(client=lab.devices["dut_client"], server=lab.devices["dut_server"])
-            stack.enter_context(nft.table(lab, guarding, _GUARD))
-            stack.enter_context(nft.table(lab, rules))
-        yield Translation(lab, path)
 
 
 def _rule(lab: Lab, up: tuple[str, ...]) -> str:
@@ -87,22 +75,22 @@ def _rule(lab: Lab, up: tuple[str, ...]) -> str:
     if not up:
         return f"{match} counter name refused drop"
     goals = ", ".join(f"{n} : goto origin{lab.origin_addresses.index(address)}" for n, address in enumerate(up))
-    # A seed of its own would be another in every lab, and so would be the shares.
+    # Without a fixed seed nft would choose one per rule, and the origins' shares would differ from lab to lab.
     return f"{match} jhash {ip} saddr . tcp sport mod {len(up)} seed 0x5d vmap {{ {goals} }}"
 
 
 @dataclass
 class Translation:
-    """Counts by nft's named counters; it has no count of payload."""
+    """Counts by nft's named counters, which do not count payload."""
 
+    name: str
     lab: Lab
     path: dut.ClosedPath
     _down: set[str] = field(default_factory=set)
 
     def counters(self) -> Counters:
-        """See the contract."""
         addresses = self.lab.origin_addresses
-        with raised_by("nft_dnat"):
+        with raised_by(self.name):
             given = nft.packets(self.lab, "refused", *(f"origin{n}" for n in range(len(addresses))))
             crossed = nft.packets(self.lab, "steered", "past", table=_GUARD)
         origins = {address: given[f"origin{n}"] for n, address in enumerate(addresses)}
@@ -115,18 +103,18 @@ class Translation:
         )
 
     def mark(self, address: str, state: balancing.State) -> None:
-        """Say of an origin whether it gets new connections; standing ones stay.
+        """Set whether an origin gets new connections; established ones stay.
 
         Raises :class:`DatapathError`, or ``ValueError``.
         """
         balancing.check(self.lab, address)
         if state is balancing.State.GONE:
-            raise DatapathError("nft_dnat: connection tracking keeps the connections of an origin that is gone")
+            raise DatapathError(f"{self.name}: connection tracking keeps the connections of an origin that is gone")
         if state is balancing.State.UP:
             self._down.discard(address)
         else:
             self._down.add(address)
         up = tuple(one for one in self.lab.origin_addresses if one not in self._down)
         table = f"{nft.family(self.lab)} {nft.TABLE}"
-        with raised_by("nft_dnat"):
+        with raised_by(self.name):
             nft.change(self.lab, f"flush chain {table} balance\nadd rule {table} balance {_rule(self.lab, up)}\n")

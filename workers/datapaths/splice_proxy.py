@@ -1,11 +1,10 @@
 """nftables TPROXY to the project's own relay, which moves bytes by splice(2): the control arm for ``ebpf_sockmap``.
 
-Steering is that of the datapath ``tproxy``, so against it only the proxy differs. It fails closed in the same way.
+Steering is that of the datapath ``tproxy``, and it fails closed in the same way. Only the proxy differs.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import relay, steering
 from workers.lab.lab import Lab
@@ -17,14 +16,7 @@ class SpliceProxy(Datapath):
     name = "splice_proxy"
     function = "splice"
     summary = "A small relay moves bytes by splice(2), steered to by TPROXY; the client's address is kept."
-    ip_versions = frozenset({4, 6})
+    requires = ("program.nft", "program.showdown-relay", "nft.tproxy", "nft.socket")
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking(
-            "root", "netns", "veth", "program.nft", "program.showdown-relay", "nft.tproxy", "nft.socket"
-        )
-
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return steering.tproxied(self.name, lab, relay.running(lab))
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        return steering.attach_tproxy(self.name, lab, stack, relay.running(lab))

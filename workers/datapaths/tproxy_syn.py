@@ -1,16 +1,13 @@
 """nftables TPROXY for the SYN alone: the rest is marked, and early demultiplexing finds its socket.
 
-It saves a socket look-up per packet. A marked packet is delivered locally whether or not it has a socket, so nothing
-can be forwarded; one without is answered with a reset.
+This saves a socket look-up per packet. A marked packet is delivered locally with or without a socket, so none is
+forwarded. The kernel answers one without a socket with a reset.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 
-from domain.jobs import HostCapabilities
 from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.lab import Lab
@@ -33,25 +30,24 @@ _RULES = """\
 
 
 class TproxySyn(Datapath):
-    """``tproxy`` for what opens a connection, a mark for the rest, early demultiplexing on."""
+    """``tproxy`` for the packet that opens a connection, a mark for the rest, early demultiplexing on."""
 
     name = "tproxy_syn"
     function = "steer"
     summary = "nftables TPROXY of SYNs only, marks for the rest: sockets are found by early demultiplexing."
-    ip_versions = frozenset({4, 6})
+    requires = ("program.nft", "program.haproxy", "nft.tproxy")
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        """See the contract."""
-        return capabilities.lacking("root", "netns", "veth", "program.nft", "program.haproxy", "nft.tproxy")
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        path = stack.enter_context(dut.closed_path(lab))
+        proxy = stack.enter_context(haproxy.running(lab))
+        stack.enter_context(dut.early_demux(lab))
+        stack.enter_context(dut.local_delivery(lab))
+        stack.enter_context(nft.table(lab, _rules(lab)))
+        return Proxied(self.name, proxy, path, lambda: _crossed(lab))
 
-    def attached(self, lab: Lab) -> AbstractContextManager[Attachment]:
-        """See the contract."""
-        return _attached(lab)
 
-
-@contextmanager
-def _attached(lab: Lab) -> Iterator[Attachment]:
-    rules = _RULES.format(
+def _rules(lab: Lab) -> str:
+    return _RULES.format(
         ip=nft.family(lab),
         client=lab.devices["dut_client"],
         server=lab.devices["dut_server"],
@@ -60,14 +56,6 @@ def _attached(lab: Lab) -> Iterator[Attachment]:
         listen=LISTEN_PORT,
         mark=dut.MARK,
     )
-    with ExitStack() as stack:
-        with raised_by("tproxy_syn"):
-            path = stack.enter_context(dut.closed_path(lab))
-            proxy = stack.enter_context(haproxy.running(lab))
-            stack.enter_context(dut.early_demux(lab))
-            stack.enter_context(dut.local_delivery(lab))
-            stack.enter_context(nft.table(lab, rules))
-        yield Proxied("tproxy_syn", proxy, path, lambda: _crossed(lab))
 
 
 def _crossed(lab: Lab) -> SteeringCounters:

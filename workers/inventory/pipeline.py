@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.telemetry import TelemetryAccount
 from probes.stream.counters import COUNTERS_FILE, read_counters
-from probes.stream.spool import LOCK, spooled
+from probes.stream.spool import LOCK, spool_content
 
 
 class PipelineHealth(BaseModel):
@@ -42,7 +42,7 @@ def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) 
     """Read the telemetry directory of a worker, whether it runs or not; changes nothing there."""
     bare = PipelineHealth(directory=str(directory))
     try:
-        points, size, oldest_s = spooled(directory)
+        points, size, oldest_s = spool_content(directory)
         noted = read_counters(directory / COUNTERS_FILE)
     except OSError as error:
         return bare.model_copy(update={"problem": f"{directory} cannot be read: {error.strerror}"})

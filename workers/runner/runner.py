@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
+from domain.names import datapath_of
 from domain.sample import TrialTags, campaign_event_point
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult
@@ -252,9 +253,11 @@ class BlockRunner:
         evidence.ballast_packets = trial_run.around.ballast_packets()
         evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
         proof = prove(evidence)
+        datapath = self.host.datapaths[datapath_of(trial_run.label)]
         return TrialResult(
             datapath=trial_run.label,
-            function=self.host.datapaths[datapath_of(trial_run.label)].function,
+            function=datapath.function,
+            role=datapath.role,
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from domain.condition import PLAIN, Condition
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
+from domain.evidence import Proof, Surroundings
 from domain.histogram import LatencyHistogram
-from domain.trial import Finding, Proof, Reason, SliceResult, Surroundings, Validity
+from domain.trial import Finding, Reason, SliceResult, Validity
 from domain.watched import Watched
 from workers.traffic.base import MAX_STOOD_SHARE
 

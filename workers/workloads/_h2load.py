@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import settled
+from domain.workload import fill_parameters
 from workers.origins.nginx import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
@@ -23,7 +23,7 @@ class H2loadWorkload(Workload):
     options: ClassVar[tuple[str, ...]] = ()
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs h2load, and nginx with a certificate."""
         return capabilities.lacking("program.h2load", "program.nginx", "program.openssl")
 
@@ -32,7 +32,7 @@ class H2loadWorkload(Workload):
         if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
             rates = ", ".join(map(str, OPEN_RATES_PER_S))
             raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
-        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         connections = level.connections if isinstance(level, ClosedLoad) else level.rate_per_s
         return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, settled
+from domain.workload import Parameter, fill_parameters
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 
@@ -32,14 +32,14 @@ class OwnWorkload(Workload):
     path: ClassVar[str] = ""
     options: ClassVar[Mapping[str, str]] = {}
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs the generator, which is the origin as well unless that is nginx."""
         programs = ["program.showdown-traffic"] + (["program.nginx"] if self.origin == "nginx" else [])
         return capabilities.lacking(*programs)
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
         """Closed and open loops alike."""
-        values = settled(self.name, self.parameters, parameters)
+        values = fill_parameters(self.name, self.parameters, parameters)
         answer = self.answer(values)
         given = () if answer is not None else tuple(values.items())
         return GeneratorPlan(

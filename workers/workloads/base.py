@@ -43,7 +43,7 @@ class Workload(ABC):
         return "udp" if self.service == "udp" else "tcp"
 
     @abstractmethod
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """What this host lacks to run it, in sentences; empty when it runs."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import settled
+from domain.workload import fill_parameters
 from workers.origins.nginx import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads._own import body_bytes
@@ -26,7 +26,7 @@ class HttpKeepaliveWrk(Workload):
     origin = "nginx"
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
+    def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
         """Needs wrk and nginx."""
         return capabilities.lacking("program.wrk", "program.nginx")
 
@@ -34,7 +34,7 @@ class HttpKeepaliveWrk(Workload):
         """A closed loop of GET requests."""
         if not isinstance(level, ClosedLoad):
             raise ValueError(f"{self.name} carries closed loads only, not {level}")
-        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         return GeneratorPlan(generator="wrk", load=level, connections=level.connections, path="/", answer=answer)
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Questions to a load balancer, and what its origins saw of them."""
+"""Requests to a load balancer, and what its origins saw of them."""
 
 import socket
 from collections.abc import Iterator
@@ -6,32 +6,27 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests import variants
+from tests.kernel import bench
 from tests.kernel.bench import Bench
 from workers.lab import netns
 
 DATAPATHS = {name: datapath for name, datapath in variants.DATAPATHS.items() if datapath.function == "balance"}
-ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
 
 
-def answered(standing: socket.socket, timeout_s: float = 1.0) -> bool:
-    """Whether a question over a standing connection is answered; a reset, an end and silence are no answers."""
-    standing.settimeout(timeout_s)
-    try:
-        standing.sendall(ASK)
-        return bool(standing.recv(1000))
-    except (TimeoutError, ConnectionError):
-        return False
+def answered(connection: socket.socket, timeout_s: float = 1.0) -> bool:
+    """As :func:`tests.kernel.bench.answered`, with more time."""
+    return bench.answered(connection, timeout_s)
 
 
-def answering(standing: socket.socket) -> str:
-    """The address of the origin that answers over a standing connection, as it says itself."""
-    standing.settimeout(1.0)
-    standing.sendall(b"GET /origin HTTP/1.1\r\nHost: origin\r\n\r\n")
-    return standing.recv(1000).partition(b"\r\n\r\n")[2].decode()
+def answering(connection: socket.socket) -> str:
+    """The address of the origin that answers on an established connection, as the origin says."""
+    connection.settimeout(1.0)
+    connection.sendall(b"GET /origin HTTP/1.1\r\nHost: origin\r\n\r\n")
+    return connection.recv(1000).partition(b"\r\n\r\n")[2].decode()
 
 
 def asked(b: Bench, connections: int) -> int:
-    """One question over each of so many connections, one after another; how many were answered."""
+    """Send one request on each of ``connections``, one after another; returns how many were answered."""
 
     def talk() -> int:
         count = 0
@@ -46,8 +41,8 @@ def asked(b: Bench, connections: int) -> int:
 
 
 @contextmanager
-def standing(b: Bench, count: int) -> Iterator[dict[int, socket.socket]]:
-    """Connections over which one question was answered each, by their port."""
+def established(b: Bench, count: int) -> Iterator[dict[int, socket.socket]]:
+    """Connections on which one request was answered each, by their port."""
     with ExitStack() as stack:
         found = [stack.enter_context(b.connection()) for _ in range(count)]
         assert all(answered(one) for one in found)
@@ -62,7 +57,7 @@ def origin_by_port(b: Bench, requests: int) -> dict[int, set[str]]:
 
 
 def balancer(b: Bench) -> Any:
-    """The attachment, which has more methods than the contract asks for."""
+    """The attachment, which has more methods than the contract requires."""
     return b.attachment
 
 

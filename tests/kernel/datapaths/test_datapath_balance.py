@@ -1,20 +1,27 @@
 """The load balancers on the real kernel: what each of them must do, whole and broken on purpose."""
 
-import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.kernel.bench import Bench, bench
-from tests.kernel.datapaths.balance_rig import DATAPATHS, answered, answering, asked, balancer, origin_by_port, standing
-from workers.datapaths.base import Datapath, DatapathError
+from tests.kernel.bench import Bench, bench, swapped_devices
+from tests.kernel.datapaths.balance_rig import (
+    DATAPATHS,
+    answered,
+    answering,
+    asked,
+    balancer,
+    established,
+    origin_by_port,
+)
+from tests.kernel.datapaths.declared import FACTS, proxied
+from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib.balancing import State
-from workers.lab import netns
 from workers.lab.addresses import ORIGINS
+from workers.lab.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -45,26 +52,26 @@ def test_all_origins_get_their_share_and_count_as_the_datapath_does(name: str, t
         seen = Counter(address for address, _ in b.origins_seen(connections))
         assert b.counters().origins == dict(seen)
         assert set(seen) == set(b.lab.origin_addresses)
-        # Five standard deviations of a fair draw; who deals them out in turn has no deviation but his threads'.
-        spread = 4 if name == "proxy_lb" else 5 * (connections * 0.25 * 0.75) ** 0.5
+        # Five standard deviations of a fair draw. A balancer that takes turns deviates only by its threads.
+        spread = 4 if FACTS[name].origins_in_turn else 5 * (connections * 0.25 * 0.75) ** 0.5
         assert all(abs(count - connections / ORIGINS) <= spread for count in seen.values()), seen
 
 
 @EVERY
 def test_a_connection_stays_with_its_origin(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 12) as connections:
-        told: dict[int, set[str]] = {port: set() for port in connections}
+    with bench(DATAPATHS[name], tmp_path) as b, established(b, 12) as connections:
+        seen: dict[int, set[str]] = {port: set() for port in connections}
         for _ in range(5):
             for port, one in connections.items():
-                told[port].add(answering(one))
+                seen[port].add(answering(one))
             assert asked(b, 4) == 4
-        assert all(len(addresses) == 1 for addresses in told.values()), told
-        assert 1 < len(set.union(*told.values()) & set(b.lab.origin_addresses)) <= ORIGINS
+        assert all(len(addresses) == 1 for addresses in seen.values()), seen
+        assert 1 < len(set.union(*seen.values()) & set(b.lab.origin_addresses)) <= ORIGINS
 
 
 @EVERY
 def test_an_origin_that_is_down_gets_no_new_connection_and_keeps_its_own(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
+    with bench(DATAPATHS[name], tmp_path) as b, established(b, 24) as connections:
         down = b.origins_seen(24)[0][0]
         balancer(b).mark(down, State.DOWN)
         assert asked(b, 40) == 40
@@ -86,7 +93,7 @@ def test_with_no_origin_up_the_path_is_closed(name: str, tmp_path: Path) -> None
         assert b.get(timeout_s=0.3) == 0
         assert b.clients_seen() == []
         assert b.counters().leaked_packets == 0
-        assert b.counters().dropped_packets > 0 or name == "proxy_lb", "HAProxy accepts, and closes"
+        assert b.counters().dropped_packets > 0 or name in proxied(), "a proxy accepts, and closes"
         balancer(b).mark(b.lab.origin_addresses[2], State.UP)
         assert asked(b, 8) == 8
         assert {address for address, _ in b.origins_seen(8)} == {b.lab.origin_addresses[2]}
@@ -94,17 +101,17 @@ def test_with_no_origin_up_the_path_is_closed(name: str, tmp_path: Path) -> None
 
 @EVERY
 def test_an_origin_that_is_gone_loses_its_connections(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
+    with bench(DATAPATHS[name], tmp_path) as b, established(b, 24) as connections:
         origins = {port: addresses.pop() for port, addresses in origin_by_port(b, 24).items()}
         gone = next(iter(origins.values()))
-        if name == "nft_dnat":
+        if FACTS[name].keeps_gone_origins:
             with pytest.raises(DatapathError, match="connection tracking keeps"):
                 balancer(b).mark(gone, State.GONE)
             return
         balancer(b).mark(gone, State.GONE)
         # Another origin resets what it does not know: the client need not wait for a time-out.
         alive = {port for port, one in connections.items() if answered(one)}
-        assert alive == {port for port in connections if origins.get(port) != gone} or name == "proxy_lb"
+        assert alive == {port for port in connections if origins.get(port) != gone} or name in proxied()
         assert len(b.origins_seen(24 + len(alive))) == 24 + len(alive)
         assert asked(b, 20) == 20
         assert gone not in {address for address, _ in b.origins_seen(44 + len(alive))[24:]}
@@ -130,67 +137,12 @@ def test_on_the_wrong_interfaces_it_carries_nothing_and_shows(name: str, tmp_pat
 
 @contextmanager
 def bench_swapped(datapath: Datapath, directory: Path) -> Iterator[Bench]:
-    """The datapath, told that the DUT's devices are each other."""
+    """The datapath in a lab that takes the DUT's devices for each other while it attaches."""
 
     class Swapped(type(datapath)):  # type: ignore[misc]
-        def attached(self, lab: Any) -> Any:
-            swapped = {"dut_client": "dut_server", "dut_server": "dut_client"}
-            lab.devices = {role: lab.devices[swapped.get(role, role)] for role in lab.devices}
-            lab._indexes = {role: lab._indexes[swapped.get(role, role)] for role in lab._indexes}
-            return super().attached(lab)
+        def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+            stack.enter_context(swapped_devices(lab))
+            return super().attach(lab, stack)  # type: ignore[no-any-return]
 
     with bench(Swapped(), directory) as b:
         yield b
-
-
-def test_flushed_rules_close_the_path_of_nft_dnat(tmp_path: Path) -> None:
-    with bench(DATAPATHS["nft_dnat"], tmp_path) as b, standing(b, 1) as connections:
-        b.in_dut("nft", "flush", "table", "ip", "showdown")
-        steered = b.counters().packets
-        assert b.get(timeout_s=0.3) == 0
-        assert len(b.clients_seen(1)) == 1
-        assert b.counters().packets == steered
-        assert b.counters().leaked_packets > 0
-        # Connection tracking still translates what it knows.
-        assert all(answered(one) for one in connections.values())
-
-
-def test_without_its_table_nothing_passes_nft_dnat(tmp_path: Path) -> None:
-    with bench(DATAPATHS["nft_dnat"], tmp_path) as b:
-        b.in_dut("nft", "delete", "table", "ip", "showdown")
-        assert b.get(timeout_s=0.3) == 0
-        with pytest.raises(DatapathError, match=r"counters are gone|No such file"):
-            b.counters()
-
-
-def test_the_guard_of_nft_dnat_stops_what_was_not_translated(tmp_path: Path) -> None:
-    with bench(DATAPATHS["nft_dnat"], tmp_path) as b:
-
-        def ask_an_origin() -> int:
-            with socket.socket() as client:
-                client.settimeout(0.3)
-                return client.connect_ex((b.lab.origin_addresses[1], b.lab.origin_port))
-
-        before = b.lab.packets()
-        assert netns.call_in(b.lab.client_ns, ask_an_origin) != 0
-        assert b.lab.packets() == before, "the server must not hear of it"
-        assert b.counters().leaked_packets > 0
-
-
-def test_a_killed_proxy_closes_the_path_of_proxy_lb(tmp_path: Path) -> None:
-    with bench(DATAPATHS["proxy_lb"], tmp_path) as b:
-        with b.connection() as one:
-            next(p for p in b.lab.processes if p.task_role == "proxy").kill()
-            assert not answered(one, timeout_s=0.3)
-        assert b.get(timeout_s=0.3) == 0
-        assert b.clients_seen() == []
-        with pytest.raises(DatapathError, match="proxy_lb: haproxy ended"):
-            b.counters()
-
-
-def test_flushed_rules_close_the_path_of_proxy_lb(tmp_path: Path) -> None:
-    with bench(DATAPATHS["proxy_lb"], tmp_path) as b:
-        b.in_dut("nft", "flush", "table", "ip", "showdown")
-        assert b.get(timeout_s=0.3) == 0
-        assert b.clients_seen() == []
-        assert b.counters().leaked_packets > 0

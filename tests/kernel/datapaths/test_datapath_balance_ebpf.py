@@ -5,35 +5,33 @@ import random
 import socket
 import struct
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import Bench, bench, detach_ingress
+from tests.kernel.bench import bench, wrong_ifindex
 from tests.kernel.datapaths.balance_rig import (
     DATAPATHS,
     answered,
     asked,
     balancer,
+    established,
     fetch_large,
     origin_by_port,
-    standing,
 )
-from workers.datapaths.ebpf_lb import EbpfLb
-from workers.datapaths.ebpf_xdp_lb import EbpfXdpLb
-from workers.datapaths.lib import maglev, xdp
+from tests.kernel.datapaths.faults import detach_from_device
+from workers.datapaths.lib import maglev
 from workers.datapaths.lib.balancing import State
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-BY_EBPF = pytest.mark.parametrize("name", sorted(name for name in DATAPATHS if name.startswith("ebpf_")))
+BY_EBPF = pytest.mark.parametrize("name", sorted(name for name, one in DATAPATHS.items() if "bcc" in one.requires))
 
 
 @BY_EBPF
 def test_an_emptied_table_sends_connections_to_the_same_origins(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, standing(b, 24) as connections:
+    with bench(DATAPATHS[name], tmp_path) as b, established(b, 24) as connections:
         assert balancer(b).forget_connections() == 24
         assert all(answered(one) for one in connections.values())
         assert balancer(b).adopted() == 24
@@ -146,19 +144,12 @@ def test_neither_netfilter_nor_routing_sees_any_of_it(name: str, tmp_path: Path)
         assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
 
 
-def detach(b: Bench, role: str) -> None:
-    if b.lab.label == "ebpf_xdp_lb":
-        b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdp", "off")
-    else:
-        assert detach_ingress(b.lab, role) == 1
-
-
 @BY_EBPF
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
 def test_a_detached_program_closes_the_path_and_shows(name: str, role: str, tmp_path: Path) -> None:
     with bench(DATAPATHS[name], tmp_path) as b:
         with b.connection() as one:
-            detach(b, role)
+            detach_from_device(b.lab, role)
             assert not answered(one, timeout_s=0.3)
         seen = b.clients_seen()
         assert b.get(timeout_s=0.3) == 0
@@ -167,34 +158,12 @@ def test_a_detached_program_closes_the_path_and_shows(name: str, role: str, tmp_
         assert b.counters().leaked_packets > 0
 
 
-def test_xdp_balances_generically_too(tmp_path: Path) -> None:
-    with bench(EbpfXdpLb(xdp.Mode.GENERIC), tmp_path) as b:
-        assert asked(b, 60) == 60
-        assert b.counters().origins == dict(Counter(address for address, _ in b.origins_seen(60)))
-        assert [note for note in b.lab.notes if "generically" in note]
-        assert (b.counters().leaked_packets, b.counters().dropped_packets) == (0, 0)
-
-
-def test_whole_checksums_are_translated_as_well(tmp_path: Path) -> None:
-    """Without offloads the sender completes them itself; with them, the device is left to."""
-
-    class Without(EbpfLb):
-        without = xdp.DISABLED_OFFLOADS
-
-    body = random.Random(3).randbytes(2_000_000)
-    with bench(Without(), tmp_path) as b:
-        (b.lab.run_dir / "large").write_bytes(body)
-        with b.connection() as one:
-            assert b"".join(fetch_large(one)).endswith(body)
-
-
 @BY_EBPF
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
 def test_a_redirection_to_nowhere_shows_as_drops(name: str, role: str, tmp_path: Path) -> None:
     with bench(DATAPATHS[name], tmp_path) as b:
-        right, b.lab._indexes[role] = b.lab._indexes[role], 4242
-        balancer(b).mark(b.lab.origin_addresses[0], State.UP)  # writes the configuration
-        b.lab._indexes[role] = right
+        with wrong_ifindex(b.lab, role):
+            balancer(b).mark(b.lab.origin_addresses[0], State.UP)  # writes the configuration
         assert b.get(timeout_s=0.3) == 0
         counters = b.counters()
         assert counters.dropped_packets > 0

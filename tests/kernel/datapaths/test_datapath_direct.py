@@ -4,10 +4,26 @@ from pathlib import Path
 
 import pytest
 
+from domain.trial import Reason
 from tests.kernel.bench import bench
+from tests.kernel.datapaths.faults import PART_GONE, PART_GONE_FIRST, Facts, Fault, Faults, Target
 from workers.datapaths.direct import Direct
+from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+def stop_routing(target: Target) -> None:
+    """The DUT forwards no more."""
+    name = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}[target.lab.spec.ip_version]
+    netns.run_in(target.lab.dut_ns, ["sysctl", "-qw", f"{name}=0"])
+
+
+FAULTS: Faults = {
+    PART_GONE_FIRST: Fault(stop_routing, Reason.NO_REQUESTS),
+    PART_GONE: Fault(stop_routing, Reason.ERRORS),
+}
+FACTS = Facts(names_devices=False, routes=True)
 
 
 def test_it_carries_and_counts_traffic(tmp_path: Path) -> None:

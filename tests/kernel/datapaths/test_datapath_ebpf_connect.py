@@ -6,12 +6,31 @@ from pathlib import Path
 import pytest
 
 from bpf.enums import AttachType
+from domain.trial import Reason
 from tests.kernel.bench import bench, detach_link
+from tests.kernel.datapaths.faults import (
+    BY_PROXY,
+    MAP_EMPTIED_CHURN,
+    STEERING_GONE,
+    Facts,
+    Fault,
+    Faults,
+    clear_config,
+    unlink,
+)
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    STEERING_GONE: Fault(unlink(CONNECT), Reason.DATAPATH_FAILED),
+    MAP_EMPTIED_CHURN: Fault(clear_config, Reason.ERRORS),
+}
+FACTS = Facts(keeps_client=False, names_devices=False, counts="")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +79,7 @@ def test_other_destinations_and_datagrams_stay_as_they_are(datapath: Datapath, t
         assert b.counters().connections == 0
 
 
-def test_who_is_not_on_the_dut_gets_nowhere(datapath: Datapath, tmp_path: Path) -> None:
+def test_a_client_that_is_not_on_the_dut_is_not_served(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         address = (b.lab.server_address, b.lab.origin_port)
         with pytest.raises(OSError, match=r"timed out|unreachable|Permission"):

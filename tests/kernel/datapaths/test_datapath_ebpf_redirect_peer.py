@@ -5,7 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import bench, detach_ingress, new_tag
+from domain.trial import Reason
+from tests.kernel.bench import bench, detach_ingress, new_tag, wrong_ifindex
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    LEFT_OPEN,
+    MAP_EMPTIED,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Fault,
+    Faults,
+    clear_config,
+    detach_program,
+    detach_programs,
+)
 from tests.kernel.datapaths.test_datapath_ebpf_xdp import misdirect
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
@@ -16,6 +29,14 @@ from workers.lab.lab import built
 from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+FAULTS: Faults = {
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(detach_program, Reason.LEAKED),
+    STEERING_GONE: Fault(detach_program, Reason.LEAKED),
+    MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+    LEFT_OPEN: Fault(detach_programs, Reason.BYPASSED),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +128,22 @@ def test_what_arrives_bears_the_next_links_addresses(datapath: Datapath, tmp_pat
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
-        with b.connection() as standing:
+        with b.connection() as established:
             assert detach_ingress(b.lab, role) == 1
-            standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
-                standing.recv(100)
+                established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         assert b.counters().leaked_packets > 0
         if role == "dut_client":
             assert b.clients_seen() == []
 
 
-def test_half_an_attachment_leaves_nothing_in_force(datapath: Datapath, tmp_path: Path) -> None:
+def test_half_an_attachment_leaves_nothing_attached(datapath: Datapath, tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "ebpf_redirect_peer", 0), CleanupRegister(tmp_path)) as lab:
-        right = lab._indexes["dut_server"]
-        lab._indexes["dut_server"] = 4242
-        with pytest.raises(DatapathError, match="dut_server"), datapath.attached(lab):
+        attached = datapath.attached(lab)
+        with wrong_ifindex(lab, "dut_server"), pytest.raises(DatapathError, match="dut_server"), attached:
             pytest.fail("must not be attached")
-        lab._indexes["dut_server"] = right
         assert [detach_ingress(lab, role) for role in ("dut_client", "dut_server")] == [0, 0]
         assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
 

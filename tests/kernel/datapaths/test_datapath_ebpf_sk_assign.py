@@ -4,12 +4,37 @@ from pathlib import Path
 
 import pytest
 
+from domain.trial import Reason
 from tests.kernel.bench import bench, detach_ingress
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    BY_PROXY,
+    LEFT_OPEN,
+    MAP_EMPTIED,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Facts,
+    Fault,
+    Faults,
+    clear_config,
+    detach_program,
+    detach_programs,
+)
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(detach_program, Reason.LEAKED),
+    STEERING_GONE: Fault(detach_program, Reason.LEAKED),
+    MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+    LEFT_OPEN: Fault(detach_programs, Reason.BYPASSED),
+}
+FACTS = Facts(delivers_locally_by_mark=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +76,11 @@ def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> N
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
 def test_a_detached_program_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path, role: str) -> None:
     with bench(datapath, tmp_path) as b:
-        with b.connection() as standing:
+        with b.connection() as established:
             assert detach_ingress(b.lab, role) == 1
-            standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
-                standing.recv(100)
+                established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         if role == "dut_client":
             assert b.clients_seen() == []

@@ -8,16 +8,35 @@ import pytest
 
 from bpf.enums import AttachType
 from bpf.sockmap import detach_from_map
-from tests.kernel.bench import Bench, bench
-from tests.kernel.datapaths.test_datapath_proxied import answered, kill_proxy
-from tests.kernel.datapaths.test_datapath_spliced import BODY_BYTES, both
-from tests.kernel.wire import digest, everything, exactly, sending, wire
+from domain.trial import Reason
+from tests.kernel.bench import Bench, answered, bench
+from tests.kernel.datapaths.faults import (
+    BY_PROXY,
+    MAP_EMPTIED,
+    STEERING_GONE,
+    Facts,
+    Fault,
+    Faults,
+    Target,
+    empty_maps,
+    kill_proxy,
+    unlink,
+)
+from tests.kernel.wire import both, digest, everything, exactly, sending, wire
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sockops import Shortcut, ShortProxy
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+BODY_BYTES = 5_000_000
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    STEERING_GONE: Fault(unlink(AttachType.CGROUP_SOCK_OPS), Reason.DATAPATH_FAILED),
+    MAP_EMPTIED: Fault(empty_maps("sockets"), Reason.LEAKED),
+}
+FACTS = Facts(keeps_client=False, names_devices=False, counts="messages")
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +54,9 @@ def loopback_packets(b: Bench) -> int:
     return int(b.in_dut("cat", "/proc/self/net/dev").split("lo:")[1].split()[1])
 
 
-def answered_or_refused(standing: socket.socket) -> None:
-    """A proxy that is gone has left the map, and who sends to it is refused; unless its end came first."""
-    if not answered(standing):
+def answered_or_refused(established: socket.socket) -> None:
+    """The socket of a dead proxy has left the map, so sending is refused; unless the connection's end came first."""
+    if not answered(established):
         raise ConnectionError
 
 
@@ -52,12 +71,12 @@ def test_it_carries_and_counts_traffic_without_packets_for_data(datapath: Datapa
         assert c.bytes >= 25 * PAYLOAD_BYTES
         assert (c.leaked_packets, c.dropped_packets) == (0, 0)
         assert b.clients_seen(25) == [b.lab.dut_server_address] * 25
-        with b.connection() as standing:
-            assert answered(standing)
+        with b.connection() as established:
+            assert answered(established)
             before = loopback_packets(b)
             for _ in range(10):
-                assert answered(standing)
-            assert loopback_packets(b) == before, "data met no packet, and no acknowledgement"
+                assert answered(established)
+            assert loopback_packets(b) == before, "data takes no packet, and no acknowledgement"
 
 
 def test_each_lab_counts_for_itself(datapath: Datapath, tmp_path: Path) -> None:
@@ -70,11 +89,11 @@ def test_each_lab_counts_for_itself(datapath: Datapath, tmp_path: Path) -> None:
 
 
 def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> None:
-    with bench(datapath, tmp_path) as b, b.connection() as standing:
-        assert answered(standing)
-        kill_proxy(b)
+    with bench(datapath, tmp_path) as b, b.connection() as established:
+        assert answered(established)
+        kill_proxy(Target(b.lab))
         with pytest.raises((PermissionError, ConnectionError)):
-            answered_or_refused(standing)
+            answered_or_refused(established)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match="ebpf_sockops: haproxy ended"):
@@ -82,10 +101,10 @@ def test_a_killed_proxy_closes_the_path(datapath: Datapath, tmp_path: Path) -> N
 
 
 def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: Path) -> None:
-    with bench(datapath, tmp_path) as b, b.connection() as standing:
-        assert answered(standing)
+    with bench(datapath, tmp_path) as b, b.connection() as established:
+        assert answered(established)
         assert shortcut(b).programs.empty("sockets") == 2
-        assert not answered(standing)
+        assert not answered(established)
         assert len(b.clients_seen(1)) == 1
         assert b.counters().leaked_packets > 0
 
@@ -112,7 +131,7 @@ def test_a_detached_sk_msg_program_closes_the_path_and_shows(datapath: Datapath,
 
 
 def test_flushed_rules_alone_open_nothing(datapath: Datapath, tmp_path: Path) -> None:
-    """They are the second lock: the shortcut is still taken, and the counter's loss shows."""
+    """The rules are the second barrier: the shortcut still works, and the loss of the counter shows."""
     with bench(datapath, tmp_path) as b:
         b.in_dut("nft", "flush", "ruleset")
         assert b.get(3) == 3

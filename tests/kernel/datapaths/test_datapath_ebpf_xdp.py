@@ -11,7 +11,22 @@ from pathlib import Path
 import pytest
 
 from bpf.layout import Fields
+from domain.trial import Reason
 from tests.kernel.bench import Bench, bench, new_tag
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    MAP_EMPTIED,
+    PART_GONE,
+    PART_GONE_FIRST,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Facts,
+    Fault,
+    Faults,
+    Target,
+    clear_config,
+    detach_program,
+)
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_xdp import EbpfXdp
@@ -23,6 +38,23 @@ from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+
+
+def refuse_frames(target: Target) -> None:
+    """Take from the server's device the program that lets it receive redirected frames."""
+    lab = target.lab
+    netns.run_in(lab.server_ns, ["ip", "link", "set", "dev", lab.devices["server"], "xdpdrv", "off"])
+
+
+FAULTS: Faults = {
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(detach_program, Reason.LEAKED),
+    STEERING_GONE: Fault(detach_program, Reason.LEAKED),
+    PART_GONE_FIRST: Fault(refuse_frames, Reason.NO_REQUESTS),
+    PART_GONE: Fault(refuse_frames, Reason.ERRORS),
+    MAP_EMPTIED: Fault(clear_config, Reason.LEAKED),
+}
+FACTS = Facts(drops_bursts=True)
 
 
 @pytest.fixture(scope="module", params=list(Mode), ids=lambda mode: mode.name.lower())
@@ -100,11 +132,11 @@ def test_netfilter_and_routing_see_none_of_it(datapath: EbpfXdp, tmp_path: Path)
 @pytest.mark.parametrize("role", ["dut_client", "dut_server"])
 def test_a_detached_program_closes_the_path_and_shows(chosen: Datapath, tmp_path: Path, role: str) -> None:
     with bench(chosen, tmp_path) as b:
-        with b.connection() as standing:
+        with b.connection() as established:
             b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdpdrv", "off")
-            standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+            established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             with pytest.raises(TimeoutError):
-                standing.recv(100)
+                established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         assert b.counters().leaked_packets > 0
         if role == "dut_client":
@@ -158,7 +190,7 @@ def test_a_lab_whose_offloads_lose_packets_is_refused(datapath: EbpfXdp, tmp_pat
         assert _nothing_attached(lab)
 
 
-def test_a_taken_hook_leaves_nothing_in_force(chosen: Datapath, tmp_path: Path) -> None:
+def test_a_taken_hook_leaves_nothing_attached(chosen: Datapath, tmp_path: Path) -> None:
     with built(
         LabSpec(new_tag(), "ebpf_xdp", 0, disabled_offloads=chosen.disabled_offloads), CleanupRegister(tmp_path)
     ) as lab:

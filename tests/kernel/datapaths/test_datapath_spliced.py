@@ -1,18 +1,17 @@
-"""The datapaths that splice two connections into one, whole and broken on purpose: bytes, half-closes, resets."""
+"""Every datapath with the project's relay, whole and broken on purpose: bytes, half-closes, resets."""
 
 import random
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.bench import Bench, bench
-from tests.kernel.wire import PATIENCE_S, Wire, digest, everything, exactly, reset, sending, wire
+from tests.kernel.datapaths.faults import Target, flush_rules
+from tests.kernel.wire import PATIENCE_S, Wire, both, digest, everything, exactly, reset, sending, wire
 from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError
-from workers.datapaths.ebpf_sockmap import Spliced
 from workers.datapaths.lib import relay
 from workers.datapaths.lib.proxied import Proxied
 
@@ -20,14 +19,13 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
 BODY_BYTES = 5_000_000
 
-BY_RELAY = ["ebpf_sockmap", "splice_proxy"]
+BY_RELAY = [name for name, one in DATAPATHS.items() if "program.showdown-relay" in one.requires]
 EVERY = pytest.mark.parametrize("name", BY_RELAY)
 
 
 def relay_of(b: Bench | Wire) -> relay.Relay:
     assert isinstance(b.attachment, Proxied)
-    proxy = b.attachment.proxy
-    found = proxy.relay if isinstance(proxy, Spliced) else proxy
+    found = getattr(b.attachment.proxy, "relay", b.attachment.proxy)
     assert isinstance(found, relay.Relay)
     return found
 
@@ -79,13 +77,13 @@ def test_a_killed_relay_closes_the_path(name: str, tmp_path: Path) -> None:
 
 @EVERY
 def test_flushed_rules_close_the_path_and_show(name: str, tmp_path: Path) -> None:
-    with bench(DATAPATHS[name], tmp_path) as b, b.connection() as standing:
-        b.in_dut("nft", "flush", "table", "ip", "showdown")
+    with bench(DATAPATHS[name], tmp_path) as b, b.connection() as established:
+        flush_rules(Target(b.lab))
         steered = b.counters().packets
-        standing.settimeout(0.3)
-        standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+        established.settimeout(0.3)
+        established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
         with pytest.raises(TimeoutError):
-            standing.recv(100)
+            established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         assert b.clients_seen() == []
         assert b.counters().packets == steered
@@ -93,8 +91,8 @@ def test_flushed_rules_close_the_path_and_show(name: str, tmp_path: Path) -> Non
 
 
 @EVERY
-def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # One connection at once and a backlog of one: the others wait for the kernel's patience, not on another path.
+def test_a_full_listener_lets_no_connection_past(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One connection at once and a backlog of one: the others wait until they time out, and take no other path.
     monkeypatch.setattr(relay, "MAX_CONNECTIONS", 1)
     monkeypatch.setattr(relay, "BACKLOG", 1)
     with bench(DATAPATHS[name], tmp_path) as b:
@@ -107,7 +105,7 @@ def test_a_listener_that_is_full_lets_nobody_past(name: str, tmp_path: Path, mon
             assert "all 1 connections" in relay_of(b).process.output()
             assert len(b.clients_seen(1)) == 1
             assert b.counters().leaked_packets == 0
-        assert b.get(timeout_s=5) == 1, "who leaves makes room"
+        assert b.get(timeout_s=5) == 1, "a connection that ends makes room"
 
 
 @EVERY
@@ -121,13 +119,6 @@ def test_large_bodies_both_ways_at_once_arrive_whole(name: str, tmp_path: Path) 
         counters = quiet(w)
         assert (counters.current, counters.resets, counters.failures) == (0, 0, 0)
         assert w.attachment.counters().bytes == BODY_BYTES
-
-
-def both(one: socket.socket, other: socket.socket) -> tuple[bytes, bytes]:
-    """Everything from two ends at once."""
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(everything, (one, other))
-    return first, second
 
 
 @EVERY
@@ -161,8 +152,8 @@ def test_the_origin_may_close_its_side_first(name: str, tmp_path: Path) -> None:
 
 
 @EVERY
-def test_who_says_all_and_closes_at_once_is_heard(name: str, tmp_path: Path) -> None:
-    """Data, and the end, may come before the relay has its connection to the origin."""
+def test_data_of_a_client_that_closes_at_once_arrives(name: str, tmp_path: Path) -> None:
+    """Data and the end of the stream may arrive before the relay's connection to the origin exists."""
     said = random.Random(4).randbytes(10_000)
     with wire(DATAPATHS[name], tmp_path) as w:
         for _ in range(50):

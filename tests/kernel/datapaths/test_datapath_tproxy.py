@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from domain.trial import Reason
 from tests.kernel.bench import assert_nothing_left, bench, new_tag
+from tests.kernel.datapaths.faults import (
+    BY_DEVICES,
+    BY_PROXY,
+    LEFT_OPEN,
+    STEERING_GONE,
+    STEERING_GONE_FIRST,
+    Facts,
+    Fault,
+    Faults,
+    flush_rules,
+)
 from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import haproxy
 from workers.datapaths.tproxy import Tproxy
@@ -15,6 +27,15 @@ from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 PAYLOAD_BYTES = len("HTTP/1.1 200 OK\r\n\r\nhello")  # and more headers
+
+FAULTS: Faults = {
+    **BY_PROXY,
+    **BY_DEVICES,
+    STEERING_GONE_FIRST: Fault(flush_rules, Reason.LEAKED),
+    STEERING_GONE: Fault(flush_rules, Reason.LEAKED),
+    LEFT_OPEN: Fault(flush_rules, Reason.BYPASSED),
+}
+FACTS = Facts(delivers_locally_by_mark=True)
 
 
 def test_it_carries_and_counts_traffic(tmp_path: Path) -> None:
@@ -41,16 +62,16 @@ def test_a_killed_proxy_closes_the_path(tmp_path: Path) -> None:
         with pytest.raises(DatapathError, match="haproxy ended"):
             b.counters()
         assert _packets(b.in_dut("nft", "list", "counter", "ip", "showdown", "past")) > 0
-        assert b.attachment.path.leaked_packets() == 0, "the rule itself drops; the closed path is the second lock"
+        assert b.attachment.path.leaked_packets() == 0, "the rule itself drops; the closed path is the second barrier"
 
 
 def test_flushed_rules_close_the_path_and_show(tmp_path: Path) -> None:
-    with bench(Tproxy(), tmp_path) as b, b.connection() as standing:
+    with bench(Tproxy(), tmp_path) as b, b.connection() as established:
         b.in_dut("nft", "flush", "table", "ip", "showdown")
         steered = b.counters().packets
-        standing.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
+        established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
         with pytest.raises(TimeoutError):
-            standing.recv(100)
+            established.recv(100)
         assert b.get(timeout_s=0.3) == 0
         assert b.clients_seen() == []
         assert b.counters().packets == steered
@@ -66,8 +87,8 @@ def test_a_flushed_ruleset_is_a_datapath_that_is_gone(tmp_path: Path) -> None:
             b.counters()
 
 
-def test_a_proxy_that_does_not_start_leaves_nothing_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(haproxy, "_CONFIG", "this is no configuration\n")
+def test_a_proxy_that_does_not_start_leaves_nothing_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy, "CONFIG", "this is no configuration\n")
     tag = new_tag()
     with built(LabSpec(tag, "tproxy", 0), CleanupRegister(tmp_path)) as lab:
         inodes = set(lab.view().netns.values())

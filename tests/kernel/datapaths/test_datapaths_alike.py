@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import bench, detach_ingress, new_tag
+from tests.kernel.datapaths.declared import FACTS
 from tests.kernel.lab.test_lab import device_packets
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath
@@ -20,9 +21,6 @@ from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
-LOCAL_BY_MARK = {
-    "proxy_lb", "tproxy", "tproxy_syn", "ebpf_sk_assign", "ebpf_sk_assign_syn", "splice_proxy", "ebpf_sockmap"
-}  # fmt: skip
 EVERY = pytest.mark.parametrize("datapath", DATAPATHS.values(), ids=DATAPATHS.keys())
 
 
@@ -55,20 +53,20 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
         def talk() -> int:
             with ExitStack() as stack:
                 address = (b.lab.client_endpoint.address, b.lab.client_endpoint.port)
-                standing = [
+                established = [
                     stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(connections)
                 ]
-                for one in standing:
+                for one in established:
                     one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
-                return sum(one.recv(1000).startswith(b"HTTP/1.1 200") for one in standing)
+                return sum(one.recv(1000).startswith(b"HTTP/1.1 200") for one in established)
 
         assert netns.call_in(b.lab.client_endpoint.netns, talk) == connections
         assert b.clients_seen(connections) == [b.lab.client_endpoint.expected_source] * connections
         counters = b.counters()
-        # A device's ring may be full for a moment under XDP: what it drops is counted, and a SYN comes again.
-        spare = connections // 10 if "xdp" in datapath.name else 0
+        facts = FACTS[datapath.name]
+        spare = connections // 10 if facts.drops_bursts else 0
         assert counters.connections is None or connections <= counters.connections <= connections + spare
-        least = 1 if datapath.name == "ebpf_sockops" else 3  # it counts messages: no data is in packets there
+        least = 1 if facts.counts == "messages" else 3
         assert counters.packets is None or counters.packets >= connections * least
         assert counters.leaked_packets == 0
         assert counters.dropped_packets <= spare
@@ -76,11 +74,11 @@ def test_many_connections_at_once(datapath: Datapath, tmp_path: Path) -> None:
 
 def test_all_are_silent_while_idle(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        standing = {name: stack.enter_context(bench(one, tmp_path / name)) for name, one in DATAPATHS.items()}
-        assert {name: b.get() for name, b in standing.items()} == dict.fromkeys(DATAPATHS, 1)
+        benches = {name: stack.enter_context(bench(one, tmp_path / name)) for name, one in DATAPATHS.items()}
+        assert {name: b.get() for name, b in benches.items()} == dict.fromkeys(DATAPATHS, 1)
 
         def seen() -> dict[str, object]:
-            return {name: (device_packets(b.lab), b.counters()) for name, b in standing.items()}
+            return {name: (device_packets(b.lab), b.counters()) for name, b in benches.items()}
 
         time.sleep(0.2)
         before = seen()
@@ -97,7 +95,7 @@ def test_it_can_be_attached_again_in_the_same_lab(datapath: Datapath, tmp_path: 
             with datapath.attached(lab) as attachment:
                 counters = attachment.counters()
                 assert (counters.packets or 0, counters.leaked_packets) == (0, 0)
-                assert all(_local_delivery(lab)) == (datapath.name in LOCAL_BY_MARK)
+                assert all(_local_delivery(lab)) == FACTS[datapath.name].delivers_locally_by_mark
             assert lab.processes == []
             assert _local_delivery(lab) == ["", ""]
             assert netns.run_in(lab.dut_ns, ["nft", "list", "ruleset"]) == ""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from domain.condition import MAX_BALLAST_RULES, PLAIN, Condition, parse_condition
+from domain.evidence import Surroundings
 from domain.load import ClosedLoad
-from domain.trial import Reason, Surroundings, TrialResult
+from domain.trial import Reason, TrialResult
 from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, new_tag, start_origin
 from tests.kernel.runner.test_block import measure, reasons

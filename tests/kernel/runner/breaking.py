@@ -1,34 +1,32 @@
-"""Blocks whose datapaths are broken on purpose, all side by side, and a witness who knows nothing of their proofs.
+"""Blocks whose datapaths are broken on purpose, side by side, and a witness that does not depend on their proofs.
 
-The witness stands in each DUT behind everything that a datapath, or its drop, decides: it counts the packets that leave
-on a path on which none may.
+The witness is in each DUT, behind all hooks of a datapath and of its drop. It counts the packets that leave on a path
+on which none may.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from bpf.enums import AttachType
-from bpf.instance import Instance, delete_entry
-from bpf.sockmap import detach_from_map
+from bpf.instance import Instance
+from domain.names import LIMIT
 from domain.trial import Reason, TrialResult
-from tests.kernel.bench import detach_ingress, detach_link
+from tests.kernel.bench import swapped_devices
+from tests.kernel.datapaths.declared import FACTS
+from tests.kernel.datapaths.faults import DURING, WITNESS, Break, Target, instances_noted, nothing
 from tests.kernel.runner.test_block import measure, reasons
 from tests.variants import DATAPATHS
-from workers.lab import netns, nft
+from workers.datapaths.base import Attachment, Datapath
+from workers.lab import nft
 from workers.lab.lab import Lab
 from workers.traffic import showdown_traffic
 
-Fault = Callable[[Lab], object]
-
-NEIGHBOUR = ROUTED = "direct"  # which has no path past its own
 _IN_FLIGHT_S = 0.1  # what the proxy has accepted, it connects
 TIMEOUT_MS = 800  # of a request, so that connections which wait in vain do not wait for long
-_WITNESS = "witness"
 _RULES = """\
     counter routed {{ }}
     counter asked {{ }}
@@ -44,17 +42,20 @@ _RULES = """\
         iifname "lo" ip saddr {proxy} ip daddr {proxy} meta length > {bare} counter name looped
     }}
 """
-_LONGEST_WITHOUT_DATA = 20 + 60  # bytes of IP's and TCP's headers; questions and answers are longer
-_SWAPPED = {"dut_client": "dut_server", "dut_server": "dut_client"}
+_LONGEST_WITHOUT_DATA = 20 + 60  # bytes of IP's and TCP's headers; requests and answers are longer
 
 
 class Witness:
-    """Sees what a DUT forwards past its datapath; where the client is on it, whom that asks past the proxy."""
+    """Counts what a DUT forwards past its datapath, and what a client on the DUT sends past the proxy."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab, self._asked = lab, -1
-        translates = lab.spec.label == "nft_dnat"  # it forwards itself, and may not forward what it has not translated
-        nft.change(lab, f"table ip {_WITNESS} {{\n" + _RULES.format(
+        endpoint = DATAPATHS[lab.spec.label].client_endpoint(lab)
+        on_dut = endpoint.netns == lab.dut_ns
+        self._client_asks_origin = on_dut and endpoint.address == lab.server_address
+        self._client_asks_proxy = on_dut and not self._client_asks_origin
+        translates = FACTS[lab.spec.label].translates
+        nft.change(lab, f"table ip {WITNESS} {{\n" + _RULES.format(
             client=lab.devices["dut_client"],
             server=lab.devices["dut_server"],
             passed=f"ip daddr {lab.virtual_address}" if translates else "",
@@ -65,8 +66,8 @@ class Witness:
         ) + "}\n")  # fmt: skip
 
     def broken(self) -> None:
-        """From now on the proxy opens no connection more: who does goes past it."""
-        if self._lab.spec.label == "ebpf_connect":
+        """From now on the proxy opens no more connections: one to the origin is the client's own."""
+        if self._client_asks_origin:
             time.sleep(_IN_FLIGHT_S)
             self._asked = self._seen()["asked"]
 
@@ -75,12 +76,12 @@ class Witness:
         seen = self._seen()
         return (
             seen["routed"]
-            + seen["looped"] * (self._lab.spec.label == "ebpf_sockops")
+            + seen["looped"] * self._client_asks_proxy
             + (seen["asked"] - self._asked) * (self._asked >= 0)
         )
 
     def _seen(self) -> dict[str, int]:
-        return nft.packets(self._lab, "routed", "asked", "looped", table=_WITNESS)
+        return nft.packets(self._lab, "routed", "asked", "looped", table=WITNESS)
 
 
 @dataclass
@@ -90,159 +91,91 @@ class Broken:
     trials: dict[str, TrialResult]
     strays: dict[str, int]
 
-    def closed_and_told(self, label: str, reason: Reason) -> None:
+    def closed_and_reported(self, label: str, reason: Reason) -> None:
         """The datapath's trial is invalid for the reason, and no packet took another path."""
         trial = self.trials[label]
         assert reason in reasons(trial), (label, trial.validity)
-        assert label == ROUTED or self.strays[label] == 0, (label, self.strays)
+        assert FACTS[label].routes or self.strays[label] == 0, (label, self.strays)
+
+
+def neighbour_of(broken: Mapping[str, object]) -> str:
+    """A datapath that is not broken: the limit, else one that forwards, else any."""
+    whole = [datapath for name, datapath in DATAPATHS.items() if name not in broken]
+    return min(whole, key=lambda one: (one.role != LIMIT, one.function != "forward", one.name)).name
 
 
 @dataclass
 class Breaker:
-    """Measures blocks of broken datapaths; knows the BPF programs and maps of each lab."""
+    """Measures blocks of broken datapaths; knows the BPF instances of each lab."""
 
     directory: Path
     instances: dict[str, list[Instance]] = field(default_factory=dict)
-    _standing: str = ""
+    _attaching: str = ""
+
+    def note(self, instance: Instance) -> None:
+        """Labs are built and attached one after another, so an instance is of the last lab built."""
+        self.instances.setdefault(self._attaching, []).append(instance)
 
     def block(
         self,
-        breaks: Mapping[str, Fault],
+        breaks: Mapping[str, Break],
         *,
-        at: int = 2,
+        at: int = DURING,
         workload: str = "http_keepalive",
-        neighbour: str = NEIGHBOUR,
-        stands: Fault = lambda lab: None,
+        prepare: Callable[[Lab], object] = lambda lab: None,
     ) -> Broken:
-        """Break each datapath in its lab, before (``at`` 1) or in the midst (2) of traffic; their neighbour is well.
+        """Break each datapath in its lab, before or during traffic; one more datapath, their neighbour, is whole.
 
-        ``stands`` is done to each lab before its datapath is attached.
+        ``prepare`` is called with each lab before its datapath is attached.
         """
+        neighbour = neighbour_of(breaks)
         witnesses: dict[str, Witness] = {}
         strays: dict[str, int] = {}
         self.instances.clear()
 
         def built(lab: Lab) -> None:
-            stands(lab)
-            self._standing = lab.spec.label
+            prepare(lab)
+            self._attaching = lab.spec.label
             witnesses[lab.spec.label] = Witness(lab)
 
-        def with_witness(fault: Fault) -> Fault:
-            def breaking(lab: Lab) -> None:
-                fault(lab)
-                if fault is not nothing:
-                    witnesses[lab.spec.label].broken()
-
-            return breaking
+        def breaking(lab: Lab) -> None:
+            label = lab.spec.label
+            breaks[label](Target(lab, tuple(self.instances.get(label, ()))))
+            if breaks[label] is not nothing:
+                witnesses[label].broken()
 
         def then() -> None:
             strays.update((label, witness.packets()) for label, witness in witnesses.items())
 
-        faults = {label: with_witness(fault) for label, fault in breaks.items()}
-        labels = (*breaks, neighbour)
+        labels, faults = (*breaks, neighbour), dict.fromkeys(breaks, breaking)
         trials = measure(
-            *(self.directory, labels, faults), at=at, workload=workload, turns=1, when=0.5, stands=built, then=then
+            *(self.directory, labels, faults), at=at, workload=workload, turns=1, when=0.5, prepare=built, then=then
         )
         assert reasons(trials[neighbour]) == set(), "the fault of one datapath is not its neighbour's"
         return Broken(trials, strays)
 
-    def clear_config(self, lab: Lab) -> None:
-        """Empty the map that tells the programs whom they serve."""
-        (programs,) = self.instances[lab.spec.label]
-        programs.clear("config", 0)
-
-    def empty_sockets(self, lab: Lab) -> None:
-        """Delete every socket from the maps of sockets."""
-        (programs,) = self.instances[lab.spec.label]
-        assert sum(programs.empty(name) for name in ("sockets", "verdict", "targets") if name in programs.maps) > 0
-
-    def forget_listener(self, lab: Lab) -> None:
-        """Take the proxy's listener from the map."""
-        (programs,) = self.instances[lab.spec.label]
-        delete_entry(programs.map_fd("proxy"), 0)
-
-    def detach_verdict(self, lab: Lab) -> None:
-        """Take the verdict program from its map; sockets that are in already keep theirs."""
-        (programs,) = self.instances[lab.spec.label]
-        detach_from_map(programs.programs["splice"], programs.map_fd("verdict"), AttachType.SK_SKB_STREAM_VERDICT)
-
 
 @contextmanager
 def breaker(directory: Path) -> Iterator[Breaker]:
-    """As long as it lasts, instances of BPF programs are known by their lab, and generators are impatient."""
+    """A breaker; as long as it lasts, generators are impatient."""
     found = Breaker(directory)
-    made = Instance.__init__
-
-    def noted(self: Instance, *arguments: object, **named: object) -> None:
-        made(self, *arguments, **named)  # type: ignore[arg-type]
-        found.instances.setdefault(found._standing, []).append(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Instance, "__init__", noted)
+    with instances_noted(found.note), pytest.MonkeyPatch.context() as patch:
         patch.setattr(showdown_traffic, "TIMEOUT_MS", TIMEOUT_MS)
         yield found
 
 
 @contextmanager
 def on_the_wrong_devices() -> Iterator[None]:
-    """Whatever is attached meanwhile takes the DUT's two devices for each other, but for the neighbour."""
+    """Every datapath that names devices takes the DUT's two devices for each other, while this lasts."""
+    attached = Datapath.attached
 
-    def swapped(attached: Callable[..., object]) -> Callable[..., object]:
-        @contextmanager
-        def attach(self: object, lab: Lab) -> Iterator[object]:
-            right = lab.devices, lab._indexes
-            lab.devices, lab._indexes = ({role: one[_SWAPPED.get(role, role)] for role in one} for one in right)
-            try:
-                with attached(self, lab) as attachment:  # type: ignore[attr-defined]
-                    yield attachment
-            finally:
-                lab.devices, lab._indexes = right
-
-        return attach
+    @contextmanager
+    def swapped(self: Datapath, lab: Lab) -> Iterator[Attachment]:
+        with ExitStack() as stack:
+            if FACTS[self.name].names_devices:
+                stack.enter_context(swapped_devices(lab))
+            yield stack.enter_context(attached(self, lab))
 
     with pytest.MonkeyPatch.context() as patch:
-        for label, datapath in DATAPATHS.items():
-            if label != ROUTED:
-                patch.setattr(type(datapath), "attached", swapped(type(datapath).attached))
+        patch.setattr(Datapath, "attached", swapped)
         yield
-
-
-def kill_proxy(lab: Lab) -> None:
-    """kill -9 the proxy."""
-    next(p for p in lab.processes if p.task_role == "proxy").kill()
-
-
-def flush_nft(lab: Lab) -> None:
-    """Remove every nft rule of the datapath, but not the tables."""
-    for line in netns.run_in(lab.dut_ns, ["nft", "list", "tables"]).splitlines():
-        if not line.endswith(f" {_WITNESS}"):
-            netns.run_in(lab.dut_ns, ["nft", "flush", *line.split()])
-
-
-def detach_tc(lab: Lab) -> None:
-    """Remove the tc program from the DUT's device on the client's side."""
-    assert detach_ingress(lab, "dut_client") == 1
-
-
-def detach_xdp(lab: Lab) -> None:
-    """Remove the XDP program from the DUT's device on the client's side."""
-    netns.run_in(lab.dut_ns, ["ip", "link", "set", "dev", lab.devices["dut_client"], "xdpdrv", "off"])
-
-
-def refuse_frames(lab: Lab) -> None:
-    """Take from the server's device what lets it receive redirected frames."""
-    netns.run_in(lab.server_ns, ["ip", "link", "set", "dev", lab.devices["server"], "xdpdrv", "off"])
-
-
-def unlink(hook: AttachType) -> Fault:
-    """Detach the BPF link of this process at the hook, as a stranger would."""
-    return lambda lab: detach_link(hook)
-
-
-def stop_routing(lab: Lab) -> None:
-    """The DUT forwards no more."""
-    netns.run_in(lab.dut_ns, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])
-
-
-def nothing(_: Lab) -> None:
-    """What is broken was so from the first."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ class Saboteur:
     breaks: dict[str, Callable[[Lab], object]]
     at: int
     when: float = 0.4  # of the traffic's time, for the latter
-    then: Callable[[], object] = lambda: None  # while the datapaths still stand
+    then: Callable[[], object] = lambda: None  # while the datapaths are still attached
     name: str = "showdown-traffic"
     own_rates: bool = True
     many_clients: bool = True
@@ -95,6 +96,33 @@ class Saboteur:
             self.then()
 
 
+def block_job(
+    labels: tuple[str, ...], workload: str, default: Load, loads: dict[str, Load], turns: int, *, profiled: bool
+) -> BlockJob:
+    """A block of two slices per datapath and turn, and one for stacks if they are wanted."""
+    block = Block(index=0, workload=workload, level="low", datapaths=labels,
+                  load=max(loads.values(), key=str, default=default), loads=loads,
+                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
+                  host="test")  # fmt: skip
+    return BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
+                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+
+
+def runner_context(directory: Path, generator: Saboteur, build_lab: Any) -> RunnerContext:
+    """What a block is run with: everything real but telemetry and probes."""
+    return RunnerContext(
+        name="test",
+        register=CleanupRegister(directory / "register"),
+        datapaths=DATAPATHS,
+        workloads=WORKLOADS,
+        generators={"showdown-traffic": generator, "wrk": Wrk()},
+        probing=NoProbes(),
+        profiling=Profiler(),
+        telemetry=Points(),
+        build_lab=build_lab,
+    )
+
+
 def measure(
     directory: Path,
     labels: tuple[str, ...],
@@ -108,12 +136,12 @@ def measure(
     ip_version: int = 4,
     turns: int = 2,
     when: float = 0.4,
-    stands: Callable[[Lab], object] = lambda lab: None,
+    prepare: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
-    """Run a block of two slices per datapath and turn, and one for stacks if they are wanted; break what is to break.
+    """Run the block of :func:`block_job`, and call each of ``breaks`` with its lab before or during the traffic.
 
-    ``stands`` is called with each lab as it is built, ``then`` when the traffic has ended.
+    ``prepare`` is called with each lab as it is built, ``then`` when the traffic has ended.
     """
     labs: dict[str, Lab] = {}
     inodes: set[int] = set()
@@ -123,28 +151,13 @@ def measure(
         with built(spec, register) as lab:
             labs[lab.label] = lab
             inodes.update(lab.view().netns.values())
-            stands(lab)
+            prepare(lab)
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
-    block = Block(index=0, workload=workload, level="low", datapaths=labels,
-                  load=max((loads or {}).values(), key=str, default=default),
-                  loads=loads or {},
-                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
-                  host="test")  # fmt: skip
-    job = BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
-                   slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
-    host = RunnerContext(
-        name="test",
-        register=CleanupRegister(directory / "register"),
-        datapaths=DATAPATHS,
-        workloads=WORKLOADS,
-        generators={"showdown-traffic": Saboteur(labs, breaks or {}, at, when, then), "wrk": Wrk()},
-        probing=NoProbes(),
-        profiling=Profiler(),
-        telemetry=Points(),
-        build_lab=build,
-    )
+    job = block_job(labels, workload, default, loads or {}, turns, profiled=profiled)
+    generator = Saboteur(labs, breaks or {}, at, when, then)
+    host = runner_context(directory, generator, build)
     try:
         return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
     finally:
@@ -152,7 +165,7 @@ def measure(
 
 
 def reasons(trial: TrialResult) -> set[Reason]:
-    """Why the trial is invalid, weather apart."""
+    """Why the trial is invalid, host noise apart."""
     return set(trial.validity.reasons) - HOST_NOISE
 
 
@@ -207,6 +220,6 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
 
 
 @in_windows
-def test_one_datapath_twice_stands_in_two_labs(tmp_path: Path) -> None:
+def test_one_datapath_twice_has_two_labs(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "direct#2"))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"direct": set(), "direct#2": set()}

@@ -34,7 +34,7 @@ def test_four_balancers_side_by_side_are_valid_and_their_origins_agree(tmp_path:
 
 @pytest.fixture
 def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balancing.Balancing]:
-    """The eBPF balancers that a test puts in force."""
+    """The eBPF balancers that a test attaches, in order."""
     made: list[balancing.Balancing] = []
     init = balancing.Balancing.__init__
 
@@ -47,7 +47,7 @@ def balancers(monkeypatch: pytest.MonkeyPatch) -> list[balancing.Balancing]:
 
 
 @in_windows
-def test_a_table_that_is_emptied_mid_run_harms_nobody(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
+def test_emptying_the_table_mid_run_breaks_no_connection(tmp_path: Path, balancers: list[balancing.Balancing]) -> None:
     forgotten: list[int] = []
     trials = measure(tmp_path, ("ebpf_lb",), {"ebpf_lb": lambda _: forgotten.append(balancers[0].forget_connections())})
     assert forgotten[0] >= 8
@@ -65,14 +65,14 @@ def test_no_origin_up_mid_run_is_an_invalid_trial(tmp_path: Path, balancers: lis
 
 
 @in_windows
-def test_an_origin_that_nobody_was_sent_to_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The datapath's word about its origins is held against the origins' own."""
+def test_a_wrong_count_of_an_origin_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner compares what the datapath counts for each origin with what the origins count."""
     counters = balancing.Balancing.counters
 
     def shifted(self: balancing.Balancing) -> Any:
-        told = counters(self)
-        counts = list((told.origins or {}).values())
-        return told.model_copy(update={"origins": dict(zip(told.origins or {}, [0, 0, 0, sum(counts)], strict=True))})
+        seen = counters(self)
+        counts = list((seen.origins or {}).values())
+        return seen.model_copy(update={"origins": dict(zip(seen.origins or {}, [0, 0, 0, sum(counts)], strict=True))})
 
     monkeypatch.setattr(balancing.Balancing, "counters", shifted)
     trials = measure(tmp_path, ("ebpf_lb",))

@@ -22,6 +22,6 @@ def test_whole_trials_are_valid_with_proof(tmp_path: Path, workload: str) -> Non
         assert trial.proof is not None
         assert trial.proof.accounted >= 0.99
         assert trial.proof.counters.bytes is not None
-        # What came before a socket stood in the maps the relay moved by hand, and that counts for nothing.
+        # The relay moves the bytes that arrive before a socket is in the maps; those do not count.
         assert trial.proof.counters.bytes >= 0.99 * trial.proof.bytes_received
         assert (trial.proof.counters.leaked_packets, trial.proof.counters.dropped_packets) == (0, 0)

@@ -1,7 +1,7 @@
 """The traits on this kernel: what is known of some datapaths, and that each of the telling tests can say "no"."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -73,18 +73,15 @@ class Spoilt(Datapath):
     name = "spoilt"
     function = "forward"
     summary = "A datapath that breaks a promise."
+    requires = ()
 
     def __init__(self, datapath: Datapath, spoil: Callable[[Lab], object]) -> None:
         self._datapath, self._spoil = datapath, spoil
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return self._datapath.missing(capabilities)
-
-    @contextmanager
-    def attached(self, lab: Lab) -> Iterator[Attachment]:
-        with self._datapath.attached(lab) as attachment:
-            self._spoil(lab)
-            yield attachment
+    def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
+        attachment = stack.enter_context(self._datapath.attached(lab))
+        self._spoil(lab)
+        return attachment
 
 
 def rules(hook: str, *statements: str) -> Callable[[Lab], object]:

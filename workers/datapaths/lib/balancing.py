@@ -1,18 +1,18 @@
-"""What the eBPF load balancers share in user space: their configuration, who is up, and what they count.
+"""What load balancers share: the client's endpoint, and of those in eBPF the configuration and the counters.
 
-The C side is bpf/include/balance.h. Whether an origin is up is for whoever runs the balancer to say (:meth:`mark`):
-a datapath in a lab checks nobody's health by itself, as idle labs are silent.
+The C side is bpf/include/balance.h. The caller says which origins are up (:meth:`Balancing.mark`). A datapath in a lab
+runs no health checks, because an idle lab must send no packets.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from enum import IntEnum
 
 from bpf.instance import Instance
 from bpf.layout import Fields
 from domain.counters import Counters
+from workers.datapaths.base import raised_by
 from workers.datapaths.lib import maglev
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
 from workers.lab.addresses import ORIGINS, packed
@@ -20,7 +20,7 @@ from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 
 CONNECTIONS_KEPT = 65_536
-"""Entries of the table of connections, of which the least recently used makes room: as many as a client has ports."""
+"""Entries of the connection table (LRU): as many as a client has ports."""
 
 MAPS = ("maglev", "connections")
 DEFINES: Mapping[str, int] = {
@@ -33,7 +33,7 @@ _COUNTS = 7  # enum count
 
 
 class State(IntEnum):
-    """enum state of bpf/include/balance.h: ``DOWN`` gets no new connection, ``GONE`` keeps no standing one either."""
+    """enum state of bpf/include/balance.h: ``DOWN`` gets no new connection, ``GONE`` loses its established ones too."""
 
     UP = 0
     DOWN = 1
@@ -41,12 +41,12 @@ class State(IntEnum):
 
 
 def client_endpoint(lab: Lab) -> ClientEndpoint:
-    """The client asks the virtual address; the origin sees the client."""
+    """The client connects to the virtual address; the origin sees the client's address."""
     return ClientEndpoint(lab.client_ns, lab.virtual_address, lab.origin_port, expected_source=lab.client_address)
 
 
 def check(lab: Lab, address: str) -> None:
-    """Raises ``ValueError`` for an address that is no origin's."""
+    """Raises ``ValueError`` for an address that is not an origin's."""
     if address not in lab.origin_addresses:
         raise ValueError(f"{address} is none of the origins {', '.join(lab.origin_addresses)}")
 
@@ -76,10 +76,10 @@ def table(lab: Lab, states: Mapping[str, State]) -> Fields:
 
 
 class Balancing:
-    """An attachment: counts by the programs' own per-CPU map, and by what the DUT's ``devices`` sent.
+    """An attachment: counts by the programs' per-CPU map, and by what the DUT's ``devices`` sent.
 
-    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped. It is
-    looked for both ways: a veth to which XDP redirects has room for 256 frames, and drops what comes then.
+    The kernel does not report bpf_redirect() failures to the program. So ``packets`` is the smaller of both counts, and
+    the difference counts as dropped, in both directions. A veth that XDP redirects to queues 256 frames and drops more.
     """
 
     def __init__(self, name: str, lab: Lab, programs: Instance, path: dut.ClosedPath, devices: dut.Devices) -> None:
@@ -87,7 +87,7 @@ class Balancing:
         self._states: dict[str, State] = {}
 
     def counters(self) -> Counters:
-        """See the contract. A SYN that is sent again is no connection more."""
+        """A retransmitted SYN counts once."""
         with raised_by(self._name):
             counted = self._programs.per_cpu_sums("counts")
             sent, sent_back = (self._devices.sent(role) for role in ("dut_server", "dut_client"))
@@ -103,28 +103,25 @@ class Balancing:
         )
 
     def adopted(self) -> int:
-        """Standing connections that were in no table, or whose origin had gone. Raises ``BpfError``."""
+        """Established connections that were in no table, or whose origin had gone. Raises ``BpfError``."""
         return self._programs.per_cpu_sums("counts")[5]
 
     def mark(self, address: str, state: State) -> None:
-        """Say of an origin whether it is up; in force for the next packet. Raises ``BpfError``, or ``ValueError``."""
+        """Set whether an origin is up, from the next packet on. Raises ``BpfError``, or ``ValueError``."""
         check(self._lab, address)
         self._states[address] = state
-        # Who goes must leave the table before new connections are refused, who comes must be up before it is in it.
+        # The states first: an origin that comes must be up before the table selects it.
         self._programs.write("config", 0, **config(self._lab, self._states))
         self._programs.write("maglev", 0, **table(self._lab, self._states))
 
     def forget_connections(self) -> int:
-        """Empty the table of connections; returns how many it had. Raises ``BpfError``."""
+        """Empty the connection table; returns how many entries it had. Raises ``BpfError``."""
         return self._programs.empty("connections")
 
 
-@contextmanager
-def attached(name: str, lab: Lab, programs: Programs) -> Iterator[Balancing]:
-    """The datapath ``name``, with every origin up. Raises ``DatapathError`` with nothing left behind."""
-    with ExitStack() as stack:
-        with raised_by(name):
-            path = stack.enter_context(dut.closed_path(lab))
-            devices = stack.enter_context(dut.devices_of(lab))
-            instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
-        yield Balancing(name, lab, instance, path, devices)
+def attach(programs: Programs, lab: Lab, stack: ExitStack) -> Balancing:
+    """A datapath's programs on a closed path, with every origin up."""
+    path = stack.enter_context(dut.closed_path(lab))
+    devices = stack.enter_context(dut.devices_of(lab))
+    instance = stack.enter_context(programs.attached(lab, config(lab, {}), maglev=table(lab, {})))
+    return Balancing(programs.name, lab, instance, path, devices)

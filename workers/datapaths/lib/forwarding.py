@@ -1,4 +1,4 @@
-"""What datapaths of bpf/include/forward.h share: their configuration, and how they count."""
+"""What datapaths with bpf/include/forward.h share: their configuration, and how they count."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from bpf.instance import Instance
 from bpf.layout import Fields
 from domain.counters import Counters
-from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.base import raised_by
 from workers.datapaths.lib.programs import Programs
 from workers.lab import dut
 from workers.lab.addresses import packed
@@ -34,16 +34,17 @@ def _neighbour(lab: Lab, ours: str, theirs: str, address: str) -> Fields:
 
 
 class Forwarding:
-    """Counts by the programs' own per-CPU map, and by what the kernel says was ``delivered`` towards the origin.
+    """Counts by the programs' per-CPU map, and by what the kernel says was ``delivered`` towards the origin.
 
-    A redirection that fails is told to nobody, so packets are the smaller of both, and the rest was dropped.
+    The kernel does not report bpf_redirect() failures to the program. So ``packets`` is the smaller of both counts, and
+    the difference counts as dropped.
     """
 
     def __init__(self, name: str, programs: Instance, path: dut.ClosedPath, delivered: Callable[[], int]) -> None:
         self._name, self._programs, self._path, self._delivered = name, programs, path, delivered
 
     def counters(self) -> Counters:
-        """See the contract. A connection is a SYN, so that one sent twice counts twice."""
+        """A connection is a SYN, so that a retransmitted one counts twice."""
         with raised_by(self._name):
             redirected, sent, connections, dropped = self._programs.per_cpu_sums("counts")
             delivered = min(redirected, self._delivered())
@@ -56,24 +57,18 @@ class Forwarding:
         )
 
 
-@contextmanager
-def attached(
-    name: str, lab: Lab, programs: Programs, delivered: AbstractContextManager[Callable[[], int]]
-) -> Iterator[Forwarding]:
-    """The datapath ``name``; ``delivered`` counts for as long as it is entered.
-
-    Raises ``DatapathError`` with nothing left behind.
-    """
-    with ExitStack() as stack:
-        with raised_by(name):
-            path = stack.enter_context(dut.closed_path(lab))
-            count = stack.enter_context(delivered)
-            instance = stack.enter_context(programs.attached(lab, config(lab)))
-        yield Forwarding(name, instance, path, count)
+def attach(
+    programs: Programs, lab: Lab, stack: ExitStack, delivered: AbstractContextManager[Callable[[], int]]
+) -> Forwarding:
+    """A datapath's programs on a closed path; ``delivered`` counts what reached the link to the origin."""
+    path = stack.enter_context(dut.closed_path(lab))
+    count = stack.enter_context(delivered)
+    instance = stack.enter_context(programs.attached(lab, config(lab)))
+    return Forwarding(programs.name, instance, path, count)
 
 
 @contextmanager
 def sent_to_server(lab: Lab) -> Iterator[Callable[[], int]]:
-    """Packets that the DUT's device on the server's side sent from now on. Raises ``OSError``."""
+    """Count packets that the DUT's device on the server's side sends from now on. Raises ``OSError``."""
     with dut.devices_of(lab) as devices:
         yield lambda: devices.sent("dut_server")

@@ -1,7 +1,7 @@
 """HAProxy as a transparent proxy in the DUT: the driver that the steering datapaths share.
 
-It keeps the client's address (``usesrc clientip``) and forwards bytes (mode tcp). Its own statistics prove what went
-through it.
+It keeps the client's address (``usesrc clientip``) and forwards bytes (mode tcp). Its statistics prove how much traffic
+it carried.
 """
 
 import csv
@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.datapaths.lib.errors import ProxyError
-from workers.datapaths.lib.proxied import LISTEN_PORT
+from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -28,7 +27,7 @@ SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
 
 _EVERYBODY = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
 
-_CONFIG = """\
+CONFIG = """\
 global
     nbthread {threads}
     maxconn {maxconn}
@@ -57,10 +56,10 @@ backend origin
 
 @dataclass(frozen=True)
 class Proxying:
-    """How the proxy listens and connects. What is not said is as in the steering datapaths.
+    """How the proxy listens and connects. The defaults are those of the steering datapaths.
 
-    ``origin``: whom it asks; ``*`` is whom the client asked for. ``source``: the address it asks from, of its own;
-    empty: the client's address (``usesrc clientip``), or with ``keeps_client`` off whatever the kernel chooses.
+    ``origin``: the address it connects to; ``*`` is the client's original destination. ``source``: the address it
+    connects from; empty is the client's address (``usesrc clientip``), or without ``keeps_client`` the kernel's choice.
     ``servers``: the addresses that it balances over instead, in turn (roundrobin), at the origin's port.
     """
 
@@ -72,7 +71,7 @@ class Proxying:
     servers: tuple[str, ...] = ()
 
     def lines(self, version: int) -> dict[str, object]:
-        """The words of the configuration that depend on it, for traffic of an IP version."""
+        """The values for the configuration's template, for traffic of an IP version."""
         everybody = _EVERYBODY[version]
         source = (
             f"source {everybody} usesrc clientip"
@@ -99,7 +98,7 @@ class HaProxy:
     def connections_and_bytes(self) -> tuple[int, int]:
         """Connections accepted from clients, and bytes sent to them. Raises :class:`ProxyError`.
 
-        HAProxy adds a connection's bytes when it ends, and every 5 s while it stands (``option contstats``).
+        HAProxy adds a connection's bytes when it ends, and every 5 s while it is open (``option contstats``).
         """
         for row in self._statistics("steered 1 -1"):
             if row["svname"] == "FRONTEND":
@@ -107,7 +106,7 @@ class HaProxy:
         raise ProxyError("haproxy's statistics lack the frontend")
 
     def connections_by_server(self) -> dict[str, int]:
-        """Connections given to each of the addresses that it balances over. Raises :class:`ProxyError`."""
+        """Connections made to each of the addresses that it balances over. Raises :class:`ProxyError`."""
         return {row["svname"]: int(row["stot"]) for row in self._statistics("origin 4 -1")}
 
     def set_state(self, server: str, state: str) -> None:
@@ -153,7 +152,7 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     stats, config = lab.run_dir / "haproxy.sock", lab.run_dir / "haproxy.cfg"
     fds = _fd_limit()
     config.write_text(
-        _CONFIG.format(
+        CONFIG.format(
             threads=len(os.sched_getaffinity(0)),
             # It refuses to start when two descriptors per connection exceed the limit.
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
@@ -184,7 +183,7 @@ def _wait_until_listening(proxy: HaProxy) -> None:
 
 
 def _fd_limit() -> int:
-    """Descriptors that HAProxy may have: enough for the most connections, or as many as the host allows."""
+    """The limit of file descriptors for HAProxy: enough for ``MAX_CONNECTIONS``, or what the host allows."""
     wanted = 2 * MAX_CONNECTIONS + SPARE_FDS
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= wanted:

@@ -1,7 +1,7 @@
 """Maglev hashing: the look-up table of a load balancer (Eisenbud et al., NSDI 2016, section 3.4).
 
-Every backend has the same share of the slots, to one slot; when one goes, its slots are dealt out and hardly any other
-changes hands. Two balancers with the same backends have the same table, whatever happened to them before.
+Every backend has the same number of slots, give or take one. When a backend goes, the others get its slots, and few
+other slots change. Two balancers with the same backends have the same table, whatever their history.
 """
 
 import hashlib
@@ -9,20 +9,20 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 SLOTS = 16_381
-"""A prime, as the paper asks for, and thousands of times a lab's origins: shares are equal within 0.1 %."""
+"""A prime, as the paper requires, and thousands per origin of a lab: shares are equal within 0.1 %."""
 
 NOBODY = 0xFF
 MAX_BACKENDS = NOBODY
 
 
 def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> bytes:
-    """The number of a backend, its place in ``backends``, for each slot; :data:`NOBODY` in all when none is ``up``.
+    """For each slot the index in ``backends`` of its backend; :data:`NOBODY` in all slots when none is ``up``.
 
-    Raises ``ValueError`` for backends of the same name, more than fit a byte, and slots that are no prime number or
-    fewer than the backends.
+    Raises ``ValueError`` for duplicate backends, for more than fit a byte, and for a number of slots that is not prime
+    or less than the number of backends.
     """
     if len(set(backends)) != len(backends) or len(backends) > MAX_BACKENDS:
-        raise ValueError(f"{len(backends)} backends: they need names of their own, and at most {MAX_BACKENDS} fit")
+        raise ValueError(f"{len(backends)} backends: they need distinct names, and at most {MAX_BACKENDS} fit")
     if slots < max(len(backends), 2) or any(slots % factor == 0 for factor in range(2, int(slots**0.5) + 1)):
         raise ValueError(f"{slots} slots: must be a prime number, and no less than the {len(backends)} backends")
     return _populated(tuple((number, name) for number, name in enumerate(backends) if name in up), slots)
@@ -30,7 +30,7 @@ def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> b
 
 @lru_cache(maxsize=64)
 def _populated(backends: tuple[tuple[int, str], ...], slots: int) -> bytes:
-    """Each backend in turn takes the next slot of its own permutation that is still free (the paper's listing 1)."""
+    """Each backend in turn takes the next slot of its permutation that is still free (the paper's listing 1)."""
     out = bytearray([NOBODY]) * slots
     turns = [(number, *_permutation(name, slots)) for number, name in backends]
     places = [offset for _, offset, _ in turns]
@@ -49,7 +49,7 @@ def _populated(backends: tuple[tuple[int, str], ...], slots: int) -> bytes:
 
 
 def _permutation(name: str, slots: int) -> tuple[int, int]:
-    """Where a backend's walk over all slots begins, and how far it steps."""
+    """Where a backend's permutation of the slots begins, and its step."""
     digest = hashlib.blake2s(name.encode()).digest()
     offset, skip = int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
     return offset % slots, skip % (slots - 1) + 1

@@ -1,4 +1,4 @@
-"""The two programs of a datapath, ``from_client`` and ``from_origin``, whatever they are attached to."""
+"""The two programs of a datapath, ``from_client`` and ``from_origin``, whichever hook they are attached to."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from bpf.loader import Module
 from workers.lab.lab import Lab
 
 FUNCTIONS = {"dut_client": "from_client", "dut_server": "from_origin"}
-"""Device of the DUT, by role, and the function that sees what comes in there."""
+"""The function that gets the packets which a device of the DUT receives, by the device's role."""
 
 
 class Compiled:
-    """A datapath's C source, bpf/datapaths/<name>.c, compiled for each IP version as a lab of it first comes.
+    """A datapath's C source, bpf/datapaths/<name>.c, compiled once for each IP version, when the first lab needs it.
 
     Its text takes ``IP_VERSION`` and ``defines``: programs have no branch for the other version.
     """
@@ -46,21 +46,21 @@ class Programs(ABC):
     def __init__(
         self, name: str, more_maps: Sequence[str] = (), defines: Mapping[str, int] = MappingProxyType({})
     ) -> None:
-        self._modules, self._maps = Compiled(name, defines), ("config", "counts", *more_maps)
+        self.name, self._modules, self._maps = name, Compiled(name, defines), ("config", "counts", *more_maps)
 
     @contextmanager
     def attached(self, lab: Lab, config: Fields, **filled: Fields) -> Iterator[Instance]:
-        """Both programs attached in ``lab``, after the first entries of ``config`` and of other maps are ``filled``.
+        """Attach both programs in ``lab``. ``filled`` are the first entries of further maps, by the map's name.
 
-        Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` (see :data:`ERRORS`) with nothing left.
+        Raises ``OSError``, :class:`~bpf.loader.BpfError` or ``NetlinkError`` with nothing left behind.
         """
         module = self._modules.of(lab)
         with Instance(module, list(FUNCTIONS.values()), self._maps, self.kind) as programs:
             for name, fields in {"config": config, **filled}.items():
                 programs.write(name, 0, **fields)
-            with self._in_force(lab, {role: programs.programs[name] for role, name in FUNCTIONS.items()}):
+            with self._on_devices(lab, {role: programs.programs[name] for role, name in FUNCTIONS.items()}):
                 yield programs
 
     @abstractmethod
-    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> AbstractContextManager[None]:
-        """Attach the programs (device role → file descriptor) to the DUT's devices. Raises one of :data:`ERRORS`."""
+    def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> AbstractContextManager[None]:
+        """Attach the programs (device role → file descriptor) to the DUT's devices."""

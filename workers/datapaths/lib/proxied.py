@@ -1,13 +1,17 @@
-"""What datapaths with a proxy share: its own count of connections and bytes beside the datapath's count of packets."""
+"""What datapaths with a proxy share: the proxy counts connections and bytes, the datapath counts packets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from domain.counters import Counters
-from workers.datapaths.lib.errors import raised_by
+from workers.datapaths.base import DatapathError, raised_by
 from workers.lab import dut
 from workers.lab.lab import Lab
+
+
+class ProxyError(DatapathError):
+    """A proxy could not be started, or does not answer."""
 
 
 class Proxy(Protocol):
@@ -18,17 +22,17 @@ class Proxy(Protocol):
 
 
 LISTEN_PORT = Lab.origin_port
-"""Where a transparent proxy listens: on the origin's own port. A SYN that meets the last connection's TIME_WAIT makes
-the kernel look for a listener there."""
+"""A transparent proxy listens on the origin's port. When a SYN hits a socket in TIME_WAIT, the kernel looks for a
+listener on the SYN's own port."""
 
 P = TypeVar("P", bound=Proxy)
 
 
 @dataclass(frozen=True)
 class SteeringCounters:
-    """The client's packets that a datapath steered, let past where they must not go, or could not place.
+    """Client packets that a datapath steered, leaked or dropped.
 
-    ``steered`` is ``None`` where it sees none; ``connections`` are those that it counts itself, if it does.
+    ``steered`` is ``None`` if the datapath sees no packets; ``connections`` is set if it counts them itself.
     """
 
     steered: int | None
@@ -47,7 +51,6 @@ class Proxied(Generic[P]):
     crossed: Callable[[], SteeringCounters]
 
     def counters(self) -> Counters:
-        """See the contract of attachments."""
         with raised_by(self.name):
             connections, sent = self.proxy.connections_and_bytes()
             seen = self.crossed()

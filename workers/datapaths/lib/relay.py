@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from workers.datapaths.lib.errors import ProxyError
-from workers.datapaths.lib.proxied import LISTEN_PORT
+from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process

@@ -1,16 +1,15 @@
-"""What datapaths share that steer to a transparent proxy: nftables ``tproxy``, and ``bpf_sk_assign`` at tc's ingress.
+"""Steering to a transparent proxy: by nftables ``tproxy``, and by ``bpf_sk_assign`` at tc ingress.
 
-The nft rule fails open by itself (without a listener the kernel goes on behind it), so a counting drop follows it.
+The nft rule alone fails open: without a listener the kernel continues with the next rule. So a counting drop follows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from bpf.instance import Instance
 from bpf.layout import Fields
 from workers.datapaths.lib import tc
-from workers.datapaths.lib.errors import raised_by
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, Proxy, SteeringCounters
 from workers.lab import dut, nft
 from workers.lab.addresses import packed
@@ -41,7 +40,7 @@ _TPROXY = """\
 def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
     """For :func:`workers.lab.nft.table`: ``tproxy`` towards the origin, ``socket transparent`` back.
 
-    The address that clients ask is the origin's own, and ``origins`` is that one alone, unless said otherwise.
+    By default clients connect to the origin's address (``asked``), and answers come from it alone (``origins``).
     """
     return _TPROXY.format(
         ip=nft.family(lab),
@@ -56,55 +55,50 @@ def tproxy_rules(lab: Lab, asked: str = "", origins: Sequence[str] = ()) -> str:
 
 
 def tproxy_crossed(lab: Lab) -> SteeringCounters:
-    """What the rules counted. Dropped are the origin's packets that no connection of the proxy claimed.
+    """The counters of :func:`tproxy_rules`. Origin packets that match no socket of the proxy count as dropped.
 
-    Raises ``DatapathError``.
+    Raises ``NftError``.
     """
     seen = nft.packets(lab, "steered", "past", "unclaimed")
     return SteeringCounters(seen["steered"], leaked=seen["past"], dropped=seen["unclaimed"])
 
 
-@contextmanager
-def tproxied(
-    name: str, lab: Lab, running: AbstractContextManager[P], asked: str = "", origins: Sequence[str] = ()
-) -> Iterator[Proxied[P]]:
-    """The datapath ``name``: :func:`tproxy_rules` in front of a proxy that is ``running`` meanwhile.
-
-    Raises ``DatapathError`` with nothing left behind.
-    """
-    with ExitStack() as stack:
-        with raised_by(name):
-            path = stack.enter_context(dut.closed_path(lab))
-            proxy = stack.enter_context(running)
-            stack.enter_context(dut.local_delivery(lab))
-            stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
-        yield Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
-
-
-@contextmanager
-def assigned(
+def attach_tproxy(
     name: str,
     lab: Lab,
+    stack: ExitStack,
+    running: AbstractContextManager[P],
+    asked: str = "",
+    origins: Sequence[str] = (),
+) -> Proxied[P]:
+    """The datapath ``name``: :func:`tproxy_rules` in front of a proxy, which is ``running`` until ``stack`` ends."""
+    path = stack.enter_context(dut.closed_path(lab))
+    proxy = stack.enter_context(running)
+    stack.enter_context(dut.local_delivery(lab))
+    stack.enter_context(nft.table(lab, tproxy_rules(lab, asked, origins)))
+    return Proxied(name, proxy, path, lambda: tproxy_crossed(lab))
+
+
+def attach_sk_assign(
     programs: tc.TcPrograms,
+    lab: Lab,
+    stack: ExitStack,
     running: AbstractContextManager[P],
     crossed: Callable[[Instance], SteeringCounters],
     *,
     early_demux: bool = False,
-) -> Iterator[Proxied[P]]:
-    """The datapath ``name``: programs of bpf/include/steer.h in front of a proxy; ``crossed`` reads their counters.
+) -> Proxied[P]:
+    """A datapath's programs (with bpf/include/steer.h) in front of a proxy; ``crossed`` reads their counters.
 
-    With ``early_demux`` the kernel looks for a packet's socket before it routes. Raises ``DatapathError`` with nothing
-    left behind.
+    With ``early_demux`` the kernel looks for a packet's socket before it routes.
     """
-    with ExitStack() as stack:
-        with raised_by(name):
-            path = stack.enter_context(dut.closed_path(lab))
-            proxy = stack.enter_context(running)
-            if early_demux:
-                stack.enter_context(dut.early_demux(lab))
-            stack.enter_context(dut.local_delivery(lab))
-            instance = stack.enter_context(programs.attached(lab, _config(lab)))
-        yield Proxied(name, proxy, path, lambda: crossed(instance))
+    path = stack.enter_context(dut.closed_path(lab))
+    proxy = stack.enter_context(running)
+    if early_demux:
+        stack.enter_context(dut.early_demux(lab))
+    stack.enter_context(dut.local_delivery(lab))
+    instance = stack.enter_context(programs.attached(lab, _config(lab)))
+    return Proxied(programs.name, proxy, path, lambda: crossed(instance))
 
 
 def _config(lab: Lab) -> Fields:

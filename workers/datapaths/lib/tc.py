@@ -1,4 +1,4 @@
-"""BPF programs at tc's ingress of a DUT's devices: as filters of clsact, or by tcx, without filters around them."""
+"""BPF programs at tc ingress of a DUT's devices: via tcx, or as clsact filters on kernels without tcx."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ def ingress_filters(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
     def detach() -> None:
         with IPRoute() as ip:
             for role in reversed(done):
-                with contextlib.suppress(NetlinkError):  # somebody has removed it: so it is gone
+                with contextlib.suppress(NetlinkError):  # another process has removed it already
                     ip.tc("del", "clsact", index=lab.ifindex(role))
 
     try:
@@ -53,7 +53,7 @@ def ingress_filters(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
 
 @contextmanager
 def tcx_links(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
-    """The same by tcx. The links end with this process at the latest, and the path is closed then.
+    """The same via tcx. The links end with this process at the latest; the path is closed then.
 
     Raises :class:`~bpf.loader.BpfError` with nothing left behind.
     """
@@ -70,7 +70,7 @@ def tcx_links(lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
 
 @cache
 def has_tcx() -> bool:
-    """Whether this kernel does (Linux 6.6 and later)."""
+    """Whether this kernel has tcx (Linux 6.6 and later)."""
     try:
         netns.call_in_new(kernel_features.tcx)
     except (OSError, BpfError):
@@ -79,12 +79,12 @@ def has_tcx() -> bool:
 
 
 class TcPrograms(Programs):
-    """Programs at tc's ingress: by tcx, and where the kernel has none as filters; the lab's notes tell so."""
+    """Programs at tc ingress, via tcx, or via tc filters on kernels without tcx (recorded in the lab's notes)."""
 
     kind = ProgramType.SCHED_CLS
 
     @contextmanager
-    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+    def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
         if has_tcx():
             with tcx_links(lab, programs):
                 yield

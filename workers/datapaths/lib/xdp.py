@@ -1,14 +1,15 @@
-"""XDP programs on a lab's devices, by netlink; natively in the driver where it takes them, else generically.
+"""XDP programs on a lab's devices, by netlink: natively where the driver supports it, otherwise generically.
 
-What XDP and a veth ask of a lab, found out on Linux 6.18:
+What XDP and a veth require of a lab, observed on Linux 6.18:
 
-- A frame that is redirected natively has lost what its sender left to be done: the checksum. Unless senders complete it
-  themselves (``tx_checksum`` off) the receiver drops the packet. A native program takes TSO from the veth's peer,
-  and generic redirection drops what is longer than the MTU: so ``tso`` is off, too. :data:`DISABLED_OFFLOADS` says so.
-- A native redirection into a veth needs NAPI at its peer, and else drops without a word: the lab's ends get a program
-  that passes everything, which turns NAPI on.
-- The sender's TCP keeps its packets, so each is copied for a native program, and for a generic one: labs understate
-  what XDP does on a network card.
+- A natively redirected frame loses the request to complete its checksum (CHECKSUM_PARTIAL). The receiver then drops the
+  packet, unless senders complete checksums themselves (``tx_checksum`` off). A native program disables TSO on the
+  veth's peer, and generic redirection drops packets longer than the MTU. So ``tso`` is off too: see
+  :data:`DISABLED_OFFLOADS`.
+- A native redirection into a veth needs NAPI at its peer, and otherwise drops silently. The devices at the lab's ends
+  get a program that passes every frame, which enables NAPI.
+- The sender's TCP keeps its skbs, so the veth driver copies each of them for a native or a generic program. Labs
+  understate what XDP does on a network card.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from workers.lab import dut, netns, offloads
 from workers.lab.lab import DEVICES, Lab
 
 DISABLED_OFFLOADS = frozenset({"tx_checksum", "tso"})
-"""Offloads that labs of XDP datapaths cannot have."""
+"""Offloads that labs of XDP datapaths cannot have; the first item above says why."""
 
 PASS = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
 _IF_NOT_TAKEN = 1  # XDP_FLAGS_UPDATE_IF_NOEXIST, include/uapi/linux/if_link.h
@@ -51,7 +52,7 @@ _NOTES = {
 
 
 class XdpPrograms(Programs):
-    """XDP programs. Without ``mode`` the driver's is taken where there is one; the lab's notes tell which it is."""
+    """XDP programs: without ``mode`` native if the driver supports it. The lab's notes say which mode it is."""
 
     kind = ProgramType.XDP
 
@@ -67,7 +68,7 @@ class XdpPrograms(Programs):
         self._mode = mode
 
     @contextmanager
-    def _in_force(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
+    def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
         with on_dut(lab, programs, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
             yield
 
@@ -120,12 +121,12 @@ def _program_on(lab: Lab, role: str, program: int, mode: Mode) -> Iterator[None]
     try:
         yield
     finally:
-        with contextlib.suppress(NetlinkError):  # somebody has removed the device
+        with contextlib.suppress(NetlinkError):  # another process has removed the device
             netns.call_in(place, lambda: change(-1, mode))
 
 
 def _restore_offloads(lab: Lab) -> None:
-    """What a veth changes by itself with a program on it or on its peer."""
+    """A veth changes its offloads when it or its peer gets or loses a program: set them again."""
     for role, place in DEVICES.items():
         device = lab.devices[role]
         netns.call_in(lab.netns_of(place), lambda device=device: offloads.set_offloads(device, lab.wanted_offloads))  # type: ignore[misc]

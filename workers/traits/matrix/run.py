@@ -71,8 +71,8 @@ class MatrixRun:
         return TraitRow(datapath=name, function=datapath.function, findings=findings, duration_s=duration_s)
 
     def _findings(self, datapath: Datapath, host: HostCapabilities) -> dict[str, Finding]:
-        if missing := datapath.missing(host):
-            return dict.fromkeys(self.traits, not_run(" ".join(missing)))
+        if unmet := datapath.unmet_requirements(host):
+            return dict.fromkeys(self.traits, not_run(" ".join(unmet)))
         with self.bench(datapath) as bench:
             return {name: _found(trait, bench) for name, trait in self.traits.items()}
 

@@ -1,7 +1,7 @@
 """The runner with fakes: order, warm-up, evidence, and that no failure becomes a number."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -13,7 +13,7 @@ from domain.condition import Condition, parse_condition
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.jobs import BlockJob, HostCapabilities, Phase
+from domain.jobs import BlockJob, Phase
 from domain.load import ClosedLoad, Load, OpenLoad
 from domain.sample import Point, StageHistogram, TrialTags
 from domain.stacks import Stacks
@@ -113,17 +113,15 @@ class FakeDatapath(Datapath):
     function: ClassVar[str] = "forward"
     summary: ClassVar[str] = "Counts what the fake generator says it sent."
 
-    def missing(self, capabilities: HostCapabilities) -> list[str]:
-        return []
+    requires: ClassVar[tuple[str, ...]] = ()
 
     def client_endpoint(self, lab: Any) -> ClientEndpoint:
         return lab.client_endpoint  # type: ignore[no-any-return]
 
-    @contextmanager
-    def attached(self, lab: Any) -> Iterator[FakeAttachment]:
+    def attach(self, lab: Any, stack: ExitStack) -> FakeAttachment:
         if lab.world.faults.get(("attach", lab.label)):
             raise DatapathError("the proxy did not start")
-        yield FakeAttachment(lab.world, lab.label)
+        return FakeAttachment(lab.world, lab.label)
 
 
 class FakeGenerator:
@@ -581,6 +579,7 @@ def test_a_lab_of_an_ip_version_that_a_datapath_does_not_carry_is_no_number(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load = ClosedLoad(connections=4, condition=parse_condition("ipv6"))
+    monkeypatch.setattr(FakeDatapath, "ip_versions", frozenset({4}))
     trial = run(world, {"load": load})["fake"]
     assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
     assert "fake carries IPv4, not IPv6" in trial.validity.findings[0].detail

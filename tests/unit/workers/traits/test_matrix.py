@@ -17,7 +17,7 @@ from tests import ROOT
 from tests.unit.matrices import TRAITS, matrix, row
 from workers.agent import matrix_cli
 from workers.datapaths._fake import FakeDatapath
-from workers.datapaths.base import DatapathError
+from workers.datapaths.base import EVERY_LAB_REQUIRES, DatapathError
 from workers.lab.lab import LabError
 from workers.traits._fake import FakeBench, FakeTrait
 from workers.traits._rig import Rig
@@ -30,7 +30,7 @@ from workers.traits.matrix.run import MatrixRun
 from workers.traits.matrix.table import evidence_table, markdown, terminal_table, with_matrix
 
 DATA = ROOT / "tests" / "data"
-HOST = HostCapabilities(host="h1", features=(Feature(name="root", present=True),))
+HOST = HostCapabilities(host="h1", features=tuple(Feature(name=name, present=True) for name in EVERY_LAB_REQUIRES))
 WITHOUT_ROOT = HostCapabilities(host="h1", features=(Feature(name="root", present=False, reason="Not root."),))
 
 
@@ -101,7 +101,7 @@ def test_evidence_is_one_line_and_bounded() -> None:
 def test_a_matrix_is_complete_or_none() -> None:
     with pytest.raises(ValidationError, match="direct must have one finding for each of client_address, udp"):
         matrix(row("direct").model_copy(update={"findings": {}}), traits=TRAITS)
-    with pytest.raises(ValidationError, match="each datapath may be named once"):
+    with pytest.raises(ValidationError, match="name each datapath once"):
         matrix(row("direct"), row("direct"))
     with pytest.raises(ValidationError, match="schema_version"):
         matrix(row("direct"), schema_version=2)
