@@ -50,7 +50,7 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
     ),
     "proxy_residence keeps a start that ended": (
         ProxyResidence,
-        "	other->sock = 0;\n	place->sock = 0;\n",
+        "	other->sk = 0;\n	place->sk = 0;\n",
         "",
         test_probe_proxy_residence.test_data_that_is_sent_twice_counts_once,
     ),
@@ -66,15 +66,15 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
     ),
     "socket_wait keeps a start that ended": (
         SocketWait,
-        "	    !read_sequence(sock, state, &from, &until)) {\n		unread->sock = 0;\n",
-        "	    !read_sequence(sock, state, &from, &until)) {\n",
-        test_probe_socket_wait.test_each_question_waits_once_at_the_server_and_each_answer_at_the_client,
+        "!read_unread(sk, state, &data)) {\n		unread->sk = 0;\n",
+        "!read_unread(sk, state, &data)) {\n",
+        test_probe_socket_wait.test_each_question_and_each_answer_waits_once,
     ),
     "splice_work counts other work": (
         SpliceWork,
         "	if (bpf_probe_read_kernel(&function, sizeof(function), (void *)address + WORK_FUNCTION) || "
         "function != BACKLOG)\n		return -1;",
-        "	if (watching)\n		return DUT_SIDE;",
+        "	if (cfg)\n		return DUT_SIDE;",
         test_probe_splice_work.test_it_sees_no_other_lab_and_no_other_work,
     ),
     "work forgets the tables that had no route": (
@@ -85,14 +85,14 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
     ),
     "work identifies a dropped packet by its device only": (
         Work,
-        "#if KFREE_SKB_TELLS_SOCKET",
+        "#if KFREE_SKB_HAS_SOCKET",
         "#if 0",
-        test_probe_work.test_drops_in_tcp_count_though_their_packets_have_no_device_any_more,
+        test_probe_work.test_drops_in_tcp_count_without_a_device,
     ),
     "forward pairs with packets that the DUT made": (
         Forward,
         " || !ingress)\n		return 0;",
-        ")\n		return 0;\n	if (!ingress)\n		ingress = watching->device[0].ifindex;",
+        ")\n		return 0;\n	if (!ingress)\n		ingress = cfg->device[0].ifindex;",
         test_probe_catalog.test_forward_does_not_pair_datagrams_that_were_made_in_the_dut,
     ),
 }
