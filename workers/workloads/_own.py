@@ -1,4 +1,4 @@
-"""What the workloads of the own generator (workers/traffic) share."""
+"""What the workloads of showdown-traffic (workers/traffic) share."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,14 +15,14 @@ LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
 
 
 def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
-    """The parameter that most workloads have."""
+    """The parameter ``body_bytes``, which most workloads have."""
     return Parameter(
         name="body_bytes", unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
     )  # fmt: skip
 
 
 class OwnWorkload(Workload):
-    """A workload of showdown-traffic, which compares every body that it receives, byte by byte.
+    """A workload of showdown-traffic, which compares every received body byte by byte.
 
     The C source of the same name defines what its requests look like. A parameter is passed as the option of its name,
     ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called otherwise.
@@ -72,6 +72,6 @@ class OwnWorkload(Workload):
         return OPEN_CONNECTIONS
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """The generator has compared the bodies; one wrong body is one too many."""
+        """The generator has compared the bodies; none may be wrong."""
         corrupt = traffic.errors.get("corrupt", 0)
-        return [f"{corrupt} answers were not what the origin sends"] if corrupt else []
+        return [f"{corrupt} answers differed from what the origin sends"] if corrupt else []

@@ -293,7 +293,7 @@ def test_a_generator_that_stalls_in_a_closed_loop_makes_the_trial_invalid(tmp_pa
     assert trial.requests > 100  # no other sign of the stall: every request was answered
     assert trial.errors == {}
     (detail,) = saturated(trial)
-    stood_ms = int(detail.split("stood still for ")[1].split(" ms")[0])
+    stood_ms = int(detail.split("stalled for ")[1].split(" ms")[0])
     assert 250 <= stood_ms <= 400
 
 

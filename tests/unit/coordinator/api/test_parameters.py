@@ -132,9 +132,11 @@ def test_what_a_datapath_cannot_carry_is_refused_with_the_reason(coordinator_app
     coordinator_app.submit(workloads=["stream"])
 
 
-def test_a_host_without_protocols_checks_them_itself(coordinator_app: CoordinatorApp) -> None:
+def test_a_host_that_states_no_protocols_is_taken_to_carry_tcp(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
-    coordinator_app.submit(workloads=["udp_rr"], datapaths=["direct", "ebpf_redirect"])
+    said = refused(coordinator_app, workloads=["udp_rr"], datapaths=["direct", "ebpf_redirect"])
+    assert "the worker of h1 states no protocols, so tcp is assumed; update Showdown on h1" in said["workloads.0"]
+    coordinator_app.submit(workloads=["stream"], datapaths=["direct", "ebpf_redirect"])
 
 
 def test_the_catalogue_has_parameters_and_protocols(coordinator_app: CoordinatorApp) -> None:
