@@ -30,7 +30,7 @@ from tests.kernel.runner.test_block import reasons
 from workers.datapaths.lib import haproxy, relay
 from workers.lab import dut, netns, sysctls
 from workers.lab.lab import Lab
-from workers.origins import nginx
+from workers.origins import base as origins
 from workers.runner import runner, trial_run, validity
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
