@@ -1,4 +1,4 @@
-"""New variants on the real kernel: copies of a datapath, a probe and a workload work, and no other file changed."""
+"""New variants on the real kernel: copies of a datapath, a probe and a workload work without a change elsewhere."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def passed(more: Path, *arguments: str | Path) -> list[str]:
-    """The ids of the tests that passed. Fails if one did not, or if none ran."""
+    """The ids of the tests that passed. Fails if a test failed or none ran."""
     ran = run(more, "pytest", "-p", "no:cacheprovider", "-v", *arguments)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-1000:]
     return re.findall(r"::(\S+) PASSED", ran.stdout)
@@ -31,7 +31,7 @@ def test_the_datapaths_own_tests_pass(more: Path) -> None:
 
 
 def test_the_probes_own_tests_pass_and_so_does_its_contract(more: Path) -> None:
-    """A known workload is counted right; programs are attached while a lab is watched, and none is left."""
+    """The probe counts a known workload correctly, attaches programs while it watches a lab, and leaves none."""
     found = passed(
         more,
         more / PROBE.files[2].format(PROBE.name),

@@ -1,4 +1,4 @@
-"""The relay that hands its connections to the kernel, on loopback: random conversations, and difficult timing."""
+"""The relay whose connections the kernel splices, on loopback: random conversations and difficult timing."""
 
 import random
 import signal
@@ -29,7 +29,7 @@ class InKernel:
     programs: Instance
 
     def redirected(self) -> tuple[int, int, int]:
-        """Bytes to the origin, bytes to the client, and segments dropped because they had no target."""
+        """Bytes to the origin, bytes to the client, and segments that were dropped because they had no target."""
         _, to_origin, _, to_client, strayed = self.programs.per_cpu_sums("counts")
         return to_origin, to_client, strayed
 

@@ -1,4 +1,4 @@
-"""A generator that stood still says so, slice by slice: in a closed loop nothing else would."""
+"""A generator that stalls reports it slice by slice; in a closed loop nothing else would show it."""
 
 import json
 import os
