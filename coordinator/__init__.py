@@ -1,1 +1,1 @@
-"""The service that takes campaigns, schedules them on hosts and answers with verdicts. Knows ``domain`` only."""
+"""The service that takes campaigns, schedules them on hosts and reports verdicts. It imports ``domain`` only."""

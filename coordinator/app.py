@@ -1,4 +1,4 @@
-"""The Flask application: :func:`create_app` puts the rooms together."""
+"""The Flask application: :func:`create_app` connects the other modules."""
 
 import time
 from collections.abc import Callable
@@ -40,12 +40,12 @@ def create_app(
     dispatcher: Dispatcher | None = None,
     clock: Callable[[], float] = time.time,
 ) -> APIFlask:
-    """The application. The schema must be there already: ``showdown coordinator migrate``.
+    """Create the application. The schema must exist: ``showdown coordinator migrate``.
 
-    ``store``, ``dispatcher`` and ``clock`` are given by tests. Raises ``SettingsError``.
+    Tests pass ``store``, ``dispatcher`` and ``clock``. Raises ``SettingsError``.
     """
     settings = settings or load_settings()
-    # The docs page would load its scripts from a CDN, which the content security policy rightly forbids.
+    # The docs page would load scripts from a CDN, which the content security policy forbids.
     app = _App("coordinator", title="Showdown", version=VERSION, spec_path="/api/v1/openapi.json", docs_path=None)
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -81,8 +81,8 @@ def _secure(response: Response) -> Response:
 
 
 def _complete_spec(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """What APIFlask cannot know: the tokens, and that a campaign comes as JSON or TOML."""
-    if isinstance(spec, str):  # the YAML form, which nothing here asks for
+    """Add what APIFlask cannot know: the tokens, and that a campaign may be JSON or TOML."""
+    if isinstance(spec, str):  # the YAML form, which is not used here
         return spec
     components = spec.setdefault("components", {})
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -1,7 +1,7 @@
-"""Who may call what. Nothing is open unless it is marked :func:`public`: the guard runs before every request.
+"""Access control. A guard runs before every request, and refuses it unless the view is marked :func:`public`.
 
-Users come with a bearer token, or with a session that was signed in with it; a session that changes something also
-carries its CSRF token. Workers have their own bearer token, good for the worker API alone.
+Users send a bearer token, or have a session that was signed in with it. A session must also send its CSRF token to
+change something. Workers have a separate bearer token, which is valid for the worker API only.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def public(view: View) -> View:
-    """Mark a view as open to everyone; put it below the route's decorator."""
+    """Mark a view as open to everyone; place it below the route's decorator."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
 
 def guard() -> None:
-    """Refuse a request that may not pass. Raises ``Unauthorized`` (401) or ``Forbidden`` (403)."""
+    """Refuse unauthorised requests. Raises ``Unauthorized`` (401) or ``Forbidden`` (403)."""
     if request.endpoint is None:
-        return  # 404 or 405: there is nothing to protect
+        return  # 404 or 405: no view to protect
     if request.endpoint == "static" or request.endpoint.endswith(".static"):
         return
     view = current_app.view_functions[request.endpoint]
@@ -51,7 +51,7 @@ def guard() -> None:
 
 
 def require_user() -> None:
-    """Pass for the user token, or a signed-in session (with its CSRF token where the method changes something)."""
+    """Accept the user token, or a signed-in session (with its CSRF token if the method changes something)."""
     bearer = _bearer()
     if bearer is not None:
         if not _same(bearer, services().settings.token):
@@ -64,7 +64,7 @@ def require_user() -> None:
 
 
 def require_worker() -> None:
-    """Pass for the worker token only."""
+    """Accept the worker token only."""
     bearer = _bearer()
     if bearer is None or not _same(bearer, services().settings.worker_token):
         raise Unauthorized("send the worker token (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
@@ -75,11 +75,11 @@ def sign_in(token: str) -> bool:
     failures: SignInFailures = current_app.extensions["showdown.sign_in_failures"]
     address = request.remote_addr or ""
     if failures.too_many(address):
-        raise TooManyRequests("too many failures to sign in; wait a minute")
+        raise TooManyRequests("too many failed attempts to sign in; wait a minute")
     if not _same(token.strip(), services().settings.token):
         failures.add(address)
         return False
-    session.clear()  # a new session: nothing set before the sign-in survives it
+    session.clear()  # a new session: values set before the sign-in do not survive
     session.permanent = True
     session["user"] = _token_mark()
     session["csrf"] = secrets.token_urlsafe(32)
@@ -87,18 +87,18 @@ def sign_in(token: str) -> bool:
 
 
 def sign_out() -> None:
-    """Forget the session."""
+    """End the session."""
     session.clear()
 
 
 def is_signed_in() -> bool:
-    """True for a session signed in with the present user token."""
+    """True for a session that was signed in with the present user token."""
     mark = session.get("user")
     return isinstance(mark, str) and _same(mark, _token_mark())
 
 
 def csrf_token() -> str:
-    """The session's CSRF token; made when there is none, so that the sign-in form has one too."""
+    """The session's CSRF token, created on demand, so that the sign-in form has one too."""
     if "csrf" not in session:
         session["csrf"] = secrets.token_urlsafe(32)
     return str(session["csrf"])
@@ -113,7 +113,7 @@ def check_csrf() -> None:
 
 
 def install(app: Flask) -> None:
-    """Put the guard before every request of ``app``."""
+    """Run the guard before every request of ``app``."""
     app.extensions["showdown.sign_in_failures"] = SignInFailures()
     app.before_request(guard)
 
@@ -128,13 +128,13 @@ def _same(one: str, other: str) -> bool:
 
 
 def _token_mark() -> str:
-    # A changed token ends every session; the cookie is signed but readable, so it holds no part of the token.
+    # A new token ends every session. The cookie is signed but readable, so it contains no part of the token.
     settings = services().settings
     return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
 
 
 class SignInFailures:
-    """Failed sign-ins per address within the last minute, of this process; the addresses seen last."""
+    """Failed sign-ins per address within the last minute, in this process; it keeps the newest addresses."""
 
     def __init__(self, addresses_kept: int = ADDRESSES_KEPT) -> None:
         self._kept = addresses_kept

@@ -1,4 +1,4 @@
-"""``showdown coordinator``: the web and REST server, the ticker, and the schema's migration."""
+"""``showdown coordinator``: the web and REST server, the ticker, and the migration of the schema."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ KEEP_ALIVE_S = "75"
 
 @click.group()
 def coordinator() -> None:
-    """The coordinator: web form, REST, planning, dispatch. Settings come from SHOWDOWN_* variables."""
+    """Run the coordinator: web pages, REST, planning, dispatch. SHOWDOWN_* variables configure it."""
 
 
 @coordinator.command()
@@ -29,11 +29,11 @@ def serve(bind: str, threads: int) -> None:
     """Serve the web pages and REST (gunicorn, in the foreground). Migrates the schema first."""
     settings = _settings()
     _migrate(settings)
-    # gunicorn takes this process over, so that whoever started it can signal it directly. One process: its threads
-    # share the connections, and the machine that serves may be the one that measures.
+    # gunicorn replaces this process, so that the parent can signal it directly. It uses one process: its threads share
+    # the connections, and this host may also be the one that measures.
     arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
-    # Idle connections outlive the pauses between heartbeats by far: gunicorn's own 2 s are a heartbeat's pause, and
-    # every now and then a heartbeat or a claim met a connection that was just being closed.
+    # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
+    # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
@@ -41,8 +41,8 @@ def serve(bind: str, threads: int) -> None:
 
 @coordinator.command()
 def ticker() -> None:
-    """Keep campaigns moving: leases, retries, lost messages, cancels. Several at once do no harm."""
-    # Imported late: the other commands do not need it.
+    """Keep campaigns moving: leases, retries, lost messages, cancels. Several tickers may run at once."""
+    # Imported late because the other commands do not need it.
     from coordinator.ticker import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -60,7 +60,7 @@ def ticker() -> None:
 
 @coordinator.command()
 def migrate() -> None:
-    """Bring the database's schema up to date."""
+    """Migrate the database schema to the current version."""
     _migrate(_settings())
 
 
@@ -69,9 +69,9 @@ def _settings() -> Settings:
         settings = load_settings()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    if settings.token_is_new:  # printed by whichever process came first and made it
+    if settings.token_is_new:  # only the process that created it prints it
         click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is kept in {settings.state_dir / 'secrets.json'}.", err=True)
+        click.echo(f"It is stored in {settings.state_dir / 'secrets.json'}.", err=True)
     return settings
 
 

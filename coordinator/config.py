@@ -1,4 +1,4 @@
-"""Environment → :class:`Settings`. The only module of the coordinator that reads the environment."""
+"""Read the environment into :class:`Settings`. No other module of the coordinator reads the environment."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _SECRETS = {
     "worker_token": "SHOWDOWN_WORKER_TOKEN",
     "secret_key": "SHOWDOWN_SECRET_KEY",
 }
-_SHORTEST_SECRET = 16  # characters; fewer can be guessed
+_SHORTEST_SECRET = 16  # characters; shorter ones can be guessed
 
 
 class SettingsError(ValueError):
@@ -24,7 +24,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class InfluxSettings:
-    """Where telemetry is read from; an empty ``url`` means nowhere. On 1.x ``bucket`` is the database."""
+    """The InfluxDB to read telemetry from; none if ``url`` is empty. On 1.x ``bucket`` is the database."""
 
     url: str = ""
     token: str = ""
@@ -34,7 +34,7 @@ class InfluxSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the coordinator is told from outside."""
+    """The configuration of the coordinator."""
 
     state_dir: Path
     database_url: str
@@ -48,12 +48,12 @@ class Settings:
     secure_cookies: bool = False
     token_is_new: bool = False
 
-    def __repr__(self) -> str:  # secrets stay out of logs and tracebacks
+    def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
         return f"Settings(state_dir={str(self.state_dir)!r})"
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment, generating and keeping missing secrets in ``<state dir>/secrets.json``.
+    """Read the environment; generate missing secrets and store them in ``<state dir>/secrets.json``.
 
     Raises :class:`SettingsError`.
     """
@@ -98,7 +98,7 @@ def _state_dir(env: Mapping[str, str]) -> Path:
 
 def _database_url(env: Mapping[str, str], state_dir: Path) -> str:
     url = env.get("SHOWDOWN_DATABASE_URL", "") or f"sqlite:///{state_dir / 'showdown.sqlite'}"
-    # SQLAlchemy would pick psycopg2 for the plain scheme; psycopg 3 is what is installed.
+    # SQLAlchemy would use psycopg2 for the plain scheme; psycopg 3 is installed.
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
@@ -129,7 +129,7 @@ def _flag(env: Mapping[str, str], variable: str) -> bool:
 
 
 def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
-    """The secrets of the state directory and whether this call made them; safe against a second process."""
+    """The secrets of the state directory, and whether this call created them; safe against a concurrent process."""
     path = state_dir / "secrets.json"
     is_new = False
     if not path.exists():
@@ -143,7 +143,7 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
 
 
 def _write_new(path: Path, text: str) -> bool:
-    """Create ``path`` with mode 0600, whole or not at all; ``False`` when another process was first."""
+    """Create ``path`` with mode 0600 atomically; ``False`` if another process created it first."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets-")
     except OSError as error:

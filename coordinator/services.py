@@ -1,4 +1,4 @@
-"""What every request needs, kept once per application: settings, store, dispatcher and clock."""
+"""What every request needs, once per application: settings, store, dispatcher and clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from coordinator.analysis.memory import Memory
+from coordinator.analysis.cache import VersionedCache
 from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
@@ -24,8 +24,9 @@ class Services:
     store: Store
     dispatcher: Dispatcher
     clock: Callable[[], float]
-    reports: Memory[CampaignReport] = field(default_factory=lambda: Memory(32))
-    stacks: Memory[dict[str, Stacks]] = field(default_factory=lambda: Memory(4))  # by cell; a few megabytes each
+    reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(32))
+    # By cell; a few megabytes each.
+    stacks: VersionedCache[dict[str, Stacks]] = field(default_factory=lambda: VersionedCache(4))
 
 
 def services() -> Services:

@@ -1,6 +1,6 @@
-"""Keeps campaigns moving: every second, whatever was left undone by requests, workers or the broker.
+"""Keeps campaigns moving: every second, it does what requests, workers or the broker left undone.
 
-Several tickers at once are harmless: each step locks its rows and looks again before it changes them.
+Several tickers may run at once: each step locks its rows and checks them again before it changes them.
 """
 
 import logging
@@ -19,8 +19,8 @@ from coordinator.store.submission import ONLINE_S, is_online
 from domain.jobs import BlockMessage
 
 INTERVAL_S = 1.0
-RESEND_S = 15.0  # a message that was not claimed by then is taken for lost
-REVOKE_AFTER_S = 3.0  # a worker hears of a cancel within one heartbeat (2 s); after that it gets SIGTERM …
+RESEND_S = 15.0  # a message that was not claimed by then counts as lost
+REVOKE_AFTER_S = 3.0  # a worker learns of a cancel within one heartbeat (2 s); later it gets SIGTERM …
 REVOKE_AGAIN_S = 5.0  # … and again
 START_GRACE_S = 10.0  # workers could not renew their leases while the coordinator was down
 _OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
@@ -30,28 +30,28 @@ log = logging.getLogger(__name__)
 
 
 def tick(store: Store, dispatcher: Dispatcher, now: float, *, expire: bool = True) -> None:
-    """One round: give up silent attempts, move blocks off silent hosts, dispatch, send again, revoke, finish."""
+    """One round: expire leases, move blocks off silent hosts, dispatch, resend, revoke, finish."""
     if expire:
         expire_leases(store, now)
     reassign_blocks(store, now)
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
-    revoke_deaf(store, dispatcher, now)
+    revoke_unresponsive(store, dispatcher, now)
     finish_campaigns(store, now)
 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
-    """Tick until ``stop`` is set. A failing round is logged and the next one tries again."""
+    """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
     begin = time.monotonic()
     while not stop.wait(INTERVAL_S):
         try:
             tick(store, dispatcher, clock(), expire=time.monotonic() - begin > START_GRACE_S)
-        except Exception:  # a database that is away comes back; the ticker must outlive it
+        except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
 
 
 def expire_leases(store: Store, now: float) -> None:
-    """Attempts whose worker fell silent are lost."""
+    """Mark attempts as lost if their worker stopped reporting."""
     with store.read() as session:
         query = select(AttemptRow.id, BlockRow.campaign_id).join(BlockRow)
         silent = session.execute(
@@ -64,13 +64,15 @@ def expire_leases(store: Store, now: float) -> None:
             still_silent = attempt.lease_expires_at is not None and attempt.lease_expires_at < now
             if attempt.state != AttemptState.RUNNING or not still_silent or campaign is None:
                 continue
-            # A worker that was stopped on purpose often cannot say goodbye.
+            # A worker that was stopped on purpose often cannot report that.
             event = AttemptEvent.STOP if campaign.state == CampaignState.CANCELLING else AttemptEvent.EXPIRE
-            transitions.end_attempt(session, attempt, event, now, reason=f"the worker on {attempt.host} fell silent")
+            transitions.end_attempt(
+                session, attempt, event, now, reason=f"the worker on {attempt.host} stopped reporting"
+            )
 
 
 def reassign_blocks(store: Store, now: float) -> None:
-    """Blocks that wait for a silent host go to another host of their campaign that is online."""
+    """Move blocks that wait for a silent host to another online host of their campaign."""
     for campaign_id, host in _blocks_of_silent_hosts(store, now):
         with store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
@@ -106,7 +108,7 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
 
 
 def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Every online host without an outstanding block gets its next one; oldest campaign first, in planned order."""
+    """Give every idle online host its next block: oldest campaign first, in planned order."""
     with store.read() as session:
         hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if is_online(h, now)]
     for host in hosts:
@@ -116,7 +118,7 @@ def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
 
 
 def _begin_next(store: Store, host: str) -> AttemptRow | None:
-    """Create the host's next attempt unless one is outstanding; committed before anything is sent."""
+    """Create the host's next attempt unless one is outstanding; the caller sends it after the commit."""
     candidates = (
         select(BlockRow.id, BlockRow.campaign_id)
         .join(CampaignRow)
@@ -141,7 +143,7 @@ def _begin_next(store: Store, host: str) -> AttemptRow | None:
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Messages that were lost, or never left, go out again; not to silent hosts, whose queues would fill up."""
+    """Send unclaimed messages again, except to silent hosts, whose queues would fill up."""
     with store.read() as session:
         unclaimed = session.scalars(
             select(AttemptRow)
@@ -157,16 +159,16 @@ def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float)
     try:
         dispatcher.send(attempt.host, BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
     except DispatchError as error:
-        log.warning("block %s is not sent: %s", attempt.block_id, error)
+        log.warning("block %s was not sent: %s", attempt.block_id, error)
         return
     with store.write() as session:
         row = session.get(AttemptRow, attempt.id)
-        if row is not None and row.host == attempt.host:  # the block may have moved meanwhile
+        if row is not None and row.host == attempt.host:  # the block may have moved since
             row.sent_at = now
 
 
-def revoke_deaf(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Attempts that go on although their campaign was cancelled are terminated."""
+def revoke_unresponsive(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Terminate attempts that continue although their campaign was cancelled."""
     with store.read() as session:
         deaf = session.scalars(
             select(AttemptRow)
@@ -180,14 +182,14 @@ def revoke_deaf(store: Store, dispatcher: Dispatcher, now: float) -> None:
         try:
             dispatcher.revoke(BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
         except DispatchError as error:
-            log.warning("block %s is not revoked: %s", attempt.block_id, error)
+            log.warning("block %s was not revoked: %s", attempt.block_id, error)
             continue
         with store.write() as session:
             session.get_one(AttemptRow, attempt.id).revoked_at = now
 
 
 def finish_campaigns(store: Store, now: float) -> None:
-    """Campaigns all of whose blocks have ended, end; normally the last report did that already."""
+    """End campaigns whose blocks have all ended; normally the last report did that already."""
     ended = [BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED]
     open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.not_in(ended))
     with store.read() as session:

@@ -1,1 +1,1 @@
-"""Grafana: the dashboards, the generator that writes them, and their provisioning."""
+"""Grafana: the dashboards, their generator, and their provisioning."""

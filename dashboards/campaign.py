@@ -1,11 +1,11 @@
-"""The dashboard *Campaign*: how far it is, whether its trials count, what they measured, and the verdicts."""
+"""The dashboard *Campaign*: progress, validity of trials, figures and verdicts."""
 
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import figures, lines, placed, row, rows, series, table, trial_links
+from dashboards.panels import arrange, figures, lines, row, rows, series, table, trial_links
 from domain.campaign_points import CAMPAIGN_PROGRESS, TRIAL, VERDICT
 from domain.sample import CAMPAIGN_EVENT, TRAFFIC
 
@@ -13,42 +13,43 @@ UID = "showdown"
 NEWEST_TRIALS = 200
 VARIABLES = ("host", "datapath", "workload", "level")
 
-_CAMPAIGN = (chosen("campaign"),)
-_CELLS = (*_CAMPAIGN, *map(chosen, VARIABLES))
-_ON_HOSTS = (*_CAMPAIGN, chosen("host"))
-_VERDICTS = (*_CAMPAIGN, chosen("datapath"), chosen("workload"), chosen("level"))
+_CAMPAIGN = (matches_variable("campaign"),)
+_CELLS = (*_CAMPAIGN, *map(matches_variable, VARIABLES))
+_ON_HOSTS = (*_CAMPAIGN, matches_variable("host"))
+_VERDICTS = (*_CAMPAIGN, matches_variable("datapath"), matches_variable("workload"), matches_variable("level"))
 _BY_CELL = ("datapath", "level", "workload")
 _CELL = "$tag_datapath, $tag_level $tag_workload"
 
 
 def dashboard() -> Json:
-    """The whole dashboard. Its uid is that of the first one: links to it stay good."""
+    """The whole dashboard. Its uid never changes, so links to it stay valid."""
     return model.dashboard(
         UID,
         "Showdown: campaign",
-        "How far a campaign is, whether its trials count, what they measured, and the verdicts.",
+        "A campaign's progress, the validity of its trials, their figures, and the verdicts.",
         variables=[
             model.campaign_variable(),
             *map(model.variable, VARIABLES),
             model.variable("metric", measurement=VERDICT, multi=False),
         ],
         annotations=_annotations(),
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 
 def _panels() -> Iterator[Json]:
-    yield from _standing()
+    yield from _progress()
+    yield from _verdicts()
     yield row("Traffic")
     yield from _traffic()
     yield row("Trials")
     yield from _trials()
 
 
-def _standing() -> Iterator[Json]:
+def _progress() -> Iterator[Json]:
     yield figures(
         "Progress",
-        "Blocks that ended, those among them that failed, and those that are planned by now.",
+        "Blocks that have ended, those that failed, and those that are planned.",
         "short",
         [
             series(select(f'last("blocks_{name}") AS "{name}"', CAMPAIGN_PROGRESS, _CAMPAIGN), "$col")
@@ -58,16 +59,19 @@ def _standing() -> Iterator[Json]:
     )
     yield figures(
         "Validity",
-        "Trials that proved themselves, and those that did not: these are never analysed.",
+        "Valid trials, and invalid ones, which are never analysed.",
         "short",
         [series(select(f'sum("{name}") AS "{name}"', TRIAL, _CELLS), "$col trials") for name in ("valid", "invalid")],
         width=12,
     )
+
+
+def _verdicts() -> Iterator[Json]:
     last = 'last("pairs") AS "pairs", "ratio", "low", "high", "verdict", "sentence"'
     groups = ("workload", "level", "metric", "datapath", "reference")
     yield table(
         "Verdicts",
-        "Each datapath against the reference as of the newest block: ratio of their figures, and its 95 % interval.",
+        "Each datapath compared with the reference, as of the newest block: the ratio and its 95 % interval.",
         rows(select(last, VERDICT, _VERDICTS, groups)),
         units={"pairs": "short"},
         hidden=("Time",),
@@ -76,9 +80,14 @@ def _standing() -> Iterator[Json]:
     )
     yield lines(
         "Ratio to the reference: $metric",
-        "How the ratio and its 95 % interval settle from block to block. Where it excludes 1, one of them is faster.",
+        "The ratio and its 95 % interval after each block. An interval without 1 means that one datapath is faster.",
         "none",
-        [series(select('"ratio", "low", "high"', VERDICT, (*_VERDICTS, chosen("metric")), _BY_CELL), f"$col {_CELL}")],
+        [
+            series(
+                select('"ratio", "low", "high"', VERDICT, (*_VERDICTS, matches_variable("metric")), _BY_CELL),
+                f"$col {_CELL}",
+            )
+        ],
         width=10,
         logarithmic=True,
     )
@@ -87,14 +96,14 @@ def _standing() -> Iterator[Json]:
 def _traffic() -> Iterator[Json]:
     yield lines(
         "Requests per second",
-        "Completed requests per second of each slice of traffic, or of each second of a long one.",
+        "Completed requests per second of each slice, or of each second of a long slice.",
         "reqps",
         [series(select('"requests_per_s"', TRAFFIC, _CELLS, _BY_CELL), _CELL)],
     )
     yield lines(
         "Latency or service time",
-        "Median and 99th percentile of each slice: at open levels the latency, from the intended send; at closed ones "
-        "the service time, from the actual send, which is no latency under load.",
+        "Median and 99th percentile of each slice. Open levels: the latency, from the intended send. Closed levels: "
+        "the service time, from the actual send, which is not a latency under load.",
         "µs",
         [series(select(f'"{name}_us"', TRAFFIC, _CELLS, _BY_CELL), f"{name} {_CELL}") for name in ("p50", "p99")],
         logarithmic=True,
@@ -108,33 +117,36 @@ def _traffic() -> Iterator[Json]:
     )
     yield lines(
         "Invalid trials",
-        "Trials that did not prove themselves; the table below has their reasons.",
+        "Invalid trials over time; the table below has their reasons.",
         "short",
         [series(over_time('sum("invalid") AS "invalid"', TRIAL, _CELLS, _BY_CELL), _CELL)],
         bars=True,
     )
 
 
+_BY_TRIAL = {
+    "Requests per second by trial": ("reqps", ("requests_per_s",), "Each valid trial's requests over its traffic."),
+    "CPU-µs per request by trial": (
+        "µs",
+        ("cpu_us_per_request",),
+        "Host-wide busy CPU time minus the idle baseline, per completed request of a valid trial.",
+    ),
+    "Latency by trial": (
+        "µs",
+        ("latency_p50_us", "latency_p99_us", "latency_p999_us"),
+        "From the intended send, over all slices of a valid trial; open levels only.",
+    ),
+    "Service time by trial": (
+        "µs",
+        ("service_time_p50_us", "service_time_p99_us", "service_time_p999_us"),
+        "From the actual send, over all slices of a valid trial.",
+    ),
+}
+"""Figures of trials by title: unit, fields, description."""
+
+
 def _trials() -> Iterator[Json]:
-    by_trial = {
-        "Requests per second by trial": ("reqps", ("requests_per_s",), "Each valid trial's requests over its traffic."),
-        "CPU-µs per request by trial": (
-            "µs",
-            ("cpu_us_per_request",),
-            "Host-wide busy CPU time less the idle baseline, for each completed request of a valid trial.",
-        ),
-        "Latency by trial": (
-            "µs",
-            ("latency_p50_us", "latency_p99_us", "latency_p999_us"),
-            "From the intended send, of all slices of a valid trial merged; open levels only.",
-        ),
-        "Service time by trial": (
-            "µs",
-            ("service_time_p50_us", "service_time_p99_us", "service_time_p999_us"),
-            "From the actual send, of all slices of a valid trial merged.",
-        ),
-    }
-    for title, (unit, names, description) in by_trial.items():
+    for title, (unit, names, description) in _BY_TRIAL.items():
         fields = ", ".join(map(influxql.field, names))
         legend = _CELL if len(names) == 1 else f"$col {_CELL}"
         yield lines(title, description, unit, [series(select(fields, TRIAL, _CELLS, _BY_CELL), legend)], points=True)
@@ -144,7 +156,7 @@ def _trials() -> Iterator[Json]:
     )
     yield table(
         "Newest trials",
-        f"The newest {NEWEST_TRIALS} trials; an invalid one has reasons instead of figures. The run leads to its page.",
+        f"The newest {NEWEST_TRIALS} trials; an invalid one has reasons instead of figures. The run links to its page.",
         rows(select(columns, TRIAL, _CELLS, limit=NEWEST_TRIALS)),
         units={
             "valid": "bool_yes_no",

@@ -1,7 +1,7 @@
-"""Writes Grafana's dashboards, one JSON file each, from the names of telemetry in domain/.
+"""Writes Grafana's dashboards, one JSON file each, from the telemetry names in domain/.
 
-``python -m dashboards.generate`` renews the files beside this one. Where Showdown's web pages are not at the default
-address, ``--web-url URL --directory DIRECTORY`` writes dashboards for Grafana that link to yours.
+``python -m dashboards.generate`` updates the files next to this one. If Showdown's web pages are not at the default
+address, ``--web-url URL --directory DIRECTORY`` writes dashboards that link to yours.
 """
 
 import argparse
@@ -17,7 +17,7 @@ DIRECTORY = Path(__file__).parent
 
 
 def dashboards() -> dict[str, Json]:
-    """Every dashboard by its file's name."""
+    """Every dashboard by its file name."""
     return {
         "showdown.json": campaign.dashboard(),
         "kernel_latency.json": kernel_latency.dashboard(),
@@ -26,7 +26,7 @@ def dashboards() -> dict[str, Json]:
 
 
 def text(dashboard: Json) -> str:
-    """A file's content."""
+    """The content of a file."""
     return json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -38,14 +38,16 @@ def write(directory: Path, web_url: str = model.DEFAULT_WEB_URL) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.generate", description="Write Grafana's dashboards.")
-    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where to (default: %(default)s)")
-    parser.add_argument("--web-url", default=model.DEFAULT_WEB_URL, help="of Showdown's pages (default: %(default)s)")
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="output directory (default: %(default)s)")
+    parser.add_argument(
+        "--web-url", default=model.DEFAULT_WEB_URL, help="address of Showdown's web pages (default: %(default)s)"
+    )
     given = parser.parse_args(arguments)
     url = urlsplit(given.web_url)
     if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:
-        parser.error("--web-url must be http://HOST or https://HOST, with a port or a path if need be")
+        parser.error("--web-url must be http://HOST or https://HOST, with an optional port and path")
     write(given.directory, given.web_url.rstrip("/"))
 
 

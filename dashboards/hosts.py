@@ -1,11 +1,11 @@
-"""The dashboard *Hosts*: what the machines did meanwhile, what they dropped, and how their telemetry fared."""
+"""The dashboard *Hosts*: the CPU time of hosts, their drops, and the state of their telemetry."""
 
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import lines, placed, row, series
+from dashboards.panels import arrange, lines, row, series
 from domain.sample import (
     CPU_KINDS,
     HOST_CPU,
@@ -20,8 +20,8 @@ UID = "showdown-hosts"
 VARIABLES = ("host", "datapath", "workload", "level")
 DESTINATIONS = ("produced", "delivered", "spooled", "queued", "lost")
 
-_CELLS = (chosen("campaign"), *map(chosen, VARIABLES))
-_ON_HOSTS = (chosen("campaign"), chosen("host"))
+_CELLS = (matches_variable("campaign"), *map(matches_variable, VARIABLES))
+_ON_HOSTS = (matches_variable("campaign"), matches_variable("host"))
 _BUSY = " + ".join(f'"{kind}"' for kind in CPU_KINDS if kind not in ("idle", "steal"))
 
 
@@ -30,9 +30,9 @@ def dashboard() -> Json:
     return model.dashboard(
         UID,
         "Showdown: hosts",
-        "What the hosts did while datapaths were compared, what they dropped, and how their telemetry fared.",
+        "The CPU time of hosts while datapaths were compared, their drops, and the state of their telemetry.",
         variables=[model.campaign_variable(), *map(model.variable, VARIABLES)],
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 
@@ -46,10 +46,10 @@ def _panels() -> Iterator[Json]:
 
 
 def _cpu() -> Iterator[Json]:
-    """What stands once for each host."""
+    """The panels that are repeated for each host."""
     yield lines(
         "CPU by kind, $host",
-        "Host-wide CPU time by kind, as a share of all CPUs. Steal is what the hypervisor took.",
+        "Host-wide CPU time by kind, as a share of all CPUs. Steal is time that the hypervisor took.",
         "percentunit",
         [series(over_time(f'mean("{kind}")', HOST_CPU, _CELLS), kind) for kind in CPU_KINDS if kind != "idle"],
         stacked=True,
@@ -68,7 +68,7 @@ def _cpu() -> Iterator[Json]:
     )
     yield lines(
         "Steal, $host",
-        "What the hypervisor took of all CPUs. A trial that loses more than 5 % is invalid.",
+        "Time that the hypervisor took, as a share of all CPUs. A trial that loses more than 5 % is invalid.",
         "percentunit",
         [series(select('"steal"', HOST_CPU, _CELLS, ("datapath",)), "$tag_datapath")],
     )
@@ -77,8 +77,8 @@ def _cpu() -> Iterator[Json]:
 def _drops() -> Iterator[Json]:
     yield lines(
         "Packets dropped by reason",
-        "Packets that the kernel freed undelivered in the watched labs, by its own reason. What is unspecified there, "
-        "and what ends with its socket, are not all losses.",
+        "Packets that the kernel freed undelivered in watched labs, by the kernel's reason. Unspecified reasons "
+        "and packets freed with their socket are not always losses.",
         "short",
         [
             series(
@@ -91,7 +91,7 @@ def _drops() -> Iterator[Json]:
     )
     yield lines(
         "Durations lost in the kernel",
-        "Starts that were too old to be true, or found a map or buffer full. Zero in a sound measurement.",
+        "Starts that were too old to be valid, or found a map or buffer full. Zero in a sound measurement.",
         "short",
         [
             series(
@@ -104,27 +104,27 @@ def _drops() -> Iterator[Json]:
 def _pipeline() -> Iterator[Json]:
     yield lines(
         "Where telemetry points are",
-        "What became of the points of the host's current block: produced = delivered + spooled + queued + lost.",
+        "The points of the host's current block: produced = delivered + spooled + queued + lost.",
         "short",
         [series(select(f'"{name}"', TELEMETRY, _ON_HOSTS, ("host",)), f"{name} $tag_host") for name in DESTINATIONS],
     )
     causes = ", ".join(f'max("{loss_field(cause)}") AS "{CAUSES[cause]}"' for cause in LossCause)
     yield lines(
         "Lost telemetry points by cause",
-        "Of the host's current block; their sum is what is lost there. Zero in a sound measurement.",
+        "Points of the host's current block; the sum of the causes is the loss. Zero in a sound measurement.",
         "short",
         [series(over_time(causes, TELEMETRY, _ON_HOSTS, ("host",)), "$col, $tag_host")],
         stacked=True,
     )
     yield lines(
         "Spool",
-        "What waits on the host's disk for InfluxDB to return, earlier blocks' points included.",
+        "Points on the host's disk that wait for InfluxDB, including those of earlier blocks.",
         "bytes",
         [series(select('"spool_bytes"', TELEMETRY, _ON_HOSTS, ("host",)), "$tag_host")],
     )
     yield lines(
         "Age of the spool's oldest point",
-        "How long the oldest point has waited on the host's disk.",
+        "The age of the oldest point on the host's disk.",
         "s",
         [series(select('"spool_age_s"', TELEMETRY, _ON_HOSTS, ("host",)), "$tag_host")],
     )

@@ -1,6 +1,6 @@
-"""InfluxQL statements, as a person would write them. InfluxDB 1.x, 2.x and 3 Core all answer InfluxQL.
+"""InfluxQL statements in readable form. InfluxDB 1.x, 2.x and 3 Core all answer InfluxQL.
 
-Percentiles are selected as they were written, and never averaged; buckets, counts and losses are summed.
+Percentiles are selected as written, never averaged; buckets, counts and losses are summed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ def matching(pattern: str) -> str:
     return f"/{pattern}/"
 
 
-def chosen(tag: str, variable: str = "") -> str:
-    """A condition: the tag has one of the values of a variable, which is called like the tag unless it is named."""
+def matches_variable(tag: str, variable: str = "") -> str:
+    """A condition: the tag has a value of the variable, which has the tag's name unless another is given."""
     return f'"{tag}" =~ /^${variable or tag}$/'
 
 
 def select(fields: str, measurement: str, where: Iterable[str], group_by: Sequence[str] = (), *, limit: int = 0) -> str:
-    """Points as they were written; with ``limit`` the newest ones."""
+    """Points as written; with ``limit``, the newest ones."""
     statement = f'SELECT {fields} FROM "{measurement}" WHERE {_all(where)}'  # noqa: S608
     if group_by:
         statement += f" GROUP BY {', '.join(map(field, group_by))}"
@@ -33,19 +33,19 @@ def select(fields: str, measurement: str, where: Iterable[str], group_by: Sequen
 
 
 def over_time(aggregates: str, measurement: str, where: Iterable[str], group_by: Sequence[str] = ()) -> str:
-    """Points gathered over the panel's interval; nothing where there are none."""
+    """Points grouped by the panel's interval; empty intervals have no points."""
     groups = ", ".join([INTERVAL, *map(field, group_by)])
     return f'SELECT {aggregates} FROM "{measurement}" WHERE {_all(where)} GROUP BY {groups} fill(none)'  # noqa: S608
 
 
 def tag_values(measurement: str, tag: str, where: Sequence[str] = ()) -> str:
-    """The values that a tag has."""
+    """The values of a tag."""
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     return f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{tag}"{condition}'
 
 
 def field_names(measurement: str) -> str:
-    """The fields that a measurement has."""
+    """The fields of a measurement."""
     return f'SHOW FIELD KEYS FROM "{measurement}"'
 
 

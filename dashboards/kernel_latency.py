@@ -1,14 +1,14 @@
-"""The dashboard *Kernel latency*: where time goes in the kernel, for two datapaths side by side.
+"""The dashboard *Kernel latency*: the time in kernel stages, for two datapaths side by side.
 
-Stages and roles are those that InfluxDB has: a new probe is on it without a change here.
+Stages and roles come from InfluxDB: a new probe appears without a change here.
 """
 
 from collections.abc import Iterator
 
 from dashboards import influxql, model
-from dashboards.influxql import chosen, over_time, select
+from dashboards.influxql import matches_variable, over_time, select
 from dashboards.model import Json
-from dashboards.panels import heatmap, lines, placed, row, rows, series, table, trial_links
+from dashboards.panels import arrange, heatmap, lines, row, rows, series, table, trial_links
 from domain.sample import (
     BUCKETS,
     KERNEL_EVENT,
@@ -23,9 +23,14 @@ SLOWEST = 25
 SIDES = ("datapath", "against")
 """The variables that name the two datapaths."""
 
-_SELECTED = (chosen("campaign"), chosen("host"), chosen("workload"), chosen("level"))
-_STAGES = (chosen("stage"), chosen("role"))
-_BOTH = f"({chosen('datapath')} OR {chosen('datapath', 'against')})"
+_SELECTED = (
+    matches_variable("campaign"),
+    matches_variable("host"),
+    matches_variable("workload"),
+    matches_variable("level"),
+)
+_STAGES = (matches_variable("stage"), matches_variable("role"))
+_BOTH = f"({matches_variable('datapath')} OR {matches_variable('datapath', 'against')})"
 _BUCKET_SUMS = ", ".join(f'sum("{bucket_field(index)}") AS "{bucket_bounds_ns(index)[1]}"' for index in range(BUCKETS))
 
 
@@ -34,7 +39,7 @@ def dashboard() -> Json:
     return model.dashboard(
         UID,
         "Showdown: kernel latency",
-        "Where time goes in the kernel, by stage, for two datapaths side by side.",
+        "Time in the kernel by stage, for two datapaths side by side.",
         variables=[
             model.campaign_variable(),
             model.variable("host"),
@@ -44,17 +49,17 @@ def dashboard() -> Json:
             model.variable("level"),
             model.variable("stage", measurement=KERNEL_LATENCY),
             model.variable("role", measurement=KERNEL_LATENCY, absent_too=True),
-            # Of the kinds of work, drops have a panel of their own on the dashboard of hosts.
+            # Drops are a kind of work, but have a panel on the dashboard of hosts.
             model.query_variable(
                 "work", "Work", influxql.field_names(KERNEL_WORK), multi=True, regex="/^(?!drops_).*$/"
             ),
         ],
-        panels=placed(_panels()),
+        panels=arrange(_panels()),
     )
 
 
 def _panels() -> Iterator[Json]:
-    yield from _stages_compared()
+    yield from _stage_table()
     yield row("Percentiles by stage: $datapath beside $against")
     for percentile, word in (("p50", "Median"), ("p99", "99th percentile")):
         for side in SIDES:
@@ -74,15 +79,15 @@ def _panels() -> Iterator[Json]:
     for side in SIDES:
         yield lines(
             f"Work by kind, ${side}",
-            "How often the kernel did each kind of work while the lab was watched (packets, context switches, …); "
-            "counted or estimated, and not timed.",
+            "How often the kernel did each kind of work while probes were attached (packets, context switches, …); "
+            "counted or estimated, not timed.",
             "short",
             [
                 series(
                     over_time(
                         f"sum({influxql.matching('^$work$')})",
                         KERNEL_WORK,
-                        (*_SELECTED, chosen("datapath", side)),
+                        (*_SELECTED, matches_variable("datapath", side)),
                     ),
                     "$col",
                 )
@@ -95,18 +100,18 @@ def _panels() -> Iterator[Json]:
 
 
 def _side(variable: str) -> tuple[str, ...]:
-    return *_SELECTED, chosen("datapath", variable), *_STAGES
+    return *_SELECTED, matches_variable("datapath", variable), *_STAGES
 
 
-def _stages_compared() -> Iterator[Json]:
+def _stage_table() -> Iterator[Json]:
     figures = (
         'sum("sum_ns") / sum("count") AS "mean_ns", max("max_ns") AS "max_ns", sum("count") AS "count", '
         'sum("count") / sum("started") AS "matched", sum("lost") AS "lost"'
     )
     yield table(
         "Stages",
-        "Mean and maximum of each stage over the whole time shown, how many durations were measured, which share of "
-        "those begun that is, and how many were lost. Matched to less than 95 %, a stage is no figure.",
+        "Mean and maximum of each stage over the time range, the number of measured durations, their share of all "
+        "starts, and the number lost. A stage matched to less than 95 % is not a figure.",
         rows(select(figures, KERNEL_LATENCY, (*_SELECTED, _BOTH, *_STAGES), ("stage", "role", "datapath"))),
         units={"mean_ns": "ns", "max_ns": "ns", "count": "short", "matched": "percentunit", "lost": "short"},
         hidden=("Time",),
@@ -115,7 +120,7 @@ def _stages_compared() -> Iterator[Json]:
     columns = f'top("value_ns", {SLOWEST}) AS "value_ns", "stage", "role", "datapath", "workload", "level", "run"'
     yield table(
         "Slowest events",
-        f"The {SLOWEST} slowest of the sampled latencies, each with the trial that it happened in.",
+        f"The {SLOWEST} slowest of the sampled latencies, each with its trial.",
         rows(select(columns, KERNEL_EVENT, (*_SELECTED, _BOTH, *_STAGES))),
         units={"value_ns": "ns"},
         links=trial_links(model.TRIAL_PAGE),
@@ -125,11 +130,11 @@ def _stages_compared() -> Iterator[Json]:
 
 
 def _one_stage() -> Iterator[Json]:
-    """What stands once for each stage."""
+    """The panels that are repeated for each stage."""
     for side in SIDES:
         yield heatmap(
             f"$stage, ${side}",
-            "How many durations fell into each bucket of the kernel's own histogram, over time.",
+            "The number of durations in each bucket of the kernel's histogram, over time.",
             series(over_time(_BUCKET_SUMS, KERNEL_LATENCY, _side(side)), "$col"),
         )
     both = (*_SELECTED, _BOTH, *_STAGES)
@@ -147,7 +152,7 @@ def _one_stage() -> Iterator[Json]:
     )
     yield lines(
         "$stage: sampled events",
-        "Single latencies, a bounded sample: outliers and patterns that histograms hide.",
+        "Single latencies from a bounded sample: outliers and patterns that histograms hide.",
         "ns",
         [series(select('"value_ns"', KERNEL_EVENT, both, ("datapath", "role")), "$tag_datapath $tag_role")],
         logarithmic=True,

@@ -1,4 +1,4 @@
-"""Grafana's JSON model, as much of it as the dashboards need: dashboard, variables, annotations, links."""
+"""The parts of Grafana's JSON model that the dashboards need: dashboard, variables, annotations, links."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ DEFAULT_WEB_URL = "http://127.0.0.1:8400"
 
 CAMPAIGN_PAGE = "${showdown_url:raw}/campaigns/${campaign}"
 TRIAL_PAGE = "${showdown_url:raw}/trials/${__data.fields.run}"
-"""Of a table's row that has a column ``run``."""
+"""The link of a table row, from its column ``run``."""
 
 
 def dashboard(
@@ -56,14 +56,14 @@ def variable(
     within_campaign: bool = True,
     absent_too: bool = False,
 ) -> Json:
-    """A variable over a tag's values. ``absent_too``: *All* includes points that do not have the tag."""
-    where = (influxql.chosen("campaign"),) if within_campaign else ()
+    """A variable with a tag's values. ``absent_too``: *All* includes points without the tag."""
+    where = (influxql.matches_variable("campaign"),) if within_campaign else ()
     found = query_variable(name, label, influxql.tag_values(measurement, tag or name, where), multi=multi)
     return found | ({"allValue": ".*"} if absent_too else {})
 
 
 def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str = "") -> Json:
-    """A variable over what a statement answers, filtered by a (JavaScript) regular expression."""
+    """A variable with the values that a statement returns, filtered by a (JavaScript) regular expression."""
     return {
         "type": "query",
         "name": name,
@@ -81,12 +81,12 @@ def query_variable(name: str, label: str, query: str, *, multi: bool, regex: str
 
 
 def campaign_variable() -> Json:
-    """The campaign, by its id: one at a time."""
+    """The variable for one campaign, by its id."""
     return variable("campaign", multi=False, within_campaign=False)
 
 
 def annotation(name: str, color: str, query: str, *, title: str, text: str, tags: str = "") -> Json:
-    """Marks on every panel where the statement has points; ``title``, ``text`` and ``tags`` name its columns."""
+    """Marks on every panel at the statement's points; ``title``, ``text`` and ``tags`` name its columns."""
     return {
         "name": name,
         "datasource": DATASOURCE,
@@ -102,17 +102,17 @@ def annotation(name: str, color: str, query: str, *, title: str, text: str, tags
 
 
 def link(title: str, url: str) -> Json:
-    """A data link, opened beside the dashboard."""
+    """A data link that opens in a new tab."""
     return {"title": title, "url": url, "targetBlank": True}
 
 
 def _web_url() -> Json:
-    """Where the web pages are: a link from there says so itself; else what the generator was told."""
+    """The address of the web pages: from the link that led here, else from the generator's option."""
     return {
         "type": "textbox",
         "name": "showdown_url",
         "label": "Web pages",
-        "description": "Where Showdown's web pages are.",
+        "description": "The address of Showdown's web pages.",
         "query": DEFAULT_WEB_URL,
         "current": {"text": DEFAULT_WEB_URL, "value": DEFAULT_WEB_URL},
         "options": [{"text": DEFAULT_WEB_URL, "value": DEFAULT_WEB_URL, "selected": True}],

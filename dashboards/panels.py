@@ -1,4 +1,4 @@
-"""Panels of Grafana, each with its unit, legend and description, and where they stand on the grid."""
+"""Grafana panels with unit, legend and description, and their places on the grid."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,17 +6,17 @@ from dashboards.model import DATASOURCE, Json, link
 
 COLUMNS = 24
 HEIGHT = 9
-# Slices of datapaths take turns: a line may bridge the others' turns, but not a pause.
+# Slices of datapaths alternate: a line may connect across the others' slices, but not across a pause.
 BRIDGED_MS = 120_000
 
 
 def series(statement: str, legend: str) -> Json:
-    """A statement that answers time series; ``legend`` may name ``$tag_…`` and ``$col``."""
+    """A statement that returns time series; ``legend`` may use ``$tag_…`` and ``$col``."""
     return _target(statement, "time_series") | {"alias": legend}
 
 
 def rows(statement: str) -> Json:
-    """A statement that answers a table."""
+    """A statement that returns a table."""
     return _target(statement, "table")
 
 
@@ -34,7 +34,7 @@ def lines(
     trimmed: str = "",
     links: Sequence[Json] = (),
 ) -> Json:
-    """Time series. ``trimmed``: a prefix that legends lose (aggregates over several fields name them so)."""
+    """Time series. ``trimmed``: a prefix to remove from legends (aggregates over several fields have it)."""
     custom: Json = {
         "drawStyle": "points" if points else "bars" if bars else "line",
         "fillOpacity": 30 if stacked or bars else 0,
@@ -58,7 +58,7 @@ def lines(
 
 
 def heatmap(title: str, description: str, target: Json, *, width: int = COLUMNS // 2) -> Json:
-    """A heatmap of ready buckets: each series is one, and its legend is the bucket's upper bound in nanoseconds."""
+    """A heatmap of ready-made buckets: one series per bucket, with its upper bound in nanoseconds as legend."""
     return {
         **_panel("heatmap", title, description, [target], width),
         "fieldConfig": {
@@ -80,7 +80,7 @@ def heatmap(title: str, description: str, target: Json, *, width: int = COLUMNS 
 
 
 def figures(title: str, description: str, unit: str, targets: Sequence[Json], *, width: int = COLUMNS // 4) -> Json:
-    """A few large figures, each with its name."""
+    """Several large figures with their names."""
     return {
         **_panel("stat", title, description, targets, width, height=4),
         "fieldConfig": {"defaults": {"unit": unit, "noValue": "–"}, "overrides": []},
@@ -114,13 +114,13 @@ def table(
         **_panel("table", title, description, [target], width),
         "fieldConfig": {"defaults": {"unit": "none", "custom": {"filterable": True}}, "overrides": overrides},
         "options": {"showHeader": True, "sortBy": order, "footer": {"show": False}},
-        # One table, whether Grafana makes one frame of all groups or one of each.
+        # One table, whether Grafana returns one frame for all groups or one frame per group.
         "transformations": [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
     }
 
 
 def row(title: str, *, repeat: str = "") -> Json:
-    """A heading over what follows; with ``repeat`` all of that stands once for each of the variable's values."""
+    """A heading for the panels after it; with ``repeat``, the row is repeated for each value of the variable."""
     return {
         "type": "row",
         "title": title,
@@ -131,8 +131,8 @@ def row(title: str, *, repeat: str = "") -> Json:
     }
 
 
-def placed(panels: Iterable[Json]) -> list[Json]:
-    """Panels with their ids and places: from left to right, a new line where one has no room."""
+def arrange(panels: Iterable[Json]) -> list[Json]:
+    """Panels with ids and places: from left to right, with a new line when one does not fit."""
     found, x, y, line_height = [], 0, 0, 0
     for number, panel in enumerate(panels, start=1):
         width, height = panel["size"]
@@ -170,5 +170,5 @@ def _override(column: str, properties: Json) -> Json:
 
 
 def trial_links(url: str) -> dict[str, Json]:
-    """From a table's column ``run`` to the trial."""
+    """Links from a table's column ``run`` to the trial's page."""
     return {"run": link("Trial page", url)}

@@ -1,1 +1,1 @@
-"""What surrounds the service: bootstrap, the private stack, the command line, campaign files, systemd, compose."""
+"""Everything around the service: bootstrap, private stack, command line, campaign files, systemd, compose."""

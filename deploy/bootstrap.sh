@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Debian 12 host able to build, test and run Showdown. Idempotent: it says what it does, and nothing
-# when nothing is to do. Needs root only for what is missing.
+# Prepares a Debian 12 host to build, test and run Showdown. Idempotent: it prints what it does, and nothing
+# if there is nothing to do. It needs root only to install what is missing.
 #
 # Package indexes are apt's and pip's own configuration; none is named here.
 set -euo pipefail
@@ -42,7 +42,7 @@ apt_install() {
         install --no-install-recommends "$@" >/dev/null
 }
 
-# Debian starts and enables a daemon as soon as its package is unpacked; Showdown starts its own, privately.
+# Debian starts and enables a daemon when its package is installed; Showdown starts private ones instead.
 POLICY=/usr/sbin/policy-rc.d
 hold_daemons() {
     [ ! -e "$POLICY" ] || return 0
@@ -64,13 +64,13 @@ install_packages() {
     hold_daemons
     apt_install "${missing[@]}"
     for daemon in "${fresh[@]}"; do
-        # Only those that this run brought: a daemon that was here before is somebody's.
+        # Only daemons that this run installed; earlier ones belong to the host's owner.
         systemctl disable --quiet "$daemon" 2>/dev/null || true
     done
 }
 
-# BCC compiles against /lib/modules/<release>/{build,source}. Where no package matches the running kernel,
-# Debian's own headers serve: the programs read no kernel structure through them.
+# BCC compiles against /lib/modules/<release>/{build,source}. If no package matches the running kernel,
+# use Debian's own headers: the programs read no kernel structure through them.
 link_headers() {
     [ ! -e "$MODULES/build" ] || return 0
     needs_root "provide kernel headers in $MODULES"
@@ -89,14 +89,14 @@ link_headers() {
     ln -sfnT "$common" "$MODULES/source"
 }
 
-# tracefs gives the tracepoints' formats (BCC looks below debugfs for them), bpffs holds pins.
+# tracefs has the tracepoints' formats (BCC reads them below debugfs); bpffs holds pins.
 mount_filesystem() { # type, where
     ! mountpoint -q "$2" || return 0
     needs_root "mount $1 on $2"
     if mount -t "$1" "$1" "$2" 2>/dev/null; then
         say "mounted $1 on $2"
     else
-        say "could not mount $1 on $2; 'showdown doctor' tells what that costs"
+        say "could not mount $1 on $2; 'showdown doctor' lists what is unavailable without it"
     fi
 }
 
@@ -116,8 +116,8 @@ install_python() {
     project=$(sha256sum <pyproject.toml)
     if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
         say "installing the locked Python packages"
-        # The lock is complete, so nothing is to be resolved: pip would look at a newer release of what is asked for
-        # with extras ("pydantic[email]"), and refuse it as not pinned.
+        # The lock is complete, so pip must not resolve: it would consider a newer release of a requirement
+        # with extras ("pydantic[email]"), and refuse it because it is not pinned.
         "$VENV/bin/python" -m pip install -qq --no-deps --require-hashes -r requirements.lock
         "$VENV/bin/python" -m pip check >/dev/null || fail "requirements.lock is not complete; run: make lock"
         printf '%s\n' "$lock" >"$VENV/.lock-hash"

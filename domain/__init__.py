@@ -1,5 +1,5 @@
-"""The words of Showdown as typed values.
+"""The shared vocabulary of Showdown as typed values.
 
-Coordinator and worker hosts exchange these types, and neither may import the other, so the words live here.
-Admission: pure, no I/O, used by two packages. Imports pydantic and hdrhistogram only.
+Coordinator and worker hosts exchange these types. Neither side may import the other, so the types live here.
+This package is pure: it does no I/O and imports only pydantic and hdrhistogram.
 """

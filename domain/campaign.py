@@ -1,7 +1,7 @@
 """What a user submits: a campaign, its load levels and the cells they span.
 
-TOML, JSON and the web form all become a :class:`Campaign` through :func:`read_campaign`, so one set of
-limits and one set of messages serves all three. Limits are part of the model.
+TOML, JSON and the web form all become a :class:`Campaign` through :func:`read_campaign`. So all three share one set
+of limits and one set of messages. The limits are part of the model.
 """
 
 import math
@@ -19,17 +19,17 @@ from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
 
-MAX_BLOCKS = 2_000  # blocks of one campaign, over all workloads and levels
-MAX_TRAFFIC_S = 24 * 3600  # traffic of one campaign; a campaign that needs more is several campaigns
-MAX_COPIES = 9  # of one datapath: a label ends in #2 to #9
-MAX_TEXT_BYTES = 16 << 10  # of a written campaign; TOML's parser takes quadratic time over long dotted keys
-CALIBRATION = "calibration"  # stands where a block's level stands; no level of a campaign may be named so
-CALIBRATION_CONNECTIONS = 64  # of a campaign without a closed level of its own
-SEARCH_STEPS = 7  # blocks that one search for a capacity takes
-SEARCH_REQUESTS = 1_000  # a step's trial that asks for fewer has no p99 to speak of
-CALIBRATION_S = 2.0  # traffic per datapath that a capacity rests on, or more where the trials are longer
-# Uncounted traffic before a watched slice, at most: its generator is a new one, whose connections are to be opened. And
-# how long such a slice is, at least: one window of the probes costs some 3 % of 0.2 s of two saturated CPUs.
+MAX_BLOCKS = 2_000  # per campaign, over all workloads and levels
+MAX_TRAFFIC_S = 24 * 3600  # per campaign; split a larger one
+MAX_COPIES = 9  # of one datapath; labels end in #2 to #9
+MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time over long dotted keys
+CALIBRATION = "calibration"  # the level name of calibration blocks; no level of a campaign may have it
+CALIBRATION_CONNECTIONS = 64  # used by a campaign that has no closed level
+SEARCH_STEPS = 7  # blocks per search for a capacity
+SEARCH_REQUESTS = 1_000  # per trial of a search step; fewer give no reliable p99
+CALIBRATION_S = 2.0  # least traffic per datapath behind a capacity
+# Longest warm-up before a watched slice: its generator is new and must open its connections first.
+# Shortest watched slice: one window of the probes costs about 3 % of 0.2 s on two saturated CPUs.
 WATCHED_WARM_UP_S = 0.05
 WATCHED_SLICE_S = 0.3
 
@@ -45,8 +45,8 @@ class Cell(Frozen):
 class Campaign(Frozen):
     """Datapaths × workloads × load levels × blocks, on hosts, with probes.
 
-    Durations are seconds of traffic. One trial is ``slices`` slices of ``slice_s`` on one datapath; one block
-    is one trial of every datapath, its slices interleaved.
+    Durations are seconds of traffic. A trial is ``slices`` slices of ``slice_s`` on one datapath. A block is one trial
+    of every datapath, with their slices interleaved.
     """
 
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
@@ -59,17 +59,17 @@ class Campaign(Frozen):
     )
     workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
     parameters: dict[Name, Values] = Field(
-        default={}, description="By workload and parameter; what is not given has the workload's default."
+        default={}, description="By workload and parameter; a missing one takes the workload's default."
     )
     conditions: dict[Name, ConditionText] = Field(
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="A factor: every level is run under each, as medium_plain, medium_ruled. A campaign that is read "
-        "back has them in its levels.",
+        description="Every level runs under each condition, as medium_plain, medium_ruled. A stored campaign "
+        "has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(
-        min_length=1, max_length=MAX_LEVELS, description="By name; those that conditions make of them included."
+        min_length=1, max_length=MAX_LEVELS, description="By name, including those that conditions add."
     )
     blocks: int = Field(
         default=6,
@@ -83,12 +83,12 @@ class Campaign(Frozen):
         ge=1,
         le=1000,
         strict=True,
-        description="Counted slices per trial; with probes, one more slice is watched and not counted.",
+        description="Counted slices per trial; probes watch one more slice, which is not counted.",
     )
-    # The default follows from `make bench-slices`: the shorter the slices, the better a ratio is known after the same
-    # traffic, as both sides meet the same weather. On a busy two-core host the standard error was 0.65 of that of 1 s
-    # slices with 0.1 s, 0.79 with 0.2 s, 0.93 with 0.5 s, 2.3 with 3 s. 0.2 s rather than 0.1 s, as a slice has to hold
-    # some whole answers of the slowest workload (`stream`: 80 ms).
+    # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic,
+    # because both sides meet the same host noise. On a busy two-core host the standard error, relative to 1 s slices,
+    # was 0.65 with 0.1 s, 0.79 with 0.2 s, 0.93 with 0.5 s and 2.3 with 3 s. The default is not 0.1 s because a slice
+    # must hold several whole answers of the slowest workload (`stream`: 80 ms).
     slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
     clients: int = Field(
@@ -96,30 +96,30 @@ class Campaign(Frozen):
         ge=1,
         le=MAX_CLIENTS,
         strict=True,
-        description="Hosts of each lab that load its datapath at once; rates and connections are of all together.",
+        description="Clients per lab that load its datapath at once; rates and connections are their totals.",
     )
     probes: tuple[Name, ...] = Field(default=(), max_length=16)
     flame_graphs: bool = Field(
-        default=False, strict=True, description="Sample on-CPU stacks, in one more uncounted slice per trial."
+        default=False, strict=True, description="Sample on-CPU stacks in one more uncounted slice per trial."
     )
     hosts: tuple[HostName, ...] = Field(
-        default=(), max_length=64, description="Worker hosts; default: every host that can run it."
+        default=(), max_length=64, description="Worker hosts; default: every host that can run the campaign."
     )
     seed: int = Field(
         default=0,
         ge=0,
         lt=2**31,
         strict=True,
-        description="Of the order of blocks and slices; 0 draws one and records it.",
+        description="Seed of the order of blocks and slices; 0 draws one and records it.",
     )
     equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
 
     @field_validator("description")
     @classmethod
     def _is_printable(cls, value: str) -> str:
-        # It is printed to terminals and kept in databases: neither takes control characters well.
+        # It is printed to terminals and stored in databases; neither handles control characters well.
         if any(not character.isprintable() and character not in "\n\t" for character in value):
-            raise ValueError("must not hold control characters")
+            raise ValueError("must not contain control characters")
         return value
 
     @field_validator("datapaths", "workloads", "probes", "hosts", mode="before")
@@ -134,7 +134,7 @@ class Campaign(Frozen):
     def _with_few_copies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         most = max(value, key=value.count)
         if value.count(most) > MAX_COPIES:
-            raise ValueError(f"{most} stands here {value.count(most)} times; name it {MAX_COPIES} times at most")
+            raise ValueError(f"{most} is named {value.count(most)} times; name it at most {MAX_COPIES} times")
         return value
 
     @field_validator("workloads", "probes", "hosts")
@@ -150,7 +150,7 @@ class Campaign(Frozen):
     def _under_each_condition(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         levels = cross_product(value, info.data.get("conditions") or {})
         if CALIBRATION in levels:
-            raise ValueError(f"{CALIBRATION!r} is what the search for the capacity is called; choose another name")
+            raise ValueError(f"{CALIBRATION!r} is reserved for the search for the capacity; choose another name")
         return levels
 
     @field_validator("slice_s", "warm_up_s", "equivalence_margin", mode="before")
@@ -162,7 +162,7 @@ class Campaign(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        self.__dict__["conditions"] = {}  # they are in the levels: a campaign read back is the same campaign
+        self.__dict__["conditions"] = {}  # they are in the levels now, so a stored campaign reads back equal
         if self.reference is not None and self.reference not in self.labels:
             raise ValueError(
                 f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
@@ -175,23 +175,23 @@ class Campaign(Frozen):
                 )
         for level, load in self.levels.items():
             if load.divided is not None and load.divided < self.clients:
-                raise ValueError(f"levels.{level}: {load} is less than one for each of {self.clients} clients")
+                raise ValueError(f"levels.{level}: {load} gives {self.clients} clients less than one each; raise it")
         searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
-                f"blocks: {self.total_blocks} blocks in all{searches}, the limit is {MAX_BLOCKS}; "
+                f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
                 "use fewer blocks, levels or workloads"
             )
         if self.traffic_s > MAX_TRAFFIC_S:
             raise ValueError(
-                f"slices: {self.traffic_s / 3600:.1f} hours of traffic, the limit is "
+                f"slices: {self.traffic_s / 3600:.1f} hours of traffic; the limit is "
                 f"{MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
             )
         return self
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Each datapath's label, in the campaign's order: a second copy becomes ``name#2``."""
+        """Each datapath's label, in the campaign's order; a second copy is ``name#2``."""
         seen: dict[str, int] = {}
         labels = []
         for name in self.datapaths:
@@ -206,7 +206,7 @@ class Campaign(Frozen):
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell, workloads outermost, then levels, then datapaths."""
+        """Every cell: by workload, then by level, then by datapath."""
         return tuple(
             Cell(datapath=label, workload=workload, level=level)
             for workload in self.workloads
@@ -216,29 +216,29 @@ class Campaign(Frozen):
 
     @property
     def search_blocks(self) -> int:
-        """Blocks that are a step of a search for a capacity."""
+        """Blocks that are steps of a search for a capacity."""
         searched = sum(isinstance(load, CapacityLoad) for load in self.levels.values())
         return len(self.workloads) * searched * self.blocks * SEARCH_STEPS
 
     @property
     def total_blocks(self) -> int:
-        """Blocks over all workloads and levels, each step of a search one; the calibration's come on top."""
+        """Blocks over all workloads and levels, search steps included, calibration excluded."""
         fixed = sum(not isinstance(load, CapacityLoad) for load in self.levels.values())
         return len(self.workloads) * fixed * self.blocks + self.search_blocks
 
     @property
-    def calibrated(self) -> bool:
-        """True when a level needs to know the capacity, which must be found first."""
+    def needs_calibration(self) -> bool:
+        """True when a level depends on the capacity, which calibration must find first."""
         return any(isinstance(load, (ShareLoad, CapacityLoad)) for load in self.levels.values())
 
     @property
     def calibration_blocks(self) -> int:
-        """Blocks that each host spends on finding the capacity: one per workload if any level is a share of it."""
-        return len(self.workloads) if self.calibrated else 0
+        """Calibration blocks per host: one per workload if any level depends on the capacity."""
+        return len(self.workloads) if self.needs_calibration else 0
 
     @property
     def calibration_load(self) -> ClosedLoad:
-        """What capacity is found with: the campaign's largest closed level, or a number of connections of our own."""
+        """The closed load of the calibration: the campaign's largest closed level, or a default."""
         closed = [load.connections for load in self.levels.values() if isinstance(load, ClosedLoad)]
         return ClosedLoad(connections=max(closed, default=CALIBRATION_CONNECTIONS))
 
@@ -249,12 +249,12 @@ class Campaign(Frozen):
 
     @property
     def lowest_searched_per_s(self) -> int:
-        """The lowest rate that a step of a search may ask for: a trial shorter of requests has no p99."""
+        """The lowest rate a search step may ask for; at a lower one a trial has too few requests for a p99."""
         return math.ceil(SEARCH_REQUESTS / (self.slices * self.slice_s))
 
     @property
     def traffic_s(self) -> float:
-        """Seconds of traffic in the whole campaign, warm-up and one host's calibration included."""
+        """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
         watched = (self.total_blocks - self.search_blocks) * bool(self.probes)
         uncounted = watched + (self.total_blocks - self.search_blocks) * self.flame_graphs
         longer_s = max(0.0, WATCHED_SLICE_S - self.slice_s)
@@ -263,11 +263,6 @@ class Campaign(Frozen):
         warm_ups = self.total_blocks + self.calibration_blocks
         warm_s = warm_ups * self.warm_up_s + watched_s
         return len(self.labels) * (slices * self.slice_s + warm_s)
-
-
-def datapath_of(label: str) -> str:
-    """The datapath's name of a label: ``datapath_of("direct#2") == "direct"``."""
-    return label.partition("#")[0]
 
 
 def read_campaign(data: Mapping[str, Any]) -> Campaign:
@@ -284,7 +279,7 @@ def read_campaign_toml(text: str) -> Campaign:
         raise InvalidInput([Problem(field="campaign", message=f"is longer than {MAX_TEXT_BYTES} bytes")])
     try:
         data = tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError, and a number of more digits than Python will read
+    except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python reads
         raise InvalidInput([Problem(field="campaign", message=f"is not TOML: {error}")]) from error
     except RecursionError:
         raise InvalidInput([Problem(field="campaign", message="is nested too deeply")]) from None
@@ -292,7 +287,7 @@ def read_campaign_toml(text: str) -> Campaign:
 
 
 def _relocate(problem: Problem) -> Problem:
-    # Checks across fields run on the whole model; their message starts with the field that mends it.
+    # Checks across fields run on the whole model; their message starts with the field to correct.
     if problem.field == "campaign":
         field, separator, rest = problem.message.partition(": ")
         if separator and field.partition(".")[0] in Campaign.model_fields:

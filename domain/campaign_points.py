@@ -1,6 +1,6 @@
-"""Telemetry of a campaign's course: its trials, its progress and its verdicts, as InfluxDB keeps them for Grafana.
+"""InfluxDB points of a campaign: its trials, its progress and its verdicts, for Grafana.
 
-The database of the coordinator remains the only truth; these points are copies of it, for charts and annotations.
+The coordinator's database is authoritative. These points are copies for charts and annotations.
 """
 
 from domain.report import Verdict
@@ -16,9 +16,9 @@ PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 
 
 def trial_point(tags: TrialTags, trial: TrialResult, time_ns: int) -> Point:
-    """One finished trial: ``valid`` and ``invalid`` (one is 1, the other 0), what was counted, and its figures.
+    """One finished trial: ``valid`` and ``invalid`` (one is 1, the other 0), its counts, and its figures.
 
-    An invalid trial has reasons instead of figures: what was counted then is no figure of its datapath.
+    An invalid trial has reasons instead of figures, because its counts do not describe its datapath.
     """
     valid = trial.validity.valid
     fields: dict[str, int | float | str] = {
@@ -42,13 +42,13 @@ def _figures(trial: TrialResult) -> dict[str, float]:
 
 
 def campaign_progress_point(campaign: str, ended: int, failed: int, planned: int, time_ns: int) -> Point:
-    """How far a campaign has come, in blocks: ``ended`` (``failed`` ones among them) of ``planned``."""
+    """A campaign's progress in blocks: ``ended`` (including ``failed``) of ``planned``."""
     fields = {"blocks_ended": ended, "blocks_failed": failed, "blocks_planned": planned}
     return Point(CAMPAIGN_PROGRESS, {"campaign": campaign}, fields, time_ns)
 
 
 def verdict_point(campaign: str, verdict: Verdict, time_ns: int) -> Point:
-    """A verdict as of now: ratio = datapath / reference with its 95 % interval, where there are pairs enough."""
+    """The present verdict: ratio = datapath / reference with its 95 % interval, if there are enough pairs."""
     tags = {
         "campaign": campaign,
         "datapath": verdict.datapath,

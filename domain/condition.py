@@ -1,7 +1,7 @@
-"""The condition that a load level runs under: what stands around the datapath, alike for all of them.
+"""The condition of a load level: what surrounds the datapaths, the same for all of them.
 
-Written behind a level, ``closed(64) under ballast(1000), conntrack``, in the order that it prints in. The plain
-condition is no text at all: IPv4, no rules of ours but the datapath's, no connection tracking but where it needs it.
+It is written behind a level: ``closed(64) under ballast(1000), conntrack``. It prints in the order of its terms.
+The plain condition is the empty text: IPv4, no rules except the datapath's, connection tracking only on demand.
 """
 
 import re
@@ -12,14 +12,14 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, fi
 
 from domain.frozen import Frozen
 
-MAX_BALLAST_RULES = 20_000  # a few firewalls have as many; a packet that walks them takes a fraction of a millisecond
+MAX_BALLAST_RULES = 20_000  # as in a few real firewalls; a packet passes them in a fraction of a millisecond
 MAX_TEXT = 200
 OFFLOADS = ("rx_checksum", "tx_checksum", "tso", "gso", "gro")
-"""What a condition can take from every device of a lab, by the names that workers/lab/offloads.py has for them."""
+"""Offloads that a condition can disable on every device of a lab; workers/lab/offloads.py uses these names."""
 
 
 class Condition(Frozen):
-    """What a level adds to the labs of its blocks, or takes from them."""
+    """What a level adds to the labs of its blocks, or disables in them."""
 
     ip_version: Literal[4, 6] = 4
     ballast_rules: int = Field(
@@ -27,10 +27,12 @@ class Condition(Frozen):
         ge=0,
         le=MAX_BALLAST_RULES,
         strict=True,
-        description="Netfilter rules that no packet matches, walked by each that comes to the DUT's IP layer.",
+        description="nftables rules that match no packet; every packet in the DUT's IP layer traverses them.",
     )
-    conntrack: bool = Field(default=False, strict=True, description="Connections are tracked, whoever needs it.")
-    without: frozenset[str] = Field(default=frozenset(), description=f"Of {', '.join(OFFLOADS)}.")
+    conntrack: bool = Field(
+        default=False, strict=True, description="The DUT tracks connections even if no datapath needs it."
+    )
+    without: frozenset[str] = Field(default=frozenset(), description=f"Disabled offloads, of {', '.join(OFFLOADS)}.")
 
     @field_validator("without")
     @classmethod
@@ -41,7 +43,7 @@ class Condition(Frozen):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The parts that it is written of; none in the plain condition."""
+        """The written terms; empty for the plain condition."""
         return (
             *(["ipv6"] if self.ip_version == 6 else []),
             *([f"ballast({self.ballast_rules})"] if self.ballast_rules else []),
@@ -56,17 +58,17 @@ class Condition(Frozen):
 PLAIN = Condition()
 
 TERMS = f"ipv6, ballast(rules), conntrack, {', '.join(f'no_{name}' for name in OFFLOADS)}"
-"""What a condition may be written of."""
+"""The terms of a condition, for messages."""
 
 _BALLAST = re.compile(r"^ballast\s*\(\s*([0-9]{1,9})\s*\)$")
 
 
 def parse_condition(value: Any) -> Any:
-    """Accept ``"ballast(1000), conntrack"`` beside a mapping of the fields. Raises ``ValueError`` with the fix."""
+    """Accept ``"ballast(1000), conntrack"`` or a mapping of the fields. Raises ``ValueError`` with the fix."""
     if not isinstance(value, str):
         return value
     if len(value) > MAX_TEXT:
-        raise ValueError(f"a condition is of at most {MAX_TEXT} characters")
+        raise ValueError(f"a condition has at most {MAX_TEXT} characters")
     return Condition(**_fields(term.strip() for term in value.split(","))) if value.strip() else PLAIN
 
 
@@ -76,7 +78,7 @@ def _fields(terms: Iterable[str]) -> dict[str, Any]:
     for term in terms:
         for name, setting in _settings(term):
             if name in fields or setting in without:
-                raise ValueError(f"{term}: it is said twice; say it once")
+                raise ValueError(f"{term} is given twice; give it once")
             if name == "without":
                 without.add(setting)
             else:
@@ -96,7 +98,7 @@ def _settings(term: str) -> Iterator[tuple[str, Any]]:
     elif term.removeprefix("no_") in OFFLOADS and term.startswith("no_"):
         yield "without", term.removeprefix("no_")
     else:
-        raise ValueError(f"{term[:40]!r} is no condition; write some of {TERMS}, with commas between them")
+        raise ValueError(f"{term[:40]!r} is not a condition; use these terms, separated by commas: {TERMS}")
 
 
 ConditionText = Annotated[
@@ -107,9 +109,9 @@ ConditionText = Annotated[
         {
             "type": "string",
             "maxLength": MAX_TEXT,
-            "description": f"Some of {TERMS}, with commas between them; empty for the plain condition.",
+            "description": f"Terms separated by commas, of {TERMS}; empty for the plain condition.",
             "examples": ["ballast(1000)", "conntrack, no_tso, no_gso", "ipv6", ""],
         }
     ),
 ]
-"""A condition, written as text."""
+"""A condition written as text."""

@@ -1,4 +1,4 @@
-"""What crossed a datapath, by its own counters."""
+"""The counters of a datapath."""
 
 from pydantic import Field
 
@@ -6,23 +6,23 @@ from domain.frozen import Frozen
 
 
 class Counters(Frozen):
-    """What crossed one datapath, client to server, since it was attached.
+    """What one datapath carried from client to server since it was attached.
 
-    ``None`` marks what the datapath cannot count; ``leaked_packets`` counts packets from the client seen on the
-    path that the datapath should have replaced.
+    ``None`` marks what the datapath cannot count. ``leaked_packets`` counts the client's packets on the path that the
+    datapath should have replaced.
     """
 
     packets: int | None = Field(default=None, ge=0)
-    bytes: int | None = Field(default=None, ge=0, description="Payload the client received through it.")
+    bytes: int | None = Field(default=None, ge=0, description="Payload that the client received through it.")
     connections: int | None = Field(default=None, ge=0)
     leaked_packets: int = Field(default=0, ge=0)
     dropped_packets: int = Field(default=0, ge=0)
     origins: dict[str, int] | None = Field(
-        default=None, description="Of a datapath that balances: the connections that it gave to each origin."
+        default=None, description="Balancing datapaths only: connections assigned to each origin."
     )
 
     def minus(self, earlier: "Counters") -> "Counters":
-        """The growth since ``earlier``; a counter that went backwards counts as zero growth."""
+        """The growth since ``earlier``; a counter that went backwards did not grow."""
         return Counters(
             packets=_growth(self.packets, earlier.packets),
             bytes=_growth(self.bytes, earlier.bytes),

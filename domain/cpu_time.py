@@ -8,9 +8,9 @@ from domain.frozen import Frozen
 class CpuTime(Frozen):
     """Host-wide CPU seconds (all CPUs together) over some wall-clock time.
 
-    Idle time is exact (the kernel notes when a CPU goes idle and wakes), and so is ``busy_s``, which is what it leaves.
-    How the busy time divides into user, system, irq and softirq is sampled at ticks on most kernels, which miss the
-    short bursts of a partly loaded host: these are good for shares only.
+    Idle time is exact: the kernel notes when a CPU goes idle and when it wakes. So ``busy_s``, the rest, is exact too.
+    The division of busy time into user, system, irq and softirq is sampled at timer ticks on most kernels. Ticks miss
+    short bursts on a partly loaded host, so use the division for shares only.
     """
 
     wall_s: float = Field(default=0.0, ge=0)
@@ -21,11 +21,11 @@ class CpuTime(Frozen):
     softirq_s: float = Field(default=0.0, ge=0)
     steal_s: float = Field(default=0.0, ge=0)
     idle_s: float = Field(default=0.0, ge=0)
-    foreign_s: float = Field(default=0.0, ge=0, description="By processes that are not of the lab.")
+    foreign_s: float = Field(default=0.0, ge=0, description="By processes outside the labs and the worker.")
 
     @property
     def busy_s(self) -> float:
-        """What was neither idle nor stolen: user, system, irq and softirq; steal is not the host's work."""
+        """Time neither idle nor stolen: user, system, irq and softirq."""
         return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
 
     def plus(self, other: "CpuTime") -> "CpuTime":

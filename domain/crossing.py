@@ -1,4 +1,4 @@
-"""Conditions as a factor: every load level under each of them."""
+"""The cross product of load levels and conditions."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ from domain.condition import Condition
 from domain.load import AnyLoad
 from domain.names import Name
 
-MAX_LEVELS = 16  # of a campaign, those that conditions make of them included
+MAX_LEVELS = 16  # of a campaign, including those that conditions add
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def cross_product(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condition]) -> dict[str, AnyLoad]:
-    """Every level under every condition, as ``<level>_<condition>``; without any, the levels as they are.
+    """Every level under every condition, as ``<level>_<condition>``; without conditions, the levels unchanged.
 
     Raises ``ValueError`` with the fix.
     """
@@ -28,13 +28,13 @@ def cross_product(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condit
     found: dict[str, AnyLoad] = {}
     for level, load in levels.items():
         if load.under:
-            raise ValueError(f"{level} has a condition of its own; leave it out, or the campaign's conditions")
+            raise ValueError(f"{level} already has a condition; remove it, or remove the campaign's conditions")
         for name, condition in conditions.items():
             try:
                 both = _NAME.validate_python(f"{level}_{name}")
             except ValidationError as error:
                 raise ValueError(f"{level}_{name} is too long for a name; shorten one of them") from error
             if both in found:
-                raise ValueError(f"{both} would be two of them; rename a level or a condition")
+                raise ValueError(f"two levels would be named {both}; rename a level or a condition")
             found[both] = load.model_copy(update={"condition": condition})
     return found

@@ -1,9 +1,9 @@
-"""The base of every value that crosses a boundary."""
+"""The base of every value that is exchanged or stored."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A value: immutable, and closed to fields it does not know."""
+    """An immutable value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,6 +1,6 @@
 """Latency histograms that merge.
 
-Percentiles are never averaged: histograms of slices, threads and hosts are added up, then read.
+Percentiles are never averaged: histograms of slices, threads and hosts are added, then read.
 HDR histograms (Gil Tene, hdrhistogram.org), three significant digits, values in nanoseconds.
 """
 
@@ -13,10 +13,10 @@ from hdrh.histogram import HdrHistogram
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from domain.kept import is_kept
+from domain.trusted import is_trusted
 
-LOWEST_NS = 10  # counts in steps of 8 ns: exact to three digits from 16 µs on, to 8 ns below
-HIGHEST_NS = 120_000_000_000  # two minutes: longer than any time-out of ours
+LOWEST_NS = 10  # buckets of 8 ns: exact to three digits from 16 µs on, to 8 ns below
+HIGHEST_NS = 120_000_000_000  # two minutes: longer than any timeout of the generators
 DIGITS = 3
 
 
@@ -48,13 +48,13 @@ class LatencyHistogram:
         histogram = cls._undecoded(text)
         try:
             histogram._decoded = HdrHistogram.decode(text)
-        except Exception as error:  # the library raises its own, zlib's and binascii's errors alike
+        except Exception as error:  # the library raises its own errors, zlib's and binascii's
             raise ValueError(f"not an encoded HDR histogram: {error}") from error
         return histogram
 
     @classmethod
     def _undecoded(cls, text: str) -> Self:
-        # One takes a quarter of a megabyte, and a campaign's report has no use for most of those that it keeps.
+        # A decoded histogram takes 250 kB, and a campaign's report reads only a few of those that it loads.
         histogram = cls.__new__(cls)
         histogram._decoded, histogram._text, histogram._mean_ns = None, text, None
         return histogram
@@ -74,7 +74,7 @@ class LatencyHistogram:
         return encoded.decode("ascii")
 
     def record(self, value_ns: int, count: int = 1) -> None:
-        """Add ``count`` durations. Raises ``ValueError`` where the range ends."""
+        """Add ``count`` durations. Raises ``ValueError`` above :data:`HIGHEST_NS`."""
         self._mean_ns = None
         if not self._hdr.record_value(max(value_ns, LOWEST_NS), count):
             raise ValueError(f"{value_ns} ns is longer than the histogram's {HIGHEST_NS} ns")
@@ -84,7 +84,7 @@ class LatencyHistogram:
         recorded = self._recorded()
         if not recorded:
             return None
-        # What get_value_at_percentile does, which looks at every empty bucket on its way: a hundred times slower.
+        # Same result as get_value_at_percentile, which visits every empty bucket and takes a hundred times as long.
         rank = self._hdr.get_target_count_at_percentile(percentile)
         index = recorded[bisect_left(list(accumulate(count for _, count in recorded)), rank)][0]
         value = self._hdr.get_value_from_index(index)
@@ -103,7 +103,7 @@ class LatencyHistogram:
         return self._mean_ns
 
     def _middle_ns(self, index: int) -> int:
-        """The middle of a bucket, as the library's own mean takes it."""
+        """The middle of a bucket, as in the library's mean."""
         hdr = self._hdr
         octave: int = max(0, (index >> hdr.sub_bucket_half_count_magnitude) - 1)
         return int(hdr.get_value_from_index(index)) + ((1 << (int(hdr.unit_magnitude) + octave)) >> 1)
@@ -118,13 +118,13 @@ class LatencyHistogram:
         return dict(self._recorded())
 
     def _recorded(self) -> list[tuple[int, int]]:
-        """(index, count) of every bucket that is not empty; the library's own iterators are a hundred times slower."""
+        """(index, count) of every non-empty bucket. The library's own iterators take a hundred times as long."""
         counts = self._hdr.counts[: self._hdr.counts_len]
         return [(index, count) for index, count in enumerate(counts) if count]
 
     @classmethod
     def _validated(cls, text: str, info: ValidationInfo) -> Self:
-        return cls._undecoded(text) if is_kept(info) else cls.decode(text)
+        return cls._undecoded(text) if is_trusted(info) else cls.decode(text)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

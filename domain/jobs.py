@@ -1,4 +1,4 @@
-"""What coordinator and worker hosts say to each other: names, messages, claims, capabilities."""
+"""The messages between coordinator and worker hosts: block offers, claims, reports, capabilities."""
 
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ from domain.workload import Parameter
 
 RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
-LEASE_S = 20.0  # … and is taken for dead after this long without a word
+LEASE_S = 20.0  # … and counts as dead after this long without a heartbeat
 
 
 def queue_name(host: str) -> str:
@@ -23,20 +23,20 @@ def queue_name(host: str) -> str:
 
 
 class BlockMessage(Frozen):
-    """The Celery message: which attempt of which block to claim. All else comes with the claim."""
+    """The Celery message: which attempt of which block to claim. The answer to the claim has the rest."""
 
     block_id: str = Field(max_length=64)
     attempt: int = Field(ge=1)
 
 
 class Claim(Frozen):
-    """A worker asks for an attempt. A duplicate claim is refused with 409."""
+    """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
 
 
 class BlockJob(Frozen):
-    """The answer to a claim: everything a worker needs, and the lease that its reports must name."""
+    """The answer to a claim: everything that a worker needs, and the lease that its reports must name."""
 
     campaign_id: str
     campaign_name: CampaignName
@@ -50,7 +50,7 @@ class BlockJob(Frozen):
 
 
 class Phase(StrEnum):
-    """Where a running block stands."""
+    """The present phase of a running block."""
 
     PREPARE = "prepare"
     WARM_UP = "warm_up"
@@ -59,7 +59,7 @@ class Phase(StrEnum):
 
 
 class Heartbeat(Frozen):
-    """A worker is alive: renews the lease and tells the progress."""
+    """A worker is alive: it renews the lease and reports its progress."""
 
     lease: str
     phase: Phase
@@ -68,7 +68,7 @@ class Heartbeat(Frozen):
 
 
 class HeartbeatAnswer(Frozen):
-    """Whether to go on."""
+    """Whether the worker shall continue."""
 
     cancel: bool
 
@@ -83,40 +83,40 @@ class Report(Frozen):
 
 
 class CampaignProgress(Frozen):
-    """What a campaign comes to as of now, in blocks and verdicts: worker hosts pass it on to InfluxDB."""
+    """A campaign's present progress in blocks and verdicts; worker hosts forward it to InfluxDB."""
 
-    blocks_ended: int = Field(ge=0, description="Those that failed included.")
+    blocks_ended: int = Field(ge=0, description="Including failed ones.")
     blocks_failed: int = Field(ge=0)
     blocks_planned: int = Field(ge=0)
-    ended: bool = Field(description="Nothing more will happen.")
-    verdicts: tuple[Verdict, ...] = Field(description="Of each workload and level the primary metric first.")
+    ended: bool = Field(description="True when the campaign has ended.")
+    verdicts: tuple[Verdict, ...] = Field(description="By workload and level, the primary metric first.")
 
 
 class Variant(Frozen):
-    """One datapath, workload or probe on one host: what it is, and why it cannot run there, if so."""
+    """One datapath, workload or probe on one host: what it is, and why it cannot run there."""
 
     name: Name
     summary: str = ""
-    missing: tuple[str, ...] = Field(default=(), description="Reasons; empty when it runs.")
+    missing: tuple[str, ...] = Field(default=(), description="Why it cannot run; empty when it can.")
     function: Name | None = Field(default=None, description="Datapaths only.")
     level_kinds: tuple[str, ...] = Field(default=(), description="Workloads only: closed, open.")
     protocols: tuple[Name, ...] = Field(
-        default=(), description="tcp, udp: those that a datapath carries, or the one of a workload's packets."
+        default=(), description="tcp, udp: the protocols that a datapath carries, or the one that a workload uses."
     )
     ip_versions: tuple[int, ...] = Field(default=(4,), description="Datapaths only: 4, 6, or both.")
-    parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may choose.")
+    parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may set.")
     open_rates_per_s: tuple[int, ...] = Field(
-        default=(), description="Workloads only: the only rates of open loads; empty where any will do."
+        default=(), description="Workloads only: the allowed rates of open loads; empty when any rate is allowed."
     )
     tracking: str = Field(
         default="",
         max_length=16,
-        description="Datapaths only: whether connections are tracked in the DUT: always, when asked, or never.",
+        description="Datapaths only: whether the DUT tracks connections: always, when asked, or never.",
     )
     one_client: str = Field(
         default="",
         max_length=200,
-        description="Why a lab of this datapath has, or this workload's generator takes, one client only; or empty.",
+        description="Why this datapath or workload allows one client only; empty when it allows several.",
     )
     stage: Name | None = Field(default=None, description="Probes only.")
     place: Place | None = Field(
@@ -139,7 +139,7 @@ class Feature(Frozen):
 
 
 class HostCapabilities(Frozen):
-    """What a worker host can run. Sent when a worker starts; each "no" has its reason."""
+    """What a worker host can run. A worker sends it at its start; each "no" has its reason."""
 
     host: HostName
     datapaths: tuple[Variant, ...] = ()
@@ -154,7 +154,7 @@ class HostCapabilities(Frozen):
         return next((v for v in variants if v.name == name), None)
 
     def lacking(self, *names: str) -> list[str]:
-        """One sentence per feature in ``names`` that the host has not; one that was never tried counts as absent."""
+        """One sentence per feature of ``names`` that the host lacks; an unknown feature counts as absent."""
         known = {feature.name: feature for feature in self.features}
         sentences = []
         for name in names:
@@ -163,6 +163,6 @@ class HostCapabilities(Frozen):
                 sentences.append(f"{name}: not known on this host.")
             elif not feature.present:
                 sentences.append(" ".join(filter(None, [f"{name}: {feature.reason}", feature.remedy])))
-                if name == "root":  # nothing else can be said without it
+                if name == "root":  # without root the others are unknown
                     break
         return sentences

@@ -1,7 +1,7 @@
 """Load levels: how hard the generator drives.
 
-Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``; with a condition that it runs under
-(domain/condition.py), ``closed(64) under ballast(1000), conntrack``.
+Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``. A condition (domain/condition.py) may
+follow: ``closed(64) under ballast(1000), conntrack``.
 """
 
 import re
@@ -15,27 +15,27 @@ from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
 from domain.frozen import Frozen
 
 MAX_CONNECTIONS = 10_000
-MAX_CLIENTS = 8  # of one lab, all loading its datapath at once
+MAX_CLIENTS = 8  # per lab, all loading its datapath at once
 MAX_RATE_PER_S = 5_000_000
-MIN_P99_US = 10  # below it the clock and the generator's own lateness would be measured
+MIN_P99_US = 10  # below it, the clock and the generator's own lateness dominate
 MAX_P99_US = 10_000_000
-USUAL_ERRORS = 0.001  # share of the requests: what a capacity tolerates unless it says otherwise
-MAX_ERRORS = 0.01  # beyond it the 99th percentile of all requests is a failed one
+USUAL_ERRORS = 0.001  # share of requests that may fail, unless the capacity level states another
+MAX_ERRORS = 0.01  # above it, the 99th percentile of all requests is a failed one
 
 
 class _Level(Frozen):
-    """What every level has: the condition that it runs under."""
+    """What every level has: its condition."""
 
     condition: ConditionText = Field(default=PLAIN, json_schema_extra={"default": ""})
 
     @property
     def bare(self) -> str:
-        """The level as it is written, without its condition."""
+        """The level as written, without its condition."""
         raise NotImplementedError
 
     @property
     def divided(self) -> int | None:
-        """What several clients divide among them: connections, or a rate; ``None`` where that is yet to be found."""
+        """What several clients share: connections, or a rate; ``None`` if the rate is not known yet."""
         return None
 
     def __str__(self) -> str:
@@ -43,12 +43,12 @@ class _Level(Frozen):
 
     @property
     def under(self) -> str:
-        """What follows the bare level: `` under conntrack``, or nothing."""
+        """The text behind the bare level: `` under conntrack``, or nothing."""
         return f" under {self.condition}" if self.condition.terms else ""
 
 
 class ClosedLoad(_Level):
-    """Each of ``connections`` sends its next request when the last answer came. Gives capacity."""
+    """Each of ``connections`` sends its next request when the last answer arrives. Measures capacity."""
 
     kind: Literal["closed"] = "closed"
     connections: int = Field(ge=1, le=MAX_CONNECTIONS, strict=True)
@@ -65,7 +65,7 @@ class ClosedLoad(_Level):
 
 
 class OpenLoad(_Level):
-    """Requests leave on a schedule of ``rate_per_s`` whatever the answers do. Gives latency under load."""
+    """Requests leave on a schedule of ``rate_per_s``, independent of the answers. Measures latency under load."""
 
     kind: Literal["open"] = "open"
     rate_per_s: int = Field(ge=1, le=MAX_RATE_PER_S, strict=True)
@@ -82,7 +82,7 @@ class OpenLoad(_Level):
 
 
 class ShareLoad(_Level):
-    """An open load at ``percent`` of the slowest compared datapath's capacity, which the campaign finds first."""
+    """An open load at ``percent`` of the slowest compared datapath's capacity, which calibration finds first."""
 
     kind: Literal["share"] = "share"
     percent: int = Field(ge=1, le=100, strict=True)
@@ -94,10 +94,10 @@ class ShareLoad(_Level):
 
 
 class CapacityLoad(_Level):
-    """The highest open rate at which a datapath meets an SLO, searched for each datapath by bisection.
+    """The highest open rate at which a datapath meets an SLO; a bisection finds it for each datapath.
 
-    Of all requests, failed ones included, 99 % must be answered within ``p99_us``; at most the share ``errors`` may
-    fail.
+    The datapath must answer 99 % of all requests within ``p99_us``; failed requests count as too late. At most the
+    share ``errors`` may fail.
     """
 
     kind: Literal["capacity"] = "capacity"
@@ -137,13 +137,13 @@ _SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms
 
 
 def _parse_load(value: Any) -> Any:
-    """Accept ``"closed(64)"`` beside ``{"kind": "closed", "connections": 64}``."""
+    """Accept ``"closed(64)"`` or ``{"kind": "closed", "connections": 64}``."""
     if isinstance(value, (ClosedLoad, OpenLoad, ShareLoad, CapacityLoad)):
         return value
     if isinstance(value, str):
         bare, under, condition = _UNDER.split(value, maxsplit=1) if _UNDER.search(value) else (value, "", "")
         if under and not condition.strip():
-            raise ValueError(f"{value[:40]!r} does not say under which condition; write some of {TERMS}")
+            raise ValueError(f"{value[:40]!r} names no condition after 'under'; known terms: {TERMS}")
         return {**_parse_bare(bare), "condition": parse_condition(condition)}
     if not isinstance(value, Mapping):
         raise ValueError(f"write {_SPELLINGS}")
@@ -165,18 +165,18 @@ def _parse_capacity(text: str) -> dict[str, Any]:
     match = _CAPACITY.match(text)
     if match is None:
         raise ValueError(
-            f"{text[:60]!r} is not a capacity; write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), "
-            "the time in us, ms or s"
+            f"{text[:60]!r} is not a capacity level; write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), "
+            "with the time in us, ms or s"
         )
     p99_us = Decimal(match[1]) * _US[match[2]]
     if p99_us != int(p99_us):
         raise ValueError(f"p99<={match[1]}{match[2]}: write whole microseconds")
     if not MIN_P99_US <= p99_us <= MAX_P99_US:
         allowed = f"{_time_text(MIN_P99_US)} to {_time_text(MAX_P99_US)}"
-        raise ValueError(f"p99<={match[1]}{match[2]}: a capacity takes {allowed}")
+        raise ValueError(f"p99<={match[1]}{match[2]}: the allowed range is {allowed}")
     errors = USUAL_ERRORS if match[3] is None else float(Decimal(match[3]) / 100)
     if errors > MAX_ERRORS:
-        raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, as the p99 is of all requests")
+        raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, because the p99 counts failed requests")
     return {"kind": "capacity", "p99_us": int(p99_us), "errors": errors}
 
 
@@ -190,8 +190,8 @@ LoadLevel = Annotated[
         {
             "type": "string",
             "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in (_CLOSED, _OPEN, _CAPACITY)),
-            "description": f"How hard the generator drives: {_SPELLINGS}; behind it, perhaps, 'under' and what it "
-            f"runs under: some of {TERMS}, with commas between them.",
+            "description": f"How hard the generator drives: {_SPELLINGS}. 'under' and a condition may follow: "
+            f"terms separated by commas, of {TERMS}.",
             "examples": [
                 "closed(64)",
                 "open(20000)",
@@ -202,7 +202,7 @@ LoadLevel = Annotated[
         }
     ),
 ]
-"""What a campaign asks for."""
+"""The levels that a campaign may ask for."""
 
 Load = Annotated[
     Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")],
@@ -210,10 +210,10 @@ Load = Annotated[
     _AS_TEXT,
     WithJsonSchema({"type": "string", "examples": ["closed(64)", "open(20000)"]}),
 ]
-"""What a generator is told: a share has become a rate."""
+"""The loads that a generator can make: a share has become a rate."""
 
 
 def load_text(level: AnyLoad, rate_per_s: int | None = None) -> str:
-    """A level as it is shown; a share with the rate that it came to: ``open(25%) = 9,800/s under conntrack``."""
+    """A level as shown to users; a share with its rate: ``open(25%) = 9,800/s under conntrack``."""
     came_to = f" = {rate_per_s:,}/s" if isinstance(level, ShareLoad) and rate_per_s is not None else ""
     return level.bare + came_to + level.under

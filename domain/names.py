@@ -1,4 +1,4 @@
-"""How things may be called, and the sentence that says so when one is called otherwise."""
+"""The allowed names, and the message for a name that is not allowed."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -11,10 +11,10 @@ _HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _CAMPAIGN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
-"""A variant's or level's name; it becomes a metric tag, a file name and part of a namespace's name."""
+"""The name of a variant or level; it becomes a metric tag, a file name and part of a namespace's name."""
 
 Label = Annotated[str, StringConstraints(pattern=_LABEL)]
-"""A datapath within a campaign: its name, or ``name#2`` for its second copy in an A/A campaign."""
+"""A datapath within a campaign: its name, or ``name#2`` for the second copy in an A/A comparison."""
 
 HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 """A worker host's name: one DNS label."""
@@ -40,9 +40,14 @@ CampaignName = Annotated[str, StringConstraints(pattern=_CAMPAIGN)]
 _LOWER = "lower-case letters, digits and '_', beginning with a letter, at most 32"
 
 SHAPES = {
-    _NAME: f"must be a name of {_LOWER}",
+    _NAME: f"must be a name: {_LOWER}",
     _LABEL: f"must be a datapath's name ({_LOWER}), or that with '#2' for its second copy",
     _HOST: "must be a host's name of lower-case letters, digits and '-', at most 63, with no '-' at its ends",
     _CAMPAIGN: "must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 64",
 }
-"""By pattern: what a text that does not match it should have been."""
+"""By pattern: the message for text that does not match it."""
+
+
+def datapath_of(label: str) -> str:
+    """The datapath behind a label: ``datapath_of("direct#2") == "direct"``."""
+    return label.partition("#")[0]

@@ -1,4 +1,4 @@
-"""Bad input, said clearly: each problem names the field and what to do about it."""
+"""Invalid input: each problem names the field and what to do about it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ class Problem(BaseModel):
 
 
 class InvalidInput(ValueError):
-    """Input was refused; nothing was created. ``problems`` is never empty."""
+    """Refused input; nothing was created. ``problems`` is never empty."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -34,7 +34,7 @@ def problems_of(error: ValidationError) -> tuple[Problem, ...]:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    # pydantic appends "[key]" to a mapping's bad key and names of union members; neither helps a reader.
+    # pydantic appends "[key]" for a mapping's bad key, and the names of union members; neither helps a reader.
     parts = [str(part) for part in location if part != "[key]"]
     return ".".join(parts) or "campaign"
 
@@ -42,25 +42,25 @@ def _path(location: tuple[int | str, ...]) -> str:
 _INTEGER = "must be a whole number"
 _NUMBER = "must be a number"
 
-# By pydantic's kind of error, filled in with its context.
+# By pydantic's error type, filled in with its context.
 _SENTENCES: Mapping[str, str] = {
     "extra_forbidden": "unknown field; remove it or check its spelling",
     "missing": "is required",
     "int_type": _INTEGER,
     "int_parsing": _INTEGER,
-    "int_parsing_size": _INTEGER + " of fewer digits",
+    "int_parsing_size": _INTEGER + " with fewer digits",
     "int_from_float": _INTEGER,
     "float_type": _NUMBER,
     "float_parsing": _NUMBER,
     "finite_number": _NUMBER + ", and finite",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "string_type": "must be a text",
-    "string_unicode": "must be a text in Unicode",
+    "string_type": "must be text",
+    "string_unicode": "must be Unicode text",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "is too long; at most {max_length} characters",
-    "too_short": "needs at least {min_length}, has {actual_length}",
-    "too_long": "holds too many; at most {max_length}",
+    "too_short": "has {actual_length} entries; needs at least {min_length}",
+    "too_long": "has too many entries; at most {max_length}",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -72,7 +72,7 @@ _SENTENCES: Mapping[str, str] = {
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "union_tag_invalid": "its {discriminator} is {tag!r}; known: {expected_tags}",
-    "union_tag_not_found": "does not say its {discriminator}",
+    "union_tag_not_found": "lacks its {discriminator}",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
     "json_invalid": "is not JSON",

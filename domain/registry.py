@@ -1,4 +1,4 @@
-"""Finding variants: one file per variant, discovered, never listed."""
+"""Discovery of variants: one file per variant, no list."""
 
 import importlib
 import pkgutil
@@ -11,10 +11,10 @@ T = TypeVar("T")
 def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     """Instantiate every variant of ``contract`` in ``package``, by name, sorted.
 
-    A variant is a concrete subclass defined in a module of the package; its ``name`` must be the module's
-    name, so that the file, the C source, the metric tag and the test all carry one word. ``base``, names with a
-    leading underscore and sub-packages are the family's own and hold no variant.
-    The package's ``__path__`` may have more than one directory: whoever appends one adds the variants in it.
+    A variant is a concrete subclass defined in a module of the package. Its ``name`` must be the module's name, so that
+    the file, the C source, the metric tag and the test share one name. ``base``, names with a leading underscore and
+    sub-packages belong to the family and define no variant.
+    Every directory in the package's ``__path__`` is searched; appending a directory adds its variants.
     Raises ``LookupError`` when a module breaks that rule or defines no variant.
     """
     variants: dict[str, T] = {}
@@ -34,6 +34,6 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
             raise LookupError(f"{module.__name__} must define one {contract.__name__}, found {len(found)}")
         variant = found[0]()
         if getattr(variant, "name", None) != info.name:
-            raise LookupError(f"{module.__name__}: its {contract.__name__}'s name must be {info.name!r}")
+            raise LookupError(f"{module.__name__}: the name of its {contract.__name__} must be {info.name!r}")
         variants[info.name] = variant
     return dict(sorted(variants.items()))

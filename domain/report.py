@@ -1,26 +1,27 @@
-"""What a campaign comes to: results per cell, verdicts, and the trials that do not count.
+"""The results of a campaign: figures per cell, verdicts, and invalid trials.
 
 The object printed by ``showdown run --json`` and served at ``/api/v1/campaigns/<id>/report``.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import Field
 
+from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
-MIN_PAIRS = 5  # no verdict from fewer (METHOD)
-MIN_BEYOND = 10  # requests slower than a percentile, of all that it was read from: p99.9 needs 10,000 in a cell
+MIN_PAIRS = 5  # fewer give no verdict (docs/method.md)
+MIN_BEYOND = 10  # requests slower than a percentile; so p99.9 needs 10,000 requests in a cell
 
 
 class VerdictWord(StrEnum):
-    """A verdict in one word; "faster" means more of a rate or less of a cost, as the metric has it."""
+    """A verdict in one word; "faster" means a higher rate or a lower cost, depending on the metric."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -29,7 +30,7 @@ class VerdictWord(StrEnum):
 
 
 class Metric(StrEnum):
-    """A primary figure of METHOD."""
+    """A primary figure (docs/method.md)."""
 
     REQUESTS_PER_S = "requests_per_s"
     CPU_US_PER_REQUEST = "cpu_us_per_request"
@@ -45,7 +46,7 @@ class Metric(StrEnum):
 
     @property
     def percentile(self) -> float | None:
-        """The percentile (0–100) of a latency; ``None`` for what is none."""
+        """The percentile (0–100) of a latency metric; ``None`` for other metrics."""
         return _PERCENTILES.get(self)
 
 
@@ -56,9 +57,9 @@ CAPACITY_METRICS = (Metric.SLO_CAPACITY_PER_S,)
 
 
 def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
-    """What is compared at a level, the primary figure first.
+    """The metrics compared at a level, the primary one first.
 
-    The rate of an open level was given, so it compares nothing; the latencies of a closed one are service times.
+    An open level sets the rate, so rates are not compared there. Latencies of a closed level are service times.
     """
     if isinstance(level, CapacityLoad):
         return CAPACITY_METRICS
@@ -74,7 +75,7 @@ class Interval(Frozen):
 
 
 class Percentiles(Frozen):
-    """Read from merged histograms, in microseconds."""
+    """Percentiles of merged histograms, in microseconds."""
 
     p50: float
     p99: float
@@ -82,7 +83,7 @@ class Percentiles(Frozen):
     count: int
 
     def rests_on_few(self, percentile: float) -> bool:
-        """True where fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): a hint, no figure."""
+        """True if fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): then it is only a hint."""
         return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
 
 
@@ -94,59 +95,59 @@ class CellResult(Frozen):
     role: str = Field(default="", description="limit: the datapath that others are shown as a share of; or empty.")
     workload: Name
     level: Name
-    load: str = Field(description="A share of capacity with the rate that it came to: open(25%) = 9,800/s.")
-    requests_per_s: float | None = Field(default=None, description="Of an open level: near what was asked for.")
+    load: str = Field(description="A share of capacity is shown with its rate: open(25%) = 9,800/s.")
+    requests_per_s: float | None = Field(default=None, description="At an open level: near the rate of its schedule.")
     requests_per_s_low: float | None = None
     requests_per_s_high: float | None = None
     cpu_us_per_request: float | None = None
     share_of_direct: Interval | None = Field(
-        default=None, description="Requests/s over those of direct, paired; none at open levels, whose rate is given."
+        default=None,
+        description="Requests/s relative to direct, paired; none at open levels, whose schedule sets the rate.",
     )
     latency_us: Percentiles | None = Field(default=None, description="From the intended send; open loop only.")
     service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
     slo_capacity_per_s: float | None = Field(
-        default=None, description="Capacity levels only: the highest rate seen to meet the SLO, mean of its searches."
+        default=None,
+        description="Capacity levels only: the highest rate that met the SLO, geometric mean of its searches.",
     )
     slo_capacity_per_s_low: float | None = None
     slo_capacity_per_s_high: float | None = None
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
     invalid_trials: int = Field(ge=0, description="At a capacity level: searches that found none.")
-    invalid_for: Reason | None = Field(
-        default=None, description="Where no trial is valid: the reason that most of them have."
-    )
-    condition: str = Field(default="", description="What it ran under, as it is written behind a level; or empty.")
+    invalid_for: Reason | None = Field(default=None, description="The most common reason, if no trial is valid.")
+    condition: str = Field(default="", description="The condition, as written behind a level; empty for the plain one.")
     tracked: bool | None = Field(default=None, description="Whether the DUT tracked its connections (conntrack).")
     ballast_packets: int | None = Field(
-        default=None, description="Packets that walked the condition's ballast, in its valid trials; or none."
+        default=None, description="Packets that traversed the ballast in valid trials; none without ballast."
     )
-    offloads: dict[str, bool] = Field(default={}, description="On every device of its labs.")
+    offloads: dict[str, bool] = Field(default={}, description="Offloads of every device in its labs.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property
-    def searched(self) -> bool:
-        """True when the figure is a capacity within an SLO, which was searched for."""
+    def is_capacity(self) -> bool:
+        """True if the figure is a capacity within an SLO."""
         return self.load.startswith("capacity")
 
     @property
     def open_loop(self) -> bool:
-        """True when requests left on a schedule: then latency is the figure, and the rate is none."""
+        """True if requests left on a schedule: then latency is the figure, not the rate."""
         return self.load.startswith("open")
 
 
 class Calibration(Frozen):
-    """The capacity that one workload's shares are of, as the campaign's own calibration blocks found it.
+    """The capacity that one workload's shares refer to, as the campaign's calibration blocks found it.
 
     Either ``requests_per_s``, ``datapath``, ``host`` and ``rates_per_s`` are known, or ``failure`` says why not.
     """
 
-    load: str = Field(description="The closed load that it was found with.")
+    load: str = Field(description="The closed load of the calibration.")
     requests_per_s: float | None = Field(default=None, description="Of the slowest datapath on the slowest host.")
     datapath: Label | None = None
     host: str | None = None
-    rates_per_s: dict[Name, int] = Field(default={}, description="By level: what each share came to.")
+    rates_per_s: dict[Name, int] = Field(default={}, description="By level: the rate of each share.")
     capacities_per_s: dict[Label, float] = Field(
         default={},
-        description="By datapath, on its fastest host: where the search for a capacity within an SLO begins.",
+        description="By datapath, on its fastest host: the start of the search for a capacity within an SLO.",
     )
     failure: str = ""
 
@@ -167,20 +168,20 @@ class Verdict(Frozen):
     p: float | None = Field(default=None, description="Wilcoxon signed-rank, Holm-adjusted over the campaign.")
     smallest_effect: float | None = Field(
         default=None,
-        description="Inconclusive only: the smallest relative difference the data could have shown.",
+        description="Inconclusive only: the smallest relative difference that the data could have shown.",
     )
     caveats: tuple[str, ...] = ()
     sentence: str
 
     @property
-    def judged(self) -> bool:
-        """False where too few pairs were valid to say anything."""
+    def has_enough_pairs(self) -> bool:
+        """False if there were too few valid pairs for a verdict."""
         return self.pairs >= MIN_PAIRS
 
 
 def too_few(verdicts: Sequence[Verdict]) -> str:
-    """In one sentence, those of one level that were not judged; empty where all were."""
-    waiting = [verdict for verdict in verdicts if not verdict.judged]
+    """One sentence on the comparisons of one level that lack pairs; empty if none lacks them."""
+    waiting = [verdict for verdict in verdicts if not verdict.has_enough_pairs]
     if not waiting:
         return ""
     least, most = (choose(verdict.pairs for verdict in waiting) for choose in (min, max))
@@ -192,7 +193,7 @@ def too_few(verdicts: Sequence[Verdict]) -> str:
 
 
 class StagePart(Frozen):
-    """A kernel stage's share of a request's time, in µs; a mean over trials, with its 95 % interval from two on."""
+    """A kernel stage's part of a request's time, in µs: a mean over trials, with a 95 % interval from two trials on."""
 
     stage: str
     role: str = Field(default="", description="A side of the lab or a kind of task, or empty.")
@@ -204,9 +205,9 @@ class StagePart(Frozen):
 class Decomposition(Frozen):
     """One cell's mean client latency by kernel stage: ``mean_us`` = sum of ``parts`` + ``unattributed_us``.
 
-    Of the requests that were sent while probes looked; ``unwatched_us`` is the mean of the counted slices, which nobody
-    looked at. A negative remainder means that stages overlapped. At open levels the first part
-    is the wait from the intended to the actual send (``send_wait``), which is no kernel's.
+    It covers the requests sent while probes were attached. ``unwatched_us`` is the mean of the counted slices, without
+    probes. A negative remainder means that stages overlapped. At open levels the first part is ``send_wait``: the wait
+    from the intended to the actual send, which is no kernel stage.
     """
 
     datapath: Label
@@ -216,9 +217,9 @@ class Decomposition(Frozen):
     mean_us: float
     parts: tuple[StagePart, ...]
     unattributed_us: float
-    unwatched_us: float | None = Field(default=None, description="Mean of the same trials' counted requests.")
+    unwatched_us: float | None = Field(default=None, description="Mean of the counted requests of the same trials.")
     work_per_request: dict[str, float] = Field(default={}, description="The kernel's work, events per request by kind.")
-    left_out: tuple[str, ...] = Field(default=(), description="Stages matched too badly for a figure.")
+    left_out: tuple[str, ...] = Field(default=(), description="Stages with too few matched starts for a figure.")
 
 
 class Difference(Frozen):
@@ -236,58 +237,21 @@ class Difference(Frozen):
 
 
 class ConditionCost(Frozen):
-    """A datapath under a condition over itself at the same load in the plain one; shown, and not judged."""
+    """A datapath under a condition relative to itself in the plain one, at the same load; it gets no verdict."""
 
     datapath: Label
     workload: Name
     level: Name
     plain: Name = Field(description="The level in the plain condition.")
     metric: Metric
-    pairs: int = Field(ge=2, description="Of blocks whose turn on their host was the same.")
+    pairs: int = Field(ge=2, description="Pairs of blocks that had the same turn on their host.")
     ratio: float
     low: float
     high: float
 
 
-class InvalidTrial(Frozen):
-    """A trial that does not count, and why."""
-
-    trial: str
-    block: int
-    attempt: int
-    datapath: Label
-    workload: Name
-    level: Name
-    reasons: tuple[Reason, ...]
-    details: tuple[str, ...] = ()
-
-
-class AlikeTrials(NamedTuple):
-    """Invalid trials of one cell with the same reasons: the first of them, and how many they are."""
-
-    first: InvalidTrial
-    trials: int
-
-
-def alike(invalid: Sequence[InvalidTrial]) -> tuple[AlikeTrials, ...]:
-    """Invalid trials by cell and reasons, each group where its first trial stands."""
-    found: dict[tuple[object, ...], list[InvalidTrial]] = {}
-    for trial in invalid:
-        found.setdefault((trial.datapath, trial.workload, trial.level, trial.reasons), []).append(trial)
-    return tuple(AlikeTrials(group[0], len(group)) for group in found.values())
-
-
-class FailedAttempt(Frozen):
-    """An attempt that ended without a result."""
-
-    block: int
-    attempt: int
-    host: str
-    reason: str
-
-
 class CampaignReport(Frozen):
-    """Everything a campaign says, in one object."""
+    """All results of a campaign in one object."""
 
     campaign: dict[str, Any] = Field(
         description="id, name, state, seed, blocks done, times, hosts, calibration, the campaign."

@@ -1,6 +1,6 @@
-"""Telemetry: kernel latency histograms and samples, and the names under which InfluxDB keeps them.
+"""Telemetry: kernel latency histograms and samples, and their names in InfluxDB.
 
-Line-protocol names live here, once; probes write them, the coordinator and the dashboards read them.
+The names are defined here only. Probes write them; the coordinator and the dashboards read them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ HOST_CPU = "host_cpu"
 CAMPAIGN_EVENT = "campaign_event"
 TELEMETRY = "telemetry"
 
-# The kinds of CPU time of a host_cpu point, as :class:`domain.trial.CpuTime` names them.
+# The CPU times of a host_cpu point, named as in :class:`domain.trial.CpuTime`.
 CPU_KINDS = ("user", "system", "irq", "softirq", "steal", "idle")
 
-# The counts of a telemetry point, as :class:`domain.telemetry.TelemetryAccount` names them: produced = delivered +
-# spooled + queued + lost. Beside them: one field per cause of loss (:func:`loss_field`), spool_bytes, spool_age_s.
+# The counts of a telemetry point, named as in :class:`domain.telemetry.TelemetryAccount`: produced = delivered +
+# spooled + queued + lost. Further fields: one per cause of loss (:func:`loss_field`), spool_bytes and spool_age_s.
 TELEMETRY_COUNTS = ("produced", "delivered", "spooled", "queued", "lost", "rejected", "dropped")
 
-# Log-linear buckets: SUB_BUCKETS per power of two, so a bucket is at most 25 % wide. Below 2**FIRST_EXPONENT
-# nothing of interest happens in a network stack; above 2**LAST_EXPONENT (1.07 s) everything is an outlier.
+# Log-linear buckets: SUB_BUCKETS per power of two, so a bucket is at most 25 % wide. A network stack does nothing of
+# interest below 2**FIRST_EXPONENT; everything above 2**LAST_EXPONENT (1.07 s) is an outlier.
 FIRST_EXPONENT = 7
 LAST_EXPONENT = 30
 SUB_BUCKETS = 4
@@ -35,7 +35,7 @@ MIN_MATCHED = 0.95
 
 
 def is_matched(share: float | None) -> bool:
-    """Whether enough of a stage's starts found their end for it to be a figure (METHOD); ``None``: there were none."""
+    """True if enough starts of a stage were matched for a figure (docs/method.md); ``None`` means no starts."""
     return share is None or share >= MIN_MATCHED
 
 
@@ -51,7 +51,7 @@ def bucket_index(value_ns: int) -> int:
 
 
 def bucket_bounds_ns(index: int) -> tuple[int, int]:
-    """The half-open range ``[low, high)`` of a bucket in nanoseconds; the last one is unbounded in truth."""
+    """The half-open range ``[low, high)`` of a bucket in nanoseconds; the last one really is unbounded."""
     if index == 0:
         return 0, 1 << FIRST_EXPONENT
     if index >= BUCKETS - 1:
@@ -69,7 +69,7 @@ def bucket_field(index: int) -> str:
 
 @dataclass(frozen=True)
 class StageHistogram:
-    """Durations of one kernel stage in nanoseconds: counts per bucket, with what was lost and unmatched."""
+    """Durations of one kernel stage in nanoseconds: counts per bucket, and lost and unmatched ones."""
 
     counts: tuple[int, ...] = (0,) * BUCKETS
     sum_ns: int = 0
@@ -79,12 +79,12 @@ class StageHistogram:
 
     @property
     def count(self) -> int:
-        """How many durations were measured."""
+        """The number of measured durations."""
         return sum(self.counts)
 
     @property
     def matched(self) -> float | None:
-        """The share of starts that found their end; ``None`` when nothing started."""
+        """The share of starts whose end was seen; ``None`` without starts."""
         return min(1.0, self.count / self.started) if self.started else None
 
     def minus(self, earlier: "StageHistogram") -> "StageHistogram":
@@ -134,7 +134,7 @@ class StageSample:
 
 @dataclass(frozen=True)
 class TrialTags:
-    """The tags of every point of a trial. Their values are few: no PIDs, ports or UUIDs."""
+    """The tags of every point of a trial. They have few values: no PIDs, ports or UUIDs."""
 
     campaign: str
     run: str
@@ -144,7 +144,7 @@ class TrialTags:
     level: str
 
     def as_dict(self) -> dict[str, str]:
-        """In the order in which InfluxDB likes tags: sorted."""
+        """The tags in sorted order, which InfluxDB writes fastest."""
         return {
             "campaign": self.campaign,
             "datapath": self.datapath,
@@ -157,7 +157,7 @@ class TrialTags:
 
 @dataclass(frozen=True)
 class Point:
-    """One InfluxDB point; its identity is (measurement, tags, time), so a replay does not double it."""
+    """One InfluxDB point. Its identity is (measurement, tags, time), so sending it twice does not duplicate it."""
 
     measurement: str
     tags: Mapping[str, str]
@@ -172,9 +172,9 @@ class Point:
 def kernel_latency_point(
     tags: TrialTags, stage: str, histogram: StageHistogram, time_ns: int, *, role: str = ""
 ) -> Point:
-    """One interval of one stage as a point: a field per bucket that is not empty, and the summary.
+    """One interval of one stage as a point: a field per non-empty bucket, and the summary.
 
-    A stage without roles has no ``role`` tag. ``started`` is how many durations began: ``count`` of them were matched.
+    A stage without roles has no ``role`` tag. ``started`` counts durations that began; ``count`` of them were matched.
     """
     fields: dict[str, int | float | str] = {bucket_field(i): count for i, count in enumerate(histogram.counts) if count}
     fields |= {
@@ -183,7 +183,7 @@ def kernel_latency_point(
         "max_ns": histogram.max_ns,
         "lost": histogram.lost,
     }
-    if histogram.started:  # zero also says that a stage does not count its starts
+    if histogram.started:  # a stage that does not count its starts has zero
         fields["started"] = histogram.started
     for name, percentile in (("p50_ns", 50), ("p99_ns", 99)):
         value = histogram.percentile_ns(percentile)
@@ -193,8 +193,8 @@ def kernel_latency_point(
 
 
 def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
-    """One sampled latency; the sequence is part of the time so that none overwrites another."""
-    # Timestamps are kernel nanoseconds, which two CPUs may share: the last three digits carry the sequence.
+    """One sampled latency; its sequence number is part of the time, so that samples do not overwrite each other."""
+    # Timestamps are kernel nanoseconds, which two CPUs may share: the last three digits carry the sequence number.
     time_ns = sample.time_ns - sample.time_ns % 1000 + sample.sequence % 1000
     return Point(
         KERNEL_EVENT,
@@ -205,7 +205,7 @@ def kernel_event_point(tags: TrialTags, sample: StageSample) -> Point:
 
 
 def kernel_work_point(tags: TrialTags, work: Mapping[str, int], time_ns: int) -> Point:
-    """One interval of the kernel's work: a field per kind, how often it was seen. Raises ``ValueError`` without any."""
+    """One interval of the kernel's work: a field per kind with its count. Raises ``ValueError`` without any."""
     return Point(KERNEL_WORK, tags.as_dict(), dict(work), time_ns)
 
 
@@ -218,14 +218,14 @@ def traffic_point(
     p99_us: float | None,
     time_ns: int,
 ) -> Point:
-    """One slice of traffic as the generator saw it; percentiles it could not tell are left out, never zero."""
+    """One slice of traffic as the generator reported it; percentiles that it lacks are left out, never zero."""
     fields: dict[str, int | float | str] = {"requests_per_s": float(requests_per_s), "errors": errors}
     fields |= {k: float(v) for k, v in (("p50_us", p50_us), ("p99_us", p99_us)) if v is not None}
     return Point(TRAFFIC, tags.as_dict(), fields, time_ns)
 
 
 def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
-    """CPU time of one slice by kind, as shares of the CPU time of all CPUs (0–1).
+    """CPU time of one slice by kind, as shares of the time of all CPUs (0–1).
 
     Raises ``ValueError`` when no time passed.
     """
@@ -239,7 +239,7 @@ def host_cpu_point(tags: TrialTags, cpu: CpuTime, time_ns: int) -> Point:
 def campaign_event_point(
     campaign: str, host: str, title: str, text: str, time_ns: int, *, kind: str = "block"
 ) -> Point:
-    """An annotation: something happened in a campaign on a host. ``kind``: ``block`` or ``verdict``."""
+    """An annotation of a campaign on a host. ``kind``: ``block`` or ``verdict``."""
     tags = {"campaign": campaign, "host": host, "kind": kind}
     return Point(CAMPAIGN_EVENT, tags, {"title": title, "text": text}, time_ns)
 
@@ -253,10 +253,10 @@ def telemetry_point(
     spool_bytes: int = 0,
     spool_age_s: float = 0.0,
 ) -> Point:
-    """What became so far of the points that a host produced in its current block, and what its whole spool holds.
+    """The account of the points that a host produced in its current block, and the size of its whole spool.
 
-    ``lost`` = the sum of the ``lost_<cause>``; ``rejected`` and ``dropped`` (for want of room) are parts of it.
-    ``spool_bytes`` and ``spool_age_s`` (of the oldest point) count what earlier blocks left, too.
+    ``lost`` = the sum of the ``lost_<cause>`` fields; ``rejected`` and ``dropped`` (no room) are parts of it.
+    ``spool_bytes`` and ``spool_age_s`` (of the oldest point) include what earlier blocks left.
     """
     fields: dict[str, int | float | str] = {name: getattr(account, name) for name in TELEMETRY_COUNTS}
     fields |= {loss_field(cause): account.losses.get(cause, 0) for cause in LossCause}
@@ -265,7 +265,7 @@ def telemetry_point(
 
 
 def loss_field(cause: LossCause) -> str:
-    """The field of a ``telemetry`` point that counts the losses of one cause."""
+    """The field of a ``telemetry`` point for the losses of one cause."""
     return f"lost_{cause}"
 
 

@@ -1,4 +1,4 @@
-"""On-CPU stacks by role: what flame graphs are drawn from.
+"""On-CPU stacks by role, the data of flame graphs.
 
 A stack is *folded*: its functions from the outermost to the innermost, joined by semicolons (Brendan Gregg's format,
 which every flame-graph tool reads). Kernel functions end in ``_[k]``.
@@ -13,26 +13,26 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from domain.kept import is_kept
+from domain.trusted import is_trusted
 
 ROLES = ("client", "dut", "server", "softirq", "kernel")
-"""Whose time it was: generator, proxy, origin, receiving packets on behalf of whoever ran, the kernel's own threads."""
+"""Who used the CPU: generator, proxy, origin, packet reception in any process, kernel threads."""
 
-MAX_STACKS = 4_000  # different ones of a trial; rarer ones become "(other)" of their role
-MAX_TEXT_BYTES = 4 << 20  # decoded, of one trial
+MAX_STACKS = 4_000  # distinct ones per trial; rarer ones are merged into "(other)" of their role
+MAX_TEXT_BYTES = 4 << 20  # decoded, per trial
 KERNEL_SUFFIX = "_[k]"
 OTHER = "(other)"
 
 
 class Stacks:
-    """How often each folded stack was seen, by role. Mergeable; immutable by convention."""
+    """Counts of folded stacks by role. Mergeable; immutable by convention."""
 
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None, *, hertz: int = 0, lost: int = 0) -> None:
         """``counts``: role → folded stack → samples; ``hertz``: samples per second and CPU. Raises ``ValueError``."""
         self._counts = {role: dict(stacks) for role, stacks in (counts or {}).items() if stacks}
         self._hertz, self._lost, self._text = hertz, lost, ""
         if unknown := set(self._counts) - set(ROLES):
-            raise ValueError(f"no such role: {', '.join(sorted(unknown))}; they are {', '.join(ROLES)}")
+            raise ValueError(f"unknown role: {', '.join(sorted(unknown))}; known: {', '.join(ROLES)}")
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -46,7 +46,7 @@ class Stacks:
 
     @property
     def lost(self) -> int:
-        """Samples that were due and are missing."""
+        """Samples that are missing."""
         return self._read()._lost
 
     @property
@@ -64,7 +64,7 @@ class Stacks:
         return Stacks(total, hertz=self.hertz or other.hertz, lost=self.lost + other.lost)
 
     def bounded(self, limit: int = MAX_STACKS) -> "Stacks":
-        """The most frequent ``limit`` stacks; the rest is ``(other)`` of its role, and no sample is lost."""
+        """The most frequent ``limit`` stacks; the others become ``(other)`` of their role. No sample is lost."""
         ranked = sorted(((n, role, stack) for role, stacks in self.counts.items() for stack, n in stacks.items()),
                         key=lambda item: (-item[0], item[1], item[2]))  # fmt: skip
         counts: dict[str, dict[str, int]] = {}
@@ -94,7 +94,7 @@ class Stacks:
             unpacking = zlib.decompressobj()
             raw = unpacking.decompress(base64.b64decode(text, validate=True), MAX_TEXT_BYTES)
             if not unpacking.eof:
-                raise ValueError(f"cut short, or longer than {MAX_TEXT_BYTES} bytes")
+                raise ValueError(f"truncated, or longer than {MAX_TEXT_BYTES} bytes")
             found = json.loads(raw)
             counts = {
                 str(role): {str(stack): _count(n) for stack, n in stacks.items()}
@@ -106,7 +106,7 @@ class Stacks:
 
     @classmethod
     def _validated(cls, text: str, info: ValidationInfo) -> Self:
-        if not is_kept(info):
+        if not is_trusted(info):
             return cls.decode(text)
         stacks = cls()
         stacks._text = text
@@ -141,5 +141,5 @@ class Stacks:
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return value

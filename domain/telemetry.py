@@ -1,4 +1,4 @@
-"""What became of telemetry points: the account that every block closes, and the causes of loss."""
+"""The account of telemetry points that every block closes, and the causes of loss."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -30,36 +30,31 @@ CAUSES: Mapping[LossCause, str] = {
     LossCause.QUEUE_FULL: "the queue in memory was full",
     LossCause.CLOSED: "produced after the stream was closed",
     LossCause.KILLED: "in the memory of a worker that was killed",
-    LossCause.SPOOL_FULL: "the spool was full: the oldest were dropped",
+    LossCause.SPOOL_FULL: "the spool was full, so the oldest were dropped",
     LossCause.DISK: "the spool's disk failed or was full",
     LossCause.TORN: "a damaged record of the spool",
     LossCause.REJECTED: "refused by InfluxDB",
-    LossCause.FAILED: "they could not be sent at all",
-    LossCause.AWAY: "InfluxDB took nothing, and there was no spool",
+    LossCause.FAILED: "could not be sent at all",
+    LossCause.AWAY: "InfluxDB was unavailable and there was no spool",
     LossCause.OFF: "no InfluxDB is configured",
 }
 """Each cause in words."""
 
 
 class TelemetryAccount(Frozen):
-    """What became of one block's telemetry points: produced = delivered + spooled + queued + lost, at every moment.
+    """The telemetry points of one block: produced = delivered + spooled + queued + lost, at every moment.
 
-    Points that are ``spooled`` lie on the host's disk and are delivered when InfluxDB returns; the account says where
-    they were when it was taken. ``losses`` divides ``lost`` by cause; accounts of earlier versions do not have it.
+    ``spooled`` points are on the host's disk, for delivery when InfluxDB returns. The account says where they were when
+    it was taken. ``losses`` divides ``lost`` by cause; accounts of earlier versions lack it.
     """
 
     produced: int = Field(default=0, ge=0)
     delivered: int = Field(default=0, ge=0)
-    spooled: int = Field(default=0, ge=0, description="On the host's disk, to be delivered when InfluxDB returns.")
-    queued: int = Field(default=0, ge=0, description="In the worker's memory, on their way.")
+    spooled: int = Field(default=0, ge=0, description="On the host's disk, for delivery when InfluxDB returns.")
+    queued: int = Field(default=0, ge=0, description="In the worker's memory, not sent yet.")
     lost: int = Field(default=0, ge=0)
     losses: dict[LossCause, int] = Field(default_factory=dict, description="The lost points by cause.")
     missing: str = Field(default="", max_length=500, description="Why telemetry is missing; empty when none is.")
-
-    @property
-    def unaccounted(self) -> int:
-        """Points of which nobody knows; anything but zero is a bug."""
-        return self.produced - self.delivered - self.spooled - self.queued - self.lost
 
     @property
     def rejected(self) -> int:
@@ -68,16 +63,16 @@ class TelemetryAccount(Frozen):
 
     @property
     def dropped(self) -> int:
-        """Lost for want of room, in memory or on disk."""
+        """Lost because memory or disk was full."""
         return sum(self.losses.get(cause, 0) for cause in (LossCause.QUEUE_FULL, LossCause.SPOOL_FULL, LossCause.DISK))
 
     @property
     def causes(self) -> str:
-        """The losses in words: ``12 refused by InfluxDB; 3 …``; empty when nothing was lost by a known cause."""
+        """The losses in words: ``12 refused by InfluxDB; 3 …``; empty without known causes."""
         return "; ".join(f"{points:,} {CAUSES[cause]}" for cause, points in self.losses.items() if points)
 
     def plus(self, other: Self) -> "TelemetryAccount":
-        """The sum over blocks; the first reason is kept."""
+        """The sum over blocks; it has the first reason."""
         return TelemetryAccount(
             produced=self.produced + other.produced,
             delivered=self.delivered + other.delivered,

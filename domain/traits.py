@@ -1,4 +1,4 @@
-"""Traits: what a datapath keeps and carries beside its speed, as tests on a host have found it; and all as a matrix."""
+"""Traits: what a datapath keeps and carries besides its speed, as tests on a host found; and the matrix of all."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -15,7 +15,7 @@ MAX_EVIDENCE = 600
 
 
 class Answer(StrEnum):
-    """What a test of a trait found. ``yes`` and ``no`` are observations, neither of them praise."""
+    """The result of a trait's test. ``yes`` and ``no`` are observations, not grades."""
 
     YES = "yes"
     NO = "no"
@@ -24,7 +24,7 @@ class Answer(StrEnum):
     NOT_RUN = "not_run"
     """This host cannot run the datapath."""
     ERROR = "error"
-    """The test itself broke: nothing is known."""
+    """The test itself failed, so the answer is unknown."""
 
 
 MARKS: Mapping[Answer, str] = {
@@ -34,11 +34,11 @@ MARKS: Mapping[Answer, str] = {
     Answer.NOT_RUN: "not run",
     Answer.ERROR: "error",
 }
-"""How tables tell an answer."""
+"""The text of each answer in tables."""
 
 
 class Finding(Frozen):
-    """One cell of the matrix, with its evidence in a sentence or two."""
+    """One cell of the matrix, with its evidence in one or two sentences."""
 
     answer: Answer
     evidence: str = Field(min_length=1, max_length=MAX_EVIDENCE)
@@ -53,23 +53,23 @@ class TraitWords(Frozen):
 
 
 class TraitRow(Frozen):
-    """What was found of one datapath, by trait."""
+    """The findings of one datapath, by trait."""
 
     datapath: Name
     function: Name
     findings: dict[Name, Finding]
-    duration_s: float = Field(ge=0, description="That its tests took.")
+    duration_s: float = Field(ge=0, description="Duration of its tests.")
 
 
 class TraitMatrix(Frozen):
-    """What the tests of one host found, of every datapath that is installed there."""
+    """The findings of one host's tests, for every datapath installed there."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     host: HostName
     kernel: str = Field(max_length=200)
-    version: str = Field(max_length=40, description="Of Showdown.")
+    version: str = Field(max_length=40, description="The version of Showdown.")
     commit: str = Field(max_length=100)
-    measured_at: AwareDatetime = Field(description="When the last of its rows was found.")
+    measured_at: AwareDatetime = Field(description="When its newest row was measured.")
     traits: tuple[TraitWords, ...]
     rows: tuple[TraitRow, ...]
 
@@ -77,9 +77,9 @@ class TraitMatrix(Frozen):
     def _is_complete(self) -> Self:
         names = [trait.name for trait in self.traits]
         if len(set(names)) != len(names):
-            raise ValueError("traits: each may be named once")
+            raise ValueError("traits: name each once")
         if len({row.datapath for row in self.rows}) != len(self.rows):
-            raise ValueError("rows: each datapath may be named once")
+            raise ValueError("rows: name each datapath once")
         for row in self.rows:
             if set(row.findings) != set(names):
                 raise ValueError(f"rows: {row.datapath} must have one finding for each of {', '.join(names)}")
@@ -87,15 +87,15 @@ class TraitMatrix(Frozen):
 
     @property
     def duration_s(self) -> float:
-        """What all tests took together."""
+        """The duration of all tests together."""
         return sum(row.duration_s for row in self.rows)
 
     def row(self, datapath: str) -> TraitRow | None:
-        """That of a datapath; ``None`` when it was not tested."""
+        """The row of a datapath; ``None`` if it was not tested."""
         return next((row for row in self.rows if row.datapath == datapath), None)
 
     def replacing(self, earlier: "TraitMatrix | None") -> "TraitMatrix":
-        """This matrix, with the rows of ``earlier`` that it lacks, if that was made of the same by the same."""
+        """This matrix plus the rows of ``earlier`` that it lacks, if both come from the same host and software."""
         if earlier is None or earlier.made_of != self.made_of:
             return self
         kept = {row.datapath: row for row in earlier.rows} | {row.datapath: row for row in self.rows}
@@ -103,10 +103,10 @@ class TraitMatrix(Frozen):
 
     @property
     def made_of(self) -> tuple[object, ...]:
-        """What must be alike for rows of two matrices to stand in one."""
+        """What two matrices must have in common before their rows may be combined."""
         return self.host, self.kernel, self.version, self.commit, self.traits
 
 
 def in_order(rows: Iterable[TraitRow]) -> tuple[TraitRow, ...]:
-    """Rows of one function together, each by name."""
+    """Rows grouped by function, each group by name."""
     return tuple(sorted(rows, key=lambda row: (row.function, row.datapath)))

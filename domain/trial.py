@@ -1,13 +1,13 @@
-"""Blocks, attempts, slices and trials: what was measured, and whether it may be believed."""
+"""Blocks, attempts, slices and trials: what was measured, and whether it is valid."""
 
 from enum import StrEnum
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from domain.condition import PLAIN, Condition, ConditionText
-from domain.counters import Counters
+from domain.condition import Condition
 from domain.cpu_time import CpuTime
+from domain.evidence import Proof, Surroundings
 from domain.frozen import Frozen
 from domain.histogram import LatencyHistogram
 from domain.load import MAX_CLIENTS, Load, LoadLevel, OpenLoad
@@ -17,11 +17,11 @@ from domain.telemetry import TelemetryAccount
 from domain.workload import Values
 
 SCHEMA_VERSION: Literal[1] = 1
-MAX_ATTEMPTS = 3  # of one block: the first and at most two more
+MAX_ATTEMPTS = 3  # of one block: the first and at most two retries
 
 
 class Reason(StrEnum):
-    """Why a trial is invalid (METHOD, "Validity")."""
+    """Why a trial is invalid (docs/method.md)."""
 
     BYPASSED = "bypassed"
     LEAKED = "leaked"
@@ -43,116 +43,84 @@ class Reason(StrEnum):
 
 
 TRANSIENT_REASONS = frozenset({Reason.STEAL, Reason.INTERFERENCE})
-"""Reasons that lie in the machine's weather, not in the datapath: another attempt may do better."""
+"""Reasons caused by host noise rather than the datapath; a retry may succeed."""
 
 
 class Finding(Frozen):
-    """One reason against a trial, with the numbers that say so."""
+    """One reason against a trial, with its numbers."""
 
     reason: Reason
     detail: str = Field(max_length=500)
 
 
 class Validity(Frozen):
-    """Valid when there is no finding."""
+    """A trial is valid if it has no finding."""
 
     findings: tuple[Finding, ...] = ()
 
     @property
     def valid(self) -> bool:
-        """True when nothing speaks against the trial."""
+        """True without findings."""
         return not self.findings
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Each reason once, in the order found."""
+        """Each reason once, in the order of the findings."""
         return tuple(dict.fromkeys(f.reason for f in self.findings))
 
     @property
     def transient(self) -> bool:
-        """True when every reason is one that another attempt may not meet again."""
+        """True if a retry may avoid every reason."""
         return bool(self.findings) and set(self.reasons) <= TRANSIENT_REASONS
-
-
-class Proof(Frozen):
-    """Evidence that a trial's traffic took its datapath: the datapath's counters beside everyone else's."""
-
-    counters: Counters
-    requests: int = Field(ge=0, description="Completed, as the generator counts them.")
-    connections: int = Field(ge=0, description="Opened, as the generator counts them.")
-    bytes_received: int = Field(ge=0, description="By the generator, headers included.")
-    origin_requests: int | None = Field(default=None, ge=0, description="As the lab's origin counts them.")
-    origin_connections: dict[str, int] | None = Field(
-        default=None, description="Connections to each origin as it counts them, where the datapath balances."
-    )
-    clients: dict[str, int] = Field(
-        default_factory=dict, description="Completed requests by client, where several loaded the lab."
-    )
-    accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters show.")
-
-
-class Surroundings(Frozen):
-    """The condition that a trial ran under, and what the DUT shows of it."""
-
-    condition: ConditionText = Field(default=PLAIN, json_schema_extra={"default": ""})
-    conntrack_entries: int | None = Field(
-        default=None, ge=0, description="Most connections in the DUT's table; none where its kernel tracks none."
-    )
-    ballast_packets: int | None = Field(
-        default=None, ge=0, description="Packets that walked the netfilter ballast; none where the condition has none."
-    )
-
-    @property
-    def tracked(self) -> bool:
-        """True when the DUT's kernel tracked connections of this trial."""
-        return bool(self.conntrack_entries)
 
 
 class SliceResult(Frozen):
     """A short stretch of traffic on one datapath, as the generator reports it."""
 
-    started_s: float = Field(description="Since the block began, monotonic.")
+    started_s: float = Field(description="Seconds since the block began, monotonic.")
     duration_s: float = Field(ge=0)
     requests: int = Field(ge=0)
     connections: int = Field(ge=0)
     bytes_received: int = Field(ge=0)
     bytes_sent: int = Field(default=0, ge=0)
-    errors: dict[str, int] = Field(default_factory=dict, description="By cause, where the generator tells it by slice.")
-    probed: bool = Field(default=False, description="Probes watched it: it explains, and is not counted.")
-    profiled: bool = Field(default=False, description="A CPU clock sampled stacks in it; not counted either.")
+    errors: dict[str, int] = Field(default_factory=dict, description="By cause, if the generator reports it per slice.")
+    probed: bool = Field(default=False, description="Probes watched it; it is not counted.")
+    profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
 
 
 class ProbeReading(Frozen):
-    """What one probe saw during one trial."""
+    """What one probe measured during one trial."""
 
     stage: Name
     role: str = Field(default="", max_length=32, description="A side of the lab or a kind of task, or empty.")
     count: int = Field(ge=0, description="Durations measured.")
-    events: float = Field(default=0.0, ge=0, description="How often it happened in all, where one in N was measured.")
+    events: float = Field(default=0.0, ge=0, description="All events, if only one in N was measured.")
     sum_ns: int = Field(ge=0)
     p50_ns: int | None = None
     p99_ns: int | None = None
     max_ns: int = Field(default=0, ge=0)
-    matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts that found their end.")
+    matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts whose end was seen.")
     lost: int = Field(default=0, ge=0)
-    applies: bool = Field(default=True, description="Whether the stage has figures here at all; else all is empty.")
+    applies: bool = Field(
+        default=True, description="False if the stage has no figures here; the reading is then empty."
+    )
     why_absent: str = Field(default="", max_length=200, description="Why it does not apply.")
 
     @property
     def mean_ns(self) -> float | None:
-        """The mean of the measured durations; ``None`` when there is none."""
+        """The mean of the measured durations; ``None`` without any."""
         return self.sum_ns / self.count if self.count else None
 
 
 class WindowTimes(Frozen):
-    """What the requests took that were sent while the probes looked: sums over ``requests``."""
+    """The times of the requests sent while probes were attached: sums over ``requests``."""
 
     requests: int = Field(gt=0)
     service_time_ns: int = Field(ge=0, description="From the actual send.")
     latency_ns: int | None = Field(default=None, ge=0, description="From the intended send; open loop only.")
 
     def plus(self, other: "WindowTimes") -> "WindowTimes":
-        """Of more windows of the same loop."""
+        """The sum with more windows of the same loop."""
         both_open = self.latency_ns is not None and other.latency_ns is not None
         return WindowTimes(
             requests=self.requests + other.requests,
@@ -162,21 +130,21 @@ class WindowTimes(Frozen):
 
     @property
     def mean_ns(self) -> float:
-        """Their mean latency in an open loop, their mean service time in a closed one."""
+        """The mean latency in an open loop, the mean service time in a closed one."""
         whole_ns = self.service_time_ns if self.latency_ns is None else self.latency_ns
         return whole_ns / self.requests
 
     @property
     def send_wait_ns(self) -> float | None:
-        """How long they waited for their actual send, in the mean; ``None`` in a closed loop."""
+        """The mean wait for the actual send; ``None`` in a closed loop."""
         return None if self.latency_ns is None else (self.latency_ns - self.service_time_ns) / self.requests
 
 
 class TrialResult(Frozen):
     """One cell in one block: the sum of its slices, its proof and its validity.
 
-    Looking costs: ``duration_s``, ``requests``, ``cpu`` and the histograms are of the slices without probes; proof and
-    errors are of all.
+    Probes have a cost, so ``duration_s``, ``requests``, ``cpu`` and the histograms cover only the slices without
+    probes. Proof and errors cover all slices.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -194,49 +162,49 @@ class TrialResult(Frozen):
     latency: LatencyHistogram | None = Field(default=None, description="From the intended send; open loop only.")
     service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
     timings: dict[str, LatencyHistogram] = Field(
-        default_factory=dict, description="Others that the generator took: connect, first_byte, schedule_lag, …"
+        default_factory=dict, description="Further times from the generator: connect, first_byte, schedule_lag, …"
     )
     proof: Proof | None = None
     validity: Validity
     probes: tuple[ProbeReading, ...] = ()
     work: dict[str, float] = Field(
-        default_factory=dict, description="The kernel's work in the watched slices, events by kind."
+        default_factory=dict, description="The kernel's work in the watched slices: events by kind."
     )
     watched_latency: LatencyHistogram | None = Field(
         default=None,
-        description="What each request of the watched slices took: latency in open loops, service time in closed ones.",
+        description="Times of the requests in watched slices: latency in open loops, service time in closed ones.",
     )
     window_times: WindowTimes | None = Field(
         default=None,
-        description="Of those that were sent while the probes looked; only of a generator that tells them apart.",
+        description="Times of requests sent while probes were attached; only if the generator reports them separately.",
     )
     watched_pace: float | None = Field(
-        default=None, gt=0, description="How fast traffic went while the probes looked, of its pace in the whole slice."
+        default=None, gt=0, description="Rate while probes were attached, relative to the whole slice."
     )
     stacks: Stacks | None = Field(default=None, description="On-CPU stacks of the profiled slices.")
     offloads: dict[str, bool] = Field(default_factory=dict)
-    surroundings: Surroundings | None = Field(default=None, description="None in results that are older than these.")
+    surroundings: Surroundings | None = Field(default=None, description="None in results of older versions.")
     generator: str = ""
     notes: tuple[str, ...] = ()
 
     @property
     def watched_requests(self) -> int:
-        """Completed requests of the slices that the probes watched: what their readings are of."""
+        """Completed requests in the watched slices, which the probes' readings cover."""
         return sum(one.requests for one in self.slices if one.probed)
 
     @property
     def requests_per_s(self) -> float | None:
-        """Completed requests per second of traffic; ``None`` for a trial without any."""
+        """Completed requests per second of traffic; ``None`` without traffic."""
         return self.requests / self.duration_s if self.requests and self.duration_s else None
 
     def latency_us(self, percentile: float) -> float | None:
-        """Latency from the intended send at ``percentile`` (0–100), of this trial's slices merged; open loop only."""
+        """Latency from the intended send at ``percentile`` (0–100), over this trial's slices; open loop only."""
         value_ns = self.latency.percentile_ns(percentile) if self.latency is not None else None
         return None if value_ns is None else value_ns / 1000
 
     @property
     def cpu_us_per_request(self) -> float | None:
-        """Host-wide busy CPU less the idle baseline, in microseconds per completed request."""
+        """Host-wide busy CPU minus the idle baseline, in microseconds per completed request."""
         if not self.requests or not self.cpu.wall_s:
             return None
         return max(0.0, self.cpu.busy_s - self.idle_cpu_s_per_s * self.cpu.wall_s) * 1e6 / self.requests
@@ -254,11 +222,10 @@ class BlockResult(Frozen):
 
 
 class PlannedBlock(Frozen):
-    """All datapaths of one (workload, level), measured together on one host; a share of capacity is no rate yet.
+    """All datapaths of one (workload, level), measured together on one host; a share may not have its rate yet.
 
-    ``order`` is the sequence of slices, by label; every label occurs ``slices`` times, and once more among the
-    ``probed`` slices behind them, in which the probes watch, and among the last ``profiled`` ones, in which stacks are
-    sampled. No figure counts these.
+    ``order`` is the sequence of slices, by label. Every label occurs ``slices`` times. The ``probed`` slices follow,
+    which probes watch, and then the ``profiled`` ones, in which stacks are sampled. No figure counts either.
     """
 
     index: int = Field(ge=0)
@@ -270,36 +237,36 @@ class PlannedBlock(Frozen):
     probed: int = Field(default=0, ge=0)
     profiled: int = Field(default=0, ge=0)
     host: HostName
-    clients: int = Field(default=1, ge=1, le=MAX_CLIENTS, description="Hosts of each lab that load it at once.")
-    parameters: Values = Field(default={}, description="Every one of the workload's, by name.")
-    calibration: bool = Field(default=False, description="It finds the capacity that shares are of; no cell's figure.")
-    chain: int | None = Field(default=None, ge=0, description="Of a capacity level: which search it is a step of.")
-    step: int | None = Field(default=None, ge=0, description="Its place in that search.")
+    clients: int = Field(default=1, ge=1, le=MAX_CLIENTS, description="Clients per lab that load it at once.")
+    parameters: Values = Field(default={}, description="All parameters of the workload, by name.")
+    calibration: bool = Field(default=False, description="True if it finds the capacity; it belongs to no cell.")
+    chain: int | None = Field(default=None, ge=0, description="Capacity levels only: the search that it is a step of.")
+    step: int | None = Field(default=None, ge=0, description="Its place in that search, from 0.")
 
 
 class Block(PlannedBlock):
-    """A block as its worker gets it: the load is one that a generator can make.
+    """A block as its worker gets it, with loads that a generator can make.
 
-    ``loads`` has each datapath's own where a search for capacity asks each for another rate; ``load`` is the highest.
+    ``loads`` has one load per datapath if a search asks each for another rate; ``load`` is then the highest.
     """
 
     load: Load
-    loads: dict[Label, Load] = Field(default={}, description="Empty: all have the same load.")
+    loads: dict[Label, Load] = Field(default={}, description="Empty if all have the same load.")
 
     @property
     def condition(self) -> Condition:
-        """What the labs of this block stand under."""
+        """The condition of this block's labs."""
         return self.load.condition
 
     @model_validator(mode="after")
     def _has_a_load_for_every_datapath(self) -> Self:
         if self.loads and set(self.loads) != set(self.datapaths):
-            raise ValueError("loads: name each datapath of the block, and no other")
+            raise ValueError("loads: name exactly the datapaths of the block")
         if not all(isinstance(load, OpenLoad) for load in self.loads.values()):
             raise ValueError("loads: only open loads may differ between datapaths")
         return self
 
     def rate_per_s(self, label: str) -> int | None:
-        """The rate that is this datapath's own; ``None`` where all have the same load."""
+        """The rate of this datapath; ``None`` if all datapaths have the same load."""
         own = self.loads.get(label)
         return own.rate_per_s if isinstance(own, OpenLoad) else None

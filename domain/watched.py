@@ -1,4 +1,4 @@
-"""What the probes saw of one lab: kernel stages by role, and the kernel's work by kind."""
+"""The probes' readings of one lab: kernel stages by role, and the kernel's work by kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ Span = tuple[float, float]
 
 
 class StageRole(NamedTuple):
-    """A stage, and where or to whom it happened.
+    """A stage, and its role: where or for which task it happened.
 
-    ``role`` is empty for a stage without roles; else a side of the lab (``client``, ``dut``, ``server``) or a kind of
-    task (``proxy``, ``origin``, ``kworker``, ``ksoftirqd``).
+    ``role`` is empty for a stage without roles; otherwise it is a side of the lab (``client``, ``dut``, ``server``) or
+    a kind of task (``proxy``, ``origin``, ``kworker``, ``ksoftirqd``).
     """
 
     stage: str
@@ -24,7 +24,7 @@ class StageRole(NamedTuple):
 
 @dataclass(frozen=True)
 class Passage:
-    """Packets, and the seconds in which they passed: while the probes looked, and in the watched slices as a whole."""
+    """Packets and seconds: while probes were attached, and in the watched slices as a whole."""
 
     looked_packets: float = 0.0
     looked_s: float = 0.0
@@ -33,7 +33,7 @@ class Passage:
 
     @property
     def pace(self) -> float | None:
-        """How fast traffic went while the probes looked, of its usual pace; ``None`` where that is not known."""
+        """The rate while probes were attached, relative to the whole slices; ``None`` if unknown."""
         if not self.looked_s or not self.packets or not self.traffic_s:
             return None
         return (self.looked_packets / self.looked_s) / (self.packets / self.traffic_s)
@@ -50,12 +50,12 @@ class Passage:
 
 @dataclass(frozen=True)
 class Watched:
-    """What was measured in the watched slices of one trial; sums over slices are sums of this.
+    """The readings of one trial's watched slices; the readings of slices can be added.
 
-    ``events`` estimates how often each stage happened in all, where only one in N was measured, or only a share of the
-    time; ``work`` likewise the kernel's work by kind (packets, context switches, …), which is counted and not timed.
-    ``absent`` names the stages that have no figures in this lab, and why (a proxy's packets are not forwarded).
-    ``windows`` are the times at which the probes looked, where they did not all the time.
+    ``events`` estimates all events of each stage, if only one in N or only a part of the time was measured. ``work``
+    does so for the kernel's work by kind (packets, context switches, …), which is counted, not timed. ``absent`` names
+    the stages without figures in this lab, and why (a proxy's packets are not forwarded). ``windows`` are the times
+    with attached probes, if they were not attached all the time.
     """
 
     stages: Mapping[StageRole, StageHistogram] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""What a workload lets a campaign choose: its parameters, their limits, and the values that a block is run with.
+"""The parameters of a workload: their limits, and the values of a block.
 
-A workload declares them (workers/workloads/), hosts tell them with their capabilities, campaigns give values by
-``[parameters.WORKLOAD]``, and blocks carry every value, the defaults included.
+A workload declares them (workers/workloads/), and hosts report them with their capabilities. Campaigns set values in
+``[parameters.WORKLOAD]``. A block has every value, including the defaults.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,22 +13,22 @@ from domain.frozen import Frozen
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
 
-MAX_VALUE = 2**53  # whole numbers beyond it do not survive every JSON reader
+MAX_VALUE = 2**53  # not every JSON reader preserves larger whole numbers
 
 Value = Annotated[int, Field(strict=True, ge=0, le=MAX_VALUE)]
 Values = dict[Name, Value]
-"""Of one workload, by parameter."""
+"""The values of one workload, by parameter."""
 
 
 class Parameter(Frozen):
-    """One whole number that a workload takes; ``name`` ends in its unit where it has one: ``body_bytes``."""
+    """One whole number that a workload takes; ``name`` ends in its unit if it has one: ``body_bytes``."""
 
     name: Name
-    unit: str = Field(max_length=16, description="As it is written: bytes, tokens, µs.")
+    unit: str = Field(max_length=16, description="The unit as written: bytes, tokens, µs.")
     default: Value
     minimum: Value
     maximum: Value
-    summary: str = Field(max_length=120, description="One line: what it sets.")
+    summary: str = Field(max_length=120, description="What it sets, in one line.")
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Self:
@@ -38,11 +38,11 @@ class Parameter(Frozen):
 
     @property
     def limits(self) -> str:
-        """The allowed values as they are written: ``1 to 67,108,864 bytes``."""
+        """The allowed values as written: ``1 to 67,108,864 bytes``."""
         return f"{self.minimum:,} to {self.maximum:,} {self.unit}"
 
 
-def settled(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> dict[str, int]:
+def fill_parameters(workload: str, declared: Sequence[Parameter], given: Mapping[str, int]) -> dict[str, int]:
     """Every declared parameter with its value: the given one, or else the default.
 
     Raises :class:`InvalidInput` with fields such as ``parameters.stream.tokens``.

@@ -1,1 +1,1 @@
-"""BCC tracing probes: one kernel stage each, and their streaming into InfluxDB."""
+"""BCC tracing probes, one per kernel stage, and the delivery of their readings to InfluxDB."""

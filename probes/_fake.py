@@ -1,4 +1,4 @@
-"""Fakes for tests without root, BCC or InfluxDB: a probe that is told what happened, and a sink that may fail."""
+"""Fakes for tests without root, BCC or InfluxDB: a scripted probe, and a sink that may fail."""
 
 from domain.jobs import HostCapabilities
 from domain.sample import BUCKETS, StageHistogram, StageSample, bucket_index
@@ -7,14 +7,14 @@ from probes.stream.sink import SinkError
 
 
 class FakeProbe(Probe):
-    """Meets the contract in memory. :meth:`happen` plays the kernel: it counts only for the watched lab."""
+    """Implements the contract in memory. :meth:`happen` plays the kernel: it counts only for the watched lab."""
 
     name = "fake"
     stage = "fake"
     summary = "A probe for tests"
 
     def __init__(self, name: str = "fake", *, broken: str = "") -> None:
-        self.name = self.stage = name  # type: ignore[misc]  # several fakes stand side by side in a test
+        self.name = self.stage = name  # type: ignore[misc]  # a test may use several fakes
         self.broken = broken
         self.watched: LabView | None = None
         self.watches: list[str | None] = []
@@ -27,7 +27,7 @@ class FakeProbe(Probe):
         self._sequence = 0
 
     def happen(self, label: str, *values_ns: int, unmatched: int = 0, time_ns: int = 0) -> None:
-        """Durations in the lab ``label``; every one of them is sampled."""
+        """Add durations in the lab ``label``; each of them is sampled."""
         if not self.running or self.watched is None or self.watched.label != label:
             return
         for value_ns in values_ns:
@@ -67,7 +67,7 @@ class FakeProbe(Probe):
 
 
 class FakeSink:
-    """Keeps what it is given; ``fail`` makes each write fail while it is set."""
+    """Stores what it is given; each write fails while ``fail`` is set."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

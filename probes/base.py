@@ -58,7 +58,7 @@ class Reading:
 class Pending:
     """What became of the durations that began since ``watch()`` last accepted new ones."""
 
-    begun: int = 0
+    started: int = 0
     unended: int = 0
     longest_ns: int = 0
     """The longest that ended since the probe was turned to its lab."""

@@ -1,34 +1,34 @@
-"""How long to watch, and how long to pause: what bounds the cost of looking."""
+"""How long probes watch and pause, which bounds their cost."""
 
 import random
 from dataclasses import dataclass, field
 
-# What watching may cost: a share of the host's CPU time. It bounds how often there are windows.
+# The limit of the cost of watching, as a share of the host's CPU time. It bounds how often windows open.
 TAX = 0.015
-# CPU seconds of what surrounds a window (attaching and detaching ten tracepoints is most of it), and of a begun
-# duration, with the events around it that begin nothing: on the reference machine at its usual speed (bpf/chain.py,
-# `make bench-probes`). The former is measured with every window, and where it takes longer, so do the latter.
+# CPU seconds around a window (mostly attaching and detaching ten tracepoints), and CPU seconds per started duration,
+# including events that start none. Values of the reference machine (bpf/chain.py, `make bench-probes`). Every window
+# measures the former; where it takes longer, the latter is scaled with it.
 ATTACHING_S = 0.006
 EVENT_S = 0.45e-6
 
-PACKET_S = 4.5e-6  # of a packet at the server, with all the events of its request: before durations were counted
+PACKET_S = 4.5e-6  # per packet at the server, with all events of its request; used before durations are counted
 
-# What a window may cost, of what surrounds it. The larger, the more is seen for the same tax, in fewer and longer
-# windows; but each watched slice has one at least, and of one that is 0.3 s long 3 % of two CPUs are 18 ms.
+# The limit of the CPU time around a window. A larger limit shows more for the same cost, in fewer and longer windows.
+# But each watched slice has at least one window, and 3 % of two CPUs in a slice of 0.3 s are 18 ms.
 WATCHING = 0.5
 
 SHORTEST_S, LONGEST_S = 0.004, 1.0
-FIRST_PAUSE_S = 0.04  # after the first packets: the generator opens its connections …
-EMPTY_PAUSE_S = 0.02  # … and if it took longer, the next window is not far
-_NEWEST = 0.25  # the weight of the last window's surroundings among those before it
+FIRST_PAUSE_S = 0.04  # after the first packets, while the generator opens its connections …
+EMPTY_PAUSE_S = 0.02  # … and the pause to the next window if that took longer
+_NEWEST = 0.25  # weight of the newest window's surroundings in the moving average
 
 
 @dataclass
 class Pace:
-    """How long to watch, and how long to pause, from the rate of what was seen: the tax is per event.
+    """How long to watch and to pause, from the event rate, because the cost is per event.
 
-    At high rates :data:`WATCHING` says how long a window is, and the pause keeps it and its surroundings within
-    :data:`TAX`; at low rates the probes watch on, and events are not missed that are few anyway.
+    At high rates :data:`WATCHING` limits a window, and the pause keeps the cost of it and its surroundings within
+    :data:`TAX`. At low rates the probes keep watching, so that rare events are not missed.
     """
 
     cpus: int
@@ -37,22 +37,23 @@ class Pace:
     attaching_s: float = ATTACHING_S
 
     def first_pause_s(self) -> float:
-        """Before a slice's first window, once there are packets."""
+        """The pause before a slice's first window, once there are packets."""
         return FIRST_PAUSE_S * self.rng.uniform(0.5, 1.5)
 
     def expect(self, packets_per_s: float) -> None:
-        """Set the length of a slice's first window by the traffic before it."""
+        """Set the length of a slice's first window from the traffic before it."""
         self._lengthen(packets_per_s * PACKET_S * self._slowness())
 
-    def pause_s(self, begun: int, open_s: float, spent_s: float = ATTACHING_S) -> float:
-        """After a window of ``open_s`` in which so many durations began; sets the length of the next one.
+    def pause_s(self, started: int, open_s: float, spent_s: float = ATTACHING_S) -> float:
+        """The pause after a window of ``open_s`` in which ``started`` durations began; also sets the next window's
+        length.
 
-        ``spent_s`` is the CPU time that its surroundings took.
+        ``spent_s`` is the CPU time around the window.
         """
         self.attaching_s += (spent_s - self.attaching_s) * _NEWEST
-        if not begun or open_s <= 0:
+        if not started or open_s <= 0:
             return EMPTY_PAUSE_S * self.rng.uniform(0.5, 1.5)
-        busy = begun / open_s * EVENT_S * self._slowness()  # CPU seconds per second of watching
+        busy = started / open_s * EVENT_S * self._slowness()  # CPU seconds per second of watching
         self._lengthen(busy)
         period_s = (self.attaching_s + open_s * busy) / (TAX * self.cpus)
         return max(0.0, period_s - open_s) * self.rng.uniform(0.75, 1.25)

@@ -1,6 +1,6 @@
-"""On-CPU stacks of a lab: a CPU clock looks at each busy CPU some hundred times per second (BPF perf event).
+"""On-CPU stacks of a lab: a CPU clock samples each busy CPU several hundred times per second (BPF perf event).
 
-Its cost grows with the frequency and not with the traffic, but it is not nothing: it runs in slices of its own.
+Its cost depends on the frequency, not on the traffic, but it is not zero: it runs in separate slices.
 """
 
 import os
@@ -14,21 +14,21 @@ from probes.base import LabView, ProbeError
 from probes.symbols import UserSymbols
 
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "cpu_clock")
-HERTZ = 997  # a prime: it does not keep step with timers
+HERTZ = 997  # a prime, so that it does not synchronise with timers
 MAX_PROCESSES = 1024
 MAX_STACKS = 16_384
 OFFSETS = {"TASK_STRUCT_REAL_PARENT": "real_parent", "TASK_STRUCT_TGID": "tgid"}
 ROLE_OF_TASKS = {"proxy": "dut", "origin": "server"}
-# A stack with this inside received packets, on behalf of whoever ran just then.
+# A stack that contains this function was receiving packets, whatever process was running.
 RECEIVING = "net_rx_action" + KERNEL_SUFFIX
 
-_IDLE = 0  # the process of an idle CPU
+_IDLE = 0  # the process id of an idle CPU
 
 
 class Profiler:
-    """Started once per worker, turned to one lab after another like a probe.
+    """Started once per worker, and pointed at one lab after another, like a probe.
 
-    The generator is the child of the process that started the profiler.
+    The generator must be a child of the process that started the profiler.
     """
 
     def __init__(self, hertz: int = HERTZ) -> None:
@@ -41,11 +41,11 @@ class Profiler:
 
     @staticmethod
     def unmet_requirements(capabilities: HostCapabilities) -> list[str]:
-        """What this host lacks to run it, in sentences."""
+        """What this host lacks to run the profiler, in sentences."""
         return capabilities.lacking(*FEATURES)
 
     def start(self) -> None:
-        """Compile, load and attach; harmless when repeated. Raises :class:`ProbeError` with nothing left behind."""
+        """Compile, load and attach; harmless if repeated. Raises :class:`ProbeError`, leaving nothing attached."""
         if self._module is not None:
             return
         defines = {
@@ -67,16 +67,16 @@ class Profiler:
         self._module = module
 
     def watch(self, lab: LabView) -> None:
-        """Look at this lab's processes from now on, and at the kernel's own threads. Raises :class:`ProbeError`."""
+        """Sample this lab's processes and the kernel's threads from now on. Raises :class:`ProbeError`."""
         self.start()
-        module = self._started()
+        module = self._loaded()
         self._write_roles(module, lab)
         self._generation += 1
         module.write("watch", 0, self._generation)
 
     def take(self) -> Stacks:
-        """Look at nothing any more; what was seen since :meth:`watch`. The processes must still live."""
-        module = self._started()
+        """Stop sampling and return the stacks since :meth:`watch`. The processes must still be alive."""
+        module = self._loaded()
         module.write("watch", 0, 0)
         seen = module.taken("seen")
         counts: dict[str, dict[str, int]] = {}
@@ -88,7 +88,7 @@ class Profiler:
             frames = self._frames(module, key.process, key.kernel_stack, key.user_stack)
             name = ROLES[key.role]
             if RECEIVING in frames:
-                # Whom it interrupted says nothing about it.
+                # The interrupted process has nothing to do with it.
                 name, frames = "softirq", frames[frames.index(RECEIVING) :]
             elif key.process == _IDLE:
                 continue
@@ -100,14 +100,14 @@ class Profiler:
         return Stacks(counts, hertz=self.hertz, lost=self._lost(module))
 
     def stop(self) -> None:
-        """Detach and free everything; harmless when it never started."""
+        """Detach and free everything; harmless if it never started."""
         if self._module is not None:
             self._module.close()
         self._module = None
         self._lost_before = 0
         self._watched_processes.clear()
 
-    def _started(self) -> Module:
+    def _loaded(self) -> Module:
         if self._module is None:
             raise ProbeError("the profiler was not started")
         return self._module
@@ -122,10 +122,10 @@ class Profiler:
                 self._watched_processes.add(task)
 
     def _frames(self, module: Module, process: int, kernel: int, user: int) -> Sequence[str]:
-        """Outermost first: user functions, then the kernel's."""
+        """Function names, outermost first: user functions, then kernel functions."""
         names = [self._kernel.name(address) + KERNEL_SUFFIX for address in _walk(module, kernel)]
         names += [self._user.name(process, address) for address in _walk(module, user)]
-        # A semicolon parts frames, and C++ names may hold one.
+        # A semicolon separates frames, and C++ names may contain one.
         return [name.replace(";", ":") for name in reversed(names)]
 
     def _lost(self, module: Module) -> int:

@@ -1,4 +1,4 @@
-"""The probes of one worker process, around the slices of its blocks."""
+"""The probes of one worker process during the slices of its blocks."""
 
 import os
 import threading
@@ -22,16 +22,16 @@ from probes.pace import Pace
 from probes.stream.stream import Stream
 from probes.windows import Window, Windows, passage_of, scale_of
 
-# Single events are for looking at; the histograms tell the distribution. This bounds what InfluxDB must keep.
+# Single events are for inspection; the histograms have the distribution. This limits what InfluxDB must store.
 MAX_EVENTS_PER_INTERVAL = 50
-LOOK_S = 0.01  # how often it is looked whether the traffic has begun
+LOOK_S = 0.01  # interval of checks for the start of the traffic
 
 
 class ProbeSession:
     """Owns the started probes: compiled once, pointed at the lab of each slice, read once a second within it.
 
-    Probes that can are watched in windows (probes/windows.py), the others, and without ``windowed`` all, for the whole
-    slice. A probe that fails is left out from then on, and named in :attr:`failed`; the measurement goes on without it.
+    Probes that support it watch in windows (probes/windows.py). The others, and all without ``windowed``, watch the
+    whole slice. A probe that fails is removed and named in :attr:`failed`; the measurement continues without it.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ProbeSession:
         self._seen: list[Window] = []
         self._passed: Callable[[], float] = time.monotonic
         self._slice_from = self._interval_from = 0.0
-        self._begun_s = self._warm_up_s = 0.0
+        self._slice_began_s = self._warm_up_s = 0.0
         self._share = 1.0
         self._lock = threading.Lock()
         self._stop_ticking = threading.Event()
@@ -66,7 +66,7 @@ class ProbeSession:
         self.failed: dict[str, str] = {}
 
     def start(self, names: Iterable[str]) -> dict[str, str]:
-        """Run exactly these probes: start the new ones, stop the others. Returns why those that failed did."""
+        """Run exactly these probes: start new ones, stop the others. Returns the errors of those that failed."""
         wanted = list(dict.fromkeys(names))
         self.failed = {}
         with self._lock:
@@ -84,12 +84,12 @@ class ProbeSession:
         return dict(self.failed)
 
     def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
-        """Point the probes at the lab whose slice begins, and take the reading that its growth counts from.
+        """Point the probes at the lab of the new slice, and take the first reading.
 
-        ``warm_up_s`` is how much of its traffic does not count: no window opens before.
+        ``warm_up_s`` is the uncounted part of its traffic: no window opens before its end.
         """
         self._halt()
-        lab = replace(lab)  # another object for each slice: a probe's maximum is that since it was turned to a lab
+        lab = replace(lab)  # a new object per slice: a probe resets its maximum when it is pointed at another lab
         with self._lock:
             self._tags, self._seen = tags, []
             self._baseline.clear()
@@ -109,7 +109,7 @@ class ProbeSession:
                 self._fail(self._windows.failed)
             self._passed = lab.packets or time.monotonic
             self._slice_from = self._interval_from = self._passed()
-            self._begun_s = time.monotonic()
+            self._slice_began_s = time.monotonic()
             self._warm_up_s, self._share = warm_up_s, 1.0
         self._stop_ticking.clear()
         work = self._watch_windows if windowed else self._tick
@@ -119,34 +119,34 @@ class ProbeSession:
     def end_slice(
         self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
     ) -> Watched:
-        """Watch nothing; the growth of the whole slice. Empty when no slice had begun.
+        """Stop watching; returns the growth over the slice, or nothing if no slice had begun.
 
-        ``traffic`` tells when counted requests were made, (begin, end) in monotonic seconds; without, all the while.
-        ``share`` is theirs of all requests: how much of the traffic was no warm-up. ``sent`` tells what share of them
-        was sent within some spans of time, or 0; then it is estimated from the packets that passed meanwhile.
+        ``traffic`` are the times of counted requests, (begin, end) in monotonic seconds; default: the whole slice.
+        ``share`` is their share of all requests, warm-up included. ``sent`` gives the share of them that was sent
+        within some spans. If it returns 0, the share is estimated from the packets in that time.
         """
         self._halt()
         with self._lock:
             if self._tags is None:
                 return Watched()
-            # All stop watching before any is read: reading takes time, and they should cover the same slice.
+            # All probes stop before any is read: reading takes time, and all should cover the same slice.
             self._watch_nothing()
             passed = self._passed()
             self._interval(self._tags)
             whole, self._share = (passed - share * (passed - self._slice_from), passed), share
-            spans = traffic or [(self._begun_s, time.monotonic())]
+            spans = traffic or [(self._slice_began_s, time.monotonic())]
             looked = tuple((one.begin_s, one.end_s) for one in self._seen)
             watched = sent(looked) if sent else 0.0
             seen = Watched(absent=self._absent, passage=passage_of(self._seen, whole, spans), windows=looked)
             for name in [name for name in self._baseline if name in self._running]:
                 scale = self._scale(name, whole, traffic, watched)
                 stage = self._running[name].stage
-                seen = seen.plus(_watched(stage, self._previous[name], self._baseline[name], scale))
+                seen = seen.plus(_watched_between(stage, self._previous[name], self._baseline[name], scale))
             self._tags = None
         return seen
 
     def close(self) -> None:
-        """Stop every probe; harmless when repeated. The stream is its maker's to close."""
+        """Stop every probe; harmless if repeated. The caller closes the stream."""
         self._halt()
         with self._lock:
             self._tags = None
@@ -157,7 +157,7 @@ class ProbeSession:
 
     def _start(self, name: str) -> None:
         if name not in self._probes:
-            raise ProbeError(f"this host knows no probe {name!r}")
+            raise ProbeError(f"this host has no probe {name!r}")
         probe = self._probes[name]
         try:
             probe.start()
@@ -180,17 +180,17 @@ class ProbeSession:
     def _watch_windows(self) -> None:
         pace = self._pace
         self._await_packets()
-        begun_s, passed = time.monotonic(), self._passed()
-        pause_s, due_s = self._warm_up_s + pace.first_pause_s(), begun_s + self._interval_s
+        began_s, passed = time.monotonic(), self._passed()
+        pause_s, due_s = self._warm_up_s + pace.first_pause_s(), began_s + self._interval_s
         while not self._stop_ticking.wait(pause_s):
             if not self._seen:
-                pace.expect((self._passed() - passed) / (time.monotonic() - begun_s))
+                pace.expect((self._passed() - passed) / (time.monotonic() - began_s))
             with self._lock:
                 seen = self._windows.watch(pace.window_s, self._stop_ticking, self._passed)
                 self._seen.append(seen)
                 if self._windows.failed:
                     self._fail(self._windows.failed)
-            pause_s = pace.pause_s(seen.begun, seen.end_s - seen.begin_s, seen.spent_s)
+            pause_s = pace.pause_s(seen.started, seen.end_s - seen.begin_s, seen.spent_s)
             if time.monotonic() >= due_s:
                 self._read_interval()
                 due_s = time.monotonic() + self._interval_s
@@ -213,7 +213,7 @@ class ProbeSession:
                 self._fail({name: error})
 
     def _interval(self, tags: TrialTags) -> None:
-        """Read every probe, and put the growth since the last reading and the sampled events into the stream."""
+        """Read every probe; put the growth since the last reading, and the sampled events, into the stream."""
         now_ns = time.time_ns()
         interval = self._interval_from, self._passed()
         self._interval_from = interval[1]
@@ -226,7 +226,7 @@ class ProbeSession:
             previous, self._previous[name] = self._previous[name], reading
             if self._stream is not None:
                 scale = self._scale(name, interval)
-                seen = _watched(self._running[name].stage, reading, previous, scale)
+                seen = _watched_between(self._running[name].stage, reading, previous, scale)
                 self._publish(self._stream, tags, seen, now_ns)
                 self._stream.lose(LossCause.RING_BUFFER, max(0, reading.samples_lost - previous.samples_lost))
                 for sample in reading.samples[:MAX_EVENTS_PER_INTERVAL]:
@@ -242,7 +242,7 @@ class ProbeSession:
         )  # fmt: skip
 
     def _scale(self, name: str, whole: Span, traffic: Sequence[Span] = (), watched: float = 0.0) -> float | None:
-        """How much more there was than a probe saw; ``watched`` is the share of the requests that it did, or 0."""
+        """The factor from what a probe saw to the whole; ``watched`` is the probe's share of the requests, or 0."""
         if name not in self._windows:
             return self._share
         return 1 / watched if watched else scale_of(self._seen, whole, traffic)
@@ -255,7 +255,7 @@ class ProbeSession:
             stream.put(kernel_work_point(tags, {kind: round(count) for kind, count in seen.work.items()}, now_ns))
 
     def _fail(self, errors: Mapping[str, Exception]) -> None:
-        # Programs of one tracepoint lead to one another: those that are left are linked anew.
+        # Programs of one tracepoint are chained: the remaining ones are linked again.
         self._windows.close()
         for name, error in errors.items():
             self.failed[name] = f"{name}: {error}"
@@ -263,8 +263,8 @@ class ProbeSession:
         self._windows = self._windows.without(errors)
 
 
-def _watched(stage: str, reading: Reading, earlier: Reading, scale: float | None) -> Watched:
-    """What a probe saw between two of its readings; ``scale`` is how much more happened in all, if that is known."""
+def _watched_between(stage: str, reading: Reading, earlier: Reading, scale: float | None) -> Watched:
+    """What a probe saw between two readings; ``scale`` is the factor to all events, if known."""
     empty = StageHistogram()
     stages = {
         StageRole(stage, role): histogram.minus(earlier.stages.get(role, empty))

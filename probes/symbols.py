@@ -1,4 +1,4 @@
-"""Addresses of a process's stack as names of functions: its memory map, and the symbols of the files in it (ELF)."""
+"""Function names for the addresses in a process's stack: its memory map, and its files' symbols (ELF)."""
 
 import bisect
 import os
@@ -11,26 +11,26 @@ from elftools.elf.sections import SymbolTableSection
 
 from bpf.loader import UNKNOWN
 
-MAX_FILES = 256  # whose symbols are kept; programs of labs use a few dozen
+MAX_FILES = 256  # cached files; programs of labs use several dozen
 
 
 @dataclass(frozen=True)
 class Functions:
-    """The functions of one ELF file, by where they lie in it, in order."""
+    """The functions of one ELF file, sorted by their offset."""
 
     starts: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
 
     def at(self, offset: int) -> str:
-        """The function that covers an offset of the file; empty when none does."""
+        """The function that covers an offset of the file, or the empty string."""
         index = bisect.bisect_right(self.starts, offset) - 1
         return self.names[index] if index >= 0 and offset < self.ends[index] else ""
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A part of a file in a process's memory."""
+    """A mapped part of a file in a process's memory."""
 
     start: int
     end: int
@@ -39,14 +39,14 @@ class Mapping:
 
 
 class UserSymbols:
-    """Names for the addresses of processes that still live; the files' symbols are kept from one to the next."""
+    """Names for addresses of live processes; files' symbols are cached."""
 
     def __init__(self) -> None:
         self._maps: dict[int, list[Mapping]] = {}
         self._files: dict[tuple[int, int], Functions] = {}
 
     def name(self, process: int, address: int) -> str:
-        """A function's name; where it has none, the program or library: ``[haproxy]``; else ``UNKNOWN``."""
+        """A function's name, else the program or library as ``[haproxy]``, else ``UNKNOWN``."""
         if process not in self._maps:
             self._maps[process] = mappings(process)
         maps = self._maps[process]
@@ -59,11 +59,11 @@ class UserSymbols:
         return self._functions(process, found.path).at(address - found.start + found.offset) or f"[{_stem(found.path)}]"
 
     def forget(self) -> None:
-        """Forget the processes, whose numbers are used again."""
+        """Forget the processes, because process ids are reused."""
         self._maps.clear()
 
     def _functions(self, process: int, path: str) -> Functions:
-        # As the process sees it, which may be another root directory than ours.
+        # The path as the process sees it, which may have another root directory.
         try:
             with open(f"/proc/{process}/root{path}", "rb") as file:
                 status = os.fstat(file.fileno())
@@ -73,12 +73,12 @@ class UserSymbols:
                         self._files.clear()
                     self._files[key] = functions(ELFFile(file))
                 return self._files[key]
-        except (OSError, ELFError):  # it ended, was replaced, or is no program
+        except (OSError, ELFError):  # the process ended, or the file was replaced or is not ELF
             return Functions()
 
 
 def mappings(process: int) -> list[Mapping]:
-    """The executable mappings of a process, by address; none when it has ended (proc(5), /proc/pid/maps)."""
+    """The executable mappings of a process, by address; empty if it has ended (proc(5), /proc/pid/maps)."""
     try:
         lines = Path(f"/proc/{process}/maps").read_text().splitlines()
     except OSError:
@@ -93,7 +93,7 @@ def mappings(process: int) -> list[Mapping]:
 
 
 def functions(elf: ELFFile) -> Functions:
-    """The functions of a file's symbol tables, the dynamic one included: stripped programs have no other."""
+    """The functions of a file's symbol tables, including the dynamic one: stripped programs have no other."""
     segments = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
     found: dict[int, tuple[int, str]] = {}
     for section in elf.iter_sections():

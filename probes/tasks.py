@@ -1,4 +1,4 @@
-"""What the probes share that know tasks by their number."""
+"""The base of probes that identify tasks by their id."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,7 +7,7 @@ from probes.base import LabView, ProbeError
 from probes.tracing import TracingProbe
 
 MAX_LAB_TASKS = 1024
-_KERNEL_TASKS = 1024  # one or so for each CPU
+_KERNEL_TASKS = 1024  # several for each CPU
 ANY_GROUP = 2**64 - 1
 _NOT_WAITING = {"time_ns": 0, "generation": 0}  # struct start of bpf/include/stage.h
 
@@ -15,10 +15,10 @@ TaskRoles = frozenset[tuple[int, str]]
 
 
 class TaskProbe(TracingProbe):
-    """A probe whose C source keeps bpf/include/tasks.h's map ``tasks``; their roles are numbered as in ``roles``.
+    """A probe whose C source uses the map ``tasks`` of bpf/include/tasks.h; roles are numbered as in ``roles``.
 
-    Tasks are written when a lab is first watched, so that going back to it takes one map entry. A lab's tasks of other
-    roles are not watched.
+    Tasks are written when a lab is first watched, so that returning to it takes one map entry. Tasks of a lab with
+    other roles are not watched.
     """
 
     constants: ClassVar[Mapping[str, int]] = {"MAX_TASKS": MAX_LAB_TASKS + _KERNEL_TASKS}
@@ -35,7 +35,7 @@ class TaskProbe(TracingProbe):
         self._entries.clear()
 
     def write_task(self, pid: int, group: int, role: str) -> None:
-        """Watch a task with its group; ``ANY_GROUP`` means with every lab."""
+        """Watch a task with its group; ``ANY_GROUP`` watches it with every lab."""
         number = self.task_roles.index(role)
         self._started().write("tasks", pid, group=group, role=number, queued=_NOT_WAITING)
 

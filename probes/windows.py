@@ -1,16 +1,17 @@
-"""Watching in short windows.
+"""Watching in short windows, to keep the cost of probes low.
 
-A program that is not attached costs nothing; one that is attached costs each event 25 ns before its first instruction,
-and a request makes dozens of events. So the probes watch for some milliseconds, and then let the traffic alone.
+A detached program costs nothing. An attached one costs each event 25 ns before its first instruction, and a request
+causes dozens of events. So the probes watch for several milliseconds, and then leave the traffic alone.
 
-Attaching holds the CPUs up for some milliseconds, and what waits meanwhile would look as if the datapath had made it
-wait: so it is done behind a shut gate (bpf/chain.py), which opens, for all probes at once, when the traffic has
-recovered. Nothing is cut at a window's end: what began within it may still end afterwards, while nothing new is
-counted, and nothing is detached for a while. Tracepoints that few events pass stay attached for the whole slice: to
-attach them before its traffic costs it nothing. Windows come at random times, so that they do not lock to the traffic's
-rhythm. How often something happened in all follows from the share of the traffic that was watched: of the requests,
-where the generator tells when each was sent, or else of the packets, which the devices count in any case; not of the
-time, as traffic does not flow evenly. How much looking slows the traffic down is told with it
+Attaching delays the CPUs for several milliseconds, and probes would blame that delay on the datapath. So programs
+attach behind a closed gate (bpf/chain.py). The gate opens, for all probes at once, when the traffic has recovered. The
+end of a window cuts nothing off: durations that started within it may still end, but no new ones are counted. Nothing
+is detached for a while. Tracepoints with few events stay attached for the whole slice, because attaching them before
+its traffic costs the traffic nothing. Windows come at random times, so that they do not synchronise with the traffic.
+
+The number of all events follows from the watched share of the traffic. That is the share of requests if the generator
+reports the time of each, otherwise the share of packets, which the devices count. It is not the share of time, because
+traffic is uneven. The reading also reports how much watching slowed the traffic down
 (:class:`domain.watched.Passage`).
 """
 
@@ -27,39 +28,39 @@ from domain.watched import Passage, Span
 from probes.base import LabView, Pending, Probe
 from probes.pace import ATTACHING_S
 
-# Tracepoints with less than an event or so per request, even where each request wakes somebody: with the gate shut, all
-# of a slice's together cost less than to attach them once within its traffic (0.3 to 0.7 ms of a CPU, with detaching).
+# Tracepoints with at most about one event per request, even one that wakes a task. With the gate closed, all of a
+# slice's events of these cost less than attaching and detaching them once within its traffic (0.3 to 0.7 ms of a CPU).
 SELDOM = frozenset({"sched_switch", "sched_wakeup", "kfree_skb", "tcp_retransmit_skb"})
 
-RECOVERY_S = 0.003  # from attaching to a window's begin, at least; as long as attaching took, if that was longer …
+RECOVERY_S = 0.003  # least time from attaching to a window's begin; as long as attaching took, if that was longer …
 LONGEST_RECOVERY_S = 0.02
 
-# How long what began within a window may take to end: until all ended; at least so long, and four times the longest
-# seen, while few are left; at most as long as the age at which the kernel side discards it (MAX_AGE_NS of probe.h).
+# How long durations of a window may take to end. The limit is when all have ended. While few are left, it is at least
+# this long, and four times the longest seen. It is at most the age at which the kernel side discards them (MAX_AGE_NS).
 GRACE_S, GRACE_FACTOR, MAX_GRACE_S = 0.003, 4, 0.1
 FEW = 0.05
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.01
 
 
 class Window(NamedTuple):
-    """When one was open, in monotonic seconds; what had passed of the traffic by then; what began within it.
+    """The time of a window in monotonic seconds, the traffic so far, and the durations started in it.
 
-    ``spent_s`` is the CPU time of the thread that attached, waited and detached.
+    ``spent_s`` is the CPU time of the thread for attaching, waiting and detaching.
     """
 
     begin_s: float
     end_s: float
     passed_from: float
     passed_to: float
-    begun: int = 0
+    started: int = 0
     spent_s: float = ATTACHING_S
 
 
 def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = ()) -> float | None:
-    """How much more traffic there was than in the windows; ``None`` when none of it was watched.
+    """The factor from the traffic in the windows to all traffic; ``None`` if none was watched.
 
-    ``whole`` is what had passed at the begin and at the end. ``traffic`` tells when requests were made, in monotonic
-    seconds, if that is known: connections are opened before, and windows of that time are no sample of the requests.
+    ``whole`` is the traffic that had passed at the begin and at the end. ``traffic`` are the times of requests, in
+    monotonic seconds, if known: connections open earlier, and windows in that time are no sample of the requests.
     """
     inside = outside = 0.0
     for one in windows:
@@ -72,7 +73,7 @@ def scale_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span] = (
 
 
 def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) -> Passage:
-    """How fast the traffic was within the windows, and over all; of windows that lie within one span of requests."""
+    """The pace of traffic within the windows and overall, from windows that lie within one span of requests."""
     inside = [
         one for one in windows if any(begin_s <= one.begin_s and one.end_s <= end_s for begin_s, end_s in traffic)
     ]
@@ -104,22 +105,22 @@ class Windows:
         return name in self._probes
 
     def turn(self, lab: LabView) -> bool:
-        """The lab that the next windows are of, until :meth:`rest`; false when nothing is to be watched there."""
+        """Set the lab of the next windows, until :meth:`rest`; False if there is nothing to watch."""
         self._lab = lab
         self._watching = {name: probe for name, probe in self._probes.items() if not probe.absence(lab)}
         self._attach(self._tracepoints(self._watching) & SELDOM)
         return bool(self._watching)
 
     def rest(self) -> None:
-        """There are no more windows of this lab: nothing is attached any more."""
+        """End the windows of this lab, and detach everything."""
         self._lab = None
         self._watching = {}
         self._chain.detach()
 
     def watch(self, window_s: float, stop: threading.Event, passed: Callable[[], float]) -> Window:
-        """One window, shorter when ``stop`` is set; ``passed`` tells how much traffic there was so far.
+        """Watch one window, shorter if ``stop`` is set; ``passed`` returns the traffic so far.
 
-        A probe that breaks is left out from then on, and its error is in :attr:`failed`.
+        A probe that fails is removed, and its error is in :attr:`failed`.
         """
         attaching_s, spent_s = time.monotonic(), time.thread_time()
         self._attach(self._tracepoints(self._watching))
@@ -131,56 +132,56 @@ class Windows:
             stop.wait(window_s)
             passed_to, end_s = passed(), time.monotonic()
             self._each(lambda probe: probe.watch(self._lab, accept=False))
-            # One after another, some 30 µs each: the window is told to end when half of them had theirs.
+            # Probes start one after another, about 30 µs each; the window begins when half of them have started.
             passed_to, end_s = (passed_to + passed()) / 2, (end_s + time.monotonic()) / 2
-        begun = self._settle(end_s)
+        started = self._await_ends(end_s)
         self._chain.turn(is_open=False)
         self._chain.detach(keep=SELDOM)
-        return Window(begin_s, end_s, passed_from, passed_to, begun, time.thread_time() - spent_s)
+        return Window(begin_s, end_s, passed_from, passed_to, started, time.thread_time() - spent_s)
 
     def without(self, names: Container[str]) -> "Windows":
-        """The same without these probes, for the same lab. This one is to be closed first."""
+        """The same windows without these probes, for the same lab. Close this object first."""
         left = Windows({name: probe for name, probe in self._all.items() if name not in names})
         if self._lab is not None:
             left.turn(self._lab)
         return left
 
     def close(self) -> None:
-        """Detach everything; the probes are their starter's to stop, after this."""
+        """Detach everything; the code that started the probes stops them afterwards."""
         self._chain.close()
 
     def _attach(self, tracepoints: Collection[str]) -> None:
         try:
             self._chain.attach(tracepoints)
         except BpfError as error:
-            # Whose program was refused is not told, and all were detached again: none can watch.
+            # The error does not name the refused program, and all were detached again, so none can watch.
             for name in list(self._watching):
                 self._leave_out(name, error)
 
     def _tracepoints(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset(hook.tracepoint for name in names for hook in self._hooks[name])
 
-    def _settle(self, end_s: float) -> int:
-        """Let end what began; turn each probe away, and its tracepoints off, once it has nothing to wait for.
+    def _await_ends(self, end_s: float) -> int:
+        """Wait for durations to end; turn off each probe, and its tracepoints, when it has none left.
 
-        Not at once: detaching holds the CPUs up like attaching, and most of what is under way would be told to wait so.
+        Not at once: detaching delays the CPUs like attaching, and the delay would appear in most open durations.
         """
-        begun, look_s = 0, _FIRST_LOOK_S
+        started, look_s = 0, _FIRST_LOOK_S
         waiting = list(self._watching)
         if waiting:
             time.sleep(GRACE_S)
         while waiting:
             for name in waiting:
                 pending = self._pending(name)
-                if settled(pending, time.monotonic() - end_s):
-                    begun += pending.begun
+                if has_ended(pending, time.monotonic() - end_s):
+                    started += pending.started
                     self._try(name, lambda probe: probe.watch(None))
                     waiting = [other for other in waiting if other != name]
             if waiting:
                 self._chain.detach(keep=self._tracepoints(waiting) | SELDOM)
                 time.sleep(look_s)
                 look_s = min(_LAST_LOOK_S, 2 * look_s)
-        return begun
+        return started
 
     def _pending(self, name: str) -> Pending:
         found: list[Pending] = []
@@ -204,20 +205,20 @@ class Windows:
         del self._watching[name], self._probes[name]
 
 
-def settled(pending: Pending, since_s: float) -> bool:
-    """Whether nothing more is to be waited for, so long after a window's end."""
+def has_ended(pending: Pending, since_s: float) -> bool:
+    """True if nothing more can be expected, this long after a window's end."""
     if pending.unended <= 0 or since_s >= MAX_GRACE_S:
         return True
     grace_s = max(GRACE_S, GRACE_FACTOR * pending.longest_ns / 1e9)
-    return since_s >= grace_s and pending.unended <= FEW * pending.begun
+    return since_s >= grace_s and pending.unended <= FEW * pending.started
 
 
 @contextlib.contextmanager
 def _prompt() -> Iterator[None]:
-    """The calling thread before all ordinary ones: on a busy host a window must end when it should.
+    """Run the calling thread before all ordinary ones: on a busy host a window must end in time.
 
-    It sleeps most of the time. Where that is not allowed, windows are as long as they happen to be; their true length
-    is measured in any case.
+    The thread sleeps most of the time. If that is not allowed, windows vary in length; their true length is measured in
+    any case.
     """
     ordinary = os.sched_getscheduler(0), os.sched_getparam(0)
     try:

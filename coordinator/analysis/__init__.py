@@ -1,1 +1,1 @@
-"""From accepted trials to verdicts: pure functions of records; no store, no clock, no request."""
+"""From accepted trials to verdicts: pure functions of records, without store, clock or request."""

@@ -1,11 +1,11 @@
-"""From trials to the figures of one cell: geometric means, merged percentiles, and what a reader must know. Pure."""
+"""The figures of one cell from its trials: geometric means, merged percentiles and caveats. Pure."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from coordinator.analysis.measured import Measured
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import Estimate, finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
@@ -13,11 +13,11 @@ from domain.load import CapacityLoad
 from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
 from domain.trial import Reason, TrialResult
 
-ENOUGH = 0.99  # of the requests that an open level asked for; fewer, and its figures say so
+ENOUGH = 0.99  # of the scheduled requests; with fewer, an open level gets a caveat
 
 
-def cell_result(data: Measured, cell: Cell) -> CellResult:
-    """The cell over all its valid trials, or over its searches."""
+def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
+    """The cell's figures over all its valid trials, or over its searches."""
     if isinstance(data.campaign.levels[cell.level], CapacityLoad):
         return _capacity_result(data, cell)
     trials = data.trials(cell)
@@ -42,12 +42,12 @@ def cell_result(data: Measured, cell: Cell) -> CellResult:
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
         invalid_for=None if valid else _commonest(trials),
-        **_around(data, cell, valid),
-        caveats=(*_shortfall(data, cell, valid), *_unlike(valid)),
+        **_surroundings(data, cell, valid),
+        caveats=(*_shortfall(data, cell, valid), *_mixed_offloads(valid)),
     )
 
 
-def _capacity_result(data: Measured, cell: Cell) -> CellResult:
+def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
     figures = [bracket.figure_per_s for bracket in ended if bracket.figure_per_s is not None]
     found = _of_logs([math.log(figure) for figure in figures], data.seed("slo", *cell.model_dump().values()))
@@ -66,7 +66,7 @@ def _capacity_result(data: Measured, cell: Cell) -> CellResult:
         share_of_direct=_share_of_limit(data, cell, bool(figures)),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
-        **_around(data, cell, data.search_trials(cell)),
+        **_surroundings(data, cell, data.search_trials(cell)),
         caveats=tuple(f"{times} of {len(ended)} searches found no rate: {why}" for why, times in whys.items()),
     )
 
@@ -76,8 +76,8 @@ def _commonest(trials: Sequence[TrialResult]) -> Reason | None:
     return max(reasons, key=lambda reason: reasons[reason], default=None)
 
 
-def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
-    """What the cell ran under, and what its ``trials`` showed of it: in that, valid ones cannot differ."""
+def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+    """The condition of the cell, and its effect in ``trials``; validity makes it the same in all of them."""
     shown = [trial.surroundings for trial in trials if trial.surroundings is not None]
     walked = [one.ballast_packets for one in shown if one.ballast_packets is not None]
     return {
@@ -88,15 +88,15 @@ def _around(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> dict[s
     }
 
 
-def _unlike(trials: Sequence[TrialResult]) -> tuple[str, ...]:
-    """Offloads are alike within a block; hosts whose devices do not take the same ones are told."""
+def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Offloads are the same within a block; a caveat says if hosts differ."""
     if all(trial.offloads == trials[0].offloads for trial in trials):
         return ()
-    return ("not all of its trials had the same offloads: compare hosts one by one",)
+    return ("its trials had different offloads: compare the results host by host",)
 
 
-def _shortfall(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:
-    """An open level stands for its rate: where less was finished, the figures are of less."""
+def _shortfall(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """A caveat if an open level finished fewer requests than its schedule: the figures are of the lower rate."""
     asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(trial.duration_s for trial in trials)
     if asked_per_s is None or not seconds:
         return ()
@@ -104,13 +104,13 @@ def _shortfall(data: Measured, cell: Cell, trials: Sequence[TrialResult]) -> tup
     if made_per_s >= ENOUGH * asked_per_s:
         return ()
     share = f"{100 * made_per_s / asked_per_s:.1f} %"
-    return (f"finished {made_per_s:,.0f} requests/s, {share} of the {asked_per_s:,}/s that its schedule asked for",)
+    return (f"finished {made_per_s:,.0f} requests/s, {share} of the {asked_per_s:,}/s of its schedule",)
 
 
 def _geometric_mean(
-    data: Measured, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
+    data: CampaignResults, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
 ) -> Estimate | None:
-    """Mean of logarithms over trials: so the ratio of two cells' figures is the mean ratio of their pairs."""
+    """Mean of logarithms over trials, so that the ratio of two cells equals the mean ratio of their pairs."""
     return _of_logs([math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None], seed)
 
 
@@ -120,8 +120,8 @@ def _of_logs(logs: Sequence[float], seed: Sequence[int]) -> Estimate | None:
     return interval(logs, seed)
 
 
-def _share_of_limit(data: Measured, cell: Cell, measured: bool) -> Interval | None:
-    # Where the rate is given, a share of it says nothing: there the limit is compared like any other datapath.
+def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interval | None:
+    # An open level sets the rate, so a share of it means nothing; there the limit is compared like other datapaths.
     metric = metrics_of(data.campaign.levels[cell.level])[0]
     if data.limit is None or not metric.higher_is_better:
         return None

@@ -1,15 +1,15 @@
-"""What a condition costs a datapath: its figures over the same datapath's in the plain condition. Pure.
+"""The cost of a condition: a datapath's figures relative to its own figures in the plain condition. Pure.
 
-Levels of one load, one of them plain, are compared by the turns in which their blocks come on a host: every round of a
-campaign holds each level once. The blocks of a turn lie up to minutes apart, so a machine's drift does not cancel as it
-does within a block: it is in the interval, which is why these ratios are shown and not judged.
+Levels with the same load, one of them plain, are compared turn by turn. Each round of a campaign runs each level once,
+so blocks of the same turn on a host form pairs. They can be minutes apart, so the host's drift does not cancel as it
+does within a block. The drift widens the interval; therefore these ratios get no verdict.
 """
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from coordinator.analysis.measured import Measured
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.scheduling.records import AttemptRecord
 from domain.load import CapacityLoad
@@ -19,8 +19,8 @@ from domain.trial import TrialResult
 _Turns = Mapping[tuple[str, int], Mapping[str, TrialResult]]
 
 
-def condition_costs(data: Measured) -> tuple[ConditionCost, ...]:
-    """By workload, level under a condition, datapath and metric; only where the campaign has the plain level, too."""
+def condition_costs(data: CampaignResults) -> tuple[ConditionCost, ...]:
+    """By workload, level under a condition, datapath and metric, if the campaign also has the plain level."""
     levels = data.campaign.levels
     pairs = [
         (name, plain)
@@ -36,7 +36,7 @@ def condition_costs(data: Measured) -> tuple[ConditionCost, ...]:
     )
 
 
-def _costs(data: Measured, workload: str, level: str, plain: str) -> Iterator[ConditionCost]:
+def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iterator[ConditionCost]:
     turns, others = _turns(data, workload, level), _turns(data, workload, plain)
     for label in data.campaign.labels:
         for metric in metrics_of(data.campaign.levels[level]):
@@ -56,7 +56,7 @@ def _costs(data: Measured, workload: str, level: str, plain: str) -> Iterator[Co
                 )
 
 
-def _log_ratios(data: Measured, turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
+def _log_ratios(data: CampaignResults, turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
     figures = [
         (data.figure(trials.get(label), metric), data.figure(others[turn].get(label), metric))
         for turn, trials in turns.items()
@@ -65,8 +65,8 @@ def _log_ratios(data: Measured, turns: _Turns, others: _Turns, label: str, metri
     return [math.log(one) - math.log(other) for one, other in figures if one is not None and other is not None]
 
 
-def _turns(data: Measured, workload: str, level: str) -> _Turns:
-    """The accepted trials of a level by host and turn; a block without any has its turn all the same."""
+def _turns(data: CampaignResults, workload: str, level: str) -> _Turns:
+    """The accepted trials of a level by host and turn; a block without any still takes its turn."""
     last: dict[int, AttemptRecord] = {}
     for attempt in data.attempts:
         if (attempt.workload, attempt.level) == (workload, level) and not attempt.calibration:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from coordinator.analysis.measured import Measured
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.path import SEND_WAIT, StagePath
 from coordinator.analysis.statistics import student_t
 from domain.campaign import Cell
@@ -33,13 +33,13 @@ NAMED_SHARE = 0.1  # of what a stage's roles differ by together: smaller ones ar
 Parts = Mapping[StageRole, float]
 
 
-def decompositions(data: Measured, path: StagePath) -> tuple[Decomposition, ...]:
+def decompositions(data: CampaignResults, path: StagePath) -> tuple[Decomposition, ...]:
     """One per cell that probes watched in a valid trial."""
     found = (_decomposition(cell, data.trials(cell), path) for cell in data.campaign.cells)
     return tuple(one for one in found if one is not None)
 
 
-def differences(data: Measured, compared: Sequence[tuple[str, str]], path: StagePath) -> tuple[Difference, ...]:
+def differences(data: CampaignResults, compared: Sequence[tuple[str, str]], path: StagePath) -> tuple[Difference, ...]:
     """One per (label, reference) and level: mean of the per-block differences, label − reference, in µs per request."""
     found = (
         _difference(data, Cell(datapath=label, workload=workload, level=level), reference, path)
@@ -92,7 +92,7 @@ def _decomposition(cell: Cell, trials: Iterable[TrialResult], path: StagePath) -
     )
 
 
-def _difference(data: Measured, cell: Cell, reference: str, path: StagePath) -> Difference | None:
+def _difference(data: CampaignResults, cell: Cell, reference: str, path: StagePath) -> Difference | None:
     label = cell.datapath
     pairs = [
         (block[label], block[reference])

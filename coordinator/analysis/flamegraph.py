@@ -1,7 +1,7 @@
 """Flame graphs of on-CPU stacks as SVG (Gregg, "The Flame Graph", CACM 59(6), 2016). Pure.
 
-A frame's width is its share of the samples; below it stands who called it. The differential one is drawn over the
-compared datapath's stacks: red frames took a larger share of the CPU time than under the reference, blue a smaller one.
+A frame's width is its share of the samples; its caller is below it. The differential graph has the compared datapath's
+stacks. Red frames took a larger share of the CPU time than under the reference, blue frames a smaller one.
 """
 
 import math
@@ -13,15 +13,15 @@ from zlib import crc32
 from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
 
 WIDTH, ROW, FONT = 1200, 17, 11
-CHARACTER = 6.6  # width of one at FONT
-NARROWEST = 0.3  # pixels; what is narrower is not drawn
-MAX_FRAMES = 5_000  # drawn; of more only the widest: a page of many megabytes helps nobody
+CHARACTER = 6.6  # width of a character at FONT
+NARROWEST = 0.3  # pixels; narrower frames are not drawn
+MAX_FRAMES = 5_000  # only the widest are drawn; more would make a page of many megabytes
 MARGIN = 28
 
 
 @dataclass
 class Frame:
-    """A function as called from its parent, with the samples in it and in what it called."""
+    """A function as called from its parent, with the samples in it and its callees."""
 
     name: str
     count: float = 0.0
@@ -29,7 +29,7 @@ class Frame:
     children: dict[str, "Frame"] = field(default_factory=dict)
 
     def add(self, stack: Iterable[str], count: float, before: float = 0.0) -> None:
-        """One folded stack, outermost first."""
+        """Add one folded stack, outermost function first."""
         frame = self
         frame.count += count
         frame.before += before
@@ -40,13 +40,13 @@ class Frame:
 
     @property
     def depth(self) -> int:
-        """Rows that it and its children take."""
+        """Rows of the frame and its children."""
         return 1 + max((child.depth for child in self.children.values()), default=0)
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Where a frame is drawn: pixels from the left, rows from the bottom."""
+class Box:
+    """The place of a frame: pixels from the left, rows from the bottom."""
 
     frame: Frame
     x: float
@@ -55,7 +55,7 @@ class Placed:
 
 
 def tree(stacks: Stacks, reference: Stacks | None = None) -> Frame:
-    """All stacks as one tree, the roles at its root. ``before`` is the reference's share, in samples of ``stacks``."""
+    """All stacks as one tree with the roles at its root. ``before`` is the reference's share, scaled to ``stacks``."""
     root = Frame("all")
     _fill(root, stacks, 1.0, 0.0)
     if reference is not None and reference.samples:
@@ -69,23 +69,23 @@ def _fill(root: Frame, stacks: Stacks, now: float, before: float) -> None:
             root.add((role, *stack.split(";")), count * now, count * before)
 
 
-def placed(frame: Frame, x: float, width: float, row: int = 0) -> Iterator[Placed]:
-    """The frame and what it called, in the order of their names, so that like stands below like in every graph."""
+def layout(frame: Frame, x: float, width: float, row: int = 0) -> Iterator[Box]:
+    """Place the frame and its callees by name, so that the same functions have the same order in every graph."""
     if width < NARROWEST:
         return
-    yield Placed(frame, x, width, row)
+    yield Box(frame, x, width, row)
     for _, child in sorted(frame.children.items()):
         part = width * child.count / frame.count
-        yield from placed(child, x, part, row + 1)
+        yield from layout(child, x, part, row + 1)
         x += part
 
 
 def flame_svg(title: str, stacks: Stacks, reference: Stacks | None = None) -> str:
-    """The graph as an SVG document; differential with a ``reference``. Raises ``ValueError`` without samples."""
+    """The graph as an SVG document, differential if there is a ``reference``. Raises ``ValueError`` without samples."""
     if not stacks.samples:
         raise ValueError("no samples: there is nothing to draw")
     root = tree(stacks, reference)
-    boxes = _widest(list(placed(root, 0.0, WIDTH)))
+    boxes = _widest(list(layout(root, 0.0, WIDTH)))
     height = MARGIN + ROW * (1 + max(box.row for box in boxes))
     drawn = "".join(_box(box, root, height, differential=reference is not None) for box in boxes)
     return (
@@ -96,21 +96,21 @@ def flame_svg(title: str, stacks: Stacks, reference: Stacks | None = None) -> st
     )
 
 
-def _widest(boxes: list[Placed]) -> list[Placed]:
-    """At most :data:`MAX_FRAMES`. No frame is wider than its caller, so each that stays keeps what it stands on."""
+def _widest(boxes: list[Box]) -> list[Box]:
+    """At most :data:`MAX_FRAMES`. A frame is never wider than its caller, so no drawn frame loses its callers."""
     if len(boxes) <= MAX_FRAMES:
         return boxes
     limit = sorted((box.width for box in boxes), reverse=True)[MAX_FRAMES]
     return [box for box in boxes if box.width > limit]
 
 
-def _box(box: Placed, root: Frame, height: int, *, differential: bool) -> str:
+def _box(box: Box, root: Frame, height: int, *, differential: bool) -> str:
     frame = box.frame
     y = height - ROW * (box.row + 1)
     share = frame.count / root.count
     tip = f"{frame.name}: {share:.2%} of {root.count:.0f} samples"
     if differential:
-        tip += f", {share - frame.before / root.count:+.2%} against the reference"
+        tip += f", {share - frame.before / root.count:+.2%} relative to the reference"
     room = int((box.width - 4) / CHARACTER)
     name = frame.name.removesuffix(KERNEL_SUFFIX)
     label = name if len(name) <= room else f"{name[: room - 1]}…" if room >= 4 else ""
@@ -125,7 +125,7 @@ def _box(box: Placed, root: Frame, height: int, *, differential: bool) -> str:
 
 
 def _color(name: str) -> str:
-    """Kernel functions orange, user functions green, roles grey; like names look alike in every graph."""
+    """Kernel functions are orange, user functions green, roles grey; a function has the same shade in every graph."""
     if name in ROLES or name == "all":
         return "#c9ced6"
     shade = crc32(name.encode()) % 40
@@ -137,13 +137,13 @@ def _color(name: str) -> str:
 
 
 def _heat(frame: Frame, root: Frame) -> str:
-    """White where nothing changed; full red or blue from a tenth of all samples on."""
+    """White for no change; full red or blue from a tenth of all samples on."""
     delta = (frame.count - frame.before) / root.count
     paleness = 96 - 44 * math.sqrt(min(1.0, abs(delta) / 0.10))
     return f"hsl({0 if delta > 0 else 215} 85% {paleness:.0f}%)"
 
 
-def merged(stacks: Iterable[Stacks]) -> Stacks:
+def merge(stacks: Iterable[Stacks]) -> Stacks:
     """The sum over trials."""
     total = Stacks()
     for one in stacks:
@@ -152,6 +152,6 @@ def merged(stacks: Iterable[Stacks]) -> Stacks:
 
 
 def shares(stacks: Stacks) -> Mapping[str, float]:
-    """Each role's share of the samples, 0 to 1."""
+    """Each role's share of the samples, from 0 to 1."""
     total = stacks.samples
     return {role: sum(stacks.counts[role].values()) / total for role in ROLES if role in stacks.counts}

@@ -1,35 +1,27 @@
 """From results to verdicts. Pure: no I/O, no clock, no randomness but the campaign's seed.
 
-The unit is the pair: two trials of the same attempt of the same block, both valid. Per-block log-ratios against the
-reference are averaged; requests are never resampled, percentiles never averaged, invalid trials never analysed.
+The unit is the pair: two valid trials of the same attempt of the same block. The report averages per-block log-ratios
+to the reference. It never resamples requests, averages percentiles or analyses invalid trials.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
-from coordinator.analysis.measured import Measured
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.sentences import caveats_of, sentence_of
 from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.saturation import Outcome, judged
-from domain.campaign import Campaign, Cell, datapath_of
+from coordinator.scheduling.saturation import Outcome, judge
+from domain.campaign import Campaign, Cell
+from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
-from domain.report import (
-    MIN_PAIRS,
-    Calibration,
-    CampaignReport,
-    FailedAttempt,
-    InvalidTrial,
-    Metric,
-    Verdict,
-    VerdictWord,
-    metrics_of,
-)
+from domain.names import datapath_of
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Metric, Verdict, VerdictWord, metrics_of
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -45,15 +37,14 @@ def build_report(
 ) -> CampaignReport:
     """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
 
-    ``path`` says which stages a request's latency is made of.
-
-    ``campaign["aa"]`` tells how often a datapath differed from its own copy, or is ``None`` without a copy;
-    ``campaign["probe_tax"]`` what watching cost each datapath, or is ``None`` without probes.
+    ``path`` says which stages a request's latency consists of. ``campaign["aa"]`` says how often a datapath differed
+    from its own copy; ``None`` without a copy. ``campaign["probe_tax"]`` is the cost of watching for each datapath;
+    ``None`` without probes.
     """
-    drawn = record.get("seed")  # a campaign with seed 0 had one drawn and recorded
-    seed = drawn if isinstance(drawn, int) else campaign.seed
+    recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
+    seed = recorded if isinstance(recorded, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
-    data = Measured(campaign, attempts, seed, calibration)
+    data = CampaignResults(campaign, attempts, seed, calibration)
     taxes = _probe_tax(data)
     verdicts = _verdicts(data, taxes or {})
     return CampaignReport(
@@ -62,7 +53,7 @@ def build_report(
         verdicts=verdicts,
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
-        differences=differences(data, compared(campaign), path),
+        differences=differences(data, comparisons(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=tuple(
             FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
@@ -73,7 +64,7 @@ def build_report(
     )
 
 
-def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
+def comparisons(campaign: Campaign) -> tuple[tuple[str, str], ...]:
     """(label, reference) of every comparison: each label with the reference, each copy with its original."""
     reference = campaign.reference_label
     pairs = [(label, reference) for label in campaign.labels if label != reference]
@@ -85,23 +76,23 @@ def compared(campaign: Campaign) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _verdicts(data: Measured, taxes: Taxes) -> tuple[Verdict, ...]:
+def _verdicts(data: CampaignResults, taxes: Taxes) -> tuple[Verdict, ...]:
     drafts = [
         _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
         for workload in data.campaign.workloads
         for level, load in data.campaign.levels.items()
         for metric in metrics_of(load)
-        for label, reference in compared(data.campaign)
+        for label, reference in comparisons(data.campaign)
     ]
-    # The family is every comparison that may become a verdict, over the whole campaign.
+    # Holm's family is every comparison of the campaign that has a p.
     tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
     adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
     verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
-    return tuple(_worded(data, verdict, len(tested), taxes) for verdict in verdicts)
+    return tuple(_add_sentence(data, verdict, len(tested), taxes) for verdict in verdicts)
 
 
-def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdict:
-    """A verdict without its words: ``p`` is not adjusted yet."""
+def _draft(data: CampaignResults, cell: Cell, reference: str, metric: Metric) -> Verdict:
+    """A verdict without its sentence; ``p`` is not adjusted yet."""
     logs = data.log_ratios(cell, reference, metric)
     estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
     word = _word(estimate, metric, data.campaign.equivalence_margin)
@@ -124,9 +115,9 @@ def _draft(data: Measured, cell: Cell, reference: str, metric: Metric) -> Verdic
 
 
 def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWord:
-    """Equivalence comes first: a difference proven to be smaller than the margin is proven not to matter.
+    """Equivalence is checked first: a difference proven to be below the margin does not matter.
 
-    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so that swapping two datapaths swaps no verdict.
+    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so exchanging two datapaths changes no verdict.
     """
     if estimate is None or estimate.count < MIN_PAIRS:
         return VerdictWord.INCONCLUSIVE
@@ -138,7 +129,7 @@ def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWo
     return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
 
 
-def _worded(data: Measured, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
+def _add_sentence(data: CampaignResults, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
     functions = data.function(verdict.datapath), data.function(verdict.reference)
     paid = [1 - taxes[label]["ratio"] for label in (verdict.datapath, verdict.reference) if label in taxes]
     caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))
@@ -148,25 +139,25 @@ def _worded(data: Measured, verdict: Verdict, family: int, taxes: Taxes) -> Verd
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
-    """How often a datapath differed from its own copy; ``None`` when the campaign names none twice."""
+    """How often a datapath differed from its own copy; ``None`` if the campaign has no copies."""
     copies = [v for v in verdicts if datapath_of(v.datapath) == datapath_of(v.reference)]
     if not copies:
         return None
-    judged = [v for v in copies if v.judged]
-    false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in judged)
-    excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in judged)
+    decided = [v for v in copies if v.has_enough_pairs]
+    false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in decided)
+    excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in decided)
     return {
-        "comparisons": len(judged),
+        "comparisons": len(decided),
         "false_positives": false,
-        "rate": false / len(judged) if judged else None,
+        "rate": false / len(decided) if decided else None,
         "intervals_without_1": excluding,
     }
 
 
-def _probe_tax(data: Measured) -> dict[str, dict[str, Any]] | None:
-    """Requests/s of watched slices over those of the same trial's counted ones, by label; figures are of the latter.
+def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
+    """Requests/s of watched slices relative to the counted ones of the same trial, by label.
 
-    Closed loops only: in an open one the rate is given, and what watching costs does not show in it.
+    Closed loops only: an open loop sets the rate, so the cost of watching does not show in it.
     """
     if not data.campaign.probes:
         return None
@@ -197,10 +188,10 @@ def _watched_rate(trial: TrialResult) -> float | None:
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, accepted or not; but not what told a search that a rate was too high."""
+    """Every invalid trial of every attempt, except those that tell a search step that a rate was too high."""
     for attempt in attempts:
         for trial in attempt.result.trials if attempt.result else ():
-            if not trial.validity.valid and not _told(campaign, attempt, trial):
+            if not trial.validity.valid and not _is_search_outcome(campaign, attempt, trial):
                 yield InvalidTrial(
                     trial=trial_id(campaign, attempt, trial.datapath),
                     block=attempt.block_index,
@@ -213,11 +204,11 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                 )
 
 
-def _told(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
+def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
     slo = campaign.levels[attempt.level] if attempt.search else None
     if not isinstance(slo, CapacityLoad) or attempt.search is None:
         return False
-    return judged(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
+    return judge(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:

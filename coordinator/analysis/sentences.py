@@ -1,8 +1,8 @@
-"""Verdicts in plain English: one sentence each, and the caveats that a reader must know. Pure."""
+"""Verdicts as English sentences, and the caveats that a reader must know. Pure."""
 
 from coordinator.analysis.statistics import smallest_p
-from domain.campaign import Campaign, datapath_of
-from domain.names import FUNCTIONS
+from domain.campaign import Campaign
+from domain.names import FUNCTIONS, datapath_of
 from domain.report import MIN_PAIRS, Metric, Verdict, VerdictWord
 
 SIGNIFICANCE = 0.05
@@ -14,12 +14,12 @@ _UNITS = {
     Metric.LATENCY_P999_US: "the p99.9 latency",
     Metric.SLO_CAPACITY_PER_S: "the rate within the SLO",
 }
-# With few blocks no p can pass Holm: true of every sentence alike, so it stays among the caveats only.
+# With few blocks no p can pass Holm's adjustment. That is true of every sentence, so it is a caveat only.
 OUT_OF_REACH = "could not have made it smaller"
 _SUBJECTS = {metric: unit.removeprefix("the ") for metric, unit in _UNITS.items()} | {
     Metric.CPU_US_PER_REQUEST: "CPU per request"
 }
-# What is said of an equivalent, a better and a worse datapath.
+# Phrases for an equivalent, a better and a worse datapath.
 _RATE = ("is as fast as {}", "is faster than {}", "is slower than {}")
 _CPU = (
     "costs as much CPU per request as {}",
@@ -40,10 +40,10 @@ _CLAIMS = {
 
 
 def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int, probe_tax: float = 0.0) -> tuple[str, ...]:
-    """What a reader must know besides the figures; ``functions`` are the datapath's and the reference's.
+    """The caveats of a verdict; ``functions`` are the datapath's and the reference's.
 
-    ``family`` is the number of comparisons that Holm's adjustment was made over; ``probe_tax`` the share of requests/s
-    that watching cost the one of both that it cost more.
+    ``family`` is the number of comparisons in Holm's adjustment. ``probe_tax`` is the share of requests/s that watching
+    cost, of the two datapaths the larger.
     """
     found = [_across_functions(*functions), _copy(verdict), _small(verdict), _below_the_tax(verdict, probe_tax)]
     found.append(_after_holm(verdict, family))
@@ -53,17 +53,17 @@ def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int, probe_
 def sentence_of(campaign: Campaign, verdict: Verdict, load: str) -> str:
     """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already.
 
-    ``load`` is the level as it is shown.
+    ``load`` is the level as shown to users.
     """
     where = f"at {verdict.level} load ({load})"
     if len(campaign.workloads) > 1:
         where += f" of {verdict.workload}"
     pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
-    if not verdict.judged:
+    if not verdict.has_enough_pairs:
         of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
         enough = " with enough requests" if verdict.metric.percentile is not None else ""
         return (
-            f"{verdict.datapath} against {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
+            f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
             f"only {pairs} of {of}{enough}; a verdict needs {MIN_PAIRS}."
         )
     interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
@@ -79,8 +79,8 @@ def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
         return f"{one} {alike} within ±{campaign.equivalence_margin * 100:g} % {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
         effect = (verdict.smallest_effect or 0.0) * 100
-        why = f"a difference below {effect:.2g} % would not have shown" if effect < 100 else "the data scatter too much"
-        return f"{one} against {other} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, {why}"
+        why = f"a difference below {effect:.2g} % would not have shown" if effect < 100 else "the data vary too much"
+        return f"{one} compared with {other} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, {why}"
     return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
 
 
@@ -99,18 +99,18 @@ def _copy(verdict: Verdict) -> str:
 def _small(verdict: Verdict) -> str:
     if verdict.verdict is not VerdictWord.EQUIVALENT or _covers_1(verdict):
         return ""
-    return "there is a difference, smaller than what was declared to matter"
+    return "the difference is real but within the equivalence margin"
 
 
 def _below_the_tax(verdict: Verdict, probe_tax: float) -> str:
-    """Figures are of slices without probes; what the probes explain them with is of slices that they slowed down."""
+    """Figures come from slices without probes, the explanation from slices that the probes slowed down."""
     if verdict.verdict not in (VerdictWord.FASTER, VerdictWord.SLOWER) or verdict.ratio is None or probe_tax <= 0:
         return ""
-    # Like with like: the tax as the ratio that it is, either way.
+    # Compare ratios: express the tax as a ratio in both directions.
     if max(verdict.ratio, 1 / verdict.ratio) >= 1 / (1 - min(probe_tax, 0.99)):
         return ""
     return (
-        f"the difference is smaller than what watching cost ({probe_tax * 100:.2g} % of requests/s in the watched "
+        f"the difference is smaller than the cost of watching ({probe_tax * 100:.2g} % of requests/s in the watched "
         "slices, which are not counted): the probes cannot explain it"
     )
 

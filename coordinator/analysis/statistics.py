@@ -1,6 +1,6 @@
-"""Statistics of paired log-ratios: intervals, signed ranks, Holm. Pure numbers; knows no campaign.
+"""Statistics of paired log-ratios: intervals, signed ranks, Holm. Pure numbers, without campaigns.
 
-Everything here works on logarithms, where a ratio and its inverse are equally far from "no difference".
+All functions work on logarithms, where a ratio and its inverse are equally far from "no difference".
 """
 
 import math
@@ -23,7 +23,7 @@ Logs = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean of logarithms with its 95 % interval, and how many values it rests on."""
+    """A mean of logarithms with its 95 % interval and its number of values."""
 
     mean: float
     low: float
@@ -53,8 +53,9 @@ def interval(logs: Sequence[float], seed: int | Sequence[int] = 0) -> Estimate |
     60     95.4 % / 95.4 %     95.1 % / 92.3 %     94.0 % / 94.6 %
     =====  ==================  ==================  ==================
 
-    The log-ratio of two like trials is close to symmetric, and its trouble is heavy tails (one stalled slice), not
-    skew: there the bootstrap promises too much until pairs are many. From 60 on both hold, and BCa follows skew.
+    The log-ratio of two equal trials is close to symmetric. Its problem is heavy tails (one stalled slice), not skew.
+    With few pairs and heavy tails, the bootstrap's interval is too narrow. From 60 pairs on both hold, and BCa handles
+    skew.
     """
     values = np.asarray(logs, dtype=np.float64)
     if values.size < 2:
@@ -65,17 +66,17 @@ def interval(logs: Sequence[float], seed: int | Sequence[int] = 0) -> Estimate |
 
 
 def student_t(values: Logs) -> Estimate:
-    """Mean ± t × s / √n. Needs two values at least."""
+    """Mean ± t × s / √n. Needs at least two values."""
     n, mean = values.size, float(values.mean())
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * _standard_error(values)
     return Estimate(mean, mean - half, mean + half, n)
 
 
 def bca(values: Logs, rng: np.random.Generator) -> Estimate:
-    """Bias-corrected and accelerated bootstrap of the mean (Efron 1987), of values that are not all alike.
+    """Bias-corrected and accelerated bootstrap of the mean (Efron 1987), of values that are not all equal.
 
-    The percentiles are widened as Hesterberg (2015, "What teachers should know about the bootstrap") proposes, by
-    t × √(n/(n−1)) in place of z: the plain bootstrap forgets that the spread, too, was estimated.
+    Hesterberg (2015, "What teachers should know about the bootstrap") proposes to widen the percentiles by
+    t × √(n/(n−1)) in place of z. The plain bootstrap ignores that the spread is an estimate, too.
     """
     n, mean = values.size, float(values.mean())
     means = np.sort(values[rng.integers(0, n, (RESAMPLES, n))].mean(axis=1))
@@ -91,7 +92,7 @@ def bca(values: Logs, rng: np.random.Generator) -> Estimate:
 
 
 def detectable(estimate: Estimate) -> float:
-    """The smallest log-ratio that data like these would have shown, with 80 % power at a two-sided 5 %.
+    """The smallest log-ratio that such data would show with 80 % power at a two-sided 5 %.
 
     (t₀.₉₇₅ + t₀.₈₀) × standard error, with n − 1 degrees of freedom, that is half-width × (1 + t₀.₈₀ / t₀.₉₇₅).
     """
@@ -103,7 +104,7 @@ def detectable(estimate: Estimate) -> float:
 def signed_rank_p(logs: Sequence[float]) -> float:
     """Wilcoxon's two-sided signed-rank p, exact at every size and with ties; zeros are dropped (Wilcoxon's way).
 
-    The exact distribution is counted over the mid-ranks themselves; 1.0 when nothing but zeros is left.
+    The exact distribution is counted over the mid-ranks; the result is 1.0 if only zeros are left.
     """
     values = np.asarray(logs, dtype=np.float64)
     values = values[values != 0]
@@ -137,7 +138,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def finite_exp(log: float) -> float:
-    """e**log, kept within what a float and JSON can say."""
+    """e**log, limited to what a float and JSON can express."""
     return math.exp(max(-_LARGEST_LOG, min(_LARGEST_LOG, log)))
 
 

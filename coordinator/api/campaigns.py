@@ -1,4 +1,4 @@
-"""Campaigns: submit, list, look at, cancel; results, verdicts and the whole report."""
+"""Campaigns: submit, list, view and cancel; results, verdicts and the whole report."""
 
 import csv
 import io
@@ -85,13 +85,13 @@ def get_campaign(campaign_id: str) -> Mapping[str, Any]:
 @blueprint.output(views.CampaignView)
 @blueprint.doc(responses=[404])
 def cancel(campaign_id: str) -> Mapping[str, Any]:
-    """Cancel a campaign: what waits never begins, what runs is stopped within seconds. Twice is once."""
+    """Cancel a campaign: waiting blocks never start, running ones stop within seconds. Repeating it is harmless."""
     cancel_by_id(campaign_id)
     return get_view(campaign_id)
 
 
 def cancel_by_id(campaign_id: str) -> None:
-    """Cancel a campaign. Aborts with 404 when it is unknown."""
+    """Cancel a campaign. Aborts with 404 if it is unknown."""
     known = services()
     with known.store.write() as session:
         row = transitions.lock_campaign(session, campaign_id) or _unknown(campaign_id)
@@ -100,7 +100,7 @@ def cancel_by_id(campaign_id: str) -> None:
 
 
 def get_view(campaign_id: str) -> Mapping[str, Any]:
-    """The campaign's view. Aborts with 404 when it is unknown."""
+    """The campaign's view. Aborts with 404 if it is unknown."""
     with services().store.read() as session:
         return views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
 
@@ -109,7 +109,7 @@ def get_view(campaign_id: str) -> Mapping[str, Any]:
 @blueprint.output(CampaignReport)
 @blueprint.doc(responses=[404])
 def get_report(campaign_id: str) -> CampaignReport:
-    """Everything a campaign says: results, verdicts, invalid trials, failed attempts, telemetry."""
+    """The whole report: results, verdicts, invalid trials, failed attempts, telemetry."""
     return report_of(campaign_id)
 
 
@@ -144,13 +144,13 @@ def get_verdicts_csv(campaign_id: str) -> Response:
 
 
 def report_of(campaign_id: str) -> CampaignReport:
-    """The campaign's report as of now. Aborts with 404 when it is unknown."""
+    """The campaign's present report. Aborts with 404 if it is unknown."""
     with services().store.read() as session:
         return build(session, campaign_id) or _unknown(campaign_id)
 
 
 def build(session: Session, campaign_id: str) -> CampaignReport | None:
-    """What the store knows of a campaign, analysed, once for each change of it; ``None`` when it is unknown."""
+    """The report of a campaign, computed once per change of its data; ``None`` if it is unknown."""
     record = views.campaign_record(session, campaign_id)
     if record is None:
         return None

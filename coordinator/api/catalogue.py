@@ -1,4 +1,4 @@
-"""What can be asked for: datapaths, workloads, probes and hosts, as the registered hosts tell it."""
+"""What a campaign can use: the datapaths, workloads, probes and hosts that registered hosts reported."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,12 +26,12 @@ class VariantOnHosts(BaseModel):
     summary: str
     function: str | None = Field(default=None, description="Datapaths only.")
     level_kinds: list[str] = Field(default=[], description="Workloads only.")
-    protocols: list[str] = Field(default=[], description="tcp, udp: what a datapath carries, a workload is made of.")
+    protocols: list[str] = Field(default=[], description="tcp, udp: what a datapath carries, or what a workload uses.")
     tracking: str = Field(
         default="", description="Datapaths only: whether connections are tracked in the DUT: always, when asked, never."
     )
     parameters: list[Parameter] = Field(
-        default=[], description="Workloads only: what a campaign may choose, with unit, default and limits."
+        default=[], description="Workloads only: the parameters of a campaign, with unit, default and limits."
     )
     stage: str | None = Field(default=None, description="Probes only.")
     available: bool = Field(description="True when an online host can run it.")
@@ -73,7 +73,7 @@ class HostList(BaseModel):
 
 
 def variant_list(session: Session, family: str, now: float) -> list[VariantOnHosts]:
-    """Every variant of ``datapaths``, ``workloads`` or ``probes`` that some host knows, by name."""
+    """Every variant of ``datapaths``, ``workloads`` or ``probes`` that any host knows, by name."""
     found: dict[str, VariantOnHosts] = {}
     for host in known_hosts(session, now):
         for variant in variants(host.capabilities, family):
@@ -126,7 +126,7 @@ def list_datapaths() -> Mapping[str, Any]:
 @blueprint.get("/workloads")
 @blueprint.output(WorkloadList)
 def list_workloads() -> Mapping[str, Any]:
-    """Workloads, the kinds of load they carry, and the parameters that a campaign may choose."""
+    """Workloads, their kinds of load, and the parameters that a campaign may set."""
     return _variants("workloads")
 
 

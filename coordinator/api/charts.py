@@ -1,4 +1,4 @@
-"""What InfluxDB holds of a campaign, over time: for its page, and for everybody without Grafana."""
+"""A campaign's telemetry from InfluxDB over time, for its page and for users without Grafana."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -20,15 +20,15 @@ blueprint = APIBlueprint("charts", __name__, tag="Telemetry")
 
 _Tag = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.#-]*$")]
 _RESPONSES = {
-    200: "Series; `next_since_ms` is the `since_ms` of the next question, `live` whether there will be more to ask for",
+    200: "Series; `next_since_ms` is the `since_ms` of the next request, `live` says if more data will follow",
     404: "Not found",
-    422: "A parameter was refused",
-    503: "There is no telemetry to be had, and why",
+    422: "A parameter is invalid",
+    503: "No telemetry is available; the message says why",
 }
 
 
 class CellQuery(BaseModel):
-    """Which part of a campaign; what is not given is not asked for."""
+    """The part of a campaign; an absent field does not filter."""
 
     host: _Tag | None = None
     datapath: _Tag | None = None
@@ -37,18 +37,18 @@ class CellQuery(BaseModel):
 
 
 class TimeQuery(CellQuery):
-    """Which time, and how finely; the server takes an interval so that no series has more than ``points``."""
+    """The time range and its resolution; the server chooses an interval that keeps each series within ``points``."""
 
     since_ms: int | None = Field(
-        default=None, ge=0, le=1 << 53, description="Only from here on: an earlier answer's `next_since_ms`."
+        default=None, ge=0, le=1 << 53, description="Start of the range: an earlier answer's `next_since_ms`."
     )
-    interval_s: int | None = Field(default=None, ge=1, le=86_400, description="That of the answer to be continued.")
+    interval_s: int | None = Field(default=None, ge=1, le=86_400, description="The interval of the answer to continue.")
     last_s: int | None = Field(default=None, ge=1, le=31_536_000, description="Only the last seconds of the campaign.")
-    points: int = Field(default=300, ge=10, le=telemetry.MAX_POINTS, description="At most, of one series.")
+    points: int = Field(default=300, ge=10, le=telemetry.MAX_POINTS, description="Limit of points per series.")
 
 
 class StageQuery(TimeQuery):
-    """Which kernel stage."""
+    """The kernel stage."""
 
     stage: str = Field(max_length=32, pattern=r"^[a-z][a-z0-9_]*$", description="One of /kernel-latency/stages.")
     role: _Tag | None = Field(
@@ -60,23 +60,21 @@ class StageQuery(TimeQuery):
 @blueprint.input(TimeQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_RESPONSES)
 def get_traffic(campaign_id: str, query: TimeQuery) -> Response:
-    """Requests/s, errors, p50 and p99 of each host and cell, as the generator told them slice by slice.
+    """Requests/s, errors, p50 and p99 by host and cell, from the generator's report of each slice.
 
-    An interval has the mean of its slices' requests/s, and the median slice's percentiles: in µs, latency from the
-    intended send at open levels, service time at closed ones.
+    Each interval has the mean requests/s of its slices, and the percentiles of the median slice in µs. They are
+    latencies from the intended send at open levels, and service times at closed ones.
     """
-    return _answered(
-        campaign_id, query, lambda influx, when: telemetry.traffic(influx, campaign_id, when, _tags(query))
-    )
+    return _answer(campaign_id, query, lambda influx, when: telemetry.traffic(influx, campaign_id, when, _tags(query)))
 
 
 @blueprint.get("/campaigns/<campaign_id>/kernel-latency")
 @blueprint.input(StageQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_RESPONSES)
 def get_kernel_latency(campaign_id: str, query: StageQuery) -> Response:
-    """One kernel stage of each cell over time: counts by bucket, and p50 and p99 read from their sums."""
+    """One kernel stage by cell over time: counts per bucket, and p50 and p99 of their sums."""
     tags = {**_tags(query), "role": query.role}
-    return _answered(
+    return _answer(
         campaign_id,
         query,
         lambda influx, when: telemetry.kernel_latency_over_time(influx, campaign_id, when, query.stage, tags),
@@ -86,16 +84,16 @@ def get_kernel_latency(campaign_id: str, query: StageQuery) -> Response:
 @blueprint.get("/campaigns/<campaign_id>/kernel-latency/stages")
 @blueprint.doc(responses={**_RESPONSES, 200: "Every stage, role and cell that has telemetry"})
 def get_stages(campaign_id: str) -> Response:
-    """What there is to ask for at ``/kernel-latency``."""
+    """The stages, roles and cells that ``/kernel-latency`` can answer for."""
     query = TimeQuery()
-    return _answered(campaign_id, query, lambda influx, when: telemetry.kernel_stages(influx, campaign_id, when))
+    return _answer(campaign_id, query, lambda influx, when: telemetry.kernel_stages(influx, campaign_id, when))
 
 
 def _tags(query: CellQuery) -> dict[str, str | None]:
     return {"host": query.host, "datapath": query.datapath, "workload": query.workload, "level": query.level}
 
 
-def _answered(
+def _answer(
     campaign_id: str, query: TimeQuery, ask: Callable[[Any, telemetry.Window], list[dict[str, Any]]]
 ) -> Response:
     with services().store.read() as session:
@@ -107,15 +105,15 @@ def _answered(
         series = ask(services().settings.influx, when)
     except TelemetryUnavailable as error:
         return error_response(503, str(error))
-    told = {
+    answer = {
         "campaign": campaign_id,
         "live": not CampaignState(record["state"]).ended,
         **when.as_dict(),
         "series": series,
     }
     if not series and query.since_ms is None:
-        told["missing"] = report_of(campaign_id).telemetry.missing
-    return jsonify(told)
+        answer["missing"] = report_of(campaign_id).telemetry.missing
+    return jsonify(answer)
 
 
 def _window(record: Mapping[str, Any], query: TimeQuery) -> telemetry.Window:

@@ -1,4 +1,4 @@
-"""Bodies in, errors out: strict JSON, and one shape for every error."""
+"""Request bodies and errors: strict JSON, and one format for every error."""
 
 import json
 import math
@@ -24,13 +24,13 @@ class ErrorBody(BaseModel):
 
 
 class StrictJson(DefaultJSONProvider):
-    """JSON as RFC 8259 has it: UTF-8, no NaN or Infinity, no repeated names, numbers that fit a double."""
+    """JSON as in RFC 8259: UTF-8, no NaN or Infinity, no repeated names, numbers within double range."""
 
-    sort_keys = False  # low, medium, high is the campaign's order of levels, not the alphabet's
+    sort_keys = False  # keep the campaign's order of levels: low, medium, high
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Raises ``ValueError``."""
-        text = s.decode() if isinstance(s, bytes) else s  # json would guess UTF-16 and UTF-32 too
+        text = s.decode() if isinstance(s, bytes) else s  # json would also accept UTF-16 and UTF-32
         try:
             return json.loads(
                 text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite, **kwargs
@@ -60,23 +60,23 @@ def _finite(text: str) -> float:
 
 
 class StrictRequest(Request):
-    """A request whose undecodable JSON is a problem of its ``body``."""
+    """A request that reports undecodable JSON as a problem of its ``body``."""
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
-        """Raises ``BadRequest`` that says what is wrong; ``UnsupportedMediaType`` for what is not meant as JSON."""
+        """Raises ``BadRequest`` with the reason; ``UnsupportedMediaType`` if the content type is not JSON."""
         if e is None:
             raise UnsupportedMediaType("must be JSON (Content-Type: application/json)")
         raise BadRequest(f"is not JSON: {e}")
 
 
 def limit_body() -> None:
-    """Cap the body of this request: workers' reports are larger than anything a user sends."""
+    """Limit the body of this request; workers' reports are larger than any user's request."""
     is_worker = "worker" in request.blueprints
     request.max_content_length = WORKER_BODY_BYTES if is_worker else USER_BODY_BYTES
 
 
 def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()) -> Response:
-    """An error in the one shape."""
+    """An error in the common format."""
     body = ErrorBody(message=message, problems=list(problems))
     response = jsonify(body.model_dump())
     response.status_code = status
@@ -84,18 +84,18 @@ def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()
 
 
 def register_errors(app: Flask) -> None:
-    """JSON errors under /api/; pages elsewhere are the web's own."""
+    """Format errors under /api/ as JSON; the web pages format their own."""
 
     @app.errorhandler(InvalidInput)
     def _invalid(error: InvalidInput) -> Response:
-        return error_response(422, "the input was refused", error.problems)
+        return error_response(422, "the input is invalid", error.problems)
 
     @app.errorhandler(HTTPError)
     def _refused(error: HTTPError) -> Response:
-        # APIFlask raises its own error from pydantic's; pydantic's says more.
+        # APIFlask wraps pydantic's error, which has more detail.
         cause = error.__cause__
         problems = problems_of(cause) if isinstance(cause, ValidationError) else ()
-        message = "the input was refused" if problems else error.message or "refused"
+        message = "the input is invalid" if problems else error.message or "refused"
         return error_response(error.status_code, message, problems)
 
     @app.errorhandler(HTTPException)

@@ -1,4 +1,4 @@
-"""Is the coordinator alive? Open to everyone, and says nothing else."""
+"""The health check of the coordinator, open to everyone."""
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify

@@ -1,4 +1,4 @@
-"""What the datapaths keep and carry on a host: the matrix of traits that its tests found, and asking for new ones."""
+"""The trait matrix of a host's datapaths: read it, or request new tests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,9 +23,9 @@ blueprint = APIBlueprint("matrices", __name__, tag="Matrix")
 
 
 class Wanted(Frozen):
-    """What a host shall test."""
+    """What a host is asked to test."""
 
-    datapaths: tuple[Name, ...] = Field(default=(), max_length=100, description="All, unless some are named.")
+    datapaths: tuple[Name, ...] = Field(default=(), max_length=100, description="Datapaths to test; default: all.")
 
 
 class Asked(BaseModel):
@@ -42,13 +42,13 @@ def _unreachable(error: DispatchError) -> Response:
 
 @blueprint.get("/hosts/<host>/matrix")
 @blueprint.output(TraitMatrix)
-@blueprint.doc(responses={404: "The host has told none"})
+@blueprint.doc(responses={404: "The host has reported no matrix"})
 def get_matrix(host: str) -> dict[str, Any]:
-    """What each datapath keeps and carries there, each cell with its evidence."""
+    """What each datapath of the host keeps and carries, with the evidence of each cell."""
     with services().store.read() as session:
         found = matrix_of(session, host)
     if found is None:
-        raise NotFound(f"{host!r} has told no matrix; ask it with POST, or run there: showdown matrix")
+        raise NotFound(f"host {host!r} has reported no matrix; request one with POST, or run there: showdown matrix")
     return found.model_dump(mode="json")
 
 
@@ -57,20 +57,20 @@ def get_matrix(host: str) -> dict[str, Any]:
 @blueprint.output(Asked, status_code=202)
 @blueprint.doc(responses={404: "No such host", 409: "The host is offline", 503: "The broker cannot be reached"})
 def ask_for_matrix(host: str, wanted: Wanted) -> Asked | Response:
-    """Ask a host to test its datapaths anew; a block that runs there is finished first. About a minute for all."""
+    """Ask a host to test its datapaths again, after its present block. Testing all takes about a minute."""
     refusal = ask(host, wanted.datapaths)
     if refusal:
         return error_response(409, refusal)
-    return Asked(host=host, message="it tests its datapaths when nothing else runs there; GET the matrix in a minute")
+    return Asked(host=host, message="the host tests its datapaths when it is idle; GET the matrix in a minute")
 
 
 def ask(host: str, datapaths: Sequence[str] = ()) -> str:
-    """Send the message; returns why not, if so. Raises ``NotFound``, ``InvalidInput``, or ``DispatchError``."""
+    """Send the request; returns why not, or "". Raises ``NotFound``, ``InvalidInput`` or ``DispatchError``."""
     known = services()
     with known.store.read() as session:
         row = session.get(HostRow, host)
         if row is None:
-            raise NotFound(f"no host {host!r} has registered")
+            raise NotFound(f"there is no host {host!r}")
         online, has = is_online(row, known.clock()), [variant.name for variant in row.capabilities.datapaths]
     if unknown := [name for name in datapaths if name not in has]:
         message = f"{host} has no datapath {unknown[0]!r}; it has {', '.join(has)}"

@@ -7,7 +7,7 @@ from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from coordinator.analysis.flamegraph import flame_svg, merged, shares
+from coordinator.analysis.flamegraph import flame_svg, merge, shares
 from coordinator.services import services
 from coordinator.store import results, views
 from domain.stacks import Stacks
@@ -16,21 +16,21 @@ blueprint = APIBlueprint("stacks", __name__, tag="Stacks")
 
 
 class CellQuery(BaseModel):
-    """Which cell; a name as ``/stacks`` tells them."""
+    """The cell, named as in the answer of ``/stacks``."""
 
-    cell: str = Field(default="", description="datapath.workload.level; default: the first that has stacks.")
+    cell: str = Field(default="", description="datapath.workload.level; default: the first with stacks.")
 
 
 class GraphQuery(CellQuery):
-    """Which cell, and what it is held against."""
+    """The cell, and the cell to compare it with."""
 
     against: str = Field(default="", description="Another cell: the graph shows the difference from it.")
 
 
 @blueprint.get("/campaigns/<campaign_id>/stacks")
-@blueprint.doc(responses={200: "By cell: samples, how often per second, each role's share", 404: "Not found"})
+@blueprint.doc(responses={200: "By cell: samples, sampling rate, each role's share", 404: "Not found"})
 def list_stacks(campaign_id: str) -> Response:
-    """The cells that have stacks, named as the other two routes want them."""
+    """The cells with stacks, named as the other two routes expect them."""
     found = stacks_of(campaign_id)
     cells = {
         name: {"samples": one.samples, "hertz": one.hertz, "lost": one.lost, "shares": shares(one)}
@@ -45,7 +45,7 @@ def list_stacks(campaign_id: str) -> Response:
 def get_flame_graph(campaign_id: str, query: GraphQuery) -> Response:
     """One cell's flame graph, merged over its valid trials; differential with ``against``."""
     found = _some(campaign_id)
-    return Response(drawn(found, *chosen(found, query)), mimetype="image/svg+xml")
+    return Response(draw_graph(found, *choose_cells(found, query)), mimetype="image/svg+xml")
 
 
 @blueprint.get("/campaigns/<campaign_id>/stacks.folded")
@@ -54,40 +54,40 @@ def get_flame_graph(campaign_id: str, query: GraphQuery) -> Response:
 def get_folded_stacks(campaign_id: str, query: CellQuery) -> Response:
     """One cell's stacks as lines ``role;outermost;…;innermost count``, which every flame-graph tool reads."""
     found = _some(campaign_id)
-    cell, _ = chosen(found, GraphQuery(cell=query.cell))
+    cell, _ = choose_cells(found, GraphQuery(cell=query.cell))
     return Response("\n".join(found[cell].folded()) + "\n", mimetype="text/plain")
 
 
 def stacks_of(campaign_id: str) -> dict[str, Stacks]:
-    """By cell, ``datapath.workload.level``: of accepted valid trials. Aborts with 404 when the campaign is unknown."""
+    """By cell, ``datapath.workload.level``: stacks of accepted valid trials. Aborts with 404 without the campaign."""
     with services().store.read() as session:
         if views.campaign_record(session, campaign_id) is None:
             abort(404, f"there is no campaign {campaign_id[:40]!r}")
         version = results.results_version(session, campaign_id)
-        return services().stacks.get(campaign_id, version, lambda: _merged(session, campaign_id))
+        return services().stacks.get(campaign_id, version, lambda: _merge_by_cell(session, campaign_id))
 
 
-def _merged(session: Session, campaign_id: str) -> dict[str, Stacks]:
+def _merge_by_cell(session: Session, campaign_id: str) -> dict[str, Stacks]:
     trials: dict[str, list[Stacks]] = {}
     for attempt in results.attempt_records(session, campaign_id):
         for trial in attempt.result.trials if attempt.result and attempt.accepted else ():
             if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
                 trials.setdefault(f"{trial.datapath}.{trial.workload}.{trial.level}", []).append(trial.stacks)
-    return {cell: merged(stacks) for cell, stacks in sorted(trials.items())}
+    return {cell: merge(stacks) for cell, stacks in sorted(trials.items())}
 
 
-def chosen(found: Mapping[str, Stacks], query: GraphQuery) -> tuple[str, str]:
-    """The cell and what it is held against. Aborts with 404 for one that has no stacks."""
+def choose_cells(found: Mapping[str, Stacks], query: GraphQuery) -> tuple[str, str]:
+    """The cell and the cell to compare it with. Aborts with 404 if one has no stacks."""
     cell, against = query.cell or next(iter(found)), query.against
     for name in filter(None, (cell, against)):
         if name not in found:
-            abort(404, f"no stacks of {name[:100]!r}; there are those of {', '.join(found)}")
+            abort(404, f"there are no stacks of {name[:100]!r}; cells with stacks: {', '.join(found)}")
     return cell, against
 
 
-def drawn(found: Mapping[str, Stacks], cell: str, against: str) -> str:
-    """The graph of one cell, or of its difference from another."""
-    title = f"{cell} against {against}" if against else cell
+def draw_graph(found: Mapping[str, Stacks], cell: str, against: str) -> str:
+    """The graph of one cell, or of its difference from another cell."""
+    title = f"{cell} compared with {against}" if against else cell
     return flame_svg(title, found[cell], found[against] if against else None)
 
 

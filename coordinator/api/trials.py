@@ -1,4 +1,4 @@
-"""Trials: the evidence behind every figure, the invalid ones included."""
+"""Trials, including invalid ones: the evidence behind every figure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def list_trials(campaign_id: str) -> Response:
 @blueprint.get("/trials/<trial_id>")
 @blueprint.doc(responses={200: "The trial", 404: "Not found"})
 def get_trial(trial_id: str) -> Response:
-    """One trial; its ``decomposition`` tells where its mean request's time went, if probes watched it."""
+    """One trial; its ``decomposition`` divides the mean latency into kernel stages, if probes watched it."""
     trial, result = trial_of(trial_id)
     found = of_trial(result, path_of([trial["host"]]))
     return jsonify({**trial, "decomposition": found.model_dump(mode="json") if found else None})
@@ -42,7 +42,7 @@ def get_trial(trial_id: str) -> Response:
 @blueprint.get("/trials/<trial_id>/kernel-latency")
 @blueprint.doc(responses={200: "Series by stage", 404: "Not found", 503: "InfluxDB cannot be reached"})
 def get_kernel_latency(trial_id: str) -> Response:
-    """What the probes saw during a trial, from InfluxDB."""
+    """The probes' readings of a trial, from InfluxDB."""
     trial, _ = trial_of(trial_id)
     try:
         return jsonify(reader.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
@@ -65,7 +65,7 @@ def get_folded_stacks(trial_id: str) -> Response:
 
 
 def trial_of(trial_id: str) -> tuple[Mapping[str, Any], TrialResult]:
-    """The trial as it is shown, and as its worker reported it. Aborts with 404 when it is unknown."""
+    """The trial as shown to users, and as its worker reported it. Aborts with 404 if it is unknown."""
     with services().store.read() as session:
         trial, result = results.trial_view(session, trial_id), results.trial_result(session, trial_id)
     if trial is None or result is None:

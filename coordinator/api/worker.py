@@ -1,4 +1,4 @@
-"""What worker hosts call, with their own token; the bodies are :mod:`domain.jobs`' types."""
+"""The API of worker hosts, with a separate token; the bodies are the types of :mod:`domain.jobs`."""
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -10,7 +10,7 @@ from coordinator.api.codec import error_response
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
-from coordinator.store.matrices import keep_matrix
+from coordinator.store.matrices import store_matrix
 from domain.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix
@@ -18,7 +18,7 @@ from domain.traits import TraitMatrix
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
 
 _ATTEMPT = "/blocks/<block_id>/attempts/<int:number>"
-_REFUSED = {409: "Refused: claimed already, expired, cancelled, or another host's"}
+_REFUSED = {409: "Refused: already claimed, expired, cancelled, or assigned to another host"}
 
 
 @blueprint.errorhandler(work.Refused)
@@ -30,9 +30,9 @@ def _refused(error: work.Refused) -> Response:
 @blueprint.input(HostCapabilities, arg_name="capabilities")
 @blueprint.doc(responses={204: "Registered"})
 def put_host(host: str, capabilities: HostCapabilities) -> tuple[str, int]:
-    """Register a host, or say that it is still there."""
+    """Register a host, or confirm that it is still available."""
     if capabilities.host != host:
-        raise InvalidInput([Problem(field="host", message=f"is {capabilities.host!r}, the address says {host!r}")])
+        raise InvalidInput([Problem(field="host", message=f"is {capabilities.host!r}, but the URL names {host!r}")])
     known = services()
     with known.store.write() as session:
         work.register_host(session, capabilities, known.clock())
@@ -42,26 +42,26 @@ def put_host(host: str, capabilities: HostCapabilities) -> tuple[str, int]:
 
 @blueprint.put("/hosts/<host>/matrix")
 @blueprint.input(TraitMatrix, arg_name="matrix")
-@blueprint.doc(responses={204: "Kept, unless a newer one was told", 404: "The host has not registered"})
+@blueprint.doc(responses={204: "Stored, unless a newer one is known", 404: "The host has not registered"})
 def put_matrix(host: str, matrix: TraitMatrix) -> tuple[str, int]:
-    """Tell what a host's tests found that its datapaths keep and carry."""
+    """Report the trait matrix of a host's datapaths."""
     if matrix.host != host:
-        raise InvalidInput([Problem(field="host", message=f"is {matrix.host!r}, the address says {host!r}")])
+        raise InvalidInput([Problem(field="host", message=f"is {matrix.host!r}, but the URL names {host!r}")])
     with services().store.write() as session:
-        if not keep_matrix(session, matrix):
-            raise NotFound(f"no host {host!r} has registered")
+        if not store_matrix(session, matrix):
+            raise NotFound(f"there is no host {host!r}")
     return "", 204
 
 
 @blueprint.post(f"{_ATTEMPT}/claim")
-@blueprint.input(Claim, arg_name="asked")
+@blueprint.input(Claim, arg_name="wanted")
 @blueprint.output(BlockJob)
 @blueprint.doc(responses=_REFUSED)
-def claim(block_id: str, number: int, asked: Claim) -> BlockJob:
-    """Claim an attempt; of several claims exactly one gets it."""
+def claim(block_id: str, number: int, wanted: Claim) -> BlockJob:
+    """Claim an attempt; exactly one of several claims succeeds."""
     known = services()
     with known.store.write() as session:
-        return work.claim(session, block_id, number, asked.host, known.clock())
+        return work.claim(session, block_id, number, wanted.host, known.clock())
 
 
 @blueprint.post(f"{_ATTEMPT}/heartbeat")
@@ -69,20 +69,20 @@ def claim(block_id: str, number: int, asked: Claim) -> BlockJob:
 @blueprint.output(HeartbeatAnswer)
 @blueprint.doc(responses=_REFUSED)
 def heartbeat(block_id: str, number: int, beat: Heartbeat) -> HeartbeatAnswer:
-    """Renew the lease, tell the progress, and learn whether to stop."""
+    """Renew the lease, report the progress, and learn whether to stop."""
     known = services()
     with known.store.write() as session:
         return work.heartbeat(session, block_id, number, beat, known.clock())
 
 
 @blueprint.put(f"{_ATTEMPT}/report")
-@blueprint.input(Report, arg_name="told")
+@blueprint.input(Report, arg_name="attempt_report")
 @blueprint.doc(responses={204: "Accepted, now or earlier", **_REFUSED})
-def report(block_id: str, number: int, told: Report) -> tuple[str, int]:
-    """Report how an attempt ended; the host's next block follows at once."""
+def report(block_id: str, number: int, attempt_report: Report) -> tuple[str, int]:
+    """Report the end of an attempt; the host gets its next block at once."""
     known = services()
     with known.store.write() as session:
-        freed = work.report(session, block_id, number, told, known.clock())
+        freed = work.report(session, block_id, number, attempt_report, known.clock())
     if freed is not None:
         ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
     return "", 204
@@ -92,7 +92,7 @@ def report(block_id: str, number: int, told: Report) -> tuple[str, int]:
 @blueprint.output(CampaignProgress)
 @blueprint.doc(responses={404: "Not found"})
 def campaign_progress(campaign_id: str) -> CampaignProgress:
-    """What a campaign comes to as of now."""
+    """A campaign's present progress and verdicts."""
     found = report_of(campaign_id)
     view = found.campaign
     return CampaignProgress(

@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.campaign import Campaign, datapath_of
+from domain.campaign import Campaign
 from domain.jobs import HostCapabilities, Variant
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
-from domain.workload import settled
+from domain.workload import fill_parameters
 
 FAMILIES = ("datapaths", "workloads", "probes")
+
+# What a worker carried before it could state it. One rule for both fields: what is not stated is what old workers had.
+# It refuses nothing that an old worker can run, and admits nothing that it cannot (docs/decisions/0025).
+ASSUMED_PROTOCOLS = ("tcp",)
+ASSUMED_IP_VERSIONS = (4,)
 
 
 @dataclass(frozen=True)
@@ -139,25 +145,31 @@ def _unsupported_levels(campaign: Campaign, hosts: Sequence[KnownHost]) -> Itera
                 )
 
 
+def carried_protocols(variant: Variant) -> tuple[str, ...]:
+    """What the host states, or :data:`ASSUMED_PROTOCOLS`."""
+    return variant.protocols or ASSUMED_PROTOCOLS
+
+
+def carried_ip_versions(variant: Variant) -> tuple[int, ...]:
+    """What the host states, or :data:`ASSUMED_IP_VERSIONS`."""
+    return variant.ip_versions or ASSUMED_IP_VERSIONS
+
+
 def _not_carried(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
-    """A workload's packets must be such as every datapath carries; hosts that tell no protocols are believed."""
+    """Workloads whose protocol one of the datapaths does not carry, once each."""
     for i, name in enumerate(campaign.workloads):
         for host in hosts:
             workload = host.capabilities.variant("workloads", name)
-            datapaths = (host.capabilities.variant("datapaths", one) for one in dict.fromkeys(campaign.datapaths))
+            needed = carried_protocols(workload) if workload else ()
             stuck = [
-                f"{datapath.name} (it carries {' and '.join(datapath.protocols)})"
-                for datapath in datapaths
-                if datapath
-                and workload
-                and datapath.protocols
-                and not set(workload.protocols) <= set(datapath.protocols)
+                _carries(datapath, host, "protocols", carried_protocols(datapath), stated=bool(datapath.protocols))
+                for datapath in _datapaths(campaign, host)
+                if not set(needed) <= set(carried_protocols(datapath))
             ]
-            if workload and stuck:
-                made_of = " and ".join(workload.protocols)
+            if stuck:
                 yield Problem(
                     field=f"workloads.{i}",
-                    message=f"{name} is made of {made_of}, which is not carried by {', '.join(stuck)}; "
+                    message=f"{name} is made of {' and '.join(needed)}, which is not carried by {', '.join(stuck)}; "
                     f"leave out {name}, or those datapaths",
                 )
                 break
@@ -167,20 +179,36 @@ def _other_ip_version(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterato
     """Levels under an IP version that one of the datapaths does not carry, once each."""
     for level, load in campaign.levels.items():
         wanted = load.condition.ip_version
-        found = {
-            name: variant.ip_versions
-            for host in hosts
-            for name in dict.fromkeys(campaign.datapaths)
-            if (variant := host.capabilities.variant("datapaths", name)) and wanted not in variant.ip_versions
-        }
+        found: dict[str, str] = {}
+        for host in hosts:
+            for datapath in _datapaths(campaign, host):
+                versions = carried_ip_versions(datapath)
+                if wanted not in versions:
+                    words, stated = [f"IPv{version}" for version in versions], bool(datapath.ip_versions)
+                    found[datapath.name] = _carries(datapath, host, "IP versions", words, stated=stated)
         if found:
-            stuck = ", ".join(
-                f"{name} (it carries {' and '.join(f'IPv{one}' for one in carried)})" for name, carried in found.items()
-            )
             yield Problem(
                 field=f"levels.{level}",
-                message=f"IPv{wanted} is not carried by {stuck}; leave out the condition, or those datapaths",
+                message=f"IPv{wanted} is not carried by {', '.join(found.values())}; "
+                "leave out the condition, or those datapaths",
             )
+
+
+def _datapaths(campaign: Campaign, host: KnownHost) -> Iterator[Variant]:
+    """The campaign's datapaths that the host has, once each."""
+    for name in dict.fromkeys(map(datapath_of, campaign.datapaths)):
+        if variant := host.capabilities.variant("datapaths", name):
+            yield variant
+
+
+def _carries(datapath: Variant, host: KnownHost, what: str, carried: Sequence[str], *, stated: bool) -> str:
+    known = " and ".join(carried)
+    if stated:
+        return f"{datapath.name} (it carries {known})"
+    return (
+        f"{datapath.name} (the worker of {host.name} states no {what}, so {known} is assumed; "
+        f"update Showdown on {host.name})"
+    )
 
 
 def _not_imposed(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
@@ -220,7 +248,7 @@ def with_parameters(campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Ca
         for host in hosts:
             if variant := host.variant("workloads", workload):
                 try:
-                    values = settled(workload, variant.parameters, values)
+                    values = fill_parameters(workload, variant.parameters, values)
                 except InvalidInput as refused:
                     for problem in refused.problems:
                         problems.setdefault(problem, []).append(host.host)

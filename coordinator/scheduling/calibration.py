@@ -1,9 +1,9 @@
-"""Pure: from calibration trials to the rate that a share of capacity stands for.
+"""From calibration trials to the rate of a share of capacity. Pure.
 
-Capacity is the closed-loop throughput of the slowest compared datapath, ``direct`` included, on the slowest of the
-campaign's hosts: so one rate holds in every block of a level, and no datapath is asked for more than it can do.
-It is found in the plain condition, whatever the levels' own: a share is the same rate under each of them, which alone
-makes their latencies comparable.
+Capacity is the closed-loop throughput of the slowest compared datapath, ``direct`` included, on the slowest host of the
+campaign. So one rate applies to every block of a level, and no datapath is asked for more than it can carry.
+Calibration uses the plain condition, whatever the levels' own. A share is then the same rate under each condition,
+which makes their latencies comparable.
 """
 
 import math
@@ -17,9 +17,9 @@ from domain.trial import Block, PlannedBlock, TrialResult
 
 
 def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecord]) -> Calibration:
-    """What the attempts of a workload's calibration blocks, all of them ended, say about its capacity.
+    """The capacity of a workload, from the attempts of its calibration blocks, all of which have ended.
 
-    Each block must have a valid trial of every label; of several attempts with one, the last counts.
+    Each block must have a valid trial of every label; if several attempts have one, the last counts.
     """
     load = str(campaign.calibration_load)
     found: list[tuple[float, str, str]] = []
@@ -30,7 +30,7 @@ def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecor
             return Calibration(load=load, failure=f"the calibration of {workload} {_why(of_block, missing)}")
         found += [(rates[label][0], label, rates[label][1]) for label in campaign.labels]
     if not found:
-        return Calibration(load=load, failure=f"the calibration of {workload} was never begun")
+        return Calibration(load=load, failure=f"the calibration of {workload} did not start")
     capacity_per_s, datapath, host = min(found)
     shares = {name: level for name, level in campaign.levels.items() if isinstance(level, ShareLoad)}
     return Calibration(
@@ -44,9 +44,9 @@ def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecor
 
 
 def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
-    """The share as a rate of at most three significant digits, rounded down: never more than was asked for.
+    """The share as a rate of at most three significant digits, rounded down, so it never exceeds the share.
 
-    It stays within what an open load may ask for.
+    It stays within the range of an open load.
     """
     rate_per_s = capacity_per_s * share.percent / 100
     digits = len(str(math.floor(rate_per_s)))
@@ -55,9 +55,9 @@ def rate_of(share: ShareLoad, capacity_per_s: float) -> int:
 
 
 def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mapping[str, int] | None = None) -> Block:
-    """The block that a worker on ``host`` gets; with ``rates_per_s``, each datapath has its own.
+    """The block that a worker on ``host`` gets; ``rates_per_s`` gives each datapath its own rate.
 
-    A rate was found in the plain condition; it is asked for under the block's own.
+    Rates were found in the plain condition; the block applies them under its own condition.
     """
     load = load.model_copy(update={"condition": planned.load.condition})
     loads = {label: OpenLoad(rate_per_s=rate) for label, rate in (rates_per_s or {}).items()}
@@ -65,7 +65,7 @@ def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mappi
 
 
 def _trials(attempts: Iterable[AttemptRecord]) -> list[tuple[str, TrialResult]]:
-    """(host, trial) of one block's attempts, the last attempt's last."""
+    """(host, trial) of one block's attempts; the last attempt comes last."""
     ordered = sorted(attempts, key=lambda attempt: attempt.attempt)
     return [(a.host, trial) for a in ordered if a.result is not None for trial in a.result.trials]
 
@@ -75,12 +75,12 @@ def _valid_rate(trial: TrialResult) -> float | None:
 
 
 def _why(attempts: Sequence[AttemptRecord], missing: Sequence[str]) -> str:
-    """What went wrong in one block, said of a calibration."""
+    """What failed in one calibration block."""
     last = max(attempts, key=lambda attempt: attempt.attempt)
     where = f"(block {last.block_index} on {last.host})"
     trials = _trials(attempts)
     if not trials:
-        return f"failed {where}: {last.reason or 'it was never begun'}"
+        return f"failed {where}: {last.reason or 'it did not start'}"
     findings = [f for _, trial in trials if trial.datapath == missing[0] for f in trial.validity.findings]
     detail = f"{findings[-1].reason}, {findings[-1].detail}" if findings else "no requests"
     return f"has no valid trial of {', '.join(missing)} {where}: {detail}"

@@ -1,6 +1,6 @@
-"""Pure: (state, event) → state, for campaigns, blocks and attempts. No clock, no store, no messages.
+"""State machines of campaigns, blocks and attempts: (state, event) → state. Pure; no clock, store or messages.
 
-The tables below are the whole truth; whatever is not in them raises :class:`IllegalTransition`.
+The tables below are complete; any other transition raises :class:`IllegalTransition`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,7 +11,7 @@ from domain.trial import MAX_ATTEMPTS, BlockResult
 
 
 class CampaignState(StrEnum):
-    """Where a campaign stands."""
+    """The states of a campaign."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -22,12 +22,12 @@ class CampaignState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """True when nothing more will happen."""
+        """True if the state is final."""
         return self in {CampaignState.COMPLETE, CampaignState.FAILED, CampaignState.CANCELLED}
 
 
 class BlockState(StrEnum):
-    """Where a block stands. ``held``: its rate depends on a calibration, or on a step of its search, yet to end."""
+    """The states of a block. ``held``: its rate depends on a calibration or search step that has not ended."""
 
     HELD = "held"
     WAITING = "waiting"
@@ -39,12 +39,12 @@ class BlockState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """True when nothing more will happen."""
+        """True if the state is final."""
         return self in {BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED}
 
 
 class AttemptState(StrEnum):
-    """Where an attempt stands. ``lost``: its worker fell silent."""
+    """The states of an attempt. ``lost``: its worker stopped reporting."""
 
     DISPATCHED = "dispatched"
     RUNNING = "running"
@@ -55,7 +55,7 @@ class AttemptState(StrEnum):
 
 
 class CampaignEvent(StrEnum):
-    """What happens to a campaign."""
+    """The events of a campaign."""
 
     BLOCK_CLAIMED = "block_claimed"
     CANCEL = "cancel"
@@ -64,10 +64,10 @@ class CampaignEvent(StrEnum):
 
 
 class BlockEvent(StrEnum):
-    """What happens to a block.
+    """The events of a block.
 
-    ``release``: its rate is known; ``withdraw``: its attempt is void before anyone claimed it; ``retry``: its attempt
-    ended and another one follows.
+    ``release``: its rate is known. ``withdraw``: its attempt was cancelled before a claim. ``retry``: its attempt ended
+    and another one follows.
     """
 
     RELEASE = "release"
@@ -81,7 +81,7 @@ class BlockEvent(StrEnum):
 
 
 class AttemptEvent(StrEnum):
-    """What happens to an attempt. ``stop``: its worker stopped it, asked or not."""
+    """The events of an attempt. ``stop``: its worker stopped it, on request or not."""
 
     CLAIM = "claim"
     RESULT = "result"
@@ -91,7 +91,7 @@ class AttemptEvent(StrEnum):
 
 
 class IllegalTransition(ValueError):
-    """This event cannot happen in this state."""
+    """This event is not allowed in this state."""
 
 
 _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
@@ -108,11 +108,11 @@ _CAMPAIGN: Mapping[tuple[CampaignState, CampaignEvent], CampaignState] = {
 
 _BLOCK: Mapping[tuple[BlockState, BlockEvent], BlockState] = {
     (BlockState.HELD, BlockEvent.RELEASE): BlockState.WAITING,
-    (BlockState.HELD, BlockEvent.FINISH): BlockState.DONE,  # a step that its search no longer needs
+    (BlockState.HELD, BlockEvent.FINISH): BlockState.DONE,  # its search no longer needs this step
     (BlockState.HELD, BlockEvent.FAIL): BlockState.FAILED,
     (BlockState.HELD, BlockEvent.CANCEL): BlockState.CANCELLED,
     (BlockState.WAITING, BlockEvent.DISPATCH): BlockState.DISPATCHED,
-    (BlockState.WAITING, BlockEvent.FINISH): BlockState.DONE,  # by a result that came late
+    (BlockState.WAITING, BlockEvent.FINISH): BlockState.DONE,  # a late result
     (BlockState.DISPATCHED, BlockEvent.WITHDRAW): BlockState.WAITING,
     (BlockState.DISPATCHED, BlockEvent.CLAIM): BlockState.RUNNING,
     (BlockState.RUNNING, BlockEvent.RETRY): BlockState.WAITING,
@@ -130,7 +130,7 @@ _ATTEMPT: Mapping[tuple[AttemptState, AttemptEvent], AttemptState] = {
     (AttemptState.RUNNING, AttemptEvent.FAILURE): AttemptState.FAILED,
     (AttemptState.RUNNING, AttemptEvent.EXPIRE): AttemptState.LOST,
     (AttemptState.RUNNING, AttemptEvent.STOP): AttemptState.CANCELLED,
-    (AttemptState.LOST, AttemptEvent.RESULT): AttemptState.DONE,  # the worker lived, only the network did not
+    (AttemptState.LOST, AttemptEvent.RESULT): AttemptState.DONE,  # the worker was alive, but the network failed
 }
 
 S = TypeVar("S", bound=StrEnum)
@@ -141,7 +141,7 @@ def _next(table: Mapping[tuple[S, E], S], state: S, event: E) -> S:
     try:
         return table[state, event]
     except KeyError:
-        raise IllegalTransition(f"{event} cannot happen to what is {state}") from None
+        raise IllegalTransition(f"{event} is not allowed in the state {state}") from None
 
 
 def campaign_after(state: CampaignState, event: CampaignEvent) -> CampaignState:
@@ -168,12 +168,12 @@ def event_after_attempt(
     cancelling: bool = False,
     unclear: bool | None = None,
 ) -> BlockEvent:
-    """What the end of an attempt means for its block.
+    """The event of a block at the end of an attempt.
 
-    A result finishes the block, unless one of its trials is invalid for transient reasons only and attempts remain; of
-    a step of a search, ``unclear`` says instead whether it left open what another attempt may tell.
-    Anything else asks for another attempt while there is one; after the last one the block is done if an
-    earlier attempt had a result, and failed otherwise. Nothing is tried again in a campaign being cancelled.
+    A result finishes the block, except if a trial is invalid for transient reasons only and attempts remain. For a
+    search step, ``unclear`` decides instead: it says whether another attempt may give an answer. Any other end asks for
+    a retry while attempts remain. After the last one the block is done if an earlier attempt has a result, and failed
+    otherwise. A campaign being cancelled has no retries.
     """
     remaining = attempt < MAX_ATTEMPTS and not cancelling
     if ended is AttemptEvent.RESULT and result is not None:
@@ -187,9 +187,9 @@ def event_after_attempt(
 
 
 def event_after_calibration(states: Collection[BlockState], *, known: bool) -> BlockEvent | None:
-    """What the states of a workload's calibration blocks mean for the blocks held; ``None`` while some have not ended.
+    """The event of the held blocks, from the states of calibration blocks; ``None`` until all have ended.
 
-    ``known`` says whether their trials gave a capacity.
+    ``known``: the trials gave a capacity.
     """
     if not all(state.ended for state in states):
         return None
@@ -197,9 +197,9 @@ def event_after_calibration(states: Collection[BlockState], *, known: bool) -> B
 
 
 def event_after_step(state: BlockState, *, searching: bool) -> BlockEvent | None:
-    """What the end of a step means for those of its search that are held; ``None`` while it has not ended.
+    """The event of the held steps of a search at the end of a step; ``None`` until it has ended.
 
-    ``release`` is for the next one only: ``searching`` says that a datapath's capacity is not known yet.
+    ``release`` applies to the next step only. ``searching``: a datapath's capacity is not known yet.
     """
     if state is BlockState.DONE:
         return BlockEvent.RELEASE if searching else BlockEvent.FINISH
@@ -209,9 +209,9 @@ def event_after_step(state: BlockState, *, searching: bool) -> BlockEvent | None
 def event_after_blocks(
     states: Collection[BlockState], calibrations: Collection[BlockState] = ()
 ) -> CampaignEvent | None:
-    """What the states of all blocks mean for their campaign; ``None`` while some have not ended.
+    """The event of a campaign, from the states of all its blocks; ``None`` until all have ended.
 
-    ``calibrations`` are the states of calibration blocks, which give no result of their own.
+    ``calibrations`` are the states of calibration blocks, which give no result.
     """
     if not states or not all(state.ended for state in (*states, *calibrations)):
         return None
@@ -219,10 +219,10 @@ def event_after_blocks(
 
 
 def accepted_attempt(attempts: Iterable[tuple[int, int | None]]) -> int | None:
-    """Of one block's (attempt, valid trials; ``None`` without a result): the attempt that is analysed.
+    """The attempt of one block that is analysed, of (attempt, valid trials; ``None`` without a result).
 
-    The one with most valid trials, of equals the last. Validity is judged before anybody looks at a figure, so this
-    prefers no outcome; taking the last one always would throw pairs away that an earlier one has.
+    It is the one with the most valid trials; of equals, the last. Validity does not look at figures, so this prefers no
+    outcome. Always taking the last one would discard pairs that an earlier one has.
     """
     rated = [(valid, number) for number, valid in attempts if valid is not None]
     return max(rated)[1] if rated else None

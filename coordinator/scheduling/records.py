@@ -1,4 +1,4 @@
-"""What the store hands to the analysis: plain values, so that the analysis stays pure."""
+"""What the store gives to the analysis: plain values, so that the analysis stays pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from domain.trial import BlockResult
 
 @dataclass(frozen=True)
 class SearchStep:
-    """Which step of which search a block is, and the rate that it asked of each datapath.
+    """The place of a block in its search, and the rate that it asked of each datapath.
 
-    ``ended``: no other attempt of it will follow, and it was not cancelled.
+    ``ended``: no other attempt of the step will follow, and it was not cancelled.
     """
 
     chain: int
@@ -21,12 +21,13 @@ class SearchStep:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """One attempt of one block, and what came of it.
+    """One attempt of one block, and its result.
 
-    ``accepted`` marks the one attempt per block whose result is analysed: the last one with a result.
-    ``state`` is a value of :class:`coordinator.scheduling.lifecycle.AttemptState`; ``reason`` says why it ended without
-    a result, and is empty otherwise. ``calibration`` attempts find the capacity and are no cell's; those with
-    ``search`` are a step of a search for a capacity within an SLO, whose figure is the search's, not the trial's.
+    ``accepted`` marks the attempt of a block that is analysed: the one with the most valid trials, of equals the last
+    (see :func:`coordinator.scheduling.lifecycle.accepted_attempt`). ``state`` is a value of
+    :class:`coordinator.scheduling.lifecycle.AttemptState`. ``reason`` says why it ended without a result, else it is
+    empty. ``calibration`` attempts find the capacity and belong to no cell. An attempt with ``search`` is a step of a
+    search for a capacity within an SLO; the figure is the search's, not the trial's.
     """
 
     block_index: int

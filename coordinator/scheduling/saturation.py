@@ -1,13 +1,12 @@
-"""Pure: the search for the highest open rate at which a datapath still meets an SLO, by bisection.
+"""The search for the highest open rate at which a datapath still meets an SLO, by bisection. Pure.
 
-A search is a chain of steps, each a block that asks every datapath for a rate of its own. It begins around the
-datapath's closed-loop capacity, which the campaign's calibration found, and halves the logarithm of its bracket
-with every step. What a step says of a rate is ``met``, ``missed`` or ``unknown``; a search that meets an unknown, after
-all its attempts, ends without a figure: no guess becomes a number.
+A search is a chain of steps. Each step is a block with a separate rate for every datapath. The search begins around the
+closed-loop capacity from the campaign's calibration. Every step halves the logarithm of its bracket. A step's outcome
+is ``met``, ``missed`` or ``unknown``. If a step stays unknown after all its attempts, the search ends without a figure.
 
-Every search begins from a bracket shifted by a random part of its last, smallest step (seeded by the campaign). Without
-that, all searches would try the same rates, and two datapaths that differ by nothing would differ by a whole
-step, or not at all, in every block alike: an interval of no width around a wrong ratio.
+Every search begins with a bracket shifted by a random part of its last, smallest step (seeded by the campaign). Without
+the shift, all searches would try the same rates. Two equal datapaths would then differ by a whole step or not at all,
+the same in every block: an interval without width around a wrong ratio.
 """
 
 import math
@@ -22,17 +21,17 @@ from domain.load import MAX_RATE_PER_S, USUAL_ERRORS, CapacityLoad
 from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
-REACH_UP = 1.5  # … and above it: it was found minutes ago, on a machine that drifts
-TOLERANCE = 0.03  # a bracket as narrow as this is an answer
-MAX_DEVIATION = 0.01  # of the rate that was made from the rate that was asked for
+REACH_UP = 1.5  # … and above it: the host may have drifted since the calibration
+TOLERANCE = 0.03  # a bracket this narrow ends the search
+MAX_DEVIATION = 0.01  # of the achieved rate from the requested rate
 PERCENTILE = 99.0
 
-_TELLING = frozenset({Reason.ERRORS, Reason.OVERLOADED})  # of a datapath that is asked for too much
-_RETRIED = _TELLING | TRANSIENT_REASONS | {Reason.GENERATOR_SATURATED}
+_OVERLOAD_REASONS = frozenset({Reason.ERRORS, Reason.OVERLOADED})  # a rate above what the datapath carries
+_RETRIED = _OVERLOAD_REASONS | TRANSIENT_REASONS | {Reason.GENERATOR_SATURATED}
 
 
 class Outcome(StrEnum):
-    """What a step says of one rate."""
+    """The outcome of a step for one rate."""
 
     MET = "met"
     MISSED = "missed"
@@ -40,8 +39,8 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An outcome; ``why`` is set for an unknown one, and ``again`` when another attempt may know."""
+class StepResult:
+    """An outcome; ``why`` is set if it is unknown, and ``again`` if another attempt may decide it."""
 
     outcome: Outcome
     why: str = ""
@@ -50,10 +49,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Bracket:
-    """Between ``low_per_s`` and ``high_per_s`` lies the highest rate within the SLO.
+    """The highest rate within the SLO lies between ``low_per_s`` and ``high_per_s``.
 
-    ``met`` and ``missed`` say whether a step has shown so of the lower and of the upper end; before that they are only
-    where the search begins. ``lost`` says why the search ended without an answer.
+    ``met`` and ``missed`` say that a step has confirmed the lower and the upper end. Before that the ends are only the
+    start of the search. ``lost`` says why the search ended without a figure.
     """
 
     low_per_s: float
@@ -64,8 +63,8 @@ class Bracket:
 
     @property
     def next_per_s(self) -> int | None:
-        """The rate to try next, the geometric middle; ``None`` when the search has ended."""
-        # Rates are whole numbers: where they are low, halving misses the middle by up to one.
+        """The next rate to try, the geometric middle; ``None`` when the search has ended."""
+        # Rates are whole numbers: at low rates, the middle is off by up to one.
         if self.lost or self.high_per_s <= self.low_per_s * (1 + TOLERANCE) + 1:
             return None
         middle = round(math.sqrt(self.low_per_s * self.high_per_s))
@@ -73,13 +72,13 @@ class Bracket:
 
     @property
     def figure_per_s(self) -> float | None:
-        """The highest rate seen to meet the SLO, once the bracket is narrow and both its ends were seen."""
+        """The highest rate that met the SLO, once the bracket is narrow and both ends are confirmed."""
         known = self.met and self.missed and not self.lost and self.next_per_s is None
         return self.low_per_s if known else None
 
     @property
     def why_none(self) -> str:
-        """Why there is no figure; empty when there is one."""
+        """Why there is no figure; empty if there is one."""
         if self.lost or self.figure_per_s is not None:
             return self.lost
         if self.next_per_s is not None:
@@ -89,29 +88,29 @@ class Bracket:
         return f"the SLO was met even at about {_about(self.low_per_s)}/s, far above its closed-loop capacity"
 
     @property
-    def resting_per_s(self) -> int:
-        """What a datapath whose search has ended is asked for while others go on: nothing that would overload it."""
+    def sustainable_per_s(self) -> int:
+        """A rate below the known limit, for a datapath whose search has ended while others continue."""
         return max(1, math.floor(self.low_per_s))
 
 
 def _about(rate_per_s: float) -> str:
-    # Two digits: searches begin apart by less, and those that ended alike should read alike.
+    # Two digits, so that searches with slightly shifted brackets give the same text.
     return f"{float(f'{rate_per_s:.2g}'):,.0f}"
 
 
-def bisect(bracket: Bracket, rate_per_s: int, answer: Answer) -> Bracket:
-    """The bracket after a step at ``rate_per_s``; a search that has ended stays as it is."""
+def bisect(bracket: Bracket, rate_per_s: int, result: StepResult) -> Bracket:
+    """The bracket after a step at ``rate_per_s``; an ended search keeps its bracket."""
     if bracket.next_per_s is None:
         return bracket
-    if answer.outcome is Outcome.MET:
+    if result.outcome is Outcome.MET:
         return replace(bracket, low_per_s=float(rate_per_s), met=True)
-    if answer.outcome is Outcome.MISSED:
+    if result.outcome is Outcome.MISSED:
         return replace(bracket, high_per_s=float(rate_per_s), missed=True)
-    return replace(bracket, lost=answer.why or "unknown")
+    return replace(bracket, lost=result.why or "unknown")
 
 
-def begin(capacity_per_s: float, lowest_per_s: float, shift: float) -> Bracket:
-    """Where the search for a datapath of a closed-loop capacity begins; ``shift`` (0 to 1) is of its last step."""
+def initial_bracket(capacity_per_s: float, lowest_per_s: float, shift: float) -> Bracket:
+    """The first bracket for a closed-loop capacity; ``shift`` (0 to 1) is relative to the last step."""
     high = min(capacity_per_s * REACH_UP, float(MAX_RATE_PER_S))
     low = max(capacity_per_s / REACH_DOWN, lowest_per_s, 1.0)
     if high <= low * (1 + TOLERANCE):
@@ -122,12 +121,12 @@ def begin(capacity_per_s: float, lowest_per_s: float, shift: float) -> Bracket:
     return Bracket(low * moved, min(high * moved, float(MAX_RATE_PER_S)))
 
 
-def beginnings(
+def initial_brackets(
     campaign: Campaign, capacities_per_s: Mapping[str, float], seed: int, workload: str, level: str, chain: int
 ) -> dict[str, Bracket]:
-    """The bracket of every datapath at the beginning of one search."""
+    """The first bracket of every datapath in one search."""
     return {
-        label: begin(
+        label: initial_bracket(
             capacities_per_s[label],
             campaign.lowest_searched_per_s,
             random.Random(f"{seed}/{workload}/{level}/{chain}/{label}").random(),  # noqa: S311 (repeatable)
@@ -136,70 +135,74 @@ def beginnings(
     }
 
 
-def searched(slo: CapacityLoad, begun: Mapping[str, Bracket], attempts: Iterable[AttemptRecord]) -> dict[str, Bracket]:
-    """The brackets after all ended steps of one search. It stays on the host of its first step."""
+def replay_steps(
+    slo: CapacityLoad, initial: Mapping[str, Bracket], attempts: Iterable[AttemptRecord]
+) -> dict[str, Bracket]:
+    """The brackets after all ended steps of one search, which stays on the host of its first step."""
     by_step: dict[int, list[AttemptRecord]] = {}
     for attempt in attempts:
         if attempt.search is not None and attempt.search.ended:
             by_step.setdefault(attempt.search.step, []).append(attempt)
-    brackets, host = dict(begun), ""
+    brackets, host = dict(initial), ""
     for _, of_step in sorted(by_step.items()):
         host = host or next((a.host for a in of_step if a.result is not None), "")
         for label, bracket in brackets.items():
             if bracket.next_per_s is not None and (rate := _rate(of_step, label)) is not None:
-                brackets[label] = bisect(bracket, rate, answer_of(slo, label, of_step, host))
+                brackets[label] = bisect(bracket, rate, step_result(slo, label, of_step, host))
     return brackets
 
 
-def answer_of(slo: CapacityLoad, label: str, attempts: Sequence[AttemptRecord], host: str) -> Answer:
-    """What the attempts of one step, on ``host``, say of a datapath's rate: the first that knows it, else the last."""
+def step_result(slo: CapacityLoad, label: str, attempts: Sequence[AttemptRecord], host: str) -> StepResult:
+    """The result of one step on ``host`` for a datapath's rate: the first known one, else the last."""
     why = f"no trial on {host}, where its search began" if host else "its block had no result"
-    answer = Answer(Outcome.UNKNOWN, why)
+    result = StepResult(Outcome.UNKNOWN, why)
     for attempt in sorted(attempts, key=lambda a: a.attempt):
         if attempt.result is None or attempt.search is None or attempt.host != host:
             continue
         for trial in attempt.result.trials:
             if trial.datapath == label:
-                answer = judged(slo, attempt.search.rates_per_s[label], trial)
-        if answer.outcome is not Outcome.UNKNOWN:
-            return answer
-    return answer
+                result = judge(slo, attempt.search.rates_per_s[label], trial)
+        if result.outcome is not Outcome.UNKNOWN:
+            return result
+    return result
 
 
 def next_rates(brackets: Mapping[str, Bracket]) -> dict[str, int] | None:
-    """What the next step asks of every datapath; ``None`` when all searches have ended.
+    """The rate of every datapath in the next step; ``None`` when all searches have ended.
 
-    A datapath that is done stays in the block, at a rate that it carries: so the others' slices keep their neighbours.
+    A finished datapath stays in the block at a rate that it carries, so that the other slices keep their neighbours.
     """
     if all(bracket.next_per_s is None for bracket in brackets.values()):
         return None
-    return {label: bracket.next_per_s or bracket.resting_per_s for label, bracket in brackets.items()}
+    return {label: bracket.next_per_s or bracket.sustainable_per_s for label, bracket in brackets.items()}
 
 
-def judged(slo: CapacityLoad, rate_per_s: int, trial: TrialResult) -> Answer:
-    """Whether a trial at ``rate_per_s`` met the SLO. A failed request counts as one that is answered never."""
+def judge(slo: CapacityLoad, rate_per_s: int, trial: TrialResult) -> StepResult:
+    """Whether a trial at ``rate_per_s`` met the SLO. A failed request counts as never answered."""
     reasons, failed = set(trial.validity.reasons), sum(trial.errors.values())
     made = trial.requests + failed
-    if reasons - _TELLING:
-        finding = next(f for f in trial.validity.findings if f.reason not in _TELLING)
-        return Answer(Outcome.UNKNOWN, f"{finding.reason}, {finding.detail}", again=reasons <= _RETRIED)
+    if reasons - _OVERLOAD_REASONS:
+        finding = next(f for f in trial.validity.findings if f.reason not in _OVERLOAD_REASONS)
+        return StepResult(Outcome.UNKNOWN, f"{finding.reason}, {finding.detail}", again=reasons <= _RETRIED)
     share = failed / made if made else 0.0
-    tolerated = USUAL_ERRORS < share <= slo.errors  # what makes other trials invalid, this SLO may allow
+    tolerated = USUAL_ERRORS < share <= slo.errors  # errors that this SLO allows although they make a trial invalid
     if Reason.OVERLOADED in reasons or share > slo.errors or (Reason.ERRORS in reasons and not tolerated):
-        return Answer(Outcome.MISSED)
+        return StepResult(Outcome.MISSED)
     if made < SEARCH_REQUESTS:
-        return Answer(Outcome.UNKNOWN, f"{made:,} requests, where a p99 needs {SEARCH_REQUESTS:,}", again=True)
+        return StepResult(Outcome.UNKNOWN, f"{made:,} requests, where a p99 needs {SEARCH_REQUESTS:,}", again=True)
     made_per_s = made / trial.duration_s if trial.duration_s else 0.0
-    wrong_rate = Answer(Outcome.UNKNOWN, f"{made_per_s:,.0f}/s were made where {rate_per_s:,}/s were due", again=True)
+    wrong_rate = StepResult(
+        Outcome.UNKNOWN, f"{made_per_s:,.0f}/s were made where {rate_per_s:,}/s were due", again=True
+    )
     if made_per_s > rate_per_s * (1 + MAX_DEVIATION):
         return wrong_rate
     if _missed_by_latency(slo, trial, made):
-        return Answer(Outcome.MISSED)
-    return wrong_rate if made_per_s < rate_per_s * (1 - MAX_DEVIATION) else Answer(Outcome.MET)
+        return StepResult(Outcome.MISSED)
+    return wrong_rate if made_per_s < rate_per_s * (1 - MAX_DEVIATION) else StepResult(Outcome.MET)
 
 
 def _missed_by_latency(slo: CapacityLoad, trial: TrialResult, made: int) -> bool:
-    """True as well where no latency is known: then nothing was answered."""
+    """True also if no latency is known, because then no request was answered."""
     rank = PERCENTILE * made / trial.requests if trial.requests else math.inf
     p99_us = trial.latency_us(rank) if rank <= 100 else None
     return p99_us is None or p99_us > slo.p99_us

@@ -1,1 +1,1 @@
-"""The database: the only truth. Nothing above it (requests, pages, the ticker) may be imported here."""
+"""The database, which is authoritative. It imports nothing from the layers above: requests, pages, the ticker."""

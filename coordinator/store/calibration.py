@@ -1,4 +1,4 @@
-"""When a workload's calibration blocks have ended: its shares become rates and its searches begin, or all fail."""
+"""The end of a workload's calibration blocks: shares become rates and searches begin, or all of them fail."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,10 +14,10 @@ from domain.report import Calibration
 from domain.trial import Block
 
 
-def settle(session: Session, campaign: CampaignRow, workload: str, now: float) -> str:
-    """Release or fail what waits for the calibration of ``workload``; returns what happened, empty for nothing yet.
+def finish_calibration(session: Session, campaign: CampaignRow, workload: str, now: float) -> str:
+    """Release or fail the blocks that wait for the calibration of ``workload``; returns what happened, or "".
 
-    Callers hold the campaign's lock, and have stored the last calibration trial.
+    Callers hold the campaign's lock and have stored the last calibration trial.
     """
     session.flush()
     of_workload = select(BlockRow).where(BlockRow.campaign_id == campaign.id, BlockRow.workload == workload)
@@ -36,15 +36,15 @@ def settle(session: Session, campaign: CampaignRow, workload: str, now: float) -
             block.ended_at, block.reason = now, f"no rate for {block.plan.load}: {found.failure}"
     if event is BlockEvent.RELEASE:
         begin_searches(campaign, found, [block for block in held if block.chain is not None], now)
-    return _told(campaign, workload, found, len(held))
+    return _summary(campaign, workload, found, len(held))
 
 
 def block_of(row: BlockRow, host: str) -> Block:
-    """The block as ``host`` gets it, a share of capacity or a step of a search resolved to its rates."""
-    return ready_block(row.plan, _resolved(row), host, row.rates)
+    """The block as ``host`` gets it; a share of capacity or a search step has its rates."""
+    return ready_block(row.plan, _resolve_load(row), host, row.rates)
 
 
-def _resolved(row: BlockRow) -> Load:
+def _resolve_load(row: BlockRow) -> Load:
     load = row.plan.load
     if isinstance(load, CapacityLoad):
         return OpenLoad(rate_per_s=max(row.rates.values()))
@@ -53,7 +53,7 @@ def _resolved(row: BlockRow) -> Load:
     return OpenLoad(rate_per_s=row.campaign.calibration[row.workload].rates_per_s[row.level])
 
 
-def _told(campaign: CampaignRow, workload: str, found: Calibration, held: int) -> str:
+def _summary(campaign: CampaignRow, workload: str, found: Calibration, held: int) -> str:
     if found.failure:
         return f"{found.failure}; {held} blocks cannot be measured"
     levels = campaign.campaign.levels

@@ -1,4 +1,4 @@
-"""The connection: SQLite (WAL) or PostgreSQL, read and write transactions, and the schema's migrations."""
+"""The database connection: SQLite (WAL) or PostgreSQL, read and write transactions, schema migrations."""
 
 import sqlite3
 import time
@@ -13,25 +13,25 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S = 30
-_MIGRATION_LOCK = 0x73686F77  # any number; PostgreSQL's advisory locks are numbers
+_MIGRATION_LOCK = 0x73686F77  # an arbitrary number for PostgreSQL's advisory lock
 _BEGIN = "showdown_begin"
 
 
 class Store:
-    """All transactions go through here. ``write`` commits at the end or rolls back on any exception."""
+    """The only source of transactions. ``write`` commits at the end, or rolls back on any exception."""
 
     def __init__(self, database_url: str) -> None:
         self.engine = create_engine(database_url, pool_pre_ping=not database_url.startswith("sqlite"))
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         if self._is_sqlite:
             _prepare_sqlite(self.engine)
-        # A SQLite transaction that reads and then writes fails at once if another one wrote in between, whatever
-        # the busy timeout: writers therefore take the lock at their beginning.
+        # In SQLite, a transaction that reads and then writes fails at once if another one wrote in between, whatever
+        # the busy timeout. Writers therefore take the lock at their start.
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view; nothing is written."""
+        """A consistent read-only view."""
         with Session(self.engine) as session:
             yield session
 
@@ -42,7 +42,7 @@ class Store:
             yield session
 
     def migrate(self) -> None:
-        """Bring the schema up to date; of several processes at once, one does it and the others wait."""
+        """Migrate the schema; of several processes at once, one does it and the others wait."""
         with self._writer.begin() as connection:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -57,9 +57,9 @@ class Store:
 
 
 def _use_wal(cursor: Any) -> None:
-    """Turn the write-ahead log on, which the file then remembers.
+    """Enable the write-ahead log; the file stores the setting.
 
-    Where several processes open a new file at once, SQLite refuses all but one of them without heeding busy_timeout.
+    If several processes open a new file at once, SQLite refuses all but one and ignores busy_timeout.
     """
     give_up_at = time.monotonic() + BUSY_TIMEOUT_S
     while True:
@@ -75,7 +75,7 @@ def _use_wal(cursor: Any) -> None:
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver shall not begin transactions by its own rules
+        connection.isolation_level = None  # the driver must not begin transactions by itself
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
         _use_wal(cursor)

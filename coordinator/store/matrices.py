@@ -1,4 +1,4 @@
-"""Matrices of traits: one per host, the newest that it told."""
+"""Trait matrices: the newest report of each host."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from coordinator.store.models import HostRow, MatrixRow
 from domain.traits import TraitMatrix
 
 
-def keep_matrix(session: Session, matrix: TraitMatrix) -> bool:
-    """Keep it unless a newer one of its host is there; ``False`` when that host has never registered."""
+def store_matrix(session: Session, matrix: TraitMatrix) -> bool:
+    """Store it unless a newer one of its host is known; ``False`` if that host has never registered."""
     if session.get(HostRow, matrix.host) is None:
         return False
     row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
@@ -22,11 +22,11 @@ def keep_matrix(session: Session, matrix: TraitMatrix) -> bool:
 
 
 def matrix_of(session: Session, host: str) -> TraitMatrix | None:
-    """A host's; ``None`` when it told none."""
+    """The matrix of a host; ``None`` if it has reported none."""
     row = session.get(MatrixRow, host)
     return row.matrix if row else None
 
 
 def all_matrices(session: Session) -> Sequence[TraitMatrix]:
-    """Every host's, by the host's name."""
+    """The matrix of every host, by the host's name."""
     return [row.matrix for row in session.scalars(select(MatrixRow).order_by(MatrixRow.host))]

@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since the epoch, UTC; typed values are kept as their JSON text."""
+"""The tables. Times are seconds since the epoch, UTC; typed values are stored as JSON text."""
 
 from typing import Any, TypeVar
 
@@ -20,15 +20,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
-from domain.kept import KEPT
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
 from domain.trial import PlannedBlock, TrialResult
+from domain.trusted import TRUSTED
 
 T = TypeVar("T")
 
-# Text rather than a JSON type: both databases keep it exactly, and nothing inside is ever queried.
+# Text instead of a JSON type: both databases preserve it exactly, and no query looks inside.
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -38,7 +38,7 @@ _NAMES = {
 
 
 class JsonText(TypeDecorator[T]):
-    """A typed value as JSON text, validated again when it is loaded; large values within are decoded when asked for."""
+    """A typed value as JSON text, validated again when loaded; large parts are decoded on first use."""
 
     impl = Text
     cache_ok = True
@@ -52,7 +52,7 @@ class JsonText(TypeDecorator[T]):
         return None if value is None else self._adapter.dump_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Any) -> T | None:
-        return None if value is None else self._adapter.validate_json(value, context=KEPT)
+        return None if value is None else self._adapter.validate_json(value, context=TRUSTED)
 
 
 class Base(DeclarativeBase):
@@ -77,7 +77,7 @@ class CampaignRow(Base):
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     cancelled_at: Mapped[float | None] = mapped_column(Float(53))
     error: Mapped[str] = mapped_column(Text, default="")
-    # By workload; replaced as a whole, because a change inside a value is not noticed.
+    # By workload; always replace the whole value, because SQLAlchemy does not see a change inside it.
     calibration: Mapped[dict[str, Calibration]] = mapped_column(
         JsonText(dict[str, Calibration]), default=dict, server_default="{}"
     )
@@ -86,7 +86,7 @@ class CampaignRow(Base):
 
 
 class BlockRow(Base):
-    """One block; ``host`` may come to differ from the plan's when a host goes away."""
+    """One block; ``host`` differs from the plan's if the block moved from a silent host."""
 
     __tablename__ = "blocks"
     __table_args__ = (UniqueConstraint("campaign_id", "index"), Index(None, "host", "state"))
@@ -100,7 +100,7 @@ class BlockRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock))
     calibration: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    # Of a step of a search: which, and what it asks of each datapath, empty until the step before it has ended.
+    # Search steps only: the place in the search, and the rate of each datapath (empty until the step before it ended).
     chain: Mapped[int | None] = mapped_column(Integer)
     step: Mapped[int | None] = mapped_column(Integer)
     rates: Mapped[dict[str, int]] = mapped_column(JsonText(dict[str, int]), default=dict, server_default="{}")
@@ -157,7 +157,7 @@ class TrialRow(Base):
 
 
 class HostRow(Base):
-    """A worker host and what it said it can run."""
+    """A worker host and the capabilities that it reported."""
 
     __tablename__ = "hosts"
 
@@ -168,7 +168,7 @@ class HostRow(Base):
 
 
 class MatrixRow(Base):
-    """What a host's tests found that its datapaths keep and carry: the newest that it told."""
+    """The newest trait matrix that a host reported."""
 
     __tablename__ = "matrices"
 
@@ -178,7 +178,7 @@ class MatrixRow(Base):
 
 
 class EventRow(Base):
-    """What happened to a campaign, for its page."""
+    """One event in a campaign's history, for its page."""
 
     __tablename__ = "events"
 

@@ -1,4 +1,4 @@
-"""Attempts and trials as plain values: for the analysis, and for everyone who asks for the evidence."""
+"""Attempts and trials as plain values, for the analysis and for users who read the evidence."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from domain.trial import BlockResult, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:
-    """Equal as long as :func:`attempt_records` are: what an attempt reported never changes once it has ended."""
+    """Equal as long as :func:`attempt_records` is: an ended attempt never changes its report."""
     query = (
         select(BlockRow.id, BlockRow.state, BlockRow.rates, AttemptRow.number, AttemptRow.state, AttemptRow.reason)
         .outerjoin(AttemptRow)
@@ -29,7 +29,7 @@ def results_version(session: Session, campaign_id: str) -> Hashable:
 
 
 def attempt_records(session: Session, campaign_id: str) -> Sequence[AttemptRecord]:
-    """Every attempt of a campaign, by block and number; the one accepted attempt of each block is marked."""
+    """Every attempt of a campaign, by block and number; the accepted attempt of each block is marked."""
     query = (
         select(BlockRow)
         .where(BlockRow.campaign_id == campaign_id)
@@ -46,7 +46,7 @@ def block_records(block: BlockRow) -> list[AttemptRecord]:
 
 
 def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
-    """Every trial of a campaign, the invalid ones and those of earlier attempts too; without latency percentiles."""
+    """Every trial of a campaign, including invalid ones and earlier attempts; without latency percentiles."""
     query = (
         select(TrialRow)
         .join(AttemptRow, AttemptRow.id == TrialRow.attempt_id)
@@ -58,18 +58,18 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
             .selectinload(AttemptRow.block)
             .selectinload(BlockRow.attempts)
             .selectinload(AttemptRow.trials)
-            .load_only(TrialRow.valid)  # which attempt was accepted; the other attempts' results are not decoded
+            .load_only(TrialRow.valid)  # it decides which attempt is accepted; other attempts' results stay undecoded
         )
     )
     return [_trial(row) for row in session.scalars(query)]
 
 
 def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
-    """One trial, with its latency percentiles and its workload's parameters; ``None`` when unknown."""
+    """One trial with its latency percentiles and its workload's parameters; ``None`` if unknown."""
     row = session.get(TrialRow, trial_id)
     if row is None:
         return None
-    # Reading percentiles takes milliseconds: too long for a list of thousands.
+    # Percentiles take milliseconds per trial, too long for a list of thousands.
     percentiles = {
         "latency_us": _percentiles(row.result.latency),
         "service_time_us": _percentiles(row.result.service_time),
@@ -78,13 +78,13 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
 
 
 def trial_result(session: Session, trial_id: str) -> TrialResult | None:
-    """One trial as its worker reported it; ``None`` when unknown."""
+    """One trial as its worker reported it; ``None`` if unknown."""
     row = session.get(TrialRow, trial_id)
     return None if row is None else row.result
 
 
 def shown_load(block: BlockRow) -> str:
-    """The block's load as it is shown, with the rate that a share came to, or the step that it is of a search."""
+    """The block's load as shown to users, with the rate of a share, or the step of a search."""
     if block.step is not None:
         return f"{block.plan.load}, step {block.step + 1} of {SEARCH_STEPS}"
     found = block.campaign.calibration.get(block.workload)
@@ -132,7 +132,6 @@ def _search_step(block: BlockRow) -> SearchStep | None:
 
 def _trial(row: TrialRow) -> dict[str, Any]:
     attempt, block, result = row.attempt, row.attempt.block, row.result
-    proof = result.proof
     return {
         "id": row.id,
         "campaign": block.campaign_id,
@@ -149,6 +148,13 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "level": result.level,
         "load": shown_load(block) + (f": {block.rates[result.datapath]:,}/s" if block.rates else ""),
         "calibration": block.calibration,
+        **_evidence(result),
+    }
+
+
+def _evidence(result: TrialResult) -> dict[str, Any]:
+    proof = result.proof
+    return {
         "validity": {
             "valid": result.validity.valid,
             "reasons": [str(reason) for reason in result.validity.reasons],
@@ -156,7 +162,7 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         },
         "requests": result.requests,
         "duration_s": result.duration_s,
-        # The figures of an invalid trial are not figures of its datapath: what was counted stays visible below.
+        # Figures of an invalid trial do not describe its datapath; its counts stay visible below.
         "requests_per_s": result.requests_per_s if result.validity.valid else None,
         "cpu_us_per_request": result.cpu_us_per_request if result.validity.valid else None,
         "errors": result.errors,

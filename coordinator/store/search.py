@@ -1,4 +1,4 @@
-"""The searches for a capacity within an SLO: each step is released when the one before it has ended, or is not needed.
+"""Searches for a capacity within an SLO. The end of a step releases the next one, or ends the search.
 
 Callers hold the campaign's lock.
 """
@@ -18,24 +18,24 @@ from domain.report import Calibration
 
 
 def begin_searches(campaign: CampaignRow, found: Calibration, held: Sequence[BlockRow], now: float) -> None:
-    """Give every first step among ``held`` its rates and release it; a search that cannot begin fails as a whole."""
+    """Release every first step of ``held`` with its rates; a search that cannot begin fails as a whole."""
     for block in held:
         if block.step == 0:
-            begun = saturation.beginnings(
+            initial = saturation.initial_brackets(
                 campaign.campaign, found.capacities_per_s, campaign.seed, block.workload, block.level, block.chain or 0
             )
-            rates = saturation.next_rates(begun)
+            rates = saturation.next_rates(initial)
             if rates is not None:
                 _release(block, rates)
             else:
-                _end_all([b for b in held if _chain(b) == _chain(block)], BlockEvent.FAIL, _whys(begun), now)
+                _end_all([b for b in held if _chain(b) == _chain(block)], BlockEvent.FAIL, _whys(initial), now)
 
 
-def go_on(session: Session, ended: BlockRow, now: float) -> str:
-    """A step has ended: release the next one of its search, or end the others; returns what was found at its end."""
+def continue_search(session: Session, ended: BlockRow, now: float) -> str:
+    """Release the next step after ``ended``, or end the other steps; returns the search's result at its end."""
     session.flush()
     if ended.state == BlockState.CANCELLED:
-        return ""  # the campaign's end has ended the others
+        return ""  # the cancelled campaign has ended the other steps
     steps = _steps(session, ended)
     held = [block for block in steps if block.state == BlockState.HELD]
     brackets = _brackets(ended, steps)
@@ -46,17 +46,17 @@ def go_on(session: Session, ended: BlockRow, now: float) -> str:
         _release(held[0], rates)
         return ""
     reason = {
-        BlockEvent.FINISH: "not needed: its search had ended",
+        BlockEvent.FINISH: "not needed: its search has ended",
         BlockEvent.FAIL: f"block {ended.index}, a step of its search, failed: {ended.reason}",
     }.get(event or BlockEvent.CANCEL, "")
     _end_all(held, event or BlockEvent.CANCEL, reason, now)
     return f"search {(ended.chain or 0) + 1} of {ended.workload} at {ended.level}: {_found(brackets)}"
 
 
-def left_open(session: Session, block: BlockRow) -> bool | None:
-    """Whether the attempts of a step, the one that ends now among them, leave open what another may tell.
+def is_unclear(session: Session, block: BlockRow) -> bool | None:
+    """Whether the attempts of a step, including the one that ends now, leave a result that a retry may decide.
 
-    ``None`` for a block that is no step.
+    ``None`` if the block is not a search step.
     """
     if block.chain is None:
         return None
@@ -65,7 +65,7 @@ def left_open(session: Session, block: BlockRow) -> bool | None:
     slo, attempts = _slo(block), block_records(block)
     host = next((a.host for a in attempts if a.result is not None), "")
     answers = [
-        saturation.answer_of(slo, label, attempts, host)
+        saturation.step_result(slo, label, attempts, host)
         for label, bracket in brackets.items()
         if bracket.next_per_s is not None
     ]
@@ -83,16 +83,16 @@ def _steps(session: Session, block: BlockRow) -> Sequence[BlockRow]:
 
 def _brackets(block: BlockRow, steps: Sequence[BlockRow]) -> dict[str, Bracket]:
     campaign, found = block.campaign, block.campaign.calibration[block.workload]
-    begun = saturation.beginnings(
+    initial = saturation.initial_brackets(
         campaign.campaign, found.capacities_per_s, campaign.seed, block.workload, block.level, block.chain or 0
     )
-    return saturation.searched(_slo(block), begun, [record for step in steps for record in block_records(step)])
+    return saturation.replay_steps(_slo(block), initial, [record for step in steps for record in block_records(step)])
 
 
 def _slo(block: BlockRow) -> CapacityLoad:
     load = block.plan.load
     if not isinstance(load, CapacityLoad):
-        raise TypeError(f"block {block.id} is a step of a search, and its load {load} is no capacity")
+        raise TypeError(f"block {block.id} is a search step, but its load {load} is not a capacity level")
     return load
 
 
@@ -114,7 +114,7 @@ def _end_all(blocks: Sequence[BlockRow], event: BlockEvent, reason: str, now: fl
 
 def _found(brackets: Mapping[str, Bracket]) -> str:
     return "; ".join(
-        f"{label} {bracket.figure_per_s:,.0f}/s" if bracket.figure_per_s else f"{label} none, {bracket.why_none}"
+        f"{label} {bracket.figure_per_s:,.0f}/s" if bracket.figure_per_s else f"{label} none: {bracket.why_none}"
         for label, bracket in brackets.items()
     )
 

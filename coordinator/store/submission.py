@@ -1,4 +1,4 @@
-"""A campaign becomes rows: one transaction, all or nothing."""
+"""The submission of a campaign: all its rows in one transaction."""
 
 import secrets
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from coordinator.store.transitions import note
 from domain.campaign import Campaign
 from domain.load import CapacityLoad, ShareLoad
 
-ONLINE_S = 60.0  # a host that was silent for longer gets no blocks; workers report every 30 s
+ONLINE_S = 60.0  # a host that is silent for longer gets no blocks; workers report every 30 s
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH = 8
 
 
 def is_online(host: HostRow, now: float) -> bool:
-    """True when the host was heard of within the last :data:`ONLINE_S` seconds."""
+    """True if the host reported within the last :data:`ONLINE_S` seconds."""
     return now - host.seen_at <= ONLINE_S
 
 
@@ -31,9 +31,9 @@ def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
 
 
 def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
-    """Check the campaign against the registered hosts, plan it and store it, the defaults of its parameters included.
+    """Check the campaign against the registered hosts, plan it and store it with its default parameters.
 
-    Raises :class:`domain.problems.InvalidInput`; then nothing was created.
+    Raises :class:`domain.problems.InvalidInput`; then nothing is created.
     """
     known = known_hosts(session, now)
     hosts = admit(campaign, known)
@@ -51,7 +51,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
         error="",
     )
     session.add(row)
-    session.flush()  # the blocks refer to it
+    session.flush()  # the blocks reference it
     session.add_all(
         BlockRow(
             id=f"{row.id}-{block.index}",

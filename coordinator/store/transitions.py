@@ -1,6 +1,6 @@
-"""Applies :mod:`coordinator.scheduling.lifecycle` to rows. Callers hold a write transaction and the campaign's lock.
+"""Apply :mod:`coordinator.scheduling.lifecycle` to rows. Callers hold a write transaction and the campaign's lock.
 
-Lock order: a host's row before a campaign's row, never the other way round.
+Lock order: a host's row before a campaign's row, never the reverse.
 """
 
 from sqlalchemy import select
@@ -15,14 +15,14 @@ from coordinator.scheduling.lifecycle import (
     CampaignEvent,
     CampaignState,
 )
-from coordinator.store.calibration import settle
+from coordinator.store.calibration import finish_calibration
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
-from coordinator.store.search import go_on, left_open
+from coordinator.store.search import continue_search, is_unclear
 from domain.trial import BlockResult
 
 
 def lock_campaign(session: Session, campaign_id: str) -> CampaignRow | None:
-    """The campaign's row, locked until the transaction ends: all changes of a campaign happen one after another."""
+    """The campaign's row, locked until the transaction ends, which serialises all changes of a campaign."""
     query = select(CampaignRow).where(CampaignRow.id == campaign_id).with_for_update()
     return session.scalar(query.execution_options(populate_existing=True))
 
@@ -33,7 +33,7 @@ def note(session: Session, campaign_id: str, now: float, message: str) -> None:
 
 
 def begin_attempt(session: Session, block: BlockRow) -> AttemptRow:
-    """Create the block's next attempt, to be sent to the block's host."""
+    """Create the block's next attempt for the block's host."""
     block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.DISPATCH)
     number = len(block.attempts) + 1
     attempt = AttemptRow(
@@ -44,7 +44,7 @@ def begin_attempt(session: Session, block: BlockRow) -> AttemptRow:
 
 
 def claim_attempt(session: Session, attempt: AttemptRow, now: float) -> None:
-    """The attempt and its block run; the campaign too."""
+    """The attempt and its block start to run, and so does the campaign."""
     block, campaign = attempt.block, attempt.block.campaign
     attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), AttemptEvent.CLAIM)
     block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.CLAIM)
@@ -56,23 +56,23 @@ def claim_attempt(session: Session, attempt: AttemptRow, now: float) -> None:
 
 
 def withdraw(session: Session, block: BlockRow) -> None:
-    """Void the attempt that was sent but not claimed, if there is one; its number is free again."""
+    """Cancel the attempt that was sent but not claimed, if there is one; its number is free again."""
     if block.state == BlockState.DISPATCHED:
         block.state = lifecycle.block_after(BlockState.DISPATCHED, BlockEvent.WITHDRAW)
         session.delete(block.attempts.pop())
 
 
 def accept_late(session: Session, attempt: AttemptRow, result: BlockResult, now: float) -> bool:
-    """Take the result of an attempt given up for lost, unless its block is measured again already or has ended."""
+    """Accept the result of a lost attempt, unless its block is being measured again or has ended."""
     block = attempt.block
     if block.state not in {BlockState.WAITING, BlockState.DISPATCHED}:
         return False
     withdraw(session, block)
     attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), AttemptEvent.RESULT)
     attempt.ended_at, attempt.reason = now, ""
-    note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: its result came late")
+    note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: its result arrived late")
     outcome = lifecycle.event_after_attempt(
-        AttemptEvent.RESULT, attempt=attempt.number, result=result, unclear=left_open(session, block)
+        AttemptEvent.RESULT, attempt=attempt.number, result=result, unclear=is_unclear(session, block)
     )
     if outcome is BlockEvent.FINISH:
         block.state = lifecycle.block_after(BlockState(block.state), outcome)
@@ -89,7 +89,7 @@ def end_attempt(
     reason: str = "",
     result: BlockResult | None = None,
 ) -> None:
-    """End an attempt, and with it perhaps its block and its campaign."""
+    """End an attempt, and with it possibly its block and its campaign."""
     block = attempt.block
     attempt.state = lifecycle.attempt_after(AttemptState(attempt.state), event)
     attempt.ended_at, attempt.reason = now, reason
@@ -99,30 +99,30 @@ def end_attempt(
         result=result,
         earlier_result=any(a.state == AttemptState.DONE for a in block.attempts if a is not attempt),
         cancelling=block.campaign.state == CampaignState.CANCELLING,
-        unclear=left_open(session, block) if result is not None else None,
+        unclear=is_unclear(session, block) if result is not None else None,
     )
     block.state = lifecycle.block_after(BlockState(block.state), outcome)
     if reason:
         note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: {reason}")
     elif outcome is BlockEvent.RETRY:
-        note(session, block.campaign_id, now, f"block {block.index} is measured again: the machine was disturbed")
+        note(session, block.campaign_id, now, f"block {block.index} is measured again: the host was disturbed")
     if BlockState(block.state).ended:
         block.reason = reason if outcome is BlockEvent.FAIL else ""
         _close(session, block, now)
 
 
 def _close(session: Session, block: BlockRow, now: float) -> None:
-    """A block has ended: others may have waited for it, and its campaign may have ended with it."""
+    """End a block: release blocks that wait for it, and end its campaign if it was the last."""
     block.ended_at = now
-    if block.calibration and (told := settle(session, block.campaign, block.workload, now)):
-        note(session, block.campaign_id, now, told)
-    if block.chain is not None and (told := go_on(session, block, now)):
-        note(session, block.campaign_id, now, told)
+    if block.calibration and (event := finish_calibration(session, block.campaign, block.workload, now)):
+        note(session, block.campaign_id, now, event)
+    if block.chain is not None and (event := continue_search(session, block, now)):
+        note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
 
 
 def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
-    """Stop what has not begun at once; what runs learns of it with its next heartbeat. Twice is once."""
+    """Cancel waiting blocks at once; running ones stop at their next heartbeat. A repeated cancel has no effect."""
     state = CampaignState(campaign.state)
     if state.ended or state is CampaignState.CANCELLING:
         return
@@ -136,7 +136,7 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
             for attempt in block.attempts:
                 if attempt.state == AttemptState.DISPATCHED:
                     attempt.state = lifecycle.attempt_after(AttemptState.DISPATCHED, AttemptEvent.STOP)
-                    attempt.ended_at, attempt.reason = now, "cancelled before it began"
+                    attempt.ended_at, attempt.reason = now, "cancelled before it started"
     finish_campaign(session, campaign, now)
 
 
@@ -153,7 +153,7 @@ def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None
     campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), event)
     campaign.ended_at = now
     if campaign.state == CampaignState.FAILED:
-        campaign.error = f"no block could be measured; the last reason: {_last_reason(session, campaign.id)}"
+        campaign.error = f"no block could be measured; last reason: {_last_reason(session, campaign.id)}"
     note(session, campaign.id, now, str(campaign.state))
 
 

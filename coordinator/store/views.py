@@ -1,4 +1,4 @@
-"""What is shown of campaigns, trials and hosts: the same values for REST and the web pages."""
+"""Views of campaigns, trials and hosts: the same values for REST and the web pages."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from domain.campaign import Campaign
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
 
-_SET_UP_S = 5.0  # of a block: labs, datapaths, origins, probes; used until the first block has told its own
+_SET_UP_S = 5.0  # of a block: labs, datapaths, origins, probes; an estimate until the first block has ended
 
 
 class CampaignSummary(BaseModel):
@@ -35,9 +35,9 @@ class CampaignSummary(BaseModel):
 
 
 class RunningBlock(BaseModel):
-    """A block that runs now."""
+    """A running block."""
 
-    block: int = Field(description="Its index, from 0.")
+    block: int = Field(description="The block's index, from 0.")
     block_id: str
     attempt: int
     attempts_allowed: int = MAX_ATTEMPTS
@@ -45,29 +45,31 @@ class RunningBlock(BaseModel):
     workload: str
     level: str
     load: str
-    calibration: bool = Field(description="It finds the capacity, and measures no cell.")
-    phase: str = Field(description="prepare, warm_up, slices or finish; empty before the first word.")
+    calibration: bool = Field(description="True if it finds the capacity; it measures no cell.")
+    phase: str = Field(description="prepare, warm_up, slices or finish; empty before the first heartbeat.")
     datapath: str
     slices_done: int
     slices_total: int
 
 
 class Progress(BaseModel):
-    """How far a campaign is. ``phase``, ``block``, ``cell`` and slices are the first running block's."""
+    """A campaign's progress. ``phase``, ``block``, ``cell`` and slices are those of the first running block."""
 
     phase: str = ""
     block: int | None = None
-    cell: dict[str, str] | None = Field(default=None, description="datapath, workload, level now under traffic.")
+    cell: dict[str, str] | None = Field(
+        default=None, description="datapath, workload and level of the present traffic."
+    )
     slices_done: int = 0
     slices_total: int = 0
     running: list[RunningBlock] = []
-    waiting_for: list[str] = Field(default=[], description="Hosts that have yet to take a block.")
+    waiting_for: list[str] = Field(default=[], description="Hosts that have not claimed a block yet.")
     elapsed_s: float = 0.0
-    left_s: float | None = Field(default=None, description="Estimated; null when it has ended.")
+    left_s: float | None = Field(default=None, description="Estimate; null when the campaign has ended.")
 
 
 class HistoryEntry(BaseModel):
-    """Something that happened to a campaign."""
+    """One event of a campaign."""
 
     at: str
     message: str
@@ -78,7 +80,7 @@ class CampaignView(CampaignSummary):
 
     campaign: Campaign
     calibration: dict[str, Calibration] = Field(
-        description="By workload, once its capacity was looked for; empty without levels that are a share of it."
+        description="By workload, after its calibration; empty if no level depends on the capacity."
     )
     progress: Progress
     history: list[HistoryEntry]
@@ -93,7 +95,7 @@ def campaign_list(session: Session, *, limit: int = 200) -> list[dict[str, Any]]
 
 
 def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
-    """The ``campaign`` object of a report: the summary and the submitted campaign; ``None`` when unknown."""
+    """The ``campaign`` object of a report: the summary and the submitted campaign; ``None`` if unknown."""
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
@@ -104,7 +106,7 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
 
 
 def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
-    """A :class:`CampaignView` as a dict; ``None`` when unknown. ``now`` is in seconds since the epoch."""
+    """A :class:`CampaignView` as a dict; ``None`` if unknown. ``now`` is in seconds since the epoch."""
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
@@ -208,7 +210,7 @@ def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
 
 
 def _left_s(session: Session, row: CampaignRow, counts: dict[str, int], running: list[RunningBlock]) -> float:
-    """Blocks to go times what a block took so far, shared among the hosts."""
+    """The estimated time left: remaining blocks × mean time per block, divided by the number of hosts."""
     query = (
         select(func.avg(AttemptRow.ended_at - AttemptRow.claimed_at))
         .join(BlockRow)

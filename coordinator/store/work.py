@@ -1,4 +1,4 @@
-"""What workers ask of the store: register, claim, heartbeat, report. Each function is one transaction's content."""
+"""The requests of workers: register, claim, heartbeat, report. Each function is the content of one transaction."""
 
 import secrets
 
@@ -15,11 +15,11 @@ from domain.trial import BlockResult
 
 
 class Refused(Exception):
-    """The worker may not go on with this attempt; the message says why."""
+    """The worker must stop this attempt; the message says why."""
 
 
 def register_host(session: Session, capabilities: HostCapabilities, now: float) -> None:
-    """Store what a host can run, and that it is there."""
+    """Store a host's capabilities, and that it is available."""
     row = session.get(HostRow, capabilities.host)
     before = row.capabilities if row is not None else None
     if row is None:
@@ -29,19 +29,19 @@ def register_host(session: Session, capabilities: HostCapabilities, now: float) 
 
 
 def claim(session: Session, block_id: str, number: int, host: str, now: float) -> BlockJob:
-    """Give the attempt to ``host`` under a new lease. Raises :class:`Refused`."""
+    """Assign the attempt to ``host`` with a new lease. Raises :class:`Refused`."""
     attempt = _locked_attempt(session, block_id, number)
     block, campaign = attempt.block, attempt.block.campaign
     if attempt.host != host:
-        raise Refused(f"this attempt is {attempt.host}'s")
+        raise Refused(f"this attempt belongs to host {attempt.host}")
     if CampaignState(campaign.state) not in {CampaignState.QUEUED, CampaignState.RUNNING}:
         raise Refused(f"the campaign is {campaign.state}")
     if attempt.state != AttemptState.DISPATCHED or block.state != BlockState.DISPATCHED:
-        raise Refused(f"this attempt is {attempt.state} already")
+        raise Refused(f"this attempt is already {attempt.state}")
     transitions.claim_attempt(session, attempt, now)
     attempt.lease = secrets.token_urlsafe(24)
     attempt.lease_expires_at = now + LEASE_S
-    _seen(session, host, now)
+    _update_seen_at(session, host, now)
     settings = campaign.campaign
     return BlockJob(
         campaign_id=campaign.id,
@@ -57,43 +57,43 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
 
 
 def heartbeat(session: Session, block_id: str, number: int, beat: Heartbeat, now: float) -> HeartbeatAnswer:
-    """Renew the lease and keep the progress. Raises :class:`Refused` when the lease is no longer good."""
+    """Renew the lease and store the progress. Raises :class:`Refused` if the lease is not valid any more."""
     attempt = _leased_attempt(session, block_id, number, beat.lease)
     if attempt.state != AttemptState.RUNNING:
         raise Refused(f"this attempt is {attempt.state}")
     attempt.lease_expires_at = now + LEASE_S
     attempt.phase, attempt.datapath, attempt.slices_done = beat.phase, beat.datapath[:40], beat.slices_done
-    _seen(session, attempt.host, now)
+    _update_seen_at(session, attempt.host, now)
     return HeartbeatAnswer(cancel=attempt.block.campaign.state == CampaignState.CANCELLING)
 
 
-def report(session: Session, block_id: str, number: int, told: Report, now: float) -> str | None:
-    """Take the end of an attempt; returns the host that is free now, ``None`` when all this was known already.
+def report(session: Session, block_id: str, number: int, attempt_report: Report, now: float) -> str | None:
+    """Take the end of an attempt; returns the host that is free now, or ``None`` for a repeated report.
 
-    Raises :class:`Refused` for another lease than the attempt's, or an attempt given up;
-    :class:`InvalidInput` for a report that does not fit its block.
+    Raises :class:`Refused` for a wrong lease or a lost attempt, and :class:`InvalidInput` for a report that does not
+    fit its block.
     """
-    attempt = _leased_attempt(session, block_id, number, told.lease)
+    attempt = _leased_attempt(session, block_id, number, attempt_report.lease)
     if attempt.state not in {AttemptState.RUNNING, AttemptState.LOST}:
         return None
-    _check_report(told, attempt.block)
+    _check_report(attempt_report, attempt.block)
     if attempt.state == AttemptState.LOST:
         gone = Refused("the lease expired and the attempt was given up")
-        if told.result is None:
+        if attempt_report.result is None:
             raise gone
-        _keep_result(session, attempt, told.result)  # first: a calibration is settled by its trials
-        if not transitions.accept_late(session, attempt, told.result, now):
-            raise gone  # and with it goes what was kept
+        _store_result(session, attempt, attempt_report.result)  # first, because a calibration needs its trials
+        if not transitions.accept_late(session, attempt, attempt_report.result, now):
+            raise gone  # the transaction rolls back the stored result
         return attempt.host
-    if told.result is not None:
-        _keep_result(session, attempt, told.result)
-        transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=told.result)
-    elif told.cancelled:
-        reason = told.failure or "stopped by its worker"
+    if attempt_report.result is not None:
+        _store_result(session, attempt, attempt_report.result)
+        transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=attempt_report.result)
+    elif attempt_report.cancelled:
+        reason = attempt_report.failure or "stopped by its worker"
         transitions.end_attempt(session, attempt, AttemptEvent.STOP, now, reason=_printable(reason))
     else:
-        transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=_printable(told.failure))
-    _seen(session, attempt.host, now)
+        transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=_printable(attempt_report.failure))
+    _update_seen_at(session, attempt.host, now)
     return attempt.host
 
 
@@ -108,35 +108,37 @@ def _locked_attempt(session: Session, block_id: str, number: int) -> AttemptRow:
 def _leased_attempt(session: Session, block_id: str, number: int, lease: str) -> AttemptRow:
     attempt = _locked_attempt(session, block_id, number)
     if not attempt.lease or not secrets.compare_digest(attempt.lease.encode(), lease.encode()):
-        raise Refused("the lease is not this attempt's")
+        raise Refused("this lease does not belong to the attempt")
     return attempt
 
 
-def _seen(session: Session, host: str, now: float) -> None:
+def _update_seen_at(session: Session, host: str, now: float) -> None:
     row = session.get(HostRow, host)
     if row is not None:
         row.seen_at = max(row.seen_at, now)
 
 
-def _check_report(told: Report, block: BlockRow) -> None:
-    if told.result is None:
-        if not told.failure and not told.cancelled:
-            raise InvalidInput([Problem(field="result", message="give a result, a failure, or cancelled")])
+def _check_report(attempt_report: Report, block: BlockRow) -> None:
+    if attempt_report.result is None:
+        if not attempt_report.failure and not attempt_report.cancelled:
+            raise InvalidInput([Problem(field="result", message="must have a result, a failure, or cancelled")])
         return
-    if told.failure or told.cancelled:
+    if attempt_report.failure or attempt_report.cancelled:
         raise InvalidInput(
-            [Problem(field="failure", message="a report with a result has neither failure nor cancelled")]
+            [Problem(field="failure", message="must be absent in a report with a result, and so must cancelled")]
         )
     expected = sorted(block.plan.datapaths)
-    if sorted(trial.datapath for trial in told.result.trials) != expected:
-        raise InvalidInput([Problem(field="result.trials", message=f"must be one trial each of {', '.join(expected)}")])
-    for i, trial in enumerate(told.result.trials):
+    if sorted(trial.datapath for trial in attempt_report.result.trials) != expected:
+        raise InvalidInput(
+            [Problem(field="result.trials", message=f"must have exactly one trial of each of {', '.join(expected)}")]
+        )
+    for i, trial in enumerate(attempt_report.result.trials):
         if (trial.workload, trial.level) != (block.workload, block.level):
-            message = f"is of another cell than the block's {block.workload}, {block.level}"
+            message = f"belongs to another cell; the block's is {block.workload}, {block.level}"
             raise InvalidInput([Problem(field=f"result.trials.{i}", message=message)])
 
 
-def _keep_result(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
+def _store_result(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
     attempt.wall_s, attempt.telemetry, attempt.fingerprint = result.wall_s, result.telemetry, result.fingerprint
     for trial in result.trials:
         position = attempt.block.plan.datapaths.index(trial.datapath)
@@ -153,5 +155,5 @@ def _keep_result(session: Session, attempt: AttemptRow, result: BlockResult) -> 
 
 
 def _printable(text: str) -> str:
-    # PostgreSQL refuses NUL in text, and a terminal must not be steered by a worker's message.
+    # PostgreSQL refuses NUL in text, and a worker's message must not control a terminal.
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,1 +1,1 @@
-"""What the coordinator reads from InfluxDB; it never writes there."""
+"""Telemetry from InfluxDB; the coordinator never writes there."""

@@ -1,8 +1,8 @@
-"""A campaign's telemetry over time: traffic, and kernel latency by stage, in as few points as a chart can show.
+"""A campaign's telemetry over time: traffic and kernel latency by stage, in as few points as a chart can show.
 
-InfluxDB gathers points into intervals. Rates are averaged over slices, which are all of one length; buckets are added
-up, and percentiles read from the sums. Of the generator's own percentiles, which cannot be added, the median slice's
-are told.
+InfluxDB groups points into intervals. Rates are averaged over slices, which all have the same length. Buckets are
+added, and percentiles are read from the sums. The generator's percentiles cannot be added, so the median slice's are
+used.
 """
 
 import re
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, checked, query
+from coordinator.telemetry.reader import FIELD_BOUNDS_NS, Influx, check_id, query
 from domain.sample import KERNEL_LATENCY, TRAFFIC, StageHistogram
 
 MAX_SERIES = 200
-MAX_POINTS = 1000  # of one series
-# A generator tells a slice at the next full second, and points travel in batches: younger intervals may still grow.
+MAX_POINTS = 1000  # per series
+# A generator reports a slice at the next full second, and points travel in batches: recent intervals may still grow.
 SETTLED_S = 10
-SLACK_S = 5  # the hosts' clocks write the times, the coordinator's says when a campaign began
+SLACK_S = 5  # the hosts' clocks date the points, the coordinator's clock dates the campaign
 
 _INTERVALS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 _TAG = re.compile(r"[A-Za-z0-9_.#-]{0,64}")
@@ -27,7 +27,7 @@ _SUMS = ", ".join(f'sum("{field}") AS "{field}"' for field in FIELD_BOUNDS_NS)
 
 @dataclass(frozen=True)
 class Window:
-    """From when to when, in seconds since the epoch, in intervals of ``interval_s``."""
+    """A time range in seconds since the epoch, in intervals of ``interval_s``."""
 
     begin_s: int
     end_s: int
@@ -35,16 +35,16 @@ class Window:
 
     @property
     def next_since_ms(self) -> int:
-        """From when on the next answer may differ from this one."""
+        """The start of the range that may still change."""
         return max(self.begin_s, _floor(self.end_s - SETTLED_S, self.interval_s)) * 1000
 
     @property
     def where(self) -> str:
-        """The window as a condition."""
+        """The range as an InfluxQL condition."""
         return f"time >= {self.begin_s}s AND time < {self.end_s}s"
 
     def as_dict(self) -> dict[str, int]:
-        """What every answer says of its window."""
+        """The range as part of every answer."""
         return {
             "from_ms": self.begin_s * 1000,
             "until_ms": self.end_s * 1000,
@@ -62,9 +62,10 @@ def window(
     since_ms: int | None = None,
     interval_s: int | None = None,
 ) -> Window:
-    """The window of an answer: all, or the last ``last_s``, or what is new since ``since_ms``; at most ``points`` long.
+    """The range of an answer: all, the last ``last_s``, or what is new since ``since_ms``; at most ``points``
+    intervals.
 
-    ``interval_s`` is that of an earlier answer that this one continues; it is taken if the answer stays short enough.
+    ``interval_s`` is the interval of an earlier answer to continue; it is used if the answer stays within the limit.
     """
     end = int(end_s) + SLACK_S
     begin = int(begin_s) - SLACK_S
@@ -80,9 +81,9 @@ def window(
 
 
 def traffic(influx: Influx, campaign: str, when: Window, tags: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """Requests/s, errors and percentiles by host and cell; ``tags`` narrow it down, those that are ``None`` do not.
+    """Requests/s, errors and percentiles by host and cell; ``tags`` filter, except where they are ``None``.
 
-    Raises ``TelemetryUnavailable``, and ``ValueError`` when a value can be no tag.
+    Raises ``TelemetryUnavailable``, and ``ValueError`` if a value cannot be a tag.
     """
     fields = (
         'mean("requests_per_s") AS "requests_per_s", sum("errors") AS "errors", '
@@ -95,9 +96,9 @@ def traffic(influx: Influx, campaign: str, when: Window, tags: Mapping[str, str 
 def kernel_latency_over_time(
     influx: Influx, campaign: str, when: Window, stage: str, tags: Mapping[str, str | None]
 ) -> list[dict[str, Any]]:
-    """One stage by role and cell, all hosts together: buckets, counts, p50 and p99 of each interval and of the whole.
+    """One stage by role and cell over all hosts: buckets, counts, p50 and p99, of each interval and of the whole.
 
-    Raises ``TelemetryUnavailable``, and ``ValueError`` when a value can be no tag.
+    Raises ``TelemetryUnavailable``, and ``ValueError`` if a value cannot be a tag.
     """
     by = ("stage", "role", "datapath", "workload", "level")
     fields = f'{_SUMS}, max("max_ns") AS "max_ns", sum("lost") AS "lost"'
@@ -106,7 +107,7 @@ def kernel_latency_over_time(
 
 
 def kernel_stages(influx: Influx, campaign: str, when: Window) -> list[dict[str, Any]]:
-    """Which stages, roles and cells have telemetry, with how many durations were measured of each."""
+    """The stages, roles and cells with telemetry, with the number of measured durations."""
     by = ("stage", "role", "datapath", "workload", "level")
     group = ", ".join(f'"{tag}"' for tag in by)
     statement = (
@@ -114,8 +115,8 @@ def kernel_stages(influx: Influx, campaign: str, when: Window) -> list[dict[str,
         f"GROUP BY {group} SLIMIT {5 * MAX_SERIES}"
     )
     found = query(influx, statement, epoch="ms")
-    told = [_tags(one, by) | {"count": _columns(one, ("count",))["count"][0]} for one in found]
-    return sorted(told, key=lambda one: [one[tag] for tag in by])
+    stages = [_tags(one, by) | {"count": _columns(one, ("count",))["count"][0]} for one in found]
+    return sorted(stages, key=lambda one: [one[tag] for tag in by])
 
 
 def _floor(value: int, step: int) -> int:
@@ -123,7 +124,7 @@ def _floor(value: int, step: int) -> int:
 
 
 def _where(campaign: str, tags: Mapping[str, str | None]) -> str:
-    wanted = {"campaign": checked(campaign)} | {
+    wanted = {"campaign": check_id(campaign)} | {
         tag: _tag_value(value) for tag, value in tags.items() if value is not None
     }
     return " AND ".join(f"\"{tag}\" = '{value}'" for tag, value in wanted.items())
@@ -131,7 +132,7 @@ def _where(campaign: str, tags: Mapping[str, str | None]) -> str:
 
 def _tag_value(value: str) -> str:
     if not _TAG.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} is no name: letters, digits, '_', '-', '.' and '#' only")
+        raise ValueError(f"{value[:80]!r} is not a name: use letters, digits, '_', '-', '.' and '#' only")
     return value
 
 

@@ -1,6 +1,6 @@
-"""Asking InfluxDB, and the kernel latency of a trial. InfluxQL over ``/query``: 1.6 to 3 understand it.
+"""Queries to InfluxDB, and the kernel latency of a trial. InfluxQL over ``/query`` works on versions 1.6 to 3.
 
-InfluxDB only carries telemetry; a campaign is complete without it, so everything here may fail and says why.
+InfluxDB only carries telemetry, and campaigns are complete without it. So every query may fail, and says why.
 """
 
 import re
@@ -12,7 +12,7 @@ import httpx
 from domain.sample import BUCKETS, KERNEL_LATENCY, bucket_bounds_ns, bucket_field
 
 TIMEOUT_S = 3.0
-# One point per slice and stage; the longest trials have a few hundred.
+# One point per slice and stage; the longest trials have several hundred.
 MAX_POINTS = 5000
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
@@ -20,23 +20,23 @@ FIELD_BOUNDS_NS = {bucket_field(index): bucket_bounds_ns(index) for index in ran
 
 
 class TelemetryUnavailable(RuntimeError):
-    """InfluxDB is not configured, cannot be reached, or refuses; the message says which."""
+    """InfluxDB is not configured, cannot be reached, or refuses the query; the message says which."""
 
 
 class Influx(Protocol):
-    """Where InfluxDB is; on 1.x ``bucket`` is the database."""
+    """The address of InfluxDB; on 1.x ``bucket`` is the database."""
 
     @property
     def url(self) -> str:
-        """Empty when there is none."""
+        """Empty if there is none."""
 
     @property
     def token(self) -> str:
-        """Sent when not empty."""
+        """Sent if not empty."""
 
     @property
     def org(self) -> str:
-        """For 2.x; reading needs none."""
+        """For 2.x; reading does not need it."""
 
     @property
     def bucket(self) -> str:
@@ -46,9 +46,9 @@ class Influx(Protocol):
 def kernel_latency(influx: Influx, campaign: str, run: str) -> dict[str, Any]:
     """The series of one trial by stage and role: times (RFC 3339), p50 and p99 in ns, counts, and counts per bucket.
 
-    Raises :class:`TelemetryUnavailable`, and ``ValueError`` when ``campaign`` or ``run`` is no id.
+    Raises :class:`TelemetryUnavailable`, and ``ValueError`` if ``campaign`` or ``run`` is not an id.
     """
-    where = " AND ".join(f"\"{tag}\" = '{checked(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
+    where = " AND ".join(f"\"{tag}\" = '{check_id(value)}'" for tag, value in (("campaign", campaign), ("run", run)))
     statement = (
         f'SELECT * FROM "{KERNEL_LATENCY}" WHERE {where} GROUP BY "stage", "role" ORDER BY time LIMIT {MAX_POINTS}'  # noqa: S608
     )
@@ -60,10 +60,10 @@ def _order(stage: Mapping[str, Any]) -> tuple[str, str]:
     return str(stage["stage"]), str(stage["role"])
 
 
-def checked(value: str) -> str:
-    """An id, as it may stand in a statement. Raises ``ValueError`` for anything else."""
+def check_id(value: str) -> str:
+    """An id that is safe in a statement. Raises ``ValueError`` for anything else."""
     if not _ID.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} is no id: lower-case letters, digits and dashes only")
+        raise ValueError(f"{value[:80]!r} is not an id: use lower-case letters, digits and dashes only")
     return value
 
 
@@ -89,11 +89,11 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
     except ValueError as error:
         raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered {response.status_code} without JSON") from error
     if not isinstance(answer, dict):
-        raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered in a form that is not its own")
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} sent an answer that is not InfluxDB's")
     results = answer.get("results") or [{}]
     problem = answer.get("error") or answer.get("message") or results[0].get("error")
     if problem or response.status_code != httpx.codes.OK:
-        raise TelemetryUnavailable(f"InfluxDB at {influx.url} refused: {problem or response.status_code}")
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} refused the query: {problem or response.status_code}")
     return list(results[0].get("series") or [])
 
 

@@ -1,7 +1,7 @@
-"""The web pages: sign in, submit, watch, read. Thin: decode, call the same functions as REST, render.
+"""The web pages: sign in, submit, watch, read. Views are thin: decode, call the functions of REST, render.
 
-Nothing is scripted inline and nothing comes from elsewhere, as the content security policy demands. Pages work
-without JavaScript; htmx only keeps them fresh.
+The content security policy forbids inline scripts and content from other sites. Pages work without JavaScript; htmx
+only refreshes them.
 """
 
 from coordinator.web import flames, matrix_page, trial_page, views

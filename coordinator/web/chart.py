@@ -1,6 +1,6 @@
-"""Charts of throughput and of latency, as coordinates for an SVG template: a dot and a whisker per cell. Pure.
+"""Charts of throughput and latency, as coordinates for an SVG template: a dot and a whisker per cell. Pure.
 
-Drawn on the server: it needs no script, prints, and a reader of the page's text finds every figure in it.
+The server draws them: they need no script, can be printed, and the page's text contains every figure.
 """
 
 import math
@@ -11,8 +11,8 @@ from coordinator.web.showdown_table import Row, Table
 from domain.report import CellResult
 
 WIDTH = 760
-LEFT = 170  # room for the longest datapath's name
-RIGHT = 90  # room for the figure
+LEFT = 170  # space for the longest datapath name
+RIGHT = 90  # space for the figure
 ROW_HEIGHT = 22
 HEAD_HEIGHT = 30
 AXIS_HEIGHT = 34
@@ -21,7 +21,7 @@ _STEPS = (1, 2, 2.5, 5, 10)
 
 @dataclass(frozen=True)
 class Mark:
-    """One datapath at one level: the dot at ``x``, the whisker from ``low`` to ``high``, all in SVG units."""
+    """One datapath at one level: a dot at ``x``, a whisker from ``low`` to ``high``, in SVG units."""
 
     label: str
     series: int
@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Group:
-    """One level's marks under its heading."""
+    """The marks of one level under a heading."""
 
     title: str
     y: float
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything that the template draws."""
+    """The data of the chart template."""
 
     workload: str
     title: str
@@ -58,12 +58,12 @@ class Chart:
     axis_y: float = 0
 
 
-Figures = tuple[float | None, float | None, float | None]  # a dot's value, and the two ends of its whisker
+Figures = tuple[float | None, float | None, float | None]  # the dot's value and both ends of its whisker
 
 
 def throughput_chart(table: Table) -> Chart | None:
-    """Requests/s with their intervals at the closed levels of one workload; ``None`` while nothing was measured."""
-    closed = [row for row in table.rows if not row.open_loop and not row.searched]
+    """Requests/s with intervals at the closed levels of one workload; ``None`` without results."""
+    closed = [row for row in table.rows if not row.open_loop and not row.is_capacity]
     return _chart(table.workload, "Requests per second", closed, _throughput)
 
 
@@ -73,9 +73,9 @@ def latency_chart(table: Table) -> Chart | None:
 
 
 def capacity_chart(table: Table) -> Chart | None:
-    """The highest rates within an SLO, with their intervals, at the capacity levels of one workload."""
+    """The highest rates within an SLO, with intervals, at the capacity levels of one workload."""
     return _chart(
-        table.workload, "Requests per second within the SLO", [r for r in table.rows if r.searched], _capacity
+        table.workload, "Requests per second within the SLO", [r for r in table.rows if r.is_capacity], _capacity
     )
 
 
@@ -97,7 +97,7 @@ def _chart(workload: str, title: str, rows: Sequence[Row], figures: Callable[[Ce
     estimates = [value for value, _, _ in found if value]
     if not estimates:
         return None
-    # A young interval may be absurdly wide: the axis follows the estimates, and a whisker may leave the chart.
+    # The interval of few pairs may be very wide: the axis follows the estimates, and a whisker may leave the chart.
     furthest = max(*estimates, *(high or 0.0 for _, _, high in found))
     wanted = min(furthest, 1.6 * max(estimates))
     step = nice_step(wanted)

@@ -1,4 +1,4 @@
-"""The blueprint, its errors as pages, and signing in and out."""
+"""The blueprint, its error pages, and signing in and out."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ for _name, _filter in FILTERS.items():
 
 
 @blueprint.context_processor
-def _shared() -> dict[str, Any]:
+def _template_context() -> dict[str, Any]:
     return {"signed_in": auth.is_signed_in(), "csrf_field": _csrf_field}
 
 
@@ -34,7 +34,7 @@ def _csrf_field() -> Markup:
 
 @blueprint.after_request
 def _private(response: Response) -> Response:
-    # Pages hold one user's figures and CSRF token: no cache but the reader's own may keep them.
+    # Pages contain one user's figures and CSRF token: only the user's own cache may store them.
     if request.endpoint != "web.static":
         response.headers.setdefault("Cache-Control", "private, no-store")
     return response
@@ -52,19 +52,19 @@ def sign_in() -> str | Response:
 @blueprint.post("/sign-in")
 @auth.public
 def do_sign_in() -> tuple[str, int] | Response:
-    """Sign in with the token, then go where the reader wanted to go."""
+    """Sign in with the token, then continue to the requested page."""
     auth.check_csrf()
     try:
         if auth.sign_in(request.form.get("token", "")):
             return redirect(_local(request.form.get("next", "")), code=303)
     except TooManyRequests as error:
         return _sign_in_page(error.description or ""), 429
-    return _sign_in_page("This is not the token."), 403
+    return _sign_in_page("This token is wrong."), 403
 
 
 @blueprint.post("/sign-out")
 def sign_out() -> Response:
-    """Forget the session."""
+    """End the session."""
     auth.sign_out()
     return redirect(url_for("web.sign_in"), code=303)
 
@@ -82,7 +82,7 @@ def _error(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
 def _to_sign_in() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     if request.headers.get("HX-Request"):
-        # A fragment must not become the sign-in page: the whole page goes there.
+        # A fragment must not be replaced by the sign-in page: redirect the whole page.
         response = make_response("", 401)
         response.headers["HX-Redirect"] = url_for("web.sign_in")
         return response
@@ -95,6 +95,6 @@ def _sign_in_page(error: str) -> str:
 
 def _local(path: str) -> str:
     """``path`` if it stays on this site, else the home page."""
-    # "//host" and "/\host" are other sites to a browser.
+    # Browsers take "//host" and "/\host" as other sites.
     is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_local else url_for("web.home")

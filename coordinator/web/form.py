@@ -13,8 +13,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from domain.campaign import Campaign, datapath_of, read_campaign_toml
+from domain.campaign import Campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
+from domain.names import datapath_of
 from domain.problems import Problem
 from domain.workload import Parameter
 

@@ -1,6 +1,6 @@
-"""Links to the provisioned Grafana dashboards, for what a page shows and its time; empty when no Grafana is set.
+"""Links to the provisioned Grafana dashboards, for the subject and time of a page; empty if no Grafana is configured.
 
-They say where the web pages are, so that the dashboards' links lead back.
+They contain the address of the web pages, so that the dashboards can link back.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from flask import request
 from coordinator.services import services
 from domain.campaign import Campaign
 
-# The dashboards' uids: dashboards/ promises that they stay.
+# The uids of the dashboards, which dashboards/ keeps stable.
 CAMPAIGN = "showdown"
 KERNEL_LATENCY = "showdown-kernel-latency"
 HOSTS = "showdown-hosts"
 
-SLACK_MS = 5_000  # around what is shown: the coordinator's and the workers' clocks may differ a little
+SLACK_MS = 5_000  # before and after the range: coordinator's and workers' clocks may differ a little
 
 
 def campaign_link(view: Mapping[str, Any]) -> str:
@@ -27,9 +27,9 @@ def campaign_link(view: Mapping[str, Any]) -> str:
 
 
 def trial_link(trial: Mapping[str, Any], campaign: Campaign) -> str:
-    """The kernel latency of a trial's cell on its host, while its block ran.
+    """The kernel latency of a trial's cell on its host, during its block.
 
-    Beside it the campaign's reference, or, of the reference itself, the first other datapath.
+    The second datapath is the campaign's reference; for the reference itself, it is the first other datapath.
     """
     others = (label for label in (campaign.reference_label, *campaign.labels) if label != trial["datapath"])
     against = next(others, campaign.reference_label)

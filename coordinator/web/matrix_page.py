@@ -1,4 +1,4 @@
-"""The page of what each datapath keeps and carries, as the tests of each host found it."""
+"""The page of trait matrices: what each datapath keeps and carries, from the tests of each host."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,21 @@ from domain.traits import MARKS, TraitMatrix
 
 @dataclass(frozen=True)
 class HostMatrix:
-    """A host, and what it found, if it has."""
+    """A host and its trait matrix, if it has reported one."""
 
     host: HostView
     matrix: TraitMatrix | None
 
     @property
     def runs_now(self) -> str:
-        """The kernel that the host runs now, where that is another one than it was tested on."""
+        """The host's present kernel, if it differs from the tested one."""
         release = self.host.capabilities.fingerprint.get("kernel", "").partition(" ")[0]
         return release if self.matrix and release not in ("", self.matrix.kernel) else ""
 
 
 @blueprint.get("/matrix")
 def matrix() -> str:
-    """Every host's matrix, each cell with its evidence."""
+    """Every host's matrix, with the evidence of each cell."""
     with services().store.read() as session:
         found = {one.host: one for one in all_matrices(session)}
         hosts = host_list(session, services().clock())
@@ -45,7 +45,7 @@ def matrix() -> str:
 
 @blueprint.post("/hosts/<host>/matrix")
 def ask_for_matrix(host: str) -> Response:
-    """Ask the host to test its datapaths anew."""
+    """Ask the host to test its datapaths again."""
     try:
         refused = api.ask(host)
     except DispatchError as error:

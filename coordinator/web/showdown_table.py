@@ -1,4 +1,4 @@
-"""The report arranged for a page: one table per workload, levels down, datapaths across. Pure."""
+"""The report arranged for a page: one table per workload, a row per level, a column per datapath. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from domain.report import CampaignReport, CellResult, ConditionCost, Metric, Ver
 
 @dataclass(frozen=True)
 class Square:
-    """One cell as shown: its figures, and how it compares with the reference (absent for the reference itself)."""
+    """One cell as shown: its figures, and how it compares with the reference (absent for the reference)."""
 
     label: str
     result: CellResult | None
@@ -18,7 +18,7 @@ class Square:
     is_reference: bool = False
 
     def verdict(self, metric: str) -> Verdict | None:
-        """How it compares by a metric's name."""
+        """The verdict for a metric, by its name."""
         return self.verdicts.get(Metric(metric))
 
 
@@ -30,29 +30,29 @@ class Row:
     load: str
     squares: tuple[Square, ...]
     open_loop: bool = False
-    searched: bool = False
+    is_capacity: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The load, and a line for each part of the condition that it runs under."""
+        """The load, and one line per term of its condition."""
         bare, under, terms = self.load.partition(" under ")
         return (bare, *(f"under {term}" for term in terms.split(", "))) if under else (bare,)
 
 
 @dataclass(frozen=True)
 class Table:
-    """One workload's showdown."""
+    """The results of one workload."""
 
     workload: str
     labels: tuple[str, ...]
     functions: tuple[str, ...]
     rows: tuple[Row, ...]
-    parameters: tuple[str, ...] = ()  # as they were run: "body_bytes 1,048,576"
+    parameters: tuple[str, ...] = ()  # the used values: "body_bytes 1,048,576"
 
 
 @dataclass(frozen=True)
 class CostRow:
-    """What one condition costs one datapath, by metric."""
+    """The cost of one condition for one datapath, by metric."""
 
     workload: str
     level: str
@@ -63,18 +63,18 @@ class CostRow:
 
 @dataclass(frozen=True)
 class Statement:
-    """The verdicts of one level, in sentences: first what is settled, then what is not, and what had too few pairs."""
+    """The verdicts of one level as sentences: decided ones, inconclusive ones, and those with too few pairs."""
 
     workload: str
     level: str
     load: str
-    settled: tuple[Verdict, ...]
+    decided: tuple[Verdict, ...]
     inconclusive: tuple[Verdict, ...]
     too_few: str
 
 
 def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
-    """The showdown table of every workload."""
+    """The results table of every workload."""
     results = {(r.workload, r.level, r.datapath): r for r in report.results}
     verdicts = {
         (v.workload, v.level, v.datapath, v.metric): v
@@ -103,7 +103,7 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
                     loads.get((workload, level), str(load)),
                     tuple(square(workload, level, label) for label in campaign.labels),
                     open_loop=isinstance(load, (OpenLoad, ShareLoad)),
-                    searched=isinstance(load, CapacityLoad),
+                    is_capacity=isinstance(load, CapacityLoad),
                 )
                 for level, load in campaign.levels.items()
             ),
@@ -114,26 +114,26 @@ def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
 
 
 def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
-    """Each level as it is shown, with the rate that a share came to."""
+    """Each level as shown to users, a share with its rate."""
     return {(r.workload, r.level): r.load for r in report.results}
 
 
 def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, ...]:
-    """Verdicts by workload and level, in the campaign's order; levels without one are left out."""
+    """Verdicts by workload and level, in the campaign's order; levels without verdicts are left out."""
     loads = _loads(report)
     found = []
     for workload in campaign.workloads:
         for level, load in campaign.levels.items():
             here = [v for v in report.verdicts if (v.workload, v.level) == (workload, level)]
-            judged = [v for v in here if v.judged]
+            decidable = [v for v in here if v.has_enough_pairs]
             if here:
                 found.append(
                     Statement(
                         workload,
                         level,
                         loads.get((workload, level), str(load)),
-                        settled=tuple(v for v in judged if v.verdict is not VerdictWord.INCONCLUSIVE),
-                        inconclusive=tuple(v for v in judged if v.verdict is VerdictWord.INCONCLUSIVE),
+                        decided=tuple(v for v in decidable if v.verdict is not VerdictWord.INCONCLUSIVE),
+                        inconclusive=tuple(v for v in decidable if v.verdict is VerdictWord.INCONCLUSIVE),
                         too_few=too_few(here),
                     )
                 )
@@ -141,7 +141,7 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
 
 
 def cost_rows(report: CampaignReport) -> tuple[CostRow, ...]:
-    """The report's costs of conditions, a row for each level and datapath."""
+    """The costs of conditions, one row per level and datapath."""
     rows: dict[tuple[str, str, str, str], dict[str, ConditionCost]] = {}
     for one in report.condition_costs:
         rows.setdefault((one.workload, one.level, one.plain, one.datapath), {})[one.metric.value] = one

@@ -15,7 +15,7 @@ from domain.campaign import Campaign
 
 @blueprint.get("/trials/<trial_id>")
 def trial(trial_id: str) -> str:
-    """One trial with its proof, where its time went, and what the probes and the profiler saw."""
+    """One trial: its proof, its latency by stage, and the readings of probes and profiler."""
     found, result = trial_of(trial_id)
     campaign = Campaign.model_validate(api.get_view(found["campaign"])["campaign"])
     path = path_of([found["host"]])

@@ -22,9 +22,10 @@ from coordinator.web.showdown_table import cost_rows, statements, tables
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
+from domain.failures import group_by_reasons
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
-from domain.report import MIN_PAIRS, CampaignReport, alike, metrics_of
+from domain.report import MIN_PAIRS, CampaignReport, metrics_of
 
 TRIALS_SHOWN = 500
 _FAMILIES = ("datapaths", "workloads", "probes")
@@ -37,7 +38,7 @@ _DOWNLOADS = (
 
 @blueprint.get("/")
 def home() -> AnyResponse:
-    """The list of campaigns is the way in."""
+    """Redirect to the list of campaigns."""
     return redirect(url_for("web.campaigns"))
 
 
@@ -49,7 +50,7 @@ def campaigns() -> str:
 
 @blueprint.get("/campaigns/rows")
 def campaign_rows() -> str:
-    """The list's fragment, polled while a campaign is live."""
+    """The fragment of the list, polled while a campaign is running."""
     return render_template("web/_campaign_list.html", **_campaign_list())
 
 
@@ -73,7 +74,7 @@ def headline(campaign_id: str) -> Response:
 
 @blueprint.get("/campaigns/new")
 def new_campaign() -> str:
-    """The form, filled with the reference campaign, or with the campaign ``?like=<id>``."""
+    """The form, filled with the reference campaign or the campaign ``?like=<id>``."""
     like = request.args.get("like")
     if like is None:
         return _form_page()
@@ -82,7 +83,7 @@ def new_campaign() -> str:
 
 @blueprint.post("/campaigns")
 def submit_campaign() -> AnyResponse | tuple[str, int]:
-    """Submit the form, or the pasted TOML; with problems the form comes back as it was typed."""
+    """Submit the form or the pasted TOML; if there are problems, show the form again with its input."""
     if request.form.get("add_level"):
         return _form_page(forms.submitted(request.form), spare_levels=1), 200
     try:
@@ -104,7 +105,7 @@ def campaign(campaign_id: str) -> str:
 
 @blueprint.get("/campaigns/<campaign_id>/progress")
 def progress(campaign_id: str) -> Response:
-    """The progress fragment, polled each second. Tells the page when there are new results to fetch."""
+    """The progress fragment, polled each second. It notifies the page of new results."""
     known = _progress(campaign_id)
     response = make_response(render_template("web/_progress.html", **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
@@ -115,7 +116,7 @@ def progress(campaign_id: str) -> Response:
 
 @blueprint.get("/campaigns/<campaign_id>/results")
 def results(campaign_id: str) -> str:
-    """The results fragment, fetched when a block has ended, with an announcement for screen readers."""
+    """The results fragment, fetched at the end of a block, with an announcement for screen readers."""
     known = _progress(campaign_id)
     fragment = render_template("web/_results.html", **known, **_results(campaign_id))
     return fragment + render_template("web/_announcement.html", **known)
@@ -123,14 +124,14 @@ def results(campaign_id: str) -> str:
 
 @blueprint.post("/campaigns/<campaign_id>/cancel")
 def cancel(campaign_id: str) -> AnyResponse:
-    """Cancel a campaign; twice is once."""
+    """Cancel a campaign; repeating it is harmless."""
     api.cancel_by_id(campaign_id)
     return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
 
 
 @blueprint.get("/campaigns/<campaign_id>/trials")
 def trials(campaign_id: str) -> str:
-    """Every trial with its validity, the newest ones where there are many."""
+    """The newest trials with their validity."""
     view = api.get_view(campaign_id)
     with services().store.read() as session:
         found = store_results.trial_list(session, campaign_id)
@@ -145,7 +146,7 @@ def trials(campaign_id: str) -> str:
 
 @blueprint.get("/hosts")
 def hosts() -> str:
-    """Hosts, what they can run, and why not."""
+    """Hosts, what they can run, and why they cannot run the rest."""
     with services().store.read() as session:
         found = host_list(session, services().clock())
     return render_template("web/hosts.html", hosts=found, grafana=grafana.hosts_link())
@@ -188,7 +189,7 @@ def _choice(variant: VariantOnHosts) -> forms.Choice:
         parameters=tuple(variant.parameters),
         available=variant.available,
         reasons=tuple(f"{host}: {', '.join(reasons)}" for host, reasons in variant.hosts.items() if reasons)
-        or (() if variant.available else ("no host that has it is online",)),
+        or (() if variant.available else ("no online host has it",)),
     )
 
 
@@ -230,12 +231,12 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "tables": found,
         "statements": statements(campaign, report),
         "costs": cost_rows(report),
-        "invalid": alike(report.invalid),
+        "invalid": group_by_reasons(report.invalid),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],
         "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],
-        "closed": any(not (row.open_loop or row.searched) for table in found for row in table.rows),
-        "searched": any(row.searched for table in found for row in table.rows),
+        "closed": any(not (row.open_loop or row.is_capacity) for table in found for row in table.rows),
+        "searched": any(row.is_capacity for table in found for row in table.rows),
         "caveats": [(r, caveat) for r in report.results for caveat in r.caveats],
         "stage_charts": stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
         "many_workloads": len(campaign.workloads) > 1,
@@ -246,7 +247,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
 
 
 def _traffic_words(campaign: Campaign) -> dict[str, Any]:
-    """What the generator's percentiles are depends on the loop: of a closed one they are no latency under load."""
+    """The loop decides what the generator's percentiles are: latencies in open loops, service times in closed ones."""
     closed = {isinstance(load, ClosedLoad) for load in campaign.levels.values()}
     title, words = {
         frozenset({True}): ("Service time", "Times are service times, from the actual send."),

@@ -1,4 +1,4 @@
-"""How figures and times are written on a page. Pure; registered as Jinja filters."""
+"""The format of figures and times on pages. Pure; registered as Jinja filters."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def figure(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A ratio with two decimals, more where it is tiny and fewer where it is huge."""
+    """A ratio with two decimals, with more digits if it is tiny and fewer if it is huge."""
     if value is None:
         return NOTHING
     return f"{value:.2f}" if 0.095 <= value < 100 else f"{value:.3g}"
@@ -34,7 +34,7 @@ def percent(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A duration for people: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """A duration as text: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if seconds is None:
         return NOTHING
     whole = max(0, round(seconds))
@@ -51,7 +51,7 @@ def moment(at: str | None) -> str:
 
 
 def spelled(name: str) -> str:
-    """A machine-readable word for people: ``wrong_client_address`` → ``wrong client address``."""
+    """An identifier as words: ``wrong_client_address`` → ``wrong client address``."""
     return name.replace("_", " ")
 
 

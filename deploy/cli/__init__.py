@@ -1,1 +1,1 @@
-"""The command line. Commands of other rooms are discovered by entry point, never imported."""
+"""The command line. It discovers the commands of other rooms by entry point and imports none of them."""

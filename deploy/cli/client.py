@@ -1,4 +1,4 @@
-"""The coordinator's REST interface, as the command line needs it."""
+"""A client of the coordinator's REST interface for the command line."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -15,10 +15,10 @@ _TIMEOUT_S = 30.0
 
 
 class Coordinator:
-    """A coordinator at ``url``, asked with a user's ``token``.
+    """A coordinator at ``url``, with a user's ``token``.
 
-    Every method raises :class:`Unreachable` (nobody there, or the token is refused), :class:`UsageProblem`
-    (no such campaign), :class:`CampaignInvalid` or :class:`CommandError` (an answer that makes no sense).
+    Every method raises :class:`Unreachable` (no answer, or the token is refused), :class:`UsageProblem` (no such
+    campaign), :class:`CampaignInvalid` or :class:`CommandError` (an unexpected answer).
     """
 
     def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
@@ -29,11 +29,11 @@ class Coordinator:
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=_TIMEOUT_S,
                 transport=transport,
-                # A proxy of the environment is meant for the world outside, not for a coordinator on loopback.
+                # A proxy from the environment is for the outside world, not for a coordinator on loopback.
                 trust_env=False,
             )
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise UsageProblem(f"{self.url!r} or its token cannot be used: {error}") from error
+            raise UsageProblem(f"{self.url!r} or its token is not valid: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -56,16 +56,16 @@ class Coordinator:
         return self._ask("GET", "campaigns")
 
     def cancel(self, campaign_id: str) -> dict[str, Any]:
-        """Ask that a campaign be cancelled; it is when its state says so."""
+        """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
 
     def report(self, campaign_id: str) -> CampaignReport:
-        """Everything the campaign has come to so far."""
+        """The campaign's present report."""
         data = self._ask("GET", f"campaigns/{_segment(campaign_id)}/report")
         try:
             return CampaignReport.model_validate(data)
         except ValidationError as error:
-            raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} as new as this "
+            raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Coordinator:
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise CommandError(f"{answer.url} is not a coordinator's: {answer.text[:200]!r}")
+            raise CommandError(f"{answer.url} is not a coordinator: {answer.text[:200]!r}")
         return data
 
     def _refusal(self, answer: httpx.Response) -> CommandError:
@@ -88,7 +88,7 @@ class Coordinator:
         if answer.status_code in (401, 403):
             return Unreachable(f"{self.url} refuses the token: {message} (option --token, or SHOWDOWN_TOKEN)")
         if answer.status_code in (502, 503, 504):
-            return Unreachable(f"{self.url} is not in service: {message}")
+            return Unreachable(f"{self.url} is not available: {message}")
         if problems:
             return CampaignInvalid(problems, message)
         if answer.status_code in (404, 409):
@@ -100,12 +100,12 @@ class Coordinator:
 
 def _segment(campaign_id: str) -> str:
     if not campaign_id.isalnum():
-        raise UsageProblem(f"{campaign_id!r} is not a campaign's id")
+        raise UsageProblem(f"{campaign_id!r} is not a campaign id")
     return campaign_id
 
 
 def _error_of(answer: httpx.Response) -> tuple[str, list[Problem]]:
-    """The coordinator's words: ``{"message": …, "problems": [{"field", "message"}]}``; else the bare status."""
+    """The coordinator's message: ``{"message": …, "problems": [{"field", "message"}]}``; else the status."""
     try:
         data = answer.json()
         problems = [Problem.model_validate(problem) for problem in data.get("problems") or ()]

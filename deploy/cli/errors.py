@@ -1,4 +1,4 @@
-"""How commands end: the exit codes, once, and the errors that carry them."""
+"""The exit codes of commands, and the errors that carry them."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -22,31 +22,31 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.OK: "all went well",
-    ExitCode.INTERNAL: "something of Showdown's own failed (the private stack, an unexpected answer)",
-    ExitCode.USAGE: "the command was used wrongly, or names a campaign that does not exist",
+    ExitCode.OK: "success",
+    ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
+    ExitCode.USAGE: "wrong usage, or the campaign does not exist",
     ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
-    ExitCode.INCOMPLETE: "the campaign is complete, but has cells without a single valid trial",
+    ExitCode.INCOMPLETE: "the campaign is complete, but some cells have no valid trial",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
-    ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and everything of it removed",
+    ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and its labs were removed",
 }
 
 
 class CommandError(click.ClickException):
-    """Ends a command with a message on standard error. ``INTERNAL`` unless a subclass says better."""
+    """Ends a command with a message on standard error; exit code ``INTERNAL`` unless a subclass sets another."""
 
     exit_code = int(ExitCode.INTERNAL)
 
 
 class UsageProblem(CommandError):
-    """Something that the caller can mend by calling differently."""
+    """The caller can correct this by calling the command differently."""
 
     exit_code = int(ExitCode.USAGE)
 
 
 class Unreachable(CommandError):
-    """There is no coordinator that would serve us."""
+    """No coordinator answers, or it refuses the token."""
 
     exit_code = int(ExitCode.UNREACHABLE)
 

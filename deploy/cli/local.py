@@ -1,4 +1,4 @@
-"""Commands that bring their own stack: run one campaign, or stay up."""
+"""Commands with a private stack: run one campaign, or stay up."""
 
 import contextlib
 import os
@@ -24,13 +24,13 @@ from domain.report import CampaignReport
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_PORT = 8400
-CANCEL_S = 20.0  # labs are gone within 10 s of a cancellation
+CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation
 WATCH_S = 1.0
 
 
 @dataclass
 class Interrupts:
-    """SIGINT, SIGTERM and SIGHUP: the first one interrupts, further ones only say that somebody is in a hurry."""
+    """SIGINT, SIGTERM and SIGHUP: the first one interrupts, further ones skip the orderly cancellation."""
 
     seen: int = 0
 
@@ -41,8 +41,8 @@ class Interrupts:
             raise KeyboardInterrupt
 
     @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
-        """Put the handler in place, and the former ones back."""
+    def install(self) -> Iterator[None]:
+        """Install the handler, and restore the former ones afterwards."""
         former = {number: signal.signal(number, self.handle) for number in _SIGNALS}
         try:
             yield
@@ -57,18 +57,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.command()
 @campaign_argument
 @json_option
-@click.option("--keep", is_flag=True, help="Keep database, telemetry and logs; the directory is printed.")
+@click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
 @click.pass_context
 def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> None:
     """Measure CAMPAIGN, a TOML file, on this machine.
 
     Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
     table and the verdicts, and stops everything. SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL
-    put real servers in the private ones' place. Progress goes to standard error.
+    replace the private servers. Progress goes to standard error.
     """
     toml = read_campaign_file(campaign)
     interrupts = Interrupts()
-    with interrupts.handled(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
+    with interrupts.install(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
         display.say("starting the private stack")
         with PrivateStack(directory) as stack:
             for note in stack.notes:
@@ -78,23 +78,23 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> Non
 
 
 def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:
-    def look_after() -> None:
+    def watch() -> None:
         for note in stack.watch():
             display.say(note)
 
     with Coordinator(stack.url, stack.token) as coordinator:
         campaign_id = str(coordinator.submit(toml)["id"])
         try:
-            follow(coordinator, campaign_id, display, each_time=look_after)
+            follow(coordinator, campaign_id, display, each_time=watch)
         except KeyboardInterrupt:
-            display.say("interrupted: cancelling the campaign and removing its labs; once more to hurry")
+            display.say("interrupted: cancelling the campaign and removing its labs; interrupt again to stop at once")
             _cancel(coordinator, campaign_id, display, interrupts)
             raise
         return coordinator.report(campaign_id)
 
 
 def _cancel(coordinator: Coordinator, campaign_id: str, display: Display, interrupts: Interrupts) -> None:
-    """Cancel, and give the worker time to remove its labs; the stack stops whatever is left after that."""
+    """Cancel, and wait while the worker removes its labs; the stack stops what is left after that."""
     deadline = time.monotonic() + CANCEL_S
     with contextlib.suppress(CommandError):
         coordinator.cancel(campaign_id)
@@ -103,7 +103,7 @@ def _cancel(coordinator: Coordinator, campaign_id: str, display: Display, interr
 
 @contextlib.contextmanager
 def _state_directory(*, keep: bool) -> Iterator[Path]:
-    """A directory for one run. It stays when asked for, and when the stack failed: the logs say why."""
+    """A directory for one run. It is kept on request, and after a failure of the stack, for its logs."""
     directory = Path(tempfile.mkdtemp(prefix="showdown-"))
     try:
         yield directory
@@ -112,26 +112,30 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
         raise CommandError(str(error)) from error
     finally:
         if keep:
-            click.echo(f"database, telemetry and logs are kept in {directory}", err=True)
+            click.echo(f"database, telemetry and logs are in {directory}", err=True)
         else:
             shutil.rmtree(directory, ignore_errors=True)
 
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Of 127.0.0.1, to listen on."
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port of 127.0.0.1 to listen on.",
 )
 @json_option
 def up(port: int, *, as_json: bool) -> None:
     """Keep a private stack running until Ctrl-C or SIGTERM; prints its address and the login token.
 
-    Its state is kept in SHOWDOWN_STATE_DIR (default: /var/lib/showdown), so the next 'up' goes on where this one ends.
+    Its state is stored in SHOWDOWN_STATE_DIR (default: /var/lib/showdown); the next 'up' continues from it.
     """
     directory = Path(os.environ.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR)
     try:
-        # Who keeps it running finds the matrix of traits on its page; a single run does not wait for that.
+        # A stack that stays up also tests traits, for the matrix page; a single run does not wait for that.
         environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", **os.environ}
-        with Interrupts().handled(), PrivateStack(directory, port=port, environment=environment) as stack:
+        with Interrupts().install(), PrivateStack(directory, port=port, environment=environment) as stack:
             _announce(stack, as_json=as_json)
             while True:
                 for note in stack.watch():

@@ -1,7 +1,7 @@
-"""The command line's front door: finds the rooms' commands and says how they end.
+"""The entry point of the command line: it finds the rooms' commands and documents the exit codes.
 
-Each room brings its commands through the entry points ``showdown.commands``; this module imports none of them, and a
-room that cannot be imported on this machine costs its own commands only.
+Each room registers its commands as entry points ``showdown.commands``. This module imports none of them, so a room that
+cannot be imported on this host loses only its own commands.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ GROUP = "showdown.commands"
 
 
 def _epilog() -> str:
-    # \b keeps click from filling the lines.
+    # \b stops click from refilling the lines.
     return "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
 
 
 class Commands(click.Group):
-    """A group whose commands are entry points, imported when they are needed."""
+    """A group of entry points, imported on demand."""
 
     find: Callable[[], list[EntryPoint]] = staticmethod(lambda: list(entry_points(group=GROUP)))
 
@@ -48,7 +48,7 @@ class Commands(click.Group):
 
 def _unavailable(point: EntryPoint, error: Exception) -> click.Command:
     def fail(**_: Any) -> None:
-        raise CommandError(f"'{point.name}' cannot be loaded on this machine: {error}")
+        raise CommandError(f"'{point.name}' cannot be loaded on this host: {error}")
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     help_text = f"Unavailable here: {error}"
@@ -60,7 +60,7 @@ def _unavailable(point: EntryPoint, error: Exception) -> click.Command:
 )
 @click.version_option(version("showdown"), prog_name="showdown")
 def main() -> None:
-    """TPROXY or eBPF? Measured on this kernel, proven for every trial, answered with an interval."""
+    """TPROXY or eBPF? Compare Linux datapaths on this kernel, with proof for every trial and an interval per ratio."""
 
 
 if __name__ == "__main__":

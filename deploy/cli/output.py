@@ -1,4 +1,4 @@
-"""What commands share when they print: JSON or a table on standard output, everything else on standard error."""
+"""Output of commands: JSON or a table on standard output, everything else on standard error."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.ar
 
 
 def read_campaign_file(path: Path) -> str:
-    """The file's text, which is a valid campaign. Raises :class:`CampaignInvalid`."""
+    """The text of a file with a valid campaign. Raises :class:`CampaignInvalid` or :class:`UsageProblem`."""
     try:
         text = path.read_text(encoding="utf-8")
         read_campaign_toml(text)
@@ -42,7 +42,7 @@ def print_json(data: object) -> None:
 
 
 def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
-    """Print a report, and say how the command shall end."""
+    """Print a report, and return the exit code."""
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -53,6 +53,6 @@ def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
     if state == "complete" and (missing := cells_without_trial(report)):
         if not as_json:
             cells = ", ".join(f"{cell.datapath} at {cell.level}" for cell in missing)
-            click.echo(f"No trial was valid of {cells}: hence exit status {int(ExitCode.INCOMPLETE)}.", err=True)
+            click.echo(f"No trial was valid for {cells}: exit status {int(ExitCode.INCOMPLETE)}.", err=True)
         return ExitCode.INCOMPLETE
     return ExitCode.OK

@@ -12,13 +12,13 @@ from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import Unreachable
 from domain.campaign import CALIBRATION
 
-POLL_S = 1.0  # asking costs CPU on the host that is being measured
-PATIENCE_S = 30.0  # a coordinator may be restarted while somebody watches
+POLL_S = 1.0  # polling costs CPU on the measured host
+UNREACHABLE_AFTER_S = 30.0  # a coordinator may be restarted during a campaign
 _REFRESH_PER_S = 2
 
 
 class Display:
-    """Shows where a campaign stands. A context manager."""
+    """Shows the progress of a campaign. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -49,18 +49,18 @@ class Display:
             self._bar.stop()
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one permanent line."""
         self._console.print(text, highlight=False, markup=False)
 
     def show(self, campaign: Mapping[str, Any]) -> None:
-        """Show a campaign as ``GET /campaigns/<id>`` describes it."""
+        """Show a campaign as returned by ``GET /campaigns/<id>``."""
         state, done, total = str(campaign["state"]), int(campaign["blocks_done"]), int(campaign["blocks_total"])
         cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
             now = current_cell(campaign)
             self._bar.update(self._task, description=state, completed=done, total=total, cell=now, left=left)
             return
-        # A line per block: the datapath changes with every slice.
+        # One line per block, because the datapath changes with every slice.
         line = f"{state}: block {done} of {total} done"
         line += f", now {cell_text(cell)}" if cell else ""
         if line != self._last_line:
@@ -69,7 +69,7 @@ class Display:
 
 
 def current_cell(campaign: Mapping[str, Any]) -> str:
-    """What is being measured, in words; empty when nothing is."""
+    """The cell under traffic, in words; empty without traffic."""
     cell = campaign["progress"]["cell"]
     if not cell:
         return ""
@@ -78,14 +78,14 @@ def current_cell(campaign: Mapping[str, Any]) -> str:
 
 
 def cell_text(cell: Mapping[str, Any]) -> str:
-    """Workload and level in words."""
+    """Workload and level, in words."""
     if cell["level"] == CALIBRATION:
         return f"{cell['workload']}, calibration"
     return f"{cell['workload']} at {cell['level']}"
 
 
 def time_left(campaign: Mapping[str, Any]) -> str:
-    """The time left in words; empty when unknown."""
+    """The time left, in words; empty if unknown."""
     left_s = campaign["progress"]["left_s"]
     if left_s is None:
         return ""
@@ -103,9 +103,9 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Watch a campaign until it has ended, or ``until`` says enough; returns its state.
+    """Watch a campaign until it has ended or ``until`` is true; returns its state.
 
-    ``each_time`` runs before every look. Raises :class:`Unreachable` after ``PATIENCE_S`` without an answer.
+    ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer.
     """
     heard_s = clock()
     while True:
@@ -113,7 +113,7 @@ def follow(
         try:
             campaign = coordinator.campaign(campaign_id)
         except Unreachable:
-            if clock() - heard_s > PATIENCE_S:
+            if clock() - heard_s > UNREACHABLE_AFTER_S:
                 raise
         else:
             heard_s = clock()

@@ -1,4 +1,4 @@
-"""What a report says around its table, for people: capacities, caveats, the probes' cost, telemetry."""
+"""Remarks around a report's table: capacities, caveats, the probes' cost, telemetry."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,15 +9,15 @@ from domain.report import Calibration, CampaignReport, Metric
 
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
-    """What the shares of capacity are of and where searches began, or why there is none."""
-    searched = any(cell.searched for cell in report.results)
-    for workload, told in (report.campaign.get("calibration") or {}).items():
-        found = Calibration.model_validate(told)
+    """The capacity behind shares, and the start of searches; or why there is none."""
+    searched = any(cell.is_capacity for cell in report.results)
+    for workload, record in (report.campaign.get("calibration") or {}).items():
+        found = Calibration.model_validate(record)
         if found.failure:
             console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
         elif found.requests_per_s is not None and found.rates_per_s:
             console.print(
-                f"Shares of {workload} are of {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
+                f"Shares of {workload} refer to {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
                 f"datapath, {found.datapath}, at {found.load} on {found.host}\n",
                 highlight=False,
             )
@@ -25,14 +25,14 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
         if searched and found.capacities_per_s:
             capacities = ", ".join(f"{label} {rate:,.0f}" for label, rate in found.capacities_per_s.items())
             console.print(
-                f"Searches of {workload} began around each datapath's capacity at {found.load}, requests/s: "
+                f"Searches of {workload} started around each datapath's capacity at {found.load}, requests/s: "
                 f"{capacities}\n",
                 highlight=False,
             )
 
 
 def print_offloads(report: CampaignReport, console: Console) -> None:
-    """The offloads of each level's labs, said once for the levels that have the same; they are alike for datapaths."""
+    """The offloads of each level's labs, once for all levels with the same; datapaths never differ."""
     levels: dict[str, list[str]] = {}
     for cell in report.results:
         on = ", ".join(name for name, is_on in cell.offloads.items() if is_on) or "none"
@@ -49,10 +49,12 @@ _COSTS = {Metric.REQUESTS_PER_S: "requests/s", Metric.CPU_US_PER_REQUEST: "CPU/r
 
 
 def print_condition_costs(report: CampaignReport, console: Console) -> None:
-    """What a condition costs each datapath, by rate and CPU time; --json has the latencies, too."""
+    """The cost of a condition for each datapath, by rate and CPU time; --json also has latencies."""
     if not report.condition_costs:
         return
-    console.print("[bold]What conditions cost[/bold]: × the plain level, of blocks minutes apart", highlight=False)
+    console.print(
+        "[bold]What conditions cost[/bold]: relative to the plain level, from blocks minutes apart", highlight=False
+    )
     several = len({cost.workload for cost in report.condition_costs}) > 1
     for metric, title in _COSTS.items():
         table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="")
@@ -70,7 +72,7 @@ def print_condition_costs(report: CampaignReport, console: Console) -> None:
 
 
 def print_caveats(report: CampaignReport, console: Console) -> None:
-    """What a reader must know of a cell's figures."""
+    """The caveats of each cell's figures."""
     for cell in report.results:
         for caveat in cell.caveats:
             print_item(
@@ -79,20 +81,20 @@ def print_caveats(report: CampaignReport, console: Console) -> None:
 
 
 def print_probe_tax(report: CampaignReport, console: Console) -> None:
-    """What watching cost."""
+    """The cost of watching."""
     taxes = report.campaign.get("probe_tax") or {}
     if taxes:
         figures = ", ".join(
             f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()
         )
         console.print(
-            f"\nProbes watched slices of their own, which no figure counts; requests/s there: × {figures}",
+            f"\nProbes watched separate slices, which no figure counts; requests/s there: × {figures}",
             highlight=False,
         )
 
 
 def print_telemetry(report: CampaignReport, console: Console) -> None:
-    """What became of the telemetry."""
+    """The account of the telemetry."""
     account = report.telemetry
     if account.missing:
         console.print(f"\n[yellow]Telemetry is missing:[/yellow] {escape(account.missing)}", highlight=False)

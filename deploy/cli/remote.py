@@ -1,4 +1,4 @@
-"""Commands against a coordinator that runs already: submit, status, report, cancel."""
+"""Commands for a running coordinator: submit, status, report, cancel."""
 
 import functools
 from collections.abc import Callable
@@ -17,18 +17,18 @@ from deploy.cli.progress import Display, current_cell, follow, time_left
 DEFAULT_URL = "http://127.0.0.1:8400"
 
 
-def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--url`` and ``--token``, and a :class:`Coordinator` as its first argument."""
 
     @click.option(
         "--url", envvar="SHOWDOWN_COORDINATOR_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
-        help="The coordinator.",
+        help="Address of the coordinator.",
     )  # fmt: skip
     @click.option("--token", envvar="SHOWDOWN_TOKEN", default="", show_envvar=True, help="The user's token.")
     @functools.wraps(command)
     def with_coordinator(url: str, token: str, **options: Any) -> Any:
         if not token:
-            raise UsageProblem("a token is needed: option --token, or SHOWDOWN_TOKEN ('showdown up' prints it)")
+            raise UsageProblem("a token is required: give --token or SHOWDOWN_TOKEN ('showdown up' prints the token)")
         with Coordinator(url, token) as coordinator:
             return command(coordinator, **options)
 
@@ -37,9 +37,9 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @campaign_argument
-@click.option("--wait", is_flag=True, help="Watch it to its end and print its report, as 'run' does.")
+@click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
 @json_option
-@connected
+@coordinator_command
 @click.pass_context
 def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool) -> None:
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
@@ -52,15 +52,15 @@ def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait
     if as_json:
         print_json(created)
     else:
-        click.echo(f"campaign {campaign_id} submitted; 'showdown status {campaign_id}' tells how it goes")
+        click.echo(f"campaign {campaign_id} submitted; 'showdown status {campaign_id}' shows its progress")
 
 
 @click.command()
 @click.argument("campaign_id", required=False)
 @json_option
-@connected
+@coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Say how far CAMPAIGN_ID is; without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID; without it, list the campaigns."""
     if campaign_id is None:
         campaigns = coordinator.campaigns()
         if as_json:
@@ -93,7 +93,7 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 @click.command()
 @click.argument("campaign_id")
 @json_option
-@connected
+@coordinator_command
 @click.pass_context
 def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
     """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
@@ -103,9 +103,9 @@ def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as
 @click.command()
 @click.argument("campaign_id")
 @json_option
-@connected
+@coordinator_command
 def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Cancel CAMPAIGN_ID; what runs of it is stopped and removed."""
+    """Cancel CAMPAIGN_ID; its running blocks are stopped and removed."""
     campaign = coordinator.cancel(campaign_id)
     if as_json:
         print_json(campaign)

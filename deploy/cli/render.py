@@ -1,6 +1,6 @@
-"""A campaign's report for people: one table per workload, a sentence per verdict, and what does not count.
+"""A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has the shape of the vendors' own tables: low / medium / high load downwards, datapaths across.
+The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,25 +18,15 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from domain.failures import InvalidTrial, group_by_reasons
 from domain.names import LIMIT
-from domain.report import (
-    MIN_BEYOND,
-    CampaignReport,
-    CellResult,
-    InvalidTrial,
-    Metric,
-    Percentiles,
-    Verdict,
-    VerdictWord,
-    alike,
-    too_few,
-)
+from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
 
 NONE = "–"
-FEW = "*"  # beside a percentile that rests on few requests
+FEW = "*"  # marks a percentile of few requests
 _GAP = 2
-_INTERVAL_WIDTH = 11  # "0.99 – 1.09": the widest usual figure
-_MOST_DETAILS = 12  # failed attempts printed one by one; --json has them all
+_INTERVAL_WIDTH = 11  # "0.99 – 1.09", the widest usual figure
+_MOST_DETAILS = 12  # failed attempts to print; --json has all
 _STYLES = {
     VerdictWord.FASTER: "green",
     VerdictWord.SLOWER: "red",
@@ -46,14 +36,14 @@ _STYLES = {
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
-    """Print everything a reader needs; fits 80 columns, and uses no more than the console has."""
+    """Print the whole report; it fits into 80 columns or the console's width."""
     console.print(_headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
-        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: a hint, no figure yet\n", highlight=False)
+        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
@@ -66,12 +56,12 @@ def print_report(report: CampaignReport, console: Console) -> None:
 
 
 def cells_without_trial(report: CampaignReport) -> list[CellResult]:
-    """Cells of which nothing can be said, because not one trial is valid."""
+    """Cells without a valid trial."""
     return [cell for cell in report.results if cell.valid_trials == 0]
 
 
 def reference_of(report: CampaignReport) -> str:
-    """The datapath that the others are compared with; empty when nothing was compared."""
+    """The datapath that the others are compared with; empty without comparisons."""
     return next((verdict.reference for verdict in report.verdicts), "")
 
 
@@ -83,22 +73,22 @@ def _headline(report: CampaignReport) -> str:
 
 
 def _columns(report: CampaignReport, workload: str) -> list[str]:
-    """Reference first, the limit last, the rest in the campaign's order."""
+    """Reference first, the limit last, the others in the campaign's order."""
     roles = {cell.datapath: cell.role for cell in report.results if cell.workload == workload}
     reference = reference_of(report)
     return sorted(roles, key=lambda label: (label != reference, roles[label] == LIMIT))
 
 
 def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
-    """As many datapaths side by side as fit; the first is repeated in each portion, to compare with."""
+    """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
 
-    def taken(portion: Sequence[str]) -> int:
+    def width_of(portion: Sequence[str]) -> int:
         first_column = max(len("  latency p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
         return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
 
     portions = [list(labels[:1])]
     for label in labels[1:]:
-        if len(portions[-1]) > 1 and taken([*portions[-1], label]) > width:
+        if len(portions[-1]) > 1 and width_of([*portions[-1], label]) > width:
             portions.append([labels[0]])
         portions[-1].append(label)
     return portions
@@ -120,15 +110,15 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         bare, _, condition = first.load.partition(" under ")
         load, equals, rate = bare.partition(" = ")
         kind, _, slo = load.partition("(")
-        table.add_row(f"[bold]{level}[/bold] {kind if first.searched else load}")
-        for bound in slo.removesuffix(")").split(", ") if first.searched else ():
+        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else load}")
+        for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
             table.add_row(f"  {bound}")
-        if equals:  # the rate that a share of capacity came to; on one line they would take a datapath's place
+        if equals:  # the rate of a share, on a separate line to save width
             table.add_row(f"  = {rate}")
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
         for number, (name, show, metric) in enumerate(_figures_of(first)):
-            table.add_row(f"  {name}", *(_shown(cell, show, first=not number) for cell in of_level))
+            table.add_row(f"  {name}", *(_figure_text(cell, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
@@ -138,7 +128,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
 
 
 def _title(report: CampaignReport, workload: str) -> str:
-    """The workload, the parameters that it ran with, and the clients where there were several."""
+    """The workload, its parameters, and the number of clients if there are several."""
     campaign = report.campaign.get("campaign") or {}
     values = ", ".join(f"{name} {value:,}" for name, value in campaign.get("parameters", {}).get(workload, {}).items())
     if (clients := campaign.get("clients", 1)) > 1:
@@ -147,12 +137,12 @@ def _title(report: CampaignReport, workload: str) -> str:
 
 
 def _figures_of(cell: CellResult) -> "_Figures":
-    figures = _CAPACITY_FIGURES if cell.searched else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    figures = _CAPACITY_FIGURES if cell.is_capacity else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
-def _shown(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
-    """A figure; in place of a level's first one, where no trial is valid, why that is."""
+def _figure_text(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
+    """A figure; without valid trials, the first figure of a level is the reason."""
     if cell is None:
         return NONE
     text = show(cell)
@@ -185,7 +175,7 @@ def _trials(cell: CellResult) -> str:
     return text if cell.invalid_trials == 0 and cell.valid_trials else f"[red]{text}[/red]"
 
 
-def _tracked(cell: CellResult) -> str:
+def _conntrack_text(cell: CellResult) -> str:
     return NONE if cell.tracked is None else "yes" if cell.tracked else "no"
 
 
@@ -204,14 +194,14 @@ def _latency(found: Percentiles | None, percentile: float) -> str:
     return _number(value) + (FEW if found.rests_on_few(percentile) else "")
 
 
-# A figure's name, its text, and the metric that it is compared by.
+# A figure's name, its text, and its metric in verdicts.
 _Figures = tuple[tuple[str, Callable[[CellResult], str], Metric | None], ...]
 _CLOSED_FIGURES: _Figures = (
     ("requests/s", _rate, Metric.REQUESTS_PER_S),
-    ("CPU µs/request", _cpu, None),  # its verdicts follow in words: the table stays short
+    ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
     ("valid trials", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 _OPEN_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
@@ -220,18 +210,18 @@ _OPEN_FIGURES: _Figures = (
     ("latency p99.9 µs", lambda c: _latency(c.latency_us, 99.9), Metric.LATENCY_P999_US),
     ("requests/s", _rate, None),
     ("valid trials", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 
 _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
     ("searches", _trials, None),
-    ("tracked", _tracked, None),
+    ("tracked", _conntrack_text, None),
 )
 
 
-_WALKED = ("walked ballast", lambda cell: _number(cell.ballast_packets), None)
+_WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
 
 
 def _print_verdicts(report: CampaignReport, console: Console) -> None:
@@ -241,14 +231,14 @@ def _print_verdicts(report: CampaignReport, console: Console) -> None:
     for workload, level in dict.fromkeys((verdict.workload, verdict.level) for verdict in report.verdicts):
         here = [verdict for verdict in report.verdicts if (verdict.workload, verdict.level) == (workload, level)]
         for verdict in here:
-            if verdict.judged:
+            if verdict.has_enough_pairs:
                 _print_verdict(verdict.verdict.value, _STYLES[verdict.verdict], verdict.sentence, console)
         if waiting := too_few(here):
             _print_verdict("no verdict", "yellow", f"{workload} at {level} load: {waiting}", console)
 
 
 def _print_verdict(word: str, style: str, sentence: str, console: Console) -> None:
-    # The word stands in its own column, and the sentence's further lines below its first.
+    # The word has its own column; the sentence's further lines align below its first.
     row = Table.grid(padding=0)
     row.add_column(no_wrap=True)
     row.add_column()
@@ -257,11 +247,11 @@ def _print_verdict(word: str, style: str, sentence: str, console: Console) -> No
 
 
 def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
-    """A line per cell and reason, with the first such trial's numbers; --json has every trial."""
+    """A line per cell and reasons, with the numbers of the first such trial; --json has every trial."""
     if not invalid:
         return
     console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for first, trials in alike(invalid):
+    for first, trials in group_by_reasons(invalid):
         reasons = ", ".join(reason.value for reason in first.reasons)
         where = f"{first.datapath}, {first.workload} at {first.level}"
         which = f"block {first.block}, attempt {first.attempt}"

@@ -1,1 +1,1 @@
-"""The private stack of one machine: Redis, InfluxDB, coordinator and worker as children of one process."""
+"""The private stack of one host: Redis, InfluxDB, coordinator and worker as children of one process."""

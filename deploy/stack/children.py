@@ -1,4 +1,4 @@
-"""Child processes of the private stack: started, watched, ended; nothing of theirs outlives the parent."""
+"""Child processes of the private stack: start, watch, stop. None outlives the parent."""
 
 import contextlib
 import os
@@ -17,11 +17,11 @@ class StackError(RuntimeError):
 
 
 class Child:
-    """One process of the stack, in a process group of its own, its output in a log file.
+    """One process of the stack, in its own process group, with its output in a log file.
 
-    ``setpriv --pdeathsig`` (util-linux) makes the kernel end it when the thread that started it is gone, also
-    after ``kill -9``; it execs the program, so the process id is the program's. ``stop_signal`` is how
-    ``stop()`` asks it to end; ``env`` sees to it that a shell's background jobs do not ignore it.
+    ``setpriv --pdeathsig`` (util-linux) makes the kernel signal it when the thread that started it ends, even by ``kill
+    -9``. ``setpriv`` execs the program, so the process id is the program's. ``stop()`` sends ``stop_signal`` first.
+    ``env`` resets signals, because a shell's background jobs ignore some.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Child:
         return self._process.pid if self._process else None
 
     def alive(self) -> bool:
-        """Whether the process was started and has not ended."""
+        """True if the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process. Raises :class:`StackError` when its program cannot be run."""
+        """Start the process. Raises :class:`StackError` if its program cannot be run."""
         with self.log.open("ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -64,7 +64,7 @@ class Child:
                 raise StackError(f"{self.name} cannot be started: {error}") from error
 
     def wait_ready(self, ready: Callable[[], bool], deadline_s: float) -> None:
-        """Poll ``ready`` until it is true. Raises :class:`StackError` when the process ends or time is up."""
+        """Poll ``ready`` until it is true. Raises :class:`StackError` if the process ends or time is up."""
         deadline = time.monotonic() + deadline_s
         while not ready():
             if not self.alive():
@@ -74,16 +74,17 @@ class Child:
             time.sleep(_POLL_S)
 
     def stop(self, deadline_s: float) -> bool:
-        """End the process and its group: asked first, SIGKILL after ``deadline_s``. Harmless when it is gone.
+        """Stop the process and its group: the stop signal first, SIGKILL after ``deadline_s``. Harmless if it has
+        ended.
 
-        Returns whether it was running and left in its own time, with all that it had started.
+        Returns True if it was running and ended in time, with all its children.
         """
         if self._process is None:
             return True
         was_alive = self.alive()
         deadline = time.monotonic() + deadline_s
         if was_alive:
-            # Only the leader is asked: it knows the order in which its own children are to end.
+            # Only the leader gets the stop signal: it knows the order in which its own children must end.
             self._process.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(deadline_s)
@@ -98,7 +99,7 @@ class Child:
         return was_alive and not remains
 
     def exit_reason(self) -> str:
-        """How it ended, and what it said last."""
+        """How it ended, and the end of its log."""
         status = self._process.returncode if self._process else None
         how = f"was killed by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
         return f"{self.name} {how}; {self._last_words()}"
@@ -121,6 +122,6 @@ def _group_exists(group: int) -> bool:
 
 
 def _signal_group(group: int, number: int) -> None:
-    # A group keeps its number, and no process can be given it, for as long as it has a member.
+    # The kernel does not reuse a group's number while the group has a member.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)

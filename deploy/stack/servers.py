@@ -1,11 +1,11 @@
-"""How the servers of the private stack are configured: loopback or a unix socket, nothing kept beyond need."""
+"""The configuration of the private stack's servers: loopback or a unix socket, and no needless data."""
 
 import socket
 from pathlib import Path
 
 
 def unused_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """A TCP port of 127.0.0.1 on which no server listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -13,7 +13,7 @@ def unused_port() -> int:
 
 
 def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
-    """Redis carries messages only: no TCP port, and nothing is saved."""
+    """Redis carries messages only: no TCP port, no saved data."""
     return [
         "redis-server",
         "--port", "0",
@@ -27,7 +27,7 @@ def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
 
 
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
-    """InfluxDB 1.x on two ports of 127.0.0.1, silent, and without work of its own while others measure."""
+    """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
     return f"""\
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
@@ -38,7 +38,7 @@ bind-address = "127.0.0.1:{rpc_port}"
 [data]
   dir = "{directory}/data"
   wal-dir = "{directory}/wal"
-  # One fsync for many writes: each would otherwise disturb what is being measured.
+  # One fsync for many writes, because each fsync would disturb the measurement.
   wal-fsync-delay = "100ms"
   query-log-enabled = false
 

@@ -1,8 +1,8 @@
-"""The private stack: everything that one machine needs, as children of the command that uses it.
+"""The private stack: everything that one host needs, as children of the command that uses it.
 
-redis-server, influxd, the coordinator, its ticker and one worker, talking over a unix socket and loopback. What the
-environment names (``SHOWDOWN_BROKER_URL``, ``SHOWDOWN_INFLUX_URL``, ``SHOWDOWN_DATABASE_URL``) is used instead.
-Production has the same processes under systemd; nothing here is a second way to do their work.
+redis-server, influxd, the coordinator, its ticker and one worker talk over a unix socket and loopback. Servers that the
+environment names (``SHOWDOWN_BROKER_URL``, ``SHOWDOWN_INFLUX_URL``, ``SHOWDOWN_DATABASE_URL``) are used instead.
+Production runs the same processes under systemd, with the same code.
 """
 
 import contextlib
@@ -30,17 +30,17 @@ DATABASE = "showdown"
 INFLUXD = "influxd"
 READY_S = 60.0
 STOP_S = 5.0
-WORKER_STOP_S = 15.0  # a worker that is told to stop removes its labs first
+WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
 MAX_WORKER_RESTARTS = 5
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
 
 
 class PrivateStack:
-    """A context manager: everything is up inside it, and gone after it.
+    """A context manager: all processes run inside it, and none is left after it.
 
-    ``state_dir`` holds data and logs. ``environment`` (default: this process's) says what not to start.
-    ``port`` of the coordinator: 0 takes an unused one. ``showdown`` is the command line's argv. Entering raises
-    :class:`StackError` with nothing left running.
+    ``state_dir`` holds data and logs. ``environment`` (default: this process's) names servers that need no start.
+    ``port`` is the coordinator's; 0 takes an unused one. ``showdown`` is the command line's argv. Entering raises
+    :class:`StackError` after stopping what it had started.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PrivateStack:
         self.state_dir = state_dir.resolve()
         self.notes: list[str] = []
         self.worker_restarts = 0
-        self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator tells whole seconds
+        self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
         self._given = dict(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
@@ -65,17 +65,17 @@ class PrivateStack:
 
     @property
     def url(self) -> str:
-        """Where the coordinator listens."""
+        """The address of the coordinator."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def token(self) -> str:
-        """The user's token: for REST and for signing in."""
+        """The user's token, for REST and for signing in."""
         return self._environment["SHOWDOWN_TOKEN"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the children were started with; another worker needs the same."""
+        """The children's environment; another worker needs the same."""
         return dict(self._environment)
 
     @property
@@ -99,24 +99,23 @@ class PrivateStack:
         self._exits.close()
 
     def watch(self) -> list[str]:
-        """Look after the children: a worker that died is started again, within bounds; InfluxDB is done without.
+        """Check the children: restart a dead worker (bounded), and continue without InfluxDB if it died.
 
-        Call it from time to time; returns what is new in ``notes``. Raises :class:`StackError` when another child has
-        ended.
+        Call it periodically; it returns new ``notes``. Raises :class:`StackError` if another child has ended.
         """
         known = len(self.notes)
         for child in self._children.copy():
             if child.alive():
                 continue
             if child.name == INFLUXD:
-                # It only carries telemetry: the campaign goes on, and its report says what is missing.
+                # It only carries telemetry: the campaign continues, and its report says what is missing.
                 self.notes.append(f"telemetry is missing from now on: {child.exit_reason()}")
                 self._children.remove(child)
                 continue
             if child is not self._worker or self.worker_restarts >= MAX_WORKER_RESTARTS:
                 raise StackError(child.exit_reason())
             self.worker_restarts += 1
-            # What the dead worker left in its process group must not run beside its successor.
+            # Processes of the dead worker's group must not run beside its successor.
             child.stop(STOP_S)
             child.start()
         return self.notes[known:]
@@ -130,7 +129,9 @@ class PrivateStack:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StackError(f"another Showdown runs in {self.state_dir}; stop it, or set SHOWDOWN_STATE_DIR") from None
+            raise StackError(
+                f"another Showdown uses {self.state_dir}; stop it, or set SHOWDOWN_STATE_DIR to another directory"
+            ) from None
 
     def _settings(self) -> None:
         env = self._environment
@@ -140,14 +141,14 @@ class PrivateStack:
 
     def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
         child = Child(name, argv, self.state_dir / f"{name}.log", self._environment, stop_signal)
-        # Ended in reverse, so that nobody loses a server that it still needs to finish.
+        # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
         child.start()
         self._children.append(child)
         return child
 
     def _start_servers(self) -> None:
-        """All at once: none needs another one in order to start."""
+        """Start all servers at once: none needs another to start."""
         waits: list[tuple[Child, Callable[[], bool]]] = []
         if not self._given.get("SHOWDOWN_BROKER_URL"):
             waits.append(self._start_redis())
@@ -155,7 +156,7 @@ class PrivateStack:
             if shutil.which("influxd", path=self._environment.get("PATH")):
                 waits.append(self._start_influxd())
             else:
-                self.notes.append("influxd is not installed: no telemetry will be kept")
+                self.notes.append("influxd is not installed, so no telemetry will be stored")
         waits.append(self._start_coordinator())
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
@@ -165,7 +166,7 @@ class PrivateStack:
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
         if len(str(socket)) > _MAX_SOCKET_PATH:
-            raise StackError(f"{self.state_dir} is too long a path for a unix socket; set a shorter SHOWDOWN_STATE_DIR")
+            raise StackError(f"{self.state_dir} is too long for a unix socket's path; set a shorter SHOWDOWN_STATE_DIR")
         socket.unlink(missing_ok=True)
         self._environment["SHOWDOWN_BROKER_URL"] = f"redis+socket://{socket}"
 
@@ -189,18 +190,18 @@ class PrivateStack:
         try:
             httpx.post(url, params={"q": f'CREATE DATABASE "{name}"'}, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
-            raise StackError(f"influxd made no database {name!r}: {error}") from error
+            raise StackError(f"influxd did not create the database {name!r}: {error}") from error
 
     def _start_coordinator(self) -> tuple[Child, Callable[[], bool]]:
         bind = f"127.0.0.1:{self._port}"
         health = f"{self.url}/healthz"
         if _answers(health, None):
-            raise StackError(f"{bind} is taken by another server; choose another port")
+            raise StackError(f"{bind} is used by another server; choose another port")
         child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
         return child, lambda: _answers(health, 200)
 
     def _read_secrets(self) -> None:
-        """The coordinator draws what the environment does not give, at its first start in a state directory."""
+        """Read the secrets that the coordinator generated because the environment does not set them."""
         path = self.state_dir / "secrets.json"
         for name in ("token", "worker_token"):
             variable = f"SHOWDOWN_{name.upper()}"
@@ -209,37 +210,39 @@ class PrivateStack:
             try:
                 self._environment[variable] = json.loads(path.read_text())[name]
             except (OSError, ValueError, KeyError) as error:
-                raise StackError(f"the coordinator left no {name} in {path}: {error}") from error
+                raise StackError(f"the coordinator wrote no {name} to {path}: {error}") from error
 
     def _start_ticker_and_worker(self) -> None:
         self._read_secrets()
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
-        # Celery's cold shutdown: the running block is undone and reported now, not measured to its end. Only while the
-        # others still live: without its broker it hangs, so the signal of the parent's death stays SIGTERM.
+        # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
+        # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
         self._worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
         self._exits.callback(self._stop_worker, self._worker)
         self._worker.wait_ready(self._has_host, READY_S)
 
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
-            # It was killed in the midst of a block, and there is no next worker whose start would sweep.
+            # It was killed during a block, and no later worker will sweep at its start.
             subprocess.run([*self._showdown, "sweep"], env=self._environment, capture_output=True, timeout=60)
 
     def _has_host(self) -> bool:
-        """Whether the worker has told the coordinator what it can run; before that, no campaign is accepted."""
+        """True once the worker has registered; before that, the coordinator accepts no campaign."""
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
             answer = httpx.get(f"{self.url}/api/v1/hosts", headers=headers, trust_env=False)
         except httpx.TransportError:
             return False
         if answer.status_code != 200:
-            raise StackError(f"the coordinator answers {answer.status_code} when asked for its hosts: {answer.text}")
-        # A host of an earlier stack in this state directory may still pass for online.
+            raise StackError(
+                f"the coordinator answered {answer.status_code} to the request for its hosts: {answer.text}"
+            )
+        # The state directory may still list a host of an earlier stack as online.
         return any(datetime.fromisoformat(host["seen_at"]) >= self._started for host in answer.json()["hosts"])
 
 
 def _answers(url: str, status: int | None) -> bool:
-    """Whether a server answers with ``status``; ``None``: with anything."""
+    """True if a server answers with ``status``; ``None`` accepts any status."""
     try:
         answer = httpx.get(url, trust_env=False)
         return status is None or answer.status_code == status

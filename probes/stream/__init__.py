@@ -1,1 +1,1 @@
-"""The delivery pipeline into InfluxDB: queue, spool, accounts, transport. Knows nothing of probes."""
+"""The delivery pipeline into InfluxDB: queue, spool, accounts, transport. It does not depend on probes."""

@@ -1,8 +1,8 @@
-"""Counters of telemetry that outlive their process: a page of a file, mapped into memory.
+"""Counters of telemetry that outlive their process: a file page, mapped into memory.
 
-A store into the mapping costs nanoseconds and is the kernel's at once, so what a worker counted is there after its
-SIGKILL, and another process (``showdown doctor``) reads it while the worker runs. A power cut may lose the last seconds
-of it. Counters never change meaning within one file: the first word tells the layout.
+A store into the mapping costs nanoseconds and reaches the kernel at once. So a worker's counts survive its SIGKILL, and
+another process (``showdown doctor``) can read them at any time. A power failure may lose the last seconds of counts.
+The layout of a file never changes: its first word identifies the layout.
 """
 
 import json
@@ -18,7 +18,7 @@ from domain.telemetry import LossCause, TelemetryAccount
 
 COUNTERS_FILE = "ledger"
 FILE_BYTES = 8192
-_TEXT_AT = 1024  # the last error, and behind it the last block's account, both as NUL-padded JSON
+_TEXT_AT = 1024  # the last error, then the last block's account, both as NUL-padded JSON
 _ACCOUNT_AT = 3072
 _LAYOUT = zlib.crc32(",".join(LossCause).encode()) | 1 << 32
 _CAUSES = tuple(LossCause)
@@ -32,27 +32,27 @@ class _Words(Protocol):
 
 
 class Counts:
-    """What became of points: where they are, and the causes of those that are lost."""
+    """Counts of points by place, and losses by cause."""
 
     def __init__(self, words: _Words | None = None) -> None:
         self._words: _Words = [0] * _WORDS if words is None else words
 
     def add(self, *, produced: int = 0, delivered: int = 0, spooled: int = 0) -> None:
-        """Points more (or fewer, when negative) at each place."""
+        """Add points to each place (remove them, if negative)."""
         self._words[_PRODUCED] += produced
         self._words[_DELIVERED] += delivered
         self._words[_SPOOLED] += spooled
 
     def produce(self, points: int) -> None:
-        """New points. Called for each single one, so it does nothing else."""
+        """Count new points. Called for every point, so it does nothing else."""
         self._words[_PRODUCED] += points
 
     def lose(self, cause: LossCause, points: int) -> None:
-        """These points are lost for good."""
+        """Count lost points."""
         self._words[_FIRST_LOSS + _CAUSES.index(cause)] += points
 
     def account(self, queued: int | None = None, missing: str = "") -> TelemetryAccount:
-        """The account; ``queued=None`` derives what must still be in memory from the others."""
+        """The account; ``queued=None`` derives the points in memory from the other counts."""
         produced, delivered, spooled = (self._words[index] for index in (_PRODUCED, _DELIVERED, _SPOOLED))
         losses = {cause: self._words[_FIRST_LOSS + index] for index, cause in enumerate(_CAUSES)}
         lost = sum(losses.values())
@@ -68,8 +68,8 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Noted:
-    """What a counters tells: the account of its whole life, who wrote it, the last error, the last block's account."""
+class StoredCounters:
+    """The content of a counters file: its life-time account, its writer, the last error, the last block's account."""
 
     life: TelemetryAccount
     pid: int
@@ -80,11 +80,11 @@ class Noted:
 
 
 class DeliveryCounters:
-    """The counters of one host's telemetry; ``path=None`` keeps them in memory only. One writer at a time."""
+    """The counters of one host's telemetry; in memory only if ``path=None``. One writer at a time."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises ``OSError`` when the file cannot be made."""
-        self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _mapped(path)
+        """Raises ``OSError`` if the file cannot be created."""
+        self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _map_file(path)
         self._view = memoryview(self._map)
         self._words = self._view.cast("Q")
         if self._words[0] != _LAYOUT:
@@ -94,12 +94,12 @@ class DeliveryCounters:
         self.life = Counts(self._words)
 
     def reconcile(self, on_disk: int, torn: int) -> int:
-        """Begin with what the spool holds; returns how many points died in the former worker's memory."""
+        """Adjust the counters to the spool; returns how many points the former worker lost in memory."""
         former = self.life.account(queued=0)
         waiting = former.produced - former.delivered - former.lost - torn - on_disk
         self.life.add(spooled=on_disk - former.spooled)
         if waiting < 0:
-            # Counted as delivered, and still in the spool: they are delivered once more. Or the counters are new.
+            # Counted as delivered but still spooled: they will be delivered again. Or the counters are new.
             again = min(-waiting, former.delivered)
             self.life.add(delivered=-again, produced=-waiting - again)
         self.life.lose(LossCause.TORN, torn)
@@ -107,22 +107,22 @@ class DeliveryCounters:
         return max(0, waiting)
 
     def note_error(self, text: str) -> None:
-        """Remember the last error, and when."""
+        """Store the last error and its time."""
         self._write(_TEXT_AT, {"error": text[:500], "at_s": time.time()})
 
     def note_block(self, account: TelemetryAccount) -> None:
-        """Remember the account that a block closed."""
+        """Store the account of a finished block."""
         short = account.model_copy(update={"missing": account.missing[:300]})
         self._write(_ACCOUNT_AT, {"account": short.model_dump(mode="json"), "at_s": time.time()})
 
     def close(self) -> None:
-        """Unmap the file; harmless when repeated."""
+        """Unmap the file; harmless if repeated."""
         if isinstance(self._map, mmap.mmap) and not self._map.closed:
             kept = bytes(self._view)
             self._words.release()
             self._view.release()
             self._map.close()
-            self._view = memoryview(bytearray(kept))  # counted on, in memory only
+            self._view = memoryview(bytearray(kept))  # continue counting in memory only
             self._words = self._view.cast("Q")
             self.life = Counts(self._words)
 
@@ -133,8 +133,8 @@ class DeliveryCounters:
             self._view[at : at + room] = data.ljust(room, b"\0")
 
 
-def read_counters(path: Path) -> Noted | None:
-    """What a counters says, while its worker runs or after it; ``None`` where there is none. Raises ``OSError``."""
+def read_counters(path: Path) -> StoredCounters | None:
+    """Read a counters file during or after its worker's life; ``None`` if there is none. Raises ``OSError``."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def read_counters(path: Path) -> Noted | None:
     if words[0] != _LAYOUT:
         return None
     error, block = _text(data, _TEXT_AT, _ACCOUNT_AT), _text(data, _ACCOUNT_AT, FILE_BYTES)
-    return Noted(
+    return StoredCounters(
         life=Counts(list(words[:_WORDS])).account(),
         pid=words[_PID],
         error=error.get("error", ""),
@@ -156,15 +156,15 @@ def read_counters(path: Path) -> Noted | None:
 def _text(data: bytes, start: int, end: int) -> dict[str, Any]:
     try:
         value = json.loads(data[start:end].rstrip(b"\0") or b"{}")
-    except ValueError:  # read while it was being written
+    except ValueError:  # read during a write
         return {}
     return value if isinstance(value, dict) else {}
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _map_file(path: Path) -> mmap.mmap:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        # Allocated, not sparse: a store into a page for which the disk has no room would end the process by SIGBUS.
+        # Allocate the file: a store into a sparse page on a full disk would kill the process with SIGBUS.
         os.posix_fallocate(descriptor, 0, FILE_BYTES)
         return mmap.mmap(descriptor, FILE_BYTES)
     finally:

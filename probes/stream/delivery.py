@@ -1,4 +1,4 @@
-"""One batch into the sink, so that a bad line loses itself and nothing else; and when to try again after a failure."""
+"""Delivery of one batch, isolating invalid lines; and the pause after a failure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LONGEST_RETRY_AFTER_S = 3600.0
 
 @dataclass
 class Outcome:
-    """What became of a batch: ``rest`` was not taken and is to be kept, because the sink is ``away``."""
+    """The result of a batch: ``rest`` was not accepted and must be kept, because the sink is ``away``."""
 
     delivered: int = 0
     rejected: int = 0
@@ -24,10 +24,10 @@ class Outcome:
 
 
 def post(sink: Sink, lines: Sequence[str]) -> Outcome:
-    """Write a batch. One that is refused is halved until the lines at fault stand alone.
+    """Write a batch. A refused batch is halved until the invalid lines are isolated.
 
-    Halves that the server had taken already are written once more: points are told apart by their identity, and a
-    server's own word on how many it refused is not always true (1.x says ``dropped=0`` of lines that it cannot parse).
+    Lines that the server accepted before are written again, which is harmless: points have an identity. The server's
+    count of refused lines is not reliable (1.x reports ``dropped=0`` for lines that it cannot parse).
     """
     outcome, parts = Outcome(), [tuple(lines)] if lines else []
     while parts:
@@ -43,7 +43,9 @@ def post(sink: Sink, lines: Sequence[str]) -> Outcome:
             if len(part) == 1 or error.refused == len(part):
                 outcome.rejected += len(part)
                 continue
-        except Exception as error:  # a bug of the client's, or a line that it cannot encode: the others need not suffer
+        except (
+            Exception
+        ) as error:  # a bug of the client, or a line that it cannot encode: the other lines must not suffer
             outcome.reason = outcome.reason or f"{type(error).__name__}: {error}"
             if len(part) == 1:
                 outcome.failed += 1
@@ -56,8 +58,8 @@ def post(sink: Sink, lines: Sequence[str]) -> Outcome:
     return outcome
 
 
-class Patience:
-    """How long to leave a sink alone that is away: as long as it asked for, else twice as long each time."""
+class RetryBackoff:
+    """The pause before the next attempt at an unavailable sink: as long as it asked for, else doubled each time."""
 
     def __init__(self, clock: Callable[[], float], first_pause_s: float = FIRST_PAUSE_S) -> None:
         self._clock = clock
@@ -67,14 +69,14 @@ class Patience:
 
     @property
     def wait_s(self) -> float:
-        """How much longer; 0 when it may be tried now."""
+        """The time left; 0 if the sink may be tried now."""
         return max(0.0, self._until - self._clock())
 
-    def failed(self, retry_after_s: float | None = None) -> None:
-        """It was away."""
+    def record_failure(self, retry_after_s: float | None = None) -> None:
+        """The sink was unavailable."""
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or self._first_pause_s)
         self._until = self._clock() + max(self._pause_s, min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S))
 
-    def succeeded(self) -> None:
-        """It is back."""
+    def record_success(self) -> None:
+        """The sink is available."""
         self._pause_s, self._until = 0.0, float("-inf")

@@ -1,7 +1,7 @@
-"""Line protocol into InfluxDB 1.6 to 3, through influxdb-client.
+"""Writes line protocol to InfluxDB 1.6 to 3, with influxdb-client.
 
-``/api/v2/write`` is tried first; where it is unknown (1.6, 1.7) ``/write`` takes its place, and the database is made
-when it is missing. The library's batching writer is not used: it hides loss.
+It tries ``/api/v2/write`` first. Versions without it (1.6, 1.7) get ``/write``, and the database is created if missing.
+The library's batching writer is not used, because it hides losses.
 """
 
 import json
@@ -21,16 +21,16 @@ from urllib3.exceptions import HTTPError
 from probes.stream.sink import SinkError
 
 _NOT_FOUND = 404
-# Malformed, too large or of a conflicting type: only then are lines at fault. Anything else (a wrong token, a bucket
-# that is missing, a server that is overloaded) can be put right while the lines wait.
+# Malformed, too large or of a conflicting type: only then are the lines at fault. Other errors (wrong token, missing
+# bucket, overloaded server) can be corrected while the lines wait.
 _LINES_AT_FAULT = frozenset({400, 413, 422})
-# 1.x names each line that it cannot parse, and does not count these as dropped.
+# 1.x names each line that it cannot parse, but does not count it as dropped.
 _DROPPED = re.compile(r"dropped=(\d+)")
 _UNPARSED = re.compile(r"unable to parse '")
 
 
 class InfluxSink:
-    """A :class:`~probes.stream.sink.Sink`. Each process makes its own client at first use, after the fork."""
+    """A :class:`~probes.stream.sink.Sink`. Each process creates its own client at first use, after the fork."""
 
     def __init__(
         self, url: str, token: str = "", org: str = "", bucket: str = "showdown", timeout_s: float = 2.0
@@ -45,7 +45,7 @@ class InfluxSink:
         self._legacy = False
 
     def ping(self) -> str:
-        """Empty when InfluxDB answers, else why it does not."""
+        """Empty if InfluxDB answers, else the error."""
         try:
             self._call("GET", "/ping")
         except SinkError as error:
@@ -63,7 +63,7 @@ class InfluxSink:
                 raise _unreachable(self.url, error) from error
             else:
                 return
-        # 404 means an InfluxDB without this path, or one without this bucket: the old path tells which.
+        # 404 means no such path or no such bucket; a request to the old path distinguishes them.
         self._write_v1(lines)
         self._legacy = True
 
@@ -72,7 +72,7 @@ class InfluxSink:
             self._client.close()
         self._client = None
 
-    def _connected(self) -> Any:
+    def _client_of_process(self) -> Any:
         if self._client is None or self._pid != os.getpid():
             self._client = InfluxDBClient(
                 url=self.url, token=self._token or None, org=self._org or "-", timeout=self._timeout_ms, retries=False
@@ -81,7 +81,7 @@ class InfluxSink:
         return self._client
 
     def _write_v2(self, lines: str) -> None:
-        self._connected().write_api(write_options=SYNCHRONOUS).write(bucket=self.bucket, record=lines)
+        self._client_of_process().write_api(write_options=SYNCHRONOUS).write(bucket=self.bucket, record=lines)
 
     def _write_v1(self, lines: str) -> None:
         query = [("db", self.bucket), ("precision", "ns")]
@@ -100,7 +100,7 @@ class InfluxSink:
 
     def _call(self, method: str, path: str, query: list[tuple[str, str]] | None = None, body: str = "") -> None:
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        client = self._connected()
+        client = self._client_of_process()
         if client.auth_header_name:
             headers[client.auth_header_name] = client.auth_header_value
         try:
@@ -123,7 +123,7 @@ def _sink_error(url: str, error: ApiException) -> SinkError:
 
 
 def _retry_after_s(header: str | None) -> float | None:
-    """Seconds, or a date as RFC 9110 has it; what is neither is no advice."""
+    """Seconds, or a date as in RFC 9110; other values are ignored."""
     if not header:
         return None
     with suppress(ValueError):

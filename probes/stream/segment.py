@@ -1,4 +1,4 @@
-"""The format of a spool's segment files: records one behind the other, each with checksums of its head and its body.
+"""The format of a spool's segment files: consecutive records, with checksums of header and body.
 
     magic "SdT1" · points u32 · body's bytes u32 · body's CRC-32 u32 · written at, ns since the epoch, i64
     · CRC-32 of all that u32 · mark u8: 0, or 1 once it is done · body: lines of line protocol, joined by newlines
@@ -21,7 +21,7 @@ DONE = b"\1"
 
 @dataclass(frozen=True)
 class Record:
-    """A record's head, as found at ``at``; its body may be cut short or damaged."""
+    """The header of a record, found at ``at``; its body may be truncated or damaged."""
 
     at: int
     points: int
@@ -32,24 +32,24 @@ class Record:
 
     @property
     def end(self) -> int:
-        """Where the next record begins."""
+        """The offset of the next record."""
         return self.at + _HEAD_BYTES + self.body_bytes
 
     def lines(self, data: bytes) -> list[str] | None:
-        """Its lines, out of the bytes that it was found in; ``None`` when the body is damaged."""
+        """Its lines, from the bytes that contain it; ``None`` if the body is damaged."""
         body = data[self.at + _HEAD_BYTES : self.end]
         return body.decode(errors="surrogatepass").split("\n") if zlib.crc32(body) == self.crc else None
 
 
-def encoded(lines: Sequence[str], time_ns: int) -> bytes:
-    """A record of these lines."""
+def encode(lines: Sequence[str], time_ns: int) -> bytes:
+    """A record with these lines."""
     body = "\n".join(lines).encode(errors="surrogatepass")
     header = _HEADER.pack(_MAGIC, len(lines), len(body), zlib.crc32(body), time_ns)
     return header + _CHECK.pack(zlib.crc32(header)) + b"\0" + body
 
 
 def records(data: bytes) -> Iterator[Record]:
-    """Every record whose header is whole; bytes that are none are skipped."""
+    """Every record with an intact header; other bytes are skipped."""
     at = 0
     while (at := data.find(_MAGIC, at)) >= 0 and at + _HEAD_BYTES <= len(data):
         header = data[at : at + _HEADER.size]

@@ -1,14 +1,14 @@
-"""Where telemetry goes: the contract between the stream and what it writes to."""
+"""The contract between the stream and the destination of telemetry."""
 
 from typing import Protocol
 
 
 class SinkError(RuntimeError):
-    """A batch was not taken, and why.
+    """A batch was not accepted, and why.
 
-    ``again``: the lines are not at fault, and may be taken later, not before ``retry_after_s`` when the server said so.
-    Otherwise some of the lines are at fault; ``refused`` says how many, where the server tells. The others may have
-    been taken.
+    ``again``: the lines are valid and may be sent later, but not before ``retry_after_s`` if the server gave that.
+    Otherwise some lines are invalid; ``refused`` is their number if the server reports it. Other lines may have been
+    accepted.
     """
 
     def __init__(
@@ -21,10 +21,10 @@ class SinkError(RuntimeError):
 
 
 class Sink(Protocol):
-    """Where lines go."""
+    """A destination of lines."""
 
     def write(self, lines: str) -> None:
-        """Deliver lines, joined by newlines. Raises :class:`SinkError`; must come back within seconds."""
+        """Deliver lines, joined by newlines. Raises :class:`SinkError`; must return within seconds."""
 
     def close(self) -> None:
-        """Free connections; harmless when repeated."""
+        """Free connections; harmless if repeated."""

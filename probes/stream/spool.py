@@ -1,9 +1,9 @@
-"""Telemetry that waits on disk for its database: segment files of checksummed records (probes/stream/segment.py).
+"""Telemetry on disk that waits for its database: segment files of checksummed records (probes/stream/segment.py).
 
-A record is written at once and is the kernel's from then on, so it survives its worker's SIGKILL. fsync is called when
-a segment ends (about every 4 MiB, and with every block), never per record, for it would disturb what is being measured:
-a power cut may take what was written since. What a crash has cut short is found by its checksum and counted; it hides
-nothing behind it. What was delivered is marked in place, and a segment of which all is marked is removed.
+A record is written to the kernel at once, so it survives the worker's SIGKILL. Only the end of a segment
+(about every 4 MiB, and after every block) runs fsync: one per record would disturb measurements. So a power
+failure may lose records since the last fsync. Checksums find truncated records, which are counted; later records stay
+readable. Delivered records are marked in place, and a fully marked segment is removed.
 """
 
 import errno
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.stream.segment import DONE, MARK_AT, encoded, records
+from probes.stream.segment import DONE, MARK_AT, encode, records
 
 LOCK = "lock"
 CAP_BYTES = 256 << 20
@@ -26,16 +26,16 @@ _NAME = re.compile(r"(\d{10})\.seg")
 
 
 class SpoolBusy(RuntimeError):
-    """Another process has the spool."""
+    """Another process uses the spool."""
 
 
 @dataclass
 class Segment:
-    """One file, of one era: ``points`` wait in it, from ``start`` on."""
+    """One file, with points of one account: ``points`` wait in it, from ``start`` on."""
 
     number: int
     path: Path
-    era: int = 0
+    account_number: int = 0
     size: int = 0
     points: int = 0
     start: int = 0
@@ -43,11 +43,11 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Held:
-    """The oldest lines of the spool, of one segment; ``torn`` points beside them could not be read."""
+class SpooledBatch:
+    """The oldest lines of the spool, from one segment; ``torn`` points next to them could not be read."""
 
     segment: int
-    era: int
+    account_number: int
     lines: tuple[str, ...]
     torn: int
     records: tuple[int, ...]
@@ -55,15 +55,15 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """Points that made room for newer ones."""
+class DroppedPoints:
+    """Points removed to make room for newer ones."""
 
-    era: int
+    account_number: int
     points: int
 
 
 class Spool:
-    """The spool of one worker, in a directory of its own. For one thread; no other process may open it meanwhile."""
+    """The spool of one worker, in its own directory. For one thread; no other process may open it at the same time."""
 
     def __init__(
         self,
@@ -74,15 +74,15 @@ class Spool:
         time_ns: Callable[[], int] = time.time_ns,
         write: Callable[[int, bytes, int], int] = os.pwrite,
     ) -> None:
-        """Open, and read what is there. ``write`` writes at an offset. Raises ``OSError``, and :class:`SpoolBusy`."""
+        """Open the spool and scan it. ``write`` writes at an offset. Raises ``OSError`` and :class:`SpoolBusy`."""
         self.directory = directory
         self.cap_bytes = cap_bytes
-        self.torn = 0  # points of records that were found cut short
-        self._dropped: list[Dropped] = []
+        self.torn = 0  # points in truncated records
+        self._dropped: list[DroppedPoints] = []
         self._segment_bytes = min(segment_bytes, max(1, cap_bytes // 4))
         self._time_ns, self._pwrite = time_ns, write
         self._segments: deque[Segment] = deque()
-        self._active = -1  # the descriptor of the last segment, while it is being written
+        self._active = -1  # descriptor of the segment being written
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -90,7 +90,7 @@ class Spool:
         except BlockingIOError:
             os.close(self._lock)
             self._lock = -1
-            raise SpoolBusy(f"another worker has the spool {directory}") from None
+            raise SpoolBusy(f"another worker uses the spool {directory}") from None
         self._next = 1
         for number, path in _files(directory):
             self._next = number + 1
@@ -98,53 +98,53 @@ class Spool:
 
     @property
     def points(self) -> int:
-        """How many points wait."""
+        """The number of waiting points."""
         return sum(segment.points for segment in self._segments)
 
     @property
-    def open_era(self) -> int | None:
-        """The era of the segment that is being written; ``None`` when none is."""
-        return self._segments[-1].era if self._active >= 0 else None
+    def active_account(self) -> int | None:
+        """The account of the segment being written; ``None`` without one."""
+        return self._segments[-1].account_number if self._active >= 0 else None
 
     @property
     def size_bytes(self) -> int:
-        """How much of the disk the spool takes."""
+        """The size of the spool on disk."""
         return sum(segment.size for segment in self._segments)
 
     @property
     def since_ns(self) -> int:
-        """Since when the oldest point has been waiting here (ns since the epoch); 0 when none waits."""
+        """The time since which the oldest point has waited (ns since the epoch); 0 without points."""
         return min((segment.since_ns for segment in self._segments if segment.points), default=0)
 
-    def append(self, lines: Sequence[str], era: int = 0) -> None:
-        """Keep lines, one point each; a segment holds those of one era (whose, is the caller's to know).
+    def append(self, lines: Sequence[str], account_number: int = 0) -> None:
+        """Store lines, one point each. A segment has the points of one account.
 
-        The oldest segments give way where the cap is reached (:meth:`take_dropped`).
+        If the cap is reached, the oldest segments are dropped (:meth:`take_dropped`).
 
-        Raises ``OSError`` with nothing kept when the disk does not take them, ``ValueError`` when they exceed the cap.
+        Raises ``OSError`` if the disk refuses, with nothing stored, and ``ValueError`` if the lines exceed the cap.
         """
         now_ns = self._time_ns()
-        record = encoded(lines, now_ns)
+        record = encode(lines, now_ns)
         if len(record) > self.cap_bytes:
             raise ValueError(f"a record of {len(record)} bytes exceeds the spool's {self.cap_bytes}")
         while self.size_bytes + len(record) > self.cap_bytes:
             oldest = self._segments[0]
             self._remove(oldest)
-            self._dropped.append(Dropped(oldest.era, oldest.points))
-        self._write(record, era)
+            self._dropped.append(DroppedPoints(oldest.account_number, oldest.points))
+        self._write(record, account_number)
         segment = self._segments[-1]
         segment.points += len(lines)
         segment.since_ns = segment.since_ns or now_ns
 
-    def take_dropped(self) -> list[Dropped]:
-        """What has given way since this was last asked."""
+    def take_dropped(self) -> list[DroppedPoints]:
+        """The points dropped since the last call."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
-    def read(self, limit_points: int) -> Held | None:
-        """The oldest lines, at least one record of them; ``None`` when nothing waits. They stay until released.
+    def read(self, limit_points: int) -> SpooledBatch | None:
+        """The oldest lines, at least one record; ``None`` if the spool is empty. They stay until they are released.
 
-        Raises ``OSError`` when they cannot be read now.
+        Raises ``OSError`` if they cannot be read now.
         """
         while self._segments:
             segment = self._segments[0]
@@ -157,14 +157,14 @@ class Spool:
                 if error.errno not in (errno.ENOENT, errno.EIO):
                     raise
                 held = None
-            # Without a record in it, what the file held is gone; it must not keep the rest from its way.
-            return held or Held(segment.number, segment.era, (), segment.points, (), segment.size)
+            # No record is left, so the file's content is lost; remove it so that it does not block the rest.
+            return held or SpooledBatch(segment.number, segment.account_number, (), segment.points, (), segment.size)
         return None
 
-    def release(self, held: Held) -> None:
-        """These are done with, and will not be read again.
+    def release(self, held: SpooledBatch) -> None:
+        """Mark these lines as done, so that they are not read again.
 
-        Raises ``OSError`` when that could not be written down: only the next worker would read them again.
+        Raises ``OSError`` if the mark could not be written; then only the next worker would read them again.
         """
         segment = next((one for one in self._segments if one.number == held.segment), None)
         if segment is None:
@@ -182,7 +182,7 @@ class Spool:
             os.close(descriptor)
 
     def cut(self) -> None:
-        """End the segment, on the disk for good. Raises ``OSError`` when the disk cannot promise that."""
+        """End the segment and fsync it. Raises ``OSError`` if that fails."""
         if self._active >= 0:
             descriptor, self._active = self._active, -1
             try:
@@ -191,7 +191,7 @@ class Spool:
                 os.close(descriptor)
 
     def close(self) -> None:
-        """Leave everything on the disk for the next worker; harmless when repeated."""
+        """Leave all segments on disk for the next worker; harmless if repeated."""
         if self._lock >= 0:
             try:
                 self.cut()
@@ -199,15 +199,15 @@ class Spool:
                 os.close(self._lock)
                 self._lock = -1
 
-    def _write(self, record: bytes, era: int) -> None:
+    def _write(self, record: bytes, account_number: int) -> None:
         if self._active >= 0:
             last = self._segments[-1]
-            if last.era != era or last.size + len(record) > self._segment_bytes:
+            if last.account_number != account_number or last.size + len(record) > self._segment_bytes:
                 self.cut()
         if self._active < 0:
             path = self.directory / f"{self._next:010d}.seg"
             self._active = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            self._segments.append(Segment(self._next, path, era))
+            self._segments.append(Segment(self._next, path, account_number))
             self._next += 1
         segment = self._segments[-1]
         written = 0
@@ -215,7 +215,7 @@ class Spool:
             while written < len(record):
                 written += self._pwrite(self._active, record[written:], segment.size + written)
         except OSError:
-            os.ftruncate(self._active, segment.size)  # half a record would hide nothing, but it takes room
+            os.ftruncate(self._active, segment.size)  # half a record would do no harm, but takes room
             raise
         segment.size += len(record)
 
@@ -232,7 +232,7 @@ class Spool:
         for record in records(data):
             if record.end > len(data):
                 self.torn += 0 if record.done else record.points
-                os.truncate(segment.path, record.at)  # counted once, not by every worker to come
+                os.truncate(segment.path, record.at)  # count it once, not in every later worker
                 segment.size = record.at
             elif not record.done:
                 segment.points += record.points
@@ -242,7 +242,7 @@ class Spool:
         if not segment.points:
             self._remove(segment)
 
-    def _read(self, segment: Segment, limit_points: int) -> Held | None:
+    def _read(self, segment: Segment, limit_points: int) -> SpooledBatch | None:
         lines: list[str] = []
         torn, end = 0, segment.start
         places: list[int] = []
@@ -258,18 +258,22 @@ class Spool:
             places.append(segment.start + record.at)
             end = segment.start + record.end
         else:
-            # The last of them: what the file held when it was looked through, and holds no more, is torn.
+            # The last record: content that was there at the scan and is now missing counts as torn.
             torn = segment.points - len(lines)
-        return Held(segment.number, segment.era, tuple(lines), torn, tuple(places), end) if places else None
+        return (
+            SpooledBatch(segment.number, segment.account_number, tuple(lines), torn, tuple(places), end)
+            if places
+            else None
+        )
 
 
-def spooled(directory: Path) -> tuple[int, int, float | None]:
-    """Points, bytes and the oldest's time (s since the epoch) of a spool that another process may be using."""
+def spool_content(directory: Path) -> tuple[int, int, float | None]:
+    """Points, bytes and the oldest time (s since the epoch) of a spool that another process may be using."""
     points, size, oldest_ns = 0, 0, 0
     for _, path in _files(directory):
         try:
             data = path.read_bytes()
-        except FileNotFoundError:  # delivered meanwhile
+        except FileNotFoundError:  # delivered since
             continue
         size += len(data)
         waiting = [record for record in records(data) if not record.done and record.end <= len(data)]

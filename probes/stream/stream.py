@@ -1,7 +1,7 @@
-"""From probes to InfluxDB: a bounded queue, a spool on disk and one writer thread. No measurement ever waits for it.
+"""From probes to InfluxDB: a bounded queue, a spool on disk and one writer thread. Measurements never wait for it.
 
-Every point is accounted for, at every moment: produced = delivered + spooled + queued + lost, each loss with its cause.
-Delivery is at least once; a point's identity (measurement, tags, time) is in its line, so a replay does not double it.
+Every point is accounted for at every moment: produced = delivered + spooled + queued + lost, each loss with its cause.
+Delivery is at least once; a point's line contains its identity (measurement, tags, time), so duplicates do no harm.
 """
 
 import threading
@@ -9,28 +9,29 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from domain.sample import Point
 from domain.telemetry import CAUSES, LossCause, TelemetryAccount
 from probes.stream.accounts import Accounts
 from probes.stream.counters import DeliveryCounters
-from probes.stream.delivery import FIRST_PAUSE_S, Patience
+from probes.stream.delivery import FIRST_PAUSE_S, RetryBackoff
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import Sink
 from probes.stream.spool import Spool
-from probes.stream.transport import SpoolState, Transport, opened
+from probes.stream.transport import SpoolState, Transport, open_spool
 
 NO_SINK = CAUSES[LossCause.OFF]
-SPILL_S = 3.0  # how long a closing account waits for the memory to reach the disk: a sink's time-out and some more
+SPILL_S = 3.0  # how long a closing account waits for memory to reach the disk: a sink's timeout and a margin
 _LONGEST_HOLD_S = 1.0
 
 
 class Stream:
-    """A bounded queue of lines, and the thread that writes them in batches, or spools them while the sink is away.
+    """A bounded queue of lines, and a thread that writes them in batches, or spools them while the sink is unavailable.
 
-    The thread starts with the first point, or with :meth:`start`. ``sink=None`` counts every point as lost: that is
-    telemetry switched off, and it is shown. Without a ``spool`` the queue alone bridges a gap. ``threaded=False``
-    leaves the work to :meth:`flush` and :meth:`step`, for tests with a clock of their own.
+    The thread starts with the first point, or with :meth:`start`. ``sink=None`` switches telemetry off: every point
+    counts as lost, visibly. Without a ``spool`` only the queue bridges an outage. ``threaded=False`` leaves the work to
+    :meth:`flush` and :meth:`step`, for tests with their own clock.
     """
 
     def __init__(
@@ -54,48 +55,50 @@ class Stream:
         self._interval_s = interval_s
         self._clock = clock
         self._threaded = threaded
-        self._transport = Transport(sink, spool, Patience(clock, pause_s), self._settle) if sink is not None else None
+        self._transport = (
+            Transport(sink, spool, RetryBackoff(clock, pause_s), self._record) if sink is not None else None
+        )
         self._has_spool = spool is not None
         self._lines: deque[str] = deque()
         self._writing = 0
-        self._earlier = 0  # of what is in memory, the points of accounts that are closed; they come first
+        self._earlier = 0  # points in memory that belong to closed accounts; they come first
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._urgent = self._spill = self._closed = False
-        self._stepped_s = clock()
+        self._last_step_s = clock()
         self._hold_until_s = float("-inf")
-        self._queued = self._settled = 0  # of all time: points that went into the queue, and out of it for good
-        self._noted = ""
+        self._queued = self._removed = 0  # since the start: points put into the queue, and points that left it
+        self._reported_error = ""
 
     @classmethod
     def to_influx(
         cls, url: str, token: str = "", org: str = "", bucket: str = "showdown", directory: Path | None = None
-    ) -> "Stream":
+    ) -> Self:
         """A stream to the InfluxDB at ``url``, with a spool in ``directory``; an empty ``url`` switches telemetry off.
 
-        Make it after the fork. Where the directory cannot be used, its counters or the log say so, and only the queue
+        Create it after the fork. If the directory cannot be used, the counters or the log say so, and only the queue
         bridges an outage.
         """
-        spool, counters = opened(directory) if url and directory is not None else (None, None)
+        spool, counters = open_spool(directory) if url and directory is not None else (None, None)
         return cls(InfluxSink(url, token, org, bucket) if url else None, spool=spool, counters=counters)
 
     def put(self, point: Point) -> None:
-        """Queue a point; a full queue, or a stream without a sink, counts it as lost."""
+        """Queue a point; it counts as lost if the queue is full or there is no sink."""
         self.put_lines((point.line,))
 
     def put_lines(self, lines: Sequence[str]) -> None:
-        """Queue finished lines, one point each; those that find no room are lost."""
+        """Queue finished lines, one point each; lines without room are lost."""
         with self._changed:
-            self._accounts.produced(len(lines))
+            self._accounts.produce(len(lines))
             open_ = self._transport is not None and not self._closed
             room = max(0, self._capacity - len(self._lines) - self._writing) if open_ else 0
             if room < len(lines):
                 cause, reason = self._refusal()
-                self._accounts.settled(self._accounts.era, losses={cause: len(lines) - room}, reason=reason)
+                self._accounts.record(self._accounts.account_number, losses={cause: len(lines) - room}, reason=reason)
                 lines = lines[:room]
                 if not lines:
                     return
-            idle = not self._lines  # the thread may sleep without an end
+            idle = not self._lines  # the thread may be sleeping without a timeout
             self._lines.extend(lines)
             self._queued += len(lines)
             self._start()
@@ -103,43 +106,38 @@ class Stream:
                 self._changed.notify_all()
 
     def lose(self, cause: LossCause, points: int) -> None:
-        """Count points that were lost before they could be put here."""
+        """Count points that were lost before they reached the stream."""
         with self._changed:
-            self._accounts.produced(points)
-            self._accounts.settled(self._accounts.era, losses={cause: points}, reason=CAUSES[cause])
+            self._accounts.produce(points)
+            self._accounts.record(self._accounts.account_number, losses={cause: points}, reason=CAUSES[cause])
 
     def start(self) -> None:
-        """Begin to deliver what a former worker left in the spool."""
+        """Start to deliver what a former worker left in the spool."""
         with self._changed:
             if self.spool_state().points:
                 self._start()
 
     def account(self) -> TelemetryAccount:
-        """What became so far of the points since the last :meth:`take_account`."""
+        """The present account of the points since the last :meth:`take_account`."""
         with self._changed:
             return self._accounts.account(self._in_memory - self._earlier, self._waiting_for)
 
-    def totals(self) -> TelemetryAccount:
-        """What became of all points since the counters began, those of former workers included."""
-        with self._changed:
-            return self._counters.life.account(self._in_memory, self._waiting_for)
-
     def spool_state(self) -> SpoolState:
-        """What lies in the spool."""
+        """The present content of the spool."""
         return self._transport.state if self._transport is not None else SpoolState()
 
     def take_account(self, timeout_s: float = 5.0) -> TelemetryAccount:
-        """Flush, and begin a new account. What is not delivered in time is spooled; what cannot be, stays queued."""
-        self._settle_down(timeout_s)
+        """Flush, and open a new account. Undelivered points are spooled; if that fails, they stay queued."""
+        self._flush_or_spool(timeout_s)
         with self._changed:
             account = self._accounts.close_account(self._in_memory - self._earlier, self._waiting_for)
             self._earlier = self._in_memory
         return account
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until what is queued by now has left the memory, and the spool too while the sink is there.
+        """Wait until the points queued by now have left the memory, and the spool too if the sink is available.
 
-        ``False`` when that took too long.
+        Returns ``False`` on a timeout.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -149,7 +147,7 @@ class Stream:
                     if not self.step():
                         return self._flushed(queued)
                     continue
-                # Said again each time: points that come meanwhile must not send the thread back to its pause.
+                # Repeat this each time: points that arrive meanwhile must not send the thread back to sleep.
                 self._urgent = True
                 self._changed.notify_all()
                 left = deadline - time.monotonic()
@@ -158,22 +156,22 @@ class Stream:
             return True
 
     def close(self, timeout_s: float = 5.0) -> TelemetryAccount:
-        """Flush, end the thread, close spool and sink; the last account. Harmless when repeated."""
-        self._settle_down(timeout_s)
+        """Flush, end the thread, close spool and sink, and return the last account. Harmless if repeated."""
+        self._flush_or_spool(timeout_s)
         with self._changed:
             self._closed = True
             cause = LossCause.DISK if self._has_spool else LossCause.AWAY
             writing, earlier = self._writing, min(len(self._lines), max(0, self._earlier - self._writing))
-            for era, points in ((0, earlier), (self._accounts.era, len(self._lines) - earlier)):
-                self._settle(era, points, losses={cause: points}, reason=self._waiting_for or CAUSES[cause])
+            for account_number, points in ((0, earlier), (self._accounts.account_number, len(self._lines) - earlier)):
+                self._record(account_number, points, losses={cause: points}, reason=self._waiting_for or CAUSES[cause])
             self._lines.clear()
-            self._writing = writing  # a sink still has these
+            self._writing = writing  # the sink still has these
             self._changed.notify_all()
         account = self.take_account(0)
         if self._thread is not None:
             self._thread.join(max(timeout_s, SPILL_S))
             if self._thread.is_alive():
-                return account  # the sink holds it: spool and counters stay its own
+                return account  # the sink is stuck: leave spool and counters open for it
             self._thread = None
         if self._transport is not None:
             self._transport.close()
@@ -181,43 +179,45 @@ class Stream:
         return account
 
     def step(self) -> bool:
-        """Move a batch out of the queue, to the sink or the spool, and one out of the spool. Whether any moved."""
+        """Move one batch from the queue to the sink or spool, and one from the spool to the sink. True if any moved."""
         transport = self._transport
         if transport is None:
             return False
         with self._changed:
             count = min(len(self._lines), self._batch_points, self._earlier or self._batch_points)
-            era = 0 if self._earlier else self._accounts.era
+            account_number = 0 if self._earlier else self._accounts.account_number
             batch = [self._lines.popleft() for _ in range(count)]
             self._writing = count
-        homeless: Sequence[str] = ()
+        unplaced: Sequence[str] = ()
         moved = False
         try:
-            homeless = transport.forward(batch, era, spill=self._spill)
-            moved = len(homeless) < count
-            # Fresh points first, and none is kept waiting by old ones.
+            unplaced = transport.forward(batch, account_number, spill=self._spill)
+            moved = len(unplaced) < count
+            # Fresh points first, so that old points do not delay them.
             if count < self._batch_points and not self._spill:
                 moved = transport.drain(self._batch_points) or moved
-            transport.end_era(self._accounts.era)
+            transport.sync_earlier(self._accounts.account_number)
             transport.look()
-        except Exception as error:  # a bug must not end the thread, and leave points waiting for ever
-            failed = self._writing - len(homeless)
-            self._settle(era, failed, losses={LossCause.FAILED: failed}, reason=f"{type(error).__name__}: {error}")
-        self._stepped(homeless, moved)
+        except Exception as error:  # a bug must not end the thread and strand points
+            failed = self._writing - len(unplaced)
+            self._record(
+                account_number, failed, losses={LossCause.FAILED: failed}, reason=f"{type(error).__name__}: {error}"
+            )
+        self._finish_step(unplaced, moved)
         return moved
 
-    def _stepped(self, homeless: Sequence[str], moved: bool) -> None:
+    def _finish_step(self, unplaced: Sequence[str], moved: bool) -> None:
         with self._changed:
-            self._lines.extendleft(reversed(homeless))
+            self._lines.extendleft(reversed(unplaced))
             self._writing = 0
-            self._stepped_s = self._clock()
+            self._last_step_s = self._clock()
             if self._transport is None:
                 return
-            if not moved and (homeless or self._transport.state.points):
-                self._hold_until_s = self._stepped_s + min(_LONGEST_HOLD_S, max(0.01, self._transport.wait_s))
-            if self._transport.last_error != self._noted:
-                self._noted = self._transport.last_error
-                self._counters.note_error(self._noted)
+            if not moved and (unplaced or self._transport.state.points):
+                self._hold_until_s = self._last_step_s + min(_LONGEST_HOLD_S, max(0.01, self._transport.wait_s))
+            if self._transport.last_error != self._reported_error:
+                self._reported_error = self._transport.last_error
+                self._counters.note_error(self._reported_error)
             self._changed.notify_all()
 
     @property
@@ -236,18 +236,18 @@ class Stream:
         cause = LossCause.DISK if self._transport.disk and self._transport.away else LossCause.QUEUE_FULL
         return cause, self._waiting_for or f"more than {self._capacity} points waited for InfluxDB"
 
-    def _settle(
-        self, era: int, taken: int, *, delivered: int = 0, spooled: int = 0,
+    def _record(
+        self, account_number: int, taken: int, *, delivered: int = 0, spooled: int = 0,
         losses: Mapping[LossCause, int], reason: str,
     ) -> None:  # fmt: skip
         with self._changed:
-            self._accounts.settled(era, delivered=delivered, spooled=spooled, losses=losses, reason=reason)
-            self._settled += taken
+            self._accounts.record(account_number, delivered=delivered, spooled=spooled, losses=losses, reason=reason)
+            self._removed += taken
             self._writing = max(0, self._writing - taken)
-            if era != self._accounts.era:
+            if account_number != self._accounts.account_number:
                 self._earlier -= taken
 
-    def _settle_down(self, timeout_s: float) -> None:
+    def _flush_or_spool(self, timeout_s: float) -> None:
         self.flush(timeout_s)
         if timeout_s > 0 and self._has_spool and self._in_memory:
             self._spill = True
@@ -258,7 +258,7 @@ class Stream:
         if self._transport is None:
             return True
         drained = not self._transport.state.points or self._transport.wait_s > 0 or self._spill
-        return self._settled >= queued and drained
+        return self._removed >= queued and drained
 
     def _start(self) -> None:
         if self._thread is None and self._threaded and not self._closed:
@@ -279,7 +279,7 @@ class Stream:
             return False
 
     def _pause_s(self) -> float | None:
-        """How long the thread may sleep; ``None`` when there is nothing to do."""
+        """How long the thread may sleep; ``None`` without work."""
         if self._transport is None:
             return None
         waiting = self._transport.state.points
@@ -294,5 +294,5 @@ class Stream:
         if not self._lines and self._transport.wait_s > 0:
             self._urgent = False
             return self._transport.wait_s
-        # While others measure, the spool is emptied no faster than one batch in each interval.
-        return 0.0 if self._urgent else self._stepped_s + self._interval_s - now
+        # The spool is drained at one batch per interval, because others may be measuring.
+        return 0.0 if self._urgent else self._last_step_s + self._interval_s - now

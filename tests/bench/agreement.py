@@ -15,13 +15,13 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
     heading(f"Agreement, closed({CONNECTIONS}), {blocks} blocks")
     same: list[tuple[float, float]] = []
     pairs: dict[str, list[tuple[float, float]]] = {label: [] for label in datapaths}
-    with labs(datapaths) as standing:
-        for lab in standing.values():
+    with labs(datapaths) as running_labs:
+        for lab in running_labs.values():
             run("ours", lab, closed("ours", CONNECTIONS), slice_s)  # warm up: proxies, neighbours, caches
         for block in range(blocks):
             turned = block % 2 == 1
-            same.append(_pair(standing[BASE], ("ours", "ours"), slice_s, turned))
-            for label, lab in standing.items():
+            same.append(_pair(running_labs[BASE], ("ours", "ours"), slice_s, turned))
+            for label, lab in running_labs.items():
                 pairs[label].append(_pair(lab, ("ours", "wrk"), slice_s, turned))
     aa = paired([a for a, _ in same], [b for _, b in same])
     findings.tell("agreement_a_a_throughput", aa, "A/A: requests/s of ours ÷ ours on direct")
@@ -31,8 +31,8 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
         findings.tell(f"agreement_{label}_throughput", ratio, text, ratio.within(aa))
         if label == BASE:
             continue
-        # Generator and path share the CPUs: the cheaper generator leaves more of them to every path. What a campaign
-        # says of a path is its share of direct, block by block.
+        # Generator and path share the CPUs, so a cheaper generator leaves more to every path. A campaign therefore uses
+        # a path's share of direct, block by block.
         shares = [[mine / base for mine, base in zip(*two, strict=True)] for two in zip(both, pairs[BASE], strict=True)]
         share = paired([ours for ours, _ in shares], [wrk for _, wrk in shares])
         text = f"{label} as a share of {BASE}: ours ÷ wrk (within A/A)"
@@ -40,7 +40,7 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
 
 
 def _pair(lab: Lab, generators: tuple[str, str], slice_s: float, turned: bool) -> tuple[float, float]:
-    """Requests/s of one run of each, in either order; returned in the given one."""
+    """Requests/s of one run of each generator, in either order; returned in the given order."""
     order = generators[::-1] if turned else generators
     first, second = (run(name, lab, closed(name, CONNECTIONS), slice_s).requests_per_s for name in order)
     return (second, first) if turned else (first, second)

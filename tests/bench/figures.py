@@ -1,4 +1,4 @@
-"""The arithmetic of the benches, and how their findings are told. Pure."""
+"""The arithmetic of the benches, and the output of their findings. Pure."""
 
 import json
 import math
@@ -23,12 +23,12 @@ class Ratio:
         return f"{self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def within(self, other: "Ratio") -> bool:
-        """Whether the ratio lies in the other's interval."""
+        """True if the ratio lies in the other's interval."""
         return other.low <= self.ratio <= other.high
 
 
 def paired(these: Sequence[float], those: Sequence[float]) -> Ratio:
-    """The mean ratio these ÷ those of pairs: Student's t on their logarithms. Raises ``ValueError`` below two pairs."""
+    """The mean ratio of pairs: Student's t on their logarithms. Raises ``ValueError`` below two pairs."""
     if len(these) != len(those) or len(these) < 2:
         raise ValueError(f"{len(these)} and {len(those)} values are no pairs, or too few")
     estimate = student_t(np.log(np.asarray(these, dtype=np.float64) / np.asarray(those, dtype=np.float64)))
@@ -42,13 +42,13 @@ def ratio_to(these: Sequence[float], value: float) -> Ratio:
 
 @dataclass(frozen=True)
 class Precision:
-    """How well one way of measuring knows a ratio: its standard error once it has had one second of traffic."""
+    """The precision of a measurement: the standard error of a ratio after one second of traffic."""
 
     log_error_of_1_s: float
     count: int
 
     def over(self, other: "Precision") -> Ratio:
-        """How the errors compare; the interval is F's, as both are estimated from so many pairs only."""
+        """The ratio of two errors; the interval is F's, because both are estimated from few pairs."""
         ratio = self.log_error_of_1_s / other.log_error_of_1_s
         freedom, other_freedom = self.count - 1, other.count - 1
         tail = (1 - CONFIDENCE) / 2
@@ -58,7 +58,7 @@ class Precision:
 
 
 def precision(these: Sequence[float], those: Sequence[float], traffic_s: float) -> Precision:
-    """From neighbouring slices of two like targets, which had ``traffic_s`` in all.
+    """From neighbouring slices of two equal targets, with ``traffic_s`` in total.
 
     The standard error of the mean log-ratio falls with the root of the traffic, hence × √traffic for one second.
     Raises ``ValueError`` below two pairs.
@@ -71,10 +71,10 @@ def precision(these: Sequence[float], those: Sequence[float], traffic_s: float) 
 
 
 def stalled_latencies(start_ns: int, rate: int, duration_ms: int, stall_ms: int, every_ms: int) -> list[int]:
-    """The latencies in nanoseconds, sorted, if answers came at once but for the origin's stalls.
+    """The expected latencies in nanoseconds, sorted, if only the origin's stalls delayed answers.
 
-    Of an open loop at a constant ``rate`` per second that began at ``start_ns``; the origin is frozen while
-    CLOCK_MONOTONIC modulo ``every_ms`` is less than ``stall_ms``.
+    For an open loop at a constant ``rate`` per second from ``start_ns``. The origin is frozen while CLOCK_MONOTONIC
+    modulo ``every_ms`` is less than ``stall_ms``.
     """
     latencies = []
     for index in range(rate * duration_ms // 1000):
@@ -99,14 +99,14 @@ def share_below(percentile_of: Callable[[float], float], value: float) -> float:
 
 @dataclass
 class Findings:
-    """What a bench found: ratios by name, whether goals are met, and lines for people."""
+    """The result of a bench: ratios by name, whether goals are met, and lines for people."""
 
     ratios: dict[str, Ratio] = field(default_factory=dict)
     goals: dict[str, bool] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
 
     def tell(self, name: str, ratio: Ratio, text: str, goal: bool | None = None) -> None:
-        """Keep a ratio, and print it with its goal, if it has one."""
+        """Store a ratio, and print it with its goal, if it has one."""
         self.ratios[name] = ratio
         verdict = ""
         if goal is not None:
@@ -116,12 +116,12 @@ class Findings:
 
     def json(self) -> str:
         """One line: each ratio as {"ratio", "low", "high"} under its name, then goals and facts."""
-        told: dict[str, object] = {
+        figures: dict[str, object] = {
             name: {key: round(getattr(ratio, key), 5) for key in ("ratio", "low", "high")}
             for name, ratio in self.ratios.items()
         }
         facts = {name: round(value, 5) for name, value in self.facts.items()}
-        return json.dumps(told | {"goals_met": self.goals, "facts": facts})
+        return json.dumps(figures | {"goals_met": self.goals, "facts": facts})
 
 
 def heading(text: str) -> None:

@@ -1,4 +1,4 @@
-"""An origin that freezes: what the generators say of it, beside what the schedule says."""
+"""An origin that freezes: the generators' latencies compared with the schedule's."""
 
 import math
 import re
@@ -16,15 +16,15 @@ from workers.lab import netns
 from workers.lab.lab import Lab
 
 RATE_PER_S = 500
-OWN_CONNECTIONS = 1000  # more than fall due during a freeze: each is asked of the origin when it is due
+OWN_CONNECTIONS = 1000  # more than fall due during a freeze, so that each request leaves when it is due
 PEER_CONNECTIONS = 16
 MAX_P99_ERROR = 0.05
-MAX_P50_NS = 2_000_000  # of the requests that met no freeze
+MAX_P50_NS = 2_000_000  # for requests outside the freezes
 
 
 @dataclass(frozen=True)
 class Freeze:
-    """An origin that answers nothing for ``stall_ms`` of every ``every_ms``; measured over some whole periods."""
+    """An origin that is frozen for ``stall_ms`` of every ``every_ms``; measured over several whole periods."""
 
     stall_ms: int
     every_ms: int
@@ -35,7 +35,7 @@ class Freeze:
 
     @property
     def seconds(self) -> float:
-        """How long a run lasts."""
+        """The duration of a run."""
         return self.every_ms * self.periods / 1000
 
 
@@ -44,7 +44,7 @@ FREEZES = (Freeze(1000, 6000), Freeze(300, 1500, 2), Freeze(100, 1000, 3))
 
 @dataclass(frozen=True)
 class Seen:
-    """One run's p50 and p99 in nanoseconds, and the p99 that the schedule gives."""
+    """The p50 and p99 of one run in nanoseconds, and the p99 of the schedule."""
 
     p50_ns: float
     p99_ns: float
@@ -52,11 +52,11 @@ class Seen:
 
 
 def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> None:
-    """p99 of ours ÷ the schedule's, for each freeze pattern; what wrk and h2load say stands beside it."""
+    """p99 of ours ÷ the schedule's, for each freeze pattern, with wrk's and h2load's figures for comparison."""
     heading(f"A frozen origin, {RATE_PER_S} requests/s: p50 / p99 in ms (* at full speed: it cannot hold a rate)")
     for freeze in freezes:
-        with labs(["direct"], stall_ms=freeze.stall_ms, stall_every_ms=freeze.every_ms) as standing:
-            lab = standing["direct"]
+        with labs(["direct"], stall_ms=freeze.stall_ms, stall_every_ms=freeze.every_ms) as running_labs:
+            lab = running_labs["direct"]
             ours: list[Seen] = []
             peers: dict[str, Seen | str] = {}
             for index in range(repeats):
@@ -96,7 +96,7 @@ def _wrk(lab: Lab, seconds: float) -> Seen | str:
 
 
 def _talk(lab: Lab, argv: list[str], seconds: float) -> str:
-    """What a peer prints that runs in the lab's client; empty where it failed."""
+    """The output of another generator in the lab's client; empty if it failed."""
     entry = ["nsenter", f"--net={netns.path(lab.client_ns)}", *argv]
     try:
         done = subprocess.run(entry, capture_output=True, text=True, timeout=3 * seconds + 10, check=False)
@@ -135,7 +135,7 @@ class _Beside:
                 self._found = read_h2load(log.read_text())
 
     def result(self) -> Seen | str:
-        """What it said, once it has ended."""
+        """Its output, after its end."""
         self._thread.join()
         return self._found
 

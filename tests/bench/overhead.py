@@ -1,4 +1,4 @@
-"""What probes cost: pairs of slices with and without them, and the kernel's own account of their programs."""
+"""The cost of probes: pairs of slices with and without them, and the kernel's account of their programs."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from probes.base import LabView, Probe
 from tests.bench.figures import Ratio, paired
 from tests.bench.stage import Measured
 
-# Of bpf_trace_run(): finding the program, entering and leaving it. The kernel's account begins behind it.
+# Of bpf_trace_run(): finding, entering and leaving the program, which the kernel's account does not include.
 ENTRY_NS = 25
 _BEGIN, _END = "<!-- bench-probes: written by `make bench-probes DOCS=1` -->", "<!-- bench-probes: end -->"
 
 
 @dataclass
 class Slices:
-    """Slices in pairs, neighbours in time."""
+    """Slices in pairs that are neighbours in time."""
 
     watched: list[Measured] = field(default_factory=list)
     alone: list[Measured] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one probe's programs, while they are attached. An event is one call of one of them."""
+    """The cost of one probe's programs while attached. An event is one call of one of them."""
 
     ns_per_event: float
     events_per_request: float
@@ -50,12 +50,12 @@ class Cost:
 
     @property
     def ns_per_request(self) -> float:
-        """Nanoseconds per request while attached, entering the programs included."""
+        """Nanoseconds per request while attached, including entering the programs."""
         return (self.ns_per_event + ENTRY_NS) * self.events_per_request
 
 
 def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost:
-    """The cost of a started probe under traffic. It is watching all the while; the kernel times each call."""
+    """The cost of a started probe under traffic. It watches all the time, and the kernel times each call."""
     before = probe.read()
     with run_time_statistics():  # which has a cost, and is on for no other figure
         programs = _programs()
@@ -72,7 +72,7 @@ def cost_of(probe: Probe, lab: LabView, traffic: Callable[[], Measured]) -> Cost
 
 
 def table(costs: dict[str, Cost]) -> str:
-    """As Markdown, the most expensive first."""
+    """A Markdown table, the most expensive first."""
     lines = [
         "| probe | ns per event | events per request | timed per request | µs per request, while attached |",
         "|---|---|---|---|---|",
@@ -84,7 +84,7 @@ def table(costs: dict[str, Cost]) -> str:
 
 
 def with_table(document: str, text: str) -> str:
-    """The document with what is between the marks exchanged. Raises ``ValueError`` when it has no marks."""
+    """The document with a new text between the marks. Raises ``ValueError`` if it has no marks."""
     if _BEGIN not in document or _END not in document:
         raise ValueError(f"no place for the table: {_BEGIN} and {_END} are not in the document")
     head, tail = document.split(_BEGIN)[0], document.split(_END)[1]
@@ -96,7 +96,7 @@ def _programs() -> list[tuple[int, int]]:
     found = {}
     for fd in os.listdir("/proc/self/fdinfo"):
         with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{fd}") as file:
-            told = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)$", file.read(), re.MULTILINE))
-            if "run_cnt" in told:
-                found[int(told["prog_id"])] = int(told["run_time_ns"]), int(told["run_cnt"])
+            info = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)$", file.read(), re.MULTILINE))
+            if "run_cnt" in info:
+                found[int(info["prog_id"])] = int(info["run_time_ns"]), int(info["run_cnt"])
     return [found[number] for number in sorted(found)]

@@ -1,4 +1,4 @@
-"""What the generators are told in the benches: small answers of the own origin, over standing connections."""
+"""The generators' plans in the benches: small answers of Showdown's origin over keep-alive connections."""
 
 from domain.load import ClosedLoad, OpenLoad
 from tests.bench.stage import BODY_BYTES, PATH

@@ -1,12 +1,12 @@
-"""``make bench-probes``: what does looking cost?
+"""``make bench-probes``: the cost of watching.
 
-On ``direct``, where a request costs least and probes therefore most: throughput and CPU time per request of slices that
-probes watch, as blocks watch them, against slices that none watches; at saturation with all probes and with each alone,
-and with all at a fixed rate of half of that. And what each program costs per event, as the kernel accounts it.
+It uses ``direct``, where a request costs least and probes therefore most. It compares throughput and CPU time per
+request of watched slices with those of unwatched slices: at saturation with all probes and with each alone, and with
+all at half the saturation rate. It also reports the cost of each program per event, as the kernel accounts it.
 
-Slices take turns within one standing lab, as long and as warmed up as those that a campaign's probes watch.
-Longer ones tell what looking costs while it goes on. Some five minutes; the last line is one JSON object.
-``--write-docs`` writes the table into docs/probes/index.md, ``--quick`` makes it tiny.
+Slices alternate within one lab, with the length and warm-up of a campaign's watched slices. Longer slices show the cost
+of continuous watching. It takes about five minutes; the last line is one JSON object. ``--write-docs`` writes the table
+into docs/probes/index.md; ``--quick`` makes it tiny.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from tests.bench.stage import Measured, labs, run
 from workers.lab.lab import Lab
 
 CONNECTIONS = 64
-LONG = 10  # times as long as a watched slice of a campaign, for the tax while it goes on
+LONG = 10  # times as long as a campaign's watched slice, for the cost of continuous watching
 GOAL = 0.03
 DOCUMENT = Path(__file__).parents[2] / "docs" / "probes" / "index.md"
 TAGS = TrialTags("bench", "bench", "bench", "direct", "http_keepalive", "high")
 
 
 class Bench:
-    """One standing lab, and slices on it with and without probes."""
+    """One lab, and slices on it with and without probes."""
 
     def __init__(self, lab: Lab, catalog: Mapping[str, Probe], slice_s: float) -> None:
         self.lab, self.catalog, self.slice_s = lab, catalog, slice_s
@@ -55,7 +55,7 @@ class Bench:
             self.session.end_slice()
 
     def pairs(self, names: Sequence[str], count: int, rate_per_s: int = 0, slice_s: float | None = None) -> Slices:
-        """So many slices with these probes and as many without, in turns whose order alternates."""
+        """Slices with these probes and as many without, in alternating order."""
         if failed := self.session.start(names):
             raise SystemExit(f"probes failed: {failed}")
         found = Slices()
@@ -69,7 +69,7 @@ class Bench:
         return found
 
     def per_event(self, name: str, seconds: float) -> Cost:
-        """What one probe's programs cost per event, attached all the time at saturation."""
+        """The cost of one probe's programs per event, attached all the time at saturation."""
         self.session.start([])
         probe = self.catalog[name]
         probe.start()
@@ -87,7 +87,7 @@ def tell(text: str, slices: Slices) -> tuple[Ratio, Ratio]:
 
 
 def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, Any], dict[str, Cost]]:
-    """Everything; ``pairs`` are those of all probes at saturation, and the others get shares of them."""
+    """All measurements; ``pairs`` are those of all probes at saturation, and the others get parts of them."""
     heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
     everything = bench.pairs(names, pairs)
     all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
@@ -97,7 +97,7 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     heading(f"At a fixed rate: {rate_per_s} requests/s")
     _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
     heading("Each probe alone, saturated")
-    # A probe whose stage direct does not have is not attached there.
+    # A probe of a stage that direct lacks is not attached.
     applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
     alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     heading("Per event, attached all the time at saturation")
@@ -106,27 +106,29 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     tax = {"tax_all_probes": 1 - all_rate.ratio, "low": 1 - all_rate.high, "high": 1 - all_rate.low}
     return {
         **tax,
-        "long_slices": {"slice_s": bench.slice_s * LONG, "requests_per_s": _told(steady_rate)},
+        "long_slices": {"slice_s": bench.slice_s * LONG, "requests_per_s": _rounded(steady_rate)},
         "goal": GOAL,
         "goal_met": tax["tax_all_probes"] <= GOAL,
         "pairs": pairs,
         "requests_per_s": everything.rate_per_s(),
         "cpu_us_per_request": everything.cpu_us(),
-        "cpu_all_probes": _told(all_cpu),
+        "cpu_all_probes": _rounded(all_cpu),
         "fixed_rate_per_s": rate_per_s,
-        "fixed_rate_cpu_all_probes": _told(fixed_cpu),
+        "fixed_rate_cpu_all_probes": _rounded(fixed_cpu),
         "ns_per_event": {name: cost.ns_per_event for name, cost in costs.items()},
         "events_per_request": {name: cost.events_per_request for name, cost in costs.items()},
-        "alone": {name: {"requests_per_s": _told(rate), "cpu": _told(cpu)} for name, (rate, cpu) in alone.items()},
+        "alone": {
+            name: {"requests_per_s": _rounded(rate), "cpu": _rounded(cpu)} for name, (rate, cpu) in alone.items()
+        },
     }, costs
 
 
-def _told(ratio: Ratio) -> dict[str, float]:
+def _rounded(ratio: Ratio) -> dict[str, float]:
     return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
 
 
 def summary(found: Mapping[str, Any]) -> str:
-    """What :func:`measure` found, in a sentence for people."""
+    """The result of :func:`measure` as a sentence."""
     long = found["long_slices"]
     low, high = (round(found[end], 3) + 0.0 for end in ("low", "high"))  # no "-0.0 %"
     saturated = f"{found['tax_all_probes']:.1%} [{low:.1%}, {high:.1%}] of throughput at saturation"
@@ -141,20 +143,20 @@ def summary(found: Mapping[str, Any]) -> str:
 
 
 def _share(ratio: Mapping[str, float], sign: int = 1) -> str:
-    """How far a ratio is from 1, upwards or (-1) downwards."""
+    """The distance of a ratio from 1, upwards or (-1) downwards."""
     low, high = sorted(sign * (ratio[key] - 1) for key in ("low", "high"))
     return f"{sign * (ratio['ratio'] - 1):.1%} [{low:.1%}, {high:.1%}]"
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and tell; see the module."""
+    """Measure and report; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-probes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     parser.add_argument("--write-docs", action="store_true", help="write the table into docs/probes/index.md")
     options = parser.parse_args(arguments)
     catalog = discover(probes.catalog, Probe)
-    with labs(["direct"]) as standing:
-        bench = Bench(standing["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
+    with labs(["direct"]) as running_labs:
+        bench = Bench(running_labs["direct"], catalog, 0.1 if options.quick else WATCHED_SLICE_S)
         bench.slice(watched=False)
         try:
             found, costs = measure(bench, sorted(catalog), 2 if options.quick else 150)

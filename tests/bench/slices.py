@@ -1,8 +1,8 @@
-"""``make bench-slices``: how long should a slice be?
+"""``make bench-slices``: the best length of a slice.
 
-One datapath against itself, ``direct`` in two labs, in slices of several lengths: how well is their ratio known after
-the same traffic? The lengths take turns, so that all meet the same weather. Under four minutes; the last line is one
-JSON object: the standard error of each length ÷ that of 1 s slices. ``--quick`` makes it tiny.
+One datapath, ``direct``, in two labs, with slices of several lengths: how exact is their ratio after the same traffic?
+The lengths alternate, so that all meet the same host noise. It takes under four minutes. The last line is one JSON
+object: the standard error of each length ÷ that of 1 s slices. ``--quick`` makes it tiny.
 """
 
 import argparse
@@ -21,22 +21,22 @@ LABELS = ("direct", "direct#2")
 
 
 def order_of(pairs: int) -> tuple[str, ...]:
-    """A B, B A, A B, …: neighbours are pairs, and a steady drift cancels over two of them."""
+    """A B, B A, A B, …: neighbours are pairs, and a steady drift cancels over two pairs."""
     return tuple(label for index in range(pairs) for label in (LABELS if index % 2 == 0 else LABELS[::-1]))
 
 
 def rates(traffic: TargetTraffic) -> list[float]:
-    """Requests/s of each slice. Raises :class:`BenchError` for a run that did not work."""
+    """Requests/s of each slice. Raises :class:`BenchError` for a failed run."""
     if traffic.failure or traffic.errors or not traffic.requests:
         raise BenchError(traffic.failure or str(traffic.errors) or "no requests")
     return [one.requests / one.duration_s for one in traffic.slices if not one.warm_up]
 
 
-def one_round(standing: dict[str, Lab], slice_s: float, pairs: int) -> tuple[list[float], list[float]]:
+def one_round(running_labs: dict[str, Lab], slice_s: float, pairs: int) -> tuple[list[float], list[float]]:
     """The rates of both labs, slice by slice."""
     found = GENERATORS["ours"].run(
         closed("ours", CONNECTIONS),
-        [target(standing[label]) for label in LABELS],
+        [target(running_labs[label]) for label in LABELS],
         Schedule(order_of(pairs), slice_s, 0.1),
         stop=lambda: False,
         tell=lambda _: None,
@@ -47,10 +47,10 @@ def one_round(standing: dict[str, Lab], slice_s: float, pairs: int) -> tuple[lis
 def measure(rounds: int, round_s: float, lengths_s: Sequence[float]) -> dict[float, Precision]:
     """The precision of every length; each round gives every length the same traffic."""
     seen: dict[float, tuple[list[float], list[float]]] = {length: ([], []) for length in lengths_s}
-    with labs(LABELS) as standing:
+    with labs(LABELS) as running_labs:
         for index in range(rounds):
             for length in lengths_s if index % 2 == 0 else lengths_s[::-1]:
-                both = one_round(standing, length, max(1, round(round_s / (2 * length))))
+                both = one_round(running_labs, length, max(1, round(round_s / (2 * length))))
                 for known, new in zip(seen[length], both, strict=True):
                     known.extend(new)
     return {length: precision(a, b, 2 * length * len(a)) for length, (a, b) in seen.items()}
@@ -61,7 +61,7 @@ def _named(seconds: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and tell; see the module."""
+    """Measure and report; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-slices", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     quick = parser.parse_args(arguments).quick

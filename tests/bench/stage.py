@@ -1,4 +1,4 @@
-"""What the benches measure on: labs as campaigns have them, and one run of a generator with its own CPU time."""
+"""The labs of the benches, as in campaigns, and one run of a generator with its CPU time."""
 
 import os
 import random
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import workers.datapaths
-from domain.campaign import datapath_of
 from domain.cpu_time import CpuTime
+from domain.names import datapath_of
 from domain.registry import discover
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
@@ -29,16 +29,16 @@ PATH = f"/bytes/{BODY_BYTES}"
 
 
 class BenchError(RuntimeError):
-    """A run did not work: there is nothing to report."""
+    """A run failed, so there is nothing to report."""
 
 
 @contextmanager
 def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -> Iterator[dict[str, Lab]]:
-    """A lab with its datapath in force and an origin on every CPU, by label; all of it is gone afterwards."""
+    """A lab with its datapath attached and an origin on every CPU, by label; all of it is removed afterwards."""
     datapaths = discover(workers.datapaths, Datapath)
     tag = "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
     with tempfile.TemporaryDirectory(prefix="showdown-bench-") as directory, ExitStack() as stack:
-        standing = {}
+        running_labs = {}
         without = frozenset[str]().union(*(datapaths[datapath_of(label)].disabled_offloads for label in labels))
         for position, label in enumerate(labels):
             lab = stack.enter_context(
@@ -47,12 +47,12 @@ def labs(labels: Sequence[str], *, stall_ms: int = 0, stall_every_ms: int = 0) -
             origin = TrafficOrigin(lab, "http", stall_ms=stall_ms, stall_every_ms=stall_every_ms)
             origin.start()
             stack.enter_context(datapaths[datapath_of(label)].attached(lab))
-            standing[label] = lab
-        yield standing
+            running_labs[label] = lab
+        yield running_labs
 
 
 def target(lab: Lab) -> Target:
-    """The lab as a generator sees it."""
+    """The lab as the generator's target."""
     return Target(label=lab.label, netns=lab.client_ns, address=lab.server_address, port=lab.origin_port)
 
 
@@ -60,8 +60,8 @@ def target(lab: Lab) -> Target:
 class Measured:
     """One run on one lab.
 
-    ``own_cpu_s`` is all that the generator's process used, its start included; ``host`` is the host's during the slice,
-    of ours only: wrk's window has its start and its end in it.
+    ``own_cpu_s`` is the CPU time of the generator's process, including its start. ``host`` is the host's CPU time
+    during the slice, for our generator only: wrk's window includes its start and its end.
     """
 
     requests: int
@@ -84,9 +84,9 @@ class Measured:
 def run(
     generator: str, lab: Lab, plan: GeneratorPlan, seconds: float, warm_up_s: float = 0.0, *, timeline: bool = False
 ) -> Measured:
-    """One slice of traffic by ``ours`` or ``wrk``, behind a warm-up that does not count.
+    """One slice of traffic by ``ours`` or ``wrk``, after an uncounted warm-up.
 
-    Raises :class:`BenchError` when anything went wrong.
+    Raises :class:`BenchError` on any failure.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     schedule = Schedule((lab.label,), seconds, warm_up_s, timeline)
@@ -102,7 +102,7 @@ def run(
 
 @contextmanager
 def one_cpu() -> Iterator[None]:
-    """Meanwhile generators have one thread, on the first CPU; origins that run already keep theirs."""
+    """Limit generators to one thread on the first CPU; running origins keep their threads."""
     all_of_them = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(all_of_them)})
     try:

@@ -1,8 +1,8 @@
 """``make bench-stream``: telemetry into a real influxd, through the stream and by a plain client, as a ratio.
 
-By turns, both deliver such lines in batches of the same size over one kept connection; the plain client has them
-joined beforehand, keeps no account and has no spool. The stream gets them point by point, as probes put them. The last
-line is one JSON object. ``--quick`` makes it tiny, to see that it runs; its figures mean nothing.
+Both alternate, and deliver such lines in batches of the same size over one kept connection. The plain client has
+prepared bodies, no account and no spool. The stream gets the lines point by point, as from probes. The last line is one
+JSON object. ``--quick`` makes it tiny, as a smoke test without meaningful figures.
 """
 
 import argparse
@@ -37,7 +37,7 @@ STAGES = ("forward", "rx_steering", "run_queue", "net_rx_softirq")
 
 
 def points_of(number: int, count: int) -> list[Point]:
-    """What probes produce, one histogram to nine events; no two calls make the same point."""
+    """The lines that probes produce, one histogram to nine events; no two calls make the same point."""
     tags = TrialTags("k3f9x2ab", f"b{number}-1-0", "h1", "tproxy", "http_keepalive", "low")
     histogram = StageHistogram(tuple(int(20 < index < 50) for index in range(BUCKETS)), 90_000, 9_000, 31)
     start_ns = 1_700_000_000_000_000_000 + number * 10**12
@@ -80,11 +80,11 @@ def rate(work: Callable[[], None], count: int) -> float:
 
 
 def compare(url: str, directory: Path, pairs: int, count: int) -> dict[str, list[float]]:
-    """Points per second of both, by turns; each delivers points of its own."""
+    """Points per second of both, alternating; each delivers separate points."""
     spool = Spool(directory)
     stream = Stream(InfluxSink(url), 2 * count, spool=spool, counters=DeliveryCounters(directory / COUNTERS_FILE))
     found: dict[str, list[float]] = {"stream": [], "plain": []}
-    streamed(stream, points_of(0, BATCH_POINTS))  # the database is made, the connection stands
+    streamed(stream, points_of(0, BATCH_POINTS))  # create the database and open the connection
     for pair in range(1, pairs + 1):
         for arm in ("stream", "plain") if pair % 2 else ("plain", "stream"):
             points = points_of(2 * pair + (arm == "plain"), count)

@@ -1,7 +1,7 @@
-"""``make bench-traffic``: the own generator beside wrk and h2load, in labs, interleaved, as ratios.
+"""``make bench-traffic``: our generator compared with wrk and h2load, in labs, interleaved, as ratios.
 
-Under five minutes on two CPUs. The last line is one JSON object. ``--quick`` makes every part tiny, to see that it
-runs; its figures mean nothing. Other load on the machine spoils it: each part says what it needs.
+It takes under five minutes on two CPUs. The last line is one JSON object. ``--quick`` makes every part tiny, as a smoke
+test without meaningful figures. Other load on the host spoils it; each part says what it needs.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from workers.lab.lab import Lab
 CONNECTIONS = 64
 SPEED_GOAL = 1.2
 LAG_GOAL_NS = 100_000
-BUNCHED_GOAL = 0.05  # of the sends: so many may follow their predecessor by less than half of the gap
+BUNCHED_GOAL = 0.05  # share of sends that may follow their predecessor by less than half of the gap
 
 
 def speed(findings: Findings, lab: Lab, pairs: int, seconds: float) -> float:
-    """One thread of ours against one of wrk, on the first CPU; the origin has them all. Returns our requests/s."""
+    """One thread of ours compared with one of wrk, on the first CPU; the origin has all CPUs. Returns ours."""
     heading(f"Closed loop, keep-alive, one thread, {CONNECTIONS} connections, {pairs} pairs")
     found: dict[str, list[Measured]] = {"ours": [], "wrk": []}
     with one_cpu():
@@ -42,10 +42,10 @@ def speed(findings: Findings, lab: Lab, pairs: int, seconds: float) -> float:
 
 
 def schedule(findings: Findings, lab: Lab, capacity_per_s: float, repeats: int, seconds: float) -> None:
-    """One thread at a constant rate: how late sends leave at half of what it can do, and whether they bunch.
+    """One thread at a constant rate: how late sends leave at half of its capacity, and whether they bunch.
 
-    Bunching is looked at where it would be a choice: at half of its capacity a thread that was late once is busy
-    without a pause until it has caught up, as each request takes it half of the gap.
+    At half of its capacity, bunching would be a choice: each request takes half of the gap, so a thread that was late
+    once is busy without a pause until it has caught up.
     """
     half, tenth = max(1, round(capacity_per_s / 2)), max(1, round(capacity_per_s / 10))
     heading(f"Open loop, one thread, constant rate; {repeats} runs at {half} and at {tenth} requests/s")
@@ -78,8 +78,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     quick = parser.parse_args(arguments).quick
     findings = Findings()
-    with labs(["direct"]) as standing:
-        lab = standing["direct"]
+    with labs(["direct"]) as running_labs:
+        lab = running_labs["direct"]
         capacity = speed(findings, lab, 2 if quick else 15, 0.2 if quick else 1.0)
         schedule(findings, lab, capacity, 2 if quick else 5, 0.2 if quick else 1.5)
     honesty(findings, (Freeze(100, 500),) if quick else FREEZES, 2 if quick else 4)

@@ -80,7 +80,7 @@ def test_a_rate_without_an_honest_schedule_is_refused(name: str) -> None:
 def test_one_wrong_body_is_one_too_many(name: str) -> None:
     assert WORKLOADS[name].check(TargetTraffic(errors={"timeout": 1}), 0) == []
     assert WORKLOADS[name].check(TargetTraffic(errors={"corrupt": 1}), 0) == [
-        "1 answers were not what the origin sends"
+        "1 answers differed from what the origin sends"
     ]
 
 

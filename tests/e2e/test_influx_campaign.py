@@ -223,7 +223,7 @@ def test_a_campaign_that_has_ended_shows_its_charts(
         expect(stages.locator("[data-stage-words]").first).to_contain_text("400 durations")
         assert min(painted(page, "#kernel-latency")) > 5000
         stages.get_by_label("Stage", exact=True).select_option(label="run queue, proxy")
-        expect(stages.locator("[data-stage-words]").first).to_contain_text("does not apply, or was not watched")
+        expect(stages.locator("[data-stage-words]").first).to_contain_text("does not apply, or no probe watched it")
         expect(stages.locator(".uplot canvas")).to_have_count(1)
         expect(page.locator("#why")).to_be_visible()
         asked: list[str] = []
@@ -237,7 +237,7 @@ def test_a_running_campaign_is_followed_until_it_has_ended(chromium: Browser, si
     with opened(chromium, site, f"/campaigns/{campaign_id}") as page:
         traffic = page.locator("#traffic")
         message = traffic.locator("[data-traffic-message]")
-        expect(message).to_have_text("The first points come with the first slices.", timeout=10_000)
+        expect(message).to_have_text("The first points appear with the first slices.", timeout=10_000)
         expect(traffic.locator(".plots")).to_be_hidden()
         site.run_block(campaign_id)
         expect(traffic.locator("tbody tr")).to_have_count(2, timeout=15_000)

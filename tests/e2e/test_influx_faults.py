@@ -18,17 +18,17 @@ from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
-from probes.stream.stream import Stream
 from tests import ROOT
+from tests.audit import AuditedStream, unaccounted
 from tests.grafana import rows
 from tests.servers import Influxd, Request, http_server
 
 pytestmark = pytest.mark.e2e
 
 
-def stream_to(url: str, directory: Path, *, timeout_s: float = 2.0, pause_s: float = 0.05) -> Stream:
+def stream_to(url: str, directory: Path, *, timeout_s: float = 2.0, pause_s: float = 0.05) -> AuditedStream:
     directory.mkdir(exist_ok=True)
-    return Stream(
+    return AuditedStream(
         InfluxSink(url, timeout_s=timeout_s), spool=Spool(directory),
         counters=DeliveryCounters(directory / COUNTERS_FILE),
         interval_s=0.05, pause_s=pause_s,
@@ -74,7 +74,7 @@ def test_a_database_killed_and_restarted_while_points_come_loses_none(influxd: I
                 stream.put(point(number))
                 number += 1
             slowest_s = max(slowest_s, time.monotonic() - began)
-            violations.extend(account for account in (stream.account(),) if account.unaccounted)
+            violations.extend(account for account in (stream.account(),) if unaccounted(account))
 
     producer = threading.Thread(target=produce)
     producer.start()
@@ -206,12 +206,12 @@ def test_six_minutes_away_lose_nothing_and_are_not_asked_about_all_the_time(tmp_
     now, sink = 0.0, Sink(f"http://127.0.0.1:{unused_port()}")
     sink.taken = []
     spool = Spool(tmp_path, time_ns=lambda: round((now + 1) * 1e9))
-    stream = Stream(sink, spool=spool, clock=lambda: now, threaded=False)
+    stream = AuditedStream(sink, spool=spool, clock=lambda: now, threaded=False)
     for second in range(360):
         stream.put_lines([point(second * 200 + number).line for number in range(200)])
         stream.step()
         now += 1
-        assert stream.account().unaccounted == stream.account().queued == 0
+        assert unaccounted(stream.account()) == stream.account().queued == 0
     assert (stream.account().spooled, stream.account().missing) == (72_000, "it is away")
     assert stream.spool_state().age_s(round((now + 1) * 1e9)) == pytest.approx(360)
     assert sink.tries < 50
@@ -235,7 +235,7 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
 
     sink, now = FakeSink(), 0.0
     sink.fail = SinkError("it is away", again=True)
-    stream = Stream(
+    stream = AuditedStream(
         sink,
         3000,
         spool=Spool(directory),
@@ -260,7 +260,7 @@ def test_a_full_disk_costs_what_the_memory_does_not_hold_and_is_said(kernel: Non
     root = ROOT
     output = subprocess.run(argv, check=True, stdout=subprocess.PIPE, cwd=root, timeout=60).stdout
     full, after = (TelemetryAccount.model_validate(json.loads(output)[name]) for name in ("full", "after"))
-    assert full.unaccounted == after.unaccounted == 0
+    assert unaccounted(full) == unaccounted(after) == 0
     assert full.spooled > 2000
     assert full.queued == 3000, "bounded, and kept"
     assert full.losses == {LossCause.DISK: 10_000 - full.spooled - 3000}

@@ -12,7 +12,7 @@ from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from domain.sample import Point
 from domain.telemetry import LossCause, TelemetryAccount
 from probes.stream.influx import InfluxSink
-from probes.stream.stream import Stream
+from tests.audit import AuditedStream
 from tests.grafana import rows
 from tests.influx_front import TOKEN, Front, influx_2_front
 from tests.servers import Influxd
@@ -51,7 +51,7 @@ def front(tmp_path: Path, influxd: Influxd) -> Iterator[Front]:
 
 def test_a_campaign_arrives_by_the_new_path_alone_and_is_read_back(front: Front, influxd: Influxd) -> None:
     points = list(campaign(time.time_ns() - 10 * 10**9))
-    stream = Stream.to_influx(front.url, TOKEN, "showdown", BUCKET)
+    stream = AuditedStream.to_influx(front.url, TOKEN, "showdown", BUCKET)
     for point in points:
         stream.put(point)
     assert stream.close() == TelemetryAccount(produced=len(points), delivered=len(points))
@@ -70,7 +70,7 @@ def test_a_campaign_arrives_by_the_new_path_alone_and_is_read_back(front: Front,
 def test_the_same_points_written_by_both_paths_are_the_same_points(front: Front, influxd: Influxd) -> None:
     points = list(campaign(time.time_ns() - 10 * 10**9))
     for url, token in ((front.url, TOKEN), (influxd.url, "")):
-        stream = Stream.to_influx(url, token, "showdown", BUCKET)
+        stream = AuditedStream.to_influx(url, token, "showdown", BUCKET)
         for point in points:
             stream.put(point)
         assert stream.close().delivered == len(points)
@@ -79,7 +79,7 @@ def test_the_same_points_written_by_both_paths_are_the_same_points(front: Front,
 
 
 def test_one_refused_line_loses_only_itself_on_the_new_path_too(front: Front, influxd: Influxd) -> None:
-    stream = Stream.to_influx(front.url, TOKEN, "showdown", BUCKET)
+    stream = AuditedStream.to_influx(front.url, TOKEN, "showdown", BUCKET)
     now_ns = time.time_ns()
     stream.put(Point("conflict", {}, {"value": 1}, now_ns))
     assert stream.take_account().delivered == 1
@@ -92,7 +92,7 @@ def test_one_refused_line_loses_only_itself_on_the_new_path_too(front: Front, in
 
 
 def test_a_wrong_token_is_told_and_the_points_wait_for_the_right_one(front: Front, tmp_path: Path) -> None:
-    stream = Stream.to_influx(front.url, "wr0ng", "showdown", BUCKET, tmp_path / "telemetry")
+    stream = AuditedStream.to_influx(front.url, "wr0ng", "showdown", BUCKET, tmp_path / "telemetry")
     stream.put(Point("m", {}, {"v": 1}, time.time_ns()))
     account = stream.close(0.5)
     assert (account.spooled, account.lost) == (1, 0)
@@ -100,7 +100,7 @@ def test_a_wrong_token_is_told_and_the_points_wait_for_the_right_one(front: Fron
     assert set(front.requests()) == {("POST", "/api/v2/write", 401)}
     with pytest.raises(TelemetryUnavailable, match=r"401|without JSON"):
         kernel_latency(Influx(front.url, token="wr0ng"), CAMPAIGN, "r")
-    again = Stream.to_influx(front.url, TOKEN, "showdown", BUCKET, tmp_path / "telemetry")
+    again = AuditedStream.to_influx(front.url, TOKEN, "showdown", BUCKET, tmp_path / "telemetry")
     again.start()
     assert again.flush(10)
     assert again.totals().delivered == 1
@@ -111,7 +111,7 @@ def test_while_the_database_behind_is_away_points_are_spooled_and_then_delivered
     front: Front, influxd: Influxd, tmp_path: Path
 ) -> None:
     influxd.stop()
-    stream = Stream.to_influx(front.url, TOKEN, "showdown", BUCKET, tmp_path / "telemetry")
+    stream = AuditedStream.to_influx(front.url, TOKEN, "showdown", BUCKET, tmp_path / "telemetry")
     for number in range(3):
         stream.put(Point("traffic", {"host": "h1"}, {"value": number}, time.time_ns() + number))
     account = stream.take_account(1)

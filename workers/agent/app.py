@@ -1,33 +1,28 @@
 """The Celery application of a worker host: one queue, one process, one task at a time.
 
-Early ack, JSON only, no result backend, nothing prefetched: a redelivered load test would be a wrong measurement, so
-the lease decides, not the broker (DESIGN, "How a campaign flows").
+Tasks are acknowledged early, in JSON, without a result backend or prefetching. A redelivered load test would be a
+wrong measurement, so the coordinator's lease decides who runs a block, not the broker.
 """
 
 import ctypes
-import logging
 import signal
 import subprocess
 import sys
 import threading
 from typing import Any
 
-import httpx
 from celery import Celery, current_app
 from celery.signals import worker_process_init, worker_ready
 from celery.worker import state
 from kombu import Queue
-from kombu.exceptions import OperationalError
 
 from domain.jobs import HostCapabilities, queue_name
 from domain.traits import TEST_TRAITS_TASK
-from workers.agent.api_client import Coordinator, Refused
+from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
+from workers.agent.registration import HostRegistration
 from workers.traits.matrix.reporter import MatrixReporter
 
-log = logging.getLogger(__name__)
-
-SIGN_OF_LIFE_S = 30.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -53,52 +48,48 @@ def create_worker(settings: WorkerSettings) -> Celery:
         timezone="UTC",
     )
     app.set_current()
-    app.set_default()  # the current one is the main thread's only
+    app.set_default()  # set_current() covers the main thread only
     return app
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _die_with_the_parent(**_: Any) -> None:
-    # A killed worker must not leave a child that goes on measuring beside the next worker's.
+def _die_with_parent(**_: Any) -> None:
+    # If a worker is killed, its child must not go on measuring next to the new worker's child.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def _introduce(**_: Any) -> None:
-    threading.Thread(target=_keep_registered, args=(WorkerSettings.from_environment(),), daemon=True).start()
-
-
-def _keep_registered(settings: WorkerSettings) -> None:
+def _start_registration(**_: Any) -> None:
+    settings = WorkerSettings.from_environment()
     coordinator = Coordinator(settings)
-    capabilities = probe_capabilities(settings.host)
-    telling = MatrixReporter(
-        settings.state_dir, coordinator.tell_matrix, _work, _ask_for_matrix if settings.tests_when_idle else None
+    matrix = MatrixReporter(
+        settings.state_dir,
+        coordinator.report_matrix,
+        _task_counts,
+        _request_tests if settings.tests_when_idle else None,
     )
-    pause_s, wait = 0.5, threading.Event()
-    while True:
-        try:
-            coordinator.register(capabilities)
-            coordinator.deliver()
-            telling.round()
-            pause_s = SIGN_OF_LIFE_S
-        except (httpx.HTTPError, Refused, OperationalError) as error:
-            log.warning("the coordinator does not know this host yet, or not all of it: %s", error)
-            pause_s = min(pause_s * 2, SIGN_OF_LIFE_S)
-        wait.wait(pause_s)
+    registration = HostRegistration(coordinator, lambda: probe_capabilities(settings.host), matrix.round)
+    threading.Thread(target=registration.run, name="registration", daemon=True).start()
 
 
-def _work() -> tuple[int, int]:
-    """How many tasks this worker has had, and how many it has now."""
+def _task_counts() -> tuple[int, int]:
+    """Tasks received so far, and tasks in progress or reserved."""
     return sum(state.total_count.values()), len(state.active_requests) + len(state.reserved_requests)
 
 
-def _ask_for_matrix() -> None:
-    """A message to this host itself, behind whatever is there. Raises kombu's ``OperationalError``."""
+def _request_tests() -> None:
+    """Queue the trait tests for this host, behind all waiting tasks. Raises kombu's ``OperationalError``."""
     current_app.send_task(TEST_TRAITS_TASK)
 
 
 def probe_capabilities(host: str) -> HostCapabilities:
-    """What this host can run, found out by a process of its own: it loads BPF programs to see whether they load."""
+    """What this host can run. A separate process finds out, because it loads BPF programs.
+
+    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` after 60 s.
+    """
     argv = [sys.executable, "-m", "workers.agent.capabilities", host]
-    output = subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout
-    return HostCapabilities.model_validate_json(output)
+    done = subprocess.run(argv, capture_output=True, timeout=60)
+    if done.returncode != 0:
+        detail = done.stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
+    return HostCapabilities.model_validate_json(done.stdout)

@@ -2,7 +2,7 @@
 
 ``python -m workers.agent.capabilities HOST`` prints it as JSON.
 
-Features come from workers/inventory/features.py; variants look at the features only.
+Features come from workers/inventory/features.py. Variants look at the features only.
 """
 
 import sys
@@ -25,11 +25,11 @@ from workers.traffic import program as traffic_program
 from workers.workloads.base import Workload
 
 OWN_PROGRAMS = {program.NAME: program.PATH for program in (relay_program, traffic_program)}
-"""The project's own, which `make setup` builds."""
+"""The project's own programs, which `make setup` builds."""
 
 
 def host_capabilities(host: str) -> HostCapabilities:
-    """Every variant that is installed, with what this host lacks for it. Takes about a second."""
+    """Every installed variant, with what this host lacks for it. Takes about a second."""
     bare = HostCapabilities(host=host, features=probe_features(OWN_PROGRAMS), fingerprint=fingerprint())
     return bare.model_copy(
         update={
@@ -46,7 +46,7 @@ def host_capabilities(host: str) -> HostCapabilities:
 
 
 def workload_variants() -> tuple[Variant, ...]:
-    """Every workload that is installed, by name; whether it runs here is not looked at."""
+    """Every installed workload, by name, whether or not it runs on this host."""
     return tuple(
         Variant(name=name, summary=workload.summary, **workload_facts(workload))
         for name, workload in sorted(discover(workers.workloads, Workload).items())
@@ -54,7 +54,7 @@ def workload_variants() -> tuple[Variant, ...]:
 
 
 def datapath_facts(datapath: Datapath) -> dict[str, Any]:
-    """What the coordinator must know of a datapath on this host; fields of :class:`domain.jobs.Variant`."""
+    """What the coordinator must know about a datapath on this host; fields of :class:`domain.jobs.Variant`."""
     return {
         "function": datapath.function,
         "protocols": tuple(sorted(datapath.protocols)),
@@ -65,7 +65,7 @@ def datapath_facts(datapath: Datapath) -> dict[str, Any]:
 
 
 def workload_facts(workload: Workload) -> dict[str, Any]:
-    """What the coordinator must know of a workload; fields of :class:`domain.jobs.Variant`."""
+    """What the coordinator must know about a workload; fields of :class:`domain.jobs.Variant`."""
     return {
         "level_kinds": workload.level_kinds,
         "open_rates_per_s": workload.open_rates_per_s,

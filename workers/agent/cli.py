@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--loglevel", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
 def worker(loglevel: str) -> None:
-    """Run blocks on this host until told to stop. Settings come from SHOWDOWN_* variables."""
+    """Run blocks on this host until stopped. Settings come from SHOWDOWN_* variables."""
     from workers.agent.app import create_worker
     from workers.lab.cleanup import REGISTER_DIR
-    from workers.lab.cleanup import sweep as sweep_ledger
+    from workers.lab.cleanup import sweep as sweep_register
 
     try:
         settings = WorkerSettings.from_environment()
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sweep_ledger(REGISTER_DIR)
+    sweep_register(REGISTER_DIR)
     app = create_worker(settings)
     app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
                      "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
@@ -43,7 +43,7 @@ def worker(loglevel: str) -> None:
 def doctor(as_json: bool) -> None:
     """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs.
 
-    And how its telemetry fares: what waits on the disk of SHOWDOWN_STATE_DIR, the last error, what the last block lost.
+    Also shows telemetry status: points that wait in SHOWDOWN_STATE_DIR, the last error, what the last block lost.
     """
     from workers.agent.capabilities import host_capabilities
     from workers.inventory.pipeline import pipeline_health
@@ -63,7 +63,7 @@ def doctor(as_json: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def workloads(as_json: bool) -> None:
-    """List the workloads and the parameters that a campaign may choose: [parameters.WORKLOAD] in its TOML."""
+    """List the workloads and their parameters, which a campaign sets in [parameters.WORKLOAD] of its TOML."""
     from workers.agent.capabilities import workload_variants
 
     found = workload_variants()
@@ -72,25 +72,27 @@ def workloads(as_json: bool) -> None:
         return
     console = Console()
     for one in found:
-        loads, made_of = ", ".join(one.level_kinds), ", ".join(one.protocols)
-        console.print(f"[bold]{one.name}[/bold] ({made_of}; {loads})", highlight=False)
+        loads, protocols = ", ".join(one.level_kinds), ", ".join(one.protocols)
+        console.print(f"[bold]{one.name}[/bold] ({protocols}; {loads})", highlight=False)
         console.print(f"  {one.summary}", highlight=False)
         for parameter in one.parameters:
             console.print(
                 f"  {parameter.name} = {parameter.default}: {parameter.summary} {parameter.limits}", highlight=False
             )
-    console.print(f"Each runs at load levels such as closed(64), under conditions if asked: {TERMS}", highlight=False)
+    console.print(f"Load levels are such as closed(64), with optional conditions: {TERMS}", highlight=False)
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="Also what no register knows but bears our prefix.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also remove namespaces with the prefix sd- that no register lists."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(everything: bool, as_json: bool) -> None:
-    """Remove what killed workers of this machine have left: namespaces, processes, files. Own objects only."""
+    """Remove what killed workers left on this machine: namespaces, processes and files of Showdown only."""
     from workers.lab.cleanup import REGISTER_DIR, foreign_leftovers, remove_netns
-    from workers.lab.cleanup import sweep as sweep_ledger
+    from workers.lab.cleanup import sweep as sweep_register
 
-    removed = sweep_ledger(REGISTER_DIR)
+    removed = sweep_register(REGISTER_DIR)
     if everything:
         removed += [item for name in foreign_leftovers(REGISTER_DIR) for item in remove_netns(name)]
     if as_json:
@@ -119,7 +121,7 @@ def _print(capabilities: HostCapabilities) -> None:
 def _print_pipeline(health: "PipelineHealth") -> None:
     from workers.inventory.pipeline import rows
 
-    table = Table("", "", title=f"Telemetry pipeline: {'well' if health.well else '[yellow]look here[/]'}")
+    table = Table("", "", title=f"Telemetry pipeline: {'well' if health.well else '[yellow]needs attention[/]'}")
     for name, text in rows(health):
         table.add_row(name, escape(text))
     table.caption = escape(health.directory)

@@ -1,4 +1,4 @@
-"""A worker's settings, from the environment; the names are the same for every room."""
+"""A worker's settings, from the environment. All programs use the same names."""
 
 import os
 import re
@@ -16,7 +16,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """Where a worker finds the others, and who it is. ``influx_url`` is empty when there is no InfluxDB."""
+    """A worker's host name, directory and servers. ``influx_url`` is empty if there is no InfluxDB."""
 
     host: str
     state_dir: Path
@@ -31,7 +31,7 @@ class WorkerSettings:
 
     @property
     def telemetry_dir(self) -> Path:
-        """Where telemetry waits for its database."""
+        """Where telemetry waits for InfluxDB."""
         return telemetry_dir(self.state_dir)
 
     @classmethod
@@ -56,7 +56,7 @@ class WorkerSettings:
 
 
 def state_dir(env: Mapping[str, str], host: str) -> Path:
-    """Where the worker of a host keeps what must outlive it."""
+    """Where the worker of a host keeps what must survive a restart."""
     return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host
 
 
@@ -74,7 +74,7 @@ def default_host() -> str:
 def _switch(env: Mapping[str, str], name: str) -> bool:
     value = env.get(name, "").lower()
     if value not in ("", "0", "1"):
-        raise ConfigError(f"{name}: {value!r} must be 1 for yes, or 0 or nothing for no")
+        raise ConfigError(f"{name}: {value!r} must be 1 for yes, or 0 or empty for no")
     return value == "1"
 
 

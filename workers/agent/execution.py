@@ -1,4 +1,4 @@
-"""From a message to a report: claim, run under a lease, report. Everything that a Celery task does, without Celery."""
+"""From a message to a report: claim, run under a lease, report. What a Celery task does, without Celery."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, Phase, Report
+from domain.jobs import HEARTBEAT_S, LEASE_S, BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
 from domain.trial import BlockResult
 from workers.agent.api_client import Coordinator, Refused
 from workers.runner.measurement import Cancelled
@@ -16,12 +16,12 @@ from workers.runner.measurement import Cancelled
 log = logging.getLogger(__name__)
 
 Measure = Callable[[BlockJob, Callable[[Phase, str, int], None], Callable[[], bool]], BlockResult]
-"""Runs a claimed block, given where to tell progress and how to learn that it shall stop."""
+"""Runs a claimed block; it gets a function to report progress to, and one that says whether to stop."""
 
 
 @dataclass
 class Lease:
-    """Keeps a claim alive from a thread of its own, and learns from the answers whether to stop."""
+    """Renews a claim's lease in a separate thread; the answers say whether to stop."""
 
     coordinator: Coordinator
     job: BlockJob
@@ -42,31 +42,33 @@ class Lease:
         self._thread.join()
 
     def progress(self, phase: Phase, datapath: str, slices_done: int) -> None:
-        """Remember where the block stands; the next heartbeat tells."""
+        """Set the progress that the next heartbeat reports."""
         self._where = (phase, datapath, slices_done)
 
     def stop(self) -> bool:
-        """True once nobody wants the block any more."""
+        """True once the block is cancelled or its lease is lost."""
         return self.cancelled.is_set() or self.lost.is_set()
 
     def _beat(self) -> None:
-        heard = self.clock()
+        renewed_at = self.clock()
         while not self._done.wait(self.period_s):
-            phase, datapath, done = self._where
-            beat = Heartbeat(lease=self.job.lease, phase=phase, datapath=datapath, slices_done=done)
             try:
-                answer = self.coordinator.heartbeat(self.job, beat)
-                heard = self.clock()
-                if answer.cancel:
+                if self._renew().cancel:
                     self.cancelled.set()
+                renewed_at = self.clock()
             except Refused as refusal:
                 log.warning("block %s: the lease is lost: %s", self.job.block_id, refusal)
                 self.lost.set()
-            except httpx.HTTPError as error:
-                log.warning("block %s: heartbeat failed: %s", self.job.block_id, error)
-                if self.clock() - heard > LEASE_S:
-                    # By now the attempt belongs to somebody else, if to anybody.
+            except Exception as error:  # an error that ended this thread would let the lease expire unnoticed
+                log.warning("block %s: heartbeat failed: %s: %s", self.job.block_id, type(error).__name__, error)
+                if self.clock() - renewed_at > LEASE_S:
+                    # The coordinator has given the attempt up; another host may run it.
                     self.lost.set()
+
+    def _renew(self) -> HeartbeatAnswer:
+        phase, datapath, done = self._where
+        heartbeat = Heartbeat(lease=self.job.lease, phase=phase, datapath=datapath, slices_done=done)
+        return self.coordinator.heartbeat(self.job, heartbeat)
 
 
 def execute(
@@ -76,18 +78,18 @@ def execute(
     period_s: float = HEARTBEAT_S,
     announce: Callable[[BlockJob], None] = lambda _: None,
 ) -> None:
-    """Claim and run one attempt. Only ``SystemExit`` and ``KeyboardInterrupt`` leave, after their report.
+    """Claim and run one attempt. Raises ``SystemExit`` and ``KeyboardInterrupt`` only, after reporting them.
 
-    ``announce`` is called when the report has been told.
+    ``announce`` is called after the report.
     """
     coordinator.deliver()
     try:
         job = coordinator.claim(message)
     except Refused as refusal:
-        log.info("block %s attempt %d is not ours: %s", message.block_id, message.attempt, refusal)
+        log.info("block %s attempt %d is not claimed: %s", message.block_id, message.attempt, refusal)
         return
     except httpx.HTTPError as error:
-        # Unclaimed, the message is sent again by the coordinator's ticker.
+        # The coordinator's ticker sends the message of an unclaimed attempt again.
         log.warning("block %s attempt %d cannot be claimed: %s", message.block_id, message.attempt, error)
         return
     with Lease(coordinator, job, period_s) as lease:
@@ -96,10 +98,10 @@ def execute(
         except Cancelled:
             report = Report(lease=job.lease, cancelled=True, failure="cancelled")
         except (SystemExit, KeyboardInterrupt):
-            coordinator.report(job, Report(lease=job.lease, cancelled=True, failure="the worker was told to stop"),
+            coordinator.report(job, Report(lease=job.lease, cancelled=True, failure="the worker was stopped"),
                                patience_s=0)  # fmt: skip
             raise
-        except Exception as error:  # whatever kept the block from being measured is the attempt's failure
+        except Exception as error:  # any error fails the attempt, not the worker
             log.exception("block %s attempt %d failed", job.block_id, job.attempt)
             report = Report(lease=job.lease, failure=f"{type(error).__name__}: {error}"[:2000])
     if lease.lost.is_set():

@@ -1,4 +1,4 @@
-"""The command ``showdown matrix``: what each datapath keeps and carries on this host, by trying it."""
+"""The command ``showdown matrix``: tests the traits of each datapath on this host."""
 
 import os
 import sys
@@ -10,19 +10,19 @@ from rich.console import Console
 from workers.agent.config import default_host, state_dir
 
 TRAITS_PAGE = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
-_WIDTH = 132  # of the table; a terminal's own where that is wider
+_WIDTH = 132  # of the table, unless the terminal is wider
 
 
 @click.command()
 @click.option("--datapath", "names", multiple=True, metavar="NAME", help="Only this one; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the evidence of each cell.")
-@click.option("--evidence", is_flag=True, help="Tell the evidence of each cell.")
-@click.option("--write-docs", is_flag=True, help="Write what is known of this host into docs/datapaths/traits.md.")
+@click.option("--evidence", is_flag=True, help="Print the evidence of each cell.")
+@click.option("--write-docs", is_flag=True, help="Write this host's matrix into docs/datapaths/traits.md.")
 def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bool) -> None:
-    """Test what each datapath keeps and carries: client address, UDP, half-close, what fails closed …
+    """Test the traits of each datapath: client address, UDP, half-close, fails closed …
 
-    Takes about a minute, as root; labs of its own, one after another. The result is kept in SHOWDOWN_STATE_DIR, from
-    where this host's worker tells the coordinator. Exit code 1 when a test broke.
+    Takes about a minute, as root, in one lab after another. The result is kept in SHOWDOWN_STATE_DIR, and this host's
+    worker reports it to the coordinator. Exit code 1 if a test broke.
     """
     from domain.traits import Answer
     from workers.agent.capabilities import host_capabilities
@@ -35,12 +35,12 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
         raise click.ClickException("needs root: it makes network namespaces and loads BPF programs")
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
     try:
-        collecting = MatrixRun.installed(CleanupRegister(REGISTER_DIR), names)
+        matrix_run = MatrixRun.installed(CleanupRegister(REGISTER_DIR), names)
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--datapath") from error
-    tell = Console(stderr=True)
-    with tell.status("looking around") as status:
-        found = collecting.run(host_capabilities(host), lambda name: status.update(f"testing {name}"))
+    stderr = Console(stderr=True)
+    with stderr.status("probing this host") as status:
+        found = matrix_run.run(host_capabilities(host), lambda name: status.update(f"testing {name}"))
     whole = keep(found, state_dir(os.environ, host))
     if as_json:
         click.echo(found.model_dump_json(indent=2))

@@ -1,6 +1,6 @@
-"""What a campaign has come to, told to InfluxDB after each block: progress, verdicts, and an annotation at its end.
+"""A campaign's progress in InfluxDB: a point and verdicts after each block, and an annotation at the end.
 
-The coordinator knows it and only reads InfluxDB; its worker hosts have the way into it, with queue and spool.
+The coordinator knows the progress, but only reads from InfluxDB. Worker hosts write to it, through queue and spool.
 """
 
 import logging
@@ -23,24 +23,24 @@ log = logging.getLogger(__name__)
 def announce(
     job: BlockJob, coordinator: Coordinator, telemetry: Telemetry, clock: Callable[[], int] = time.time_ns
 ) -> None:
-    """Tell the campaign's standing. A coordinator that does not answer leaves a gap in the charts, and no more."""
+    """Write the campaign's progress. If the coordinator does not answer, the charts have a gap."""
     try:
-        standing = coordinator.campaign_progress(job.campaign_id)
+        progress = coordinator.campaign_progress(job.campaign_id)
     except (Refused, httpx.HTTPError, ValidationError) as error:
-        log.warning("campaign %s: its standing is not known: %s", job.campaign_id, error)
+        log.warning("campaign %s: its progress is not known: %s", job.campaign_id, error)
         return
     campaign, now_ns = job.campaign_id, clock()
-    ended, failed, planned = standing.blocks_ended, standing.blocks_failed, standing.blocks_planned
+    ended, failed, planned = progress.blocks_ended, progress.blocks_failed, progress.blocks_planned
     telemetry.put(campaign_progress_point(campaign, ended, failed, planned, now_ns))
-    for verdict in standing.verdicts:
+    for verdict in progress.verdicts:
         telemetry.put(verdict_point(campaign, verdict, now_ns))
-    if standing.ended and standing.verdicts:
-        text = " ".join(verdict.sentence for verdict in _primary(standing.verdicts))
+    if progress.ended and progress.verdicts:
+        text = " ".join(verdict.sentence for verdict in _primary(progress.verdicts))
         host = job.block.host
         telemetry.put(campaign_event_point(campaign, host, "verdicts", text, now_ns, kind="verdict"))
 
 
 def _primary(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Those by the first metric of their workload and level."""
+    """The verdicts on the first metric of each workload and level."""
     metrics = {(v.workload, v.level): v.metric for v in reversed(verdicts)}
     return [v for v in verdicts if metrics[v.workload, v.level] is v.metric]

@@ -1,4 +1,4 @@
-"""The task: decode, run, report. And what a worker process keeps from one block to the next."""
+"""The Celery tasks: decode, run, report. And what a worker process keeps from block to block."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -44,16 +44,16 @@ FLUSH_S = 3.0
 
 @shared_task(name=RUN_BLOCK_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
 def run_block(message: dict[str, Any]) -> None:
-    """Run the attempt that the message names, if it can still be claimed."""
+    """Run the attempt that the message names, if it is still free."""
     worker = this_worker()
     execute(BlockMessage.model_validate(message), worker.coordinator, worker.measure, announce=worker.announce)
 
 
 @shared_task(name=TEST_TRAITS_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
 def try_traits(names: list[str] | None = None) -> None:
-    """Test the first of the named datapaths (of all), and leave the others to a message behind whatever waits by now.
+    """Test the first of the named datapaths (of all, if none is named), and queue a message for the others.
 
-    So a block that comes meanwhile waits for seconds only, and none runs beside it.
+    A block that is queued meanwhile comes before that message. It waits for seconds only, and runs alone.
     """
     worker = this_worker()
     if others := worker.try_first(names or []):
@@ -61,7 +61,7 @@ def try_traits(names: list[str] | None = None) -> None:
 
 
 class Worker:
-    """One worker process: made after the fork, once; compiled probes and connections live here."""
+    """One worker process. Made once, after the fork; keeps compiled probes and connections."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
@@ -76,7 +76,7 @@ class Worker:
         self.stream.start()
         self.session = ProbeSession(discover(probes.catalog, Probe), self.stream, settings.host)
         self.fingerprint = fingerprint()
-        # Once: a datapath keeps its compiled programs, and their descriptors, as long as it lives.
+        # Discovered once: a datapath keeps its compiled programs and their descriptors.
         self.host = RunnerContext(
             name=settings.host,
             register=self.register,
@@ -92,10 +92,10 @@ class Worker:
         self, job: BlockJob, progress: Callable[[Phase, str, int], None], stop: Callable[[], bool]
     ) -> BlockResult:
         """Run a claimed block on this host."""
-        sweep(REGISTER_DIR)  # what an attempt that was killed here has left
+        sweep(REGISTER_DIR)  # what a killed attempt left on this host
         for name, why in self.session.start(job.probes).items():
             log.warning("probe %s does not start: %s", name, why)
-        self.stream.take_account(0)  # what an earlier block left over is not this one's
+        self.stream.take_account(0)  # discards what an earlier block left over
         result = BlockRunner(job, self.host, progress=progress, stop=stop).run()
         account = self.stream.take_account(FLUSH_S)
         notes = [account.missing, *(f"probe {name}: {why}" for name, why in self.session.failed.items())]
@@ -103,17 +103,17 @@ class Worker:
         return result.model_copy(update={"telemetry": account, "fingerprint": self.fingerprint})
 
     def try_first(self, names: Sequence[str]) -> list[str]:
-        """Test what the first of the named datapaths keeps and carries, of all if none is named; returns the others."""
+        """Test the traits of the first of the named datapaths, of all if none is named; returns the other names."""
         sweep(REGISTER_DIR)
         known = self.host.datapaths
         wanted = {name: known[name] for name in names or known if name in known}
         if not wanted:
             return []
-        collecting, others = MatrixRun.of(wanted, self.register).first()
-        whole = keep(collecting.run(self.capabilities), self.settings.state_dir)
+        matrix_run, others = MatrixRun.of(wanted, self.register).first()
+        whole = keep(matrix_run.run(self.capabilities), self.settings.state_dir)
         try:
-            self.coordinator.tell_matrix(whole)
-        except (Refused, httpx.HTTPError) as error:  # it is told with the next sign of life
+            self.coordinator.report_matrix(whole)
+        except (Refused, httpx.HTTPError) as error:  # the registration reports it later
             log.warning("the matrix waits: %s", error)
         return others
 
@@ -123,13 +123,13 @@ class Worker:
         return probe_capabilities(self.settings.host)
 
     def announce(self, job: BlockJob) -> None:
-        """Tell InfluxDB what the campaign has come to."""
+        """Write the campaign's progress to InfluxDB."""
         announce(job, self.coordinator, self.stream)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
-    # Before the first block: what a former worker left in its spool is delivered while this one waits for work.
+    # Before the first block: telemetry that a former worker left in its spool is delivered meanwhile.
     this_worker()
 
 

@@ -1,6 +1,6 @@
-"""What this host has, feature by feature; each "no" with its reason and remedy.
+"""The features that this host has; each "no" with its reason and remedy.
 
-Features are found out by trying (workers/inventory/kernel_features.py).
+Each feature is tried out (workers/inventory/kernel_features.py).
 """
 
 import os
@@ -32,7 +32,7 @@ _OTHER_KERNEL = "Use a kernel that has it."
 
 @dataclass(frozen=True)
 class Try:
-    """One feature: how to find out, and what to do about a no."""
+    """One feature: how to try it, and the remedy if it is absent."""
 
     name: str
     attempt: Callable[[], None]
@@ -86,9 +86,9 @@ TRIES = (
 
 
 def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
-    """Try everything; leaves nothing behind. Without root, what needs it is absent for that reason.
+    """Try every feature; leaves nothing behind. Without root, features that need root count as absent.
 
-    ``own_programs`` are those of the project, which `make setup` builds: name and path.
+    ``own_programs`` are the programs that `make setup` builds: name and path.
     """
     root = os.geteuid() == 0
     headers = f"/lib/modules/{platform.release()}/build"
@@ -115,7 +115,7 @@ def _feature(name: str, present: bool, reason: str, remedy: str) -> Feature:
 
 
 def _program(name: str, package: str) -> Feature:
-    # Debian keeps some in sbin, which is not on every user's path.
+    # Debian installs some in sbin, which is not in every user's PATH.
     present = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
     return _feature(f"program.{name}", present, f"{name} is not installed.", f"Run: apt-get install {package}")
 
@@ -137,7 +137,7 @@ def _tried(one: Try, root: bool) -> Feature:
 
 
 def remedy_of(remedy: str, modules: Path = Path("/proc/modules")) -> str:
-    """``remedy`` as it applies here: only a kernel with /proc/modules can load a module."""
+    """``remedy`` for this kernel: only a kernel with /proc/modules can load a module."""
     name = remedy.removeprefix("Run: modprobe ")
     if name == remedy or modules.exists():
         return remedy

@@ -1,4 +1,4 @@
-"""Everything about a host that could move a result, as strings (METHOD, "Fingerprint")."""
+"""Everything about a host that could change a result, as strings."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ _SYSCTLS = (
 
 
 def fingerprint() -> dict[str, str]:
-    """Facts by name; what cannot be known here says why."""
+    """Facts by name. A fact that is unknown on this host says why."""
     return {
         "kernel": f"{platform.release()} {platform.version()}",
         "machine": platform.machine(),
@@ -77,7 +77,7 @@ def _version(argv: list[str], pattern: str) -> str:
     if program is None:
         return "absent"
     try:
-        # wrk -v ends with status 1, nginx writes to standard error: only the words count.
+        # wrk -v ends with status 1, nginx writes to standard error: so the exit status says nothing.
         done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError) as error:
         return f"unknown: {error}"
@@ -97,14 +97,15 @@ def _bcc_version() -> str:
 
 
 def commit() -> str:
-    """This checkout's, with ``-dirty`` where files differ from it; or why it is not known."""
+    """The checkout's commit, with ``-dirty`` if files differ from it; or why it is unknown. Never raises."""
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
         return "unknown: not a git checkout"
-    done = subprocess.run(
-        [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True, text=True, timeout=5,
-    )  # fmt: skip
+    argv = [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"unknown: {type(error).__name__} of git describe"
     return done.stdout.strip() or f"unknown: {done.stderr.strip()[:100]}"
 
 

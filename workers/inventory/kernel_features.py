@@ -1,7 +1,7 @@
-"""What this kernel can do, found out by doing it: programs are loaded, rules and devices made in a nameless namespace.
+"""Tries what this kernel can do: loads programs, makes rules and devices in an anonymous namespace.
 
-Nothing is left behind. Every function raises when the kernel refuses;
-workers/inventory/features.py turns that into words.
+Nothing is left behind. Every function raises an exception if the kernel refuses;
+workers/inventory/features.py turns it into a sentence.
 """
 
 import ctypes
@@ -49,12 +49,12 @@ class Refused(RuntimeError):
 
 
 def bcc() -> None:
-    """BCC imports, finds the kernel's headers, and compiles."""
+    """BCC can be imported, finds the kernel headers, and compiles."""
     Module("minimal.c").close()
 
 
 def tc_bpf() -> None:
-    """A device takes clsact and a BPF filter at its ingress. To be called in a namespace of its own."""
+    """A device takes clsact and a BPF filter at its ingress. Call it in a new namespace."""
     program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
     try:
         with IPRoute() as ip:
@@ -66,7 +66,7 @@ def tc_bpf() -> None:
 
 
 def tcx() -> None:
-    """A device takes a BPF program by tcx. To be called in a namespace of its own."""
+    """A device takes a BPF program by tcx. Call it in a new namespace."""
     program = load_program("pass", _RETURN_0, ProgramType.SCHED_CLS)
     try:
         os.close(attach_link(program, 1, AttachType.TCX_INGRESS, "tcx"))
@@ -75,7 +75,7 @@ def tcx() -> None:
 
 
 def helper(name: str) -> None:
-    """tc programs may call a helper: the verifier must complain of anything but the helper itself."""
+    """tc programs may call a helper: the verifier may reject its arguments, but must know the helper."""
     call = struct.pack("=BBhi", 0x85, 0, 0, _HELPERS[name])
     try:
         os.close(load_program("helper", call + _RETURN_0, ProgramType.SCHED_CLS))
@@ -100,7 +100,7 @@ def xdp() -> None:
 
 
 def xdp_on_veth(mode: int) -> None:
-    """A veth takes an XDP program in a mode (XDP_FLAGS_*_MODE). To be called in a namespace of its own."""
+    """A veth takes an XDP program in a mode (XDP_FLAGS_*_MODE). Call it in a new namespace."""
     veth()
     program = load_program("xdp", _RETURN_0, ProgramType.XDP)
     try:
@@ -117,7 +117,7 @@ def sk_lookup() -> None:
 
 
 def cgroup_connect() -> None:
-    """A program that rewrites connect(2) loads, and a cgroup2 is there to attach it to."""
+    """A program that rewrites connect(2) loads, and a cgroup2 is mounted to attach it to."""
     os.close(cgroups.open_root())
     os.close(load_program("connect", _RETURN_1, ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT))
 
@@ -141,60 +141,60 @@ def on_sockmap(kind: ProgramType, attach: AttachType) -> None:
 
 
 def sock_ops() -> None:
-    """A program that is told of TCP's states loads, and a cgroup2 is there to attach it to."""
+    """A sock_ops program loads, and a cgroup2 is mounted to attach it to."""
     os.close(cgroups.open_root())
     os.close(load_program("sock_ops", _RETURN_1, ProgramType.SOCK_OPS))
 
 
 def veth() -> None:
-    """A pair of virtual Ethernet devices can be made. To be called in a namespace of its own."""
+    """A pair of virtual Ethernet devices can be made. Call it in a new namespace."""
     with IPRoute() as ip:
         ip.link("add", ifname="sdtry0", kind="veth", peer={"ifname": "sdtry1"})
 
 
 def link(kind: str) -> None:
-    """A device of ``kind`` can be made. To be called in a namespace of its own."""
+    """A device of ``kind`` can be made. Call it in a new namespace."""
     with IPRoute() as ip:
         ip.link("add", ifname="sdtry2", kind=kind)
 
 
 def qdisc(kind: str) -> None:
-    """A queueing discipline can be put on a device. To be called in a namespace of its own."""
+    """A queueing discipline can be put on a device. Call it in a new namespace."""
     subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", kind], check=True, capture_output=True, timeout=5)
 
 
 def nft_tproxy() -> None:
-    """A rule may say ``tproxy``. To be called in a namespace of its own."""
+    """nft accepts a rule with ``tproxy``. Call it in a new namespace."""
     _nft(_prerouting(_TPROXY))
 
 
 def nft_redirect() -> None:
-    """A rule may say ``redirect``. To be called in a namespace of its own."""
+    """nft accepts a rule with ``redirect``. Call it in a new namespace."""
     _nft("table ip t { chain c { type nat hook prerouting priority dstnat; tcp dport 1 redirect to :2; }\n }\n")
 
 
 def nft_dnat() -> None:
-    """A rule may say ``dnat`` by a hash, and another ask whether it was. To be called in a namespace of its own."""
+    """nft accepts ``dnat`` by a hash, and a rule that matches ``ct status dnat``. Call it in a new namespace."""
     _nft(_DNAT)
 
 
 def nft_socket() -> None:
-    """A rule may say ``socket transparent``. To be called in a namespace of its own."""
+    """nft accepts a rule with ``socket transparent``. Call it in a new namespace."""
     _nft(_prerouting(_SOCKET))
 
 
 def nft_ct() -> None:
-    """A rule may ask for a connection's state, so that they are tracked. To be called in a namespace of its own."""
+    """nft accepts a rule on a connection's state, which enables tracking. Call it in a new namespace."""
     _nft(_prerouting("ct state new accept"))
 
 
 def nft_flowtable() -> None:
-    """A flow table can be made. To be called in a namespace of its own."""
+    """nft accepts a flow table. Call it in a new namespace."""
     _nft(_FLOWTABLE)
 
 
 def btf() -> None:
-    """The kernel describes its own types."""
+    """The kernel has BTF."""
     with Path("/sys/kernel/btf/vmlinux").open("rb") as file:
         file.read(1)
 
@@ -230,7 +230,7 @@ def ktls() -> None:
         try:
             tcp.setsockopt(socket.IPPROTO_TCP, _TCP_ULP, b"tls")
         except OSError as error:
-            if error.errno != errno.ENOTCONN:  # which says: known, but not before there is a connection
+            if error.errno != errno.ENOTCONN:  # the ULP exists, but the socket is not connected
                 raise
 
 
@@ -240,14 +240,14 @@ def hardware_counters() -> None:
 
 
 def cpu_clock() -> None:
-    """A CPU clock can interrupt what runs, for on-CPU stacks."""
+    """A CPU clock can sample what runs, for on-CPU stacks."""
     _perf_event(1, 0)  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
 
 
 def _perf_event(kind: int, config: int) -> None:
     number = _PERF_EVENT_OPEN.get(platform.machine())
     if number is None:
-        raise Refused(f"{platform.machine()} is not known here")
+        raise Refused(f"{platform.machine()} is an unknown architecture")
     attributes = struct.pack("=IIQ", kind, 128, config).ljust(128, b"\0")
     libc = ctypes.CDLL(None, use_errno=True)
     fd = int(libc.syscall(number, ctypes.create_string_buffer(attributes, 128), 0, -1, -1, 0))
@@ -266,6 +266,6 @@ def _nft(rules: str) -> None:
     except FileNotFoundError:
         raise Refused("the program nft is missing") from None
     except subprocess.CalledProcessError as error:
-        # It quotes the rule below its reason, with a caret: neither says more to a reader of doctor's table.
-        told = error.stderr.partition("Error: ")[2].partition("\n")[0]
-        raise Refused(f"nft: {told or error.stderr.strip() or f'status {error.returncode}'}") from error
+        # nft quotes the rule below its reason, with a caret; the reason alone is enough here.
+        reason = error.stderr.partition("Error: ")[2].partition("\n")[0]
+        raise Refused(f"nft: {reason or error.stderr.strip() or f'status {error.returncode}'}") from error

@@ -1,6 +1,6 @@
-"""How telemetry leaves this host: what ``showdown doctor`` says of it, from the state directory alone.
+"""The health of this host's telemetry for ``showdown doctor``, read from the state directory alone.
 
-The worker's counters lie in a mapped file (probes/stream/counters.py), so this sees what a running worker sees.
+The worker's counters are in a mapped file (probes/stream/counters.py), so the values are those of a running worker.
 """
 
 import time
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.telemetry import TelemetryAccount
 from probes.stream.counters import COUNTERS_FILE, read_counters
-from probes.stream.spool import LOCK, spooled
+from probes.stream.spool import LOCK, spool_content
 
 
 class PipelineHealth(BaseModel):
@@ -20,29 +20,29 @@ class PipelineHealth(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     directory: str
-    worker_pid: int | None = Field(default=None, description="Of the worker that runs; none when it has ended.")
+    worker_pid: int | None = Field(default=None, description="Of the running worker; none if it has ended.")
     spool_points: int = 0
     spool_bytes: int = 0
     oldest_age_s: float | None = None
     last_error: str = ""
     last_error_age_s: float | None = None
-    life: TelemetryAccount | None = Field(default=None, description="Of all points since the state directory began.")
+    life: TelemetryAccount | None = Field(default=None, description="Of all points since the state directory was made.")
     last_block: TelemetryAccount | None = None
     last_block_age_s: float | None = None
-    problem: str = Field(default="", description="Why this could not be found out.")
+    problem: str = Field(default="", description="Why the health is not known.")
 
     @property
     def well(self) -> bool:
-        """Nothing waits on the disk, and the last block lost nothing."""
+        """No points wait on disk, and the last block lost none."""
         block = self.last_block
         return not self.problem and not self.spool_points and (block is None or not block.lost)
 
 
 def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) -> PipelineHealth:
-    """Read the telemetry directory of a worker, whether it runs or not; changes nothing there."""
+    """Read the telemetry directory of a worker, running or not; changes nothing."""
     bare = PipelineHealth(directory=str(directory))
     try:
-        points, size, oldest_s = spooled(directory)
+        points, size, oldest_s = spool_content(directory)
         noted = read_counters(directory / COUNTERS_FILE)
     except OSError as error:
         return bare.model_copy(update={"problem": f"{directory} cannot be read: {error.strerror}"})
@@ -52,9 +52,7 @@ def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) 
     runs = _has_open(noted.pid, directory / LOCK)
     life = noted.life
     if not runs and life.queued:
-        missing = (
-            f"{life.queued:,} points were in the memory of a worker that was killed; the next one counts them lost"
-        )
+        missing = f"{life.queued:,} points were in the memory of a killed worker; the next worker counts them as lost"
         life = life.model_copy(update={"missing": missing})
     return bare.model_copy(
         update={
@@ -70,7 +68,7 @@ def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) 
 
 
 def rows(health: PipelineHealth) -> list[tuple[str, str]]:
-    """What is known, as name and text."""
+    """The health as rows of name and text."""
     if health.problem:
         return [("problem", health.problem)]
     spool = f"{health.spool_points:,} points, {health.spool_bytes / 2**20:.1f} MiB"
@@ -98,7 +96,7 @@ def _sum(account: TelemetryAccount) -> str:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    """Whether the process lives and has the file open; a process id alone may be another's by now."""
+    """Whether the process has the file open. The id alone is no proof, because the kernel reuses ids."""
     try:
         return any(link.exists() and link.samefile(path) for link in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:

@@ -1,7 +1,7 @@
-"""The addresses of a lab, of both IP versions: every lab is dual-stack, its traffic is of one version.
+"""The addresses of a lab. Every lab is dual-stack; its traffic uses one IP version.
 
-All are from ranges that are reserved for benchmarks of network devices: 198.18.0.0/15 (RFC 2544) and 2001:2::/48
-(RFC 5180). So they are no host's own. IPv6 addresses are written as the kernel and the programs of a lab print them.
+All are from the ranges reserved for benchmarks of network devices: 198.18.0.0/15 (RFC 2544) and 2001:2::/48
+(RFC 5180). So no host uses them. IPv6 addresses are written as the kernel and the programs in a lab print them.
 """
 
 import ipaddress
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 ORIGINS = 4
-"""Addresses that a lab's server answers on where its datapath balances; elsewhere it answers on the first."""
+"""How many addresses the server of a lab has. It answers on all if the datapath balances, else on the first."""
 
 VERSIONS = (4, 6)
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Those of one IP version in the lab at ``position``, which has so many ``clients``."""
+    """The addresses of one IP version in the lab at ``position``, which has ``clients_count`` clients."""
 
     version: int
     position: int
@@ -25,57 +25,60 @@ class Addresses:
 
     @cached_property
     def client(self) -> str:
-        """The lone client's, or the router's of several."""
+        """Of the single client, or of the router if there are several."""
         return self._client_side(2)
 
     @cached_property
     def dut_client(self) -> str:
-        """The DUT's towards the client."""
+        """Of the DUT, on the client's side."""
         return self._client_side(1)
 
     @cached_property
     def dut_server(self) -> str:
-        """The DUT's towards the server."""
+        """Of the DUT, on the server's side."""
         return self._server_side(1)
 
     @cached_property
     def server(self) -> str:
-        """The server's first, the origin's."""
+        """Of the server: the first one, on which the origin answers."""
         return self.origins[0]
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
-        """All of the server's."""
+        """All addresses of the server."""
         return tuple(self._server_side(2 + number) for number in range(ORIGINS))
 
     @cached_property
     def virtual(self) -> str:
-        """Nobody's, and in no network that the DUT has a route to: what a balancing datapath misses gets nowhere."""
-        # No lab's position reaches 128.
+        """The virtual address of datapaths that balance. No host has it, and the DUT has no route to it.
+
+        So a packet that such a datapath misses is dropped.
+        """
+        # Positions of labs are below 128.
         return f"198.19.{128 + self.position}.1" if self.version == 4 else self._ipv6(0x300, 1)
 
     @cached_property
     def clients(self) -> tuple[str, ...]:
-        """The clients' own: the lone one's, or those behind the router."""
+        """Of the clients: the single one's, or those behind the router."""
         if self.clients_count == 1:
             return (self.client,)
         return tuple(self._behind(10 + number) for number in range(1, self.clients_count + 1))
 
     @cached_property
     def client_network(self) -> str:
-        """The network of all clients' addresses: a single address, or that behind the router."""
+        """The network that has all clients' addresses: one address, or the network behind the router."""
         if self.clients_count == 1:
             return f"{self.client}/{self.host_bits}"
         return f"{self._behind(0)}/{self.link_bits}"
 
     @cached_property
     def gateway(self) -> str:
-        """What the clients behind the router call it: no device has this address, and none needs it."""
+        """The gateway of clients behind the router. No device has this address: the neighbour entry is permanent."""
         return self._behind(1)
 
     @property
     def devices(self) -> Mapping[str, str]:
-        """Each device's own, by its role."""
+        """The address of each device, by its role."""
         return {
             "client": self.client,
             "dut_client": self.dut_client,
@@ -105,7 +108,7 @@ class Addresses:
         return f"198.19.{self.position}.{host}" if self.version == 4 else self._ipv6(0x200, host)
 
     def _behind(self, host: int) -> str:
-        # Within 198.18.0.0/15, as the lab's other addresses; no lab's position reaches 100.
+        # Within 198.18.0.0/15, as all addresses of a lab. Positions of labs are below 100.
         return f"198.18.{100 + self.position}.{host}" if self.version == 4 else self._ipv6(0x400, host)
 
     def _ipv6(self, networks: int, host: int) -> str:
@@ -113,10 +116,10 @@ class Addresses:
 
 
 def endpoint(address: str, port: int) -> str:
-    """An address and a port in one word, as URLs and the configurations of servers have it."""
+    """``address:port``, as in URLs and configurations of servers; an IPv6 address is in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def packed(address: str) -> bytes:
-    """An address as it is in a packet: 4 or 16 bytes."""
+    """An address in network order: 4 or 16 bytes."""
     return ipaddress.ip_address(address).packed

@@ -1,11 +1,11 @@
-"""The cgroup v2 hierarchy: where it is mounted."""
+"""Where the cgroup v2 hierarchy is mounted."""
 
 import os
 from pathlib import Path
 
 
 def root() -> Path:
-    """The root of the unified hierarchy. Raises ``OSError`` when none is mounted."""
+    """The root of the unified hierarchy. Raises ``OSError`` if none is mounted."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, kind, *_ = line.split()
         if kind == "cgroup2":

@@ -1,8 +1,8 @@
-"""Every kernel object we make is registered before it is made, and swept after a crash.
+"""The cleanup register: a worker registers each kernel object before it makes it, and a sweep removes leftovers.
 
 One JSON file per tag (a block's attempt) names its owner, namespaces, run directories and processes. Devices, nft
-tables, tc filters and BPF programs live in the namespaces and go with them. Nothing that a register does not name is
-touched, nor anything of an owner that still lives.
+tables, tc filters and BPF programs are in the namespaces and end with them. A sweep touches only registered objects,
+and no object of a process that is still alive.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from workers.lab import netns
 
 PREFIX = "sd-"
 RUN_ROOT = Path("/run/showdown")
-REGISTER_DIR = RUN_ROOT / "register"  # one for all workers of a machine; like kernel objects it ends with the boot
+REGISTER_DIR = RUN_ROOT / "register"  # shared by all workers of a machine; /run is empty after a boot, as the kernel is
 TAG = re.compile(r"^[0-9a-z]{6}$")
 _NETNS = re.compile(r"^sd-[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
 _RUN_DIR = re.compile(r"^[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
@@ -30,14 +30,14 @@ KILL_WAIT_S = 5.0
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process that cannot be mistaken for a later one: its pid, and its start in clock ticks since boot."""
+    """A process id and its start in clock ticks since boot. Together they are unique until the next boot."""
 
     pid: int
     start: int
 
     @classmethod
     def of(cls, pid: int) -> "ProcessId":
-        """Of a process that exists. Raises ``ProcessLookupError``."""
+        """The id of an existing process. Raises ``ProcessLookupError``."""
         start = start_of(pid)
         if start is None:
             raise ProcessLookupError(f"no process {pid}")
@@ -45,13 +45,13 @@ class ProcessId:
 
     @property
     def alive(self) -> bool:
-        """True while this very process runs (a zombie does not)."""
+        """True while exactly this process runs; a zombie does not run."""
         return start_of(self.pid) == self.start
 
 
 @dataclass
 class Entry:
-    """What one tag owns."""
+    """The objects of one tag."""
 
     owner: ProcessId
     netns: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Entry:
 
     @property
     def empty(self) -> bool:
-        """True when nothing is owned any more."""
+        """True if no objects are left."""
         return not (self.netns or self.run_dirs or self.processes)
 
     def as_json(self) -> str:
@@ -69,7 +69,7 @@ class Entry:
 
     @classmethod
     def from_json(cls, text: str) -> "Entry":
-        """The inverse of :meth:`as_json`. Raises ``ValueError``; names that we never give are left out."""
+        """The inverse of :meth:`as_json`. Raises ``ValueError``; ignores names that Showdown never gives."""
         try:
             data: dict[str, Any] = json.loads(text)
             return cls(
@@ -83,7 +83,7 @@ class Entry:
 
 
 class CleanupRegister:
-    """The objects of this process, one file per tag in ``directory``; each is recorded before it is made."""
+    """The objects of this process: one file per tag in ``directory``. Add each object before making it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -92,37 +92,37 @@ class CleanupRegister:
         self._entries: dict[str, Entry] = {}
 
     def add_netns(self, tag: str, name: str) -> None:
-        """To be called before the namespace is made. Raises ``ValueError`` for a name that is not ours to give."""
+        """Call it before making the namespace. Raises ``ValueError`` for a name that Showdown never gives."""
         if not _NETNS.match(name) or not TAG.match(tag):
-            raise ValueError(f"{name!r} of tag {tag!r} cannot be owned")
+            raise ValueError(f"{name!r} of tag {tag!r} is no valid name")
         self._entry(tag).netns.append(name)
         self._write(tag)
 
     def add_run_dir(self, tag: str, name: str) -> None:
-        """To be called before ``RUN_ROOT / name`` is made. Raises ``ValueError`` as :meth:`add_netns`."""
+        """Call it before making ``RUN_ROOT / name``. Raises ``ValueError`` as :meth:`add_netns`."""
         if not _RUN_DIR.match(name) or not TAG.match(tag):
-            raise ValueError(f"{name!r} of tag {tag!r} cannot be owned")
+            raise ValueError(f"{name!r} of tag {tag!r} is no valid name")
         self._entry(tag).run_dirs.append(name)
         self._write(tag)
 
     def add_process(self, tag: str, pid: int) -> None:
-        """To be called at once after the start; until then the process is found by its namespace."""
-        with contextlib.suppress(ProcessLookupError):  # it has ended already: nothing to own
+        """Call it right after the start. Until then a sweep finds the process by its namespace."""
+        with contextlib.suppress(ProcessLookupError):  # it has already ended
             self._entry(tag).processes.append(ProcessId.of(pid))
             self._write(tag)
 
     def forget_netns(self, tag: str, name: str) -> None:
-        """To be called after the namespace is removed."""
+        """Call it after removing the namespace."""
         self._entry(tag).netns.remove(name)
         self._write(tag)
 
     def forget_run_dir(self, tag: str, name: str) -> None:
-        """To be called after the directory is removed."""
+        """Call it after removing the directory."""
         self._entry(tag).run_dirs.remove(name)
         self._write(tag)
 
     def forget_process(self, tag: str, pid: int) -> None:
-        """To be called after the process was reaped."""
+        """Call it after reaping the process."""
         entry = self._entry(tag)
         entry.processes = [process for process in entry.processes if process.pid != pid]
         self._write(tag)
@@ -136,16 +136,16 @@ class CleanupRegister:
             del self._entries[tag]
             file.unlink(missing_ok=True)
             return
-        # No fsync: a machine that crashes loses the kernel objects too.
+        # No fsync: if the machine crashes, the kernel objects are gone, too.
         draft = file.with_suffix(".new")
         draft.write_text(entry.as_json())
         draft.replace(file)
 
 
 def sweep(directory: Path, *, live: bool = False) -> list[str]:
-    """Remove everything that the register in ``directory`` names, unless another process that lives owns it.
+    """Remove everything in the register in ``directory``, except objects of other living processes.
 
-    ``live`` takes living owners' objects too. Returns what was removed, in words. Harmless when repeated.
+    With ``live``, remove those as well. Returns what was removed, in words. Idempotent.
     """
     removed: list[str] = []
     for file in sorted(directory.glob("*.json")):
@@ -165,7 +165,7 @@ def sweep(directory: Path, *, live: bool = False) -> list[str]:
 
 
 def foreign_leftovers(directory: Path) -> list[str]:
-    """Namespaces that look like a lab's and that no entry of this register names; perhaps another state directory's."""
+    """Namespaces with a lab's name that are not in this register; they may belong to another register."""
     known: set[str] = set()
     for file in directory.glob("*.json"):
         with contextlib.suppress(ValueError, FileNotFoundError):
@@ -174,7 +174,7 @@ def foreign_leftovers(directory: Path) -> list[str]:
 
 
 def remove_netns(name: str) -> list[str]:
-    """Kill every process in the namespace, then remove it with all it holds. Returns what was removed, in words."""
+    """Kill every process in the namespace, then remove it. Returns what was removed, in words."""
     try:
         inode = netns.inode(name)
     except FileNotFoundError:
@@ -205,7 +205,7 @@ def processes_in(inodes: set[int]) -> list[ProcessId]:
 
 
 def kill_all(processes: Iterable[ProcessId]) -> list[str]:
-    """SIGKILL each process that is still the same one, and wait until all are gone. Returns them, in words."""
+    """SIGKILL each process that still runs, and wait until all have ended. Returns them, in words."""
     killed = []
     for process in processes:
         if process.alive and process.pid != os.getpid():
@@ -224,12 +224,12 @@ def pids() -> list[int]:
 
 
 def start_of(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; ``None`` when it is gone or a zombie."""
+    """When the process started, in clock ticks since boot; ``None`` if it has ended or is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    # The command in parentheses may itself hold spaces and parentheses.
+    # The command in parentheses may contain spaces and parentheses.
     fields = text[text.rindex(")") + 2 :].split()
     return None if fields[0] in "ZX" else int(fields[19])
 

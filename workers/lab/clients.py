@@ -1,8 +1,8 @@
-"""Several clients of one lab: the client's namespace is their router, each has one of its own behind it.
+"""Several clients of one lab: the namespace ``client`` is their router, and each client has its own behind it.
 
-The router stands where a lone client stands, with its address and its device, so that nothing of the DUT is different:
-it has one neighbour more to send to, and one route more. All clients have the same hops. A router rather than a bridge:
-it needs no kernel feature that a lab of one client does not need. As in all of the lab, neighbours are permanent.
+The router has the address and the device of a single client, so the DUT differs in one route only. All clients are
+equally far from the DUT. A bridge would need a kernel feature that a lab of one client does not need. As everywhere in
+a lab, neighbour entries are permanent.
 """
 
 import os
@@ -40,7 +40,7 @@ class ClientNetwork:
         return (self.addresses[version] for version in sysctls.versions())
 
     def devices(self, client: Client) -> tuple[str, str]:
-        """The router's device towards the client, and the client's own."""
+        """The router's device for the client, and the client's device."""
         stem = f"sd{self.tag}{self.position}"
         return f"{stem}r{client.number}", f"{stem}c{client.number}"
 
@@ -51,15 +51,15 @@ class ClientNetwork:
 
 
 def build(network: ClientNetwork) -> Iterator[dict[str, bool]]:
-    """Connect every client to the router, and show the DUT the way back; yields each device's offloads.
+    """Connect every client to the router, and add the DUT's route to them; yields each device's offloads.
 
-    The namespaces exist, the router has its device. Raises ``OSError`` or pyroute2's ``NetlinkError``.
+    The namespaces must exist, and the router must have its device. Raises ``OSError`` or pyroute2's ``NetlinkError``.
     """
     netns.call_in(network.dut_ns, lambda: _way_back(network))
     for client in network.clients:
         yield netns.call_in(network.router_ns, lambda client=client: _near_end(network, client))  # type: ignore[misc]
         yield netns.call_in(client.netns, lambda client=client: _far_end(network, client))  # type: ignore[misc]
-    # When its devices are there and have no multicast any more: as they come, a router's join the group of all routers.
+    # Last: while a router's devices still have multicast, they join the group of all routers.
     netns.call_in(network.router_ns, _make_router)
 
 

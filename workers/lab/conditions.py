@@ -1,7 +1,7 @@
-"""A level's condition, put in force in the DUT of a lab: netfilter ballast, connection tracking, and what shows them.
+"""Applies a level's condition to the DUT of a lab: netfilter ballast and connection tracking, and their counters.
 
-Both are nft tables of our own, which stand before the datapath is attached and take no packet from it. A datapath whose
-packets pass netfilter by pays for neither, and that is the point of asking.
+Both are separate nft tables, added before the datapath is attached. They accept every packet. A datapath that
+bypasses netfilter pays for neither; a campaign with conditions shows that difference.
 """
 
 import os
@@ -17,10 +17,9 @@ from workers.lab.lab import Lab
 
 BALLAST_TABLE, TRACKING_TABLE = "showdown_ballast", "showdown_tracking"
 
-# At prerouting, as every packet that comes to the DUT's IP layer passes there once, be it forwarded or delivered to a
-# proxy: in ``forward`` a proxied packet would walk none, in ``input`` a forwarded one. At raw, so before connection
-# tracking and before all that datapaths have of their own. A packet that met none of the rules walked them all: the
-# last one counts it.
+# At prerouting, because every packet traverses it once in the DUT, forwarded or delivered to a proxy. A proxied packet
+# never reaches ``forward``, and a forwarded one never reaches ``input``. Priority raw comes before connection tracking
+# and before all rules of datapaths. No rule matches, so each packet walks all of them, and the last one counts it.
 _BALLAST = """\
     counter walked {{ }}
     chain ballast {{
@@ -29,7 +28,7 @@ _BALLAST = """\
         counter name walked
     }}
 """
-# One rule that asks for a connection's state makes the kernel track all of this namespace's IP version.
+# One rule on a connection's state makes the kernel track all connections of its IP version in this namespace.
 _TRACKING = """\
     counter begun { }
     chain tracking {
@@ -37,30 +36,30 @@ _TRACKING = """\
         ct state new counter name begun
     }
 """
-# Nobody's in a lab: class E, which no host may have (RFC 1112), and the documentation's prefix (RFC 3849).
-_STRANGERS = {4: ("ip", IPv4Address("240.0.0.1")), 6: ("ip6", IPv6Address("2001:db8::1"))}
+# Addresses that no host in a lab has: class E (RFC 1112) and the prefix for documentation (RFC 3849).
+_UNUSED_ADDRESSES = {4: ("ip", IPv4Address("240.0.0.1")), 6: ("ip6", IPv6Address("2001:db8::1"))}
 _COUNT = "/proc/sys/net/netfilter/nf_conntrack_count"
 
 
 class ConditionError(RuntimeError):
-    """A condition could not be put in force, or what shows it is gone."""
+    """A condition could not be applied, or its counter is gone."""
 
 
 class AppliedCondition(Protocol):
-    """A condition in force in one lab."""
+    """A condition that is applied to one lab."""
 
     def conntrack_entries(self) -> int | None:
-        """Connections in the DUT's table now; ``None`` where the kernel tracks none. Takes microseconds."""
+        """Connections in the DUT's table now; ``None`` if the kernel tracks none. Takes microseconds."""
 
     def ballast_packets(self) -> int | None:
-        """Packets that have walked the ballast; ``None`` where there is none. Raises :class:`ConditionError`."""
+        """Packets that have walked the ballast; ``None`` if there is none. Raises :class:`ConditionError`."""
 
 
 @contextmanager
 def apply_condition(lab: Lab, condition: Condition) -> Iterator[AppliedCondition]:
-    """Put ``condition`` in force in the lab's DUT; leaving the context takes it away.
+    """Apply ``condition`` to the lab's DUT; leaving the context removes it.
 
-    Raises :class:`ConditionError` with nothing left behind.
+    Raises :class:`ConditionError` and leaves nothing behind.
     """
     with ExitStack() as stack:
         try:
@@ -71,20 +70,20 @@ def apply_condition(lab: Lab, condition: Condition) -> Iterator[AppliedCondition
             if condition.conntrack:
                 stack.enter_context(nft.table(lab, _TRACKING, TRACKING_TABLE))
         except (OSError, nft.NftError) as error:
-            # nft complains of every rule that it does not like: the first will do.
+            # nft prints an error for every rule; the first is enough.
             raise ConditionError(f"{condition}: {str(error).splitlines()[0]}") from error
-        yield _InForce(lab, condition, count)
+        yield _Applied(lab, condition, count)
 
 
 @dataclass(frozen=True)
-class _InForce:
+class _Applied:
     lab: Lab
     condition: Condition
-    count: int | None  # of connections: the file's descriptor
+    count_fd: int | None  # of nf_conntrack_count
 
     def conntrack_entries(self) -> int | None:
         """See the protocol."""
-        return None if self.count is None else int(os.pread(self.count, 32, 0))
+        return None if self.count_fd is None else int(os.pread(self.count_fd, 32, 0))
 
     def ballast_packets(self) -> int | None:
         """See the protocol."""
@@ -97,7 +96,7 @@ class _InForce:
 
 
 def _ballast(condition: Condition) -> str:
-    family, first = _STRANGERS[condition.ip_version]
+    family, first = _UNUSED_ADDRESSES[condition.ip_version]
     return "\n".join(f"        {family} saddr {first + number} drop" for number in range(condition.ballast_rules))
 
 

@@ -1,4 +1,4 @@
-"""What datapaths share in the device under test: closing the routed path, seeing what knocked there, local delivery."""
+"""What datapaths share in the DUT: closing the routed path, counting packets that reach it, local delivery."""
 
 import os
 import socket
@@ -10,29 +10,30 @@ from pyroute2 import IPRoute
 from workers.lab import netns, sysctls
 from workers.lab.lab import Lab
 
-MARK = 1  # of packets that the DUT delivers locally though they are addressed elsewhere
+MARK = 1  # of packets that the DUT delivers locally although their destination is elsewhere
 LOCAL_TABLE = 100
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class ClosedPath:
-    """The routed path of a DUT, shut. Every packet that would have taken it is dropped, and ``refused`` counts it."""
+    """The closed routed path of a DUT. The kernel drops every packet on it, and ``refused`` counts them."""
 
     def __init__(self, refused: Callable[[], int]) -> None:
         self._refused, self._at_first = refused, refused()
 
     def leaked_packets(self) -> int:
-        """Packets of either IP version that came to be routed, since the path was closed."""
+        """Packets of both IP versions that reached the routed path since it was closed."""
         return self._refused() - self._at_first
 
 
 @contextmanager
 def closed_path(lab: Lab) -> Iterator[ClosedPath]:
-    """Switch forwarding off in the DUT: what a datapath misses is dropped, and costs the honest path nothing.
+    """Switch IP forwarding off in the DUT, so that the kernel drops packets that a datapath misses.
 
-    Of both IP versions, whichever the lab's traffic is of. The kernel counts each such packet in ``InAddrErrors``
-    (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward), of IPv6 those without a route in ``InNoRoutes``.
+    This covers both IP versions, and adds no cost to the datapath. The kernel counts each such packet in
+    ``InAddrErrors`` (net/ipv4/route.c, ip_error; net/ipv6/ip6_output.c, ip6_forward), and IPv6 packets without a route
+    in ``InNoRoutes``.
     """
     with ExitStack() as stack:
         ipv4, ipv6 = ("snmp", "Ip:", "InAddrErrors"), ("Ip6InAddrErrors", "Ip6InNoRoutes")
@@ -44,9 +45,10 @@ def closed_path(lab: Lab) -> Iterator[ClosedPath]:
 
 @contextmanager
 def unroutable(lab: Lab) -> Iterator[ClosedPath]:
-    """Where forwarding must stay on: what has nobody's address as its destination finds no route, and is dropped.
+    """For datapaths that need forwarding: the kernel drops packets whose destination has no route.
 
-    The kernel counts each such packet in ``InNoRoutes`` and answers with ICMP.
+    That is the virtual address, which no host has. The kernel counts each such packet in ``InNoRoutes`` and answers
+    with ICMP.
     """
     with _counted(lab.dut_ns, ("netstat", "IpExt:", "InNoRoutes"), "Ip6InNoRoutes") as refused:
         yield ClosedPath(refused)
@@ -54,7 +56,7 @@ def unroutable(lab: Lab) -> Iterator[ClosedPath]:
 
 @contextmanager
 def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
-    """How many packets the IP layer of a namespace has received from elsewhere, from now on."""
+    """Count the packets that the IP layer of a namespace receives from now on, without those from lo."""
     with ExitStack() as stack:
         everything = stack.enter_context(_counted(place, ("snmp", "Ip:", "InReceives"), "Ip6InReceives"))
         devices = netns.open_in(place, "dev")
@@ -69,7 +71,7 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def noted(lab: Lab, *notes: str) -> Iterator[None]:
-    """Tell readers of the lab's figures, for as long as the context lasts."""
+    """Add notes to the lab's figures while the context lasts."""
     lab.notes += notes
     try:
         yield
@@ -79,7 +81,7 @@ def noted(lab: Lab, *notes: str) -> Iterator[None]:
 
 @contextmanager
 def early_demux(lab: Lab) -> Iterator[None]:
-    """Look for a packet's socket before routing, as hosts do by default; labs have it off for all alike."""
+    """Look up a packet's socket before routing (tcp_early_demux). Hosts do so by default, labs do not."""
     on, off = ({"net/ipv4/tcp_early_demux": value} for value in "10")
     netns.call_in(lab.dut_ns, lambda: netns.write_sysctls(on))
     try:
@@ -90,9 +92,9 @@ def early_demux(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def local_delivery(lab: Lab, *, devices: bool = False) -> Iterator[None]:
-    """Deliver packets of the lab's IP version to the DUT's own sockets, whatever their address.
+    """Deliver packets of the lab's IP version to the DUT's sockets, whatever their destination.
 
-    Those that carry :data:`MARK`; with ``devices``, all that come in by either device, and no mark is needed.
+    Applies to packets with :data:`MARK`; with ``devices``, to all packets that arrive on either device.
     """
     keys: list[dict[str, object]] = [{"fwmark": MARK}]
     if devices:
@@ -116,18 +118,18 @@ def local_delivery(lab: Lab, *, devices: bool = False) -> Iterator[None]:
 
 
 class Devices:
-    """The DUT's device statistics, which the kernel keeps in any case."""
+    """The DUT's device statistics, which the kernel always counts."""
 
     def __init__(self, lab: Lab, fd: int) -> None:
         self._names, self._fd = lab.devices, fd
         self._at_first = self._rows()
 
     def received(self, role: str) -> int:
-        """Packets that came in by a device since this was made. Raises ``OSError`` when it is gone."""
+        """Packets that a device has received since this object was made. Raises ``OSError`` if it is gone."""
         return self._grown(role, 1)
 
     def sent(self, role: str) -> int:
-        """Packets that left by it, likewise."""
+        """Packets that a device has sent since this object was made. Raises ``OSError`` if it is gone."""
         return self._grown(role, 9)
 
     def _grown(self, role: str, column: int) -> int:
@@ -143,7 +145,7 @@ class Devices:
 
 @contextmanager
 def devices_of(lab: Lab) -> Iterator[Devices]:
-    """Count from now on."""
+    """The DUT's device statistics, counted from now on."""
     fd = netns.open_in(lab.dut_ns, "dev")
     try:
         yield Devices(lab, fd)
@@ -153,9 +155,9 @@ def devices_of(lab: Lab) -> Iterator[Devices]:
 
 @contextmanager
 def _counted(place: str, ipv4: tuple[str, str, str], *ipv6: str) -> Iterator[Callable[[], int]]:
-    """Counters that the kernel keeps for each IP version: what all in the namespace ``place`` come to.
+    """The sum of kernel counters in the namespace ``place``, over both IP versions.
 
-    That of IPv4 is told by its file, line and column, those of IPv6 by their names in snmp6.
+    ``ipv4`` is a counter's file, line and column; ``ipv6`` are names in snmp6.
     """
     file, line, column = ipv4
     with ExitStack() as stack:

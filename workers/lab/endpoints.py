@@ -1,4 +1,4 @@
-"""The endpoints of a lab's path, and the clients that load it."""
+"""The endpoints of a lab's path, and its clients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class ClientEndpoint:
-    """The two ends of a lab's path: where the client stands, whom it asks, and as whom the origin must see it."""
+    """The client's namespace, the address that it connects to, and the source address that the origin must see."""
 
     netns: str
     address: str
@@ -16,7 +16,7 @@ class ClientEndpoint:
 
 @dataclass(frozen=True)
 class Client:
-    """A host that loads a lab's datapath; ``number`` counts from 1 on."""
+    """A client that loads a lab's datapath; ``number`` starts at 1."""
 
     number: int
     netns: str
@@ -24,20 +24,23 @@ class Client:
 
 
 def make_clients(router: str, addresses: Sequence[str]) -> tuple[Client, ...]:
-    """The clients with these addresses: the lone one in the namespace ``router``, or several behind it."""
+    """The clients with these addresses: a single one in the namespace ``router``, or several behind it."""
     if len(addresses) == 1:
         return (Client(1, router, addresses[0]),)
     return tuple(Client(n, f"{router}-{n}", address) for n, address in enumerate(addresses, start=1))
 
 
 def client_endpoints_of(
-    ends: ClientEndpoint, router_address: str, clients: Sequence[Client]
+    of_datapath: ClientEndpoint, router_address: str, clients: Sequence[Client]
 ) -> tuple[ClientEndpoint, ...]:
-    """Each client's own, of the datapath's: it keeps their addresses, or shows the origin another one."""
+    """The endpoint of each client, from that of the datapath.
+
+    A datapath that expects the router's address as source keeps client addresses. Any other shows the origin its own.
+    """
     if len(clients) == 1:
-        return (ends,)
-    keeps = ends.expected_source == router_address
+        return (of_datapath,)
+    keeps = of_datapath.expected_source == router_address
     return tuple(
-        replace(ends, netns=one.netns, expected_source=one.address if keeps else ends.expected_source)
+        replace(of_datapath, netns=one.netns, expected_source=one.address if keeps else of_datapath.expected_source)
         for one in clients
     )

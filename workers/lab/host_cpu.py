@@ -1,6 +1,6 @@
-"""Host-wide CPU time, softirq and steal included, from /proc/stat.
+"""Host-wide CPU time, with softirq and steal, from /proc/stat.
 
-It counts in ticks of 10 ms per CPU: one slice is coarse, sums over slices are not.
+The kernel counts in ticks of 10 ms per CPU. That is coarse for one slice, and fine for sums of slices.
 """
 
 import os
@@ -25,7 +25,7 @@ class HostTicks:
     idle: int
 
     def since(self, earlier: "HostTicks", wall_s: float) -> CpuTime:
-        """CPU seconds from ``earlier`` until now, ``wall_s`` later; whose they were is not in the ticks."""
+        """CPU seconds from ``earlier`` until now, ``wall_s`` later. Ticks do not say which process used them."""
         return CpuTime(
             wall_s=max(0.0, wall_s),
             cpus=self.cpus,
@@ -44,7 +44,7 @@ def host_ticks() -> HostTicks:
 
 
 def read_host_ticks(stat: str) -> HostTicks:
-    """Parse /proc/stat. Raises ``ValueError`` for anything else."""
+    """Parse /proc/stat. Raises ``ValueError`` for other text."""
     lines = stat.splitlines()
     if not lines or not lines[0].startswith("cpu "):
         raise ValueError("not /proc/stat: it does not begin with the cpu line")

@@ -1,8 +1,8 @@
 """The lab: the namespaces of one datapath in a block, client — dut — server, with their devices and processes.
 
-Labs of a block stand side by side. Every lab is dual-stack, and its traffic is of one IP version. An idle lab costs
-nothing and sends nothing: neighbours are permanent, and no device asks for or announces any (sysctls.SILENT).
-Everything is named after its tag and position and registered before it is made (workers/cleanup.py).
+All labs of a block exist at the same time. Every lab is dual-stack; its traffic uses one IP version. An idle lab uses
+no CPU and sends nothing, because neighbour entries are permanent and devices are silent (sysctls.SILENT). Names derive
+from tag and position. Everything is registered before it is made (workers/lab/cleanup.py).
 """
 
 import os
@@ -25,7 +25,7 @@ from workers.lab.spec import LabSpec
 
 ROLES = ("client", "dut", "server")
 DEVICES = {"client": "client", "dut_client": "dut", "dut_server": "dut", "server": "server"}
-"""Each device's role and the namespace that it is in."""
+"""Each device's role, and the role of its namespace."""
 _PEERS = {"client": "dut_client", "dut_client": "client", "dut_server": "server", "server": "dut_server"}
 
 
@@ -34,7 +34,7 @@ class LabError(RuntimeError):
 
 
 class Lab:
-    """One lab. All attributes are known before it is built; see :func:`built`."""
+    """One lab. Its attributes are known before it is built by :func:`built`."""
 
     origin_port = 80
 
@@ -47,7 +47,7 @@ class Lab:
         self.devices: Mapping[str, str] = MappingProxyType(
             {"client": f"{device}c", "dut_client": f"{device}dc", "dut_server": f"{device}ds", "server": f"{device}s"}
         )
-        # Of both IP versions; those with names of their own are of the traffic's.
+        # Of both IP versions. The attributes below are those of the traffic's version.
         self.addresses = {one: Addresses(one, spec.position, spec.clients) for one in VERSIONS}
         ours = self.addresses[spec.ip_version]
         self.client_address, self.server_address = ours.client, ours.server
@@ -63,26 +63,26 @@ class Lab:
         self.clients: tuple[Client, ...] = endpoints.make_clients(self.client_ns, ours.clients)
         self.run_dir = RUN_ROOT / f"{spec.tag}-{stem}"
         self._client_offloads: list[dict[str, bool]] = []
-        self.notes: list[str] = []  # what a reader of its figures should know
+        self.notes: list[str] = []  # for readers of the lab's figures
         self.processes: list[Process] = []
         self._register = register
         self._indexes: dict[str, int] = {}
         self._server_devices = -1
 
     def netns_of(self, role: str) -> str:
-        """The namespace's name of ``client``, ``dut`` or ``server``; the name itself is taken too."""
+        """The name of the namespace ``client``, ``dut`` or ``server``; a namespace's name is returned as it is."""
         names = {"client": self.client_ns, "dut": self.dut_ns, "server": self.server_ns}
         return role if role in self.namespaces else names[role]
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """All of the lab's, by name: those of the roles, then those of several clients."""
+        """The names of all namespaces of the lab: those of the roles, then those of several clients."""
         ours = (self.client_ns, self.dut_ns, self.server_ns, *(client.netns for client in self.clients))
         return tuple(dict.fromkeys(ours))
 
     @property
     def client_network_plan(self) -> clients.ClientNetwork:
-        """What several clients are built from."""
+        """The plan from which several clients are built."""
         return clients.ClientNetwork(
             tag=self.spec.tag,
             position=self.spec.position,
@@ -95,12 +95,12 @@ class Lab:
 
     @property
     def client_endpoints(self) -> tuple[ClientEndpoint, ...]:
-        """``ends`` as each of the clients has them."""
+        """The endpoint of each client."""
         return endpoints.client_endpoints_of(self.client_endpoint, self.client_address, self.clients)
 
     @property
     def answering(self) -> tuple[str, ...]:
-        """The addresses on which the origin answers: all of them where the client asks the virtual one."""
+        """The addresses on which the origin answers: all of them if the client connects to the virtual address."""
         balanced = self.client_endpoint.address == self.virtual_address
         return self.origin_addresses if balanced else (self.server_address,)
 
@@ -114,18 +114,18 @@ class Lab:
 
     @property
     def wanted_offloads(self) -> dict[str, bool]:
-        """What every device of the lab is told to have."""
+        """The offloads that every device of the lab is set to."""
         return offloads.DEFAULTS | dict.fromkeys(self.spec.disabled_offloads, False)
 
     @property
     def offloads(self) -> dict[str, bool]:
-        """What the kernel has in force now; on only where every device of the lab has it on."""
+        """The offloads as the kernel has them now; on only if every device of the lab has it on."""
         read = [partial(offloads.set_offloads, self.devices[device], {}) for device in DEVICES]
         found = [netns.call_in(self.netns_of(place), one) for place, one in zip(DEVICES.values(), read, strict=True)]
         return {name: all(one[name] for one in (*found, *self._client_offloads)) for name in offloads.DEFAULTS}
 
     def view(self) -> LabView:
-        """What probes need; its tasks are those of the moment."""
+        """What probes need to know of the lab; its tasks are the present ones."""
         tasks: dict[str, tuple[int, ...]] = {"proxy": (), "origin": ()}
         for process in self.processes:
             if process.task_role:
@@ -140,9 +140,9 @@ class Lab:
         )
 
     def packets(self) -> int:
-        """How many packets crossed the server's device so far, both ways; tens of microseconds.
+        """Packets through the server's device so far, in both directions. Takes tens of microseconds.
 
-        The server's, as a client may stand on the DUT itself.
+        It is the server's device, because a client may be on the DUT itself.
         """
         for line in os.pread(self._server_devices, 65536, 0).decode().splitlines():
             name, _, numbers = line.partition(":")
@@ -153,10 +153,10 @@ class Lab:
         raise LabError(f"{self.devices['server']} is gone")
 
     def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None, fds: Sequence[int] = ()) -> Process:
-        """Start a program in the namespace ``client``, ``dut`` or ``server``; it is stopped with the lab at the latest.
+        """Start a program in the namespace ``client``, ``dut`` or ``server``; it stops with the lab at the latest.
 
-        It dies with the thread that called (PDEATHSIG), and inherits of our descriptors ``fds`` alone, by the same
-        numbers. Raises :class:`LabError` when it cannot be started.
+        It dies with the calling thread (PDEATHSIG). It inherits only the descriptors ``fds``, with the same numbers.
+        Raises :class:`LabError` if it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
         entry = netns.entry(self.netns_of(role_ns), argv)
@@ -215,7 +215,7 @@ class Lab:
                         ifname=self.devices[near],
                         kind="veth",
                         address=self.mac(near),
-                        # One queue each: kernels differ in their default.
+                        # One queue each, because kernels differ in their default.
                         num_tx_queues=1,
                         num_rx_queues=1,
                         peer={
@@ -236,14 +236,14 @@ class Lab:
                 if place != role:
                     continue
                 index = self._indexes[device] = ip.link_lookup(ifname=self.devices[device])[0]
-                # Before it has an address: IPv6 routes to no device that is down.
+                # Before it gets an address, because IPv6 adds no route for a device that is down.
                 ip.link("set", index=index, **sysctls.SILENT)
                 for version in sysctls.versions():
                     self._address(ip, device, index, self.addresses[version])
                 offloads.set_offloads(self.devices[device], self.wanted_offloads)
         if role == "dut":
-            # Early demultiplexing would find a proxy's standing connections past rules that are gone, and costs
-            # forwarded packets a look for sockets: off for all datapaths alike, and for both IP versions.
+            # Early demultiplexing would find a proxy's established connections even after its rules are gone. It also
+            # costs forwarded packets a socket lookup. So it is off for all datapaths and both IP versions.
             sysctls.set_forwarding(on=True)
             netns.write_sysctls({"net/ipv4/tcp_early_demux": "0"})
 
@@ -255,7 +255,7 @@ class Lab:
             flags = sysctls.NODAD[addresses.version]
             ip.addr("add", index=index, address=address, prefixlen=addresses.link_bits, **flags)
         for address in theirs if device == "dut_server" else theirs[:1]:
-            # Permanent: an idle lab asks for no neighbour.
+            # NUD_PERMANENT: an idle lab resolves no neighbour.
             ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=128)
         if DEVICES[device] != "dut":
             ip.route("add", dst=addresses.everything, gateway=theirs[0])
@@ -275,14 +275,14 @@ class Lab:
 
 @contextmanager
 def built(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
-    """Build a lab; leaving the context removes it with everything in it. Complete or undone.
+    """Build a lab; leaving the context removes it and everything in it.
 
-    Raises :class:`LabError`.
+    Raises :class:`LabError`, and leaves nothing behind.
     """
     lab = Lab(spec, register)
     with ExitStack() as stack:
         try:
             lab._build(stack)
-        except Exception as error:  # pyroute2 raises its own kinds, the kernel OSError
+        except Exception as error:  # OSError, or one of pyroute2's own
             raise LabError(f"lab {spec.tag}-{spec.position}{spec.label}: {error}") from error
         yield lab

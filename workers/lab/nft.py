@@ -1,4 +1,4 @@
-"""nftables in the DUT: one table per datapath, gone with it; its named counters."""
+"""nftables in the DUT: a table for as long as its datapath is attached, and its named counters."""
 
 import json
 import subprocess
@@ -12,11 +12,11 @@ TABLE = "showdown"
 
 
 class NftError(RuntimeError):
-    """nft(8) refused, or what it was asked for is gone."""
+    """nft(8) failed, or a counter is gone."""
 
 
 def family(lab: Lab) -> str:
-    """The family of the lab's traffic, and what rules call its headers: ``ip`` or ``ip6``."""
+    """``ip`` or ``ip6``: the nft family of the lab's traffic, and the keyword for its header."""
     return "ip6" if lab.spec.ip_version == 6 else "ip"
 
 
@@ -24,24 +24,24 @@ def family(lab: Lab) -> str:
 def table(lab: Lab, body: str, name: str = TABLE) -> Iterator[None]:
     """The table ``<name>`` of :func:`family` with ``body`` between its braces.
 
-    Raises :class:`NftError` with nothing left.
+    Raises :class:`NftError` and leaves nothing behind.
     """
     change(lab, f"table {family(lab)} {name} {{\n{body}\n}}\n")
     try:
         yield
     finally:
-        # Two commands, one transaction: the first makes sure that there is something to delete.
+        # Two commands in one transaction: the first creates the table if it is gone, so that the second cannot fail.
         change(lab, f"table {family(lab)} {name}\ndelete table {family(lab)} {name}\n")
 
 
 def change(lab: Lab, commands: str) -> None:
-    """Carry out commands of nft(8) in one transaction. Raises :class:`NftError`."""
+    """Run nft(8) commands in one transaction. Raises :class:`NftError`."""
     _nft(lab, "-f", "-", stdin=commands)
 
 
 def packets(lab: Lab, *names: str, table: str = TABLE) -> dict[str, int]:
-    """The packets of a table's named counters. Raises :class:`NftError` when one is gone."""
-    # "list counters" reads the rules of every table: half a second where a condition has thousands.
+    """The packets of a table's named counters. Raises :class:`NftError` if one is gone."""
+    # "list counters" reads the rules of every table. With thousands of ballast rules that takes half a second.
     listing = json.loads(_nft(lab, "-j", "list", "table", family(lab), table))
     found = {item["counter"]["name"]: item["counter"]["packets"] for item in listing["nftables"] if "counter" in item}
     if missing := set(names) - set(found):

@@ -1,4 +1,4 @@
-"""Device offloads, set alike on every device of a lab and read back from the kernel (ethtool's ioctl interface)."""
+"""Device offloads: set on every device of a lab, and read back from the kernel (ethtool's ioctl interface)."""
 
 import array
 import fcntl
@@ -17,13 +17,13 @@ _COMMANDS = {
 }
 
 DEFAULTS = {"rx_checksum": True, "tx_checksum": True, "tso": True, "gso": True, "gro": False}
-"""A veth's own defaults, set explicitly because kernels differ. GRO would put a veth into NAPI mode."""
+"""The defaults of veth devices, set explicitly because kernels differ. GRO would switch a veth to NAPI."""
 
 
 def set_offloads(device: str, values: dict[str, bool]) -> dict[str, bool]:
-    """Set offloads of a device in the calling thread's namespace; returns what the kernel made of it.
+    """Set offloads of a device in the calling thread's namespace; returns what the kernel has set.
 
-    Raises ``OSError`` for a device that is not there.
+    Raises ``OSError`` if there is no such device.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Sockets of other processes, by a descriptor of our own (pidfd_getfd(2)); and what a socket tells of its namespace."""
+"""Duplicates of other processes' sockets (pidfd_getfd(2)), and the cookie of a socket's namespace."""
 
 import ctypes
 import os
@@ -9,15 +9,15 @@ from pathlib import Path
 
 _PIDFD_GETFD = 438  # the same number on every architecture
 _SO_NETNS_COOKIE = 71
-_LISTENING = "0A"  # enum in include/net/tcp_states.h, as /proc/net/tcp has it
+_LISTENING = "0A"  # TCP_LISTEN of include/net/tcp_states.h, as printed in /proc/net/tcp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def listening_socket(process: int, port: int) -> int:
-    """A duplicate of the TCP socket with which ``process`` listens on ``port``; the caller closes it.
+    """A duplicate of the TCP socket on which ``process`` listens for ``port``; the caller closes it.
 
-    Raises ``OSError`` when there is none.
+    Raises ``OSError`` if there is none.
     """
     inodes = _listening_inodes(process, port)
     for entry in Path(f"/proc/{process}/fd").iterdir():
@@ -28,14 +28,14 @@ def listening_socket(process: int, port: int) -> int:
 
 
 def netns_cookie() -> int:
-    """The number by which BPF programs know the calling thread's network namespace. Raises ``OSError``."""
+    """The cookie of the calling thread's network namespace, which BPF programs compare. Raises ``OSError``."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
         (cookie,) = struct.unpack("=Q", any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8))
         return int(cookie)
 
 
 def _listening_inodes(process: int, port: int) -> set[str]:
-    # The process's own view: /proc/<pid>/net is that of its namespace.
+    # /proc/<pid>/net shows the process's own namespace.
     files = (Path(f"/proc/{process}/net/{name}") for name in ("tcp", "tcp6"))
     rows = [row for file in files if file.exists() for row in file.read_text().splitlines()[1:]]
     return {
@@ -58,9 +58,9 @@ def _duplicate(process: int, fd: int) -> int:
 
 
 def connected_socket(process: int, peer: tuple[str, int]) -> int | None:
-    """A duplicate of the TCP socket of ``process`` whose other end is ``peer``; the caller closes it.
+    """A duplicate of the TCP socket of ``process`` that is connected to ``peer``; the caller closes it.
 
-    ``None`` when it has none. Raises ``OSError``.
+    ``None`` if it has none. Raises ``OSError``.
     """
     for entry in Path(f"/proc/{process}/fd").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""What a lab is to be."""
+"""The specification of a lab."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ _LABEL = re.compile(r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$")
 
 @dataclass(frozen=True)
 class LabSpec:
-    """What is to be built: ``tag`` (six of 0-9a-z) is one per block attempt, ``position`` (0–31) one per lab in it.
+    """A lab to build. Each block attempt has its ``tag`` (six of 0-9a-z), and each lab in it its ``position`` (0–31).
 
-    With several ``clients`` the client's namespace is their router, and each has one of its own behind it.
-    ``disabled_offloads`` (workers/lab/offloads.py) are off on every device of the lab. ``ip_version``, 4 or 6, is that
-    of its traffic.
+    With several ``clients``, the client's namespace is their router, and each client has a namespace behind it.
+    ``disabled_offloads`` (workers/lab/offloads.py) are off on every device of the lab. Its traffic uses
+    ``ip_version``, 4 or 6.
     """
 
     tag: str

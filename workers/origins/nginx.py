@@ -1,7 +1,7 @@
-"""The server that answers in a lab: nginx in the server's namespace.
+"""nginx in the server's namespace of a lab: the origin of plain HTTP.
 
-It answers clients of the lab's own client address only; whoever else asks gets 421 and a line in ``wrong.log``, so
-that a datapath that promises to keep the client's address is held to it by every single request.
+It answers the lab's client address only. A request from any other address gets status 421 and a line in
+``wrong.log``. So every single request checks a datapath that promises to keep the client's address.
 """
 
 import contextlib
@@ -12,12 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.lab import netns
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
+from workers.origins.base import Greeting, OriginError, ask_in, expected_sources
 
-MAX_BODY_BYTES = 4000  # nginx keeps it in its configuration, whose words have room for 4,096
 WORKER_CONNECTIONS = 16_384
 
 _CONFIG = """\
@@ -56,23 +55,13 @@ http {{
 }}
 """
 
-# A line per connection, with its first request. Only where there is something to tell apart: it costs a little.
+# A line per connection, with its first request. Only labs that balance have it, because logging costs time.
 _OPENED = "        access_log {run_dir}/opened.log opened buffer=64k flush=10ms if=$opens;\n"
-
-
-def body_of(size: int) -> bytes:
-    """The body of ``size`` bytes that nginx answers with: numbered lines of 64, of which no two are alike."""
-    lines = (f"showdown {number or '':.>54}\n" for number in range(-(-size // 64)))
-    return "".join(lines).encode("ascii")[:size]
-
-
-class OriginError(RuntimeError):
-    """The origin did not start or does not answer."""
 
 
 @dataclass
 class NginxOrigin:
-    """nginx in ``lab``'s server namespace, answering with ``body``; it lives as long as the lab."""
+    """nginx in ``lab``'s server namespace, which answers with ``body``; it runs until the lab ends."""
 
     lab: Lab
     body: bytes
@@ -81,7 +70,7 @@ class NginxOrigin:
     _opened_bytes: int = 0
 
     def start(self) -> None:
-        """Write the configuration and start nginx. Raises ``OSError``; readiness is seen by the first request."""
+        """Write the configuration and start nginx. Raises ``OSError``. Does not wait until nginx answers."""
         config = self.lab.run_dir / "nginx.conf"
         listen, tls = self.listening()
         config.write_text(
@@ -105,27 +94,27 @@ class NginxOrigin:
         self.lab.spawn("server", argv, task_role="origin")
 
     def listening(self) -> tuple[str, str]:
-        """What its ``listen`` has beside the address, and the lines that follow: nothing, as it speaks plain HTTP."""
+        """The parameters of its ``listen`` directive, and the lines that follow it; none for plain HTTP."""
         return "", ""
 
-    def greet(self, ends: ClientEndpoint | None = None) -> "Greeting":
-        """Ask once as the lab's client, or as one of several, and look at one answer. Raises ``OSError``."""
-        address, _, label = ask_in(ends or self.lab.client_endpoint, "/whoami").body.partition(" ")
-        return Greeting(address, label, ask_in(ends or self.lab.client_endpoint, "/").total_bytes)
+    def greet(self, client: ClientEndpoint | None = None) -> Greeting:
+        """Send two requests as the lab's client, or as one of several. Raises ``OSError``."""
+        address, _, label = ask_in(client or self.lab.client_endpoint, "/whoami").body.partition(" ")
+        return Greeting(address, label, ask_in(client or self.lab.client_endpoint, "/").total_bytes)
 
     def requests(self) -> int:
-        """Requests answered since it started, less our own questions. Raises :class:`OriginError`."""
+        """Requests answered since the start, without status queries. Raises :class:`OriginError`."""
         status = _get_over_unix(self.lab.run_dir / "status.sock")
-        self._own_requests += 1  # only now: a question that did not reach nginx is not counted
-        # "server accepts handled requests\n 131 131 220696 \n": the third number, this question included.
+        self._own_requests += 1  # only now: nginx does not count a query that did not reach it
+        # "server accepts handled requests\n 131 131 220696 \n": the third number, with this query.
         try:
             numbers = status.splitlines()[2].split()
             return int(numbers[2]) - self._own_requests
         except (IndexError, ValueError) as error:
-            raise OriginError(f"nginx gave a strange status: {status[:200]!r}") from error
+            raise OriginError(f"nginx sent a malformed status: {status[:200]!r}") from error
 
     def connections(self) -> dict[str, int]:
-        """The connections that asked something, by the address that they asked: of a lab that balances, else none."""
+        """Connections with a request, by the server's address; empty unless the lab balances."""
         if self._balanced:
             with contextlib.suppress(FileNotFoundError), (self.lab.run_dir / "opened.log").open("rb") as log:
                 log.seek(self._opened_bytes)
@@ -139,7 +128,7 @@ class NginxOrigin:
         return len(self.lab.answering) > 1
 
     def wrong_clients(self) -> list[str]:
-        """The client addresses seen that are not the lab's client; one entry per request, at most 1,000."""
+        """Addresses that asked but are not the lab's client: one per request, at most 1,000."""
         try:
             with (self.lab.run_dir / "wrong.log").open() as log:
                 return [line.strip() for line, _ in zip(log, range(1000), strict=False)]
@@ -164,69 +153,6 @@ def _get_over_unix(path: Path) -> str:
         connection.request("GET", "/")
         return connection.getresponse().read(4096).decode("ascii", "replace")
     except (OSError, http.client.HTTPException) as error:
-        raise OriginError(f"nginx does not tell its status: {error}") from error
+        raise OriginError(f"nginx does not report its status: {error}") from error
     finally:
         connection.close()
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """What asking once through the datapath showed: whom the origin saw, which lab's it is, one answer's length."""
-
-    client_address: str
-    label: str
-    answer_bytes: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One whole answer of the origin, as a client in the lab saw it."""
-
-    status: int
-    body: str
-    total_bytes: int
-
-
-def expected_sources(lab: Lab) -> list[str]:
-    """The addresses of clients that a lab's origin must see, and no others."""
-    return list(dict.fromkeys(ends.expected_source for ends in lab.client_endpoints))
-
-
-def ask_in(ends: ClientEndpoint, path: str) -> Answer:
-    """Ask the lab's origin once, as its client. Raises ``OSError``."""
-    return netns.call_in(ends.netns, lambda: ask(ends.address, ends.port, path))
-
-
-def ask(address: str, port: int, path: str, timeout_s: float = 1.0) -> Answer:
-    """Ask once over a connection of its own, from the calling thread's namespace. Raises ``OSError``.
-
-    ``total_bytes`` includes the header, as generators count. The request keeps the connection open, like the
-    generator's, so that the answers' headers are alike.
-    """
-    with socket.create_connection((address, port), timeout=timeout_s) as connection:
-        return ask_over(connection, endpoint(address, port), path)
-
-
-def ask_over(connection: socket.socket, host: str, path: str) -> Answer:
-    """Ask once over a standing connection. Raises ``OSError``."""
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("ascii"))
-    data = b""
-    while (end := data.find(b"\r\n\r\n")) < 0 or len(data) < end + 4 + _content_length(data[:end]):
-        chunk = connection.recv(65536)
-        if not chunk:
-            raise ConnectionError(f"the answer was cut off after {len(data)} bytes")
-        data += chunk
-    head, _, body = data.partition(b"\r\n\r\n")
-    try:
-        status = int(head.split(b" ", 2)[1])
-    except (IndexError, ValueError) as error:
-        raise ConnectionError(f"not an HTTP answer: {head[:80]!r}") from error
-    return Answer(status=status, body=body.decode("utf-8", "replace"), total_bytes=len(data))
-
-
-def _content_length(head: bytes) -> int:
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            return int(value)
-    return 0

@@ -1,7 +1,7 @@
 """nginx over TLS on the lab's origin port: the origin of ``https`` (HTTP/1.1) and ``h2`` (HTTP/2, by ALPN).
 
-TLS 1.3 with a self-signed P-256 certificate of its own per lab, in the lab's run directory, with which it goes. No
-session is ever resumed. Preflight verifies this certificate, so that another lab's origin cannot answer in its place.
+It speaks TLS 1.3 with a self-signed P-256 certificate, one per lab, kept in the lab's run directory. Sessions are
+never resumed. Preflight verifies the certificate, so that another lab's origin cannot answer in its place.
 """
 
 import socket
@@ -13,7 +13,8 @@ from pathlib import Path
 from workers.lab import netns
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
-from workers.origins.nginx import Answer, Greeting, NginxOrigin, OriginError, ask_over
+from workers.origins.base import Answer, Greeting, OriginError, ask_over
+from workers.origins.nginx import NginxOrigin
 
 _PREFLIGHT_S = 1.0
 _TLS = """\
@@ -27,7 +28,7 @@ _TLS = """\
 
 @dataclass
 class TlsNginxOrigin(NginxOrigin):
-    """nginx in ``lab``'s server namespace over TLS; it speaks HTTP/2 and HTTP/1.1, or HTTP/1.1 only."""
+    """nginx in ``lab``'s server namespace over TLS, with HTTP/2 and HTTP/1.1, or HTTP/1.1 only."""
 
     http2: bool = False
 
@@ -40,16 +41,16 @@ class TlsNginxOrigin(NginxOrigin):
         """See :class:`NginxOrigin`."""
         return " ssl http2" if self.http2 else " ssl", _TLS.format(directory=self.lab.run_dir)
 
-    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
+    def greet(self, client: ClientEndpoint | None = None) -> Greeting:
         """Ask as the lab's client, and compare one whole body. Raises ``OSError`` or :class:`OriginError`.
 
-        There is but one, as its generator knows no others.
+        ``client`` is unused: the generators of TLS workloads have one client only.
         """
         address, _, label = self._ask("/whoami").body.partition(" ")
         answer = self._ask("/")
         bodies = [answer.body.encode()] + ([self._body_over_h2()] if self.http2 else [])
         if address == self.lab.client_endpoint.expected_source and any(body != self.body for body in bodies):
-            raise OriginError("the origin's body over TLS is not the one that it was told to send")
+            raise OriginError("the origin sent a wrong body over TLS")
         return Greeting(address, label, answer.total_bytes)
 
     def _ask(self, path: str) -> Answer:
@@ -67,10 +68,10 @@ class TlsNginxOrigin(NginxOrigin):
         return netns.call_in(lab.client_endpoint.netns, ask)
 
     def _body_over_h2(self) -> bytes:
-        ends = self.lab.client_endpoint
-        url = f"https://{endpoint(ends.address, ends.port)}/"
+        client = self.lab.client_endpoint
+        url = f"https://{endpoint(client.address, client.port)}/"
         try:
-            return netns.run_in(ends.netns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()
+            return netns.run_in(client.netns, ["nghttp", "--no-verify-peer", "--timeout=1", url]).encode()
         except subprocess.SubprocessError as error:
             raise ConnectionError(f"no answer over HTTP/2: {error}") from error
 

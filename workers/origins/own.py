@@ -1,6 +1,6 @@
 """The project's own origin in a lab: ``showdown-traffic origin`` in the server's namespace.
 
-It serves the lab's client only: it closes whoever else connects, drops whoever else sends, and counts both.
+It serves the lab's client only. It closes connections and drops datagrams from other addresses, and counts both.
 """
 
 import json
@@ -15,7 +15,7 @@ from workers.lab import netns
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.process import Process
-from workers.origins.nginx import Greeting, OriginError, ask, expected_sources
+from workers.origins.base import Greeting, OriginError, ask, expected_sources
 from workers.traffic import program
 
 START_TIMEOUT_S = 5.0
@@ -26,7 +26,7 @@ _GREETING = b"showdown"
 
 @dataclass
 class TrafficOrigin:
-    """Answers on the lab's origin port, and there only ``service``: ``http``, ``tcp`` or ``udp``."""
+    """Serves ``service`` on the lab's origin port: ``http``, ``tcp`` or ``udp``."""
 
     lab: Lab
     service: str
@@ -35,7 +35,7 @@ class TrafficOrigin:
     _process: Process | None = None
 
     def start(self) -> None:
-        """Start it; returns when it listens. Raises :class:`OriginError`, or ``LabError``."""
+        """Start it and wait until it listens. Raises :class:`OriginError`, or ``LabError``."""
         cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
         argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
         for address in self.lab.answering:
@@ -50,32 +50,32 @@ class TrafficOrigin:
             self._check(deadline, "did not start")
             time.sleep(0.002)
 
-    def greet(self, ends: ClientEndpoint | None = None) -> Greeting:
-        """Ask once as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
+    def greet(self, client: ClientEndpoint | None = None) -> Greeting:
+        """Send one request as the lab's client, or as one of several. Raises ``OSError``, or :class:`OriginError`."""
         before = self.requests()
-        ends = ends or self.lab.client_endpoint
-        address, port = ends.address, ends.port
+        client = client or self.lab.client_endpoint
+        address, port = client.address, client.port
         answer_bytes = 0
         if self.service == "http":
-            answer = netns.call_in(ends.netns, lambda: ask(address, port, "/whoami"))
-            client = _host(json.loads(answer.body)["peer"])
+            answer = netns.call_in(client.netns, lambda: ask(address, port, "/whoami"))
+            source = _host(json.loads(answer.body)["peer"])
         else:
             kind = socket.SOCK_STREAM if self.service == "tcp" else socket.SOCK_DGRAM
-            netns.call_in(ends.netns, lambda: _echo(kind, address, port))
-            client = ends.expected_source  # whoever else is not answered
-        # An answer that this origin has not given came from another.
-        return Greeting(client, self.lab.label if self.requests() > before else "", answer_bytes)
+            netns.call_in(client.netns, lambda: _echo(kind, address, port))
+            source = client.expected_source  # the origin answers no other address
+        # If this origin counted no request, another origin gave the answer.
+        return Greeting(source, self.lab.label if self.requests() > before else "", answer_bytes)
 
     def requests(self) -> int:
-        """Requests, or datagrams, since it started. Raises :class:`OriginError`."""
+        """Requests or datagrams since the start. Raises :class:`OriginError`."""
         return int(self._status()["datagrams" if self.service == "udp" else "requests"])
 
     def connections(self) -> dict[str, int]:
-        """Connections accepted by each of its addresses. Raises :class:`OriginError`."""
+        """Connections accepted, by its own address. Raises :class:`OriginError`."""
         return {str(address): int(count) for address, count in self._status()["by_address"].items()}
 
     def wrong_clients(self) -> list[str]:
-        """The latest address that is not the lab's client, once per connection or datagram, at most 1,000 times."""
+        """The latest wrong client address, once per connection or datagram from one, at most 1,000 times."""
         try:
             status = self._status()
         except OriginError:
@@ -89,11 +89,11 @@ class TrafficOrigin:
         return self._process
 
     def _status(self) -> dict[str, Any]:
-        told = len(self._lines("status"))
+        reported = len(self._lines("status"))
         self._running.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + STATUS_TIMEOUT_S
-        while len(lines := self._lines("status")) <= told:
-            self._check(deadline, "does not tell its status")
+        while len(lines := self._lines("status")) <= reported:
+            self._check(deadline, "does not report its status")
             time.sleep(0.001)
         status: dict[str, Any] = json.loads(lines[-1])
         return status

@@ -1,1 +1,1 @@
-"""One block, from set-up to proof: time, warm-up, slices, readings, validity."""
+"""Measures one block: set-up, warm-up, slices, readings, proof and validity."""

@@ -1,4 +1,4 @@
-"""How much CPU time went to processes that are not of the labs, beside the host's own (workers/lab/host_cpu.py)."""
+"""The CPU time of foreign processes, next to that of the whole host (workers/lab/host_cpu.py)."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ from domain.cpu_time import CpuTime
 from workers.lab.host_cpu import HostTicks, host_ticks, seconds
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
-_CACHE_LIMIT = 20_000  # processes remembered; more than a host has alive, so forgetting them all is rare
+_CACHE_LIMIT = 20_000  # processes; more than a host runs, so the cache is rarely cleared
 
 
 @dataclass(frozen=True)
 class ProcessTicks:
-    """One line of /proc/PID/stat, as far as it matters here."""
+    """The needed fields of /proc/PID/stat."""
 
     pid: int
     parent: int
@@ -26,7 +26,7 @@ class ProcessTicks:
 
 @dataclass(frozen=True)
 class CpuSnapshot:
-    """CPU time of the host and of each foreign process (pid and start → ticks) at one moment."""
+    """CPU time of the host and of each foreign process (pid and start → ticks) at one time."""
 
     time_s: float
     host: HostTicks
@@ -35,7 +35,7 @@ class CpuSnapshot:
     def since(self, earlier: "CpuSnapshot") -> CpuTime:
         """CPU seconds from ``earlier`` until this snapshot.
 
-        A foreign process that came meanwhile counts from its start; one that ended meanwhile counts not at all.
+        A foreign process that started meanwhile counts from its start; one that ended meanwhile is not counted.
         """
         foreign = sum(max(0, ticks - earlier.foreign.get(process, 0)) for process, ticks in self.foreign.items())
         cpu = self.host.since(earlier.host, self.time_s - earlier.time_s)
@@ -43,10 +43,10 @@ class CpuSnapshot:
 
 
 class CpuMeter:
-    """Takes snapshots, at about 20 µs per process of the host.
+    """Takes snapshots; each costs about 20 µs per process of the host.
 
-    Foreign is every process that is neither in one of the namespaces ``own_netns`` (inodes) nor in the tree of
-    ``own_pids`` (default: this process), and no kernel thread. Both sets may be changed between snapshots.
+    A process is foreign unless it is in one of the namespaces ``own_netns`` (inodes), in the tree of ``own_pids``
+    (default: this process), or a kernel thread. Both sets may change between snapshots.
     """
 
     def __init__(self, own_netns: Collection[int] = (), own_pids: Collection[int] | None = None) -> None:
@@ -73,8 +73,8 @@ class CpuMeter:
         return bool(self.own_netns) and self._netns_of(process) in self.own_netns
 
     def _netns_of(self, process: ProcessTicks) -> int | None:
-        # Reading the link costs more than the whole stat line, and a process hardly ever changes its namespace, but one
-        # that has only just started may (nsenter): it is remembered from its second sight on.
+        # Reading the link costs more than the whole stat line, and a process rarely changes its namespace. A process
+        # that has just started may (nsenter), so its namespace is cached at the second snapshot.
         key = (process.pid, process.start)
         remembered = self._netns.get(key)
         if remembered is not None:
@@ -89,8 +89,8 @@ class CpuMeter:
 
 
 def read_process_ticks(stat: str) -> ProcessTicks:
-    """Parse /proc/PID/stat. Raises ``ValueError`` for anything else."""
-    # The command in parentheses may itself hold spaces and parentheses.
+    """Parse /proc/PID/stat. Raises ``ValueError`` for other text."""
+    # The command in parentheses may contain spaces and parentheses.
     head, found, tail = stat.rpartition(")")
     fields = tail.split()
     if not found or len(fields) < 20:

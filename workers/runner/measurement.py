@@ -1,7 +1,7 @@
-"""One run of a generator over standing labs: counters before, traffic, counters after, and what it all says.
+"""One run of a generator over the labs of a block: counters before, traffic, counters after, evidence.
 
-Every lab has its own counters, so one reading before and one after are enough, however often the slices alternate.
-The warm-up is part of the run: it is proven like the rest, and counted in no figure.
+Every lab has its own counters. So one reading before and one after are enough, however often slices alternate. The
+warm-up is part of the run: its traffic is proven, but no figure counts it.
 """
 
 import time
@@ -15,24 +15,24 @@ from domain.jobs import Phase
 from domain.sample import host_cpu_point, traffic_point
 from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
-from workers.origins.nginx import OriginError
+from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
 from workers.traffic.merging import by_name
 from workers.workloads.base import Workload
 
-DRAIN_S = 0.02  # around traffic: what is still on its way belongs to it …
-DRAIN_LOOKS = 25  # … for as long as the counters move, but no longer than half a second
+DRAIN_S = 0.02  # between two readings of counters before and after traffic, until they no longer change …
+DRAIN_LOOKS = 25  # … or half a second has passed
 
 
 class Cancelled(Exception):
-    """The block shall end now, without a result."""
+    """The block must end now, without a result."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """The counters of a datapath and of its origin at one moment; ``origins`` where the datapath balances."""
+    """The counters of a datapath and its origin at one time; ``origins`` only if the datapath balances."""
 
     counters: Counters
     answered: int
@@ -41,7 +41,7 @@ class _Reading:
 
 @dataclass
 class Measuring:
-    """What the runs of one block share. ``progress`` raises :class:`Cancelled` when the block shall end."""
+    """What the runs of one block share. ``progress`` raises :class:`Cancelled` if the block must end."""
 
     workload: Workload
     generator: Generator
@@ -58,40 +58,40 @@ class Measuring:
     def run(
         self, trial_runs: Sequence[TrialRun], schedule: Schedule, *, probed: bool = False, profiled: bool = False
     ) -> None:
-        """Make traffic on the trial_runs that are usable; what came of it goes into their evidence.
+        """Make traffic on the usable trial runs, and add the outcome to their evidence.
 
-        Of slices that the probes watch (``probed``) or stacks are sampled in (``profiled``), nothing is counted.
+        Figures do not count slices that probes watch (``probed``) or in which stacks are sampled (``profiled``).
         """
         self._before = {s.label: reading for s in trial_runs if s.usable and (reading := self._read(s))}
-        standing = [trial_run for trial_run in trial_runs if trial_run.label in self._before]
+        usable = [trial_run for trial_run in trial_runs if trial_run.label in self._before]
         order = tuple(label for label in schedule.order if label in self._before)
         if not order:
             return
-        by_label = {trial_run.label: trial_run for trial_run in standing}
+        by_label = {trial_run.label: trial_run for trial_run in usable}
         self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
         before = self.meter.snapshot()
         found = self.generator.run(
             self.plan,
-            [trial_run.target for trial_run in standing],
+            [trial_run.target for trial_run in usable],
             replace(schedule, order=order, timeline=probed),
             stop=self.stop,
-            tell=lambda interval: self._told(by_label[interval.label], interval),
+            tell=lambda interval: self._report(by_label[interval.label], interval),
         )
         if self.stop():
             raise Cancelled
         host = self.meter.snapshot().since(before)
         self.slices_done += len(order)
         foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
-        for trial_run in standing:
+        for trial_run in usable:
             traffic = found[trial_run.label]
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
                 self._count(trial_run, traffic, foreign)
             elif probed:
-                self._note_watched(trial_run, traffic)
+                self._add_watched(trial_run, traffic)
             self._prove(trial_run)
             if traffic.failure:
-                trial_run.attachment = None  # the trial is lost already: further traffic would only take time
+                trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
 
     def _read(self, trial_run: TrialRun) -> _Reading | None:
         try:
@@ -103,7 +103,7 @@ class Measuring:
         return _Reading(counters, answered, origins)
 
     def _prove(self, trial_run: TrialRun) -> None:
-        """Add what counters and origin gained; the generator has closed its connections by now."""
+        """Add what the datapath's and origin's counters gained; the generator has closed its connections."""
         trial_run.sample_conntrack()
         if (after := self._read(trial_run)) is None:
             return
@@ -115,7 +115,7 @@ class Measuring:
             evidence.origin_connections[address] = evidence.origin_connections.get(address, 0) + gained
 
     def _drained(self, trial_run: TrialRun) -> Counters:
-        """The counters once they stand still: a proxy counts some things only as its connections close."""
+        """The counters once they no longer change; a proxy updates some only when its connections close."""
         counters = trial_run.counters()
         for _ in range(DRAIN_LOOKS):
             self.sleep(DRAIN_S)
@@ -125,7 +125,7 @@ class Measuring:
         return counters
 
     def _account(self, trial_run: TrialRun, traffic: TargetTraffic, *, probed: bool, profiled: bool) -> None:
-        """What proof and errors are of: everything."""
+        """Add a run's counts and errors to the evidence, including slices that no figure counts."""
         evidence = trial_run.evidence
         if traffic.failure:
             evidence.add_finding(Reason.GENERATOR_FAILED, traffic.failure)
@@ -135,8 +135,8 @@ class Measuring:
             evidence.add_finding(Reason.GENERATOR_SATURATED, traffic.limit)
         measured = [one for one in traffic.slices if not one.warm_up]
         evidence.slices += [self._slice(one, probed=probed, profiled=profiled) for one in measured]
-        evidence.stood_s += sum(one.stood_s for one in measured)
-        self._tell_cpu(trial_run, measured)
+        evidence.stalled_s += sum(one.stalled_s for one in measured)
+        self._report_cpu(trial_run, measured)
         evidence.generated_requests += traffic.requests
         evidence.generated_bytes += traffic.bytes_received
         evidence.connections += traffic.connections
@@ -148,7 +148,7 @@ class Measuring:
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
     def _count(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
-        """What figures are of."""
+        """Add the counted slices to the trial's figures."""
         evidence = trial_run.evidence
         for one in traffic.slices:
             if one.warm_up:
@@ -156,14 +156,14 @@ class Measuring:
             share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
             evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
-        evidence.note_times(trial_run.timings)
+        evidence.add_times(trial_run.timings)
 
-    def _note_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
-        """What the requests of a watched slice took: the stages that the probes saw are parts of it."""
+    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
+        """Add the latencies of a watched slice, whose parts the probes measure."""
         timings = traffic.timings
-        told = timings.get("latency") or timings.get("service_time")
-        if told is not None:
-            trial_run.watched_latency = _merged(trial_run.watched_latency, told)
+        times = timings.get("latency") or timings.get("service_time")
+        if times is not None:
+            trial_run.watched_latency = _merged(trial_run.watched_latency, times)
         trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
@@ -179,8 +179,8 @@ class Measuring:
             profiled=profiled,
         )
 
-    def _told(self, trial_run: TrialRun, interval: Interval) -> None:
-        """What the generator tells while it runs: where the block stands, and points for the charts."""
+    def _report(self, trial_run: TrialRun, interval: Interval) -> None:
+        """Report an interval of a running generator: the block's progress, and a point for the charts."""
         self.progress(Phase.SLICES, trial_run.label, self.slices_done + interval.slices_done)
         trial_run.sample_conntrack()
         self.telemetry.put(
@@ -194,8 +194,8 @@ class Measuring:
             )
         )
 
-    def _tell_cpu(self, trial_run: TrialRun, slices: Iterable[SliceTraffic]) -> None:
-        """The host's CPU time of each slice, known once the run has ended."""
+    def _report_cpu(self, trial_run: TrialRun, slices: Iterable[SliceTraffic]) -> None:
+        """Report the host's CPU time of each slice, which is known once the run has ended."""
         to_epoch_ns = time.time_ns() - time.monotonic_ns()
         for one in slices:
             if _passed(one.cpu):
@@ -208,5 +208,5 @@ def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHi
 
 
 def _passed(cpu: CpuTime) -> bool:
-    # Ticks are coarse: a short slice may have none.
+    # Ticks are coarse, so a short slice may have none.
     return cpu.idle_s + cpu.user_s + cpu.system_s + cpu.irq_s + cpu.softirq_s + cpu.steal_s > 0

@@ -1,4 +1,4 @@
-"""What the probes saw of a trial, as its result tells it. Pure."""
+"""Turns what the probes saw of a trial into the readings of its result. Pure."""
 
 from domain.sample import StageHistogram, is_matched
 from domain.trial import ProbeReading
@@ -6,13 +6,13 @@ from domain.watched import StageRole, Watched
 
 
 def readings(watched: Watched) -> tuple[ProbeReading, ...]:
-    """One of every stage and role, those that do not apply to the datapath included."""
-    told = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
+    """A reading for every stage and role, including those that do not apply to the datapath."""
+    measured = [_reading(key, histogram, watched.events.get(key, 0.0)) for key, histogram in watched.stages.items()]
     absent = [
         ProbeReading(stage=stage, count=0, sum_ns=0, applies=False, why_absent=why)
         for stage, why in sorted(watched.absent.items())
     ]
-    return (*told, *absent)
+    return (*measured, *absent)
 
 
 def _reading(key: StageRole, histogram: StageHistogram, events: float) -> ProbeReading:

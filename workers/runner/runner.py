@@ -1,7 +1,7 @@
-"""One block on this host: labs, origins, datapaths and probes up; warm up; slices; prove; leave.
+"""Runs one block on this host: sets up labs, origins, datapaths and probes, makes traffic, and proves it.
 
-The runner owns time, warm-up, clean-up and validity. Whatever goes wrong with one datapath makes that trial invalid,
-with its reason; the others are measured all the same. Whatever goes wrong with the host ends the attempt.
+The runner owns time, warm-up, clean-up and validity. A failure of one datapath makes its trial invalid, with the
+reason; the others are still measured. A failure of the host ends the attempt.
 """
 
 import hashlib
@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S, datapath_of
+from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.campaign_points import trial_point
 from domain.jobs import BlockJob, Phase
+from domain.names import datapath_of
 from domain.sample import TrialTags, campaign_event_point
 from domain.stacks import Stacks
 from domain.trial import BlockResult, Reason, TrialResult
@@ -21,7 +22,7 @@ from probes.base import ProbeError
 from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.spec import LabSpec
-from workers.origins.nginx import OriginError
+from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter
 from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings
@@ -30,14 +31,14 @@ from workers.runner.validity import judge, prove
 from workers.traffic.base import Schedule, sent_within
 from workers.workloads.base import Workload
 
-BASELINE_S = 0.5  # of idleness, with every lab standing, before the first slice …
-BASELINE_LOOKS = 4  # … again if others were busy just then; a second attempt waits four times as long, a third nine
+BASELINE_S = 0.5  # idle time before the first slice, with every lab built …
+BASELINE_LOOKS = 4  # … repeated while other processes are busy; a second attempt waits 4 times as long, a third 9 times
 MAX_FOREIGN_IDLE_SHARE = 0.05
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
 
 
 class BlockRunner:
-    """Runs one claimed attempt. ``progress(phase, label, slices_done)`` is told where it stands."""
+    """Runs one claimed attempt. Calls ``progress(phase, label, slices_done)`` as it goes on."""
 
     def __init__(
         self,
@@ -56,31 +57,33 @@ class BlockRunner:
         self._plan = self._workload.plan(job.block.load, job.block.parameters)
         self._generator = host.generators[self._plan.generator]
         if job.block.loads and not self._generator.own_rates:
-            raise ValueError(f"{self._generator.name} cannot give each datapath a rate of its own")
+            raise ValueError(f"{self._generator.name} cannot give each datapath its own rate")
         if job.block.clients > 1 and not self._generator.many_clients:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
-        # Offloads are alike in all labs of the block: what one datapath, or the condition, cannot have, none has.
+        # All labs of a block have the same offloads: what one datapath or the condition excludes is off in all.
         block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
-        self._without = job.block.condition.without.union(*(datapath.disabled_offloads for datapath in block_datapaths))
+        self._disabled_offloads = job.block.condition.without.union(
+            *(datapath.disabled_offloads for datapath in block_datapaths)
+        )
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
     def run(self) -> BlockResult:
-        """Measure the block. Raises :class:`Cancelled`, or whatever kept the labs from being built."""
+        """Measure the block. Raises :class:`Cancelled`, or ``LabError`` if a lab cannot be built."""
         with ExitStack() as stack:
-            self._tell(Phase.PREPARE)
+            self._report(Phase.PREPARE)
             trial_runs = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
             self._expect(trial_runs)
             self._cpu.own_netns = {inode for s in trial_runs for inode in s.lab.view().netns.values()}
             idle = self._idle_baseline(trial_runs)
             self._run_traffic(trial_runs)
-            self._tell(Phase.FINISH)
+            self._report(Phase.FINISH)
             trials = tuple(self._conclude(trial_run, idle) for trial_run in trial_runs)
         for trial_run, trial in zip(trial_runs, trials, strict=True):
             self.host.telemetry.put(trial_point(trial_run.tags, trial, time.time_ns()))
         return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
 
-    def _tell(self, phase: Phase, label: str = "", done: int = 0) -> None:
+    def _report(self, phase: Phase, label: str = "", done: int = 0) -> None:
         if self._stop():
             raise Cancelled
         self._progress(phase, label, done)
@@ -91,7 +94,9 @@ class BlockRunner:
         job, label = self.job, self.job.block.datapaths[position]
         tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
         ip_version = job.block.condition.ip_version
-        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, self._without, ip_version)
+        spec = LabSpec(
+            tag, label, position, job.campaign_id, job.block_id, clients, self._disabled_offloads, ip_version
+        )
         lab = stack.enter_context(self.host.build_lab(spec, self.host.register))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.client_endpoint = datapath.client_endpoint(lab)
@@ -104,41 +109,40 @@ class BlockRunner:
             level=job.block.level,
         )
         origin, rate = self.host.origin(self._workload, self._plan, lab), job.block.rate_per_s(label)
-        around = stack.enter_context(self.host.impose(lab, job.block.condition))
-        trial_run = TrialRun(label=label, lab=lab, origin=origin, tags=tags, around=around, rate_per_s=rate)
+        applied = stack.enter_context(self.host.apply_condition(lab, job.block.condition))
+        trial_run = TrialRun(label=label, lab=lab, origin=origin, tags=tags, applied=applied, rate_per_s=rate)
         if clients > 1 and job.block.probed:
-            trial_run.notes.append(f"the client's side, as probes see it, is the router of {clients} clients")
+            trial_run.notes.append(f"probes see the router of {clients} clients as the client")
         if refusal := _refusal(datapath, self._workload, spec):
             trial_run.fail(DatapathError(f"{datapath.name} {refusal}"))
             return trial_run
         trial_run.origin.start()
         try:
             trial_run.attachment = stack.enter_context(datapath.attached(lab))
-            for ends in lab.client_endpoints:
-                self._preflight(trial_run, ends)
+            for client in lab.client_endpoints:
+                self._preflight(trial_run, client)
         except (DatapathError, OriginError, OSError) as error:
             trial_run.fail(error)
         return trial_run
 
-    def _preflight(self, trial_run: TrialRun, ends: ClientEndpoint) -> None:
-        """Ask through the datapath, as one client, until it answers. Raises ``OSError`` after a while."""
+    def _preflight(self, trial_run: TrialRun, client: ClientEndpoint) -> None:
+        """Send requests through the datapath, as one client, until one is answered. Raises ``OSError``."""
         deadline = self._clock() + PREFLIGHT_S
         while True:
             try:
-                greeting = trial_run.origin.greet(ends)
+                greeting = trial_run.origin.greet(client)
                 break
             except OSError:
                 if self._clock() > deadline:
                     raise
-                self._tell(Phase.PREPARE, trial_run.label)
+                self._report(Phase.PREPARE, trial_run.label)
                 self._sleep(0.01)
-        if greeting.client_address != ends.expected_source:
-            detail = f"the origin saw {greeting.client_address}, not {ends.expected_source}"
+        if greeting.client_address != client.expected_source:
+            detail = f"the origin saw {greeting.client_address}, not {client.expected_source}"
             trial_run.evidence.add_finding(Reason.WRONG_CLIENT_ADDRESS, detail)
         elif greeting.label != trial_run.label:
-            trial_run.evidence.add_finding(
-                Reason.BYPASSED, f"the origin of {greeting.label or 'nobody here'!r} answered"
-            )
+            detail = f"the origin of {greeting.label or 'an unknown lab'!r} answered"
+            trial_run.evidence.add_finding(Reason.BYPASSED, detail)
         trial_run.answer_bytes = greeting.answer_bytes
 
     def _expect(self, trial_runs: list[TrialRun]) -> None:
@@ -153,13 +157,13 @@ class BlockRunner:
     # --- traffic --------------------------------------------------------------------------------------------
 
     def _idle_baseline(self, trial_runs: list[TrialRun]) -> float:
-        """Busy CPU seconds per second while the labs stand idle: what the host does anyway.
+        """Busy CPU seconds per second while the labs are idle: the host's own load.
 
-        What others do just then would be taken off every figure of the block, so it is looked at like a slice, and
-        waited for: a block has three attempts, and whoever is busy for some seconds would spoil them all.
+        This load is subtracted from every figure of the block, so foreign processes must be idle meanwhile. The runner
+        waits for that. A block has only three attempts, and a process that is busy for seconds would spoil them all.
         """
         for _ in range(BASELINE_LOOKS * self.job.attempt**2):
-            self._tell(Phase.PREPARE)
+            self._report(Phase.PREPARE)
             before = self._cpu.snapshot()
             self._sleep(BASELINE_S)
             idle = self._cpu.snapshot().since(before)
@@ -167,12 +171,12 @@ class BlockRunner:
                 break
         else:
             for trial_run in trial_runs:
-                detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idleness"
+                detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idle labs"
                 trial_run.evidence.add_finding(Reason.INTERFERENCE, detail)
         return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
 
     def _run_traffic(self, trial_runs: list[TrialRun]) -> None:
-        """All counted slices in one run of the generator, then one run per watched slice: probes watch one lab."""
+        """Run all counted slices at once, then one run per watched or profiled slice, as probes watch one lab."""
         job, block = self.job, self.job.block
         self._event("block", f"{block.workload} {block.level}, block {block.index}")
         measuring = Measuring(
@@ -181,7 +185,7 @@ class BlockRunner:
             plan=self._plan,
             telemetry=self.host.telemetry,
             meter=self._cpu,
-            progress=self._tell,
+            progress=self._report,
             stop=self._stop,
             sleep=self._sleep,
             began_s=self._began,
@@ -203,7 +207,7 @@ class BlockRunner:
 
     @contextmanager
     def _watching(self, trial_run: TrialRun, warm_up_s: float) -> Iterator[None]:
-        """Turn the probes to the lab for one slice; what they saw is part of the evidence."""
+        """Let the probes watch the lab for one slice, and add what they saw to the evidence."""
         before, requests = len(trial_run.watched_slices), trial_run.evidence.generated_requests
         bypassed_stages = self.host.datapaths[datapath_of(trial_run.label)].bypassed_stages
         self.host.probing.begin_slice(
@@ -226,7 +230,7 @@ class BlockRunner:
 
     @contextmanager
     def _profiling(self, trial_run: TrialRun) -> Iterator[None]:
-        """Sample stacks for one slice; without them the trial is no worse, and says why."""
+        """Sample stacks for one slice. If that fails, the trial stays valid and notes the reason."""
         profiling = self.host.profiling
         try:
             profiling.watch(trial_run.lab.view())
@@ -249,7 +253,7 @@ class BlockRunner:
     def _conclude(self, trial_run: TrialRun, idle_cpu_s_per_s: float) -> TrialResult:
         evidence = trial_run.evidence
         trial_run.sample_conntrack()
-        evidence.ballast_packets = trial_run.around.ballast_packets()
+        evidence.ballast_packets = trial_run.applied.ballast_packets()
         evidence.wrong_clients = tuple(trial_run.origin.wrong_clients())
         proof = prove(evidence)
         datapath = self.host.datapaths[datapath_of(trial_run.label)]
@@ -284,7 +288,7 @@ class BlockRunner:
 
 
 def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
-    """Why the datapath cannot carry the workload in such a lab; empty where it can."""
+    """Why the datapath cannot carry the workload in such a lab; empty if it can."""
     if workload.protocol not in datapath.protocols:
         return f"carries {', '.join(sorted(datapath.protocols))}, not {workload.protocol}"
     if spec.ip_version not in datapath.ip_versions:
@@ -295,5 +299,5 @@ def _refusal(datapath: Datapath, workload: Workload, spec: LabSpec) -> str:
 
 
 def lab_tag(block_id: str, attempt: int) -> str:
-    """Six characters for device names, the same for the same attempt and different for others (BLAKE2)."""
+    """Six characters for device names: a BLAKE2 hash of the attempt."""
     return hashlib.blake2s(f"{block_id}/{attempt}".encode(), digest_size=3).hexdigest()

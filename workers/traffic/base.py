@@ -20,7 +20,7 @@ LONGEST_SENT = 5  # … as it is where each takes more than so many times as lon
 
 # The share of the traffic's time in which the generator stalled: stopped, or waiting for a disk. That much is missing
 # from a closed loop's rate, and the narrowest margin that a verdict may have is several times wider.
-MAX_STOOD_SHARE = 0.005
+MAX_STALL_SHARE = 0.005
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
 class SliceTraffic:
     """What a generator did in one slice on one target, answers that came while it drained included.
 
-    ``cpu`` is the host's from the slice's start until it had drained; ``foreign_s`` only the runner knows. ``stood_s``
-    is how long the generator stood still meanwhile, as a mean of its threads: it neither ran, nor waited for a CPU,
-    nor slept as it meant to.
+    ``cpu`` is the host's from the slice's start until it had drained; only the runner knows ``foreign_s``.
+    ``stalled_s`` is how long the generator stalled, as a mean of its threads: it neither ran, nor waited for a CPU, nor
+    slept as it asked to.
     """
 
     started_s: float  # monotonic
@@ -135,7 +135,7 @@ class SliceTraffic:
     errors: Mapping[str, int] = field(default_factory=dict)
     cpu: CpuTime = field(default_factory=CpuTime)
     warm_up: bool = False
-    stood_s: float = 0.0
+    stalled_s: float = 0.0
     begun_s: float | None = None  # monotonic: when the last thread saw its start, if told
     timeline: Timeline | None = None
 

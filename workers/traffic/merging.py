@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from domain.histogram import LatencyHistogram
-from workers.traffic.base import MAX_STOOD_SHARE, SliceTraffic, TargetTraffic, Timeline
+from workers.traffic.base import MAX_STALL_SHARE, SliceTraffic, TargetTraffic, Timeline
 from workers.traffic.results import OF_A_CLIENT
 
 # How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,
@@ -54,7 +54,7 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
         unsent=sum(part.unsent for part in every),
         timings=by_name([part.timings for part in every], LatencyHistogram.merged),
         busiest_thread_share=max(part.busiest_thread_share for part in every),
-        limit=_joined([*_limits(named), *_stood(named), *_skewed(named, by_slice)]),
+        limit=_joined([*_limits(named), *_stalled(named), *_skewed(named, by_slice)]),
         failure=failure,
         clients=requests,
     )
@@ -90,8 +90,8 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         errors=sums([part.errors for part in parts]),
         # Of the host and read once for all of them; the same in every part.
         cpu=max((part.cpu for part in parts), key=lambda cpu: (cpu.wall_s, cpu.busy_s)),
-        # While one of them stood still, the load was not the one that was asked for.
-        stood_s=max(part.stood_s for part in parts),
+        # While one of them stalled, the load was not the one that was asked for.
+        stalled_s=max(part.stalled_s for part in parts),
         begun_s=max(begun, default=None),
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
     )
@@ -136,13 +136,13 @@ def _skewed(named: Mapping[str, TargetTraffic], by_slice: Sequence[Sequence[Slic
     ]
 
 
-def _stood(named: Mapping[str, TargetTraffic]) -> list[str]:
+def _stalled(named: Mapping[str, TargetTraffic]) -> list[str]:
     found = []
     for name, part in named.items():
         measured = [one for one in part.slices if not one.warm_up]
-        stood_s, traffic_s = sum(one.stood_s for one in measured), sum(one.duration_s for one in measured)
-        if stood_s > MAX_STOOD_SHARE * traffic_s:
-            found.append(f"{name} stood still for {stood_s * 1e3:.0f} ms of {traffic_s:.1f} s")
+        stalled_s, traffic_s = sum(one.stalled_s for one in measured), sum(one.duration_s for one in measured)
+        if stalled_s > MAX_STALL_SHARE * traffic_s:
+            found.append(f"{name} stalled for {stalled_s * 1e3:.0f} ms of {traffic_s:.1f} s")
     return found
 
 

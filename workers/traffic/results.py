@@ -77,7 +77,7 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
         errors={"any": line["errors"]} if line["errors"] else {},
         cpu=cpu_of(line),
         warm_up=line["warm_up"],
-        stood_s=line["stalled_ns"] / 1e9 / threads,
+        stalled_s=line["stalled_ns"] / 1e9 / threads,
         begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
         timeline=_timeline(line["timeline"]) if "timeline" in line else None,
     )

@@ -1,1 +1,1 @@
-"""One file per trait, discovered: a test of what a datapath keeps or carries beside its speed."""
+"""Traits of datapaths, one file each, discovered: tests of what a datapath preserves or carries, apart from speed."""

@@ -1,4 +1,4 @@
-"""The bench of one datapath: builds its labs, and keeps the one that the traits share until it is spoilt."""
+"""The bench of one datapath: builds its labs, and keeps the shared one until a test breaks it."""
 
 from contextlib import AbstractContextManager, ExitStack
 
@@ -8,7 +8,7 @@ from workers.traits._rig import Rig, TraitError, rig
 
 
 class LabBench:
-    """See :class:`workers.traits.base.Bench`. Leave its context to remove the shared lab."""
+    """See :class:`workers.traits.base.Bench`. Leaving its context removes the shared lab."""
 
     def __init__(self, datapath: Datapath, register: CleanupRegister) -> None:
         self.datapath = datapath
@@ -18,7 +18,7 @@ class LabBench:
         self._refusal = ""
 
     def shared(self) -> Rig:
-        """Raises :class:`TraitError` when it cannot be built; that is tried once."""
+        """Raises :class:`TraitError` if the lab cannot be built; that is tried once."""
         if self._refusal:
             raise TraitError(self._refusal)
         if self._shared is None:
@@ -34,7 +34,7 @@ class LabBench:
         return rig(self.datapath, self._register, ip_version)
 
     def renew(self) -> None:
-        """The next one that asks for the shared lab gets a new one."""
+        """Remove the shared lab; the next test gets a new one."""
         self._shared = None
         self._stack.close()
 

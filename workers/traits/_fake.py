@@ -1,4 +1,4 @@
-"""The fakes of the contract: a trait that answers as it is told, and a bench without a lab. Not discovered."""
+"""Fakes of the contract: a trait with a fixed answer, and a bench without a lab. Not discovered."""
 
 from contextlib import AbstractContextManager
 
@@ -9,14 +9,14 @@ from workers.traits.base import Bench, Trait
 
 
 class FakeTrait(Trait):
-    """Finds ``answer`` of every datapath; an exception is raised. ``asked`` are the datapaths that it was tried on."""
+    """Returns ``answer`` for every datapath, or raises it. ``asked`` are the datapaths that it has tested."""
 
     name = "fake"
     title = "fake"
-    summary = "Answers as it is told."
+    summary = "Returns a fixed answer."
 
     def __init__(self, name: str, answer: Finding | Exception) -> None:
-        self.name, self.title = name, name.replace("_", " ")  # type: ignore[misc]  # tests put several side by side
+        self.name, self.title = name, name.replace("_", " ")  # type: ignore[misc]  # tests use several at once
         self.answer = answer
         self.asked: list[str] = []
 
@@ -29,22 +29,22 @@ class FakeTrait(Trait):
 
 
 class FakeBench:
-    """Has no lab; counts how often it was renewed. ``left`` once its context is."""
+    """Has no lab; counts renewals. ``left`` is true once its context was left."""
 
     def __init__(self, datapath: Datapath) -> None:
         self.datapath = datapath
         self.renewed, self.left = 0, False
 
     def shared(self) -> Rig:
-        """See the contract. Raises ``LookupError``: there is none."""
+        """See the contract. Always raises ``LookupError``."""
         raise LookupError("a fake has no lab")
 
     def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
-        """See the contract. Raises ``LookupError``: there is none."""
+        """See the contract. Always raises ``LookupError``."""
         raise LookupError(f"a fake has no lab of IPv{ip_version}")
 
     def renew(self) -> None:
-        """Remember it."""
+        """Count it."""
         self.renewed += 1
 
     def __enter__(self) -> "FakeBench":

@@ -1,6 +1,6 @@
-"""What puts a datapath in force in its lab, found from outside, and taken away as an operator's mistake would.
+"""The parts of an attached datapath, found from outside and removed, as by an operator's mistake.
 
-Nothing here knows a datapath: it looks for proxies, nftables rules that send packets elsewhere, and attached programs.
+No datapath is known by name: a part is a proxy, an nftables table that redirects packets, or an attached program.
 """
 
 import json
@@ -14,13 +14,16 @@ from workers.lab import netns
 from workers.traits._rig import Rig
 
 STEERING = frozenset(["tproxy", "redirect", "dnat", "snat", "masquerade", "fwd", "dup", "queue"])
-"""nftables statements that send a packet elsewhere; a table without any only lets through or drops, so it stays."""
+"""nftables statements that redirect packets. A table without them only accepts or drops, and is not removed."""
 
 _DUT_DEVICES = ("dut_client", "dut_server")
 
 
 def parts_of(rig: Rig) -> Mapping[str, Callable[[], None]]:
-    """What can be taken away, by its name in sentences; empty where packets are simply routed. Raises ``OSError``."""
+    """Functions that remove a part, by the part's name in sentences; none if packets are just routed.
+
+    Raises ``OSError``.
+    """
     found: dict[str, Callable[[], None]] = {}
     if rig.proxies:
         found["the proxy"] = lambda: _kill_proxies(rig)
@@ -58,7 +61,7 @@ def _steering_tables(rig: Rig) -> list[tuple[str, str]]:
     """(family, name) of each nftables table that steers."""
     try:
         listing = json.loads(netns.run_in(rig.lab.dut_ns, ["nft", "-j", "list", "ruleset"]))
-    except FileNotFoundError:  # without nft no datapath here has rules
+    except FileNotFoundError:  # without nft no datapath can have rules
         return []
     except subprocess.SubprocessError as error:
         raise OSError(f"nft: {error}") from error
@@ -76,7 +79,7 @@ def _delete(rig: Rig, tables: list[tuple[str, str]]) -> None:
 
 
 def _xdp(rig: Rig) -> dict[str, str]:
-    """By device of the DUT that runs XDP: how it was told to, as ip(8) says it (``xdp``, ``xdpgeneric``)."""
+    """The XDP mode of each device of the DUT that runs XDP, as in ip(8): ``xdp`` or ``xdpgeneric``."""
 
     def look() -> dict[str, str]:
         found = {}

@@ -1,4 +1,4 @@
-"""One lab of the traits: a datapath in force, a witness behind it, and the client's side to try it from."""
+"""A lab for traits: an attached datapath, a witness as origin, and functions to send from the client."""
 
 import secrets
 import socket
@@ -15,23 +15,23 @@ from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.process import Process
 from workers.lab.spec import LabSpec
-from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, standing
+from workers.traits._witness import CONVERSATION_S, Order, Visit, Witness, body, family_of, running_witness
 
 CONNECT_S = 1.0
 RETRY_S = 0.1
-"""While it is not ready: a SYN that was dropped is sent again by the kernel only after a second."""
+"""Between tries while it is not ready. The kernel sends a dropped SYN again only after a second."""
 READY_S = 3.0
-"""For a datapath and its witness to answer the first conversation."""
+"""How long a datapath and its witness may take to answer the first conversation."""
 _TAG_BYTES = 3  # six hexadecimal digits, as a lab's tag has
 
 
 class TraitError(RuntimeError):
-    """A test could not be carried out; that says nothing about the trait."""
+    """The test could not be run, which says nothing about the trait."""
 
 
 @dataclass
 class Rig:
-    """A standing lab. ``links`` and ``maps`` are the BPF objects that attaching the datapath brought into being."""
+    """A lab with its datapath. ``links`` and ``maps`` are the BPF objects that attaching it created."""
 
     lab: Lab
     attachment: Attachment
@@ -41,52 +41,52 @@ class Rig:
 
     @property
     def proxies(self) -> list[Process]:
-        """The datapath's programs in user space that connections go through."""
+        """The datapath's user-space programs that connections go through."""
         return [process for process in self.lab.processes if process.task_role == "proxy"]
 
     def token(self) -> str:
-        """One that was never used."""
+        """A new random token."""
         return secrets.token_hex(16)
 
     def connect(self, timeout_s: float = CONNECT_S) -> socket.socket:
-        """A connection from where the lab's client stands, to whom he asks. Raises ``OSError``."""
-        ends = self.lab.client_endpoint
+        """A connection from the client's namespace to the address that it asks. Raises ``OSError``."""
+        client = self.lab.client_endpoint
         connection = netns.call_in(
-            ends.netns, lambda: socket.create_connection((ends.address, ends.port), timeout=timeout_s)
+            client.netns, lambda: socket.create_connection((client.address, client.port), timeout=timeout_s)
         )
         connection.settimeout(timeout_s)
         return connection
 
     def datagram_socket(self, timeout_s: float) -> socket.socket:
-        """A UDP socket there, connected to whom the client asks. Raises ``OSError``."""
-        ends = self.lab.client_endpoint
+        """A UDP socket in the client's namespace, connected to the address that it asks. Raises ``OSError``."""
+        client = self.lab.client_endpoint
 
         def make() -> socket.socket:
-            made = socket.socket(family_of(ends.address), socket.SOCK_DGRAM)
+            made = socket.socket(family_of(client.address), socket.SOCK_DGRAM)
             made.settimeout(timeout_s)
-            made.connect((ends.address, ends.port))
+            made.connect((client.address, client.port))
             return made
 
-        return netns.call_in(ends.netns, make)
+        return netns.call_in(client.netns, make)
 
     def visit_of(self, token: str) -> Visit:
-        """What the witness saw of a conversation that was had. Raises :class:`TraitError` when it saw none."""
+        """What the witness saw of a finished conversation. Raises :class:`TraitError` if it saw none."""
         found = self.witness.visit(token)
         if found is None:
-            raise TraitError("an answer came that the lab's own origin did not give")
+            raise TraitError("the answer came from another origin than the lab's")
         return found
 
     @contextmanager
-    def standing_connection(self) -> Iterator["Standing"]:
-        """A connection whose data comes back, tried once. Raises ``OSError``."""
+    def open_connection(self) -> Iterator["OpenConnection"]:
+        """A connection on which the witness echoes data, tested once. Raises ``OSError``."""
         with self.connect() as connection:
-            standing_one = Standing(connection, self.token())
-            connection.sendall(Order(standing_one.token, takes=None, echo=True).line())
-            standing_one.say(b"hello")
-            yield standing_one
+            opened = OpenConnection(connection, self.token())
+            connection.sendall(Order(opened.token, takes=None, echo=True).line())
+            opened.echo(b"hello")
+            yield opened
 
     def exchange(self, up_bytes: int, down_bytes: int, connect_s: float = CONNECT_S) -> Visit:
-        """A whole conversation, compared at both ends. Raises ``OSError`` when it is cut off, or differs by a byte."""
+        """One conversation, compared at both ends. Raises ``OSError`` if it is cut off or a byte differs."""
         token = self.token()
         sent, expected = body(token, "up", up_bytes), body(token, "down", down_bytes)
         with self.connect(connect_s) as connection:
@@ -98,11 +98,11 @@ class Rig:
             raise OSError(f"{len(received)} of {down_bytes} bytes came back{_and_differ(received, expected)}")
         visit = self.visit_of(token)
         if not visit.got(sent):
-            raise OSError(f"{visit.received} of {up_bytes} bytes arrived, or other ones")
+            raise OSError(f"{visit.received} of {up_bytes} bytes arrived, or different ones")
         return visit
 
     def wait_until_ready(self, ready_s: float = READY_S) -> float:
-        """Ask until it answers; returns the seconds that took. Raises ``OSError`` when it does not."""
+        """Try until the witness answers; returns the seconds that took. Raises ``OSError`` after ``ready_s``."""
         began = time.monotonic()
         while True:
             try:
@@ -115,27 +115,27 @@ class Rig:
 
 
 @dataclass
-class Standing:
-    """A connection that stands."""
+class OpenConnection:
+    """An established connection to the witness, which echoes its data."""
 
     connection: socket.socket
     token: str
 
     @property
     def client(self) -> tuple[str, int]:
-        """The client's own address and port."""
+        """The address and port of the client's socket."""
         name = self.connection.getsockname()
         return name[0], name[1]
 
-    def say(self, what: bytes) -> None:
-        """Send it and wait for it to come back. Raises ``OSError``."""
-        self.connection.sendall(what)
-        if receive(self.connection, len(what)) != what:
+    def echo(self, data: bytes) -> None:
+        """Send data and wait until it comes back. Raises ``OSError``."""
+        self.connection.sendall(data)
+        if receive(self.connection, len(data)) != data:
             raise OSError("the connection ended")
 
 
 def receive(connection: socket.socket, size_bytes: int) -> bytes:
-    """So many bytes, or fewer where the other side ends first. Raises ``OSError``."""
+    """``size_bytes`` bytes, or fewer if the peer closes first. Raises ``OSError``."""
     parts, missing = [], size_bytes
     while missing and (part := connection.recv(min(missing, 1 << 18))):
         parts.append(part)
@@ -149,7 +149,7 @@ def _and_differ(received: bytes, expected: bytes) -> str:
 
 @contextmanager
 def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> Iterator[Rig]:
-    """A lab with ``datapath`` in force that answers. Raises what building, attaching and asking raise."""
+    """A lab with ``datapath`` attached and answering. Errors of building, attaching and asking are raised."""
     with ExitStack() as stack:
         spec = LabSpec(
             secrets.token_hex(_TAG_BYTES),
@@ -160,15 +160,15 @@ def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> I
         )
         lab = stack.enter_context(built(spec, register))
         lab.client_endpoint = datapath.client_endpoint(lab)
-        witness = stack.enter_context(standing(lab))
+        witness = stack.enter_context(running_witness(lab))
         links, maps = set(objects.own_links()), set(objects.own_maps())
         attachment = stack.enter_context(datapath.attached(lab))
-        standing_rig = Rig(
+        ready_rig = Rig(
             lab,
             attachment,
             witness,
             [one for number, one in objects.own_links().items() if number not in links],
             [one for number, one in objects.own_maps().items() if number not in maps],
         )
-        standing_rig.wait_until_ready()
-        yield standing_rig
+        ready_rig.wait_until_ready()
+        yield ready_rig

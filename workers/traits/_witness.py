@@ -1,6 +1,6 @@
-"""The origin of the traits' labs: it does what each client orders, and remembers who came, and whom he had asked.
+"""The origin of traits' labs: does what each client orders, and records each client's address and destination.
 
-It answers on any address of the server's namespace, so that whatever arrives there by whatever path is seen.
+It listens on every address of the server's namespace, so that it sees all connections, whatever their path.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from workers.lab import netns
 from workers.lab.lab import Lab
 
 CONVERSATION_S = 10.0
-"""After which a stalled conversation ends by itself."""
+"""A stalled conversation ends after this time."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a client asks of the witness, in the first line that it sends.
+    """A client's order to the witness: the first line that it sends.
 
-    ``takes``: bytes that the client sends after the line; ``None``: until it ends its side. ``gives``: bytes of the
-    answer. ``first``: the answer comes first, and then the witness ends its side. ``echo``: what comes goes back.
+    ``takes``: bytes that the client sends after the line; ``None``: until it closes its side. ``gives``: bytes of the
+    answer. ``first``: the witness answers first, and then closes its side. ``echo``: the witness returns all data.
     """
 
     token: str
@@ -36,13 +36,13 @@ class Order:
     echo: bool = False
 
     def line(self) -> bytes:
-        """As it is sent."""
+        """The order as bytes."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def body(token: str, way: str, size_bytes: int) -> bytes:
-    """What is sent under a token, ``up`` or ``down``: random bytes, the same at both ends."""
-    return random.Random(f"{token} {way}").randbytes(size_bytes)  # noqa: S311  # no secret: it must be the same twice
+    """The data of a token, ``up`` or ``down``: random bytes, the same at both ends."""
+    return random.Random(f"{token} {way}").randbytes(size_bytes)  # noqa: S311  # not a secret; both ends must get the same bytes
 
 
 @dataclass
@@ -57,13 +57,13 @@ class Visit:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def got(self, expected: bytes, wait_s: float = 2.0) -> bool:
-        """Whether exactly these bytes came; waits a while for the end of the conversation."""
+        """Whether exactly these bytes arrived; waits ``wait_s`` for the end of the conversation."""
         self.ended.wait(wait_s)
         return self.received == len(expected) and self.digest == hashlib.sha256(expected).hexdigest()
 
 
 class Witness:
-    """TCP on the origin's port, and datagrams that go back to where they came from. See :func:`standing`."""
+    """A TCP server on the origin's port, and a UDP echo server. See :func:`running_witness`."""
 
     def __init__(self, lab: Lab) -> None:
         self._visits: dict[str, Visit] = {}
@@ -80,13 +80,13 @@ class Witness:
             self._start(self._return_datagrams, one)
 
     def visit(self, token: str, wait_s: float = 1.0) -> Visit | None:
-        """The connection that brought this token; ``None`` when none came in time."""
+        """The connection with this token; ``None`` if there was none in time."""
         with self._news:
             self._news.wait_for(lambda: token in self._visits, wait_s)
             return self._visits.get(token)
 
     def close(self) -> None:
-        """End everything."""
+        """Close all sockets, which ends the threads."""
         for one in [self._listener, *self._datagrams, *self._open]:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -128,7 +128,7 @@ class Witness:
 
 
 @contextmanager
-def standing(lab: Lab) -> Iterator[Witness]:
+def running_witness(lab: Lab) -> Iterator[Witness]:
     """A witness in the lab's server namespace. Raises ``OSError``."""
     witness = Witness(lab)
     try:
@@ -138,7 +138,7 @@ def standing(lab: Lab) -> Iterator[Witness]:
 
 
 def family_of(address: str) -> socket.AddressFamily:
-    """IPv6's for an address with colons."""
+    """AF_INET6 for an address with colons, else AF_INET."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 

@@ -1,6 +1,6 @@
-"""The contract of a trait: something that a datapath keeps or carries beside its speed, found out by trying it.
+"""The contract of a trait: a property of a datapath apart from its speed, found by a test.
 
-A trait is one file here. It is discovered, never listed, and knows no datapath: it looks at what stands in a lab.
+A trait is one file here. It is discovered, never listed. It knows no datapath by name, and tests what is in a lab.
 """
 
 from abc import ABC, abstractmethod
@@ -13,38 +13,38 @@ from workers.traits._rig import Rig
 
 
 class Bench(Protocol):
-    """One datapath under test, and labs with it in force. What cannot be built raises what the lab raises."""
+    """One datapath under test, and labs that it is attached in. Errors of building a lab are raised as they are."""
 
     datapath: Datapath
 
     def shared(self) -> Rig:
-        """The lab that all traits share; for those that leave it as they found it."""
+        """The lab that all traits share, for tests that leave it unchanged."""
 
     def fresh(self, ip_version: int = 4) -> AbstractContextManager[Rig]:
-        """A lab of one's own, to break; gone when the context is left."""
+        """A new lab that the test may break; leaving the context removes it."""
 
 
 class Trait(ABC):
-    """A question about a datapath that a test answers."""
+    """A yes-or-no question about a datapath, answered by a test."""
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """The head of its column: a few words that "yes" and "no" are answers to."""
+    """The heading of its column: a few words to which "yes" and "no" are answers."""
     summary: ClassVar[str]
-    """What exactly is tested, in a sentence or two."""
+    """What the test does, in one or two sentences."""
 
     @abstractmethod
     def check(self, bench: Bench) -> Finding:
-        """Try it. An exception is no answer: it becomes an ``error`` with its reason, and the shared lab is renewed."""
+        """Run the test. An exception becomes an ``error`` with its reason, and the shared lab is replaced."""
 
 
 def yes(evidence: str) -> Finding:
-    """The datapath has the trait; ``evidence`` is what was seen, in a sentence."""
+    """The datapath has the trait; ``evidence`` says in a sentence what the test saw."""
     return _finding(Answer.YES, evidence)
 
 
 def no(evidence: str) -> Finding:
-    """It has it not."""
+    """The datapath lacks the trait."""
     return _finding(Answer.NO, evidence)
 
 

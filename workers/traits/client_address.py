@@ -1,11 +1,11 @@
-"""Does the origin see who asks?"""
+"""Does the origin see the client's address?"""
 
 from domain.traits import Finding
 from workers.traits.base import Bench, Trait, no, yes
 
 
 class ClientAddress(Trait):
-    """One connection, looked at from both ends."""
+    """Compares the client's address at both ends of one connection."""
 
     name = "client_address"
     title = "client address kept"
@@ -14,8 +14,8 @@ class ClientAddress(Trait):
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
-        with rig.standing_connection() as standing:
-            client, seen = standing.client, rig.visit_of(standing.token).peer
+        with rig.open_connection() as opened:
+            client, seen = opened.client, rig.visit_of(opened.token).peer
         if seen[0] != client[0]:
             return no(f"The client asked from {client[0]}, the origin saw {seen[0]}.")
         port = "its port too" if seen[1] == client[1] else f"another port ({seen[1]} for {client[1]})"

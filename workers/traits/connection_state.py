@@ -1,4 +1,4 @@
-"""Does the DUT remember each connection?"""
+"""Does the DUT keep state for each connection?"""
 
 import time
 from contextlib import ExitStack
@@ -11,37 +11,37 @@ from workers.traits.base import Bench, Trait, no, yes
 
 CONNECTIONS = 10
 SETTLING_S = 1.0
-_ESTABLISHED = "01"  # enum in include/net/tcp_states.h, as /proc/net/tcp has it
+_ESTABLISHED = "01"  # TCP_ESTABLISHED of include/net/tcp_states.h, as printed in /proc/net/tcp
 
 
 class ConnectionState(Trait):
-    """What grows with connections that stand."""
+    """Counts what grows with open connections."""
 
     name = "connection_state"
     title = "state per connection"
     summary = (
-        f"With {CONNECTIONS} standing connections the DUT has at least as many more sockets, conntrack entries or "
+        f"With {CONNECTIONS} established connections the DUT has at least as many more sockets, conntrack entries or "
         "entries of the datapath's BPF maps than without; the client's own sockets are not counted."
     )
 
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
-        before = _settled(rig)
+        before = _state_at_rest(rig)
         with ExitStack() as stack:
             for _ in range(CONNECTIONS):
-                stack.enter_context(rig.standing_connection())
+                stack.enter_context(rig.open_connection())
             grown = {what: count - before[what] for what, count in _state(rig).items()}
         if rig.lab.client_endpoint.netns == rig.lab.dut_ns:
             grown["sockets"] -= CONNECTIONS
-        told = ", ".join(f"{count} {what}" for what, count in grown.items() if count > 0)
+        more = ", ".join(f"{count} {what}" for what, count in grown.items() if count > 0)
         if any(count >= CONNECTIONS for count in grown.values()):
-            return yes(f"{CONNECTIONS} standing connections: {told} more in the DUT.")
-        return no(f"{CONNECTIONS} standing connections: {told or 'no socket, conntrack entry or map entry'} more.")
+            return yes(f"{CONNECTIONS} established connections: {more} more in the DUT.")
+        return no(f"{CONNECTIONS} established connections: {more or 'no socket, conntrack entry or map entry'} more.")
 
 
-def _settled(rig: Rig) -> dict[str, int]:
-    """The state once connections of earlier tests have left."""
+def _state_at_rest(rig: Rig) -> dict[str, int]:
+    """The state once connections of earlier tests are gone."""
     until, found = time.monotonic() + SETTLING_S, _state(rig)
     while True:
         time.sleep(0.02)
@@ -66,5 +66,5 @@ def _in_namespace() -> dict[str, int]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Of a file that a kernel without the feature does not have."""
+    """The lines of a file; none if the kernel lacks the feature and so the file."""
     return path.read_text().splitlines() if path.exists() else []

@@ -1,4 +1,4 @@
-"""Does nothing get past it when a part of it is gone?"""
+"""Does the datapath block all traffic while a part of it is missing?"""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ WAIT_S = 0.3
 
 
 class FailsClosed(Trait):
-    """Each part is taken away in a lab of its own, and new connections are tried."""
+    """Removes each part in a new lab, and tries new connections."""
 
     name = "fails_closed"
     title = "fails closed"
@@ -31,7 +31,7 @@ class FailsClosed(Trait):
         names = list(parts_of(bench.shared()))
         if not names:
             return not_applicable("Nothing can be taken away: packets are routed, and nothing is put in their way.")
-        told, closed = [], True
+        found, closed = [], True
         for name in names:
             with bench.fresh() as rig, dut.arrivals_at(rig.lab.server_ns) as arrivals:
                 parts_of(rig)[name]()
@@ -39,11 +39,11 @@ class FailsClosed(Trait):
                 tokens = _try(rig)
                 packets, routed = arrivals() - before, _routed(rig) - routed
                 visits = sum(rig.witness.visit(token, 0) is not None for token in tokens)
-                # A proxy that still runs may knock at the origin; nothing may get past it, and no data through it.
+                # A running proxy may connect to the origin. Nothing may be routed past it, and no data go through it.
                 own = packets > 0 and not routed and _proxy_runs(rig)
                 closed &= not visits and (not packets or own)
-                told.append(f"without {name} {_words(packets, visits, ' of the proxy itself' if own else '')}")
-        sentence = f"{'; '.join(told)}, of {ATTEMPTS} new connections."
+                found.append(f"without {name} {_words(packets, visits, ' of the proxy itself' if own else '')}")
+        sentence = f"{'; '.join(found)}, of {ATTEMPTS} new connections."
         return (yes if closed else no)(sentence[0].upper() + sentence[1:])
 
 
@@ -58,14 +58,14 @@ def _proxy_runs(rig: Rig) -> bool:
 
 
 def _routed(rig: Rig) -> int:
-    """Packets that the DUT has forwarded by its routing so far."""
+    """Packets that the DUT has routed so far."""
     text = netns.call_in(rig.lab.dut_ns, Path("/proc/thread-self/net/snmp").read_text)
     names, values = (line.split() for line in text.splitlines() if line.startswith("Ip:"))
     return int(values[names.index("ForwDatagrams")])
 
 
 def _try(rig: Rig) -> list[str]:
-    """Several connections at once that all say their token if they can; returns the tokens."""
+    """Open connections, each of which sends its token if it can; returns the tokens."""
     tokens = [rig.token() for _ in range(ATTEMPTS)]
     until = time.monotonic() + WAIT_S
     for token in tokens:

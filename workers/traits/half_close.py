@@ -1,4 +1,4 @@
-"""Does it pass on that one side has ended while the other goes on?"""
+"""Does the datapath pass on a half-close, so that the other direction goes on?"""
 
 import socket
 
@@ -12,7 +12,7 @@ WAIT_S = 2.0
 
 
 class HalfClose(Trait):
-    """Both ways: the client ends first, and the origin ends first."""
+    """Tests both directions: the client closes first, and the origin closes first."""
 
     name = "half_close"
     title = "half-close"
@@ -26,7 +26,7 @@ class HalfClose(Trait):
         rig = bench.shared()
         answered, taken = _client_ends_first(rig), _origin_ends_first(rig)
         if answered == taken == "":
-            return yes(f"Whoever ended its side first still got {BYTES:,} bytes from the other, exactly.")
+            return yes(f"The side that closed first still got exactly {BYTES:,} bytes from the other.")
         failed = [
             f"after the client's end {answered}" if answered else "",
             f"after the origin's end {taken}" if taken else "",
@@ -36,7 +36,7 @@ class HalfClose(Trait):
 
 
 def _client_ends_first(rig: Rig) -> str:
-    """What went wrong, in words; empty for nothing."""
+    """What failed, in words; empty if nothing did."""
     token = rig.token()
     received = b""
     try:
@@ -50,7 +50,7 @@ def _client_ends_first(rig: Rig) -> str:
     if received != body(token, "down", BYTES):
         return f"{len(received):,} of {BYTES:,} bytes of the answer came, or other ones"
     if not rig.visit_of(token).got(body(token, "up", BYTES)):
-        return "the origin had not got what was sent before"
+        return "the origin had not received what was sent before"
     return ""
 
 

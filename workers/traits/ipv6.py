@@ -1,4 +1,4 @@
-"""Does it carry IPv6?"""
+"""Does the datapath carry IPv6?"""
 
 from domain.traits import Finding
 from workers.datapaths.base import DatapathError
@@ -10,24 +10,24 @@ BYTES = 100_000
 
 
 class Ipv6(Trait):
-    """A lab of IPv6, and a conversation in it; also where the datapath says that it is made for IPv4."""
+    """Runs a conversation in an IPv6 lab, even if the datapath states IPv4 only."""
 
     name = "ipv6"
     title = "IPv6"
-    summary = "In a lab whose addresses are IPv6's it can be put in force, and a conversation crosses it byte by byte."
+    summary = "In a lab with IPv6 addresses it can be attached, and a conversation crosses it byte by byte."
 
     def check(self, bench: Bench) -> Finding:
-        """See the contract. A lab that cannot be built is no answer."""
+        """See the contract. If the lab cannot be built, the test is an error."""
         if 6 not in sysctls.versions():
             return not_run("This kernel has no IPv6.")
         try:
             with bench.fresh(ip_version=6) as rig:
                 visit = rig.exchange(BYTES, BYTES)
                 if ":" not in visit.asked[0]:
-                    raise TraitError(f"the lab is not IPv6's: its origin was asked as {visit.asked[0]}")
+                    raise TraitError(f"the lab does not use IPv6: its origin was asked as {visit.asked[0]}")
                 counted = rig.attachment.counters()
                 if counted.leaked_packets:
-                    return no(f"A conversation crossed, but {counted.leaked_packets} packets past the datapath.")
+                    return no(f"A conversation crossed, but {counted.leaked_packets} packets bypassed the datapath.")
                 return yes(f"{BYTES:,} bytes each way; the origin saw {visit.peer[0]} ask {visit.asked[0]}.")
         except (DatapathError, OSError, ValueError) as error:
             return no(f"In an IPv6 lab: {error}.")

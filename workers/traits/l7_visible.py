@@ -1,4 +1,4 @@
-"""Does a program in user space hold the bytes?"""
+"""Does a user-space program have the bytes in its memory?"""
 
 import re
 from pathlib import Path
@@ -8,14 +8,14 @@ from workers.traits.base import Bench, Trait, no, yes
 
 WORDS = 8
 PADDING = b"." * 256
-"""Around each word: who frees a buffer overwrites its first bytes with what its allocator notes there."""
+"""Around each word, because an allocator overwrites the first bytes of a freed buffer."""
 
 _WRITABLE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) rw")
 _CHUNK = 1 << 20
 
 
 class L7Visible(Trait):
-    """The proxy's memory is searched for what the client has said."""
+    """Searches the proxy's memory for what the client has sent."""
 
     name = "l7_visible"
     title = "L7 visible"
@@ -28,11 +28,11 @@ class L7Visible(Trait):
         """See the contract."""
         rig = bench.shared()
         if not rig.proxies:
-            return no("No program in user space is on the way.")
+            return no("No user-space program is on the path.")
         words = [f"{rig.token()}{rig.token()}".encode() for _ in range(WORDS)]
-        with rig.standing_connection() as standing:
+        with rig.open_connection() as opened:
             for word in words:
-                standing.say(PADDING + word + PADDING)
+                opened.echo(PADDING + word + PADDING)
             found = set().union(*(_found(proxy.pid, words) for proxy in rig.proxies))
         name = Path(rig.proxies[0].argv[0]).name
         if found:
@@ -53,7 +53,7 @@ def _found(process: int, words: list[bytes]) -> set[bytes]:
                 memory.seek(at)
                 try:
                     part = memory.read(min(_CHUNK + overlap, end - at))
-                except OSError:  # a region of a device, or gone meanwhile
+                except OSError:  # device memory, or unmapped meanwhile
                     continue
                 found |= {word for word in words if word in part}
     return found

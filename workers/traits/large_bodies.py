@@ -1,4 +1,4 @@
-"""Do bodies beyond every buffer arrive whole?"""
+"""Do bodies larger than all buffers arrive whole?"""
 
 from domain.traits import Finding
 from workers.traits.base import Bench, Trait, no, yes
@@ -7,7 +7,7 @@ BYTES = 4 << 20
 
 
 class LargeBodies(Trait):
-    """One request and one answer, both larger than sockets' buffers, compared byte by byte."""
+    """Compares one request and one answer byte by byte, both larger than socket buffers."""
 
     name = "large_bodies"
     title = "bodies over 1 MB"

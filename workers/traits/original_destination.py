@@ -1,11 +1,11 @@
-"""Does whoever takes the connection learn whom the client asked?"""
+"""Does the program that accepts the connection learn its original destination?"""
 
 import socket
 import struct
 
 from domain.traits import Finding
 from workers.lab import sockets
-from workers.traits._rig import Rig, Standing, TraitError
+from workers.traits._rig import OpenConnection, Rig, TraitError
 from workers.traits.base import Bench, Trait, no, not_applicable, yes
 
 _SO_ORIGINAL_DST = 80  # include/uapi/linux/netfilter_ipv4.h
@@ -13,28 +13,28 @@ _SOCKADDR_IN = struct.Struct("!2xH4s8x")
 
 
 class OriginalDestination(Trait):
-    """The proxy's socket is asked where there is a proxy, else the origin's."""
+    """Asks the proxy's socket if there is a proxy, else the origin's."""
 
     name = "original_destination"
     title = "destination kept"
     summary = (
-        "The address and port that the client asked reach the proxy (its socket bears them, or SO_ORIGINAL_DST tells "
+        "The address and port that the client asked reach the proxy (its socket bears them, or SO_ORIGINAL_DST reports "
         "them); without a proxy, they reach the origin untranslated."
     )
 
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         rig = bench.shared()
-        ends = rig.lab.client_endpoint
-        if ends.address in (rig.lab.dut_client_address, rig.lab.dut_server_address):
+        client = rig.lab.client_endpoint
+        if client.address in (rig.lab.dut_client_address, rig.lab.dut_server_address):
             return not_applicable("The client asks the proxy itself: it names no other destination.")
-        with rig.standing_connection() as standing:
-            at_origin = rig.visit_of(standing.token).asked
+        with rig.open_connection() as opened:
+            at_origin = rig.visit_of(opened.token).asked
             if rig.proxies:
-                return _at_proxy((ends.address, ends.port), at_origin, *_told_to_proxy(rig, standing))
-        if at_origin == (ends.address, ends.port):
-            return yes(f"The client asked {_words(at_origin)}, and so the origin was asked.")
-        return no(f"The client asked {ends.address}:{ends.port}, the origin was asked as {_words(at_origin)}.")
+                return _at_proxy((client.address, client.port), at_origin, *_destinations_at_proxy(rig, opened))
+        if at_origin == (client.address, client.port):
+            return yes(f"The client asked {_words(at_origin)}, and the origin was asked under the same address.")
+        return no(f"The client asked {client.address}:{client.port}, the origin was asked as {_words(at_origin)}.")
 
 
 def _at_proxy(
@@ -45,20 +45,20 @@ def _at_proxy(
         return yes(f"The client asked {_words(wanted)}, which is what the proxy's socket bears{onward}.")
     if tracked == wanted:
         return yes(
-            f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, and SO_ORIGINAL_DST tells "
-            f"what was asked{onward}."
+            f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, and SO_ORIGINAL_DST reports "
+            f"the destination{onward}."
         )
-    told = f"SO_ORIGINAL_DST tells {_words(tracked)}" if tracked else "SO_ORIGINAL_DST knows nothing"
+    option = f"SO_ORIGINAL_DST reports {_words(tracked)}" if tracked else "SO_ORIGINAL_DST reports nothing"
     return no(
-        f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, {told}: it asks whom its "
-        "configuration names."
+        f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, {option}: it asks "
+        "the origin of its configuration."
     )
 
 
-def _told_to_proxy(rig: Rig, standing: Standing) -> tuple[tuple[str, int], tuple[str, int] | None]:
-    """What the proxy's socket for the client's connection bears, and what connection tracking says of it."""
+def _destinations_at_proxy(rig: Rig, opened: OpenConnection) -> tuple[tuple[str, int], tuple[str, int] | None]:
+    """The local address of the proxy's socket for the client's connection, and the destination in conntrack."""
     for proxy in rig.proxies:
-        descriptor = sockets.connected_socket(proxy.pid, standing.client)
+        descriptor = sockets.connected_socket(proxy.pid, opened.client)
         if descriptor is None:
             continue
         with socket.socket(fileno=descriptor) as theirs:
@@ -69,7 +69,7 @@ def _told_to_proxy(rig: Rig, standing: Standing) -> tuple[tuple[str, int], tuple
                 return (own[0], own[1]), None
             port, packed = _SOCKADDR_IN.unpack(raw)
             return (own[0], own[1]), (socket.inet_ntoa(packed), port)
-    raise TraitError("no proxy of the lab holds the client's connection")
+    raise TraitError("no proxy of the lab has the client's connection")
 
 
 def _words(endpoint: tuple[str, int]) -> str:

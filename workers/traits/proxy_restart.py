@@ -1,4 +1,4 @@
-"""Does service come back when the proxy does?"""
+"""Does service come back when the proxy is restarted?"""
 
 import os
 import time
@@ -7,30 +7,31 @@ from collections.abc import Sequence
 from domain.traits import Finding
 from workers.lab import sockets
 from workers.lab.process import Process
-from workers.traits._rig import Rig, Standing
+from workers.traits._rig import OpenConnection, Rig
 from workers.traits.base import Bench, Trait, no, not_applicable, yes
 
 BACK_WITHIN_S = 3.0
 
 
 class ProxyRestart(Trait):
-    """The proxy is killed and started anew; nothing else is touched."""
+    """Kills the proxy and starts it again; changes nothing else."""
 
     name = "proxy_restart"
     title = "survives proxy restart"
     summary = (
         "The proxy is killed and started again by its own command line, as a supervisor would, with nothing else done: "
-        f"new connections go through it within {BACK_WITHIN_S:g} s. What becomes of a standing one is told beside."
+        f"new connections go through it within {BACK_WITHIN_S:g} s. "
+        "Whether established connections survive is listed separately."
     )
 
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
         if not bench.shared().proxies:
             return not_applicable("There is no proxy.")
-        with bench.fresh() as rig, rig.standing_connection() as standing:
+        with bench.fresh() as rig, rig.open_connection() as opened:
             for proxy in rig.proxies:
                 _restart(rig, proxy)
-            fate = _fate_of(standing)
+            fate = _fate_of(opened)
             try:
                 took_s = rig.wait_until_ready(BACK_WITHIN_S)
             except OSError as error:
@@ -48,7 +49,7 @@ def _restart(rig: Rig, proxy: Process) -> None:
 
 
 def _inherited_maps(process: int) -> list[int]:
-    """Descriptors of BPF maps that a program was started with: by the same numbers they are ours."""
+    """BPF maps that a program inherited: descriptors that this process has under the same numbers."""
     ours, theirs = _maps_of("self"), _maps_of(str(process))
     return sorted(ours & theirs)
 
@@ -64,22 +65,22 @@ def _maps_of(process: str) -> set[int]:
     return found
 
 
-def _fate_of(standing: Standing) -> str:
+def _fate_of(opened: OpenConnection) -> str:
     try:
-        standing.say(b"still there?")
+        opened.echo(b"still there?")
     except TimeoutError:
-        return "one that stood before stands still"
-    except OSError:  # its end, a reset, or a refusal by rules
-        return "one that stood before was cut off"
-    return "one that stood before went on"
+        return "an established connection stalled"
+    except OSError:  # a FIN, a reset, or a rejection by rules
+        return "an established connection was cut off"
+    return "an established connection went on"
 
 
 def _goes_through(rig: Rig, proxies: Sequence[Process]) -> bool:
-    with rig.standing_connection() as standing:
+    with rig.open_connection() as opened:
         until = time.monotonic() + 1
         while time.monotonic() < until:
             for proxy in proxies:
-                descriptor = sockets.connected_socket(proxy.pid, standing.client)
+                descriptor = sockets.connected_socket(proxy.pid, opened.client)
                 if descriptor is not None:
                     os.close(descriptor)
                     return True

@@ -1,4 +1,4 @@
-"""Does it carry datagrams?"""
+"""Does the datapath carry datagrams?"""
 
 import contextlib
 
@@ -11,11 +11,14 @@ WAIT_S = 0.15
 
 
 class Udp(Trait):
-    """Some datagrams to whom the client asks, on the port that it asks."""
+    """Sends datagrams to the address and port that the client asks."""
 
     name = "udp"
     title = "UDP"
-    summary = f"Of {ATTEMPTS} datagrams to whom the client asks, some reach the origin and come back, none past it."
+    summary = (
+        f"Of {ATTEMPTS} datagrams to the address that the client asks, "
+        "some reach the origin and come back, none past it."
+    )
 
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
@@ -26,7 +29,7 @@ class Udp(Trait):
         past = rig.attachment.counters().leaked_packets - leaked
         if answered:
             if past:
-                return no(f"{answered} of {ATTEMPTS} datagrams came back, but past the datapath: {past} leaked.")
+                return no(f"{answered} of {ATTEMPTS} datagrams came back, but bypassed the datapath: {past} leaked.")
             return yes(f"{answered} of {ATTEMPTS} datagrams reached the origin and came back.")
         return no(f"None of {ATTEMPTS} datagrams came back; {arrived} reached the origin.")
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import settled
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from domain.workload import fill_parameters
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.traffic.h2load import OPEN_RATES_PER_S, H2load
 from workers.workloads._own import body_bytes
@@ -14,11 +14,11 @@ from workers.workloads.base import DEFAULTS, Workload
 
 
 class H2loadWorkload(Workload):
-    """Closed loops over established connections; open ones with a connection, and a handshake, for every request."""
+    """Closed loops over persistent connections; open loops with a connection and a handshake for each request."""
 
     level_kinds = ("closed", "open")
     open_rates_per_s = OPEN_RATES_PER_S
-    one_client = "h2load begins a process per slice, and several of them cannot be kept in step"
+    one_client = "h2load starts a process per slice, and several processes cannot be synchronised"
     origin = "nginx"
     options: ClassVar[tuple[str, ...]] = ()
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
@@ -28,15 +28,15 @@ class H2loadWorkload(Workload):
         return capabilities.lacking("program.h2load", "program.nginx", "program.openssl")
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
-        """As the contract says. Raises ``ValueError`` also for a rate for which h2load has no honest schedule."""
+        """See the contract. Raises ``ValueError`` also for rates that h2load cannot schedule exactly."""
         if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
             rates = ", ".join(map(str, OPEN_RATES_PER_S))
             raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
-        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         connections = level.connections if isinstance(level, ClosedLoad) else level.rate_per_s
         return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """The driver has compared the body bytes with the answers; one wrong body is one too many."""
+        """The driver has compared the body bytes with the number of answers; no body may be wrong."""
         corrupt = traffic.errors.get("corrupt", 0)
-        return [f"the body bytes received are those of {corrupt} answers more or less"] if corrupt else []
+        return [f"the body bytes received differ by those of {corrupt} answers"] if corrupt else []

@@ -1,11 +1,11 @@
-"""What the workloads of the own generator (workers/traffic) share."""
+"""What the workloads of showdown-traffic (workers/traffic) share."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import Parameter, settled
+from domain.workload import Parameter, fill_parameters
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads.base import DEFAULTS, Workload
 
@@ -15,14 +15,14 @@ LARGE_OPEN_CONNECTIONS = 16  # … of large bodies, each of which fills the path
 
 
 def body_bytes(default: int, maximum: int, summary: str) -> Parameter:
-    """The parameter that most workloads have."""
+    """The parameter ``body_bytes``, which most workloads have."""
     return Parameter(
         name="body_bytes", unit="bytes", default=default, minimum=1, maximum=maximum, summary=summary
     )  # fmt: skip
 
 
 class OwnWorkload(Workload):
-    """A workload of showdown-traffic, which compares every body that it receives, byte by byte.
+    """A workload of showdown-traffic, which compares every received body byte by byte.
 
     The C source of the same name defines what its requests look like. A parameter is passed as the option of its name,
     ``body_bytes`` as ``--body-bytes``; ``options`` names those whose option is called otherwise.
@@ -39,7 +39,7 @@ class OwnWorkload(Workload):
 
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
         """Closed and open loops alike."""
-        values = settled(self.name, self.parameters, parameters)
+        values = fill_parameters(self.name, self.parameters, parameters)
         answer = self.answer(values)
         given = () if answer is not None else tuple(values.items())
         return GeneratorPlan(
@@ -72,6 +72,6 @@ class OwnWorkload(Workload):
         return OPEN_CONNECTIONS
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """The generator has compared the bodies; one wrong body is one too many."""
+        """The generator has compared the bodies; none may be wrong."""
         corrupt = traffic.errors.get("corrupt", 0)
-        return [f"{corrupt} answers were not what the origin sends"] if corrupt else []
+        return [f"{corrupt} answers differed from what the origin sends"] if corrupt else []

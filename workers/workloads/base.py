@@ -1,7 +1,7 @@
 """The contract of a workload: the shape of the traffic.
 
-A workload is one file here. It turns a load level into a plan for a generator, and looks at what the generator
-reports. It never runs anything: the runner owns time.
+A workload is one file here. It turns a load level into a plan for a generator, and checks what the generator
+reports. It runs nothing itself: the runner owns time.
 """
 
 from abc import ABC, abstractmethod
@@ -15,17 +15,16 @@ from domain.workload import Parameter
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 
 DEFAULTS: Mapping[str, int] = MappingProxyType({})
-"""No value given: every parameter has its default."""
+"""No values: every parameter has its default."""
 
 
 class Workload(ABC):
     """The shape of the traffic.
 
-    ``origin`` is the program that answers (``nginx`` or ``showdown-traffic``), ``service`` what it is asked for:
-    ``http``, ``https``, ``h2``, ``tcp`` or ``udp``. ``parameters`` are what a campaign may choose; they change nothing
-    unless it does.
-    ``open_rates_per_s`` are the only rates of its open loads; empty where any will do. ``one_client`` is why its
-    generator loads from one client only; empty where it takes several.
+    ``origin`` is the program that answers: ``nginx`` or ``showdown-traffic``. ``service`` is its protocol: ``http``,
+    ``https``, ``h2``, ``tcp`` or ``udp``. A campaign may set ``parameters``; each has a default. ``open_rates_per_s``
+    are the only rates of open loads; empty if any rate will do. ``one_client`` says why the generator loads from one
+    client only; empty if it takes several.
     """
 
     name: ClassVar[str]
@@ -39,7 +38,7 @@ class Workload(ABC):
 
     @property
     def protocol(self) -> str:
-        """What its packets are: ``tcp`` or ``udp``; not every datapath carries both."""
+        """The protocol of its packets: ``tcp`` or ``udp``. Not every datapath carries both."""
         return "udp" if self.service == "udp" else "tcp"
 
     @abstractmethod
@@ -48,14 +47,14 @@ class Workload(ABC):
 
     @abstractmethod
     def plan(self, level: ClosedLoad | OpenLoad, parameters: Mapping[str, int] = DEFAULTS) -> GeneratorPlan:
-        """The plan; a parameter that is not given has its default.
+        """The plan for a generator; a parameter without a value has its default.
 
         Raises ``ValueError`` for a level whose kind is not in ``level_kinds``, and for a value that no parameter takes.
         """
 
     @abstractmethod
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """What is wrong with the bodies received, in sentences; empty when they are as they should be.
+        """What is wrong with the received bodies, in sentences; empty if nothing is.
 
-        ``answer_bytes`` is the length of one whole answer, headers included, seen before the traffic began.
+        ``answer_bytes`` is the length of one whole answer with headers, measured before the traffic.
         """

@@ -1,4 +1,4 @@
-"""Large answers: how much a datapath carries."""
+"""Large answers: the throughput towards the client."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_byt
 
 
 class BulkDownload(OwnWorkload):
-    """Answers of 1 MiB, if the campaign says no other size, over established connections."""
+    """Answers of 1 MiB by default, over persistent connections."""
 
     name = "bulk_download"
-    summary = "HTTP/1.1 GET of large bodies over established connections: Gbit/s towards the client."
+    summary = "HTTP/1.1 GET of large bodies over persistent connections: Gbit/s towards the client."
     parameters = (body_bytes(1 << 20, 1 << 26, "Body of each answer."),)
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:

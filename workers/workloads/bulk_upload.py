@@ -1,4 +1,4 @@
-"""Large requests: how much a datapath carries towards the origin."""
+"""Large requests: the throughput towards the origin."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from workers.workloads._own import LARGE_OPEN_CONNECTIONS, OwnWorkload, body_byt
 
 
 class BulkUpload(OwnWorkload):
-    """Requests of 1 MiB, if the campaign says no other size; the origin answers with their length and CRC-32C."""
+    """Requests of 1 MiB by default; the origin answers with their length and CRC-32C."""
 
     name = "bulk_upload"
-    summary = "HTTP/1.1 POST of large bodies over established connections: Gbit/s towards the origin."
+    summary = "HTTP/1.1 POST of large bodies over persistent connections: Gbit/s towards the origin."
     parameters = (body_bytes(1 << 20, 1 << 26, "Body of each request."),)
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:

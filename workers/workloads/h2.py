@@ -4,7 +4,7 @@ from workers.workloads._h2load import H2loadWorkload
 
 
 class H2(H2loadWorkload):
-    """The requests of ``https_keepalive`` over HTTP/2, one stream at a time per connection, so that they compare."""
+    """The requests of ``https_keepalive`` over HTTP/2, one stream at a time per connection, for comparison."""
 
     name = "h2"
     summary = "HTTP/2 GET over TLS, one stream per connection: closed loops, open ones with a handshake each."

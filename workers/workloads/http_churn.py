@@ -1,10 +1,10 @@
-"""A connection for every request: what accepting, steering and closing connections costs."""
+"""A connection for each request: the cost of opening, steering and closing connections."""
 
 from workers.workloads._own import OwnWorkload, body_bytes
 
 
 class HttpChurn(OwnWorkload):
-    """``Connection: close``; the origin closes first. The service time begins with the connect."""
+    """``Connection: close``; the origin closes first. The service time starts at the connect."""
 
     name = "http_churn"
     summary = "HTTP/1.1 GET with a connection per request, small bodies: connections/s, connect time."

@@ -1,20 +1,20 @@
-"""Small HTTP/1.1 requests over connections that stay open."""
+"""Small HTTP/1.1 requests over persistent connections."""
 
 from collections.abc import Mapping
 
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.workloads._own import OwnWorkload, body_bytes
 
 
 class HttpKeepalive(OwnWorkload):
-    """One request at a time per connection, an answer of 64 bytes of body from nginx if no other size is given."""
+    """One request at a time per connection; nginx answers with a body of 64 bytes by default."""
 
     name = "http_keepalive"
-    summary = "HTTP/1.1 GET over established connections, small bodies: latency, requests/s and CPU per request."
+    summary = "HTTP/1.1 GET over persistent connections, small bodies: latency, requests/s and CPU per request."
     origin = "nginx"
     path = "/"
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
     def answer(self, values: Mapping[str, int]) -> bytes:
-        """What nginx sends, and the generator expects."""
+        """The body that nginx sends and the generator expects."""
         return body_of(values["body_bytes"])

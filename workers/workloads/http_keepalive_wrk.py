@@ -1,14 +1,14 @@
-"""The same requests as http_keepalive, made by wrk: the cross-check of the own generator.
+"""The requests of http_keepalive, made by wrk: a cross-check of showdown-traffic.
 
-It is a workload and not a setting, so that a campaign may name both and shows them side by side.
+It is a workload and not a setting, so that a campaign can run both and compare them.
 """
 
 from collections.abc import Mapping
 
 from domain.jobs import HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
-from domain.workload import settled
-from workers.origins.nginx import MAX_BODY_BYTES, body_of
+from domain.workload import fill_parameters
+from workers.origins.base import MAX_BODY_BYTES, body_of
 from workers.traffic.base import GeneratorPlan, TargetTraffic
 from workers.workloads._own import body_bytes
 from workers.workloads.base import DEFAULTS, Workload
@@ -17,12 +17,12 @@ _TOLERANCE = 0.01  # of bytes: wrk also counts answers that were cut off by the 
 
 
 class HttpKeepaliveWrk(Workload):
-    """One request at a time per connection, answers like http_keepalive's; connections are opened for every slice."""
+    """One request at a time per connection, with the answers of http_keepalive; each slice opens new connections."""
 
     name = "http_keepalive_wrk"
     summary = "http_keepalive as wrk makes it: a cross-check of the generator, closed loops only."
     level_kinds = ("closed",)
-    one_client = "wrk begins a process per slice, and several of them cannot be kept in step"
+    one_client = "wrk starts a process per slice, and several processes cannot be synchronised"
     origin = "nginx"
     parameters = (body_bytes(64, MAX_BODY_BYTES, "Body of each answer."),)
 
@@ -34,13 +34,13 @@ class HttpKeepaliveWrk(Workload):
         """A closed loop of GET requests."""
         if not isinstance(level, ClosedLoad):
             raise ValueError(f"{self.name} carries closed loads only, not {level}")
-        answer = body_of(settled(self.name, self.parameters, parameters)["body_bytes"])
+        answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         return GeneratorPlan(generator="wrk", load=level, connections=level.connections, path="/", answer=answer)
 
     def check(self, traffic: TargetTraffic, answer_bytes: int) -> list[str]:
-        """Every answer must be as long as the one that was looked at before the traffic began."""
+        """Every answer must be as long as the one that was measured before the traffic."""
         if traffic.errors:
-            return []  # they have a reason of their own, and answers that are errors have other lengths
+            return []  # errors have their own reason, and error answers have other lengths
         problems = []
         for one in traffic.slices:
             expected = one.requests * answer_bytes

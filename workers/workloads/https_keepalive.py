@@ -4,9 +4,9 @@ from workers.workloads._h2load import H2loadWorkload
 
 
 class HttpsKeepalive(H2loadWorkload):
-    """``http_keepalive`` over TLS 1.3. Open loops make a connection per request: h2load has no honest other one."""
+    """``http_keepalive`` over TLS 1.3. Open loops make a connection per request, because of h2load."""
 
     name = "https_keepalive"
-    summary = "HTTP/1.1 GET over TLS: closed loops on established connections, open ones with a handshake each."
+    summary = "HTTP/1.1 GET over TLS: closed loops on persistent connections, open ones with a handshake each."
     service = "https"
     options = ("--h1",)

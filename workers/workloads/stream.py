@@ -21,10 +21,10 @@ class Stream(OwnWorkload):
     options: ClassVar[Mapping[str, str]] = {"gap_us": "--cadence-us"}
 
     def answer_s(self, values: Mapping[str, int]) -> float:
-        """What the cadence alone takes; the first token comes after a gap as well."""
+        """The time of the cadence alone; a gap precedes the first token, too."""
         return values["tokens"] * values["gap_us"] / 1e6
 
     def open_connections(self, level: OpenLoad, values: Mapping[str, int]) -> int:
-        """Twice what the cadence alone keeps under way."""
+        """Twice the number of answers that the cadence alone keeps in progress."""
         under_way = level.rate_per_s * self.answer_s(values)
         return min(MAX_CONNECTIONS, max(OPEN_CONNECTIONS, round(2 * under_way)))

@@ -1,4 +1,4 @@
-"""Plain TCP request and response: the path without a protocol's parsing."""
+"""Plain TCP request and response: the path without parsing of a protocol."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,10 +8,10 @@ from workers.workloads._own import OwnWorkload
 
 
 class TcpRr(OwnWorkload):
-    """Small messages, echoed, over established connections."""
+    """Small messages, echoed, over persistent connections."""
 
     name = "tcp_rr"
-    summary = "Small messages echoed over established TCP connections: round trips/s and latency."
+    summary = "Small messages echoed over persistent TCP connections: round trips/s and latency."
     service = "tcp"
     parameters = (
         Parameter(name="request_bytes", unit="bytes", default=64, minimum=1, maximum=1 << 20,

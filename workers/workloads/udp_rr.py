@@ -1,4 +1,4 @@
-"""UDP request and response: loss and reordering besides latency."""
+"""UDP request and response: latency, loss and reordering."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,11 +6,11 @@ from typing import ClassVar
 from domain.workload import Parameter
 from workers.workloads._own import OwnWorkload
 
-_LARGEST = 1472  # what fits into one packet of 1,500 bytes: a datagram in pieces would be another workload
+_LARGEST = 1472  # fits into one packet of 1,500 bytes; fragments would be another workload
 
 
 class UdpRr(OwnWorkload):
-    """Small datagrams, echoed. One that does not come back in time is an error."""
+    """Small datagrams, echoed. If one does not come back in time, it is an error."""
 
     name = "udp_rr"
     summary = "Datagrams echoed: round trips/s, latency, loss."

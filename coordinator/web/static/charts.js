@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the page's charts share: colours of the page, figures as its tables write them, axes, and redrawing when the window changes.
+// Shared by the charts: the page's colours, the tables' number format, axes, and redrawing when the window changes.
 "use strict";
 
 const charts = (() => {
@@ -8,7 +8,7 @@ const charts = (() => {
   const three = (value) =>
     value === 0 || value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value >= 0.0995 ? value.toFixed(2) : value.toPrecision(3);
 
-  // As coordinator/web/words.py writes them.
+  // The same format as in coordinator/web/words.py.
   const rate = (value) =>
     value == null ? "–" : value >= 999500 ? `${three(value / 1e6)} M` : value >= 999.5 ? `${three(value / 1e3)} k` : three(value);
   const figure = (value) => (value == null ? "–" : three(value));
@@ -27,7 +27,7 @@ const charts = (() => {
   });
   const clockAxis = () => axis({ space: 74, size: 30, values: (_, splits) => splits.map((seconds) => clock(seconds)) });
 
-  // 1, 2, 5, 10 … within the range; where that is many, only powers of ten.
+  // 1, 2, 5, 10 … within the range; only powers of ten if that is too many.
   const logSplits = (_, __, low, high) => {
     const found = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
@@ -37,7 +37,7 @@ const charts = (() => {
   };
   const timeAxis = (more) => axis({ size: 62, splits: logSplits, filter: (_, splits) => splits, values: (_, splits) => splits.map(time), ...more });
 
-  // Keeps a chart in its figure: as wide as it, and drawn anew when the colours of the page change.
+  // Fits a chart to its figure, and redraws it when the width or the page's colours change.
   // `build(width)` returns uPlot's options and data.
   const mount = (figure, build) => {
     let plot = null;
@@ -63,7 +63,7 @@ const charts = (() => {
     };
   };
 
-  // The answer, or an error whose message says why there is none.
+  // The answer, or an error whose message says why it is missing.
   const ask = async (url) => {
     const response = await fetch(url, { headers: { Accept: "application/json" } });
     const answer = await response.json().catch(() => ({ message: `the server answered ${response.status}` }));

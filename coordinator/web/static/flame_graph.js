@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clicking a frame of a flame graph gives it the whole width; its callers stay below, its callees are widened with it.
+// A click on a frame of a flame graph gives it the whole width; its callers stay below, its callees widen with it.
 "use strict";
 
 for (const graph of document.querySelectorAll("[data-flame-graph] svg")) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What htmx replaces must not close what the reader opened, nor move the focus.
+// When htmx replaces a part of the page, opened details stay open and the focus stays.
 "use strict";
 
 (() => {

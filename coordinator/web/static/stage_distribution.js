@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the durations of a trial's chosen kernel stage are distributed: the share in each latency bucket, a line per role.
+// The distribution of a kernel stage's durations in a trial: the share in each latency bucket, one line per role.
 "use strict";
 
 (() => {

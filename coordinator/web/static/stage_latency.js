@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One kernel stage over time: for each moment that probes watched a column of latency buckets, with p50 and p99 over it.
-// Of a campaign: two datapaths side by side. Of a trial: its own stages.
+// One kernel stage over time: a column of latency buckets per moment with attached probes, with p50 and p99.
+// For a campaign: two datapaths side by side. For a trial: its own stages.
 "use strict";
 
 (() => {
@@ -20,7 +20,7 @@
 
   const seconds = (one, column) => (one.times_ms ? one.times_ms[column] : Date.parse(one.times[column])) / 1000;
 
-  // Moments of one trial may lie within a second.
+  // Moments of one trial may be less than a second apart.
   const moment = (one, column) => {
     const brief = seconds(one, one.count.length - 1) - seconds(one, 0) < 2 * one.count.length;
     return charts.clock(seconds(one, column), brief ? 10 : 8);
@@ -106,7 +106,7 @@
       const one = shown[index];
       side.hidden = one === undefined;
       side.querySelector("figcaption").textContent = names[index] ?? "";
-      side.querySelector("[data-stage-words]").textContent = one ? words(one) : one === null ? "Nothing of this stage: it does not apply, or was not watched." : "";
+      side.querySelector("[data-stage-words]").textContent = one ? words(one) : one === null ? "No data of this stage: it does not apply, or no probe watched it." : "";
       if (one) plots[index].draw();
       else plots[index].clear();
     });
@@ -123,7 +123,7 @@
   let stages = [];
   let asking = 0;
 
-  // To begin with: waiting for a CPU, of the task that most datapaths have.
+  // The initial stage: waiting for a CPU, in the role that most datapaths have.
   const usual = () => {
     const queues = stages.filter((one) => one.stage === "run_queue");
     const spread = (one) => new Set(queues.filter((other) => other.role === one.role).map((other) => other.datapath)).size;
@@ -165,7 +165,7 @@
     stages = answer.series.sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level));
     panel.classList.toggle("without-data", !stages.length);
     if (!stages.length) {
-      message.textContent = answer.live ? "The first points come with the first slices that probes watch." : `InfluxDB has no kernel latency of this campaign.${answer.missing ? ` Missing: ${answer.missing}` : ""}`;
+      message.textContent = answer.live ? "The first points appear with the first slices that probes watch." : `InfluxDB has no kernel latency of this campaign.${answer.missing ? ` Missing: ${answer.missing}` : ""}`;
       return;
     }
     offer();
@@ -176,7 +176,7 @@
     const answer = await charts.ask(panel.dataset.url);
     stages = answer.stages.filter((one) => one.buckets.length);
     panel.classList.toggle("without-data", !stages.length);
-    message.textContent = stages.length ? "" : "InfluxDB has nothing of this trial.";
+    message.textContent = stages.length ? "" : "InfluxDB has no kernel latency of this trial.";
     if (!stages.length) return;
     const named = distinct(stages, stageKey, roleOf).sort((a, b) => a[0].localeCompare(b[0]));
     fill(part("stage"), named, part("stage").value);
@@ -198,7 +198,7 @@
       if (ofTrial) show();
       else compare();
     });
-  // New results came with a block: there may be new stages, and new moments of the chosen one.
+  // A block has ended: there may be new stages, and new moments of the chosen one.
   document.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "results" && show());
   show();
 })();

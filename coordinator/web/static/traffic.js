@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests/s and percentiles of every datapath while a campaign runs, and afterwards how it went. Asks for what is new only.
+// Requests/s and percentiles of every datapath, during a campaign and afterwards. It requests only new points.
 "use strict";
 
 (() => {
@@ -9,9 +9,9 @@
   const [message, table, level, span, caption] = ["message", "table", "level", "span", "caption"].map(part);
   const datapaths = panel.dataset.datapaths.split(" ");
   const POLL_MS = 1500;
-  const AWAY_MS = 10000; // InfluxDB is not there: it need not be asked so often
+  const AWAY_MS = 10000; // poll less often while InfluxDB is unavailable
   const LIVE_S = 300;
-  const WHOLE_EVERY = 20; // polls: points that waited on a host's disk come late
+  const WHOLE_EVERY = 20; // polls: spooled points arrive late
 
   let live = panel.dataset.live === "true";
   let window_ = null; // of the last answer
@@ -19,7 +19,7 @@
   let lines = [];
   let timer = 0;
   let polls = 0;
-  let asking = 0; // which question the page waits for: an answer to an earlier one is none
+  let asking = 0; // number of the newest request; answers to earlier ones are ignored
 
   const key = (one) => [one.host, one.datapath, one.workload, one.level].join(" ");
   const cellOf = (one) => (panel.dataset.workloads === "1" ? one.level : `${charts.spelled(one.workload)}, ${one.level}`);
@@ -39,7 +39,7 @@
     for (const known of points.values()) for (const t of known.at.keys()) if (t < oldest) known.at.delete(t);
   };
 
-  // One line per datapath and host: its cells after one another, broken where another cell or a pause begins.
+  // One line per datapath and host: its cells in order, with a break at another cell or a pause.
   const lineUp = () => {
     const wanted = level.value;
     const hosts = new Set([...points.values()].map((known) => known.series.host));
@@ -55,7 +55,7 @@
       line.points.sort((a, b) => a.t - b.t);
       const taken = new Set();
       for (const point of line.points) {
-        while (taken.has(point.t)) point.t += window_.interval_s / 4; // two cells met in one interval
+        while (taken.has(point.t)) point.t += window_.interval_s / 4; // two cells in one interval
         taken.add(point.t);
       }
       const broken = [];
@@ -75,7 +75,7 @@
   const aligned = (columns) => {
     if (!lines.length) return [[], ...columns.map(() => [])];
     const tables = lines.map((line) => [line.points.map((p) => p.t), ...columns.map((c) => line.points.map((p) => p.values[c]))]);
-    // 2: a break reaches to the line's own neighbours, over the moments of the other lines.
+    // 2: a break extends to the line's own neighbours, across the moments of the other lines.
     return uPlot.join(tables, tables.map((table) => table.map(() => 2)));
   };
 
@@ -96,7 +96,7 @@
     return [first - window_.interval_s, (live ? now : last) + window_.interval_s];
   };
 
-  // The cell's name where a stretch of it begins, if there is room.
+  // The cell's name at the start of its stretch, if there is room.
   const nameCells = (plot) => {
     if (level.value || !lines.length) return;
     const begins = new Map();
@@ -143,7 +143,7 @@
     aligned([1, 2]),
   ]);
 
-  // The figures of the moment under the pointer; without one the latest, or of a campaign that has ended the range.
+  // The figures under the pointer; without a pointer the latest, or the range if the campaign has ended.
   const tell = (at) => {
     const rows = lines.map((line) => {
       const real = line.points.filter((point) => point.values[0] != null);
@@ -237,10 +237,10 @@
       offerLevels();
       if (ends) {
         ended();
-        return void poll(true); // once more, whole
+        return void poll(true); // once more, the whole range
       }
       show();
-      message.textContent = lines.length ? "" : live ? "The first points come with the first slices." : `InfluxDB has no traffic of this campaign.${answer.missing ? ` Missing: ${answer.missing}` : ""}`;
+      message.textContent = lines.length ? "" : live ? "The first points appear with the first slices." : `InfluxDB has no traffic of this campaign.${answer.missing ? ` Missing: ${answer.missing}` : ""}`;
     } catch (error) {
       if (mine !== asking) return;
       message.textContent = `${live ? "No live figures" : "Not shown"}: ${error.message}.`;

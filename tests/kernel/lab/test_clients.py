@@ -150,9 +150,9 @@ def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad,
         assert trial.cpu.wall_s == pytest.approx(sum(one.duration_s for one in trial.slices), rel=0.3)
         assert trial.cpu.busy_s <= trial.cpu.wall_s * trial.cpu.cpus
         assert {one.connections for one in trial.slices} == {8 if isinstance(load, ClosedLoad) else 128}
-    told = [p for p in rig.points.points if p.measurement == "traffic"]
-    assert len(told) == 2 * len(labels), "one for each slice, of both clients"
-    assert all(point.fields["p99_us"] for point in told)
+    points = [p for p in rig.points.points if p.measurement == "traffic"]
+    assert len(points) == 2 * len(labels), "one for each slice, of both clients"
+    assert all(point.fields["p99_us"] for point in points)
 
 
 @in_windows
@@ -206,7 +206,7 @@ class Meddler(threading.Thread):
         (Meddler(signal.SIGKILL), Reason.GENERATOR_FAILED, "client 2 of 2 ended with status -9"),
         (Meddler(signal.SIGTERM), Reason.GENERATOR_FAILED, "client 2 of 2: interrupted"),
         (Meddler(signal.SIGSTOP), Reason.GENERATOR_FAILED, "client 2 of 2 ended no slice for 2."),
-        (Meddler(signal.SIGSTOP, signal.SIGCONT, pause_s=0.4), Reason.GENERATOR_SATURATED, "client 2 of 2 stood still"),
+        (Meddler(signal.SIGSTOP, signal.SIGCONT, pause_s=0.4), Reason.GENERATOR_SATURATED, "client 2 of 2 stalled"),
     ],
     ids=["killed", "ended", "stopped", "stopped for a while"],
 )

@@ -12,7 +12,8 @@ from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
-from workers.origins.nginx import NginxOrigin, ask
+from workers.origins.base import ask
+from workers.origins.nginx import NginxOrigin
 from workers.origins.own import TrafficOrigin
 from workers.runner.trial_run import Origin
 

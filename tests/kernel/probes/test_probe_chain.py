@@ -88,14 +88,14 @@ def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> No
         view = lab.view()
         probe.watch(view)
         lab.spray(QUESTIONS)
-        assert probe.pending().begun == QUESTIONS
+        assert probe.pending().started == QUESTIONS
         assert probe.pending().unended == 0
         assert probe.pending().longest_ns == stage_of(probe).max_ns > 0
         probe.watch(view, accept=False)
         lab.spray(QUESTIONS)
         assert (stage_of(probe).count, stage_of(probe).started) == (QUESTIONS, QUESTIONS)
         probe.watch(view)
-        assert probe.pending().begun == 0
+        assert probe.pending().started == 0
         lab.spray(QUESTIONS)
         assert stage_of(probe).count == 2 * QUESTIONS
     finally:

@@ -196,7 +196,7 @@ def test_neither_another_lab_nor_what_comes_after_the_window_counts(work: Probe,
     before = work.read().work
     work.watch(view := lab.view())
     lab.spray(PACKETS)
-    assert work.pending().begun == 2 * PACKETS
+    assert work.pending().started == 2 * PACKETS
     assert work.pending().unended == 0
     work.watch(view, accept=False)
     lab.spray(PACKETS)

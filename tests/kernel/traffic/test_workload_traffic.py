@@ -291,7 +291,7 @@ def test_a_generator_that_stalls_in_a_closed_loop_is_an_invalid_trial(tmp_path: 
     assert trial.requests > 100  # nothing else tells: every request was answered
     assert trial.errors == {}
     (detail,) = saturated(trial)
-    stood_ms = int(detail.split("stood still for ")[1].split(" ms")[0])
+    stood_ms = int(detail.split("stalled for ")[1].split(" ms")[0])
     assert 250 <= stood_ms <= 400
 
 

@@ -1,4 +1,4 @@
-"""The traits on this kernel: what is known of some datapaths, and that each of the telling tests can say "no"."""
+"""The traits on this kernel: the known answers of some datapaths, and that each test can answer "no"."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -100,7 +100,7 @@ def forward_after_all(lab: Lab) -> None:
     netns.call_in(lab.dut_ns, lambda: netns.write_sysctls({"net/ipv4/ip_forward": "1"}))
 
 
-def test_a_datapath_that_fails_open_is_told_so(tmp_path: Path) -> None:
+def test_a_datapath_that_fails_open_gets_a_no(tmp_path: Path) -> None:
     finding = found(Spoilt(DATAPATHS["tproxy"], forward_after_all), tmp_path, "fails_closed")["fails_closed"]
     assert finding.answer is NO
     assert "without the nftables rules the data of 4 reached the origin" in finding.evidence
@@ -116,14 +116,14 @@ def test_one_packet_past_the_proxy_is_enough(tmp_path: Path) -> None:
     assert "packets but no data reached the origin" in finding.evidence
 
 
-def test_a_client_that_is_hidden_is_told_so(tmp_path: Path) -> None:
+def test_a_hidden_client_address_gets_a_no(tmp_path: Path) -> None:
     masquerade = rules("nat hook postrouting priority srcnat", "masquerade")
     findings = found(Spoilt(DATAPATHS["direct"], masquerade), tmp_path, "client_address", "connection_state")
     assert answers(findings) == {"client_address": NO, "connection_state": YES}
     assert "the origin saw 198.19.0.1" in findings["client_address"].evidence
 
 
-def test_ends_and_bodies_that_do_not_arrive_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ends_and_bodies_that_do_not_arrive_get_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.traits.half_close.WAIT_S", 0.3)
     monkeypatch.setattr("workers.traits._rig.CONVERSATION_S", 0.5)
     cut = rules(

@@ -1,4 +1,4 @@
-"""The benches' arithmetic, against samples whose answers are known."""
+"""The arithmetic of the benches, with samples of known results."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def test_what_is_no_pair_has_no_ratio(these: list[float], those: list[float]) ->
 
 
 def test_precision_is_per_second_of_traffic() -> None:
-    """More slices of the same spread and length know the ratio better only by their number."""
+    """Longer samples of the same spread know the ratio better only by their number of slices."""
     rng = random.Random(3)
     noise = [math.exp(rng.gauss(0, 0.1)) for _ in range(4000)]
     few, many = precision(noise[:400], [1.0] * 400, 2 * 400 * 0.2), precision(noise, [1.0] * 4000, 2 * 4000 * 0.2)
@@ -108,8 +108,8 @@ def test_findings_end_in_one_json_object(capsys: pytest.CaptureFixture[str]) -> 
     findings.tell("plain", Ratio(1, 1, 1), "nothing asked of it")
     findings.facts["rate"] = 12.3456789
     assert "1.250 [1.200, 1.300]" in capsys.readouterr().out
-    told = json.loads(findings.json())
-    assert told["speed"] == {"ratio": 1.25, "low": 1.2, "high": 1.3}
-    assert told["goals_met"] == {"speed": True}
-    assert told["facts"] == {"rate": 12.34568}
+    printed = json.loads(findings.json())
+    assert printed["speed"] == {"ratio": 1.25, "low": 1.2, "high": 1.3}
+    assert printed["goals_met"] == {"speed": True}
+    assert printed["facts"] == {"rate": 12.34568}
     assert "\n" not in findings.json()

@@ -1,4 +1,4 @@
-"""A coordinator to test against: real application and SQLite, a clock that stands still, a dispatcher that records."""
+"""A coordinator for tests: real application and SQLite, a clock that only tests move, a recording dispatcher."""
 
 import atexit
 import shutil
@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
-from coordinator.scheduling.dispatch import RecordingDispatcher
 from coordinator.store.database import Store
+from coordinator.store.models import AttemptRow
 from domain.histogram import LatencyHistogram
 from domain.jobs import BlockMessage, HostCapabilities, Variant
 from domain.place import Place
 from domain.workload import Parameter
+from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 WORKLOAD = "http_keepalive"
 STREAM = (
@@ -75,7 +77,7 @@ def trial(
     requests: int = 1000,
     latency_ns: int = 0,
 ) -> dict[str, Any]:
-    """A trial of one second as JSON; invalid for ``reasons``, an open loop's with ``latency_ns``."""
+    """A trial of one second as JSON, invalid for ``reasons``; ``latency_ns`` makes it an open loop's."""
     latency = {"latency": LatencyHistogram.of({latency_ns: 990, 10 * latency_ns: 10}).encode()} if latency_ns else {}
     return latency | {
         "datapath": datapath,
@@ -103,7 +105,7 @@ def trial(
 def result(
     host: str, datapaths: list[str], *, reasons: tuple[str, ...] = (), rates: dict[str, int] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """A block's result as JSON; the reasons speak against its first trial, ``rates`` are requests/s by datapath."""
+    """A block's result as JSON; the reasons apply to its first trial, ``rates`` are requests/s by datapath."""
     trials = [
         trial(d, reasons=reasons if i == 0 else (), requests=(rates or {}).get(d, 1000), **more)
         for i, d in enumerate(datapaths)
@@ -113,7 +115,7 @@ def result(
 
 @cache
 def _migrated_file() -> Path:
-    """An empty SQLite file with today's schema. All migrations take 0.1 s, and hundreds of tests need them."""
+    """An empty SQLite file with the present schema. Migrations take 0.1 s, and hundreds of tests need it."""
     directory = tempfile.mkdtemp(prefix="showdown-schema-")
     atexit.register(shutil.rmtree, directory)
     file = Path(directory) / "schema.sqlite"
@@ -124,7 +126,7 @@ def _migrated_file() -> Path:
 
 
 class CoordinatorApp:
-    """The coordinator and everyone who calls it."""
+    """The coordinator and its callers."""
 
     def __init__(self, directory: Path, database_url: str = "") -> None:
         environ = {"SHOWDOWN_STATE_DIR": str(directory / "state")}
@@ -169,13 +171,13 @@ class CoordinatorApp:
         return self.client.post(f"/api/v1/campaigns/{campaign_id}/cancel", headers=self.user)
 
     def call(self, verb: str, message: BlockMessage, body: dict[str, Any]) -> TestResponse:
-        """``claim``, ``heartbeat`` or ``report`` of a message's attempt."""
+        """``claim``, ``heartbeat`` or ``report`` for a message's attempt."""
         path = f"/api/v1/worker/blocks/{message.block_id}/attempts/{message.attempt}/{verb}"
         send = self.client.put if verb == "report" else self.client.post
         return send(path, json=body, headers=self.worker)
 
     def claim(self, message: BlockMessage, host: str = "h1") -> str:
-        """Claim and return the lease."""
+        """Claim an attempt; returns the lease."""
         answer = self.call("claim", message, {"host": host})
         assert answer.status_code == 200, answer.text
         return str(answer.json["lease"])
@@ -189,14 +191,21 @@ class CoordinatorApp:
         answer = self.call("claim", message, {"host": host})
         assert answer.status_code == 200, answer.text
         block = answer.json["block"]
-        told = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
-        report = self.call("report", message, {"lease": answer.json["lease"], "result": told})
+        block_result = result(host, block["datapaths"], workload=block["workload"], level=block["level"], **changes)
+        report = self.call("report", message, {"lease": answer.json["lease"], "result": block_result})
         assert report.status_code == 204, report.text
         return message
 
     def wait(self, seconds: float, *, present: tuple[str, ...] = ()) -> None:
-        """Let time pass; ``present`` hosts report at the end of it. Then the ticker ticks."""
+        """Let time pass, then report the ``present`` hosts and run the ticker once."""
         self.now += seconds
         for host in present:
             self.register(host)
         ticker.tick(self.store, self.dispatcher, self.now)
+
+
+def attempts(coordinator_app: CoordinatorApp, block_id: str) -> list[tuple[int, str]]:
+    """(number, state) of every attempt of a block."""
+    with coordinator_app.store.read() as session:
+        query = select(AttemptRow).where(AttemptRow.block_id == block_id).order_by(AttemptRow.number)
+        return [(row.number, row.state) for row in session.scalars(query)]

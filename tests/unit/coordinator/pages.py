@@ -1,4 +1,4 @@
-"""A browser without a window: signs in, sends the form, reads a page's texts."""
+"""A browser without a window: it signs in, sends the form, and reads a page's texts."""
 
 import re
 
@@ -23,7 +23,7 @@ FORM = {
 
 
 def csrf(page: TestResponse) -> str:
-    """The CSRF token that a page's forms carry."""
+    """The CSRF token of a page's forms."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert found, page.text
     return found[1]

@@ -1,4 +1,4 @@
-"""Environment → settings: defaults, secrets that are kept, and errors that name the variable."""
+"""From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
 import stat
 import threading

@@ -1,4 +1,4 @@
-"""The dashboards: generated, complete, and speaking only of what is written."""
+"""The dashboards: generated, complete, and limited to existing telemetry."""
 
 import json
 import re
@@ -185,7 +185,7 @@ def test_links_lead_to_the_campaign_the_trial_and_the_other_dashboards(found: di
             assert '"run"' in panel["targets"][0]["query"]
 
 
-def test_the_address_of_the_web_pages_is_told_to_the_generator(tmp_path: Path) -> None:
+def test_the_generator_takes_the_address_of_the_web_pages(tmp_path: Path) -> None:
     generate.main(["--directory", str(tmp_path / "new"), "--web-url", "https://showdown.example/lab/"])
     for name in FILES:
         found = json.loads((tmp_path / "new" / name).read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Every campaign that ships loads, and promises what its comments say."""
+"""Every shipped campaign loads, and matches its comments."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_the_reference_campaign_begins_with_the_fixed_rate_half():
     shares = [load.percent for load in campaign.levels.values() if isinstance(load, ShareLoad)]
     assert (list(campaign.levels)[:3], shares) == (["quarter", "half", "busy"], [25, 50, 90])
     assert campaign.calibration_load == campaign.levels["high"]
-    # Its comment says from which rate on p99.9 is a figure.
+    # Its comment gives the rate from which p99.9 is a figure.
     seconds = campaign.blocks * campaign.slices * campaign.slice_s
     assert not Percentiles(p50=1, p99=1, p999=1, count=round(1_700 * seconds)).rests_on_few(99.9)
     assert Percentiles(p50=1, p99=1, p999=1, count=round(1_650 * seconds)).rests_on_few(99.9)

@@ -1,4 +1,4 @@
-"""The REST client: what it sends, and what it makes of each bad answer."""
+"""The REST client: its requests, and its errors for each bad answer."""
 
 import httpx
 import pytest
@@ -29,7 +29,7 @@ def test_a_campaign_is_submitted_as_toml_with_the_token():
     assert request.content.decode() == 'name = "µ"'
 
 
-def test_each_problem_is_told_with_its_field():
+def test_each_problem_is_reported_with_its_field():
     body = {"message": "the input was refused", "problems": [{"field": "blocks", "message": "is required"},
                                                              {"field": "levels.low", "message": "what?"}]}  # fmt: skip
     with coordinator(httpx.Response(422, json=body)) as client, pytest.raises(CampaignInvalid) as refused:
@@ -47,13 +47,13 @@ def test_each_problem_is_told_with_its_field():
     [
         (httpx.Response(401, json={"message": "who are you?"}), Unreachable, "refuses the token: who are you?"),
         (httpx.Response(403, text="<html>"), Unreachable, "SHOWDOWN_TOKEN"),
-        (httpx.Response(503, text="down"), Unreachable, "not in service"),
+        (httpx.Response(503, text="down"), Unreachable, "is not available"),
         (httpx.Response(404, json={"message": "there is no campaign 'x1'"}), UsageProblem, "there is no campaign"),
         (httpx.Response(413, json={"message": "too large"}), CampaignInvalid, "too large"),
         (httpx.Response(500, json={"message": "oh"}), CommandError, "answers 500: oh"),
         (httpx.Response(500, json=["no", "object"]), CommandError, "answers 500"),
-        (httpx.Response(200, text="<html>hello"), CommandError, "is not a coordinator's"),
-        (httpx.Response(200, json=[1]), CommandError, "is not a coordinator's"),
+        (httpx.Response(200, text="<html>hello"), CommandError, "is not a coordinator"),
+        (httpx.Response(200, json=[1]), CommandError, "is not a coordinator"),
     ],
 )
 def test_bad_answers(answer, error, words):
@@ -71,7 +71,7 @@ def test_nobody_there():
 
 
 def test_an_id_cannot_lead_elsewhere():
-    with coordinator(httpx.Response(200, json={})) as client, pytest.raises(UsageProblem, match="not a campaign's id"):
+    with coordinator(httpx.Response(200, json={})) as client, pytest.raises(UsageProblem, match="not a campaign id"):
         client.cancel("../hosts")
 
 
@@ -88,5 +88,8 @@ def test_a_token_that_no_header_can_carry():
 
 
 def test_a_report_from_another_version_says_so():
-    with coordinator(httpx.Response(200, json={"results": 7})) as client, pytest.raises(CommandError, match="as new"):
+    with (
+        coordinator(httpx.Response(200, json={"results": 7})) as client,
+        pytest.raises(CommandError, match="the same version"),
+    ):
         client.report("x1")

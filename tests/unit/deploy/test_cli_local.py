@@ -1,4 +1,4 @@
-"""run and up: the private stack is entered for valid campaigns only, left in every case, and interrupts cancel."""
+"""run and up: the private stack starts for valid campaigns only, is always left, and interrupts cancel."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "c
 
 
 class FakeStack:
-    """Stands in for the private stack; ``on_watch`` is what happens while the campaign runs."""
+    """Replaces the private stack; ``on_watch`` is called while the campaign runs."""
 
     entered: ClassVar[list["FakeStack"]]
     on_enter = on_watch = staticmethod(lambda: None)
@@ -53,7 +53,7 @@ class FakeStack:
 
 
 class Fake:
-    """A coordinator whose campaign goes through ``states``, and is cancelled when that is asked."""
+    """A coordinator whose campaign goes through ``states``, and is cancelled on request."""
 
     def __init__(self):
         self.states = ["queued", "running", "complete"]

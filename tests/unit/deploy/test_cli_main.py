@@ -1,4 +1,4 @@
-"""The front door: commands are discovered, a broken room costs its own commands only, exit codes are documented."""
+"""The entry point: commands are discovered, a broken room loses only its own commands, exit codes are documented."""
 
 from importlib.metadata import EntryPoint, version
 

@@ -1,4 +1,4 @@
-"""Following a campaign: until it ends, with patience, and in plain lines where there is no terminal."""
+"""Following a campaign to its end: retries, and plain lines without a terminal."""
 
 import io
 
@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.errors import Unreachable
-from deploy.cli.progress import PATIENCE_S, Display, follow
+from deploy.cli.progress import UNREACHABLE_AFTER_S, Display, follow
 
 
 def view(state="running", done=0, cell=None, left_s=None):
@@ -22,7 +22,7 @@ CELL = {"datapath": "tproxy", "workload": "http_keepalive", "level": "low"}
 
 
 class Coordinator:
-    """Answers with what it is given, one by one."""
+    """Answers with the given values, one by one."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -36,7 +36,7 @@ class Coordinator:
 
 
 class Clock:
-    """Time that passes only by sleeping."""
+    """A clock that only sleeping moves."""
 
     now_s = 0.0
 
@@ -92,7 +92,7 @@ def test_patience_ends():
     clock = Clock()
     with Display(Console(file=io.StringIO())) as display, pytest.raises(Unreachable):
         follow(Coordinator(view(), Unreachable("gone")), "k3f9x2ab", display, sleep=clock.sleep, clock=clock)
-    assert PATIENCE_S < clock.now_s < PATIENCE_S + 5
+    assert UNREACHABLE_AFTER_S < clock.now_s < UNREACHABLE_AFTER_S + 5
 
 
 def test_each_look_is_preceded_by_a_look_at_the_stack():

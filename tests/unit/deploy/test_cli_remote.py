@@ -1,4 +1,4 @@
-"""submit, status, report, cancel against a coordinator made of one function."""
+"""submit, status, report and cancel with a coordinator made of one function."""
 
 import functools
 import json
@@ -35,7 +35,7 @@ def view(state="running"):
 
 
 class Fake:
-    """A coordinator that keeps what it was asked."""
+    """A coordinator that records its requests."""
 
     def __init__(self):
         self.state = "complete"
@@ -88,7 +88,7 @@ def test_submit_and_wait_prints_one_json_object_and_progress_elsewhere(fake):
     assert "block 1 of 5" in result.stderr
 
 
-def test_an_invalid_campaign_is_told_before_anybody_is_asked(fake, tmp_path):
+def test_an_invalid_campaign_is_refused_before_any_request(fake, tmp_path):
     bad = tmp_path / "bad.toml"
     bad.write_text('name = "bad"\nblocks = 0\ndatapaths = "direct"\n[levels]\nlow = "shut(8)"\n')
     result = invoke("submit", bad)
@@ -133,9 +133,9 @@ def test_report_ends_as_the_campaign_did(fake, state, valid_trials, code):
     result = invoke("report", "k3f9x2ab", "--json")
     assert result.exit_code == code
     assert CampaignReport.model_validate_json(result.stdout) == fake.report
-    told = invoke("report", "k3f9x2ab")
-    assert told.exit_code == code
-    assert ("hence exit status 5" in told.stderr) == (code == ExitCode.INCOMPLETE)
+    printed = invoke("report", "k3f9x2ab")
+    assert printed.exit_code == code
+    assert ("exit status 5" in printed.stderr) == (code == ExitCode.INCOMPLETE)
 
 
 def test_cancel(fake):

@@ -1,4 +1,4 @@
-"""The printed table: readable at 80 columns, complete, and honest about what does not count."""
+"""The printed table: readable at 80 columns, complete, with invalid trials listed."""
 
 import io
 
@@ -6,14 +6,13 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.render import NONE, print_report
+from domain.failures import FailedAttempt, InvalidTrial
 from domain.report import (
     OPEN_METRICS,
     Calibration,
     CampaignReport,
     CellResult,
-    FailedAttempt,
     Interval,
-    InvalidTrial,
     Metric,
     Percentiles,
     Verdict,
@@ -187,7 +186,7 @@ def test_the_title_says_with_which_parameters_the_workload_ran():
     assert "http_keepalive (body_bytes 4,000)" in lines
 
 
-def test_what_shares_are_of_is_told_and_why_there_is_none():
+def test_the_capacity_behind_shares_is_printed_or_why_there_is_none():
     facts = {"id": "k3f9x2ab", "name": "showdown", "state": "complete"}
     found = Calibration(
         load="closed(64)", requests_per_s=39251, datapath="tproxy", host="vm", rates_per_s={"low": 9810}
@@ -195,11 +194,13 @@ def test_what_shares_are_of_is_told_and_why_there_is_none():
     failed = Calibration(load="closed(64)", failure="the calibration of stream failed (block 1 on vm): no lab")
     calibration = {"http_keepalive": found.model_dump(), "stream": failed.model_dump()}
     text = " ".join(" ".join(printed(open_report(campaign=facts | {"calibration": calibration}))).split())
-    assert "Shares of http_keepalive are of 39,251 requests/s, the capacity of its slowest datapath, tproxy, at" in text
+    assert (
+        "Shares of http_keepalive refer to 39,251 requests/s, the capacity of its slowest datapath, tproxy, at" in text
+    )
     assert "No capacity: the calibration of stream failed (block 1 on vm): no lab" in text
 
 
-def test_what_does_not_count_is_told():
+def test_invalid_trials_and_failed_attempts_are_printed():
     report = reference_report(
         invalid=[
             InvalidTrial(

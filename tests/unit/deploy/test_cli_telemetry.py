@@ -1,4 +1,4 @@
-"""A gap in the telemetry is told where a campaign is read: on its page and on the terminal."""
+"""A gap in the telemetry is shown with the campaign: on its page and on the terminal."""
 
 import re
 
@@ -13,7 +13,7 @@ ACCOUNT = TelemetryAccount(
 )  # fmt: skip
 
 
-def test_the_terminal_tells_what_waits_and_what_is_lost_by_cause() -> None:
+def test_the_terminal_shows_waiting_points_and_losses_by_cause() -> None:
     text = " ".join(" ".join(printed(reference_report(telemetry=ACCOUNT))).split())
     assert "Telemetry is missing: InfluxDB was away" in text
     assert "1,200 points produced, 700 delivered, 380 spooled on the host's disk, 20 still queued, 100 lost" in text

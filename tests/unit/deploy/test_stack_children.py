@@ -1,4 +1,4 @@
-"""Child processes: started, watched, ended, and never left behind."""
+"""Child processes: started, watched, ended, and never left running."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("bye")))
 print("up", flush=True)
 time.sleep(60)
 """
-# The leader ends on SIGTERM, the child it has started does not.
+# The leader ends on SIGTERM; its child does not.
 PARENT = f"""
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}])
@@ -80,7 +80,7 @@ def test_ready_waits_and_then_goes_on(child):
     assert next(looks, None) is None
 
 
-def test_one_that_dies_early_is_told_with_the_end_of_its_log(child, tmp_path):
+def test_an_early_death_is_reported_with_the_end_of_its_log(child, tmp_path):
     one = child(PYTHON, "-c", "[print('line', n) for n in range(100)]; raise SystemExit('no disk')")
     with pytest.raises(StackError) as raised:
         one.wait_ready(lambda: False, 10)
@@ -91,7 +91,7 @@ def test_one_that_dies_early_is_told_with_the_end_of_its_log(child, tmp_path):
     assert "line 50\n" not in text
 
 
-def test_one_that_is_killed_is_told_with_the_signal(child):
+def test_a_killed_child_is_reported_with_the_signal(child):
     one = child("sleep", "60")
     os.kill(one.pid, signal.SIGKILL)
     with pytest.raises(StackError, match="was killed by signal 9"):
@@ -115,7 +115,7 @@ def test_stop_is_gentle_first(child, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_it_is_not_deaf_because_its_parent_is(child, number):
-    """A shell without job control lets its background jobs ignore both, and whoever they start inherits it."""
+    """A shell without job control makes its background jobs ignore both, and their children inherit that."""
     former = signal.signal(number, signal.SIG_IGN)
     try:
         one = child("sleep", "60")

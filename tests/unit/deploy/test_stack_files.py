@@ -1,4 +1,4 @@
-"""Systemd units and compose file cannot be run here; at least they say what they must. So do Makefile and lock."""
+"""Systemd units, compose file, Makefile and lock: these tests check their text, because they cannot run them."""
 
 import configparser
 import os
@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tests import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
-# Each of these gives a unit a mount namespace of its own, in which the host sees no network namespaces.
+# Each of these gives a unit a separate mount namespace, in which the host sees no network namespaces.
 BREAKS_LABS = {"privatetmp", "protectsystem", "privatemounts", "protecthome", "privatedevices", "dynamicuser",
                "readonlypaths", "inaccessiblepaths", "bindpaths", "rootdirectory"}  # fmt: skip
 
@@ -99,7 +99,7 @@ def pinned():
 
 
 def unmet(name, extras, pins, seen):
-    """What the installed distribution ``name`` with these ``extras`` asks for, and the pins do not give."""
+    """Requirements of the installed distribution ``name`` with ``extras`` that the pins do not satisfy."""
     if (name, extras) in seen:
         return
     seen.add((name, extras))
@@ -117,7 +117,7 @@ def unmet(name, extras, pins, seen):
 
 
 def test_the_lock_is_complete_with_what_is_asked_for_as_an_extra():
-    """The bootstrap installs it without resolving, and ``pip check`` knows nothing of extras (pydantic[email])."""
+    """The bootstrap installs without resolving, and ``pip check`` ignores extras (pydantic[email])."""
     pins, seen = pinned(), set()
     assert list(unmet("showdown", frozenset({"dev"}), pins, seen)) == []
     assert {name for name, _ in seen} - {"showdown"} <= set(pins)
@@ -135,7 +135,7 @@ def test_the_check_of_the_lock_sees_what_is_missing_or_too_old():
 
 
 def test_the_bootstrap_asks_the_registry_for_nothing_that_is_not_locked():
-    """Nothing is resolved (a newer release would be looked at), and our own package is built with the lock's tools."""
+    """pip must not resolve (it would consider newer releases), and the project is built with the lock's tools."""
     script = (ROOT / "deploy" / "bootstrap.sh").read_text()
     installs = [line.split("pip install", 1)[1].split() for line in script.splitlines() if "-m pip install" in line]
     assert len(installs) == script.count("pip install") == 2

@@ -1,4 +1,4 @@
-"""The private stack's own logic, with a made-up Showdown as its children: no servers, no root."""
+"""The logic of the private stack, with a fake Showdown as its children: no servers, no root."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from deploy.stack.children import StackError
 from deploy.stack.servers import influxd_config, redis_argv, unused_port
 from deploy.stack.stack import MAX_WORKER_RESTARTS, PrivateStack
 
-# `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by making a file.
+# `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by creating a file.
 FAKE = """
 import http.server, json, os, sys, time
 from pathlib import Path
@@ -74,7 +74,7 @@ def commands(stack):
 
 
 def until_written(stack, *wanted):
-    """Every child is up before it has written down its arguments, and one that is stopped never does."""
+    """Every child is up before it has recorded its arguments, and a stopped one never does."""
     deadline = time.monotonic() + 20
     while not set(wanted) <= {command[-1] for command, _ in commands(stack)}:
         assert time.monotonic() < deadline, f"{commands(stack)} lacks one of {wanted}"
@@ -107,7 +107,7 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
         assert up.token == "drawn-token"
         until_written(up, "ticker", "worker")
     assert alive(pids) == []
-    # Ticker and worker start together: which of them is first to write down its arguments is not ours to say.
+    # Ticker and worker start together, so either may record its arguments first.
     assert sorted(command for command, _ in commands(up)) == [
         ["coordinator", "serve", "--bind", up.url.removeprefix("http://")],
         ["coordinator", "ticker"],
@@ -184,7 +184,7 @@ def test_labs_of_a_worker_that_was_killed_are_swept_at_the_end(stack):
 
 
 def test_two_stacks_do_not_share_a_state_directory(stack):
-    with stack(), pytest.raises(StackError, match="another Showdown runs in"), stack():
+    with stack(), pytest.raises(StackError, match="another Showdown uses"), stack():
         pytest.fail("it was up")
     with stack():
         pass
@@ -194,7 +194,7 @@ def test_a_port_that_is_taken(stack, tmp_path):
     with stack() as up:
         port = int(up.url.rpartition(":")[2])
         other = PrivateStack(tmp_path / "other", up.environment, port=port, showdown=("false",))
-        with pytest.raises(StackError, match=f"127.0.0.1:{port} is taken"), other:
+        with pytest.raises(StackError, match=f"127.0.0.1:{port} is used"), other:
             pytest.fail("it was up")
 
 
@@ -202,13 +202,16 @@ def test_without_influxd_the_stack_goes_on_and_says_so(stack, environment, monke
     del environment["SHOWDOWN_INFLUX_URL"]
     monkeypatch.setattr("deploy.stack.stack.shutil.which", lambda name, path=None: None)
     with stack() as up:
-        assert up.notes == ["influxd is not installed: no telemetry will be kept"]
+        assert up.notes == ["influxd is not installed, so no telemetry will be stored"]
         assert "SHOWDOWN_INFLUX_URL" not in up.environment
 
 
 def test_a_path_too_long_for_a_socket(tmp_path):
     deep = tmp_path / ("d" * 100)
-    with pytest.raises(StackError, match="too long a path"), PrivateStack(deep, {"PATH": os.environ["PATH"]}):
+    with (
+        pytest.raises(StackError, match="is too long for a unix socket"),
+        PrivateStack(deep, {"PATH": os.environ["PATH"]}),
+    ):
         pytest.fail("it was up")
 
 

@@ -1,4 +1,4 @@
-"""Campaign: one model behind TOML, JSON and the form; limits are part of it."""
+"""Campaigns: one model for TOML, JSON and the form, with its limits."""
 
 import json
 import re
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import MAX_BLOCKS, MAX_TEXT_BYTES, Campaign, Cell, datapath_of, read_campaign, read_campaign_toml
+from domain.campaign import MAX_BLOCKS, MAX_TEXT_BYTES, Campaign, Cell, read_campaign, read_campaign_toml
 from domain.load import ClosedLoad, OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.problems import InvalidInput
 
 TOML = """

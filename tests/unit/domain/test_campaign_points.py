@@ -1,4 +1,4 @@
-"""What InfluxDB learns of a campaign's course: figures of valid trials only, progress, verdicts."""
+"""InfluxDB points of a campaign: figures of valid trials only, progress, verdicts."""
 
 import pytest
 

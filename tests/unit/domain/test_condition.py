@@ -1,4 +1,4 @@
-"""Conditions: how they are written, behind a level or as a factor, and that bad ones are refused with the fix."""
+"""Conditions: their text behind a level or in [conditions], and the messages for wrong ones."""
 
 from typing import Any
 
@@ -93,16 +93,19 @@ def test_a_share_is_shown_with_its_rate_before_its_condition() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("closed(64) under", "does not say under which condition; write some of ipv6, ballast(rules), conntrack, no_"),
-        ("closed(64) under balast(9)", "'balast(9)' is no condition; write some of ipv6, ballast(rules), conntrack"),
-        ("closed(64) under ballast(1000), ", "'' is no condition"),
-        ("closed(64) under ballast(-1)", "'ballast(-1)' is no condition"),
+        ("closed(64) under", "names no condition after 'under'; known terms: ipv6, ballast(rules), conntrack, no_"),
+        (
+            "closed(64) under balast(9)",
+            "'balast(9)' is not a condition; use these terms, separated by commas: ipv6, ballast(rules), conntrack",
+        ),
+        ("closed(64) under ballast(1000), ", "'' is not a condition"),
+        ("closed(64) under ballast(-1)", "'ballast(-1)' is not a condition"),
         ("closed(64) under ballast(20001)", "ballast(20001): at most 20000 rules"),
-        ("closed(64) under no_lro", "'no_lro' is no condition"),
-        ("closed(64) under gro", "'gro' is no condition"),
-        ("closed(64) under conntrack, conntrack", "conntrack: it is said twice; say it once"),
-        ("closed(64) under ipv4, ipv6", "ipv6: it is said twice"),
-        ("closed(64) under no_gro, no_gro", "no_gro: it is said twice"),
+        ("closed(64) under no_lro", "'no_lro' is not a condition"),
+        ("closed(64) under gro", "'gro' is not a condition"),
+        ("closed(64) under conntrack, conntrack", "conntrack is given twice; give it once"),
+        ("closed(64) under ipv4, ipv6", "ipv6 is given twice"),
+        ("closed(64) under no_gro, no_gro", "no_gro is given twice"),
         ("closed(64) conntrack", "is not a load level"),
         ("under conntrack", "'' is not a load level"),
         ("closed(64) under " + "ballast(1), " * 30, "at most 200 characters"),
@@ -142,10 +145,10 @@ def test_conditions_cross_every_level() -> None:
     }
     assert {name: str(level) for name, level in found.levels.items()} == written
     assert list(found.levels) == list(written)
-    told = found.model_dump(mode="json")
-    assert told["levels"] == written
-    assert "conditions" not in told
-    assert read_campaign(told) == found
+    dumped = found.model_dump(mode="json")
+    assert dumped["levels"] == written
+    assert "conditions" not in dumped
+    assert read_campaign(dumped) == found
 
 
 def test_they_count_in_every_limit() -> None:
@@ -158,18 +161,18 @@ def test_they_count_in_every_limit() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"conditions": {"ruled": "ballast(x)"}}, "conditions.ruled", "'ballast(x)' is no condition"),
-        ({"conditions": {"Ruled": ""}}, "conditions.Ruled", "must be a name of lower-case letters"),
+        ({"conditions": {"ruled": "ballast(x)"}}, "conditions.ruled", "'ballast(x)' is not a condition"),
+        ({"conditions": {"Ruled": ""}}, "conditions.Ruled", "must be a name: lower-case letters"),
         (
             {"levels": {"m": "closed(1) under conntrack"}, "conditions": {"ruled": "ballast(9)"}},
             "levels",
-            "m has a condition of its own; leave it out, or the campaign's conditions",
+            "m already has a condition; remove it, or remove the campaign's conditions",
         ),
         ({"levels": {"m" * 30: "closed(1)"}, "conditions": {"ruled": ""}}, "levels", "is too long for a name"),
         (
             {"levels": {"a": "closed(1)", "a_b": "closed(2)"}, "conditions": {"b_c": "", "c": ""}},
             "levels",
-            "a_b_c would be two of them; rename a level or a condition",
+            "two levels would be named a_b_c; rename a level or a condition",
         ),
     ],
 )

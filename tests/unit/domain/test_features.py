@@ -1,4 +1,4 @@
-"""How a variant says what a host lacks."""
+"""The sentences about features that a host lacks."""
 
 from domain.jobs import Feature, HostCapabilities
 from workers.inventory.features import TRIES

@@ -58,7 +58,7 @@ def test_the_range_is_kept() -> None:
     histogram = LatencyHistogram.of({1: 1, HIGHEST_NS: 1})
     shortest_ns = histogram.percentile_ns(1)
     assert shortest_ns is not None
-    assert LOWEST_NS <= shortest_ns < 2 * LOWEST_NS  # what is shorter counts as the shortest
+    assert LOWEST_NS <= shortest_ns < 2 * LOWEST_NS  # shorter values count as the shortest
     with pytest.raises(ValueError, match="longer"):
         histogram.record(HIGHEST_NS * 2)
 

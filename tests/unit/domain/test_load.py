@@ -1,4 +1,4 @@
-"""The level of a search for capacity: how it is written, its limits, and what it costs."""
+"""Capacity levels: their text, limits and cost."""
 
 import pytest
 from hypothesis import given
@@ -41,12 +41,12 @@ def test_usual_errors_are_not_written() -> None:
 @pytest.mark.parametrize(
     ("level", "message"),
     [
-        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), the time in us, ms or s"),
+        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), with the time in us, ms or s"),
         ("capacity(p99<=5)", "the time in us, ms or s"),
         ("capacity(p99<5ms)", "is not a capacity"),
         ("capacity(p99<=1.5us)", "write whole microseconds"),
-        ("capacity(p99<=5us)", "takes 10us to 10s"),
-        ("capacity(p99<=11s)", "takes 10us to 10s"),
+        ("capacity(p99<=5us)", "the allowed range is 10us to 10s"),
+        ("capacity(p99<=11s)", "the allowed range is 10us to 10s"),
         ("capacity(p99<=5ms, errors<=1.1%)", "errors<=1.1%: at most 1%"),
         ({"kind": "capacity", "p99_us": 5_000, "errors": 2 * MAX_ERRORS}, ""),
         ({"kind": "capacity", "p99_us": 0}, ""),
@@ -64,9 +64,9 @@ def test_every_step_is_counted() -> None:
     one = a_campaign("capacity(p99<=5ms)", blocks=4, slices=3, slice_s=1.0, warm_up_s=0.5, probes=["run_queue"])
     assert one.total_blocks == 4 * SEARCH_STEPS
     assert one.calibration_blocks == 1
-    # No probes watch a step, nor a calibration.
+    # Probes watch neither search steps nor a calibration.
     assert one.traffic_s == 4 * SEARCH_STEPS * 3.5 + 3.5
-    with pytest.raises(InvalidInput, match=r"2800 blocks in all .7 for each search"):
+    with pytest.raises(InvalidInput, match=r"2800 blocks in total .7 for each search"):
         a_campaign("capacity(p99<=5ms)", blocks=200, workloads=["a", "b"])
 
 

@@ -1,4 +1,4 @@
-"""discover(): one file per variant, and a clear word when a file breaks the rule."""
+"""discover(): one file per variant, and a clear error if a file breaks the rule."""
 
 import importlib
 import sys
@@ -70,8 +70,8 @@ def test_a_directory_that_is_appended_to_the_package_adds_its_variants(package, 
     [
         ("", "must define one Contract, found 0"),
         (GOOD.format(name="ant") + GOOD.format(name="ant").replace("Variant", "Second"), "found 2"),
-        (GOOD.format(name="bee"), "name must be 'ant'"),
-        (GOOD.format(name="ant").replace('name = "ant"', "pass"), "name must be 'ant'"),
+        (GOOD.format(name="bee"), "must be 'ant'"),
+        (GOOD.format(name="ant").replace('name = "ant"', "pass"), "must be 'ant'"),
     ],
 )
 def test_a_file_that_breaks_the_rule_is_named(package, text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Trials: figures, validity, sums, and the format that must load forever."""
+"""Trials: figures, validity, sums, and the stored format that every version must load."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ def test_nothing_of_it_is_lost_when_it_is_written_again() -> None:
 
 
 def assert_kept(old: Any, written: Any) -> None:
-    """All that was there is there, as it was; fields that came later stand beside it."""
+    """All stored fields load unchanged; newer fields have defaults."""
     if isinstance(old, dict):
         assert set(old) <= set(written)
         for key, value in old.items():
@@ -70,7 +70,7 @@ def test_figures_without_data_are_none_never_zero() -> None:
 
 
 def test_cpu_per_request_leaves_the_idle_and_the_stolen_out() -> None:
-    # The ticks saw 0.3 s of work only; what was neither idle nor stolen is exact.
+    # The ticks saw only 0.3 s of work; the time neither idle nor stolen is exact.
     cpu = CpuTime(wall_s=2, cpus=2, user_s=0.1, system_s=0.2, steal_s=0.5, idle_s=3)
     assert cpu.busy_s == pytest.approx(0.5)
     assert trial(cpu=cpu).cpu_us_per_request == pytest.approx(5000)
@@ -89,7 +89,7 @@ def test_validity() -> None:
     assert validity(Reason.STEAL, Reason.INTERFERENCE, Reason.STEAL).transient
     assert not validity(Reason.STEAL, Reason.BYPASSED).transient
     assert validity(Reason.STEAL, Reason.BYPASSED, Reason.STEAL).reasons == (Reason.STEAL, Reason.BYPASSED)
-    # What says that the datapath was not in the path must never be waved through as weather.
+    # A finding that the datapath was not in the path must never count as host noise.
     assert TRANSIENT_REASONS.isdisjoint({Reason.BYPASSED, Reason.LEAKED, Reason.WRONG_CLIENT_ADDRESS, Reason.CORRUPT})
 
 

@@ -1,4 +1,4 @@
-"""Parameters of workloads: declared with their limits, given by campaigns, complete on every block."""
+"""Parameters of workloads: declared with limits, set by campaigns, complete in every block."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from domain.campaign import read_campaign, read_campaign_toml
 from domain.jobs import HostCapabilities, Variant
 from domain.names import SHAPES
 from domain.problems import InvalidInput
-from domain.workload import Parameter, settled
+from domain.workload import Parameter, fill_parameters
 
 TOKENS = Parameter(name="tokens", unit="tokens", default=16, minimum=1, maximum=1000, summary="In one answer.")
 GAP = Parameter(name="gap_us", unit="µs", default=5000, minimum=0, maximum=50_000, summary="Between two tokens.")
@@ -38,21 +38,21 @@ def test_toml_and_json_give_the_same_parameters() -> None:
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert settled("stream", (TOKENS, GAP), {}) == {"tokens": 16, "gap_us": 5000}
-    assert settled("stream", (TOKENS, GAP), {"gap_us": 0}) == {"tokens": 16, "gap_us": 0}
-    assert settled("http_keepalive", (), {}) == {}
+    assert fill_parameters("stream", (TOKENS, GAP), {}) == {"tokens": 16, "gap_us": 5000}
+    assert fill_parameters("stream", (TOKENS, GAP), {"gap_us": 0}) == {"tokens": 16, "gap_us": 0}
+    assert fill_parameters("http_keepalive", (), {}) == {}
 
 
 def test_every_wrong_value_is_named_with_its_remedy() -> None:
     with pytest.raises(InvalidInput) as caught:
-        settled("stream", (TOKENS, GAP), {"tokens": 0, "gap_us": 50_001, "words": 3})
+        fill_parameters("stream", (TOKENS, GAP), {"tokens": 0, "gap_us": 50_001, "words": 3})
     assert {p.field: p.message for p in caught.value.problems} == {
         "parameters.stream.tokens": "0 is out of range; choose 1 to 1,000 tokens",
         "parameters.stream.gap_us": "50,001 is out of range; choose 0 to 50,000 µs",
         "parameters.stream.words": "stream has no parameter 'words'; it takes tokens, gap_us",
     }
     with pytest.raises(InvalidInput, match="it takes none"):
-        settled("http_keepalive", (), {"tokens": 1})
+        fill_parameters("http_keepalive", (), {"tokens": 1})
 
 
 def test_parameters_of_a_workload_that_does_not_run_are_refused() -> None:
@@ -74,8 +74,8 @@ def test_every_block_carries_the_parameters_of_its_workload() -> None:
 
 
 def test_hosts_tell_them_and_older_hosts_need_not() -> None:
-    told = HostCapabilities(host="h", workloads=(Variant(name="stream", parameters=(TOKENS, GAP), protocols=("tcp",)),))
-    assert HostCapabilities.model_validate_json(told.model_dump_json()) == told
+    host = HostCapabilities(host="h", workloads=(Variant(name="stream", parameters=(TOKENS, GAP), protocols=("tcp",)),))
+    assert HostCapabilities.model_validate_json(host.model_dump_json()) == host
     assert (
         HostCapabilities.model_validate({"host": "h", "workloads": [{"name": "stream"}]}).workloads[0].parameters == ()
     )
@@ -85,14 +85,14 @@ def test_hosts_tell_them_and_older_hosts_need_not() -> None:
     ("data", "field", "message"),
     [
         ({"name": "a b"}, "name", "must be letters, digits, '.', '_' and '-'"),
-        ({"name": 1}, "name", "must be a text"),
-        ({"datapaths": ["Direct"]}, "datapaths.0", "must be a name of lower-case letters, digits and '_'"),
+        ({"name": 1}, "name", "must be text"),
+        ({"datapaths": ["Direct"]}, "datapaths.0", "must be a name: lower-case letters, digits and '_'"),
         ({"reference": "Direct"}, "reference", "or that with '#2' for its second copy"),
         ({"hosts": ["h_1"]}, "hosts.0", "must be a host's name"),
-        ({"levels": {"Low": "closed(1)"}}, "levels.Low", "must be a name of lower-case letters"),
-        ({"levels": {}}, "levels", "needs at least 1, has 0"),
+        ({"levels": {"Low": "closed(1)"}}, "levels.Low", "must be a name: lower-case letters"),
+        ({"levels": {}}, "levels", "has 0 entries; needs at least 1"),
         ({"levels": {"low": "closed(0)"}}, "levels.low.closed.connections", "must be at least 1"),
-        ({"datapaths": ["direct"] * 10}, "datapaths", "name it 9 times at most"),
+        ({"datapaths": ["direct"] * 10}, "datapaths", "name it at most 9 times"),
         ({"blocks": "6"}, "blocks", "must be a whole number"),
         ({"blocks": 0}, "blocks", "must be at least 1"),
         ({"seed": 2**31}, "seed", "must be less than 2147483648"),

@@ -1,4 +1,4 @@
-"""ProbeSession with fakes: what is read when, what becomes a point, and what happens when a probe fails."""
+"""ProbeSession with fakes: the times of readings, the points made of them, and failing probes."""
 
 import time
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def points(sink: FakeSink, stream: Stream, measurement: str) -> list[str]:
 def test_of_a_slice_with_a_warm_up_only_a_share_of_what_happened_counts(
     session: ProbeSession, probes: dict[str, FakeProbe]
 ) -> None:
-    """All that was timed tells how long it takes; how often it happened is told of the counted requests."""
+    """All timed events give the duration; the number of events covers the counted requests."""
     session.start(["forward"])
     session.begin_slice(view("a"), TAGS, warm_up_s=0.1)
     probes["forward"].happen("a", 1000, 2000, 3000, 4000)
@@ -61,7 +61,7 @@ def test_of_a_slice_with_a_warm_up_only_a_share_of_what_happened_counts(
     assert (seen.stages[FORWARD].count, seen.events[FORWARD]) == (4, 3)
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000, 2000)
-    # This probe is not watched in windows: whatever they saw is nothing to it.
+    # This probe does not use windows, so their content does not affect it.
     assert session.end_slice(sent=lambda windows: 0.1).events[FORWARD] == 2
 
 
@@ -81,7 +81,7 @@ def test_a_slice_is_the_growth_between_its_ends(
     assert (second.stages[FORWARD].count, second.stages[FORWARD].sum_ns) == (1, 16000)
     assert probes["forward"].watches == [None, "a", None, "b", None]
     lines = points(sink, stream, "kernel_latency")
-    assert len(lines) == 2  # a stage without growth makes no point
+    assert len(lines) == 2  # a stage without growth has no point
     assert lines[0].startswith("kernel_latency,campaign=k3f9x2ab,datapath=tproxy,host=h1,level=low,run=b1-1-0,stage=fo")
     assert "count=2i,sum_ns=3000i" in lines[0]
     assert len(points(sink, stream, "kernel_event")) == 3
@@ -133,7 +133,7 @@ def test_a_probe_that_cannot_start_leaves_the_others_running(stream: Stream) -> 
     session = ProbeSession(probes, stream, "h1")
     assert session.start(["broken", "forward", "unheard_of"]) == {
         "broken": "no BTF",
-        "unheard_of": "this host knows no probe 'unheard_of'",
+        "unheard_of": "this host has no probe 'unheard_of'",
     }
     session.begin_slice(view("a"), TAGS)
     probes["forward"].happen("a", 1000)
@@ -171,10 +171,10 @@ def test_a_fake_that_was_not_started_says_so() -> None:
         FakeProbe().read()
 
 
-def test_events_and_work_are_told_for_the_slice(
+def test_events_and_work_are_reported_for_the_slice(
     session: ProbeSession, probes: dict[str, FakeProbe], stream: Stream, sink: FakeSink
 ) -> None:
-    """One in four was measured; work before the slice is not the slice's."""
+    """One in four is measured; work before the slice does not count."""
     probe = probes["forward"]
     probe.every, probe.work = 4, {"packets": 100}
     session.start(["forward"])

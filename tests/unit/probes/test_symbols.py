@@ -1,4 +1,4 @@
-"""Addresses become names, by the process's own memory map and the files in it."""
+"""Function names for addresses, from the process's memory map and its files."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ def test_a_function_is_found_anywhere_within_it(name: str) -> None:
     start = address_of(name)
     for offset in (0, 1, 3):
         found = symbols.name(os.getpid(), start + offset)
-        # Several names may stand for one function (getpid and __getpid): any of them is right.
+        # A function may have several names (getpid and __getpid): each of them is right.
         assert address_of(found.partition("@")[0]) == start if hasattr(ctypes.CDLL(None), found) else name in found
 
 
@@ -46,10 +46,10 @@ def test_a_process_that_has_ended_has_no_names() -> None:
 
 
 def test_no_descriptor_is_left_or_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason why this is ours: see bpf.loader.KernelSymbols."""
+    """Why this project has its own symbol table: see bpf.loader.KernelSymbols."""
     (tmp_path / "no-elf").write_bytes(b"#!")
     libc = next(m.path for m in mappings(os.getpid()) if "libc.so" in m.path)
-    # One of each kind: read, not readable as a program, not there, no file at all. More of a kind only take longer.
+    # One of each kind: readable, not an ELF file, missing, no file at all. More of a kind only take longer.
     paths = [libc, str(tmp_path / "no-elf"), str(tmp_path / "gone"), "[vdso]"]
     memory = [Mapping(at << 20, (at << 20) + 4096, 0, path) for at, path in enumerate(paths, start=1)]
     monkeypatch.setattr("probes.symbols.mappings", lambda process: memory)
@@ -57,8 +57,8 @@ def test_no_descriptor_is_left_or_closed(tmp_path: Path, monkeypatch: pytest.Mon
     before = os.listdir("/proc/self/fd")
     for _ in range(3):
         symbols = UserSymbols()
-        told = [symbols.name(os.getpid(), mapping.start) for mapping in memory]
-        assert told == [f"[{os.path.basename(path)}]" if path != "[vdso]" else path for path in paths]
+        names = [symbols.name(os.getpid(), mapping.start) for mapping in memory]
+        assert names == [f"[{os.path.basename(path)}]" if path != "[vdso]" else path for path in paths]
     assert os.listdir("/proc/self/fd") == before
     for fd in held:
         os.close(fd)

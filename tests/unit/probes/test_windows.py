@@ -1,4 +1,4 @@
-"""When probes watch, and what a window's counts stand for. With fakes and a seeded random source."""
+"""The times of windows, and the estimates from them. With fakes and a seeded random source."""
 
 import random
 import threading
@@ -14,14 +14,14 @@ from probes._fake import FakeProbe
 from probes.base import LabView, Pending
 from probes.pace import ATTACHING_S, EVENT_S, LONGEST_S, SHORTEST_S, TAX, WATCHING, Pace
 from probes.session import ProbeSession
-from probes.windows import Window, Windows, passage_of, scale_of, settled
+from probes.windows import Window, Windows, has_ended, passage_of, scale_of
 from workers.runner.readings import readings
 
 SATURATED = 2_200_000  # durations per second: 110,000 requests/s of twenty each
 
 
 def cost_share(pace: Pace, rate: float, windows: int) -> tuple[float, float]:
-    """The CPU share that watching costs by the model, and the share of time watched, over many windows."""
+    """The modelled CPU share of watching, and the share of watched time, over many windows."""
     cost_s = watched_s = passed_s = 0.0
     for _ in range(windows):
         open_s = pace.window_s
@@ -40,7 +40,7 @@ def test_the_tax_is_kept_at_high_rates(rate: int) -> None:
 
 
 def test_a_slow_machine_is_watched_as_much_more_seldom() -> None:
-    """Its windows stay as long: what surrounds them and what happens within them both take longer."""
+    """Windows keep their length: both their surroundings and their content take longer."""
     fast, slow = Pace(2, random.Random(1)), Pace(2, random.Random(1))
     for _ in range(50):
         pauses = [
@@ -73,22 +73,22 @@ def test_the_scale_is_that_of_the_traffic_and_not_of_the_time() -> None:
     assert scale_of(windows, (0, 150)) == 3  # an interval that ends within a window
     assert scale_of([], (0, 1000)) is None
     assert scale_of(windows, (700, 1000)) is None
-    # The first window saw connections being opened: neither a sample of the requests nor part of what it stands for.
+    # The first window saw connections being opened: it is neither a sample of the requests nor part of the whole.
     assert scale_of(windows, (0, 1000), [(4.0, 10.0)]) == 9
     assert scale_of(windows, (0, 1000), [(1.05, 10.0)]) == 5
 
 
 def test_what_began_in_a_window_has_time_to_end() -> None:
-    assert settled(Pending(), 0)
-    assert settled(Pending(begun=100), 0)
-    assert not settled(Pending(begun=100, unended=1, longest_ns=1000), 0.002)
-    assert settled(Pending(begun=100, unended=1, longest_ns=1000), 0.003)
-    # Waits of 10 ms were seen: another one may take as long, and longer.
-    assert not settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.039)
-    assert settled(Pending(begun=100, unended=1, longest_ns=10_000_000), 0.041)
-    # As long as too many are open for a figure, it is waited until they would be discarded.
-    assert not settled(Pending(begun=100, unended=10, longest_ns=1000), 0.099)
-    assert settled(Pending(begun=100, unended=10, longest_ns=1000), 0.1)
+    assert has_ended(Pending(), 0)
+    assert has_ended(Pending(started=100), 0)
+    assert not has_ended(Pending(started=100, unended=1, longest_ns=1000), 0.002)
+    assert has_ended(Pending(started=100, unended=1, longest_ns=1000), 0.003)
+    # Waits of 10 ms were seen, so another one may take as long or longer.
+    assert not has_ended(Pending(started=100, unended=1, longest_ns=10_000_000), 0.039)
+    assert has_ended(Pending(started=100, unended=1, longest_ns=10_000_000), 0.041)
+    # While too many are open for a figure, wait until they would be discarded.
+    assert not has_ended(Pending(started=100, unended=10, longest_ns=1000), 0.099)
+    assert has_ended(Pending(started=100, unended=10, longest_ns=1000), 0.1)
 
 
 def test_probes_without_hooks_are_watched_all_the_slice() -> None:
@@ -100,7 +100,7 @@ def test_probes_without_hooks_are_watched_all_the_slice() -> None:
     windows.close()
 
 
-def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
+def test_a_stage_that_the_lab_lacks_is_reported_and_not_watched() -> None:
     class Elsewhere(FakeProbe):
         def applies(self, lab: LabView) -> bool:
             return lab.label != "a"
@@ -117,7 +117,7 @@ def test_a_stage_that_the_lab_does_not_have_is_told_and_not_watched() -> None:
 
 
 @pytest.mark.parametrize("windowed", [True, False])
-def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(windowed: bool) -> None:
+def test_a_stage_that_the_datapath_bypasses_is_reported_and_not_watched(windowed: bool) -> None:
     probes = {"forward": FakeProbe("forward"), "run_queue": FakeProbe("run_queue")}
     session = ProbeSession(probes, None, "h1", windowed=windowed)
     session.start(probes)
@@ -131,7 +131,7 @@ def test_a_stage_that_the_datapaths_packets_pass_by_is_told_and_not_watched(wind
 
 
 class NoChain:
-    """A chain of nothing that this machine would have to load."""
+    """A chain that loads nothing on this host."""
 
     def __init__(self, hooks: object, *, gated: bool) -> None:
         assert gated
@@ -154,7 +154,7 @@ def test_windows_do_not_turn_to_what_passes_by(monkeypatch: pytest.MonkeyPatch) 
     assert not windows.turn(LabView("a", {}, {}, {}, bypassed_stages=frozenset({"forward"})))
 
 
-def test_a_window_ends_when_it_is_told_to() -> None:
+def test_a_window_ends_on_request() -> None:
     stop = threading.Event()
     stop.set()
     windows = Windows({})
@@ -162,15 +162,15 @@ def test_a_window_ends_when_it_is_told_to() -> None:
     began_s = time.monotonic()
     seen = windows.watch(10.0, stop, lambda: 7.0)
     assert time.monotonic() - began_s < 5
-    assert (seen.passed_from, seen.passed_to, seen.begun) == (7.0, 7.0, 0)
+    assert (seen.passed_from, seen.passed_to, seen.started) == (7.0, 7.0, 0)
 
 
 def test_the_pace_is_that_within_the_windows_over_that_of_the_traffic() -> None:
     windows = [Window(1.0, 1.1, 1000, 1080), Window(5.0, 5.1, 5000, 5080), Window(9.95, 10.2, 0, 5000)]
-    # A thousand packets per second, eight hundred while the probes looked; the last window is not within the traffic.
-    told = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
-    assert told.pace == pytest.approx(0.8)
-    assert told.plus(told).pace == pytest.approx(0.8)
+    # A thousand packets per second, eight hundred while probes were attached; the last window is outside the traffic.
+    passage = passage_of(windows, (0, 10_000), [(0.0, 10.0)])
+    assert passage.pace == pytest.approx(0.8)
+    assert passage.plus(passage).pace == pytest.approx(0.8)
     assert passage_of([], (0, 10_000), [(0.0, 10.0)]).pace is None
     assert Passage().pace is None
 
@@ -215,6 +215,6 @@ def test_a_probe_that_does_not_see_the_labs_ip_version_is_absent_for_that_reason
         seen = session.end_slice()
         assert seen.absent == absent
         assert ("work" in {key.stage for key in seen.stages}) == (version == 4)
-        told = [one for one in readings(seen) if not one.applies]
-        assert [(one.stage, one.why_absent) for one in told] == list(absent.items())
+        missing = [one for one in readings(seen) if not one.applies]
+        assert [(one.stage, one.why_absent) for one in missing] == list(absent.items())
     session.close()

@@ -1,1 +1,1 @@
-"""All traits of all datapaths on this host: collected, kept on disk, printed, reported."""
+"""The matrix of all traits of all datapaths on this host: run, kept on disk, printed, reported."""

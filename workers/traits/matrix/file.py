@@ -1,4 +1,4 @@
-"""The matrix of traits on a host's disk, and what it is made of. Imports little: the worker's first process uses it."""
+"""The matrix of traits on a host's disk. Imports little, because the worker's main process uses it."""
 
 import logging
 import os
@@ -17,12 +17,12 @@ FILE = "matrix.json"
 
 
 def made_by() -> dict[str, str]:
-    """The kernel and the Showdown that findings are about."""
+    """The kernel and the version of Showdown that the findings apply to."""
     return {"kernel": platform.release(), "version": version("showdown"), "commit": commit()}
 
 
 def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
-    """Write it into the host's state directory, with the rows of the one there that it lacks; returns what is kept."""
+    """Merge it into the matrix in the host's state directory, row by row; returns the merged one."""
     whole = matrix.replacing(kept(state_dir))
     state_dir.mkdir(parents=True, exist_ok=True)
     temporary = state_dir / f"{FILE}.tmp"
@@ -32,10 +32,10 @@ def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
 
 
 def kept(state_dir: Path) -> TraitMatrix | None:
-    """The one in the state directory; ``None`` where there is none, or of a version that is not understood."""
+    """The matrix in the state directory; ``None`` if there is none, or one that cannot be read."""
     try:
         return TraitMatrix.model_validate_json((state_dir / FILE).read_text())
     except (OSError, ValidationError) as problem:
         if not isinstance(problem, FileNotFoundError):
-            log.warning("%s is not read: %s", state_dir / FILE, problem)
+            log.warning("%s cannot be read: %s", state_dir / FILE, problem)
         return None

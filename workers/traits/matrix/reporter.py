@@ -1,4 +1,4 @@
-"""A worker's part in its host's matrix of traits: it tells what is new, and asks for tests when it is idle."""
+"""Reports a host's matrix of traits when it is new, and requests tests when the host is idle."""
 
 import logging
 from collections.abc import Callable
@@ -10,43 +10,43 @@ from workers.traits.matrix.file import kept, made_by
 
 log = logging.getLogger(__name__)
 
-IDLE_ROUNDS = 2  # of the signs of life, 30 s apart: what has just been started is about to get work
+IDLE_ROUNDS = 2  # of the registration, 30 s apart: a worker that has just started may get work soon
 
 
 @dataclass
 class MatrixReporter:
-    """Between a host's disk and its coordinator; ``tell`` and ``ask`` raise what their callers handle.
+    """Between a host's disk and its coordinator. Exceptions of ``report`` and ``request_tests`` go to the caller.
 
-    ``work`` is how many tasks the worker has had, and has now: it is idle while that stays the same. ``ask`` is empty
-    where a host shall not test by itself.
+    ``task_counts`` returns the tasks received so far and those in progress; the host is idle while both stay the same.
+    ``request_tests`` is ``None`` if the host shall not test on its own.
     """
 
     state_dir: Path
-    tell: Callable[[TraitMatrix], None]
-    work: Callable[[], tuple[int, int]]
-    ask: Callable[[], None] | None = None
-    _told: TraitMatrix | None = None
+    report: Callable[[TraitMatrix], None]
+    task_counts: Callable[[], tuple[int, int]]
+    request_tests: Callable[[], None] | None = None
+    _reported: TraitMatrix | None = None
     _seen: tuple[int, int] | None = None
     _idle_rounds: int = 0
-    _asked: bool = field(default=False)
+    _requested: bool = field(default=False)
 
     def round(self) -> None:
-        """Once per sign of life: tell what is new; ask for what this kernel and version do not have yet."""
+        """Called at each registration: report a new matrix; request tests if this kernel or version has none."""
         found = kept(self.state_dir)
-        if found is not None and found != self._told:
-            self.tell(found)
-            self._told = found
-        now = self.work()
+        if found is not None and found != self._reported:
+            self.report(found)
+            self._reported = found
+        now = self.task_counts()
         self._idle_rounds = self._idle_rounds + 1 if now == self._seen and now[1] == 0 else 0
         self._seen = now
-        if self.ask and not self._asked and self._idle_rounds >= IDLE_ROUNDS and _is_wanting(found):
-            log.info("nothing is to be done: the datapaths of this host are tested")
-            self.ask()
-            self._asked = True
+        if self.request_tests and not self._requested and self._idle_rounds >= IDLE_ROUNDS and _is_outdated(found):
+            log.info("this host is idle: its datapaths are tested")
+            self.request_tests()
+            self._requested = True
 
 
-def _is_wanting(found: TraitMatrix | None) -> bool:
-    """A matrix of another kernel or version says nothing about these."""
+def _is_outdated(found: TraitMatrix | None) -> bool:
+    """True if there is no matrix of this kernel and version."""
     if found is None:
         return True
     made = made_by()

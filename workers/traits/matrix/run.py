@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 
 class RenewableBench(Bench, Protocol):
-    """What collecting needs beside what traits need."""
+    """A bench whose shared lab can be replaced."""
 
     def renew(self) -> None:
-        """Forget the shared lab: something broke in it."""
+        """Discard the shared lab, because something broke in it."""
 
 
 @dataclass(frozen=True)
 class MatrixRun:
-    """What a matrix is collected with; tests give other datapaths, traits and benches."""
+    """Tests traits of datapaths on benches; unit tests pass fakes of all three."""
 
     datapaths: Mapping[str, Datapath]
     traits: Mapping[str, Trait]
@@ -39,19 +39,19 @@ class MatrixRun:
 
     @classmethod
     def installed(cls, register: CleanupRegister, names: Sequence[str] = ()) -> "MatrixRun":
-        """Everything that is installed; of the datapaths those named, if any are. Raises ``LookupError``."""
+        """All installed traits and datapaths, or the named datapaths only. Raises ``LookupError``."""
         datapaths = discover(workers.datapaths, Datapath)
         if unknown := sorted(set(names) - set(datapaths)):
-            raise LookupError(f"no datapath {unknown[0]!r}; there are {', '.join(datapaths)}")
+            raise LookupError(f"no datapath {unknown[0]!r}; known: {', '.join(datapaths)}")
         return cls.of({name: one for name, one in datapaths.items() if not names or name in names}, register)
 
     @classmethod
     def of(cls, datapaths: Mapping[str, Datapath], register: CleanupRegister) -> "MatrixRun":
-        """These datapaths, and every trait, in labs."""
+        """These datapaths and every installed trait, in labs."""
         return cls(datapaths, discover(workers.traits, Trait), lambda datapath: LabBench(datapath, register))
 
     def run(self, host: HostCapabilities, progress: Callable[[str], None] = lambda _: None) -> TraitMatrix:
-        """Test everything; labs stand one after another. ``progress`` is told each datapath's name."""
+        """Test everything, in one lab after another. Calls ``progress`` with each datapath's name."""
         rows = []
         for name, datapath in self.datapaths.items():
             progress(name)
@@ -77,7 +77,7 @@ class MatrixRun:
             return {name: _found(trait, bench) for name, trait in self.traits.items()}
 
     def first(self) -> tuple["MatrixRun", list[str]]:
-        """This with its first datapath alone, and the names of the others."""
+        """A run of the first datapath only, and the names of the others."""
         name, *others = self.datapaths
         return replace(self, datapaths={name: self.datapaths[name]}), others
 
@@ -85,7 +85,7 @@ class MatrixRun:
 def _found(trait: Trait, bench: RenewableBench) -> Finding:
     try:
         return trait.check(bench)
-    except Exception as problem:  # whatever it was: it is no answer, and the others are asked all the same
-        log.info("%s of %s: no answer", trait.name, bench.datapath.name, exc_info=True)
+    except Exception as problem:  # a broken test is no answer, and must not stop the other tests
+        log.info("%s of %s: the test broke", trait.name, bench.datapath.name, exc_info=True)
         bench.renew()
         return error(f"{type(problem).__name__}: {problem}")

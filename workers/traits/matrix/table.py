@@ -1,4 +1,4 @@
-"""The matrix of traits as people read it: a table for the terminal, and one for docs/datapaths/traits.md."""
+"""The matrix of traits as a table for the terminal, and as one for docs/datapaths/traits.md."""
 
 import textwrap
 from itertools import groupby
@@ -15,7 +15,7 @@ _STYLES = {Answer.YES: "bold", Answer.NO: "default", Answer.ERROR: "red"}
 
 
 def terminal_table(matrix: TraitMatrix) -> Table:
-    """Datapaths down, by function; traits across."""
+    """A row for each datapath, grouped by function; a column for each trait."""
     table = Table(box=box.SIMPLE, padding=(0, 0, 0, 1), caption=escape(made_of(matrix)))
     table.add_column("", no_wrap=True)
     for trait in matrix.traits:
@@ -31,7 +31,7 @@ def terminal_table(matrix: TraitMatrix) -> Table:
 
 
 def evidence_table(matrix: TraitMatrix) -> Table:
-    """A line for each cell."""
+    """A line of evidence for each cell."""
     table = Table("", "", "", "evidence", box=box.SIMPLE, padding=(0, 0, 0, 1))
     for row in matrix.rows:
         for trait in matrix.traits:
@@ -42,7 +42,7 @@ def evidence_table(matrix: TraitMatrix) -> Table:
 
 
 def markdown(matrix: TraitMatrix) -> str:
-    """The same as a Markdown table, with what each column tests, and the evidence of errors."""
+    """The matrix as a Markdown table, with what each column tests and the evidence of errors."""
     heads = ["datapath", *(trait.title for trait in matrix.traits)]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in matrix.rows:
@@ -64,7 +64,7 @@ def _item(text: str) -> str:
 
 
 def made_of(matrix: TraitMatrix) -> str:
-    """Where and when it was found, and by what."""
+    """The kernel, date and version of the tests."""
     return (
         f"Found on Linux {matrix.kernel}, {matrix.measured_at:%Y-%m-%d}, by Showdown {matrix.version} "
         f"({matrix.commit}) in {matrix.duration_s:.0f} s"
@@ -72,8 +72,8 @@ def made_of(matrix: TraitMatrix) -> str:
 
 
 def with_matrix(document: str, matrix: TraitMatrix) -> str:
-    """The document with what is between the marks exchanged. Raises ``ValueError`` when it has no marks."""
+    """The document with the text between the marks replaced. Raises ``ValueError`` if it has no marks."""
     if document.count(BEGIN) != 1 or document.count(END) != 1:
-        raise ValueError(f"no place for the matrix: {BEGIN} and {END} must each be there once")
+        raise ValueError(f"no place for the matrix: {BEGIN} and {END} must each occur once")
     head, tail = document.split(BEGIN)[0], document.split(END)[1]
     return f"{head}{BEGIN}\n\n{markdown(matrix)}\n\n{END}{tail}"

@@ -1,4 +1,4 @@
-"""What a condition costs: known ratios, found from blocks of the same turn."""
+"""The cost of a condition: known ratios are found from blocks of the same turn."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.report import CampaignReport, ConditionCost, Metric
-from tests.unit.coordinator.analysis.test_report import a_campaign, an_attempt
+from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000)"}
-HOST_NOISE = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1)  # how fast the machine is in each round
+HOST_NOISE = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1)  # the host's speed in each round
 COSTS = {"direct": 0.5, "ebpf_redirect": 1.0}
 
 
@@ -20,7 +20,7 @@ def the_campaign(**more: object) -> Campaign:
 
 
 def rounds(count: int = 6) -> list[AttemptRecord]:
-    """Rounds of a plain and a ruled block, the order of both alternating."""
+    """Rounds of a plain and a ruled block, in alternating order."""
     attempts = []
     for turn in range(count):
         for place, ruled in enumerate((turn % 2 == 0, turn % 2 == 1)):
@@ -39,7 +39,7 @@ def cost(found: CampaignReport, datapath: str, metric: Metric = Metric.REQUESTS_
     return one
 
 
-def test_the_machines_weather_cancels_where_turns_are_paired() -> None:
+def test_host_noise_cancels_within_paired_turns() -> None:
     found = report(rounds())
     for name, ratio in COSTS.items():
         one = cost(found, name)

@@ -1,4 +1,4 @@
-"""What a trial ran under, told by pages, REST and the command line."""
+"""The condition of a trial on pages, over REST and on the command line."""
 
 import io
 from typing import Any
@@ -11,10 +11,12 @@ from rich.console import Console
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from deploy.cli.render import print_report
-from domain.campaign import datapath_of, read_campaign
+from domain.campaign import read_campaign
+from domain.evidence import Surroundings
 from domain.jobs import Feature, HostCapabilities
+from domain.names import datapath_of
 from domain.report import CampaignReport
-from domain.trial import BlockResult, Surroundings, TrialResult
+from domain.trial import BlockResult, TrialResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.pages import send, sentences
 from workers.agent.cli import workloads
@@ -24,7 +26,7 @@ OFFLOADS = {"tso": True, "gso": True, "gro": False}
 
 
 def measured(coordinator_app: CoordinatorApp, **changes: Any) -> str:
-    """A campaign of two levels that ended; tproxy walks and is tracked where the condition says so, direct is not."""
+    """An ended campaign of two levels. The condition applies to tproxy (ballast, conntrack), but not to direct."""
     coordinator_app.register()
     campaign_id = coordinator_app.submit(conditions=CONDITIONS, blocks=5, **changes)
     for _ in range(10):
@@ -33,8 +35,8 @@ def measured(coordinator_app: CoordinatorApp, **changes: Any) -> str:
         job = coordinator_app.call("claim", message, {"host": "h1"}).json
         ruled = job["block"]["level"] == "low_ruled"
         rates = {"tproxy": 700} if ruled else {}
-        told = result("h1", job["block"]["datapaths"], level=job["block"]["level"], rates=rates)
-        for trial in told["trials"]:
+        block_result = result("h1", job["block"]["datapaths"], level=job["block"]["level"], rates=rates)
+        for trial in block_result["trials"]:
             meets = ruled and datapath_of(trial["datapath"]) == "tproxy"
             trial["surroundings"] = {
                 "condition": CONDITIONS["ruled"] if ruled else "",
@@ -42,11 +44,13 @@ def measured(coordinator_app: CoordinatorApp, **changes: Any) -> str:
                 "ballast_packets": (7_000 if meets else 0) if ruled else None,
             }
             trial["offloads"] = OFFLOADS | {"gso": not ruled}
-        assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+        assert (
+            coordinator_app.call("report", message, {"lease": job["lease"], "result": block_result}).status_code == 204
+        )
     return campaign_id
 
 
-def test_blocks_carry_the_condition_and_the_report_tells_what_came_of_it(coordinator_app: CoordinatorApp) -> None:
+def test_blocks_have_the_condition_and_the_report_has_its_effect(coordinator_app: CoordinatorApp) -> None:
     campaign_id = measured(coordinator_app)
     report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
     cells = {(cell["level"], cell["datapath"]): cell for cell in report["results"]}
@@ -60,14 +64,14 @@ def test_blocks_carry_the_condition_and_the_report_tells_what_came_of_it(coordin
     assert all("at low_ruled load (closed(8) under ballast(1000), conntrack, no_gso)" in sentence for sentence in said)
 
 
-def test_pages_tell_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+def test_pages_show_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     campaign_id = measured(coordinator_app)
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     assert "closed(8) under ballast(1000), conntrack, no_gso" in page
     row = page.index("low_ruled")
     assert page[row + 1 : row + 5] == ["closed(8)", "under ballast(1000)", "under conntrack", "under no_gso"]
     assert "connections tracked" in page
-    assert "connections not tracked, ballast passed by" in page
+    assert "connections not tracked, ballast bypassed" in page
     row = page.index("low_ruled ÷ low_plain", page.index("What conditions cost"))
     assert page[row : row + 4] == ["low_ruled ÷ low_plain", "direct", "1.00 ×", "[1.00, 1.00]"]
     row = page.index("low_ruled ÷ low_plain", row + 1)
@@ -78,7 +82,7 @@ def test_pages_tell_it(coordinator_app: CoordinatorApp, browser: FlaskClient) ->
     said = " ".join(sentences(browser.get(f"/trials/{one['id']}")))
     assert "Condition ballast(1000), conntrack, no_gso" in said
     assert "Connections tracked yes, 8 in the DUT's table" in said
-    assert "Netfilter ballast 7,000 packets walked it" in said
+    assert "Netfilter ballast 7,000 packets traversed it" in said
     assert "tso on, gso off, gro off" in " ".join(said.split()).replace(" ,", ",")
     other = next(t for t in trials if (t["level"], t["datapath"]) == ("low_plain", "direct"))
     said = " ".join(sentences(browser.get(f"/trials/{other['id']}")))
@@ -87,7 +91,7 @@ def test_pages_tell_it(coordinator_app: CoordinatorApp, browser: FlaskClient) ->
     assert "Netfilter ballast" not in said
 
 
-def test_the_command_line_tells_it(coordinator_app: CoordinatorApp) -> None:
+def test_the_command_line_shows_it(coordinator_app: CoordinatorApp) -> None:
     report = CampaignReport.model_validate(coordinator_app.get(f"campaigns/{measured(coordinator_app)}/report").json)
     out = io.StringIO()
     print_report(report, Console(file=out, width=80))
@@ -97,7 +101,7 @@ def test_the_command_line_tells_it(coordinator_app: CoordinatorApp) -> None:
     start = lines.index(["low_ruled", "closed(8)"])
     assert lines[start + 1 : start + 4] == [["under", "ballast(1000)"], ["under", "conntrack"], ["under", "no_gso"]]
     assert ["tracked", "yes", "no"] in lines[start:] or ["tracked", "no", "yes"] in lines[start:]
-    assert ["walked", "ballast", "0", "35,000"] in lines[start:] or ["walked", "ballast", "35,000", "0"] in lines[
+    assert ["ballast", "packets", "0", "35,000"] in lines[start:] or ["ballast", "packets", "35,000", "0"] in lines[
         start:
     ]
     assert not any(line[:1] == ["walked"] for line in lines[:start])
@@ -127,7 +131,10 @@ def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(
     level = {"level_name": ["low"]}
     bad = send(browser, **level, level_load=["closed(8) under balast(1)"])
     assert (bad.status_code, 'value="closed(8) under balast(1)"' in bad.text) == (422, True)
-    assert any("is no condition; write some of ipv6, ballast(rules), conntrack" in s for s in sentences(bad))
+    assert any(
+        "is not a condition; use these terms, separated by commas: ipv6, ballast(rules), conntrack" in s
+        for s in sentences(bad)
+    )
     good = send(browser, **level, level_load=["closed(8) under conntrack , ballast( 7 )"])
     assert good.status_code == 303
     again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
@@ -143,37 +150,37 @@ def test_sixteen_levels_have_a_row_each(coordinator_app: CoordinatorApp, browser
     assert send(browser, level_name=names, level_load=["closed(8)"] * 16).status_code == 303
 
 
-def test_trials_with_unlike_offloads_are_told(coordinator_app: CoordinatorApp) -> None:
+def test_trials_with_different_offloads_have_a_caveat(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=2)
     for gso in (True, False):
         coordinator_app.wait(1, present=("h1",))
         message = coordinator_app.last_sent()
-        told = result("h1", ["direct", "tproxy"])
-        told["trials"][0]["offloads"] = OFFLOADS | {"gso": gso}
+        block_result = result("h1", ["direct", "tproxy"])
+        block_result["trials"][0]["offloads"] = OFFLOADS | {"gso": gso}
         assert (
             coordinator_app.call(
-                "report", message, {"lease": coordinator_app.claim(message), "result": told}
+                "report", message, {"lease": coordinator_app.claim(message), "result": block_result}
             ).status_code
             == 204
         )
     direct, tproxy = coordinator_app.get(f"campaigns/{campaign_id}/report").json["results"]
-    assert direct["caveats"] == ["not all of its trials had the same offloads: compare hosts one by one"]
+    assert direct["caveats"] == ["its trials had different offloads: compare the results host by host"]
     assert tproxy["caveats"] == []
 
 
-def test_the_catalogue_and_the_form_tell_whether_connections_are_tracked(
+def test_the_catalogue_and_the_form_show_whether_connections_are_tracked(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
-    told = capabilities("h1")
-    told = told.model_copy(
-        update={"datapaths": tuple(d.model_copy(update={"tracking": "never"}) for d in told.datapaths)}
+    block_result = capabilities("h1")
+    block_result = block_result.model_copy(
+        update={"datapaths": tuple(d.model_copy(update={"tracking": "never"}) for d in block_result.datapaths)}
     )
     coordinator_app.client.put(
-        "/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=coordinator_app.worker
+        "/api/v1/worker/hosts/h1", json=block_result.model_dump(mode="json"), headers=coordinator_app.worker
     )
     assert {one["tracking"] for one in coordinator_app.get("datapaths").json["datapaths"]} == {"never"}
-    assert sentences(browser.get("/campaigns/new")).count("never tracked") == len(told.datapaths)
+    assert sentences(browser.get("/campaigns/new")).count("never tracked") == len(block_result.datapaths)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +192,9 @@ def test_a_host_that_cannot_impose_them_is_refused(
     absent = Feature(
         name="program.nft", present=False, reason="nft is not installed.", remedy="Run: apt-get install nft"
     )
-    told: HostCapabilities = capabilities("h1").model_copy(update={"features": (absent,)})
+    block_result: HostCapabilities = capabilities("h1").model_copy(update={"features": (absent,)})
     coordinator_app.client.put(
-        "/api/v1/worker/hosts/h1", json=told.model_dump(mode="json"), headers=coordinator_app.worker
+        "/api/v1/worker/hosts/h1", json=block_result.model_dump(mode="json"), headers=coordinator_app.worker
     )
     body = {"name": "x", "datapaths": ["direct"], "levels": {"low": f"closed(8) under {condition}"}}
     answer = coordinator_app.client.post("/api/v1/campaigns", json=body, headers=coordinator_app.user)
@@ -208,19 +215,21 @@ def test_older_results_have_no_surroundings_and_new_ones_survive() -> None:
     assert TrialResult.model_validate_json(new.model_dump_json()) == new
 
 
-def test_a_searched_capacity_tells_what_its_valid_steps_ran_under() -> None:
+def test_a_capacity_shows_the_condition_of_its_valid_steps() -> None:
     campaign = read_campaign(
         {"name": "x", "datapaths": ["direct"], "levels": {"slo": "capacity(p99<=5ms) under conntrack"}}
     )
     around = Surroundings.model_validate({"condition": "conntrack", "conntrack_entries": 9})
     steps = []
     for step, reasons in enumerate([(), ("steal",)]):
-        told = BlockResult.model_validate(result("h1", ["direct"], level="slo", reasons=reasons))
-        trial = told.trials[0].model_copy(update={"surroundings": around, "offloads": {"gso": not reasons}})
-        told = told.model_copy(update={"trials": (trial,)})
+        block_result = BlockResult.model_validate(result("h1", ["direct"], level="slo", reasons=reasons))
+        trial = block_result.trials[0].model_copy(update={"surroundings": around, "offloads": {"gso": not reasons}})
+        block_result = block_result.model_copy(update={"trials": (trial,)})
         search = SearchStep(0, step, {"direct": 900}, ended=True)
         steps.append(
-            AttemptRecord(step, f"k-{step}", "http_keepalive", "slo", 1, "h1", "done", "", True, told, search=search)
+            AttemptRecord(
+                step, f"k-{step}", "http_keepalive", "slo", 1, "h1", "done", "", True, block_result, search=search
+            )
         )
     (cell,) = build_report(campaign, {"seed": 1}, steps).results
     assert (cell.condition, cell.tracked, cell.offloads) == ("conntrack", True, {"gso": True})

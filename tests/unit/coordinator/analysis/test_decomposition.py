@@ -106,7 +106,7 @@ def test_a_mean_is_the_sum_of_its_stages_and_the_rest() -> None:
     assert (direct.datapath, direct.trials, direct.mean_us) == ("direct", 1, pytest.approx(100, rel=1e-3))
     assert by_stage(direct.parts) == {("device_hop", "server"): 6.0, ("run_queue", "origin"): 10.0}
     assert direct.unattributed_us == pytest.approx(84, rel=2e-3)
-    # 70 µs of waiting in the socket, twice, of which 60 are the run queue's.
+    # 70 µs of socket wait, twice; 60 µs of each belong to the run queue.
     assert by_stage(tproxy.parts)[("run_queue", "proxy")] == 120.0
     assert by_stage(tproxy.parts)[("socket_wait", "dut")] == pytest.approx(20.0)
     total = sum(part.us for part in tproxy.parts) + tproxy.unattributed_us
@@ -140,7 +140,7 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
         ("proxy_residence", "to_origin"): 250.0,
     }
     assert difference.unattributed_us == pytest.approx(10, abs=1)
-    # The drift is the block's own: it meets both alike, and the interval is narrow.
+    # Both datapaths of a block have the same drift, so the interval is narrow.
     assert difference.mean_us.low_us is not None
     assert difference.mean_us.high_us is not None
     assert difference.mean_us.high_us - difference.mean_us.low_us < 2
@@ -150,7 +150,7 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     )
 
 
-def test_where_a_stage_differs_in_several_roles_each_is_named() -> None:
+def test_each_role_of_a_stage_that_differs_is_named() -> None:
     other = (
         reading("socket_wait", "dut", 500.0),
         reading("socket_wait", "server", 100.0),
@@ -210,7 +210,7 @@ def test_what_requests_took_while_nobody_looked_stands_beside_it() -> None:
 
 
 def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_moments() -> None:
-    """In a closed loop: traffic went at four fifths of its pace then, so its requests took a quarter longer."""
+    """Closed loop: the traffic had four fifths of its pace, so requests took a quarter longer."""
     slowed = a_trial("direct", 100, DIRECT, watched_pace=0.8)
     opened = a_trial("tproxy", 500, TPROXY, watched_pace=0.8, latency=LatencyHistogram.of({500_000: REQUESTS}))
     direct, tproxy = reported((slowed, opened)).decompositions
@@ -219,7 +219,7 @@ def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_mome
 
 
 def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
-    """In an open loop latency counts from the intended send; the stages come behind the actual one."""
+    """Open loop: latency starts at the intended send; the stages start at the actual one."""
     window = WindowTimes(requests=50, service_time_ns=50 * 100_000, latency_ns=50 * 300_000)
     late = a_trial("direct", 250, DIRECT, window_times=window)
     direct, tproxy = reported((late, a_trial("tproxy", 500, TPROXY))).decompositions
@@ -231,7 +231,7 @@ def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
 
 @given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=9), st.floats(1, 10_000))
 def test_the_sum_always_comes_out(stages_us: list[float], mean_us: float) -> None:
-    """Whatever was measured: what the stages do not explain, or explain twice, is the remainder."""
+    """For any measurement, the remainder is what the stages do not explain, or explain twice."""
     names = (
         "qdisc",
         "device_hop",

@@ -1,4 +1,4 @@
-"""Stacks survive their encoding and their bounds, and a flame graph's widths are the stacks' shares."""
+"""Stacks survive encoding and bounding, and a flame graph's widths are the stacks' shares."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.analysis import flamegraph
-from coordinator.analysis.flamegraph import WIDTH, flame_svg, merged, placed, shares, tree
+from coordinator.analysis.flamegraph import WIDTH, flame_svg, layout, merge, shares, tree
 from domain.stacks import OTHER, ROLES, Stacks
 
 SVG = "{http://www.w3.org/2000/svg}"
 ONE = Stacks(
     {"dut": {"main;read_[k]": 30, "main;write_[k]": 10}, "softirq": {"net_rx_action_[k]": 60}}, hertz=997, lost=2
 )
-# As deep and as wide as tells anything: to draw longer ones took most of these tests' time.
+# As deep and as wide as needed; drawing larger ones took most of these tests' time.
 frames = st.text("ab<&\"'_", min_size=1, max_size=6)
 any_stacks = st.builds(
     Stacks,
@@ -42,7 +42,7 @@ def test_what_is_not_encoded_stacks_is_refused(text: str) -> None:
 
 
 def test_a_role_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such role: elsewhere"):
+    with pytest.raises(ValueError, match="unknown role: elsewhere"):
         Stacks({"elsewhere": {"a": 1}})
 
 
@@ -68,7 +68,7 @@ def test_folded_lines_are_what_every_tool_reads() -> None:
 
 
 def test_widths_are_shares() -> None:
-    boxes = {box.frame.name: box for box in placed(tree(ONE), 0.0, WIDTH)}
+    boxes = {box.frame.name: box for box in layout(tree(ONE), 0.0, WIDTH)}
     assert boxes["all"].width == WIDTH
     assert boxes["dut"].width == pytest.approx(0.4 * WIDTH)
     assert boxes["read_[k]"].width == pytest.approx(0.3 * WIDTH)
@@ -85,12 +85,12 @@ def test_every_graph_is_well_formed_and_stays_within_its_width(stacks: Stacks) -
         assert float(box.attrib["x"]) + float(box.attrib["width"]) <= WIDTH + 0.3
 
 
-def test_a_difference_is_told_in_shares_and_colors() -> None:
-    # Twice the samples, the same shares: nothing changed but the softirq, which went to the proxy.
+def test_a_difference_shows_shares_and_colors() -> None:
+    # Twice the samples with the same shares; only the softirq's share moved to the proxy.
     reference = Stacks({"dut": {"main;read_[k]": 120, "main;write_[k]": 20}, "softirq": {"net_rx_action_[k]": 60}})
     svg = flame_svg("t", ONE, reference)
-    assert "read_[k]: 30.00% of 100 samples, -30.00% against the reference" in svg
-    assert "net_rx_action_[k]: 60.00% of 100 samples, +30.00% against the reference" in svg
+    assert "read_[k]: 30.00% of 100 samples, -30.00% relative to the reference" in svg
+    assert "net_rx_action_[k]: 60.00% of 100 samples, +30.00% relative to the reference" in svg
     fills = {
         group.findtext(f"{SVG}title", "").partition(":")[0]: group.find(f"{SVG}rect").attrib["fill"]  # type: ignore[union-attr]
         for group in ElementTree.fromstring(svg).iter(f"{SVG}g")
@@ -102,7 +102,7 @@ def test_a_difference_is_told_in_shares_and_colors() -> None:
 
 def test_without_samples_there_is_no_graph() -> None:
     with pytest.raises(ValueError, match="no samples"):
-        flame_svg("t", merged([]))
+        flame_svg("t", merge([]))
 
 
 def test_of_very_many_frames_only_the_widest_are_drawn_and_each_keeps_its_caller(

@@ -1,4 +1,4 @@
-"""The statistics against known answers: coverage by simulation, ranks and Holm by hand."""
+"""Statistics with known answers: coverage by simulation, ranks and Holm by hand."""
 
 import math
 
@@ -18,7 +18,7 @@ NOISES = {
     # Both trials of a pair are lognormal around their true rate, with the 8 % of the reference machine.
     "lognormal": lambda rng, shape: rng.normal(0, 0.08, shape),
     "heavy_tailed": lambda rng, shape: 0.05 * rng.standard_t(3, shape),
-    # A pair of skewed noises, as stalls make them: their difference is what the analysis sees.
+    # The analysis sees the difference of two skewed noises, as stalls cause them.
     "stalls": lambda rng, shape: 0.05 * (rng.exponential(1, shape) - rng.exponential(1, shape)),
 }
 
@@ -45,7 +45,7 @@ def test_the_bootstrap_is_used_where_pairs_are_many_and_repeats_from_its_seed() 
     assert interval(logs, seed=7) == interval(logs, seed=7) != interval(logs, seed=8)
     assert interval(logs[:-1], seed=7) == interval(logs[:-1], seed=8)
     skewed = interval(logs, seed=7)
-    assert skewed.high - skewed.mean > skewed.mean - skewed.low  # it follows the long tail, Student's t cannot
+    assert skewed.high - skewed.mean > skewed.mean - skewed.low  # it follows the long tail; Student's t cannot
 
 
 def test_student_t_by_hand() -> None:

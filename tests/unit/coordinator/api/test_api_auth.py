@@ -1,4 +1,4 @@
-"""Who may call what: every route that exists is tried, so a new one cannot be forgotten."""
+"""Access control: every existing route is tried, so that a new one cannot be forgotten."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
 
 
 def sign_in(coordinator_app: CoordinatorApp) -> str:
-    """Sign the client's session in; its CSRF token."""
+    """Sign the client's session in; returns its CSRF token."""
     answer = coordinator_app.client.post("/test/sign-in", data={"token": coordinator_app.settings.token})
     assert answer.json == {"signed_in": True}
     return str(coordinator_app.client.get("/test/csrf").json["csrf"])
@@ -51,7 +51,7 @@ def path_of(rule: Rule) -> str:
 
 
 def protected(coordinator_app: CoordinatorApp) -> list[tuple[str, str, bool]]:
-    """(method, path, worker's?) of every route that is not marked public."""
+    """(method, path, for workers) of every route that is not public."""
     found = []
     for rule in coordinator_app.app.url_map.iter_rules():
         view = coordinator_app.app.view_functions[rule.endpoint]
@@ -65,7 +65,7 @@ def protected(coordinator_app: CoordinatorApp) -> list[tuple[str, str, bool]]:
 
 
 def is_refused(answer: TestResponse, path: str) -> bool:
-    """The API says 401; a page may send its visitor to sign in instead."""
+    """The API answers 401; a page may redirect its visitor to the sign-in."""
     if answer.status_code in {302, 303} and not path.startswith("/api/"):
         return "sign" in answer.headers["Location"]
     return answer.status_code == 401
@@ -80,7 +80,7 @@ def test_only_these_are_public(coordinator_app: CoordinatorApp) -> None:
     }
     assert {p for p in public if p.startswith("/api/")} == set()
     assert "/healthz" in public
-    assert all("sign" in p for p in public - {"/healthz"}), public  # besides, only signing in may be open
+    assert all("sign" in p for p in public - {"/healthz"}), public  # only signing in may also be open
 
 
 def test_nothing_passes_without_a_token(coordinator_app: CoordinatorApp) -> None:
@@ -161,7 +161,7 @@ def test_guessing_is_slowed_down(coordinator_app: CoordinatorApp) -> None:
     for _ in range(5):
         assert coordinator_app.client.post("/test/sign-in", data={"token": "guess"}).json == {"signed_in": False}
     answer = coordinator_app.client.post("/test/sign-in", data={"token": coordinator_app.settings.token})
-    assert answer.status_code == 429  # even the right one waits: a guess must not be told apart
+    assert answer.status_code == 429  # even the right one waits: a guess must look the same
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
     answer = coordinator_app.client.post(
         "/test/sign-in", data={"token": coordinator_app.settings.token}, environ_base=elsewhere

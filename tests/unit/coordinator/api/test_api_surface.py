@@ -1,4 +1,4 @@
-"""The surface of the API: its specification, its errors, its limits, its lists and its CSV."""
+"""The API as a whole: its specification, errors, limits, lists and CSV."""
 
 import csv
 import io
@@ -56,7 +56,9 @@ def test_errors_have_one_shape(coordinator_app: CoordinatorApp, method: str, pat
         (b"\xff", "utf-8"),
     ],
 )
-def test_what_is_not_json_is_told_why(coordinator_app: CoordinatorApp, body: bytes, why: str) -> None:
+def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    coordinator_app: CoordinatorApp, body: bytes, why: str
+) -> None:
     headers = {**coordinator_app.user, "Content-Type": "application/json"}
     answer = coordinator_app.client.post("/api/v1/campaigns", data=body, headers=headers)
     assert answer.status_code == 400
@@ -115,7 +117,7 @@ def test_the_catalogue_says_where_each_variant_runs(coordinator_app: Coordinator
         ("h2", False),
     ]
     datapaths = {d["name"]: d for d in coordinator_app.get("datapaths").json["datapaths"]}
-    assert not datapaths["tproxy"]["available"]  # the one host that has it is away
+    assert not datapaths["tproxy"]["available"]  # the only host that has it is offline
 
 
 def test_only_hosts_that_can_run_it_take_part(coordinator_app: CoordinatorApp) -> None:

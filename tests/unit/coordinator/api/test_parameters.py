@@ -1,4 +1,4 @@
-"""Parameters of workloads and protocols of datapaths, from submission to the block that a worker gets."""
+"""Parameters of workloads and protocols of datapaths, from submission to the worker's block."""
 
 from typing import Any
 
@@ -132,12 +132,14 @@ def test_what_a_datapath_cannot_carry_is_refused_with_the_reason(coordinator_app
     coordinator_app.submit(workloads=["stream"])
 
 
-def test_a_host_that_tells_no_protocols_is_left_to_its_own_check(coordinator_app: CoordinatorApp) -> None:
+def test_a_host_that_states_no_protocols_is_taken_to_carry_tcp(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
-    coordinator_app.submit(workloads=["udp_rr"], datapaths=["direct", "ebpf_redirect"])
+    said = refused(coordinator_app, workloads=["udp_rr"], datapaths=["direct", "ebpf_redirect"])
+    assert "the worker of h1 states no protocols, so tcp is assumed; update Showdown on h1" in said["workloads.0"]
+    coordinator_app.submit(workloads=["stream"], datapaths=["direct", "ebpf_redirect"])
 
 
-def test_the_catalogue_tells_parameters_and_protocols(coordinator_app: CoordinatorApp) -> None:
+def test_the_catalogue_has_parameters_and_protocols(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     workloads = {w["name"]: w for w in coordinator_app.get("workloads").json["workloads"]}
     assert workloads["stream"]["parameters"] == [one.model_dump() for one in STREAM]

@@ -1,4 +1,4 @@
-"""A workload whose generator has an honest schedule for some rates only takes no others."""
+"""A workload whose generator supports only some rates refuses the others."""
 
 import pytest
 

@@ -1,27 +1,16 @@
-"""Shares of capacity: the calibration comes first, its rate is recorded, and without one nothing is measured at it."""
+"""Shares of capacity: the calibration comes first, its rate is recorded, and without it no share is measured."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select
 
-from coordinator.scheduling.calibration import calibrate, rate_of, ready_block
-from coordinator.scheduling.lifecycle import (
-    BlockEvent,
-    BlockState,
-    CampaignEvent,
-    event_after_blocks,
-    event_after_calibration,
-)
-from coordinator.scheduling.records import AttemptRecord
+from coordinator.scheduling.calibration import ready_block
 from coordinator.store.models import BlockRow
-from domain.campaign import Campaign, read_campaign
 from domain.jobs import LEASE_S, BlockMessage, Variant
-from domain.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
-from domain.trial import MAX_ATTEMPTS, BlockResult
-from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result, trial
+from domain.load import OpenLoad
+from domain.trial import MAX_ATTEMPTS
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 
 OPEN = "http_open"
 LEVELS = {"capacity": "closed(32)", "low": "open(25%)", "high": "open(90%)"}
@@ -44,91 +33,7 @@ def claimed(coordinator_app: CoordinatorApp, message: BlockMessage, host: str = 
     return dict(answer.json)
 
 
-# Pure
-
-ONE = read_campaign({"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"low": "open(25%)"}})
-
-
-def record(block: int, host: str, number: int = 1, reason: str = "", **trials: Any) -> AttemptRecord:
-    told = None
-    if trials:
-        shown = [trial(label, workload="http_keepalive", level="calibration", **t) for label, t in trials.items()]
-        told = BlockResult.model_validate({"host": host, "trials": shown, "wall_s": 1})
-    state = "done" if told else "failed"
-    return AttemptRecord(
-        block, f"x-{block}", "http_keepalive", "calibration", number, host, state, reason, True, told, True
-    )
-
-
-def found(*attempts: AttemptRecord, campaign: Campaign = ONE) -> Any:
-    return calibrate(campaign, "http_keepalive", attempts)
-
-
-def test_the_slowest_datapath_on_the_slowest_host_sets_the_rate() -> None:
-    one = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 40_000})
-    other = record(1, "b", direct={"requests": 30_000}, tproxy={"requests": 36_000})
-    calibration = found(one, other)
-    assert (calibration.requests_per_s, calibration.datapath, calibration.host) == (30_000, "direct", "b")
-    assert calibration.rates_per_s == {"low": 7_500}
-    assert calibration.load == "closed(64)"
-    assert found(one).datapath == "tproxy"
-
-
-def test_an_invalid_trial_gives_no_capacity_however_slow_it_is() -> None:
-    bad = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 10, "reasons": ("bypassed",)})
-    calibration = found(bad)
-    assert calibration.requests_per_s is None
-    assert calibration.rates_per_s == {}
-    assert calibration.failure == (
-        "the calibration of http_keepalive has no valid trial of tproxy (block 0 on a): bypassed, bypassed was seen"
-    )
-
-
-def test_each_datapath_takes_its_last_valid_trial_of_all_attempts() -> None:
-    stolen = {"requests": 1, "reasons": ("steal",)}
-    attempts = (
-        record(0, "a", 1, direct={"requests": 50_000}, tproxy=stolen),
-        record(0, "a", 2, direct={"requests": 48_000}, tproxy={"requests": 40_000}),
-        record(0, "a", 3, direct=stolen, tproxy={"requests": 44_000}),
-    )
-    assert found(*attempts).requests_per_s == 44_000
-    assert found(*attempts[::-1]).requests_per_s == 44_000
-
-
-def test_one_host_without_a_capacity_leaves_none_for_all() -> None:
-    good = record(0, "a", direct={"requests": 50_000}, tproxy={"requests": 40_000})
-    assert "failed (block 1 on b): no lab" in found(good, record(1, "b", reason="no lab")).failure
-    assert "never begun" in found().failure
-
-
-@given(st.floats(0.01, 1e8), st.integers(1, 100))
-def test_a_rate_is_never_above_its_share_and_near_it(capacity_per_s: float, percent: int) -> None:
-    exact = capacity_per_s * percent / 100
-    rate = rate_of(ShareLoad(percent=percent), capacity_per_s)
-    assert 1 <= rate <= max(1, exact)
-    assert rate >= min(exact, MAX_RATE_PER_S) * 0.99 - 1
-    OpenLoad(rate_per_s=rate)
-    assert len(str(rate).rstrip("0")) <= 3
-
-
-def test_what_waits_goes_on_only_after_every_calibration_is_done() -> None:
-    done, failed, running = BlockState.DONE, BlockState.FAILED, BlockState.RUNNING
-    assert event_after_calibration([done, running], known=True) is None
-    assert event_after_calibration([done, done], known=True) is BlockEvent.RELEASE
-    assert event_after_calibration([done, done], known=False) is BlockEvent.FAIL
-    assert event_after_calibration([done, failed], known=True) is BlockEvent.FAIL
-
-
-def test_a_calibration_is_no_result_of_a_campaign() -> None:
-    assert event_after_blocks([BlockState.FAILED], [BlockState.DONE]) is CampaignEvent.ALL_FAILED
-    assert event_after_blocks([BlockState.DONE], [BlockState.FAILED]) is CampaignEvent.ALL_ENDED
-    assert event_after_blocks([BlockState.DONE], [BlockState.RUNNING]) is None
-
-
-# The whole way
-
-
-def test_shares_wait_for_the_calibration_and_become_rates(coordinator_app: CoordinatorApp) -> None:
+def test_shares_wait_for_the_calibration(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = submit(coordinator_app, probes=["run_queue"])
     assert states(coordinator_app, campaign_id)[0] == ("calibration", "dispatched")
@@ -136,30 +41,40 @@ def test_shares_wait_for_the_calibration_and_become_rates(coordinator_app: Coord
     assert coordinator_app.view(campaign_id)["calibration"] == {}
 
     job = claimed(coordinator_app, coordinator_app.last_sent())
-    assert (job["block"]["load"], job["block"]["level"], job["block"]["calibration"]) == (
-        "closed(32)",
-        "calibration",
-        True,
-    )
-    assert (job["probes"], job["block"]["probed"], sorted(set(job["block"]["order"]))) == ([], 0, ["direct", "tproxy"])
+    block = job["block"]
+    assert (block["load"], block["level"], block["calibration"]) == ("closed(32)", "calibration", True)
+    assert (job["probes"], block["probed"], sorted(set(block["order"]))) == ([], 0, ["direct", "tproxy"])
     [running] = coordinator_app.view(campaign_id)["progress"]["running"]
     assert running["calibration"]
-    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
-    body = {"lease": job["lease"], "result": told}
-    assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
 
-    calibration = coordinator_app.view(campaign_id)["calibration"][OPEN]
+
+def run_calibration(coordinator_app: CoordinatorApp, campaign_id: str) -> dict[str, Any]:
+    """Run the calibration block of a campaign; returns the calibration."""
+    job = claimed(coordinator_app, coordinator_app.last_sent())
+    block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    body = {"lease": job["lease"], "result": block_result}
+    assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    return dict(coordinator_app.view(campaign_id)["calibration"][OPEN])
+
+
+def run_level(coordinator_app: CoordinatorApp) -> tuple[str, str]:
+    """Run the next block of a campaign with a probe; returns its level and load."""
+    job = claimed(coordinator_app, coordinator_app.last_sent())
+    block = job["block"]
+    assert (block["calibration"], job["probes"]) == (False, ["run_queue"])
+    block_result = result("h1", block["datapaths"], workload=OPEN, level=block["level"], latency_ns=100_000)
+    body = {"lease": job["lease"], "result": block_result}
+    assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    return block["level"], block["load"]
+
+
+def test_shares_become_rates(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, probes=["run_queue"])
+    calibration = run_calibration(coordinator_app, campaign_id)
     assert calibration["rates_per_s"] == {"low": 9_810, "high": 35_300}
     assert (calibration["datapath"], calibration["host"], calibration["requests_per_s"]) == ("tproxy", "h1", 39_251)
-    loads = {}
-    for _ in range(3):
-        job = claimed(coordinator_app, coordinator_app.last_sent())
-        block = job["block"]
-        loads[block["level"]] = block["load"]
-        assert (block["calibration"], job["probes"]) == (False, ["run_queue"])
-        told = result("h1", block["datapaths"], workload=OPEN, level=block["level"], latency_ns=100_000)
-        body = {"lease": job["lease"], "result": told}
-        assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    loads = dict(run_level(coordinator_app) for _ in range(3))
     assert loads == {"capacity": "closed(32)", "low": "open(9810)", "high": "open(35300)"}
 
     view = coordinator_app.view(campaign_id)
@@ -226,7 +141,7 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
         )
     by_level = dict(states(coordinator_app, campaign_id).values())
     assert by_level == {"calibration": "failed", "low": "failed", "high": "failed", "capacity": "dispatched"}
-    coordinator_app.run_block()  # what needs no capacity goes on
+    coordinator_app.run_block()  # blocks that need no capacity continue
     view = coordinator_app.view(campaign_id)
     assert (view["state"], view["blocks_failed"]) == ("complete", 3)
     failure = "the calibration of http_open failed (block 0 on h1): the lab could not be built"
@@ -243,7 +158,7 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
 def test_an_invalid_calibration_fails_the_campaign_that_has_nothing_else(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = submit(coordinator_app, levels={"low": "open(25%)"})
-    coordinator_app.run_block(reasons=("bypassed",), rates=RATES)  # the calibration is done, and is no result
+    coordinator_app.run_block(reasons=("bypassed",), rates=RATES)  # the calibration is done, but has no result
     view = coordinator_app.view(campaign_id)
     assert view["state"] == "failed"
     assert "has no valid trial of direct (block 0 on h1): bypassed" in view["error"]
@@ -258,8 +173,8 @@ def test_a_calibration_whose_result_comes_late_still_counts(coordinator_app: Coo
     message = coordinator_app.last_sent()
     lease = coordinator_app.claim(message)
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
-    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
-    assert coordinator_app.call("report", message, {"lease": lease, "result": told}).status_code == 204
+    block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    assert coordinator_app.call("report", message, {"lease": lease, "result": block_result}).status_code == 204
     assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] == 9_810
     assert len(coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 2
 
@@ -272,8 +187,8 @@ def test_cancelling_during_calibration_ends_what_waits_for_it(coordinator_app: C
     coordinator_app.cancel(campaign_id)
     assert {s for level, s in states(coordinator_app, campaign_id).values() if level != "calibration"} == {"cancelled"}
     assert coordinator_app.view(campaign_id)["state"] == "cancelling"
-    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
-    coordinator_app.call("report", message, {"lease": lease, "result": told})
+    block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    coordinator_app.call("report", message, {"lease": lease, "result": block_result})
     view = coordinator_app.view(campaign_id)
     assert (view["state"], view["calibration"]) == ("cancelled", {})
 
@@ -290,7 +205,7 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
     one, two = claimed(coordinator_app, first, "h1"), claimed(coordinator_app, second, "h2")
     rates = {"direct": 20_000, "tproxy": 10_000}
     for message, job, host, factor in ((first, one, "h1", 2), (second, two, "h2", 1)):
-        told = result(
+        block_result = result(
             host,
             ["direct", "tproxy"],
             workload=OPEN,
@@ -298,11 +213,13 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
             rates={d: r * factor for d, r in rates.items()},
         )
         assert {s for level, s in states(coordinator_app, campaign_id).values() if level == "low"} == {"held"}
-        assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+        assert (
+            coordinator_app.call("report", message, {"lease": job["lease"], "result": block_result}).status_code == 204
+        )
     found = coordinator_app.view(campaign_id)["calibration"][OPEN]
     assert (found["host"], found["rates_per_s"]) == ("h2", {"low": 5_000})
     jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[2:]]
-    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts went on at once
+    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts continued at once
     assert {job["block"]["host"] for job in jobs} == {"h1", "h2"}
 
 
@@ -332,7 +249,7 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     submit(coordinator_app, levels={"low": "open(25%)"})
     shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
-    # One more block: two datapaths, a second of warm-up and two of traffic each, and its labs.
+    # One more block: two datapaths with a second of warm-up and two of traffic each, and its labs.
     assert shares - fixed == pytest.approx(2 * 3 + 5)
 
 
@@ -363,13 +280,13 @@ def test_the_calibration_of_a_host_that_goes_away_moves_to_another(coordinator_a
     assert [host for host, _ in coordinator_app.dispatcher.sent] == ["h1", "h2"]
     (_, first), _ = coordinator_app.dispatcher.sent
     job = claimed(coordinator_app, first)
-    for _ in range(7):  # h1 works on and is heard of, h2 is not
+    for _ in range(7):  # h1 keeps reporting, h2 does not
         coordinator_app.now += 10
         beat = {"lease": job["lease"], "phase": "slices", "datapath": "tproxy", "slices_done": 1}
         assert coordinator_app.call("heartbeat", first, beat).status_code == 200
     coordinator_app.wait(0, present=("h1",))
-    told = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
-    assert coordinator_app.call("report", first, {"lease": job["lease"], "result": told}).status_code == 204
+    block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
+    assert coordinator_app.call("report", first, {"lease": job["lease"], "result": block_result}).status_code == 204
     assert coordinator_app.last_sent() == BlockMessage(block_id=f"{campaign_id}-1", attempt=1)
     coordinator_app.run_block(rates={"direct": 30_000, "tproxy": 30_000})
     assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"] == {"low": 15_000}

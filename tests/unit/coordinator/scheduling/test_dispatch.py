@@ -1,4 +1,4 @@
-"""The Celery producer against a real Redis on a unix socket, and without any."""
+"""The Celery producer with a real Redis on a unix socket, and without one."""
 
 import base64
 import json
@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError, RecordingDispatcher
+from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.traits import TEST_TRAITS_TASK
+from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
 
@@ -68,8 +69,8 @@ def test_a_cancel_reaches_all_workers_as_sigterm(broker: redis.Redis) -> None:
         listener.psubscribe("*pidbox*")
         assert listener.get_message(timeout=2)["type"] == "psubscribe"
         dispatcher_of(broker).revoke(MESSAGE)
-        told = listener.get_message(timeout=2)
-    body = json.loads(base64.b64decode(json.loads(told["data"])["body"]))
+        event = listener.get_message(timeout=2)
+    body = json.loads(base64.b64decode(json.loads(event["data"])["body"]))
     assert body["method"] == "revoke"
     assert body["arguments"] == {"task_id": "k3f9x2ab-0.2", "terminate": True, "signal": "SIGTERM"}
 
@@ -89,7 +90,7 @@ def test_it_recovers_when_the_broker_is_back(broker: redis.Redis) -> None:
     dispatcher = dispatcher_of(broker)
     dispatcher.send("h1", MESSAGE)
     broker.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    for _ in range(3):  # the first may find the dead connection; the ticker would try again
+    for _ in range(3):  # the first may use the dead connection; the ticker would try again
         try:
             dispatcher.send("h1", MESSAGE)
             break

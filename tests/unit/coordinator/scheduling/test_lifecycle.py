@@ -1,4 +1,4 @@
-"""The lifecycle: what may happen when, and what may not."""
+"""The lifecycle: which events are allowed in which state."""
 
 import itertools
 
@@ -67,7 +67,7 @@ def test_exactly_these_transitions_are_legal(after, states, events, table) -> No
         if (state, event) in legal:
             assert after(state, event) == legal[state, event]
         else:
-            with pytest.raises(IllegalTransition, match=f"{event} cannot happen"):
+            with pytest.raises(IllegalTransition, match=f"{event} is not allowed"):
                 after(state, event)
 
 

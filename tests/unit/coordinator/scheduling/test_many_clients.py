@@ -1,4 +1,4 @@
-"""A campaign of several clients: validated, planned, refused where it cannot be, told in form, report and REST."""
+"""A campaign of several clients: validated, planned, refused, and shown in form, report and REST."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_every_client_must_have_something_to_do(load: str, fits: bool) -> None:
     if fits:
         read(clients=4, levels={"low": load})
         return
-    with pytest.raises(InvalidInput, match=re.escape(f"levels.low: {load} is less than one for each of 4 clients")):
+    with pytest.raises(InvalidInput, match=re.escape(f"levels.low: {load} gives 4 clients less than one each")):
         read(clients=4, levels={"low": load})
 
 
@@ -97,7 +97,7 @@ def test_threads_are_shared_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [cpus_of(client, 8, 8) for client in range(8)] == [[0], [1], [2], [3]] * 2
 
 
-def test_each_client_gets_the_same_options_but_for_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_get_equal_options_except_for_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = tmp_path / "generator"
     generator.write_text(
         f'#!/bin/sh\ncd {tmp_path}\nprintf "%s\\n" "$@" > $$.argv\n'

@@ -1,4 +1,4 @@
-"""The planner: repeatable, complete, and balanced so that drift cancels."""
+"""The planner: reproducible, complete, and balanced so that drift cancels."""
 
 from collections import Counter
 from itertools import pairwise
@@ -50,7 +50,7 @@ def test_every_plan_is_complete_and_balanced(campaign: Campaign, hosts: list[str
         assert Counter(block.order) == dict.fromkeys(campaign.labels, campaign.slices)
         size = len(campaign.labels)
         for begin in range(0, len(block.order), size):
-            assert len(set(block.order[begin : begin + size])) == size  # each round holds each datapath once
+            assert len(set(block.order[begin : begin + size])) == size  # each round has each datapath once
     for shape in set(shapes):
         used = Counter(b.host for b in blocks if (b.workload, b.level) == shape)
         counts = [used[h] for h in hosts]
@@ -70,7 +70,7 @@ def test_another_seed_gives_another_plan() -> None:
 
 
 def test_this_seed_gives_this_plan_forever() -> None:
-    # A recorded seed must repeat its campaign with any later version.
+    # Every later version must reproduce the campaign of a recorded seed.
     blocks = plan(make(datapaths=3, levels=2, blocks=2), ["a"], 20260101)
     assert [(b.level, "".join(label[0] for label in b.order)) for b in blocks] == [
         ("l0", "dteetd"),
@@ -90,7 +90,7 @@ def test_linear_drift_cancels_within_a_block_of_even_slices(datapaths: int) -> N
         middle: dict[str, float] = {}
         for position, label in enumerate(order):
             middle[label] = middle.get(label, 0.0) + position
-        assert len(set(middle.values())) == 1  # every datapath's mean time is the block's middle
+        assert len(set(middle.values())) == 1  # every datapath's mean time is the middle of the block
 
 
 @pytest.mark.parametrize("datapaths", range(2, 10))
@@ -114,7 +114,7 @@ def test_williams_rows_balance_positions_and_neighbours(size: int) -> None:
         assert set(Counter(pair for row in rows for pair in pairwise(row)).values()) == {1}
 
 
-def test_an_a_a_campaign_tells_its_copies_apart() -> None:
+def test_an_a_a_campaign_labels_its_copies() -> None:
     campaign = read_campaign({"name": "x", "datapaths": ["direct", "direct"], "levels": {"low": "closed(1)"}})
     assert set(plan(campaign, ["a"], 1)[0].order) == {"direct", "direct#2"}
 
@@ -149,7 +149,7 @@ def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> 
     first = blocks[:4]
     assert [(b.workload, b.host) for b in first] == [("w0", "a"), ("w0", "b"), ("w1", "a"), ("w1", "b")]
     assert {(b.level, str(b.load), b.calibration, b.probed) for b in first} == {("calibration", "closed(8)", True, 0)}
-    for block in first:  # two seconds of traffic at least
+    for block in first:  # at least two seconds of traffic
         assert Counter(block.order) == dict.fromkeys(campaign.labels, 7)
     assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4))
     assert not any(b.calibration for b in blocks[4:])
@@ -198,6 +198,6 @@ def test_flame_graphs_take_a_slice_of_their_own_behind_the_watched_ones() -> Non
     for block in plan(drawn, ["a"], 3):
         assert (block.probed, block.profiled, len(block.order)) == (3, 3, 12)
         assert set(block.order[-3:]) == set(block.order[-6:-3]) == set(drawn.labels)
-    # The watched ones are warmed up, and longer.
+    # Watched slices have a warm-up and are longer.
     more_s = drawn.total_blocks * len(drawn.labels) * (WATCHED_WARM_UP_S + WATCHED_SLICE_S - drawn.slice_s)
     assert drawn.traffic_s == pytest.approx(make(datapaths=3, levels=1, slices=4).traffic_s + more_s)

@@ -1,4 +1,4 @@
-"""A capacity level through the whole coordinator: calibration, steps in their order, retries, failures, the report."""
+"""A capacity level through the whole coordinator: calibration, steps, retries, failures, the report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +29,8 @@ def claimed(coordinator_app: CoordinatorApp, message: BlockMessage, host: str = 
     return dict(answer.json)
 
 
-def told(job: Mapping[str, Any], host: str = "h1", reasons: Mapping[str, tuple[str, ...]] | None = None) -> Any:
-    """What a worker reports of a step: each datapath holds the SLO up to its threshold, and is overloaded far above."""
+def step_report(job: Mapping[str, Any], host: str = "h1", reasons: Mapping[str, tuple[str, ...]] | None = None) -> Any:
+    """A worker's report of a step: each datapath meets the SLO up to its threshold, and is overloaded far above."""
     block = job["block"]
     trials = []
     for label in block["datapaths"]:
@@ -47,10 +47,10 @@ def told(job: Mapping[str, Any], host: str = "h1", reasons: Mapping[str, tuple[s
 
 
 def step(coordinator_app: CoordinatorApp, host: str = "h1", **how: Any) -> dict[str, Any]:
-    """Do the block that was sent last; returns its job."""
+    """Run the last dispatched block; returns its job."""
     message = coordinator_app.last_sent()
     job = claimed(coordinator_app, message, host)
-    body = {"lease": job["lease"], "result": told(job, host, **how)}
+    body = {"lease": job["lease"], "result": step_report(job, host, **how)}
     assert coordinator_app.call("report", message, body).status_code == 204
     return job
 
@@ -81,7 +81,7 @@ def test_a_search_begins_at_the_calibration_and_releases_one_step_after_another(
         asked.append({label: int(load[5:-1]) for label, load in loads.items()})
     assert asked[0]["direct"] == pytest.approx(40_000 * (1.5 / 16) ** 0.5, rel=0.03)
     assert asked[0]["tproxy"] == pytest.approx(24_000 * (1.5 / 16) ** 0.5, rel=0.03)
-    assert asked[0]["direct"] < asked[1]["direct"]  # the first was met
+    assert asked[0]["direct"] < asked[1]["direct"]  # the first rate met the SLO
 
     view = coordinator_app.view(campaign_id)
     assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8)
@@ -102,7 +102,7 @@ def test_what_was_too_much_is_an_answer_and_no_invalid_trial_of_the_report(coord
     for _ in range(1 + SEARCH_STEPS):
         step(coordinator_app)
     trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
-    assert any(t["validity"]["reasons"] == ["overloaded"] for t in trials)  # it stays visible
+    assert any(t["validity"]["reasons"] == ["overloaded"] for t in trials)  # invalid trials stay visible
     assert trials[-1]["load"].startswith(f"{SLO}, step 7 of 7: ")
     assert coordinator_app.get(f"campaigns/{campaign_id}/report").json["invalid"] == []
 
@@ -117,7 +117,7 @@ def test_five_searches_give_a_verdict_and_the_csv_has_the_figure(coordinator_app
     [verdict] = report["verdicts"]
     assert (verdict["metric"], verdict["datapath"], verdict["pairs"]) == ("slo_capacity_per_s", "tproxy", 5)
     assert (verdict["verdict"], verdict["low"] < 12 / 31 < verdict["high"]) == ("slower", True)
-    assert verdict["low"] < verdict["high"]  # searches differ, so that no interval is of no width
+    assert verdict["low"] < verdict["high"]  # searches differ, so the interval has a width
     assert "carries less within the SLO than direct at slo load (capacity(p99<=5ms))" in verdict["sentence"]
     shares = {r["datapath"]: r["share_of_direct"]["value"] for r in report["results"]}
     assert shares == {"direct": 1.0, "tproxy": pytest.approx(12 / 31, rel=0.03)}
@@ -137,7 +137,7 @@ def test_an_unclear_step_is_tried_again_and_then_ends_that_datapaths_search_only
         step(coordinator_app, reasons={"tproxy": ("generator_saturated",)})
     for _ in range(SEARCH_STEPS - 1):
         rates = step(coordinator_app)["block"]["loads"]
-        assert rates["tproxy"] == "open(1500)" or rates["tproxy"].startswith("open(15")  # at rest
+        assert rates["tproxy"] == "open(1500)" or rates["tproxy"].startswith("open(15")  # its search has ended
     report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
     found = {r["datapath"]: r for r in report["results"]}
     assert found["direct"]["slo_capacity_per_s"] is not None
@@ -147,7 +147,7 @@ def test_an_unclear_step_is_tried_again_and_then_ends_that_datapaths_search_only
     assert [t["reasons"] for t in report["invalid"]] == [["generator_saturated"]] * MAX_ATTEMPTS
 
 
-def test_the_weather_over_a_datapath_that_rests_is_not_waited_for(coordinator_app: CoordinatorApp) -> None:
+def test_noise_on_a_finished_datapath_needs_no_retry(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     submit(coordinator_app)
     step(coordinator_app)
@@ -197,7 +197,7 @@ def test_trials_too_short_for_a_p99_fail_with_the_reason(coordinator_app: Coordi
 
 
 def test_a_search_that_has_ended_early_needs_no_further_steps(coordinator_app: CoordinatorApp) -> None:
-    """Where a p99 needs at least 10,000/s, the bracket is narrow from the beginning."""
+    """If a p99 needs at least 10,000/s, the first bracket is narrow."""
     coordinator_app.register()
     campaign_id = submit(coordinator_app, slices=1, slice_s=0.1, datapaths=["direct"])
     coordinator_app.run_block(rates={"direct": 8_000})  # between 10,000 and 12,000/s
@@ -234,7 +234,7 @@ def test_a_steps_result_that_comes_late_still_counts(coordinator_app: Coordinato
     job = claimed(coordinator_app, message)
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
     assert blocks(coordinator_app, campaign_id)[1][2] == "dispatched"  # its second attempt
-    body = {"lease": job["lease"], "result": told(job)}
+    body = {"lease": job["lease"], "result": step_report(job)}
     assert coordinator_app.call("report", message, body).status_code == 204
     assert [state for _, _, state in blocks(coordinator_app, campaign_id)[1:3]] == ["done", "dispatched"]
     assert step(coordinator_app)["block"]["step"] == 1
@@ -250,7 +250,7 @@ def test_steps_stay_on_their_host_and_a_search_whose_host_is_gone_has_no_figure(
     other = {"h1": "h2", "h2": "h1"}[host]
     step(coordinator_app, host)
     step(coordinator_app, host)
-    coordinator_app.wait(61, present=(other,))  # the host is silent, its second step moves
+    coordinator_app.wait(61, present=(other,))  # the host is silent, so its second step moves
     while coordinator_app.view(campaign_id)["state"] == "running":
         assert coordinator_app.dispatcher.sent[-1][0] == other
         step(coordinator_app, other)

@@ -1,4 +1,4 @@
-"""The store: migrations agree with the models and transactions keep their promises, on PostgreSQL too where it is."""
+"""The store: migrations match the models, and transactions are serialised; on PostgreSQL, too, if it is installed."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         finally:
             store.close()
 
-    for number in range(30):  # the race is lost about every eighth time
+    for number in range(30):  # without the retry, about one in eight fails
         together = threading.Barrier(4)
         url = f"sqlite:///{tmp_path / f'{number}.sqlite'}"
         threads = [threading.Thread(target=open_it, args=(url, together)) for _ in range(4)]
@@ -104,7 +104,7 @@ def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
 
 
 def test_what_the_first_tables_held_is_still_there(tmp_path: Path) -> None:
-    """A database of before the calibration, with a campaign and its block."""
+    """A database from before the calibration, with a campaign and its block."""
     store = Store(f"sqlite:///{tmp_path / 'x.sqlite'}")
     campaign = read_campaign({"name": "x", "datapaths": ["direct"], "levels": {"low": "closed(8)"}})
     plan = {"index": 0, "workload": "w", "level": "low", "load": "closed(8)", "datapaths": ["direct"], "host": "h1"}
@@ -162,7 +162,7 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 
 
 def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
-    """Each reads, then writes what it read plus one: without the lock at the beginning some are lost or fail."""
+    """Each process reads, then writes the value plus one: without the early lock, some updates are lost or fail."""
     with store.write() as session:
         register_host(session, capabilities("h1"), 0.0)
 
@@ -195,7 +195,7 @@ def test_typed_values_come_back_as_they_were(tmp_path: Path) -> None:
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """A private PostgreSQL on a unix socket; it refuses to run as root, so root lends it another user."""
+    """A private PostgreSQL on a unix socket; it refuses to run as root, so root runs it as another user."""
     found = shutil.which("postgres")
     programs = Path(found).resolve().parent if found else Path()
     if found is None or not (programs / "initdb").exists():

@@ -1,4 +1,4 @@
-"""A campaign's telemetry over REST: what InfluxDB is asked, and how answers and failures are told."""
+"""A campaign's telemetry over REST: the queries to InfluxDB, and the format of answers and failures."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ SLOW, FAST = bucket_index(40_000), bucket_index(1500)
 
 
 def watching(coordinator_app: CoordinatorApp, url: str) -> FlaskClient:
-    """A client of the same coordinator that knows an InfluxDB."""
+    """A client of the same coordinator, with an InfluxDB configured."""
     settings = dataclasses.replace(coordinator_app.settings, influx=InfluxSettings(url=url))
     app = create_app(
         settings, store=coordinator_app.store, dispatcher=coordinator_app.dispatcher, clock=lambda: coordinator_app.now
@@ -56,11 +56,11 @@ def test_a_window_goes_on_where_the_last_answer_may_still_have_grown() -> None:
     assert (first.begin_s, first.end_s) == (1_000_045, 1_000_105)
     second = window(1_000_000, 1_000_102, points=300, last_s=60, since_ms=first.next_since_ms, interval_s=1)
     assert (second.begin_s, second.interval_s) == (1_000_095, 1)
-    assert window(0, 10**6, points=300, interval_s=1).interval_s > 10**6 / MAX_POINTS  # too fine for so long
-    assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # from the future: nothing, and no error
+    assert window(0, 10**6, points=300, interval_s=1).interval_s > 10**6 / MAX_POINTS  # too fine for this length
+    assert window(0, 100, points=300, since_ms=10**15).begin_s == 104  # a time in the future: an empty range, no error
 
 
-def test_traffic_is_told_by_cell(coordinator_app: CoordinatorApp) -> None:
+def test_traffic_is_reported_by_cell(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit()
     coordinator_app.claim(coordinator_app.last_sent())
@@ -155,7 +155,7 @@ def test_a_parameter_that_is_wrong_is_named_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize("path", ["traffic", "kernel-latency?stage=forward", "kernel-latency/stages"])
-def test_without_influxdb_the_reason_is_told(coordinator_app: CoordinatorApp, path: str) -> None:
+def test_without_influxdb_the_answer_has_the_reason(coordinator_app: CoordinatorApp, path: str) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit()
     answer = coordinator_app.get(f"campaigns/{campaign_id}/{path}")
@@ -174,10 +174,10 @@ def test_an_empty_answer_says_what_the_campaign_says_is_missing(coordinator_app:
     campaign_id = coordinator_app.submit(blocks=1)
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
-    told = result("h1", answer.json["block"]["datapaths"]) | {
+    block_result = result("h1", answer.json["block"]["datapaths"]) | {
         "telemetry": {"produced": 4, "lost": 4, "losses": {"away": 4}, "missing": "InfluxDB was away"}
     }
-    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": block_result})
     with http_server(answering()) as server:
         found = (
             watching(coordinator_app, server.url)

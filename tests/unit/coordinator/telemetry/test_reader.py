@@ -1,4 +1,4 @@
-"""Reading kernel latency: how an answer becomes series, and how every failure becomes words."""
+"""Reading kernel latency: from an answer to series, and from every failure to a message."""
 
 import json
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def test_a_trial_without_telemetry_has_no_stages() -> None:
 def test_what_is_no_id_never_reaches_influxdb(bad: str) -> None:
     with http_server(lambda _: (200, "{}")) as server:
         for campaign, run in ((bad, "r"), ("c", bad)):
-            with pytest.raises(ValueError, match="no id"):
+            with pytest.raises(ValueError, match="not an id"):
                 kernel_latency(Settings(server.url), campaign, run)
     assert server.requests == []
 
@@ -93,7 +93,7 @@ def test_what_is_no_id_never_reaches_influxdb(bad: str) -> None:
         (200, '{"results":[{"error":"database not found: showdown"}]}', "database not found"),
         (500, "{}", "500"),
         (502, "<html>", "502 without JSON"),
-        (200, "[1]", "not its own"),
+        (200, "[1]", "not InfluxDB's"),
     ],
 )
 def test_a_refusal_says_why(status: int, text: str, words: str) -> None:

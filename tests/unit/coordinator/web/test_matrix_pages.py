@@ -1,4 +1,4 @@
-"""The matrix of traits at the coordinator: told by workers, read over REST, shown on its page, asked for."""
+"""The trait matrix at the coordinator: reported by workers, read over REST, shown on its page, requested."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def tell(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", 
     assert answer.status_code == status, answer.text
 
 
-def test_what_a_host_tells_can_be_read_and_the_newest_stays(coordinator_app: CoordinatorApp) -> None:
+def test_a_hosts_report_can_be_read_and_the_newest_is_stored(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     assert coordinator_app.get("hosts/h1/matrix").status_code == 404
     tell(coordinator_app, FOUND)
@@ -75,7 +75,7 @@ def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: 
     assert "No worker host has registered yet." in browser.get("/matrix").text
     coordinator_app.register()
     page = browser.get("/matrix")
-    assert any(s.startswith("It has told nothing yet") for s in sentences(page))
+    assert any(s.startswith("This host has reported no matrix yet") for s in sentences(page))
     tell(coordinator_app, FOUND)
     page = browser.get("/matrix")
     assert '<summary class="answer-no" title="None of 3 &lt;datagrams&gt; came back.">no</summary>' in page.text
@@ -83,7 +83,7 @@ def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: 
     assert '<summary class="answer-error" title="OSError: cut.">error</summary>' in page.text
     assert page.text.count("answer-yes") == 4
     assert page.text.index(">forward<") < page.text.index(">steer<")
-    assert "Found on another kernel" not in page.text
+    assert "Tested on another kernel" not in page.text
     for other in ("/hosts", "/campaigns/new"):
         assert 'href="/matrix"' in browser.get(other).text.split("</header>")[1]
 
@@ -92,13 +92,13 @@ def test_the_page_says_when_the_host_runs_another_kernel_now(coordinator_app: Co
     browser = signed_in(coordinator_app)
     coordinator_app.register()
     tell(coordinator_app, FOUND)
-    told = capabilities("h1").model_copy(update={"fingerprint": {"kernel": "7.1.0 #1 SMP"}})
-    body = told.model_dump(mode="json")
+    block_result = capabilities("h1").model_copy(update={"fingerprint": {"kernel": "7.1.0 #1 SMP"}})
+    body = block_result.model_dump(mode="json")
     assert (
         coordinator_app.client.put("/api/v1/worker/hosts/h1", json=body, headers=coordinator_app.worker).status_code
         == 204
     )
-    assert "the host runs 7.1.0 now" in browser.get("/matrix").text
+    assert "the host now runs 7.1.0" in browser.get("/matrix").text
 
 
 def ask(browser: FlaskClient) -> str:
@@ -115,5 +115,5 @@ def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
     assert coordinator_app.dispatcher.asked == [("h1", ())]
     assert browser.post("/hosts/h1/matrix").status_code == 403
     coordinator_app.dispatcher.down = True
-    assert "Nothing was asked: the broker cannot be reached" in ask(browser)
+    assert "The host was not asked: the broker cannot be reached" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]

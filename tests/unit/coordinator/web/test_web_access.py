@@ -1,4 +1,4 @@
-"""Who gets in, and that nothing changes without the CSRF token."""
+"""Access to the pages; without the CSRF token nothing changes."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,7 +38,7 @@ def test_a_wrong_token_is_refused_and_not_repeated(coordinator_app: CoordinatorA
     token = csrf(coordinator_app.client.get("/sign-in"))
     answer = coordinator_app.client.post("/sign-in", data={"csrf_token": token, "token": "wrong-token"})
     assert answer.status_code == 403
-    assert "This is not the token." in answer.text
+    assert "This token is wrong." in answer.text
     assert "wrong-token" not in answer.text
     assert coordinator_app.client.get("/campaigns").status_code == 303
     assert (

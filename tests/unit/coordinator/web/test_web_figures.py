@@ -1,4 +1,4 @@
-"""Figures as they are written and drawn."""
+"""Figures as written and drawn on pages."""
 
 from dataclasses import replace
 
@@ -127,7 +127,7 @@ def test_capacity_levels_have_a_chart_of_their_own() -> None:
             }
         )
     )
-    searched = Row("slo", "capacity(p99<=5ms)", (Square("d0", result),), searched=True)
+    searched = Row("slo", "capacity(p99<=5ms)", (Square("d0", result),), is_capacity=True)
     both = replace(table, rows=(*table.rows, searched))
     assert [g.title for g in throughput_chart(both).groups] == ["low · closed(8)"]
     [group] = capacity_chart(both).groups
@@ -145,7 +145,7 @@ def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
     settled, open_one = a_verdict(VerdictWord.FASTER, 6), a_verdict(VerdictWord.INCONCLUSIVE, 6)
     short = a_verdict(VerdictWord.INCONCLUSIVE, 4), a_verdict(VerdictWord.INCONCLUSIVE, 2, Metric.LATENCY_P99_US)
     (found,) = statements(campaign, CampaignReport(campaign={}, verdicts=(open_one, *short, settled)))
-    assert (found.settled, found.inconclusive) == ((settled,), (open_one,))
+    assert (found.decided, found.inconclusive) == ((settled,), (open_one,))
     assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
     assert too_few([settled]) == ""
     assert too_few(short[:1]) == "1 comparison has only 4 valid pairs; a verdict needs 5."

@@ -1,4 +1,4 @@
-"""The form and the campaign it stands for, without a server."""
+"""The form and its campaign, without a server."""
 
 import tomllib
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests import ROOT
 
 
 def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
-    """What a browser would send for ``form``, with changes."""
+    """The fields that a browser would send for ``form``, with changes."""
     pairs = [(name, value) for name, value in form.values.items()]
     pairs += [(name, value) for name, values in form.chosen.items() for value in values]
     pairs += list(form.parameters.items())
@@ -56,7 +56,7 @@ def test_parameters_survive_the_way_through_the_form() -> None:
     form = forms.of_campaign(campaign)
     assert form.parameters["parameters.stream.tokens"] == "200"
     assert read_campaign(forms.mapping_of(typed(form))) == campaign
-    # Of a workload that is no longer ticked, what was typed asks for nothing; neither does an empty field.
+    # Input for a workload that is not ticked is ignored, and so is an empty field.
     changes: dict[str, str | list[str]] = {"workloads": ["stream"], "parameters.stream.tokens": " "}
     assert forms.mapping_of(typed(form, **changes))["parameters"] == {"stream": {"gap_us": 0}}
 
@@ -136,7 +136,7 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
     assert form.values["reference"] == ""
     assert form.chosen["probes"] == ("run_queue",)
-    assert form.chosen["workloads"] == ("http_keepalive",)  # no host reported any: the proposal stays
+    assert form.chosen["workloads"] == ("http_keepalive",)  # no host has reported any, so the default remains
 
 
 def test_choices_come_in_the_order_of_the_reference_campaign() -> None:

@@ -1,4 +1,4 @@
-"""Links from the web pages to Grafana: the right dashboard, its variables, the right time, and the way back."""
+"""Links from the web pages to Grafana: dashboard, variables, time, and the link back."""
 
 import html
 import re
@@ -29,7 +29,7 @@ def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
 
 
 def linked(browser: FlaskClient, path: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The dashboard that a page links, and the link's parameters. Fails unless the dashboard has such variables."""
+    """The dashboard that a page links, and the link's parameters. Fails if the dashboard lacks such variables."""
     (found,) = re.findall(rf'href="({GRAFANA}[^"]*)"', browser.get(path).text)
     url = urlsplit(html.unescape(found))
     dashboard = DASHBOARDS[url.path.removeprefix("/base/d/")]
@@ -43,16 +43,16 @@ READING = {"stage": "run_queue", "role": "proxy", "count": 3, "sum_ns": 9000, "p
 
 
 def run_block(coordinator_app: CoordinatorApp, *, probes: list[dict[str, Any]]) -> None:
-    """The block that waits: claimed at 1,000,020 s, reported seven seconds later."""
+    """The waiting block: claimed at 1,000,020 s, reported seven seconds later."""
     coordinator_app.now += 20
     message = coordinator_app.last_sent()
     job = coordinator_app.call("claim", message, {"host": "h1"}).json
     assert job is not None
-    told = result("h1", job["block"]["datapaths"])
-    for trial in told["trials"]:
+    block_result = result("h1", job["block"]["datapaths"])
+    for trial in block_result["trials"]:
         trial["probes"] = probes
     coordinator_app.now += 7
-    assert coordinator_app.call("report", message, {"lease": job["lease"], "result": told}).status_code == 204
+    assert coordinator_app.call("report", message, {"lease": job["lease"], "result": block_result}).status_code == 204
 
 
 def test_without_grafana_no_page_links_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

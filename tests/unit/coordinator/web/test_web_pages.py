@@ -17,7 +17,7 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert 'state-queued">queued' in queued.text
     assert "waiting for h1 to take a block" in sentences(queued)
     assert f'hx-get="{path}/progress?seen=0"' in queued.text
-    assert "The first figures come with the first block." in queued.text
+    assert "The first figures appear when the first block has ended." in queued.text
 
     message = coordinator_app.last_sent()
     lease = coordinator_app.claim(message)
@@ -39,6 +39,11 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert "hx-trigger" not in ended.text
     assert 'state-complete">complete' in ended.text
 
+    check_ended_page(browser, path)
+
+
+def check_ended_page(browser: FlaskClient, path: str) -> None:
+    """The page of a complete campaign with a failed attempt: no polling, all results."""
     page = browser.get(path)
     assert "hx-get" not in page.text
     assert "the lab could not be built" in page.text
@@ -46,7 +51,7 @@ def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, bro
     assert any(
         s.startswith("tproxy is as fast as direct within ±3 % at medium load (closed(8))") for s in sentences(page)
     )
-    assert "So few pairs cannot bring a p below 0.05" not in page.text  # these intervals hold 1
+    assert "With so few pairs, no p can be below 0.05" not in page.text  # these intervals hold 1
     assert "Telemetry: 100 points produced = 90 delivered +" in sentences(page)
     assert 'name="csrf_token"' in page.text
     assert f"{path}/cancel" not in page.text
@@ -85,23 +90,23 @@ def test_invalid_trials_stay_visible_and_have_no_figure(coordinator_app: Coordin
     assert browser.get("/trials/nothing-0-1-0").status_code == 404
 
 
-def test_a_trial_that_balanced_tells_its_connections_by_origin(
+def test_a_trial_that_balanced_shows_its_connections_by_origin(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
     campaign_id, message = coordinator_app.submit(blocks=1), coordinator_app.last_sent()
-    told = result("h1", ["direct", "tproxy"])
-    proof = told["trials"][0]["proof"]
+    block_result = result("h1", ["direct", "tproxy"])
+    proof = block_result["trials"][0]["proof"]
     proof["counters"]["origins"], proof["origin_connections"] = (
         {"198.19.0.2": 511, "198.19.0.3": 489},
         {"198.19.0.2": 512},
     )
-    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": told})
+    answer = coordinator_app.call("report", message, {"lease": coordinator_app.claim(message), "result": block_result})
     assert answer.status_code == 204, answer.text
     pages = [browser.get(f"/trials/{campaign_id}-0-1-{position}") for position in range(2)]
-    told_by = [sentences(page) for page in pages if "198.19.0" in page.text]
-    assert len(told_by) == 1, "the other one balanced nothing"
-    rows = [told_by[0][place : place + 3] for place, text in enumerate(told_by[0]) if "198.19.0." in text]
+    with_origins = [sentences(page) for page in pages if "198.19.0" in page.text]
+    assert len(with_origins) == 1, "the other one balanced nothing"
+    rows = [with_origins[0][place : place + 3] for place, text in enumerate(with_origins[0]) if "198.19.0." in text]
     assert rows == [
         ["… to 198.19.0.2", "–", "511"],
         ["… to 198.19.0.3", "–", "489"],
@@ -135,7 +140,7 @@ def test_a_failed_campaign_says_why(coordinator_app: CoordinatorApp, browser: Fl
         )
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'state-failed">failed' in page.text
-    assert "no block could be measured; the last reason: nginx is not installed" in sentences(page)
+    assert "no block could be measured; last reason: nginx is not installed" in sentences(page)
     assert "No trial was measured." in page.text
 
 
@@ -184,11 +189,11 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     assert "calibration" in running
     assert any(s.startswith(", finding the capacity") for s in running)
     more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
-    told = result("h1", ["direct", "tproxy"], **more)
-    coordinator_app.call("report", message, {"lease": lease, "result": told})
+    block_result = result("h1", ["direct", "tproxy"], **more)
+    coordinator_app.call("report", message, {"lease": lease, "result": block_result})
     page = sentences(browser.get(path))
-    assert any("Calibrated: shares of http open are of 40.0 k requests/s" in s for s in page)
-    assert "The first figures come with the first block." in page  # the calibration's are none
+    assert any("Calibrated: shares of http open refer to 40.0 k requests/s" in s for s in page)
+    assert "The first figures appear when the first block has ended." in page  # the calibration has no figures
 
     for _ in range(5):
         coordinator_app.run_block(latency_ns=100_000)
@@ -200,13 +205,13 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
         s.startswith("tproxy answers as fast as direct within ±3 % at low load (open(25%) = 10,000/s): 1.00 × the p99")
         for s in texts
     )
-    assert "of direct" not in texts  # the rate was given
-    assert texts.count("few requests") == 2  # 5,000 requests in each cell: five lie beyond p99.9
+    assert "of direct" not in texts  # the schedule sets the rate
+    assert texts.count("few requests") == 2  # of 5,000 requests in each cell, five lie beyond p99.9
     assert "Latency in µs of each datapath, http open" in texts
     assert "Throughput" not in texts
     assert "not analysed" in sentences(browser.get(f"{path}/trials"))
     calibration = browser.get(f"/trials/{campaign_id}-0-1-0")
-    assert "which finds the capacity and is no figure of a cell" in calibration.text
+    assert "which finds the capacity and belongs to no cell" in calibration.text
     assert "as fast as" not in browser.get(f"{path}/headline").text
     assert "equivalent" in browser.get(f"{path}/headline").text
 
@@ -217,7 +222,7 @@ def test_without_a_capacity_the_page_says_why(coordinator_app: CoordinatorApp, b
     coordinator_app.run_block(reasons=("bypassed",))
     page = sentences(browser.get(f"/campaigns/{campaign_id}"))
     failure = "the calibration of http_open has no valid trial of direct (block 0 on h1): bypassed, bypassed was seen."
-    assert f"No capacity, so no share of it could be measured: {failure}" in page
+    assert f"There is no capacity, so its shares could not be measured: {failure}" in page
 
 
 def test_the_form_takes_a_share_of_capacity(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -239,7 +244,7 @@ def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, br
     path = f"/campaigns/{campaign_id}"
     step(coordinator_app)
     waiting = sentences(browser.get(path))
-    assert "Searches of http open began around each datapath's capacity at" in waiting
+    assert "Searches of http open started around each datapath's capacity at" in waiting
     coordinator_app.claim(coordinator_app.last_sent())
     assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
     coordinator_app.wait(LEASE_S + 1, present=("h1",))

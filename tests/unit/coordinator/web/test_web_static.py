@@ -1,4 +1,4 @@
-"""What the browser is served: vendored files as they were taken, and nothing that the content policy forbids."""
+"""Static files: unmodified vendored files, and nothing that the content security policy forbids."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The form over the real application: what becomes of it, what is refused, what is escaped."""
+"""The form over the real application: what it creates, refuses and escapes."""
 
 import re
 
@@ -50,7 +50,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "flame_graphs": False,
         "equivalence_margin": 0.03,
     }
-    assert len(coordinator_app.dispatcher.sent) == 1  # it runs, as one submitted over REST does
+    assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
     assert 'value="from-the-form"' in again
     assert 'value="closed(64)"' in again

@@ -1,4 +1,4 @@
-"""Why one datapath is slower, on the page and over REST: stages as bars, stacks as flame graphs."""
+"""The explanation of differences, on the page and over REST: stages as bars, stacks as flame graphs."""
 
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
@@ -22,7 +22,7 @@ TPROXY = Stacks({"dut": {"main;recv_[k]": 50}, "softirq": {"net_rx_action_[k]": 
 
 
 def watched(found: dict[str, Any]) -> dict[str, Any]:
-    """The result with what probes and profiler saw: the proxy's 300 µs, and everybody's 5 µs of hops."""
+    """The result with readings of probes and profiler: 300 µs in the proxy, and 5 µs of hops in each datapath."""
     for trial in found["trials"]:
         proxied = trial["datapath"] == "tproxy"
         one = trial["slices"][0]
@@ -46,21 +46,21 @@ def measured(coordinator_app: CoordinatorApp, **changes: object) -> str:
         answer = coordinator_app.call("claim", message, {"host": "h1"})
         block = answer.json["block"]
         assert block["profiled"] == 2
-        told = watched(result("h1", block["datapaths"]))
-        report = coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+        shown = watched(result("h1", block["datapaths"]))
+        report = coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": shown})
         assert report.status_code == 204, report.text
     return campaign_id
 
 
-def test_the_page_tells_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     page = browser.get(f"/campaigns/{measured(coordinator_app)}")
-    told = " ".join(sentences(page))
+    shown = " ".join(sentences(page))
     assert (
         "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 300 (to_origin), unattributed 50." in told
+        "proxy_residence 300 (to_origin), unattributed 50." in shown
     )
     assert "tproxy: proxy residence 300 µs" in page.text
-    assert page.text.count(f'class="stage-{color_of("device_hop", STAGES)}"') >= 2  # both have the hop
+    assert page.text.count(f'class="stage-{color_of("device_hop", STAGES)}"') >= 2  # both datapaths have the hop
     assert "context switches proxy" in page.text
     assert f'href="{page.request.path}/flame-graphs"' in page.text
 
@@ -72,7 +72,7 @@ def test_a_campaign_without_probes_explains_nothing(coordinator_app: Coordinator
     page = browser.get(f"/campaigns/{campaign_id}")
     assert 'id="why"' not in page.text
     flames = browser.get(f"/campaigns/{campaign_id}/flame-graphs")
-    assert "did not ask for flame graphs" in flames.text
+    assert "submit the campaign with" in flames.text
 
 
 def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -93,7 +93,7 @@ def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorAp
     svg = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
     assert svg.mimetype == "image/svg+xml"
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
-    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% against the reference" in svg.text
+    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% relative to the reference" in svg.text
     folded = coordinator_app.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
     assert folded.text.splitlines() == ["dut;main;recv_[k] 100", "softirq;net_rx_action_[k] 100"]
 
@@ -104,7 +104,7 @@ def test_what_has_no_stacks_is_not_found_and_says_what_has(
     campaign_id = measured(coordinator_app)
     answer = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?cell=nobody")
     assert answer.status_code == 404
-    assert "there are those of direct.http_keepalive.low" in answer.json["message"]
+    assert "cells with stacks: direct.http_keepalive.low" in answer.json["message"]
     assert browser.get(f"/campaigns/{campaign_id}/flame-graphs?against=nobody").status_code == 404
     assert coordinator_app.get("campaigns/nowhere/stacks").status_code == 404
     without = coordinator_app.submit()
@@ -143,7 +143,7 @@ def test_a_bar_is_as_long_as_its_mean() -> None:
     assert rest.x == pytest.approx(notify.x + notify.width, abs=0.2)
 
 
-def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
+def test_stages_that_overlap_have_a_note_and_stay_in_the_chart() -> None:
     found = a_decomposition(100, -50, ("device_hop", "dut", 90), ("notify", "server", 60))
     (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)), STAGES)
     (bar,) = chart.bars
@@ -152,18 +152,18 @@ def test_stages_that_overlap_are_told_and_stay_in_the_picture() -> None:
     assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
 
 
-def test_a_trial_tells_its_own_time_roles_work_and_stacks(
+def test_a_trial_shows_its_own_time_roles_work_and_stacks(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     campaign_id = measured(coordinator_app)
     trials = {t["datapath"]: t["id"] for t in coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]}
-    told = coordinator_app.get(f"trials/{trials['tproxy']}").json
-    assert [(p["stage"], p["role"], p["us"]) for p in told["decomposition"]["parts"]] == [
+    shown = coordinator_app.get(f"trials/{trials['tproxy']}").json
+    assert [(p["stage"], p["role"], p["us"]) for p in shown["decomposition"]["parts"]] == [
         ("device_hop", "server", 5.0),
         ("proxy_residence", "to_origin", 300.0),
     ]
-    assert told["decomposition"]["trials"] == 1
-    assert told["decomposition"]["mean_us"] == pytest.approx(450, rel=2e-3)
+    assert shown["decomposition"]["trials"] == 1
+    assert shown["decomposition"]["mean_us"] == pytest.approx(450, rel=2e-3)
     page = browser.get(f"/trials/{trials['tproxy']}")
     texts = sentences(page)
     assert "tproxy: proxy residence 300 µs" in page.text
@@ -205,11 +205,11 @@ def test_a_stage_that_does_not_apply_says_so_on_the_trial_page(
     campaign_id = coordinator_app.submit(probes=["run_queue"], blocks=1)
     message = coordinator_app.last_sent()
     answer = coordinator_app.call("claim", message, {"host": "h1"})
-    told = result("h1", answer.json["block"]["datapaths"])
+    shown = result("h1", answer.json["block"]["datapaths"])
     nothing = {"count": 0, "sum_ns": 0, "applies": False}
     why = "the probe does not see IPv6"
-    told["trials"][0]["probes"] = [{"stage": "forward", **nothing}, {"stage": "work", **nothing, "why_absent": why}]
-    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": told})
+    shown["trials"][0]["probes"] = [{"stage": "forward", **nothing}, {"stage": "work", **nothing, "why_absent": why}]
+    coordinator_app.call("report", message, {"lease": answer.json["lease"], "result": shown})
     page = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "does not apply to this datapath" in sentences(page)
     assert why in sentences(page)

@@ -1,20 +1,20 @@
-"""One batch: a bad line loses itself only; a sink that is away is left alone as long as it asked for."""
+"""Delivery of one batch: a bad line loses only itself, and an unavailable sink gets the pause that it asked for."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes._fake import FakeSink
-from probes.stream.delivery import LONGEST_PAUSE_S, Patience, post
+from probes.stream.delivery import LONGEST_PAUSE_S, RetryBackoff, post
 from probes.stream.sink import SinkError
 
 
 class Picky(FakeSink):
-    """Takes the good lines of a batch and refuses it for the bad ones, as InfluxDB does; may tell how many."""
+    """Accepts the good lines of a batch and refuses it for the bad ones, like InfluxDB; it may report their number."""
 
-    def __init__(self, tells: bool = False, whole: bool = False, away_after: int | None = None) -> None:
+    def __init__(self, reports_refused: bool = False, whole: bool = False, away_after: int | None = None) -> None:
         super().__init__()
-        self.tells, self.whole, self.away_after = tells, whole, away_after
+        self.reports_refused, self.whole, self.away_after = reports_refused, whole, away_after
 
     def write(self, lines: str) -> None:
         if self.away_after is not None and self.tries >= self.away_after:
@@ -27,12 +27,12 @@ class Picky(FakeSink):
         self.tries += 1
         if not self.whole:
             self.lines += [line for line in batch if line not in bad]
-        raise SinkError("unable to parse", again=False, refused=len(bad) if self.tells else None)
+        raise SinkError("unable to parse", again=False, refused=len(bad) if self.reports_refused else None)
 
 
 @given(st.lists(st.booleans(), max_size=70), st.booleans(), st.booleans())
-def test_exactly_the_bad_lines_are_rejected(good: list[bool], tells: bool, whole: bool) -> None:
-    sink = Picky(tells, whole)
+def test_exactly_the_bad_lines_are_rejected(good: list[bool], reports_refused: bool, whole: bool) -> None:
+    sink = Picky(reports_refused, whole)
     lines = [f"{'good' if fine else 'bad'} {number}" for number, fine in enumerate(good)]
     outcome = post(sink, lines)
     assert (outcome.delivered, outcome.rejected, outcome.rest) == (good.count(True), good.count(False), ())
@@ -57,7 +57,7 @@ def test_one_bad_line_among_thousands_costs_few_writes() -> None:
 
 
 def test_a_batch_that_is_bad_altogether_is_not_halved_when_the_server_says_so() -> None:
-    sink = Picky(tells=True)
+    sink = Picky(reports_refused=True)
     assert post(sink, ["bad"] * 5000).rejected == 5000
     assert sink.tries == 1
 
@@ -76,18 +76,18 @@ def test_a_line_that_cannot_be_sent_fails_alone() -> None:
 @pytest.mark.parametrize(("asked", "waits"), [(None, 0.5), (0.0, 0.5), (90.0, 90.0), (1e9, 3600.0)])
 def test_a_sink_is_left_alone_for_as_long_as_it_asks(asked: float | None, waits: float) -> None:
     now = 100.0
-    patience = Patience(lambda: now)
-    assert patience.wait_s == 0
-    patience.failed(asked)
-    assert patience.wait_s == pytest.approx(waits)
-    patience.succeeded()
-    assert patience.wait_s == 0
+    backoff = RetryBackoff(lambda: now)
+    assert backoff.wait_s == 0
+    backoff.record_failure(asked)
+    assert backoff.wait_s == pytest.approx(waits)
+    backoff.record_success()
+    assert backoff.wait_s == 0
 
 
 def test_pauses_double_up_to_a_bound() -> None:
-    patience = Patience(lambda: 0.0)
+    backoff = RetryBackoff(lambda: 0.0)
     pauses = []
     for _ in range(8):
-        patience.failed()
-        pauses.append(patience.wait_s)
+        backoff.record_failure()
+        pauses.append(backoff.wait_s)
     assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]

@@ -1,4 +1,4 @@
-"""The spool on disk: what it keeps over a crash, what it drops, and what it finds damaged."""
+"""The spool on disk: what survives a crash, what is dropped, and what counts as damaged."""
 
 import errno
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from probes.stream import spool as module
-from probes.stream.segment import encoded, records
-from probes.stream.spool import Spool, SpoolBusy, spooled
+from probes.stream.segment import encode, records
+from probes.stream.spool import Spool, SpoolBusy, spool_content
 
 
 def drained(spool: Spool, limit: int = 1000) -> tuple[list[str], int]:
-    """Everything that the spool still has, and how many points of it were torn."""
+    """All lines in the spool, and the number of torn points."""
     lines, torn = [], 0
     while held := spool.read(limit):
         lines += held.lines
@@ -27,7 +27,7 @@ def segments(directory: Path) -> list[Path]:
 
 
 def filled(directory: Path, records: int = 3, points: int = 2) -> list[str]:
-    """A spool that is closed again, and what is in it."""
+    """A closed spool with its content."""
     spool = Spool(directory)
     lines = [f"m v={number}i {number}" for number in range(records * points)]
     for start in range(0, len(lines), points):
@@ -111,7 +111,7 @@ def test_a_damaged_head_is_skipped(tmp_path: Path) -> None:
 def test_a_file_that_vanishes_is_counted_and_the_next_is_read(tmp_path: Path, vanish: Callable[[Path], object]) -> None:
     spool = Spool(tmp_path)
     spool.append(["a", "b"], 1)
-    spool.append(["c"], 2)  # an era of its own: a segment of its own
+    spool.append(["c"], 2)  # another account gets a separate segment
     vanish(segments(tmp_path)[0])
     assert drained(spool) == (["c"], 2)
 
@@ -158,22 +158,22 @@ def test_a_segment_ends_with_its_era_and_is_synchronised(tmp_path: Path, monkeyp
     spool = Spool(tmp_path)
     spool.append(["a"], 1)
     spool.append(["b"], 1)
-    assert (len(segments(tmp_path)), len(synchronised), spool.open_era) == (1, 0, 1)
+    assert (len(segments(tmp_path)), len(synchronised), spool.active_account) == (1, 0, 1)
     spool.append(["c"], 2)
-    assert (len(segments(tmp_path)), len(synchronised), spool.open_era) == (2, 1, 2)
+    assert (len(segments(tmp_path)), len(synchronised), spool.active_account) == (2, 1, 2)
     first = spool.read(100)
     assert first is not None
-    assert (first.era, first.lines) == (1, ("a", "b"))  # never lines of two eras at once
+    assert (first.account_number, first.lines) == (1, ("a", "b"))  # never lines of two accounts at once
     spool.close()
     assert len(synchronised) == 2
 
 
 def test_doctor_looks_without_touching(tmp_path: Path) -> None:
-    assert spooled(tmp_path / "none") == (0, 0, None)
+    assert spool_content(tmp_path / "none") == (0, 0, None)
     spool = Spool(tmp_path, time_ns=lambda: 5_000_000_000)
     spool.append(["a", "b"])
-    points, size, since_s = spooled(tmp_path)
-    assert (points, size, since_s) == (2, len(encoded(["a", "b"], 0)), 5.0)
+    points, size, since_s = spool_content(tmp_path)
+    assert (points, size, since_s) == (2, len(encode(["a", "b"], 0)), 5.0)
     assert spool.since_ns == 5_000_000_000
     assert drained(spool) == (["a", "b"], 0)
-    assert spooled(tmp_path) == (0, 0, None)
+    assert spool_content(tmp_path) == (0, 0, None)

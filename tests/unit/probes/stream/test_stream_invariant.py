@@ -1,4 +1,4 @@
-"""Whatever happens: produced = delivered + spooled + queued + lost, and what was delivered arrived once by identity."""
+"""At all times: produced = delivered + spooled + queued + lost, and every delivered point arrived once."""
 
 import errno
 import os
@@ -15,13 +15,13 @@ from probes._fake import FakeSink
 from probes.stream.counters import COUNTERS_FILE, DeliveryCounters, read_counters
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
-from probes.stream.stream import Stream
+from tests.audit import AuditedStream, unaccounted
 
 CAPACITY = 40
 
 
 class Faulty(FakeSink):
-    """A database: keeps points by identity, refuses bad lines, and fails by its mood, perhaps after it took them."""
+    """A database: keeps points by identity, refuses bad lines, and fails on request, perhaps after it accepted them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ class Faulty(FakeSink):
             if not line.startswith("bad"):
                 self.stored[line] = self.stored.get(line, 0) + 1
         if self.mood == "deaf":
-            raise SinkError("timed out", again=True)  # it took them, and nobody knows
+            raise SinkError("timed out", again=True)  # it accepted them, but the client cannot know
         bad = sum(line.startswith("bad") for line in batch)
         if bad:
             raise SinkError("partial write", again=False, refused=bad if self.mood == "well" else None)
 
 
 class Pipeline(RuleBasedStateMachine):
-    """One host's telemetry through faults of everything around it, over several lives of its worker."""
+    """The telemetry of one host through faults of all its parts, over several lives of its worker."""
 
     @initialize(cap=st.sampled_from([500, 1 << 20]), mood=st.sampled_from(["well", "away"]))
     def begin(self, cap: int, mood: str) -> None:
@@ -63,7 +63,7 @@ class Pipeline(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.spool = Spool(self.directory, self.cap, segment_bytes=400, write=self.write)
-        self.stream = Stream(
+        self.stream = AuditedStream(
             self.sink, CAPACITY, spool=self.spool,
         counters=DeliveryCounters(self.directory / COUNTERS_FILE), batch_points=10,
             clock=lambda: self.now, threaded=False,
@@ -104,12 +104,12 @@ class Pipeline(RuleBasedStateMachine):
     @rule()
     def close_account(self) -> None:
         account = self.stream.take_account(0.1)
-        assert account.unaccounted == 0
+        assert unaccounted(account) == 0
         self.accounts.append(account)
 
     @rule()
     def killed(self) -> None:
-        """As by SIGKILL: nothing is flushed, what was in memory is gone."""
+        """Like SIGKILL: nothing is flushed, and the memory is lost."""
         queued = self.stream.totals().queued
         self.abandon()
         before = self.stream.totals().losses.get(LossCause.KILLED, 0)
@@ -120,7 +120,7 @@ class Pipeline(RuleBasedStateMachine):
     @precondition(lambda self: self.stream.spool_state().points)
     @rule(cut=st.integers(1, 60))
     def torn(self, cut: int) -> None:
-        """Killed by a power cut that took the end of the last segment."""
+        """Killed by a power failure that lost the end of the last segment."""
         self.abandon()
         last = sorted(self.directory.glob("*.seg"))[-1]
         last.write_bytes(last.read_bytes()[:-cut])
@@ -133,12 +133,12 @@ class Pipeline(RuleBasedStateMachine):
         assert self.stream.killed == 0
 
     def abandon(self) -> None:
-        self.spool.close()  # frees the lock, as death does
+        self.spool.close()  # frees the lock, like the end of the process
 
     @invariant()
     def everything_is_accounted_for(self) -> None:
         account, totals = self.stream.account(), self.stream.totals()
-        assert account.unaccounted == totals.unaccounted == 0
+        assert unaccounted(account) == unaccounted(totals) == 0
         assert totals.produced == len(self.made)
         assert totals.queued <= CAPACITY
         assert totals.spooled == self.spool.points == self.stream.spool_state().points
@@ -151,7 +151,7 @@ class Pipeline(RuleBasedStateMachine):
         assert len(self.sink.stored) >= self.stream.totals().delivered
 
     def teardown(self) -> None:
-        """In the end all is well, and every good line that is not called lost has arrived."""
+        """At the end all faults are gone, and every good line that is not counted as lost has arrived."""
         if not hasattr(self, "stream"):
             return
         try:
@@ -160,14 +160,14 @@ class Pipeline(RuleBasedStateMachine):
             shutil.rmtree(self.directory)
 
     def end_well(self) -> None:
-        """Everything comes back, and the rest is delivered."""
+        """All faults end, and the rest is delivered."""
         self.sink.mood = "well"
         self.now += 3600
         self.full_disk(False)
         assert self.stream.flush(1)
         self.stream.close()
         totals = self.stream.totals()
-        assert (totals.queued, totals.spooled, totals.unaccounted) == (0, 0, 0)
+        assert (totals.queued, totals.spooled, unaccounted(totals)) == (0, 0, 0)
         good = [line for line in self.made if line.startswith("good")]
         lost_good = totals.lost - totals.rejected
         assert set(self.sink.stored) <= set(good)

@@ -1,4 +1,4 @@
-"""What a host says of its variants."""
+"""What a host reports about its variants."""
 
 import json
 
@@ -14,8 +14,8 @@ from workers.lab import sysctls
 
 
 def test_the_command_line_lists_every_parameter_of_every_workload() -> None:
-    told = json.loads(CliRunner().invoke(workloads, ["--json"]).output)["workloads"]
-    found = {one["name"]: Variant.model_validate(one) for one in told}
+    listed = json.loads(CliRunner().invoke(workloads, ["--json"]).output)["workloads"]
+    found = {one["name"]: Variant.model_validate(one) for one in listed}
     assert found["stream"].protocols == ("tcp",)
     text = " ".join(CliRunner().invoke(workloads).output.split())
     for name, variant in found.items():

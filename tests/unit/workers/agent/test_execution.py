@@ -1,4 +1,4 @@
-"""Claim, lease, report: whatever happens, the coordinator hears of it once, or the outbox keeps it."""
+"""Claim, lease, report: every outcome reaches the coordinator once, or waits in the outbox."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.jobs import BlockJob, BlockMessage, Phase, Report
+from domain.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
 from domain.load import ClosedLoad
 from domain.trial import Block, BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
@@ -28,7 +28,7 @@ RESULT = BlockResult(host="h1", trials=(TRIAL,), wall_s=1)
 
 
 class FakeCoordinator:
-    """The worker API as a transport: remembers what it was sent, answers as told."""
+    """The worker API as a transport: keeps what it receives, and answers as the test wants."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -140,12 +140,12 @@ def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
         assert lease.stop()
 
 
-def test_a_told_stop_is_reported_and_goes_on_up(fake: FakeCoordinator, coordinator: Coordinator) -> None:
-    def told(*_: object) -> BlockResult:
+def test_a_stop_signal_is_reported_and_raised_again(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    def stopped(*_: object) -> BlockResult:
         raise SystemExit(0)
 
     with pytest.raises(SystemExit):
-        execute(MESSAGE, coordinator, told)
+        execute(MESSAGE, coordinator, stopped)
     assert fake.reports[0].cancelled
 
 
@@ -161,7 +161,7 @@ def test_a_report_is_kept_until_it_is_accepted(fake: FakeCoordinator, coordinato
     assert list(outbox.iterdir()) == []
 
 
-def test_a_report_nobody_wants_is_dropped(fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path) -> None:
+def test_a_refused_report_is_dropped(fake: FakeCoordinator, coordinator: Coordinator, tmp_path: Path) -> None:
     fake.report_status = 409
     coordinator.report(JOB, Report(lease="l1", failure="x"), patience_s=0)
     assert list((tmp_path / "workers" / "h1" / "outbox").iterdir()) == []
@@ -182,3 +182,20 @@ def test_an_unreadable_report_is_set_aside(coordinator: Coordinator, tmp_path: P
     (outbox / "k1-0-1.json").write_text("{not json")
     assert coordinator.deliver() == 0
     assert [path.name for path in outbox.iterdir()] == ["k1-0-1.bad"]
+
+
+def test_a_heartbeat_that_is_not_understood_does_not_end_the_lease(
+    fake: FakeCoordinator, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([ValueError("not an answer"), RuntimeError("no more threads")])
+    real = coordinator.heartbeat
+
+    def heartbeat(job: BlockJob, beat: Heartbeat) -> HeartbeatAnswer:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return real(job, beat)
+
+    monkeypatch.setattr(coordinator, "heartbeat", heartbeat)
+    with Lease(coordinator, JOB, 0.001) as lease:
+        assert fake.beaten.wait(5)
+        assert not lease.stop()

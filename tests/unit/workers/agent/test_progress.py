@@ -1,4 +1,4 @@
-"""After each block InfluxDB learns what the campaign has come to: from the coordinator's word to points."""
+"""After each block a worker writes the campaign's progress to InfluxDB, as the coordinator reports it."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -52,10 +52,10 @@ def job(campaign_id: str) -> BlockJob:
 
 @pytest.fixture
 def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
-    coordinator_app = CoordinatorApp(tmp_path)
-    coordinator_app.register()
-    yield coordinator_app
-    coordinator_app.close()
+    app = CoordinatorApp(tmp_path)
+    app.register()
+    yield app
+    app.close()
 
 
 def worker_of(coordinator_app: CoordinatorApp, directory: Path) -> Coordinator:
@@ -70,20 +70,20 @@ def worker_of(coordinator_app: CoordinatorApp, directory: Path) -> Coordinator:
     return coordinator(directory, ask, coordinator_app.settings.worker_token)
 
 
-def test_progress_and_verdicts_are_told_block_by_block_and_announced_at_the_end(
+def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the_end(
     coordinator_app: CoordinatorApp, tmp_path: Path
 ) -> None:
     campaign_id = coordinator_app.submit(workloads=["http_open"], levels=LEVELS, blocks=5, reference="direct")
-    worker, told = worker_of(coordinator_app, tmp_path), Telemetry()
+    worker, telemetry = worker_of(coordinator_app, tmp_path), Telemetry()
     for ended in range(1, 11):
         coordinator_app.run_block(latency_ns=100_000, rates={"direct": 1000 + ended, "tproxy": 500})
-        announce(job(campaign_id), worker, told, clock=count(NOW_NS + ended).__next__)
-    progress = told.of("campaign_progress")
+        announce(job(campaign_id), worker, telemetry, clock=count(NOW_NS + ended).__next__)
+    progress = telemetry.of("campaign_progress")
     assert [point.fields for point in progress] == [
         {"blocks_ended": ended, "blocks_failed": 0, "blocks_planned": 10} for ended in range(1, 11)
     ]
     assert [point.time_ns for point in progress] == [NOW_NS + ended for ended in range(1, 11)]
-    verdicts = {(v.tags["level"], v.tags["metric"]): v for v in told.of("verdict")}  # the last ones of each
+    verdicts = {(v.tags["level"], v.tags["metric"]): v for v in telemetry.of("verdict")}  # the last ones of each
     assert set(verdicts) == {
         ("high", "requests_per_s"), ("high", "cpu_us_per_request"),
         *(("low", metric) for metric in ("cpu_us_per_request", "latency_p50_us", "latency_p99_us", "latency_p999_us")),
@@ -92,7 +92,7 @@ def test_progress_and_verdicts_are_told_block_by_block_and_announced_at_the_end(
     assert (slower.tags["datapath"], slower.tags["reference"]) == ("tproxy", "direct")
     assert (slower.fields["verdict"], slower.fields["pairs"]) == ("slower", 5)
     assert 0.45 < float(slower.fields["low"]) <= float(slower.fields["ratio"]) <= float(slower.fields["high"]) < 0.55
-    (event,) = told.of("campaign_event")
+    (event,) = telemetry.of("campaign_event")
     assert (event.tags["kind"], event.tags["host"], event.fields["title"]) == ("verdict", "h1", "verdicts")
     text = str(event.fields["text"])
     assert str(slower.fields["sentence"]) in text
@@ -108,21 +108,21 @@ def test_a_failed_block_is_progress_too(coordinator_app: CoordinatorApp, tmp_pat
         lease = coordinator_app.claim(message)
         coordinator_app.call("report", message, {"lease": lease, "failure": "the lab could not be built"})
         coordinator_app.wait(1, present=("h1",))
-    told = Telemetry()
-    announce(job(campaign_id), worker_of(coordinator_app, tmp_path), told)
-    (point,) = told.of("campaign_progress")
+    telemetry = Telemetry()
+    announce(job(campaign_id), worker_of(coordinator_app, tmp_path), telemetry)
+    (point,) = telemetry.of("campaign_progress")
     assert point.fields == {"blocks_ended": 1, "blocks_failed": 1, "blocks_planned": 1}
-    assert all("ratio" not in verdict.fields for verdict in told.of("verdict"))
+    assert all("ratio" not in verdict.fields for verdict in telemetry.of("verdict"))
 
 
 @pytest.mark.parametrize("status", [404, 500, 200])
 def test_a_coordinator_that_does_not_know_leaves_a_gap(status: int, tmp_path: Path) -> None:
-    told = Telemetry()
-    announce(job("k1"), coordinator(tmp_path, lambda _: httpx.Response(status, text="{}"), "t"), told)
-    assert told.points == []
+    telemetry = Telemetry()
+    announce(job("k1"), coordinator(tmp_path, lambda _: httpx.Response(status, text="{}"), "t"), telemetry)
+    assert telemetry.points == []
 
 
-def test_users_have_no_business_there_and_unknown_campaigns_no_standing(coordinator_app: CoordinatorApp) -> None:
+def test_progress_is_for_workers_and_of_known_campaigns_only(coordinator_app: CoordinatorApp) -> None:
     campaign_id = coordinator_app.submit(blocks=1)
     path = f"/api/v1/worker/campaigns/{campaign_id}/progress"
     answer = coordinator_app.client.get(path, headers=coordinator_app.worker).json

@@ -19,15 +19,15 @@ def test_no_module_is_to_be_loaded_where_the_kernel_takes_none(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("stderr", "told"),
+    ("stderr", "reason"),
     [
         ("stdin:1:2: Error: No such file or directory\ntable ip t { }\n ^\n", "nft: No such file or directory"),
         ("Operation not permitted\n", "nft: Operation not permitted"),
         ("", "nft: status 1"),
     ],
 )
-def test_of_a_refused_rule_the_reason_is_told_and_not_the_rule(
-    monkeypatch: pytest.MonkeyPatch, stderr: str, told: str
+def test_a_refused_rule_is_reported_by_its_reason_alone(
+    monkeypatch: pytest.MonkeyPatch, stderr: str, reason: str
 ) -> None:
     def refuse(argv: list[str], **_: Any) -> None:
         raise subprocess.CalledProcessError(1, argv, stderr=stderr)
@@ -35,4 +35,4 @@ def test_of_a_refused_rule_the_reason_is_told_and_not_the_rule(
     monkeypatch.setattr(kernel_features.subprocess, "run", refuse)
     with pytest.raises(kernel_features.Refused) as refused:
         kernel_features.nft_flowtable()
-    assert str(refused.value) == told
+    assert str(refused.value) == reason

@@ -36,9 +36,9 @@ def test_objects_are_written_down_and_forgotten(directory: Path) -> None:
 
 @pytest.mark.parametrize("name", ["host0", "sd-abc123-../x", "sd-ABC123-dut", "", "sd-abc123-a/b"])
 def test_names_that_are_not_ours_cannot_be_owned(directory: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="cannot be owned"):
+    with pytest.raises(ValueError, match="is no valid name"):
         CleanupRegister(directory).add_netns("abc123", name)
-    with pytest.raises(ValueError, match="cannot be owned"):
+    with pytest.raises(ValueError, match="is no valid name"):
         CleanupRegister(directory).add_run_dir("abc123", name)
 
 
@@ -76,7 +76,7 @@ def test_a_recycled_pid_is_left_alone(directory: Path) -> None:
         stranger.kill()
 
 
-def test_a_living_owners_objects_are_left_alone_unless_told_otherwise(directory: Path) -> None:
+def test_a_living_owners_objects_are_kept_unless_live_is_given(directory: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as owner, subprocess.Popen(["sleep", "60"]) as its:
         _write(directory, ProcessId.of(owner.pid), processes=[ProcessId.of(its.pid)])
         assert sweep(directory) == []

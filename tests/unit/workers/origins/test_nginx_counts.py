@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from workers.lab.lab import Lab
-from workers.origins.nginx import NginxOrigin, OriginError
+from workers.origins.base import OriginError
+from workers.origins.nginx import NginxOrigin
 
 
 def origin_in(run_dir: Path) -> NginxOrigin:
@@ -59,7 +60,7 @@ def test_a_question_that_failed_is_not_subtracted_from_later_counts(tmp_path: Pa
     assert page.answering(origin.requests) == 0
     page.requests += 7
     assert page.answering(origin.requests) == 7
-    with pytest.raises(OriginError, match="strange"):
+    with pytest.raises(OriginError, match="malformed"):
         page.answering(origin.requests, body="what?")
     page.close()
 

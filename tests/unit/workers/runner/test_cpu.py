@@ -117,5 +117,5 @@ def test_short_bursts_between_ticks_are_seen() -> None:
     worked = time.process_time() - worked
     cpu = meter.snapshot().since(before)
     # Ticks saw a tenth to two thirds of such work on an idle machine; a busy one has more to see than ours. What the
-    # hypervisor took of our bursts is in our process's time, and told apart in the host's.
+    # hypervisor took of our bursts is in our process's time, and listed separately in the host's.
     assert cpu.busy_s + cpu.steal_s > 0.85 * worked - 0.03

@@ -1,4 +1,4 @@
-"""Each reason of METHOD is found when it should be, and only then."""
+"""Each reason of docs/method.md is found when it should be, and only then."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_a_good_trial_is_valid() -> None:
     assert prove(good()).accounted == pytest.approx(1.0)
 
 
-def test_a_good_trial_that_balances_is_valid_and_tells_both_counts() -> None:
+def test_a_good_trial_that_balances_is_valid_and_has_both_counts() -> None:
     evidence = good(counters=BALANCED, origin_connections={"a": 4, "b": 3})  # one closed before it asked
     assert reasons(evidence) == ()
     assert prove(evidence).origin_connections == {"a": 4, "b": 3}
@@ -83,7 +83,7 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"unsent": 2}, Reason.GENERATOR_SATURATED),
         ({"unsent": 2, "schedule_lag_p99_ns": 500_000, "latency_p99_ns": 600_000}, Reason.OVERLOADED),
         ({"unsent": 2, "schedule_lag_p99_ns": 2_500_000, "latency_p99_ns": 3_000_000}, Reason.GENERATOR_SATURATED),
-        ({"stood_s": 0.006}, Reason.GENERATOR_SATURATED),
+        ({"stalled_s": 0.006}, Reason.GENERATOR_SATURATED),
         ({"schedule_lag_p99_ns": 5_100_000, "latency_p99_ns": 10_000_000}, Reason.GENERATOR_SATURATED),
         ({"schedule_lag_p99_ns": 1_100_000, "latency_p99_ns": 1_200_000}, Reason.GENERATOR_SATURATED),
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
@@ -106,7 +106,7 @@ def test_each_reason_is_found(changes: dict[str, object], expected: Reason) -> N
          "counters": Counters(packets=10_100), "origin_requests": 10_000},
         {"errors": {"timeout": 1}, "slices": one_slice(connections=10)},
         {"unsent": 1},
-        {"stood_s": 0.005},
+        {"stalled_s": 0.005},
         {"schedule_lag_p99_ns": 900_000, "latency_p99_ns": 900_000},
         {"schedule_lag_p99_ns": 4_900_000, "latency_p99_ns": 10_000_000},
         {"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.09, foreign_s=0.19)},
@@ -123,9 +123,9 @@ def test_nothing_counted_proves_nothing() -> None:
     assert reasons(evidence) == (Reason.BYPASSED,)
 
 
-def test_only_weather_is_transient() -> None:
-    weather = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
-    assert judge(weather, prove(weather)).transient
+def test_only_host_noise_is_transient() -> None:
+    noise = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
+    assert judge(noise, prove(noise)).transient
     both = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
     assert not judge(both, prove(both)).transient
     assert not judge(good(), prove(good())).transient

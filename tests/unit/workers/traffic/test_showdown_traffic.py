@@ -57,7 +57,7 @@ def test_results_by_label_with_the_warm_up_apart() -> None:
 
 
 def test_standing_still_is_a_mean_of_the_threads() -> None:
-    assert [one.stood_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
+    assert [one.stalled_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
 
 
 def test_a_timeline_is_read_where_one_was_asked_for() -> None:

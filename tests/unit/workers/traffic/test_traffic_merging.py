@@ -137,9 +137,9 @@ def test_clients_that_begin_far_apart_are_invalid_with_the_numbers_and_the_lates
 
 
 def test_a_client_that_stood_still_is_named_and_counts_whole() -> None:
-    got = merged({"client 1 of 2": one_slice(), "client 2 of 2": one_slice(stood_s=0.05)})
-    assert got.limit == "client 2 of 2 stood still for 50 ms of 0.2 s"
-    assert got.slices[0].stood_s == 0.05, "not a mean over those that ran"
+    got = merged({"client 1 of 2": one_slice(), "client 2 of 2": one_slice(stalled_s=0.05)})
+    assert got.limit == "client 2 of 2 stalled for 50 ms of 0.2 s"
+    assert got.slices[0].stalled_s == 0.05, "not a mean over those that ran"
 
 
 def test_failures_and_limits_name_their_client() -> None:

@@ -48,9 +48,9 @@ def collecting(*traits: FakeTrait, datapaths: tuple[str, ...] = ("b", "a")) -> t
 def test_every_trait_of_every_datapath_is_asked_and_a_broken_test_is_an_error() -> None:
     broken = FakeTrait("udp", OSError("the wire is cut"))
     what, benches = collecting(FakeTrait("client_address", yes("Seen.")), broken, FakeTrait("l7", no("Not seen.")))
-    told: list[str] = []
-    found = what.run(HOST, told.append)
-    assert told == ["b", "a"]
+    progress: list[str] = []
+    found = what.run(HOST, progress.append)
+    assert progress == ["b", "a"]
     assert [r.datapath for r in found.rows] == ["a", "b"]
     for one in found.rows:
         assert {name: f.answer for name, f in one.findings.items()} == {
@@ -101,7 +101,7 @@ def test_evidence_is_one_line_and_bounded() -> None:
 def test_a_matrix_is_complete_or_none() -> None:
     with pytest.raises(ValidationError, match="direct must have one finding for each of client_address, udp"):
         matrix(row("direct").model_copy(update={"findings": {}}), traits=TRAITS)
-    with pytest.raises(ValidationError, match="each datapath may be named once"):
+    with pytest.raises(ValidationError, match="name each datapath once"):
         matrix(row("direct"), row("direct"))
     with pytest.raises(ValidationError, match="schema_version"):
         matrix(row("direct"), schema_version=2)
@@ -208,14 +208,14 @@ def test_the_command_prints_keeps_and_writes(command: Callable[..., Any], tmp_pa
     assert "| `direct` | yes |" in (tmp_path / "README.md").read_text()
     stored = kept(tmp_path / "state" / "workers" / "h1")
     assert stored is not None
-    told = TraitMatrix.model_validate_json(command("--json").stdout)
-    assert told.rows == stored.rows
+    printed = TraitMatrix.model_validate_json(command("--json").stdout)
+    assert printed.rows == stored.rows
 
 
 def test_the_command_says_what_is_wrong(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     done = command("--datapath", "nosuch")
     assert done.exit_code == 2
-    assert "no datapath 'nosuch'; there are direct" in done.output
+    assert "no datapath 'nosuch'; known: direct" in done.output
     assert command(answer=OSError("cut")).exit_code == 1
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     done = command()

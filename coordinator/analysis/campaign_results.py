@@ -1,6 +1,6 @@
-"""The accepted attempts of a campaign, seen by cell: trials, figures, log-ratios. Pure; what they mean is analysis.
+"""The accepted attempts of a campaign by cell: trials, figures and log-ratios. Pure; other modules interpret them.
 
-Calibration attempts are not among them, and of a search for a capacity only what it found.
+It has no calibration attempts, and of a search for a capacity only its result.
 """
 
 import math
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.saturation import Bracket, beginnings, searched
-from domain.campaign import Campaign, Cell, datapath_of
+from coordinator.scheduling.saturation import Bracket, initial_brackets, replay_steps
+from domain.campaign import Campaign, Cell
 from domain.load import CapacityLoad, OpenLoad, load_text
-from domain.names import LIMIT, LIMIT_BEFORE_ROLES
+from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration, Metric
 from domain.trial import TrialResult
 
@@ -21,8 +21,8 @@ UNKNOWN_FUNCTION = "unknown"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The accepted attempts, seen by cell."""
+class CampaignResults:
+    """The accepted attempts by cell."""
 
     campaign: Campaign
     attempts: Sequence[AttemptRecord]
@@ -43,7 +43,7 @@ class Measured:
 
     @cached_property
     def functions(self) -> dict[str, str]:
-        """Each datapath's function, as its trials state it."""
+        """Each datapath's function, from its trials."""
         return {
             datapath_of(trial.datapath): trial.function
             for attempt in self.attempts
@@ -82,34 +82,34 @@ class Measured:
         return [block[cell.datapath] for block in blocks if cell.datapath in block]
 
     def search_trials(self, cell: Cell) -> list[TrialResult]:
-        """The valid trials of a capacity level's steps."""
+        """The valid trials in the steps of a capacity level."""
         steps = [a.result for a in self.attempts if (a.workload, a.level) == (cell.workload, cell.level) and a.search]
         trials = [trial for result in steps if result is not None for trial in result.trials]
         return [trial for trial in trials if trial.datapath == cell.datapath and trial.validity.valid]
 
     def searches(self, cell: Cell) -> list[dict[str, Bracket]]:
-        """Per search of a capacity level, how far it is for each datapath; empty before the calibration."""
+        """Per search of a capacity level, the present bracket of each datapath; empty before the calibration."""
         key = cell.workload, cell.level
         if key not in self._searches:
-            self._searches[key] = self._searched(*key)
+            self._searches[key] = self._brackets(*key)
         return self._searches[key]
 
-    def _searched(self, workload: str, level: str) -> list[dict[str, Bracket]]:
+    def _brackets(self, workload: str, level: str) -> list[dict[str, Bracket]]:
         slo, found = self.campaign.levels[level], self.calibration.get(workload)
         if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
             return []
         steps = [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
         return [
-            searched(
+            replay_steps(
                 slo,
-                beginnings(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain),
+                initial_brackets(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain),
                 [attempt for attempt in steps if attempt.search and attempt.search.chain == chain],
             )
             for chain in range(self.campaign.blocks)
         ]
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
-        """One log-ratio per block, or per search, in which both trials are valid and have the figure."""
+        """One log-ratio per block or search in which both trials are valid and have the figure."""
         labels = (cell.datapath, reference)
         if metric is Metric.SLO_CAPACITY_PER_S:
             pairs = [[one[label].figure_per_s for label in labels] for one in self.searches(cell)]
@@ -119,8 +119,9 @@ class Measured:
         return [math.log(one) - math.log(other) for one, other in pairs if one is not None and other is not None]
 
     def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
-        """One figure of a valid trial, kept: reading a percentile takes milliseconds, and many comparisons ask."""
-        # A cost of zero means that the idle baseline ate the measurement: no figure, and no logarithm either.
+        """One figure of a valid trial, cached: a percentile takes milliseconds, and many comparisons need it."""
+        # A CPU cost of zero means that the idle baseline exceeds the measurement. It has no logarithm, so it is no
+        # figure.
         if trial is None or not trial.validity.valid:
             return None
         key = id(trial), metric
@@ -131,12 +132,12 @@ class Measured:
         return self._figures[key]
 
     def load(self, workload: str, level: str) -> str:
-        """A level as it is shown: a share of capacity with the rate that it came to."""
+        """A level as shown to users: a share of capacity has its rate."""
         found = self.calibration.get(workload)
         return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
 
     def asked_per_s(self, workload: str, level: str) -> int | None:
-        """The rate of an open level, a share's as it was found; ``None`` where there is none."""
+        """The scheduled rate of an open level or a share; ``None`` for other levels."""
         load, found = self.campaign.levels[level], self.calibration.get(workload)
         if isinstance(load, OpenLoad):
             return load.rate_per_s
@@ -148,6 +149,6 @@ class Measured:
 
 
 def _latency_us(trial: TrialResult, percentile: float) -> float | None:
-    """``None`` where not one request lies beyond the percentile: that would be the maximum under another name."""
+    """``None`` if no request lies beyond the percentile, because it would equal the maximum."""
     count = trial.latency.count if trial.latency is not None else 0
     return trial.latency_us(percentile) if count * (100 - percentile) >= 100 - 1e-6 else None

@@ -1,4 +1,4 @@
-"""What is dear to compute is computed once for each change, and histograms are decoded when they are asked."""
+"""Expensive values are computed once per change, and histograms are decoded on first use."""
 
 import json
 import threading
@@ -8,11 +8,11 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from pydantic import TypeAdapter, ValidationError
 
-from coordinator.analysis.memory import Memory
+from coordinator.analysis.cache import VersionedCache
 from coordinator.api import campaigns
 from domain.histogram import LatencyHistogram
-from domain.kept import KEPT
 from domain.stacks import Stacks
+from domain.trusted import TRUSTED
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
 HISTOGRAM = LatencyHistogram.of({12: 3, 1_000: 5, 123_456: 90, 7_654_321: 2})
@@ -25,9 +25,9 @@ def test_a_report_is_built_once_for_each_change(
     built: list[int] = []
     build_report = campaigns.build_report
 
-    def counted(*told: Any) -> Any:
+    def counted(*reports: Any) -> Any:
         built.append(1)
-        return build_report(*told)
+        return build_report(*reports)
 
     monkeypatch.setattr(campaigns, "build_report", counted)
     coordinator_app.register()
@@ -35,11 +35,11 @@ def test_a_report_is_built_once_for_each_change(
     valid = []
     for _ in range(2):
         coordinator_app.run_block()
-        told = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
-        assert told[0] == told[1] == told[2]
-        valid.append(told[0]["results"][0]["valid_trials"])
+        reports = [coordinator_app.get(f"campaigns/{campaign_id}/report").json for _ in range(3)]
+        assert reports[0] == reports[1] == reports[2]
+        valid.append(reports[0]["results"][0]["valid_trials"])
     assert valid == [1, 2]
-    assert told[0]["campaign"]["state"] == "complete"
+    assert reports[0]["campaign"]["state"] == "complete"
     assert len(built) == 2
 
 
@@ -55,17 +55,17 @@ def test_an_attempt_that_failed_changes_the_report(coordinator_app: CoordinatorA
 
 
 def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
-    memory: Memory[int] = Memory(2)
-    assert [memory.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
-    assert memory.get("c", 1, lambda: 3) == 3
-    assert memory.get("b", 1, lambda: 4) == 4  # it was forgotten: "a" was asked for after it
+    cache: VersionedCache[int] = VersionedCache(2)
+    assert [cache.get(name, 1, lambda n=number: n) for number, name in enumerate("aba")] == [0, 1, 0]
+    assert cache.get("c", 1, lambda: 3) == 3
+    assert cache.get("b", 1, lambda: 4) == 4  # evicted, because "a" was used after it
     with pytest.raises(ZeroDivisionError):
-        memory.get("b", 2, lambda: 1 // 0)
-    assert memory.get("b", 2, lambda: 5) == 5
+        cache.get("b", 2, lambda: 1 // 0)
+    assert cache.get("b", 2, lambda: 5) == 5
 
 
 def test_two_who_ask_at_once_wait_for_one_making() -> None:
-    memory: Memory[int] = Memory(2)
+    cache: VersionedCache[int] = VersionedCache(2)
     made, begun, go_on = [], threading.Event(), threading.Event()
 
     def make() -> int:
@@ -75,7 +75,7 @@ def test_two_who_ask_at_once_wait_for_one_making() -> None:
         return 7
 
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(memory.get("a", 1, make))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: found.append(cache.get("a", 1, make))) for _ in range(2)]
     for thread in threads:
         thread.start()
     assert begun.wait(10)
@@ -99,12 +99,12 @@ def test_a_histogram_reads_as_the_library_reads_it() -> None:
 def test_what_was_kept_is_decoded_when_asked_and_what_comes_from_outside_at_once(value: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(type(value))
     text = adapter.dump_json(value)
-    kept = adapter.validate_json(text, context=KEPT)
+    kept = adapter.validate_json(text, context=TRUSTED)
     assert kept == value
     assert adapter.dump_json(kept) == text
-    for context in (None, dict(KEPT)):
+    for context in (None, dict(TRUSTED)):
         with pytest.raises(ValidationError, match="not "):
             adapter.validate_json(json.dumps("garbage"), context=context)
-    garbage = adapter.validate_json(json.dumps("garbage"), context=KEPT)  # nothing has read it yet
+    garbage = adapter.validate_json(json.dumps("garbage"), context=TRUSTED)  # nothing has read it yet
     with pytest.raises(Exception, match=r"[Pp]adding|not "):
         assert garbage == value

@@ -1,6 +1,6 @@
-"""Derived values that are dear to compute, kept in this process until what they were made of changes.
+"""A cache of derived values that are expensive to compute; this process keeps them until their source changes.
 
-Nothing derived is stored: the database stays the only truth, and a version read from it says whether a value holds.
+Derived values are never stored. The database is authoritative, and a version read from it says if a value is valid.
 """
 
 import threading
@@ -11,18 +11,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Memory(Generic[T]):
-    """The newest version of the values asked for last; safe between threads, and no two make the same one at once."""
+class VersionedCache(Generic[T]):
+    """The newest version of recently used values. Thread-safe; two threads never compute the same value at once."""
 
     def __init__(self, size: int) -> None:
-        """``size``: how many names are remembered."""
+        """``size``: the number of names in the cache."""
         self._size = size
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._known: OrderedDict[str, tuple[Hashable, T]] = OrderedDict()
 
     def get(self, name: str, version: Hashable, make: Callable[[], T]) -> T:
-        """The value of ``name`` at ``version``, made if it is not known. What ``make`` raises is not kept."""
+        """The value of ``name`` at ``version``, computed if it is missing. Exceptions of ``make`` are not cached."""
         with self._lock:
             making = self._making.setdefault(name, threading.Lock())
         with making:

@@ -1,0 +1,41 @@
+"""The evidence of a trial: that its traffic took its datapath, and under which condition it ran."""
+
+from pydantic import Field
+
+from domain.condition import PLAIN, ConditionText
+from domain.counters import Counters
+from domain.frozen import Frozen
+
+
+class Proof(Frozen):
+    """Evidence that a trial's traffic took its datapath: the datapath's counters and independent ones."""
+
+    counters: Counters
+    requests: int = Field(ge=0, description="Completed requests, counted by the generator.")
+    connections: int = Field(ge=0, description="Opened connections, counted by the generator.")
+    bytes_received: int = Field(ge=0, description="Received by the generator, headers included.")
+    origin_requests: int | None = Field(default=None, ge=0, description="Requests counted by the lab's origin.")
+    origin_connections: dict[str, int] | None = Field(
+        default=None, description="Balancing datapaths only: connections that each origin counted."
+    )
+    clients: dict[str, int] = Field(
+        default_factory=dict, description="Completed requests by client, if the lab has several."
+    )
+    accounted: float = Field(ge=0, description="Smallest share of the generator's work that the counters confirm.")
+
+
+class Surroundings(Frozen):
+    """The condition that a trial ran under, and its effect in the DUT."""
+
+    condition: ConditionText = Field(default=PLAIN, json_schema_extra={"default": ""})
+    conntrack_entries: int | None = Field(
+        default=None, ge=0, description="Peak conntrack entries in the DUT; none if its kernel tracks no connections."
+    )
+    ballast_packets: int | None = Field(
+        default=None, ge=0, description="Packets that traversed the ballast; none without ballast."
+    )
+
+    @property
+    def tracked(self) -> bool:
+        """True if the DUT's kernel tracked connections of this trial."""
+        return bool(self.conntrack_entries)

@@ -1,0 +1,59 @@
+"""Which protocols and IP versions a campaign may ask for; what a host does not state is TCP over IPv4."""
+
+import pytest
+
+from coordinator.scheduling.admission import KnownHost, admit
+from domain.campaign import Campaign
+from domain.jobs import HostCapabilities, Variant
+from domain.problems import InvalidInput
+
+KINDS = ("open", "closed")
+TCP = Variant(name="http", level_kinds=KINDS, protocols=("tcp",))
+UDP = Variant(name="udp_rr", level_kinds=KINDS, protocols=("udp",))
+OLD = Variant(name="old_http", level_kinds=KINDS)  # from before workloads had protocols
+STATED = {"protocols": ("tcp", "udp"), "ip_versions": (4, 6)}
+
+
+def problems(workload: Variant, level: str = "closed(8)", **datapath: object) -> dict[str, str]:
+    """What is wrong with one workload at one level on a datapath that states these fields."""
+    known = Variant.model_validate({"name": "old", "function": "forward", **datapath})
+    host = HostCapabilities(host="h1", datapaths=(known,), workloads=(workload,))
+    campaign = Campaign.model_validate(
+        {"name": "c", "datapaths": ["old"], "workloads": [workload.name], "levels": {"low": level}}
+    )
+    try:
+        assert admit(campaign, [KnownHost(host, online=True)]) == ("h1",)
+    except InvalidInput as refused:
+        return {problem.field: problem.message for problem in refused.problems}
+    return {}
+
+
+@pytest.mark.parametrize("workload", [TCP, OLD])
+@pytest.mark.parametrize("fields", [{}, {"protocols": (), "ip_versions": ()}, STATED])
+def test_tcp_over_ipv4_is_admitted_whether_stated_or_not(workload: Variant, fields: dict[str, object]) -> None:
+    assert problems(workload, **fields) == {}
+
+
+def test_unstated_protocols_are_taken_for_tcp() -> None:
+    assert problems(UDP) == {
+        "workloads.0": "udp_rr is made of udp, which is not carried by old (the worker of h1 states no protocols, "
+        "so tcp is assumed; update Showdown on h1); leave out udp_rr, or those datapaths"
+    }
+    assert problems(UDP, **STATED) == {}
+
+
+def test_an_unstated_workload_is_taken_for_tcp() -> None:
+    assert problems(OLD, protocols=("udp",)) == {
+        "workloads.0": "old_http is made of tcp, which is not carried by old (it carries udp); "
+        "leave out old_http, or those datapaths"
+    }
+
+
+def test_unstated_ip_versions_are_taken_for_ipv4() -> None:
+    assert problems(TCP, "closed(8) under ipv6", ip_versions=()) == {
+        "levels.low": "IPv6 is not carried by old (the worker of h1 states no IP versions, so IPv4 is assumed; "
+        "update Showdown on h1); leave out the condition, or those datapaths"
+    }
+    # A message without the field gets the model's default, which is the same assumption.
+    assert "IPv6 is not carried by old" in problems(TCP, "closed(8) under ipv6")["levels.low"]
+    assert problems(TCP, "closed(8) under ipv6", **STATED) == {}
