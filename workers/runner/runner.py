@@ -236,7 +236,6 @@ class BlockRunner:
             trial_run.notes.append(str(error))
             yield
             return
-        taken = Stacks()
         try:
             yield
         finally:
