@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from coordinator.scheduling.saturation import begin
+from coordinator.scheduling.saturation import initial_bracket
 from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
@@ -247,7 +247,7 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
              for label in capacities}  # fmt: skip
     for label, capacity in capacities.items():
-        assert asked[label][0] == pytest.approx(begin(capacity, 2_500, 0.5).next_per_s, rel=0.03)
+        assert asked[label][0] == pytest.approx(initial_bracket(capacity, 2_500, 0.5).next_per_s, rel=0.03)
         assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
     for trial in trials:
         if trial["validity"]["valid"]:
