@@ -47,7 +47,7 @@ def test_the_probes_own_tests_pass_and_so_does_its_contract(more: Path) -> None:
         "-m",
         "kernel",
     )
-    assert f"test_it_starts_watches_and_stops_twice[{PROBE.name}]" in found
+    assert any(one.endswith(f"[{PROBE.name}]") for one in found), "no test of the contract ran"
     assert len(found) > 3
 
 
