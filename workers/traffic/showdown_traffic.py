@@ -24,7 +24,7 @@ from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
 
 TIMEOUT_MS = 2000  # of a request, connecting included, beyond what its answer shall take
-DRAIN_MS = 100  # likewise: how long a slice waits for its last answers
+DRAIN_MS = 100  # likewise: how long every slice waits for its last answers, which is no measuring time
 TIMELINE_STEP_US = 100  # of a slice's timeline: windows of some milliseconds are cut out of it …
 TIMELINE_STEPS = 20_000  # … and of a long slice as many as fit well into a line
 _GRACE_S = 15.0  # beyond the slices: connecting, time-outs, the last drain, and a host that is busy
@@ -131,7 +131,8 @@ class _Run:
         """By when it must have ended."""
         slices, warm_ups = len(self.schedule.order), len(self.targets)
         traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
-        traffic_s += self.plan.answer_s * (slices + warm_ups)  # each slice waits for its last answers
+        drain_s = self.plan.answer_s + DRAIN_MS / 1000  # each slice waits for its last answers
+        traffic_s += drain_s * (slices + warm_ups)
         return 2 * traffic_s + _GRACE_S
 
 
@@ -175,7 +176,8 @@ class _Teller:
             if self.schedule.slice_s <= _TOLD_BY_SECOND_S:
                 # Told at the next full second, so its time is not now.
                 time_ns = time.time_ns() - (time.monotonic_ns() - line["drained_ns"])
-                self._tell(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns)
+                within = {**line, "requests": line["delivered"]}
+                self._tell(line["target"], within, line["length_ns"] / 1e9, line["errors"], time_ns)
         elif line["type"] == "second" and self.schedule.slice_s > _TOLD_BY_SECOND_S:
             elapsed_s, self.last_s = line["t_s"] - self.last_s, line["t_s"]
             active = {name: target for name, target in line["targets"].items() if target["sent"]}
@@ -184,7 +186,6 @@ class _Teller:
 
     def _tell(self, name: str, told: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
         times = told.get("latency") or told.get("service_time") or {}
-        some = told["requests"] > 0
         self.tell(
             Interval(
                 label=self.labels[name],
@@ -192,8 +193,8 @@ class _Teller:
                 time_ns=time_ns,
                 requests_per_s=told["requests"] / seconds if seconds else 0.0,
                 errors=errors,
-                p50_ns=times.get("p50_ns") if some else None,
-                p99_ns=times.get("p99_ns") if some else None,
+                p50_ns=times.get("p50_ns") or None,
+                p99_ns=times.get("p99_ns") or None,
             )
         )
 
