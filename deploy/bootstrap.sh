@@ -2,7 +2,7 @@
 # Prepares a Debian 12 host to build, test and run Showdown. Idempotent: it prints what it does, and nothing
 # if there is nothing to do. It needs root only to install what is missing.
 #
-# Package indexes are apt's and pip's own configuration; none is named here.
+# apt and pip use the package indexes of their own configuration.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -82,7 +82,8 @@ link_headers() {
     local build common
     build=$(printf '%s\n' /usr/src/linux-headers-[0-9]*-"$ARCH" | grep -Ev -- "-(rt|cloud)-$ARCH\$" | sort -V | tail -n 1)
     common=${build%-"$ARCH"}-common
-    [ -d "$build" ] && [ -d "$common" ] || fail "no kernel headers in /usr/src for BCC to compile against"
+    [ -d "$build" ] && [ -d "$common" ] ||
+        fail "found no kernel headers for BCC in /usr/src; install linux-headers-$ARCH and run again"
     say "linking $MODULES/build to $build, as no package matches this kernel"
     mkdir -p "$MODULES"
     ln -sfnT "$build" "$MODULES/build"
@@ -103,11 +104,11 @@ mount_filesystem() { # type, where
 make_venv() {
     if [ ! -x "$VENV/bin/python" ]; then
         say "making $VENV"
-        # Debian's Python by its path: BCC is built for it, and PATH may lead to another.
+        # Debian's Python by its path: BCC is built for it, and PATH may find another one first.
         /usr/bin/python3 -m venv "$VENV"
     fi
     grep -qx 'home = /usr/bin' "$VENV/pyvenv.cfg" ||
-        fail "$VENV belongs to another Python than /usr/bin/python3; remove it and run again"
+        fail "$VENV was made by another Python than /usr/bin/python3; remove it and run again"
 }
 
 install_python() {
@@ -122,7 +123,7 @@ install_python() {
         "$VENV/bin/python" -m pip check >/dev/null || fail "requirements.lock is not complete; run: make lock"
         printf '%s\n' "$lock" >"$VENV/.lock-hash"
     fi
-    # Entry points (the commands) are read when the project is installed, so a changed pyproject.toml counts.
+    # pip creates the commands when it installs the project, so a changed pyproject.toml needs a new installation.
     if [ "$project" != "$(cat "$VENV/.project-hash" 2>/dev/null)" ]; then
         say "installing Showdown itself, editable"
         "$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
@@ -130,7 +131,7 @@ install_python() {
     fi
 }
 
-link_bcc() { # PyPI's "bcc" is another project; Debian's is pure Python over libbcc.
+link_bcc() { # The package "bcc" of pip is another project. Debian's BCC is pure Python over libbcc.
     local bcc=/usr/lib/python3/dist-packages/bcc site
     site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     [ "$(readlink "$site/bcc" || true)" != "$bcc" ] || return 0

@@ -16,15 +16,15 @@ from domain.sample import StageHistogram, StageSample
 
 @dataclass(frozen=True)
 class LabView:
-    """What a probe needs to know of one lab to keep to it: device indexes and namespaces by role, tasks by role.
+    """What a probe needs to know to watch one lab only: devices, namespaces and tasks, each by role.
 
     ``devices``: role (``client``, ``dut_client``, ``dut_server``, ``server``) → (ifindex, device name);
     ``netns``: role (``client``, ``dut``, ``server``) → namespace inode (``stat().st_ino`` of its nsfs file);
-    ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids, empty where the datapath has no such process,
-    absent where they are not known;
-    ``packets``: how many packets crossed the server's device so far, both ways; cheap, to be asked at any time;
+    ``tasks``: role (``proxy``, ``origin``, ``generator``) → thread ids; empty if the datapath has no such process,
+    absent if they are not known;
+    ``packets``: returns how many packets crossed the server's device so far, both ways; cheap enough for every window;
     ``bypassed_stages``: stages that the datapath's packets bypass;
-    ``ip_version``: of its traffic.
+    ``ip_version``: the IP version of its traffic.
     """
 
     label: str
@@ -38,12 +38,12 @@ class LabView:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a probe saw since it started; the samples are those since the reading before.
+    """What a probe saw since it started; the samples are those since the previous reading.
 
-    ``stages`` is by role: "" for a stage without roles, else a side of the lab (``client``, ``dut``, ``server``), a
-    kind of task (``proxy``, ``origin``, ``generator``, ``kworker``, ``ksoftirqd``), or a part of the stage's own (such
-    as ``to_origin`` and ``to_client``). Of all that happened while a lab was watched, one
-    in ``every`` was measured. ``work`` is what was counted and not timed, by kind; of it nothing is left out.
+    ``stages`` is by role. A role is a side of the lab (``client``, ``dut``, ``server``), a kind of task (``proxy``,
+    ``origin``, ``generator``, ``kworker``, ``ksoftirqd``) or a part of the stage (such as ``to_origin``). A stage
+    without roles has the role "". While a lab was watched, one in ``every`` events was measured. ``work`` has the
+    events that are counted but not timed, by kind; all of them are counted.
     """
 
     stages: Mapping[str, StageHistogram] = field(default_factory=dict)
@@ -51,17 +51,17 @@ class Reading:
     samples: tuple[StageSample, ...] = ()
     every: int = 1
     samples_lost: int = 0
-    """Samples since it started for which the kernel's ring buffer had no room."""
+    """Samples since the start for which the kernel's ring buffer had no room."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What became of the durations that began since ``watch()`` last accepted new ones."""
+    """The durations that began since ``watch()`` last accepted new ones: how many, and how many have not ended."""
 
     started: int = 0
     unended: int = 0
     longest_ns: int = 0
-    """The longest that ended since the probe was turned to its lab."""
+    """The longest duration that ended since the probe began to watch its lab."""
 
 
 class ProbeError(RuntimeError):
@@ -69,13 +69,13 @@ class ProbeError(RuntimeError):
 
 
 class Probe(ABC):
-    """One stage of kernel latency. Compiled and attached once, then pointed at one lab after another.
+    """Measures one stage of kernel latency. It is compiled once, and then watches one lab after another.
 
-    ``watch(lab)`` turns it to the lab whose slice begins (``None``: to nothing); ``read()`` is cumulative since
-    ``start()``, so that the caller subtracts readings; nothing outside the watched lab is counted.
+    ``watch(lab)`` selects the lab whose slice begins; with ``None`` the probe watches nothing. ``read()`` is cumulative
+    since ``start()``: the caller subtracts readings. The probe counts nothing outside the watched lab.
 
-    A probe whose programs can be attached together with others' hands out their hooks; it is then watched in short
-    windows, as probes/windows.py says. The defaults are those of a probe that needs and can do nothing of the kind.
+    A probe returns hooks if its programs can be attached together with those of others. It is then watched in short
+    windows (probes/windows.py). The defaults suit a probe that is watched for the whole slice.
     """
 
     name: ClassVar[str]
@@ -83,9 +83,9 @@ class Probe(ABC):
     summary: ClassVar[str]
     unit: ClassVar[str] = "ns"
     ip_versions: ClassVar[frozenset[int]] = frozenset({4, 6})
-    """Those whose traffic it sees. In a lab of another one it has no figures, with that as the reason."""
+    """The IP versions whose traffic it sees. In a lab of another version it has no figures, and says why."""
     place: ClassVar[Place | None] = None
-    """Where its stage is on a request's path; ``None`` for what is shown beside it."""
+    """Where its stage is on a request's path; ``None`` for a stage that is shown apart from the path."""
 
     @abstractmethod
     def unmet_requirements(self, capabilities: HostCapabilities) -> list[str]:
@@ -96,11 +96,11 @@ class Probe(ABC):
         """Compile, load and attach. Raises :class:`ProbeError` with nothing left behind."""
 
     def applies(self, lab: LabView) -> bool:
-        """Whether its stage exists in this lab at all; where it does not, it is neither watched nor read."""
+        """Whether this lab has the probe's stage; if not, the probe is neither turned to the lab nor read."""
         return True
 
     def absence(self, lab: LabView) -> str:
-        """Why it has no figures of this lab, as a part of a sentence; empty where it has."""
+        """Why the probe has no figures of this lab, as a part of a sentence; empty if it has figures."""
         if lab.ip_version not in self.ip_versions:
             return f"the probe does not see IPv{lab.ip_version}"
         if self.stage in lab.bypassed_stages or not self.applies(lab):
@@ -108,24 +108,24 @@ class Probe(ABC):
         return ""
 
     def take_hooks(self) -> tuple[Hook, ...]:
-        """Its programs, which the caller attaches from now on, until ``stop()``; empty when it does so itself."""
+        """Its programs, which the caller attaches from now on until ``stop()``; empty if the probe attaches them."""
         return ()
 
     @abstractmethod
     def watch(self, lab: LabView | None, *, accept: bool = True) -> None:
         """Count for this lab only, from now on.
 
-        Without ``accept`` (after a ``watch`` of the same lab with it) nothing new is counted: the window is over, and
-        only what had begun within it may still end.
+        ``accept=False`` ends a window of the same lab: the probe counts no new durations, but those that began within
+        the window may still end.
         """
 
     def pending(self) -> Pending:
-        """Cheap, to be asked again and again when a window is over: what is still to end."""
+        """Which durations have not ended yet. Cheap: the caller polls it after a window."""
         return Pending()
 
     @abstractmethod
     def read(self) -> Reading:
-        """What it saw since ``start()``, and the events sampled since the last ``read()``."""
+        """What the probe saw since ``start()``, and the events sampled since the last ``read()``."""
 
     @abstractmethod
     def stop(self) -> None:

@@ -28,7 +28,7 @@ LOOK_S = 0.01  # interval of checks for the start of the traffic
 
 
 class ProbeSession:
-    """Owns the started probes: compiled once, pointed at the lab of each slice, read once a second within it.
+    """Owns the started probes: compiles each once, turns it to the lab of each slice, and reads it every second.
 
     Probes that support it watch in windows (probes/windows.py). The others, and all without ``windowed``, watch the
     whole slice. A probe that fails is removed and named in :attr:`failed`; the measurement continues without it.

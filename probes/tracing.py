@@ -1,4 +1,4 @@
-"""What every probe of the catalog shares: one C source, one map entry that says what to watch, one histogram."""
+"""What all probes of the catalog share: one C source, one map entry that selects what to watch, one histogram."""
 
 import os
 import re
@@ -19,20 +19,20 @@ from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
 # Features of workers/agent/capabilities.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
-# What ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number.
+# In the order in which ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number them.
 SIDES = ("client", "dut", "server")
 WATCHED_DEVICES = 4
-# What bpf/include/links.h takes for the order of the watched devices.
+# The order of watched devices that bpf/include/links.h expects.
 LINK_DEVICES = ("client", "dut_client", "dut_server", "server")
 
 _TRACEPOINT = re.compile(r"^RAW_TRACEPOINT_PROBE\((\w+)\)", re.MULTILINE)
 _DEVICE_NAME_BYTES = 16  # IFNAMSIZ
 _NO_DEVICE: Fields = {"name": bytes(_DEVICE_NAME_BYTES), "mask": bytes(_DEVICE_NAME_BYTES), "ifindex": 0}
-_KNOWN_BYTES = 8 * 16  # caches of the programs in struct watch, empty at the begin of every window
-# A histogram shows the distribution; samples are for looking at single events, so a few per second are enough.
+_KNOWN_BYTES = 8 * 16  # caches of the programs in struct watch, empty when a window begins
+# The histogram has the distribution. Samples show single events, so a few per second are enough.
 _MAX_SAMPLES = 1000
 
-# Constant of the C sources → members whose offsets add up to it, in the running kernel.
+# Constant of the C sources → members; the sum of their offsets in the running kernel is its value.
 Offsets = Mapping[str, tuple[tuple[str, str], ...]]
 OFFSETS: Offsets = {
     "SK_BUFF_DEV": (("sk_buff", "dev"),),
@@ -50,20 +50,20 @@ OFFSETS: Offsets = {
 class TracingProbe(Probe):
     """A probe whose C source is bpf/probes/<name>.c and follows bpf/include/probe.h.
 
-    Both are powers of two: one in ``track_every`` events is measured at all, and one in ``sample_every`` measured
-    durations is kept as a :class:`StageSample`. ``count`` and ``started`` tell what was measured.
-    The maximum that ``read()`` tells is that of the lab watched last, since it was turned to. The map ``stage`` has an
-    entry per role, in the order of ``roles``.
+    The probe measures one in ``track_every`` events, and keeps one in ``sample_every`` measured durations as a
+    :class:`StageSample`. Both are powers of two. ``count`` and ``started`` are of measured events only.
+    The maximum in ``read()`` is that of the lab watched last, since the probe began to watch it. The map ``stage`` has
+    an entry per role, in the order of ``roles``.
 
-    Programs are attached while a lab is watched, and only then: one that returns at once still costs each event some
-    25 ns. Whoever takes :attr:`hooks` attaches them together with those of other probes.
+    Programs are attached only while a lab is watched: even a program that returns at once costs each event some 25 ns.
+    A caller that takes the hooks attaches them together with those of other probes.
     """
 
     features: ClassVar[tuple[str, ...]] = FEATURES
     roles: ClassVar[tuple[str, ...]] = ("",)
     constants: ClassVar[Mapping[str, int]] = {}
-    offsets: ClassVar[Offsets] = {}  # those that only this probe needs
-    optional: ClassVar[frozenset[str]] = frozenset()  # tracepoints without which the probe still works
+    offsets: ClassVar[Offsets] = {}  # offsets that only this probe needs
+    optional: ClassVar[frozenset[str]] = frozenset()  # tracepoints that the probe can do without
     track_every: int = 1
     sample_every: int = 256
 
@@ -167,13 +167,13 @@ class TracingProbe(Probe):
 
     @abstractmethod
     def _roles(self, lab: LabView) -> tuple[str, ...]:
-        """The roles of the devices to watch, at most four; empty for a probe that does not look at devices.
+        """The roles of the devices to watch, at most four; empty for a probe that watches no devices.
 
         ``watched_device()`` of bpf/include/probe.h numbers them in this order.
         """
 
     def _group(self, lab: LabView) -> int:
-        """The number of the lab's tasks, for probes that look at tasks."""
+        """The number of the lab's group of tasks, for probes that watch tasks."""
         return 0
 
     def _started(self) -> Module:
@@ -196,7 +196,7 @@ class TracingProbe(Probe):
         }
 
     def _settings_of(self, lab: LabView) -> Fields:
-        """``struct watch`` of bpf/include/probe.h; its first three fields are each window's."""
+        """``struct watch`` of bpf/include/probe.h; each window sets its first three fields."""
         return {
             "generation": 0,
             "open": 0,
@@ -253,7 +253,7 @@ class TracingProbe(Probe):
 
 
 def tracepoints_of(source: str) -> tuple[str, ...]:
-    """The raw tracepoints that a C source below bpf/ looks at, in their order there."""
+    """The raw tracepoints that a C source below bpf/ uses, in source order."""
     return tuple(_TRACEPOINT.findall(source_path(source).read_text()))
 
 

@@ -86,7 +86,7 @@ def passage_of(windows: Iterable[Window], whole: Span, traffic: Sequence[Span]) 
 
 
 class Windows:
-    """Probes whose programs are attached together, for one window after another."""
+    """Attaches the programs of several probes together, for one window after another."""
 
     def __init__(self, probes: Mapping[str, Probe]) -> None:
         """Take the hooks of those probes that have any. Raises ``BpfError`` and ``ProbeError``."""

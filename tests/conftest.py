@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite, and what its summary says of host noise."""
+"""Fixtures of the whole suite, and the host noise in its summary."""
 
 import os
 from collections.abc import Generator
@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tests import host_noise
 
-# No example has a deadline: how long one takes is the machine's affair. In CI the examples are the same at every run.
+# No example has a deadline, because its time depends on the machine. In CI every run has the same examples.
 settings.register_profile("showdown", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("showdown")
 
@@ -17,7 +17,7 @@ _NOISE = "host noise"
 
 @pytest.fixture(scope="session")
 def kernel() -> None:
-    """Skip without root; in CI, where the kernel tests are the point, fail instead."""
+    """Skip without root; in CI fail instead, because CI must run the kernel tests."""
     if os.geteuid() == 0:
         return
     reason = "needs root: makes network namespaces and loads BPF programs"
@@ -28,7 +28,7 @@ def kernel() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
-    """In CI a kernel test that skips has failed: it would have proven nothing."""
+    """In CI, report a skipped kernel test as failed, because it proved nothing."""
     report = yield
     report.user_properties += [(_NOISE, text) for text in host_noise.repeats]
     host_noise.repeats.clear()
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every window that host noise repeated: a test that needs it again and again is broken all the same."""
+    """Name every window that was repeated because of host noise. A test that often needs it must be repaired."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
     found = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == _NOISE]
     if found:

@@ -1,4 +1,4 @@
-"""One datapath, one probe and one workload, copied under other names into an empty directory: new variants."""
+"""New variants for tests: one datapath, one probe and one workload, copied under other names into a directory."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from tests import ROOT
 
 @dataclass(frozen=True)
 class Copy:
-    """A variant's new name, and its files by their names in the checkout. Each file names the variant in quotes."""
+    """A variant's new name, and the paths of its files in the checkout, with ``{}`` for the variant's name."""
 
     family: str
     original: str
@@ -24,7 +24,7 @@ class Copy:
         return f"{self.original}_copy"
 
     def write(self, directory: Path) -> None:
-        """Copy the files below ``directory``; only the name of the variant changes in them."""
+        """Copy the files below ``directory``; only the variant's name changes in them."""
         words = re.compile(rf"(?<=[\"./]){self.original}(?=\"|\.c\b| import)")
         for file in self.files:
             source = ROOT / file.format(self.original)
@@ -46,7 +46,7 @@ COPIES = (DATAPATH, PROBE, WORKLOAD)
 
 
 def write_copies(directory: Path) -> None:
-    """All copies, and the fixtures of the checkout for their test files."""
+    """Write all copies, and a conftest.py with the fixtures of the checkout."""
     for copy in COPIES:
         copy.write(directory)
     (directory / "conftest.py").write_text("from tests.conftest import *\n")
@@ -63,6 +63,6 @@ def build_generator(directory: Path) -> None:
 
 
 def run(directory: Path, what: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """``python -m tests.more_variants`` with the variants in ``directory``."""
+    """Run ``python -m tests.more_variants`` with the variants in ``directory``."""
     argv: Sequence[str] = [sys.executable, "-m", "tests.more_variants", str(directory), what, *map(str, arguments)]
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)

@@ -1,4 +1,4 @@
-"""The dashboards' queries, as Grafana would send them."""
+"""The dashboards' queries, as Grafana sends them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ MACROS = {"$timeFilter": "time >= now() - 15m", "$__interval": "1s"}
 
 
 def templates(dashboard: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What each panel, variable and annotation asks: its name, and its query before substitution."""
+    """The name and the query, before substitution, of each panel, variable and annotation."""
     panels = [
         (f"{panel['title']} {target['refId']}", target["query"])
         for panel in dashboard["panels"]
@@ -26,7 +26,7 @@ def templates(dashboard: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def links_of(node: Any) -> Iterator[str]:
-    """The addresses of all links and data links within a dashboard or a part of it."""
+    """The URLs of all links and data links in a dashboard or a part of it."""
     if isinstance(node, dict):
         if "targetBlank" in node and node.get("url"):
             yield node["url"]
@@ -36,7 +36,7 @@ def links_of(node: Any) -> Iterator[str]:
 
 
 def substituted(template: str, values: Mapping[str, str]) -> str:
-    """The query with its variables' values in place; a value may be a regular expression, as Grafana makes it."""
+    """The query with the values of its variables; a value may be a regular expression, as in Grafana."""
     for name, value in MACROS.items():
         template = template.replace(name, value)
     query = re.sub(r"\$([a-z]+)\b", lambda match: values[match.group(1)], template)
@@ -45,7 +45,7 @@ def substituted(template: str, values: Mapping[str, str]) -> str:
 
 
 def rows(url: str, database: str, statement: str) -> list[dict[str, Any]]:
-    """The series that InfluxDB answers. Fails when it refuses."""
+    """The series in InfluxDB's answer. Fails if InfluxDB refuses the query."""
     response = httpx.post(f"{url}/query", params={"db": database}, data={"q": statement})
     response.raise_for_status()
     (result,) = response.json()["results"]

@@ -1,15 +1,15 @@
-"""What the hypervisor and other programs took from this machine while a test measured, and the right to measure again.
+"""Measure host noise (steal and other programs) while a test measures, and repeat the measurement if there was any.
 
-A test that a stolen CPU can spoil puts what it measures, and what it asserts of it, into windows::
+A test that host noise can spoil puts its measurement and its assertions into windows::
 
     for window in windows():
         with window:
             figure = measure()
             assert figure < 1.2
 
-or, where a test is nothing but its window, is marked with :func:`in_windows`. A window is repeated only if its
-assertion failed and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run
-names every repeated window and the reason.
+If the whole test is one window, it is marked with :func:`in_windows`. A window is repeated only if its assertion failed
+and the host was noisy meanwhile. A failure on a quiet host counts at once. The summary of the run names every repeated
+window with the reason.
 """
 
 import functools
@@ -25,17 +25,17 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 WINDOWS = 5
 P = ParamSpec("P")
-_GRANULARITY_S = 0.02  # the kernel counts in ticks: less than two of them proves nothing
+_GRANULARITY_S = 0.02  # the kernel counts in ticks of 10 ms: fewer than two are no evidence
 
 repeats: list[str] = []
-"""Why windows of this process were repeated; the test suite's summary empties it."""
+"""Why windows of this process were repeated; the report of each test takes the entries from here."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """CPU seconds until one moment: of the whole host, stolen from it, and of this test with everything it started.
+    """CPU seconds until ``time_s``: of the whole host, stolen from it, and of this test with its child processes.
 
-    ``kernel_s`` has those of each kernel thread, by its id and start.
+    ``kernel_s`` has the CPU seconds of each kernel thread, by its id and start.
     """
 
     time_s: float
@@ -56,7 +56,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Limits:
-    """The shares up to which a host is quiet: those up to which a trial of the product is valid, or stricter ones."""
+    """The shares up to which a host is quiet: by default those of a valid trial; a test may set lower ones."""
 
     steal: float = 0.02
     foreign: float = 0.10
@@ -77,7 +77,7 @@ def between(earlier: Reading, later: Reading) -> Noise:
     if wall_s <= 0:
         return Noise(0.0, 0.0)
     steal_s = later.steal_s - earlier.steal_s
-    # Kernel threads work for the traffic that the test makes. They come and go, and so are compared one by one.
+    # Kernel threads process the traffic of the test. They start and end, so they are compared one by one.
     kernel_s = sum(spent_s - earlier.kernel_s.get(thread, 0.0) for thread, spent_s in later.kernel_s.items())
     foreign_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s) - kernel_s
     return Noise(*(spent_s / wall_s if spent_s >= _GRANULARITY_S else 0.0 for spent_s in (steal_s, foreign_s)))
@@ -85,7 +85,7 @@ def between(earlier: Reading, later: Reading) -> Noise:
 
 @dataclass(frozen=True)
 class _Process:
-    """The fields of /proc/PID/stat that matter here; ticks include those of children that it has waited for."""
+    """The fields of /proc/PID/stat that are needed; the ticks include those of children that it has waited for."""
 
     pid: int
     parent: int
@@ -118,7 +118,7 @@ def _processes(proc: Path) -> list[_Process]:
             try:
                 fields = (path / "stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
+                continue  # the process ended meanwhile
             ticks, is_kernel = sum(int(word) for word in fields[11:15]), bool(int(fields[6]) & PF_KTHREAD)
             found.append(_Process(int(path.name), int(fields[1]), int(fields[19]), ticks, is_kernel))
     return found
@@ -137,7 +137,7 @@ def _descendants(processes: list[_Process], root: int) -> set[int]:
 
 @dataclass
 class Window:
-    """One try: measures the noise around its body, and swallows an assertion that failed if it may be repeated."""
+    """One try: measures the noise around its body, and suppresses a failed assertion if the window is repeated."""
 
     number: int
     last: int
@@ -177,7 +177,7 @@ def windows(
     pause: Callable[[float], object] = time.sleep,
     note: Callable[[str], object] = repeats.append,
 ) -> Iterator[Window]:
-    """Windows until one has passed; between two of them a pause that grows, as a busy neighbour may finish."""
+    """Yield windows until one passes; pause longer before each new one, because the noise may end."""
     for number in range(1, most + 1):
         window = Window(number, most, limits, read, note)
         yield window
@@ -187,7 +187,7 @@ def windows(
 
 
 def in_windows(test: Callable[P, None]) -> Callable[P, None]:
-    """The whole test is one window: it can be run again with the same fixtures."""
+    """Run the whole test as one window; it must be able to run again with the same fixtures."""
 
     @functools.wraps(test)
     def run(*arguments: P.args, **named: P.kwargs) -> None:

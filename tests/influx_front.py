@@ -1,7 +1,7 @@
-"""InfluxDB 2's way of writing, in front of Debian's InfluxDB 1.6: HAProxy as a private child.
+"""The write API of InfluxDB 2 in front of Debian's InfluxDB 1.6, by HAProxy as a private child.
 
-``/api/v2/write?bucket=B&precision=P`` becomes ``/write?db=B&precision=P``, as InfluxDB 1.8 does it itself. Everybody
-needs the token, and the old ``/write`` is closed, so that what arrives came by the new path.
+HAProxy rewrites ``/api/v2/write?bucket=B&precision=P`` to ``/write?db=B&precision=P``, as InfluxDB 1.8 does itself. It
+denies requests without the token. It also denies the old ``/write``, so that all points must use the new path.
 """
 
 import subprocess
@@ -48,13 +48,13 @@ backend influxdb1
 
 @dataclass(frozen=True)
 class Front:
-    """Where it listens, and what it was asked."""
+    """The URL it listens on, and its log of requests."""
 
     url: str
     log: Path
 
     def requests(self) -> list[tuple[str, str, int]]:
-        """Every request so far but pings: method, path as it was asked for, status."""
+        """Every request so far except pings: method, path before rewriting, status."""
         found = []
         for line in self.log.read_text().splitlines():
             method, uri, status = line.split(" ")
@@ -65,7 +65,7 @@ class Front:
 
 @contextmanager
 def influx_2_front(directory: Path, influx_1_url: str) -> Iterator[Front]:
-    """Run it in front of the InfluxDB at ``influx_1_url``. Needs no root."""
+    """Run HAProxy in front of the InfluxDB at ``influx_1_url``. Needs no root."""
     port, config, log = unused_port(), directory / "front.cfg", directory / "front.log"
     config.write_text(_CONFIG.format(port=port, token=TOKEN, address=urlsplit(influx_1_url).netloc))
     with log.open("wb") as output, (directory / "front.err").open("wb") as errors:

@@ -1,4 +1,4 @@
-"""Variants in a directory beside the checkout, used as if their files were new in it.
+"""Run the project with variants from another directory, as if their files were new in the checkout.
 
 .venv/bin/python -m tests.more_variants DIRECTORY pytest ARGUMENTS…
 .venv/bin/python -m tests.more_variants DIRECTORY docs ARGUMENTS…         docs/generate.py

@@ -1,4 +1,4 @@
-"""Real servers as private children, and a small HTTP server that answers as it is told."""
+"""Real servers as private children, and a small HTTP server whose answers the test chooses."""
 
 import signal
 import socket
@@ -21,7 +21,7 @@ READY_S = 20.0
 
 
 class Influxd:
-    """Debian's influxd with the product's own configuration; may be killed, and started again on the same data."""
+    """Debian's influxd with the product's configuration; a test may kill it and start it again on the same data."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -32,7 +32,7 @@ class Influxd:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start influxd and wait until it answers."""
         log = self._directory / "influxd.log"
         with log.open("ab") as output:
             argv = ["influxd", "-config", str(self._config)]
@@ -40,7 +40,7 @@ class Influxd:
         _await_ready(self.process, self.url, log)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> None:
-        """End it by a signal, if it runs."""
+        """End influxd by a signal, if it runs."""
         if self.process is not None:
             self.process.send_signal(signal_number)
             self.process.wait(READY_S)
@@ -49,7 +49,7 @@ class Influxd:
 
 @contextmanager
 def private_influxd(directory: Path) -> Iterator[str]:
-    """Debian's influxd; yields its URL. Needs no root."""
+    """Run Debian's influxd; yields its URL. Needs no root."""
     server = Influxd(directory)
     try:
         server.start()
@@ -71,7 +71,7 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What a test server was asked."""
+    """A request to a test server."""
 
     method: str
     path: str
@@ -82,19 +82,37 @@ class Request:
 
 @dataclass
 class Recorder:
-    """A test server's address and what it was asked so far."""
+    """A test server's URL, and its requests so far."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
 
 
+Answer = Callable[[Request], tuple[int, str]]
+"""Returns the status and the JSON body of the answer to a request."""
+
+
 @contextmanager
-def http_server(answer: Callable[[Request], tuple[int, str]], *, retry_after: str = "") -> Iterator[Recorder]:
+def http_server(answer: Answer, *, retry_after: str = "") -> Iterator[Recorder]:
     """A server on loopback that answers every request with ``answer(request)``: status and JSON body.
 
-    A status of 0 resets the connection; ``retry_after`` is told with 429 and 503.
+    A status of 0 resets the connection. ``retry_after`` is a header of answers with status 429 and 503.
     """
+    recorder = Recorder("")
+    handler = _handler_of(answer, recorder.requests, retry_after)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        recorder.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield recorder
+        finally:
+            server.shutdown()
+            thread.join()
 
+
+def _handler_of(answer: Answer, requests: list[Request], retry_after: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -102,14 +120,14 @@ def http_server(answer: Callable[[Request], tuple[int, str]], *, retry_after: st
             split = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             request = Request(self.command, split.path, split.query, body, dict(self.headers))
-            recorder.requests.append(request)
+            requests.append(request)
             status, text = answer(request)
             if not status:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
                 self.close_connection = True
                 return
-            with suppress(ConnectionError):  # the client may have lost its patience
+            with suppress(ConnectionError):  # the client may have closed the connection
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 if retry_after and status in (429, 503):
@@ -121,15 +139,6 @@ def http_server(answer: Callable[[Request], tuple[int, str]], *, retry_after: st
         do_GET = do_POST = _answer
 
         def log_message(self, *_: object) -> None:
-            """Tests are silent."""
+            """Log nothing: tests are silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        recorder = Recorder(f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield recorder
-        finally:
-            server.shutdown()
-            thread.join()
+    return Handler

@@ -1,7 +1,7 @@
-"""``make test``: the whole suite in two parts, and one line that sums them up.
+"""``make test``: the whole suite in two parts, and one line with the totals.
 
-Most tests share the machine: two processes run them, a file at a time. Those that are marked ``alone`` follow in one
-process: they measure times or run campaigns, and have the machine to themselves.
+Two processes run most tests, one file at a time each. Then one process runs the tests that are marked ``alone``: they
+measure times or run campaigns, so no other test may use the machine.
 """
 
 import subprocess
@@ -14,24 +14,24 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 PROCESSES = 2
-# The long files first, so that both processes end together.
+# The long files first, so that both processes end at about the same time.
 DIRECTORIES = ("tests/kernel", "tests/e2e", "tests/contract", "tests/unit/workers", "tests/unit")
 SHARED = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
 ALONE = ("-m", "alone")
 PARTS: Mapping[str, Sequence[str]] = {"side by side": SHARED, "alone": ALONE}
-NO_TESTS = 5  # pytest's status where a part of what was asked for is empty
+NO_TESTS = 5  # pytest's status if a part has none of the selected tests
 OUTCOMES = ("failures", "errors", "skipped")
 
 
 def run(name: str, arguments: Sequence[str], extra: Sequence[str], results: Path) -> int:
-    """Run one part; its figures are in the file afterwards. Returns pytest's exit status."""
+    """Run one part and write its results to a file. Returns pytest's exit status."""
     print(f"\n== {name} ==", flush=True)
     argv = [sys.executable, "-m", "pytest", "-qq", f"--junitxml={results}", *arguments, *extra]
     return subprocess.run(argv, check=False).returncode
 
 
 def counted(results: Path) -> Counter[str]:
-    """How many tests of one part ended how; nothing where pytest itself broke."""
+    """The number of tests of one part by outcome; empty if pytest itself failed."""
     if not results.exists():
         return Counter()
     (suite,) = ElementTree.parse(results).getroot().iter("testsuite")
@@ -41,7 +41,7 @@ def counted(results: Path) -> Counter[str]:
 
 
 def summary(found: Mapping[str, int], seconds: float) -> str:
-    """One line in pytest's words."""
+    """The totals in one line, in pytest's words."""
     words = {"failures": "failed", "passed": "passed", "skipped": "skipped", "errors": "errors"}
     parts = [f"{found.get(key, 0)} {word}" for key, word in words.items() if found.get(key) or key == "passed"]
     minutes, rest = divmod(round(seconds), 60)
@@ -49,7 +49,7 @@ def summary(found: Mapping[str, int], seconds: float) -> str:
 
 
 def main(extra: Sequence[str] = DIRECTORIES) -> int:
-    """Run all parts, even if one fails; ``extra`` says what of, and goes to each pytest. Returns 0 if all passed."""
+    """Run all parts, even if one fails; ``extra`` are more arguments of each pytest. Returns 0 if all passed."""
     found, statuses, begun_s = Counter[str](), [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="showdown-suite-") as directory:
         for number, (name, arguments) in enumerate(PARTS.items()):

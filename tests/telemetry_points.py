@@ -1,4 +1,4 @@
-"""The points that a short campaign writes: every measurement, tag and field, with values as real ones are."""
+"""The points that a short campaign writes: every measurement, tag and field, with realistic values."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ DURATIONS_NS = (900, 1500, 1500, 40_000)
 
 
 def histogram(*values_ns: int) -> StageHistogram:
-    """Of these durations, and one that never ended."""
+    """A histogram of these durations, and of one that never ended."""
     counts = [0] * BUCKETS
     for value_ns in values_ns:
         counts[bucket_index(value_ns)] += 1
@@ -41,7 +41,7 @@ def histogram(*values_ns: int) -> StageHistogram:
 
 
 def campaign(start_ns: int) -> Iterator[Point]:
-    """Everything of one block, begun at ``start_ns`` since the epoch: seconds of traffic, then its trials' points."""
+    """All points of a block that began at ``start_ns`` since the epoch: seconds of traffic, then its trials."""
     yield campaign_event_point(CAMPAIGN, HOST, "block", 'direct against "tproxy", \\o/', start_ns)
     for second in range(SECONDS):
         at_ns = start_ns + second * 10**9
@@ -83,7 +83,7 @@ def _ended(at_ns: int) -> Iterator[Point]:
 
 
 def trial(datapath: str, findings: tuple[Finding, ...] = ()) -> TrialResult:
-    """Four thousand requests in two seconds."""
+    """A trial of 4,000 requests in 2 s."""
     return TrialResult(
         datapath=datapath,
         function="steer",

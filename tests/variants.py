@@ -1,6 +1,6 @@
-"""The discovered datapaths and workloads, one of each for the whole run.
+"""The discovered datapaths and workloads, one object of each for the whole run, as in a worker.
 
-So a worker keeps them: an eBPF datapath is compiled once, by the first test that attaches it, and never again.
+So the first test that attaches an eBPF datapath compiles it, and later tests reuse it.
 """
 
 import workers.datapaths

@@ -12,8 +12,8 @@ from probes.tracing import TracingProbe
 class Connect(TracingProbe):
     """inet_sock_set_state: SYN_SENT → ESTABLISHED of the same socket, by the side that connects.
 
-    The ``dut`` connects where a proxy does. Every connect counts, SYNs that were sent again included; one that fails
-    never matches.
+    The ``dut`` connects if the datapath has a proxy. Every connect counts, also those whose SYN was sent again; one
+    that fails never matches.
     """
 
     name: ClassVar[str] = "connect"
@@ -24,7 +24,7 @@ class Connect(TracingProbe):
     sample_every: int = 32
 
     def take_hooks(self) -> tuple[Hook, ...]:
-        """None: connects come at a slice's start, or seldom; windows would miss them, and they cost little."""
+        """None: connects come mostly at a slice's start. Windows would miss them, and watching them costs little."""
         return ()
 
     def _roles(self, lab: LabView) -> tuple[str, ...]:

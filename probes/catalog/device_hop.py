@@ -10,9 +10,9 @@ from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 class DeviceHop(TracingProbe):
     """net_dev_start_xmit on one end of a link → netif_receive_skb on the other, for the same skb.
 
-    By the side that receives; only packets with payload count. The driver, the receiving CPU's backlog and the wait for
-    its softirq are in it. Where GRO merges packets, or XDP on a veth copies them, the address changes and the match
-    rate falls. bpf_redirect_peer bypasses the link.
+    Roles are the receiving sides. Only packets with payload count. The time includes the driver, the receiving CPU's
+    backlog and the wait for its softirq. If GRO merges packets, or XDP on a veth copies them, the skb's address changes
+    and the match rate falls. bpf_redirect_peer bypasses the link.
     """
 
     name: ClassVar[str] = "device_hop"

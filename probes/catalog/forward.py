@@ -10,7 +10,7 @@ from probes.tracing import TracingProbe
 class Forward(TracingProbe):
     """netif_receive_skb on one DUT device → net_dev_start_xmit on the other, for the same skb.
 
-    Only forwarding datapaths have it: a proxy's packets end in the DUT.
+    Only forwarding datapaths have this stage: a proxy's packets end in the DUT.
     """
 
     name: ClassVar[str] = "forward"

@@ -10,9 +10,10 @@ from probes.tracing import SIDES, Offsets, TracingProbe
 class Notify(TracingProbe):
     """tcp_probe → the first sk_data_ready of the same socket, by the socket's side: TCP's own work on a segment.
 
-    Only segments with payload count: a bare acknowledgement notifies no reader. Nor does a segment that comes out of
-    order, twice, or without room for it. The socket is locked from one tracepoint to the other, so the next segment
-    shows that the one before notified no reader. Waking the reader comes later, and is in socket_wait.
+    Only segments with payload count: a bare acknowledgement notifies no reader. Nor does a segment that is out of
+    order, a duplicate, or larger than the receive buffer's room. The socket is locked from one tracepoint to the
+    other, so the next segment shows that the previous one notified no reader. Waking the reader is later, in
+    socket_wait.
     """
 
     name: ClassVar[str] = "notify"

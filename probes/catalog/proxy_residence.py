@@ -15,17 +15,17 @@ _NUMBERS = {
     "x86_64": (0, 1, 19, 20, 44, 45, 46, 47),
     "aarch64": (63, 64, 65, 66, 206, 207, 211, 212),
 }
-# Machine → members of pt_regs: the system call's number; its second argument, with what to add to its offset.
+# Machine → members of pt_regs: the system call's number; its second argument, and what to add to that one's offset.
 _REGISTERS = {"x86_64": ("orig_ax", "si", 0), "aarch64": ("syscallno", "regs", 8)}
 
 
 class ProxyResidence(TracingProbe):
-    """sock_recv_length on one side → sock_send_length on the other, both of data at one place of the proxy's memory.
+    """sock_recv_length on one side → sock_send_length on the other, both with the same address in the proxy's memory.
 
-    ``to_origin`` is what came in by the client's device (requests), ``to_client`` what came in by the server's
-    (answers). The address pairs them exactly if the proxy sends from the buffer that it received into, as one that
-    forwards TCP does. If the proxy copies, nothing matches and there is no figure. Of data that is received in several
-    parts before any is sent, the first counts. The time to connect to the origin is in ``to_origin``.
+    ``to_origin`` is data that arrived at the client's device (requests), ``to_client`` data that arrived at the
+    server's (answers). The address pairs them exactly if the proxy sends from the buffer that it received into, as a
+    TCP proxy does. If the proxy copies, nothing matches and there is no figure. If data is received in several parts
+    before any is sent, the first part counts. ``to_origin`` includes the time to connect to the origin.
     """
 
     name: ClassVar[str] = "proxy_residence"
@@ -44,7 +44,7 @@ class ProxyResidence(TracingProbe):
     def _defines(self) -> dict[str, int | str]:
         machine = platform.machine()
         if machine not in _NUMBERS:
-            raise ProbeError(f"the system calls of {machine} are not known; of {', '.join(_NUMBERS)} they are")
+            raise ProbeError(f"the system calls of {machine} are not known, only those of {', '.join(_NUMBERS)}")
         call, second, add = _REGISTERS[machine]
         return {
             **super()._defines(),
@@ -59,7 +59,7 @@ class ProxyResidence(TracingProbe):
 
 
 def _ipv6_offsets() -> dict[str, int | str]:
-    """What the C source reads of IPv6 sockets; nothing on a kernel without IPv6."""
+    """The offsets in IPv6 sockets that the C source reads; none on a kernel without IPv6."""
     try:
         return {
             "SOCK_PINET6": member_offset("inet_sock", "pinet6"),

@@ -11,8 +11,9 @@ from probes.tracing import LINK_DEVICES, SIDES, TracingProbe
 class Qdisc(TracingProbe):
     """net_dev_queue → net_dev_start_xmit, for the same skb: the queueing discipline of the device.
 
-    By the side that sends; only packets with payload count. A veth has no queue, so without a shaper this is the cost
-    of skipping it. A packet that is cut into segments on its way does not match; labs leave that to the devices.
+    Roles are the sending sides. Only packets with payload count. A veth has no queue, so without a shaper the time is
+    the cost of bypassing it. A packet that software GSO segments on the way does not match; in labs the devices do
+    that.
     """
 
     name: ClassVar[str] = "qdisc"

@@ -16,9 +16,9 @@ from probes.tasks import ANY_GROUP, TaskProbe
 class RunQueue(TaskProbe):
     """sched_wakeup, or being preempted → the sched_switch that runs the task, by kind of task.
 
-    The lab's tasks, and the kernel's ``kworker`` and ``ksoftirqd``, which serve every lab: their waits are the host's
-    while the lab is watched. A saturated task never sleeps, so it has no wakeups; its preemptions keep its waits in
-    view. ``work`` counts the wakeups, also those that found the task still running and so made nothing wait.
+    It watches the lab's tasks, and the kernel's ``kworker`` and ``ksoftirqd``. Those two serve every lab: their waits
+    are the whole host's while the lab is watched. A saturated task never sleeps, so it has no wakeups; its waits begin
+    when it is preempted. ``work`` counts all wakeups, also those of a task that was still running and did not wait.
     """
 
     name: ClassVar[str] = "run_queue"
@@ -31,7 +31,7 @@ class RunQueue(TaskProbe):
             "origin": StageRole("socket_wait", "server"),
             "generator": StageRole("socket_wait", "client"),
         },
-        # What waits for a kernel thread is in the stage that hands it the work.
+        # The wait for a kernel thread is in the stage that gives it the work.
         host_roles=("kworker", "ksoftirqd"),
     )
     roles: ClassVar[tuple[str, ...]] = (*TaskProbe.task_roles, "kworker", "ksoftirqd")
@@ -44,7 +44,7 @@ class RunQueue(TaskProbe):
             self.write_task(pid, ANY_GROUP, "ksoftirqd")
 
     def read(self) -> Reading:
-        """With ``wakeups_<role>`` as work, of the roles that have been seen."""
+        """Durations, and ``wakeups_<role>`` as work for the roles that have been seen."""
         counts = self._started().per_cpu("wakeups", 0)
         woken = {role: sum(one.count[index] for one in counts) for index, role in enumerate(self.roles)}
         wakeups = {f"wakeups_{role}": count for role, count in woken.items() if count}

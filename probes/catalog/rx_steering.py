@@ -10,10 +10,10 @@ from probes.tracing import TracingProbe
 class RxSteering(TracingProbe):
     """netif_receive_skb → tcp_probe, for the same skb: netfilter, conntrack, routing, socket lookup.
 
-    Watched where the client's connection ends: on both DUT devices of a lab with a proxy, on the server's device
-    otherwise (the stage without steering, to compare with). tcp_probe fires for established connections only, so
-    the packets that open and close a connection never match; nor does what is forwarded. A packet that waits in the
-    backlog of a busy socket counts with its wait.
+    The probe watches where the client's connection ends: on both DUT devices of a lab with a proxy, else on the
+    server's device, for comparison. tcp_probe fires for established connections only. So packets that open or close a
+    connection never match, nor do forwarded ones. A packet that waits in the backlog of a busy socket counts with its
+    wait.
     """
 
     name: ClassVar[str] = "rx_steering"

@@ -11,8 +11,8 @@ class SocketWait(TracingProbe):
     """sk_data_ready → the sock_recv_length > 0 that begins to read that data, by the TCP socket's side.
 
     Data that arrives while older data is unread belongs to the older wait: one read ends one wait, the oldest. Data
-    that arrives during a read and is not part of it begins its own wait. The reader's run_queue is inside. If a program
-    splices the data, the probe sees no read.
+    that arrives during a read and is not part of it begins its own wait. The time includes the reader's run_queue. If a
+    program splices the data, the probe sees no read.
     """
 
     name: ClassVar[str] = "socket_wait"

@@ -16,8 +16,8 @@ KALLSYMS = Path("/proc/kallsyms")
 class SpliceWork(TracingProbe):
     """workqueue_queue_work → execute_start (``queued``) → execute_end (``run``) of the function sk_psock_backlog.
 
-    That is how a socket map's redirection goes on: one run passes on whatever has come in until then, so there are
-    fewer of these than packets. Only datapaths with socket maps have it; of others nothing is counted.
+    A socket map redirects through this function. One run passes on all data that has arrived by then, so there are
+    fewer runs than packets. Only datapaths with socket maps have this stage; the probe counts nothing in others.
     """
 
     name: ClassVar[str] = "splice_work"

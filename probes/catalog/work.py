@@ -1,4 +1,4 @@
-"""How often the kernel did what costs time: packets, routing lookups, context switches, retransmissions, drops."""
+"""Counts of kernel work that costs time: packets, routing lookups, context switches, retransmissions, drops."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,21 +8,22 @@ from probes.base import LabView, Reading
 from probes.tasks import TaskProbe
 from probes.tracing import SIDES
 
-# Reasons of the core; those of its subsystems (Open vSwitch, Wi-Fi) have numbers far above, and count as the last.
+# Reasons of the core. Those of its subsystems (Open vSwitch, Wi-Fi) have far greater numbers, and count as the last.
 REASONS = 256
 _BY_SIDE = ("packets", "packets_empty", "fib_lookups")
 _PREFIX = "SKB_DROP_REASON_"
 
 
 class Work(TaskProbe):
-    """Counts without pairing: the most robust of all, and what a latency has to be explained by.
+    """Counts events without pairing them, which makes it the most robust probe. Its counts help to explain a latency.
 
-    ``packets_<side>`` are received (netif_receive_skb; merged ones are one), ``packets_empty_<side>`` those of them
-    without payload: bare acknowledgements, SYN, FIN. ``fib_lookups_<side>`` are searches of a routing table
-    (fib_table_lookup, fib6_table_lookup; of every table on the way), ``context_switches_<role>`` switches to a task of
-    that role, ``retransmits`` of TCP in the whole lab. ``drops_<reason>`` are packets of the whole lab that the kernel
-    freed undelivered (kfree_skb), by its own name of the reason. Not all are losses: the unspecified ones, and those
-    that ended with their socket.
+    - ``packets_<side>``: received packets (netif_receive_skb); packets that GRO merged count as one.
+    - ``packets_empty_<side>``: those of them without payload: bare acknowledgements, SYN, FIN.
+    - ``fib_lookups_<side>``: searches of a routing table (fib_table_lookup, fib6_table_lookup), each table counted.
+    - ``context_switches_<role>``: switches to a task of that role.
+    - ``retransmits``: TCP segments that were sent again in the whole lab.
+    - ``drops_<reason>``: packets of the whole lab that the kernel freed undelivered (kfree_skb), by the kernel's name
+      of the reason. Two kinds need not be losses: the unspecified ones, and packets that were freed with their socket.
     """
 
     name: ClassVar[str] = "work"
@@ -31,7 +32,7 @@ class Work(TaskProbe):
     summary: ClassVar[str] = "Counts: packets, routing lookups, context switches, retransmissions, drops by reason"
 
     def read(self) -> Reading:
-        """Only work: it times nothing. Roles and reasons are listed once they were seen."""
+        """Work only, no durations. A role or reason is listed once it was seen."""
         done = self._started().per_cpu("work", 0)
 
         def sums(field: str) -> list[int]:
@@ -64,7 +65,7 @@ class Work(TaskProbe):
 
 
 def drop_reasons() -> Mapping[int, str]:
-    """The running kernel's reasons to drop a packet, by number, as field names."""
+    """The running kernel's drop reasons, by number, as field names."""
     return {
         number: name.removeprefix(_PREFIX).lower()
         for name, number in enumerators("skb_drop_reason").items()

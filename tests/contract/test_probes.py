@@ -1,4 +1,4 @@
-"""Every discovered probe, and the fake, meet the contract. What needs a kernel is in tests/kernel."""
+"""Every discovered probe and the fake meet the contract. Tests with traffic are in tests/kernel."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ def test_one_name_everywhere(probe: Probe) -> None:
     assert 20 < len(probe.summary) < 200
 
 
-def test_its_place_names_roles_and_stages_that_there_are(probe: Probe) -> None:
+def test_its_place_names_existing_roles_and_stages(probe: Probe) -> None:
     assert isinstance(probe, TracingProbe)
     if probe.place is None:
         return
@@ -61,12 +61,12 @@ def test_its_place_names_roles_and_stages_that_there_are(probe: Probe) -> None:
         assert container.place is not None
 
 
-def test_a_place_survives_the_way_to_the_coordinator(probe: Probe) -> None:
+def test_a_place_is_the_same_after_it_was_sent_to_the_coordinator(probe: Probe) -> None:
     variant = Variant(name=probe.name, **probe_facts(probe))
     assert Variant.model_validate_json(variant.model_dump_json()).place == probe.place
 
 
-def test_no_c_source_is_without_its_probe() -> None:
+def test_each_c_source_has_a_probe() -> None:
     assert {path.stem for directory in SOURCE_DIRS for path in (directory / "probes").glob("*.c")} == set(PROBES)
 
 
@@ -79,7 +79,7 @@ def test_c_sources_are_licensed_and_dereference_no_kernel_structure() -> None:
 
 
 def test_each_step_of_a_probe_is_written_once() -> None:
-    """Its configuration, its stages and its samples are those of the shared headers."""
+    """A probe reads its configuration, and writes its stages and samples, through the shared headers."""
     for path in (ROOT / "probes").glob("*.c"):
         text = path.read_text()
         assert not re.search(r"\b(watch|stage|samples)\.(lookup|ringbuf_output)\b", text), path
@@ -91,7 +91,7 @@ def test_a_probe_sees_an_ip_version(probe: Probe) -> None:
     assert probe.ip_versions <= {4, 6}
 
 
-def test_nothing_is_missing_where_every_feature_is(probe: Probe) -> None:
+def test_a_host_lacks_exactly_the_features_that_are_absent(probe: Probe) -> None:
     needed = probe.features if isinstance(probe, TracingProbe) else FEATURES
     everything = [Feature(name=name, present=True) for name in needed]
     assert probe.unmet_requirements(HostCapabilities(host="h", features=tuple(everything))) == []
@@ -130,10 +130,10 @@ def test_the_life_of_the_fake() -> None:
 @pytest.mark.kernel
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("name", sorted(PROBES))
-def test_a_life_and_another(name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Loads without a word from the compiler or the verifier, watches, reads, stops, and can be started again.
+def test_it_starts_watches_and_stops_twice(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """A probe loads without output of the compiler or the verifier, watches, reads, stops, and starts again.
 
-    Programs are attached while a lab is watched, and nothing is left behind.
+    It attaches its programs while it watches a lab, and leaves nothing behind.
     """
     probe = PROBES[name]
     assert isinstance(probe, TracingProbe)
@@ -151,7 +151,7 @@ def test_a_life_and_another(name: str, capfd: pytest.CaptureFixture[str]) -> Non
         assert links(descriptors() - before) == len(tracepoints)
         probe.watch(None)
         assert descriptors() - before == loaded
-        probe.read()  # samples that a host-wide probe took meanwhile, of other processes' packets
+        probe.read()  # takes the samples that a host-wide probe took of other processes' packets
         assert probe.read() == probe.read()
         probe.watch(VIEW)
         probe.stop()
@@ -160,7 +160,7 @@ def test_a_life_and_another(name: str, capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def descriptors() -> Counter[str]:
-    """What this process has open, by kind."""
+    """The open files of this process, by kind."""
     found: Counter[str] = Counter()
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
@@ -175,7 +175,7 @@ def links(found: Counter[str]) -> int:
 @pytest.mark.kernel
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("name", ["forward", "rx_steering"])
-def test_a_device_name_that_is_none_is_refused(name: str) -> None:
+def test_an_invalid_device_name_is_refused(name: str) -> None:
     probe = PROBES[name]
     probe.start()
     try:
@@ -187,5 +187,5 @@ def test_a_device_name_that_is_none_is_refused(name: str) -> None:
         probe.stop()
 
 
-def test_the_root_is_where_the_sources_are() -> None:
+def test_root_is_the_directory_of_the_c_sources() -> None:
     assert Path(ROOT / "include" / "probe.h").is_file()

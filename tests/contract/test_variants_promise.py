@@ -54,6 +54,22 @@ def test_a_copy_that_breaks_the_contract_fails_there(more: Path, tmp_path: Path)
     assert f"test_one_name_everywhere[{PROBE.name}] FAILED" in ran.stdout
 
 
+def test_every_fault_of_the_original_is_tried_on_the_copy(more: Path) -> None:
+    """The tests that break datapaths take them from the test file of each datapath."""
+    listed = run(more, "pytest", "tests/kernel/runner/test_block_broken.py", "--collect-only", "-q").stdout
+    of_copy = re.findall(rf"::(test_\w+\[.*){DATAPATH.name}\]", listed)
+    assert of_copy == re.findall(rf"::(test_\w+\[.*){DATAPATH.original}\]", listed)
+    assert len(of_copy) >= 3
+
+
+def test_a_datapath_without_declared_faults_fails(more: Path, tmp_path: Path) -> None:
+    shutil.copytree(more, tmp_path / "silent")
+    own_tests = tmp_path / "silent" / DATAPATH.files[2].format(DATAPATH.name)
+    own_tests.write_text(own_tests.read_text().replace("FAULTS", "OTHER"))
+    ran = run(tmp_path / "silent", "pytest", "tests/contract/test_datapath_faults.py", *QUIET)
+    assert f"test_it_declares_faults_each_with_a_reason[{DATAPATH.name}] FAILED" in ran.stdout
+
+
 def test_the_command_line_lists_them(more: Path, reported: HostCapabilities) -> None:
     for copy in COPIES:
         assert reported.variant(copy.family, copy.name), copy

@@ -1,4 +1,4 @@
-"""Every workload that is discovered meets its contract."""
+"""Every discovered workload meets the contract."""
 
 import re
 
@@ -24,14 +24,14 @@ FEW_RATES = sorted(name for name, one in WORKLOADS.items() if one.open_rates_per
 EVERY = pytest.mark.parametrize("workload", WORKLOADS.values(), ids=lambda w: w.name)
 
 
-def test_the_promised_ones_are_found() -> None:
+def test_the_promised_workloads_are_discovered() -> None:
     promised = {"http_keepalive", "http_churn", "bulk_download", "bulk_upload", "tcp_rr", "udp_rr", "stream"}
     assert promised <= set(OWN)
     assert {"https_keepalive", "h2", "http_keepalive_wrk"} <= set(WORKLOADS)
 
 
 @EVERY
-def test_it_says_what_it_is(workload: Workload) -> None:
+def test_its_name_summary_and_origin_are_valid(workload: Workload) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]{0,31}", workload.name)
     assert workload.summary.endswith(".")
     assert len(workload.summary) < 120
@@ -41,7 +41,7 @@ def test_it_says_what_it_is(workload: Workload) -> None:
 
 
 @EVERY
-def test_it_plans_the_levels_it_names_and_refuses_others(workload: Workload) -> None:
+def test_it_plans_the_kinds_of_level_that_it_names_and_refuses_others(workload: Workload) -> None:
     for level in (ClosedLoad(connections=5), OpenLoad(rate_per_s=100)):
         if level.kind in workload.level_kinds:
             plan = workload.plan(level)
@@ -53,7 +53,7 @@ def test_it_plans_the_levels_it_names_and_refuses_others(workload: Workload) -> 
 
 
 @EVERY
-def test_it_says_what_it_lacks(workload: Workload) -> None:
+def test_it_names_the_programs_that_the_host_lacks(workload: Workload) -> None:
     programs = {f"program.{workload.origin}"}
     programs.add(f"program.{workload.plan(ClosedLoad(connections=5)).generator}")
     if workload.service in ("https", "h2"):
@@ -65,7 +65,7 @@ def test_it_says_what_it_lacks(workload: Workload) -> None:
 
 
 @pytest.mark.parametrize("name", FEW_RATES)
-def test_a_rate_without_an_honest_schedule_is_refused(name: str) -> None:
+def test_a_rate_without_an_exact_schedule_is_refused(name: str) -> None:
     workload = WORKLOADS[name]
     for rate in workload.open_rates_per_s:
         assert workload.plan(OpenLoad(rate_per_s=rate)).load == OpenLoad(rate_per_s=rate)
@@ -77,26 +77,26 @@ def test_a_rate_without_an_honest_schedule_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_one_wrong_body_is_one_too_many(name: str) -> None:
+def test_a_single_wrong_body_is_an_error(name: str) -> None:
     assert WORKLOADS[name].check(TargetTraffic(errors={"timeout": 1}), 0) == []
     assert WORKLOADS[name].check(TargetTraffic(errors={"corrupt": 1}), 0) == [
         "1 answers differed from what the origin sends"
     ]
 
 
-def test_an_open_loop_of_streams_has_room_for_all_that_are_under_way() -> None:
-    # 16 tokens, 5 ms apart: 2,000 a second are 160 at any time.
+def test_an_open_loop_of_streams_has_connections_for_all_in_progress() -> None:
+    # 16 tokens, 5 ms apart: at 2,000/s, 160 streams are in progress at any time.
     assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=2000)).connections == 320
     assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=1)).connections == 128
 
 
 @EVERY
-def test_its_parameters_have_units_and_limits_and_every_one_counts(workload: Workload) -> None:
+def test_its_parameters_have_units_and_limits_and_an_effect(workload: Workload) -> None:
     level = ClosedLoad(connections=5)
     usual = workload.plan(level)
     assert len({one.name for one in workload.parameters}) == len(workload.parameters) > 0
     defaults = {one.name: one.default for one in workload.parameters}
-    assert workload.plan(level, defaults) == usual, "a default changes nothing"
+    assert workload.plan(level, defaults) == usual, "a default must not change the plan"
     for one in workload.parameters:
         assert one.summary.endswith(".")
         assert one.unit
@@ -110,7 +110,7 @@ def test_its_parameters_have_units_and_limits_and_every_one_counts(workload: Wor
         workload.plan(level, {"odd": 1})
 
 
-def test_the_defaults_are_what_they_always_were() -> None:
+def test_the_defaults_have_not_changed() -> None:
     expected = {
         "http_keepalive": (),
         "http_churn": ("--body-bytes", "128"),
@@ -126,12 +126,12 @@ def test_the_defaults_are_what_they_always_were() -> None:
 
 
 @EVERY
-def test_it_says_why_its_generator_takes_one_client_only(workload: Workload) -> None:
+def test_it_gives_a_reason_if_its_generator_takes_one_client_only(workload: Workload) -> None:
     generator = GENERATORS[workload.plan(ClosedLoad(connections=5)).generator]
     assert generator.many_clients is (workload.one_client == "")
 
 
-def test_a_long_stream_has_the_time_that_it_takes() -> None:
+def test_a_long_stream_gets_a_longer_timeout() -> None:
     stream = WORKLOADS["stream"]
     assert stream.plan(ClosedLoad(connections=1)).answer_s == pytest.approx(0.08)
     plan = stream.plan(OpenLoad(rate_per_s=100), {"tokens": 200, "gap_us": 20_000})

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from coordinator.scheduling.saturation import begin
+from coordinator.scheduling.saturation import initial_bracket
 from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
@@ -83,7 +83,7 @@ def get(running: Running, path: str) -> httpx.Response:
     return answer
 
 
-def labs_standing(block_id: str, attempt: int = 1) -> list[str]:
+def labs_left(block_id: str, attempt: int = 1) -> list[str]:
     """The namespaces of an attempt."""
     return netns.names(f"sd-{lab_tag(block_id, attempt)}")
 
@@ -173,12 +173,12 @@ def test_every_query_of_the_dashboards_finds_rows(running: Running, short: str) 
         for name, query in templates(dashboard)
     }
     valid = any(trial["validity"]["valid"] for trial in trials_of(running, short))
-    figures = set() if valid else {name for name in found if "by trial" in name}  # the machine's weather was bad
+    figures = set() if valid else {name for name in found if "by trial" in name}  # host noise left no pair
     assert {name for name, series in found.items() if not series} <= MAYBE_EMPTY | figures
 
 
 def test_the_labs_are_gone_after_a_campaign(running: Running, short: str) -> None:
-    assert {name for t in trials_of(running, short) for name in labs_standing(t["block_id"])} == set()
+    assert {name for t in trials_of(running, short) for name in labs_left(t["block_id"])} == set()
 
 
 def test_a_cancelled_campaign_leaves_no_lab_within_ten_seconds(running: Running) -> None:
@@ -187,7 +187,7 @@ def test_a_cancelled_campaign_leaves_no_lab_within_ten_seconds(running: Running)
     running.coordinator.cancel(campaign_id)
     began = time.monotonic()
     running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)
-    assert labs_standing(f"{campaign_id}-0") == []
+    assert labs_left(f"{campaign_id}-0") == []
     assert time.monotonic() - began < 10
 
 
@@ -196,7 +196,7 @@ def orphaned(running: Running) -> str:
     """The id of a campaign whose worker was killed in the midst of its block; the lease runs out meanwhile."""
     campaign_id = str(running.coordinator.submit(LONG.format(slices=4))["id"])
     running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
-    assert labs_standing(f"{campaign_id}-0")
+    assert labs_left(f"{campaign_id}-0")
     os.kill(running.stack.pids["worker"], signal.SIGKILL)
     return campaign_id
 
@@ -231,7 +231,7 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert report.failed_attempts[0].attempt == 1
     assert re.search("silent|lost|lease", report.failed_attempts[0].reason)
     assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
-    assert labs_standing(f"{campaign_id}-0") == [], "what the killed worker left is swept"
+    assert labs_left(f"{campaign_id}-0") == [], "what the killed worker left is swept"
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
 
 
@@ -247,7 +247,7 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
              for label in capacities}  # fmt: skip
     for label, capacity in capacities.items():
-        assert asked[label][0] == pytest.approx(begin(capacity, 2_500, 0.5).next_per_s, rel=0.03)
+        assert asked[label][0] == pytest.approx(initial_bracket(capacity, 2_500, 0.5).next_per_s, rel=0.03)
         assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
     for trial in trials:
         if trial["validity"]["valid"]:

@@ -131,14 +131,12 @@ def test_heatmaps_show_the_buckets_as_they_were_written(influx: Influx, written:
     assert len(found["columns"]) == 1 + BUCKETS
     assert len(found["values"]) == SECONDS
     for row in found["values"]:
-        told = {int(bound): count for bound, count in zip(found["columns"][1:], row[1:], strict=True) if count}
+        counts = {int(bound): count for bound, count in zip(found["columns"][1:], row[1:], strict=True) if count}
         expected = {bucket_bounds_ns(bucket_index(ns))[1]: DURATIONS_NS.count(ns) for ns in DURATIONS_NS}
-        assert told == expected
+        assert counts == expected
 
 
-def test_roles_can_be_told_apart_and_all_of_them_includes_stages_without(
-    influx: Influx, written: TelemetryAccount
-) -> None:
+def test_roles_are_separate_and_all_of_them_includes_stages_without(influx: Influx, written: TelemetryAccount) -> None:
     panel = "showdown-kernel-latency: Stages A"
     tags = [(one["tags"]["stage"], one["tags"]["role"]) for one in answer(influx, panel)]
     assert sorted(set(tags)) == [("forward", ""), ("run_queue", "origin"), ("run_queue", "proxy")]
@@ -168,11 +166,11 @@ def test_drops_are_shown_by_reason_and_other_work_is_not_among_them(influx: Infl
     assert sorted(work["columns"]) == ["sum_context_switches", "sum_packets", "time"]
 
 
-def test_lost_points_are_told_by_cause_and_by_nothing_else(influx: Influx, written: TelemetryAccount) -> None:
+def test_lost_points_are_listed_by_cause_and_by_nothing_else(influx: Influx, written: TelemetryAccount) -> None:
     (found,) = answer(influx, "showdown-hosts: Lost telemetry points by cause A")
     newest = dict(zip(found["columns"], found["values"][-1], strict=True))
-    told = {cause: newest[CAUSES[cause]] for cause in LossCause}
-    assert told == {cause: {LossCause.REJECTED: 1, LossCause.SPOOL_FULL: 2}.get(cause, 0) for cause in LossCause}
+    newest_lost = {cause: newest[CAUSES[cause]] for cause in LossCause}
+    assert newest_lost == {cause: {LossCause.REJECTED: 1, LossCause.SPOOL_FULL: 2}.get(cause, 0) for cause in LossCause}
 
 
 def test_a_conflict_of_types_loses_only_its_points(influx: Influx, written: TelemetryAccount) -> None:

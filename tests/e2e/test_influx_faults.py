@@ -102,7 +102,7 @@ def test_what_one_worker_left_the_next_one_delivers(influxd: Influxd, tmp_path: 
     assert "cannot be reached" in account.missing
     influxd.start()
     heir = stream_to(influxd.url, tmp_path / "spool")
-    heir.start()  # no point of its own is needed
+    heir.start()  # it needs no new point
     until(lambda: not heir.spool_state().points)
     assert heir.totals() == TelemetryAccount(produced=1000, delivered=1000)
     assert heir.close() == TelemetryAccount()

@@ -36,7 +36,7 @@ def influxd(tmp_path: Path) -> Iterator[Influxd]:
     server = Influxd(tmp_path)
     try:
         server.start()
-        # As on 2.x, where the bucket is made by whoever sets the server up.
+        # As on 2.x, where setting the server up makes the bucket.
         httpx.post(f"{server.url}/query", data={"q": f'CREATE DATABASE "{BUCKET}"'}).raise_for_status()
         yield server
     finally:
@@ -91,7 +91,7 @@ def test_one_refused_line_loses_only_itself_on_the_new_path_too(front: Front, in
     assert {path for _, path, _ in front.requests()} == {"/api/v2/write"}
 
 
-def test_a_wrong_token_is_told_and_the_points_wait_for_the_right_one(front: Front, tmp_path: Path) -> None:
+def test_a_wrong_token_is_reported_and_the_points_wait_for_the_right_one(front: Front, tmp_path: Path) -> None:
     stream = AuditedStream.to_influx(front.url, "wr0ng", "showdown", BUCKET, tmp_path / "telemetry")
     stream.put(Point("m", {}, {"v": 1}, time.time_ns()))
     account = stream.close(0.5)

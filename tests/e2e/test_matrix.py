@@ -1,4 +1,4 @@
-"""A host that is asked tests its datapaths, one message after another, and its matrix is told to the coordinator."""
+"""A host tests its datapaths on request, one message after another, and reports its matrix to the coordinator."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Two worker hosts: the second is a namespace of its own that reaches Redis and the coordinator over a veth pair."""
+"""Two worker hosts: the second is a separate namespace that reaches Redis and the coordinator over a veth pair."""
 
 import contextlib
 import os

@@ -54,7 +54,7 @@ _SWAPPED = {"dut_client": "dut_server", "dut_server": "dut_client"}
 
 @dataclass
 class Bench:
-    """One lab, its datapath attached and its origin listening."""
+    """One lab, with its datapath attached and its origin listening."""
 
     lab: Lab
     attachment: Attachment
@@ -63,14 +63,14 @@ class Bench:
         return self.attachment.counters()
 
     def counters_with(self, payload_bytes: int) -> Counters:
-        """The counters once they show so many bytes; HAProxy adds a connection's when it has ended."""
+        """The counters once they show ``payload_bytes``; HAProxy adds a connection's bytes when it has ended."""
         deadline = time.monotonic() + 2
         while (now := self.counters()).bytes is not None and now.bytes < payload_bytes and time.monotonic() < deadline:
             time.sleep(0.005)
         return now
 
     def get(self, requests: int = 1, timeout_s: float = 2.0) -> int:
-        """Requests on one connection from the client's namespace; returns how many were answered."""
+        """Send requests on one connection from the client's namespace; returns how many were answered."""
 
         def talk() -> int:
             answered = 0
@@ -90,7 +90,7 @@ class Bench:
         return self._logged("clients.log", expected)
 
     def origins_seen(self, expected: int = 0) -> list[tuple[str, int]]:
-        """The address that each request was for at the origin, and its client's port, once there are ``expected``."""
+        """The origin's address and the client's port of each request, once there are ``expected``."""
         lines = (line.split() for line in self._logged("origins.log", expected))
         return [(address, int(port)) for address, port in lines]
 
@@ -111,7 +111,7 @@ class Bench:
 
 
 def answered(connection: socket.socket, timeout_s: float = 0.3) -> bool:
-    """Whether a request on an established connection is answered; a reset, an end and silence are no answers."""
+    """Whether a request on an established connection is answered; a reset, a FIN and a timeout are no answers."""
     connection.settimeout(timeout_s)
     try:
         connection.sendall(ASK)
@@ -122,7 +122,7 @@ def answered(connection: socket.socket, timeout_s: float = 0.3) -> bool:
 
 @contextmanager
 def ifindexes(lab: Lab, change: Callable[[str], int]) -> Iterator[None]:
-    """As long as it lasts, the lab's devices have the interface indexes of ``change``, by role."""
+    """Within the context, the lab's devices have the interface indexes that ``change`` returns by role."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lab, "ifindex", change)
         yield
@@ -130,7 +130,7 @@ def ifindexes(lab: Lab, change: Callable[[str], int]) -> Iterator[None]:
 
 @contextmanager
 def wrong_ifindex(lab: Lab, role: str, ifindex: int = 4242) -> Iterator[None]:
-    """As long as it lasts, one of the lab's devices has an interface index that does not exist."""
+    """Within the context, one of the lab's devices has an interface index that does not exist."""
     right = lab.ifindex
     with ifindexes(lab, lambda one: ifindex if one == role else right(one)):
         yield
@@ -138,7 +138,7 @@ def wrong_ifindex(lab: Lab, role: str, ifindex: int = 4242) -> Iterator[None]:
 
 @contextmanager
 def swapped_devices(lab: Lab) -> Iterator[None]:
-    """As long as it lasts, the lab takes the DUT's two devices for each other."""
+    """Within the context, the DUT's two devices are exchanged in the lab."""
     right, names = lab.ifindex, lab.devices
     lab.devices = {role: names[_SWAPPED.get(role, role)] for role in names}
     try:
@@ -149,7 +149,7 @@ def swapped_devices(lab: Lab) -> Iterator[None]:
 
 
 def detach_ingress(lab: Lab, role: str) -> int:
-    """Detach the tc programs of a DUT device's ingress, as another process could; returns how many there were."""
+    """Detach the tc programs at a DUT device's ingress, as another process could; returns how many there were."""
     if not tc.has_tcx():
         argv = ["tc", "qdisc", "del", "dev", lab.devices[role], "clsact"]
         return int(netns.call_in(lab.dut_ns, lambda: subprocess.run(argv, capture_output=True).returncode) == 0)
@@ -157,7 +157,7 @@ def detach_ingress(lab: Lab, role: str) -> int:
 
 
 def detach_link(hook: AttachType) -> None:
-    """Detach the one BPF link at a hook that this process holds, as a stranger would."""
+    """Detach the only BPF link at ``hook`` that this process holds, as another process could."""
     (link,) = (one for one in objects.own_links().values() if one.hook == hook)
     objects.detach(link)
 
@@ -168,7 +168,7 @@ def new_tag() -> str:
 
 @contextmanager
 def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[Bench]:
-    """Build a lab with ``datapath`` attached; afterwards check that nothing of it is left."""
+    """Build a lab with ``datapath`` attached; afterwards assert that nothing of it is left."""
     tag, descriptors = new_tag(), set(os.listdir("/proc/self/fd"))
     programs: set[int] = set()
     with ExitStack() as stack:
@@ -200,7 +200,7 @@ def start_origin(lab: Lab) -> None:
 
 def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
     assert netns.names(f"sd-{tag}") == []
-    # Of a group that was killed only the leader is waited for: the others may still be dying.
+    # The lab waits only for the leader of a process group that it killed: the others may still be exiting.
     deadline = time.monotonic() + 1
     while left := cleanup.processes_in(inodes):
         assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
@@ -212,7 +212,7 @@ def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
 def _command(pid: int) -> str:
     with contextlib.suppress(OSError):
         return f"{pid} {Path(f'/proc/{pid}/cmdline').read_bytes().decode()}"
-    return f"{pid}, gone meanwhile"
+    return f"{pid}, which has ended"
 
 
 def own_programs() -> set[int]:
@@ -242,4 +242,4 @@ def _target(fd: str) -> str:
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
-        return "bpf-map, gone meanwhile"
+        return "bpf-map, closed meanwhile"

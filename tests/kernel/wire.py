@@ -1,4 +1,4 @@
-"""A lab whose origin is the test itself: two sockets, one at each end of a datapath, to say anything on."""
+"""A lab whose origin is the test itself: a socket at each end of a datapath, on which the test sends what it likes."""
 
 import hashlib
 import socket
@@ -22,14 +22,14 @@ PATIENCE_S = 5.0
 
 @dataclass
 class Wire:
-    """A lab with a datapath in force, and the origin's listener in the test's hands."""
+    """A lab with a datapath attached, and the listening socket of the origin."""
 
     lab: Lab
     attachment: Attachment
     listener: socket.socket
 
     def client(self) -> socket.socket:
-        """A connection from where the datapath's client stands."""
+        """A connection from the namespace of the datapath's client."""
         address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
         made = netns.call_in(
             self.lab.client_endpoint.netns, lambda: socket.create_connection(address, timeout=PATIENCE_S)
@@ -53,7 +53,7 @@ class Wire:
 
 @contextmanager
 def wire(datapath: Datapath, directory: Path) -> Iterator[Wire]:
-    """Build it; afterwards insists that nothing of it is left."""
+    """Build the lab; afterwards assert that nothing of it is left."""
     tag = new_tag()
     with ExitStack() as stack:
         lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), CleanupRegister(directory)))
@@ -67,7 +67,7 @@ def wire(datapath: Datapath, directory: Path) -> Iterator[Wire]:
 
 
 def everything(end: socket.socket) -> bytes:
-    """All that comes until the other end says that it has said all."""
+    """All data until the other end shuts its direction down."""
     parts = []
     while part := end.recv(1 << 20):
         parts.append(part)
@@ -75,7 +75,7 @@ def everything(end: socket.socket) -> bytes:
 
 
 def exactly(end: socket.socket, size: int) -> bytes:
-    """So many bytes."""
+    """The next ``size`` bytes."""
     parts, left = [], size
     while left:
         part = end.recv(min(left, 1 << 20))
@@ -86,14 +86,14 @@ def exactly(end: socket.socket, size: int) -> bytes:
 
 
 def both(one: socket.socket, other: socket.socket) -> tuple[bytes, bytes]:
-    """Everything from two ends at once."""
+    """All data of two connections, read at the same time."""
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(everything, (one, other))
     return first, second
 
 
 def digest(data: bytes) -> str:
-    """Short enough for a failure's message."""
+    """A digest of the data, short enough for an assertion message."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -105,7 +105,7 @@ def reset(end: socket.socket) -> None:
 
 @contextmanager
 def sending(end: socket.socket, data: bytes, *, then_shut: bool = True) -> Iterator[None]:
-    """Send in a thread, so that both ways can be busy at once."""
+    """Send in a thread, so that both directions can be busy at the same time."""
 
     def send() -> None:
         end.sendall(data)

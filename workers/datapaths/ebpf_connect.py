@@ -20,7 +20,7 @@ from workers.datapaths.base import Attachment, Datapath
 from workers.datapaths.lib import haproxy
 from workers.datapaths.lib.programs import Compiled
 from workers.datapaths.lib.proxied import LISTEN_PORT, Proxied, SteeringCounters
-from workers.lab import cgroups, dut, netns, sockets
+from workers.lab import cgroups, dut, netns, sockets, sysctls
 from workers.lab.addresses import endpoint, packed
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
@@ -28,6 +28,7 @@ from workers.lab.lab import Lab
 _CONNECT = {4: AttachType.CGROUP_INET4_CONNECT, 6: AttachType.CGROUP_INET6_CONNECT}
 _MAIN_TABLE, _PROHIBIT = 254, 8  # RT_TABLE_MAIN, FR_ACT_PROHIBIT
 _PRIORITY = 90  # of the rules, before the kernel's own
+_FOREVER = 0xFFFFFFFF  # INFINITY_LIFE_TIME, include/net/addrconf.h
 
 
 class EbpfConnect(Datapath):
@@ -98,13 +99,27 @@ def _only_the_proxy_reaches_the_origin(lab: Lab) -> Iterator[None]:
         {**origin, "action": _PROHIBIT, "priority": _PRIORITY + 1},
     ]
 
-    def change(command: str) -> None:
+    def change(command: str, preferred_s: int) -> None:
         with IPRoute() as ip:
             for rule in rules:
                 ip.rule(command, **rule)
+            if lab.spec.ip_version == 6:
+                _set_preferred_time(ip, lab, preferred_s)
 
-    netns.call_in(lab.dut_ns, lambda: change("add"))
+    netns.call_in(lab.dut_ns, lambda: change("add", 0))
     try:
         yield
     finally:
-        netns.call_in(lab.dut_ns, lambda: change("del"))
+        netns.call_in(lab.dut_ns, lambda: change("del", _FOREVER))
+
+
+def _set_preferred_time(ip: IPRoute, lab: Lab, seconds: int) -> None:
+    """Set how long unbound IPv6 sockets may still get the address that the proxy binds.
+
+    If the route of an unbound IPv6 socket is prohibited, the kernel chooses a source address and looks for a route
+    again (ip6_dst_lookup_tail); with the proxy's address it finds one. After its preferred time an address is
+    deprecated, and the kernel chooses another.
+    """
+    ours = lab.addresses[6]
+    ip.addr("replace", index=lab.ifindex("dut_server"), address=ours.dut_server, prefixlen=ours.link_bits,
+            preferred_lft=seconds, valid_lft=_FOREVER, **sysctls.NODAD[6])  # fmt: skip

@@ -62,9 +62,7 @@ class BlockRunner:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
         # All labs of a block have the same offloads: what one datapath or the condition excludes is off in all.
         block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
-        self._disabled_offloads = job.block.condition.without.union(
-            *(datapath.disabled_offloads for datapath in block_datapaths)
-        )
+        self._disabled_offloads = job.block.condition.without.union(*(one.disabled_offloads for one in block_datapaths))
         self._cpu = meter or CpuMeter()
         self._began = clock()
 
@@ -238,7 +236,6 @@ class BlockRunner:
             trial_run.notes.append(str(error))
             yield
             return
-        taken = Stacks()
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Instances of compiled modules: their maps are written by the names that C has, and their links can be detached."""
+"""Instances of compiled modules: maps are written by the field names of the C source, and links can be detached."""
 
 import os
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def programs(module: Module) -> Iterator[Instance]:
         yield instance
 
 
-def test_configuration_is_written_by_the_names_of_c(programs: Instance) -> None:
+def test_configuration_is_written_by_the_field_names_of_the_c_source(programs: Instance) -> None:
     programs.write("config", 0, **FIELDS)
     programs.clear("config", 0)
     with pytest.raises(BpfError, match=r"ebpf_connect\.c: config has no field pid"):
@@ -50,7 +50,7 @@ def test_configuration_is_written_by_the_names_of_c(programs: Instance) -> None:
         programs.write("config", 0)
 
 
-def test_a_detached_program_is_known_to_be(programs: Instance) -> None:
+def test_an_instance_reports_whether_its_program_is_attached(programs: Instance) -> None:
     root = cgroups.open_root()
     try:
         programs.attach("rewrite", root, AttachType.CGROUP_INET4_CONNECT)

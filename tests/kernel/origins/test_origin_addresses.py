@@ -1,4 +1,4 @@
-"""Where a datapath balances, the origin answers on several addresses, and counts the connections to each."""
+"""For a datapath that balances, the origin answers on several addresses and counts the connections to each."""
 
 import time
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])
-def test_elsewhere_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> None:
+def test_without_balancing_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab:
         origin = origin_of(kind, lab)
         origin.start()
@@ -67,7 +67,7 @@ def test_elsewhere_it_answers_on_one_address_only(kind: str, tmp_path: Path) -> 
         assert set(origin.connections()) <= {lab.server_address}
 
 
-def test_nobody_routes_to_the_virtual_address(tmp_path: Path) -> None:
+def test_no_host_has_a_route_to_the_virtual_address(tmp_path: Path) -> None:
     with (
         built(LabSpec(new_tag(), "direct", 0), CleanupRegister(tmp_path)) as lab,
         pytest.raises(OSError, match="unreachable"),

@@ -1,4 +1,4 @@
-"""A small lab made with ip(8) alone, so that the probes' tests need no other room: client — dut — server."""
+"""A small lab for the tests of probes, made with ip(8) only, without the workers' code: client — dut — server."""
 
 import subprocess
 import sys
@@ -82,7 +82,7 @@ for _ in range(int(sys.argv[2])):
 
 @dataclass(frozen=True)
 class ProbeLab:
-    """Three namespaces and what a probe needs to know of them."""
+    """Three namespaces, and what a probe needs to know of them."""
 
     name: str
 
@@ -110,7 +110,7 @@ class ProbeLab:
 
     @contextmanager
     def running(self, role: str, script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-        """A Python script in a namespace, once it said that it is ready."""
+        """A Python script in a namespace, after it printed ``ready``."""
         command = ["ip", "netns", "exec", self.netns(role), sys.executable, "-c", script, *map(str, arguments)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -125,7 +125,7 @@ class ProbeLab:
         in_netns(self.netns(role), sys.executable, "-c", script, *map(str, arguments))
 
     def spray(self, packets: int, to: str = SERVER, script: str = SPRAY) -> None:
-        """Send so many datagrams and wait until the server has them all."""
+        """Send ``packets`` datagrams and wait until the server has received all."""
         with self.running("server", SINK, packets) as sink:
             self.run("client", script, to, packets)
             assert sink.stdout is not None
@@ -143,7 +143,7 @@ def in_netns(netns: str, *command: str) -> str:
 
 @contextmanager
 def probe_lab(process_id: int) -> Iterator[ProbeLab]:
-    """A lab that forwards, idle: no IPv6, permanent neighbours."""
+    """An idle lab that forwards. Without IPv6 and with permanent neighbours, the kernel sends nothing by itself."""
     lab = ProbeLab(f"pt{process_id % 100000:05d}{next(_numbers)}")
     try:
         for role in ("client", "dut", "server"):
@@ -175,7 +175,7 @@ def _link(lab: ProbeLab, left: tuple[str, str, str], right: tuple[str, str, str]
 
 
 def started(probe: Probe) -> Iterator[Probe]:
-    """The probe, running until the fixture ends."""
+    """Start the probe; stop it when the fixture ends."""
     probe.start()
     yield probe
     probe.stop()
@@ -192,7 +192,7 @@ def growth(probe: Probe, before: StageHistogram, role: str = "") -> StageHistogr
 
 
 def kept(probe: Probe, table: str) -> int:
-    """How many things a probe still follows: entries of its map whose first word is not 0."""
+    """How many packets or sockets a probe still tracks: entries of its map whose first word is not 0."""
     assert isinstance(probe, TracingProbe)
     return sum(memoryview(bytes(value)).cast("Q")[0] != 0 for value in probe._started().table(table).values())
 
@@ -207,7 +207,7 @@ class Since:
         return stage_of(self._probe, role).minus(self._before[role])
 
     def account(self, role: str) -> tuple[int, int, int]:
-        """How many durations began, ended, and were discarded."""
+        """How many durations began, ended and were discarded."""
         histogram = self[role]
         return histogram.started, histogram.count, histogram.lost
 

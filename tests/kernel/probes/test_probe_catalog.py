@@ -1,4 +1,4 @@
-"""The packet and softirq probes on this kernel: each counts a known workload right, and nothing of another lab."""
+"""The packet and softirq probes on this kernel: each counts a known workload correctly, and nothing of another lab."""
 
 import os
 import time
@@ -77,9 +77,7 @@ def test_forward_counts_each_packet_once(forward: Probe, lab: ProbeLab) -> None:
         assert abs(sample.time_ns - time.time_ns()) < 30e9
 
 
-def test_forward_sees_neither_another_lab_nor_traffic_while_nothing_is_watched(
-    forward: Probe, lab: ProbeLab, other_lab: ProbeLab
-) -> None:
+def test_forward_counts_only_the_watched_lab(forward: Probe, lab: ProbeLab, other_lab: ProbeLab) -> None:
     before = stage_of(forward)
     forward.watch(lab.view())
     other_lab.spray(PACKETS)
@@ -93,7 +91,7 @@ def test_forward_sees_neither_another_lab_nor_traffic_while_nothing_is_watched(
 
 
 def test_forward_does_not_pair_a_proxys_packets(forward: Probe, lab: ProbeLab) -> None:
-    """They end in the DUT, and what the proxy sends may live at the same addresses."""
+    """A received packet ends in the DUT, but a packet that the proxy sends may have the same address."""
     before = stage_of(forward)
     with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
         forward.watch(lab.view(proxy=(relay.pid,)))
@@ -106,7 +104,7 @@ def test_forward_does_not_pair_a_proxys_packets(forward: Probe, lab: ProbeLab) -
 
 
 def test_forward_does_not_pair_datagrams_that_were_made_in_the_dut(forward: Probe, lab: ProbeLab) -> None:
-    """What is received is freed, and what is sent next is at the same address."""
+    """The kernel frees the received packet, and allocates the next one to be sent at the same address."""
     before = stage_of(forward)
     with lab.running("dut", FORWARDER, SERVER):
         forward.watch(lab.view())
@@ -116,7 +114,7 @@ def test_forward_does_not_pair_datagrams_that_were_made_in_the_dut(forward: Prob
     assert (histogram.count, histogram.started, histogram.lost) == (0, PACKETS, 0)
 
 
-def test_a_share_of_the_packets_is_tracked_and_the_match_rate_stays(lab: ProbeLab) -> None:
+def test_with_track_every_a_share_of_the_packets_is_tracked_and_all_match(lab: ProbeLab) -> None:
     probe = Forward()
     probe.track_every = 4
     probe.start()
@@ -130,7 +128,7 @@ def test_a_share_of_the_packets_is_tracked_and_the_match_rate_stays(lab: ProbeLa
     assert histogram.started == histogram.count
 
 
-def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
+def test_a_duration_that_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
     class Impatient(Forward):
         constants: ClassVar[dict[str, int]] = {"MAX_AGE_NS": 1}
 
@@ -143,7 +141,7 @@ def test_what_is_too_old_is_lost_and_not_counted(lab: ProbeLab) -> None:
     assert (histogram.count, histogram.started, histogram.lost) == (0, PACKETS, PACKETS)
 
 
-def test_samples_that_find_the_ring_full_are_lost_and_still_counted(lab: ProbeLab) -> None:
+def test_a_full_ring_loses_samples_but_no_durations(lab: ProbeLab) -> None:
     class Talkative(Forward):
         sample_every = 1
 
@@ -158,18 +156,18 @@ def test_samples_that_find_the_ring_full_are_lost_and_still_counted(lab: ProbeLa
     # 64 KiB hold 2,048 records of 32 bytes.
     assert histogram.count == packets
     assert packets - 2049 <= reading.samples_lost <= packets - 2020
-    assert histogram.lost == 0, "a sample is lost, not what it is a sample of"
-    assert len(list(samples)) == 1000  # and of those, as many as one reading hands over
+    assert histogram.lost == 0, "a full ring must lose the sample only, not the duration"
+    assert len(list(samples)) == 1000  # the most that one reading returns
 
 
-def test_rx_steering_counts_at_the_server_where_no_proxy_is(rx_steering: Probe, lab: ProbeLab) -> None:
+def test_rx_steering_counts_at_the_server_of_a_lab_without_proxy(rx_steering: Probe, lab: ProbeLab) -> None:
     before = stage_of(rx_steering)
     with lab.running("server", ECHO):
         rx_steering.watch(lab.view())
         lab.run("client", ASK, SERVER, QUESTIONS)
         rx_steering.watch(None)
     histogram = growth(rx_steering, before)
-    # Each question is a packet; bare acknowledgements, SYN and FIN are on no request's way.
+    # Each question is one packet; bare acknowledgements, SYN and FIN do not count.
     assert (histogram.count, histogram.started, histogram.lost) == (QUESTIONS, QUESTIONS, 0)
     assert 100 < (histogram.percentile_ns(50) or 0) < 1_000_000
 
@@ -193,8 +191,8 @@ def test_rx_steering_sees_no_other_lab(rx_steering: Probe, lab: ProbeLab, other_
     assert growth(rx_steering, before) == StageHistogram()
 
 
-def test_rx_steering_does_not_count_what_is_only_forwarded(rx_steering: Probe, lab: ProbeLab) -> None:
-    """The same packets reach tcp_probe at the server, which is not watched where a proxy is."""
+def test_rx_steering_does_not_count_forwarded_packets(rx_steering: Probe, lab: ProbeLab) -> None:
+    """These packets reach tcp_probe at the server, which the probe does not watch in a lab with a proxy."""
     before = stage_of(rx_steering)
     with lab.running("server", ECHO):
         rx_steering.watch(lab.view(proxy=(1,)))
@@ -212,7 +210,7 @@ def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab
         lab.run("client", ASK, SERVER, QUESTIONS)
         net_rx_softirq.watch(None)
         histogram = growth(net_rx_softirq, before)
-        # Each question crosses three devices on its way and as many on its way back, with one run at the least.
+        # A question and its answer each cross several devices. Each of the two causes at least one run.
         assert histogram.count >= 2 * QUESTIONS
         assert histogram.count <= histogram.started
         assert histogram.matched is not None
@@ -222,7 +220,7 @@ def test_net_rx_softirq_counts_while_a_lab_is_watched(net_rx_softirq: Probe, lab
     assert growth(net_rx_softirq, before) == histogram
 
 
-def test_the_maximum_is_that_of_the_lab_watched_last(forward: Probe, lab: ProbeLab) -> None:
+def test_the_maximum_is_reset_when_another_lab_is_watched(forward: Probe, lab: ProbeLab) -> None:
     forward.watch(lab.view())
     lab.spray(PACKETS)
     assert stage_of(forward).max_ns > 0
@@ -242,7 +240,7 @@ def test_a_stopped_probe_leaves_no_program_behind() -> None:
     assert programs() == fds - 2
 
 
-def test_a_source_that_fails_half_way_leaves_nothing_attached(tmp_path: Path) -> None:
+def test_a_source_whose_second_program_fails_leaves_nothing_attached(tmp_path: Path) -> None:
     source = tmp_path / "half.c"
     source.write_text("""
         RAW_TRACEPOINT_PROBE(sched_switch) { return 0; }

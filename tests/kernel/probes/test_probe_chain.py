@@ -1,4 +1,4 @@
-"""Several probes on the same tracepoints: one program is attached to each, and every probe still counts right."""
+"""Several probes on the same tracepoints: the chain attaches one program to each, and every probe counts correctly."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
             for probe in (forward, steering):
                 probe.watch(view)
             lab.run("client", ASK, SERVER, QUESTIONS)
-            assert stage_of(forward).started == 0  # its hooks were taken: nobody attached them
+            assert stage_of(forward).started == 0  # its hooks were taken, and are not attached yet
             chain.attach()
             assert chain.attached == {"netif_receive_skb", "net_dev_start_xmit", "tcp_probe"}
             lab.run("client", ASK, SERVER, QUESTIONS)
@@ -41,7 +41,7 @@ def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
             assert chain.attached == {"tcp_probe"}
             chain.close()
             lab.run("client", ASK, SERVER, QUESTIONS)
-        # Each question and each answer carries payload through the DUT; the server gets the questions.
+        # Questions and answers carry payload through the DUT; only questions arrive at the server.
         assert (stage_of(forward).count, stage_of(forward).started) == (2 * QUESTIONS, 2 * QUESTIONS)
         assert (stage_of(steering).count, stage_of(steering).started) == (QUESTIONS, QUESTIONS)
     finally:
@@ -49,7 +49,7 @@ def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:
         steering.stop()
 
 
-def test_a_shut_gate_lets_nothing_pass_and_an_open_one_everything(lab: ProbeLab) -> None:
+def test_a_closed_gate_passes_no_event_and_an_open_one_passes_all(lab: ProbeLab) -> None:
     forward, steering = Forward(), RxSteering()
     try:
         for probe in (forward, steering):
@@ -76,12 +76,12 @@ def test_a_shut_gate_lets_nothing_pass_and_an_open_one_everything(lab: ProbeLab)
         steering.stop()
 
 
-def test_a_gate_tells_that_there_are_more_tracepoints_than_it_has_room_for() -> None:
+def test_a_gate_refuses_more_tracepoints_than_it_has_room_for() -> None:
     with pytest.raises(BpfError, match=f"room for {GATES} tracepoints"):
         Chain([Hook(f"t{number}", 0, 0, 0) for number in range(GATES + 1)], gated=True)
 
 
-def test_what_begins_when_the_window_is_over_is_not_counted(lab: ProbeLab) -> None:
+def test_a_packet_that_comes_after_the_window_is_not_counted(lab: ProbeLab) -> None:
     probe = Forward()
     probe.start()
     try:

@@ -1,4 +1,4 @@
-"""The connect probe on this kernel: every connect of a side that connects, once, and how long it took."""
+"""The connect probe on this kernel counts and times every connect once, at the side that connects."""
 
 import os
 from collections.abc import Iterator
@@ -66,14 +66,14 @@ def test_a_proxys_connects_are_the_duts(connect: Probe, lab: ProbeLab) -> None:
     with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
         connect.watch(lab.view(proxy=(relay.pid,)))
         lab.run("client", CONNECT, DUT_CLIENT, CONNECTS)
-        # The relay serves one after another, so the last one's is done once this one is answered.
+        # The relay serves connections one after another. When it answers this one, it has finished the others.
         lab.run("client", "import socket; s = socket.create_connection(('10.231.1.2', 9001)); s.send(b'x'); s.recv(9)")
         connect.watch(None)
     assert seen.account("client") == (CONNECTS + 1, CONNECTS + 1, 0)
     assert seen.account("dut") == (CONNECTS + 1, CONNECTS + 1, 0)
 
 
-def test_refused_connects_are_none_and_leave_no_start_behind(connect: Probe, lab: ProbeLab) -> None:
+def test_refused_connects_do_not_count_and_leave_no_start_behind(connect: Probe, lab: ProbeLab) -> None:
     seen = Since(connect)
     connect.watch(lab.view())
     lab.run("client", BE_REFUSED, SERVER, CONNECTS)
@@ -86,8 +86,8 @@ def test_refused_connects_are_none_and_leave_no_start_behind(connect: Probe, lab
 
 
 @in_windows
-def test_a_syn_that_is_lost_is_in_the_connects_time(connect: Probe, lab: ProbeLab) -> None:
-    """Sent again after a second: longer than what other stages discard."""
+def test_the_duration_of_a_connect_includes_the_retry_of_a_lost_syn(connect: Probe, lab: ProbeLab) -> None:
+    """The client sends the SYN again after a second, which is longer than the age that other stages discard."""
     seen = Since(connect)
     chain = "chain in { type filter hook input priority 0; tcp flags syn limit rate 1/hour burst 1 packets drop; }"
     with lab.running("server", ECHO):

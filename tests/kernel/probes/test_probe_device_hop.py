@@ -1,4 +1,4 @@
-"""The device_hop probe on this kernel: each packet with payload on each link, once, and a busy receiver's delay."""
+"""The device_hop probe on this kernel: it counts each packet with payload once on each link, and a receiver's delay."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ from tests.kernel.probes.probe_lab import (
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 PACKETS = 300
-# While the other CPU is busy, with what goes before all ordinary threads there, the network's among them.
+# Sends while a real-time process keeps the other CPU busy. It precedes all ordinary threads there, NAPI's included.
 SPRAY_TO_BUSY = """
 import os, socket, sys, time
 os.sched_setaffinity(0, {0})
@@ -105,7 +105,7 @@ def test_acknowledgements_connects_and_ends_are_not_counted(device_hop: Probe, l
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs a second CPU that is busy")
 @in_windows
 def test_a_busy_receiving_cpu_shows(device_hop: Probe, lab: ProbeLab) -> None:
-    """The DUT's device hands over to a thread, and that thread's CPU has something better to do for 60 ms."""
+    """The DUT's device uses a NAPI thread, and a real-time process takes that thread's CPU for 60 ms."""
     seen = Since(device_hop)
     packets, busy_ns = 20, 60e6
     with napi(lab, "client", "dut_client") as device:
@@ -121,7 +121,7 @@ def test_a_busy_receiving_cpu_shows(device_hop: Probe, lab: ProbeLab) -> None:
 
 @contextmanager
 def napi(lab: ProbeLab, sender: str, receiver: str) -> Iterator[str]:
-    """A link without TSO and with GRO, which give a veth its NAPI, so that it takes packets in batches."""
+    """A link with GRO and without TSO: GRO gives a veth NAPI, so that it receives packets in batches."""
     ends = [(lab.netns(role.split("_")[0]), lab.device(role)) for role in (sender, receiver)]
     for (netns, device), features in zip(ends, ("tso off gso off", "gro on"), strict=True):
         in_netns(netns, "ethtool", "-K", device, *features.split())
@@ -140,7 +140,7 @@ def pin(thread: str, cpu: int) -> None:
     raise AssertionError(f"no thread {thread}")
 
 
-def test_merged_packets_do_not_match_nor_spoil_others(device_hop: Probe, lab: ProbeLab) -> None:
+def test_packets_that_gro_merged_do_not_match_and_spoil_no_others(device_hop: Probe, lab: ProbeLab) -> None:
     seen = Since(device_hop)
     with napi(lab, "client", "dut_client"), lab.running("server", LISTENER):
         device_hop.watch(lab.view())
@@ -149,7 +149,7 @@ def test_merged_packets_do_not_match_nor_spoil_others(device_hop: Probe, lab: Pr
     assert dut.started > dut.count > 0
     assert kept(device_hop, "packets") > 0
     assert (server.started, server.lost) == (server.count, 0)
-    # Packets without payload do not count, and live where those died.
+    # Packets without payload do not count, although they get the addresses of the merged ones.
     lab.run("client", EMPTY, SERVER, 1000)
     device_hop.watch(None)
     assert seen["dut"] == dut

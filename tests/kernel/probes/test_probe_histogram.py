@@ -1,4 +1,4 @@
-"""The buckets that the C computes are those of domain.sample."""
+"""histogram.h in C and domain.sample in Python compute the same buckets."""
 
 import random
 import subprocess
@@ -33,7 +33,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binary
 
 
-def test_the_kernels_buckets_are_the_domains(program: Path) -> None:
+def test_c_and_python_compute_the_same_buckets(program: Path) -> None:
     rng = random.Random(7)
     edges = [bound + step for i in range(BUCKETS) for bound in bucket_bounds_ns(i) for step in (-1, 0, 1)]
     values = [max(0, edge) for edge in edges] + [rng.getrandbits(rng.randint(1, 64)) for _ in range(20_000)]

@@ -1,4 +1,4 @@
-"""The probes of proxies and tasks on whole labs, loaded and watched in windows as a worker does: all are figures."""
+"""All probes on whole labs under load, watched in windows as a worker does: every stage has plausible figures."""
 
 import statistics
 from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ EVERY: dict[str, Probe] = {**TASKS, **PACKETS}
 
 @pytest.fixture(scope="module")
 def session(kernel: None) -> Iterator[ProbeSession]:
-    """Keeps what it has compiled: the tests that need every probe come first."""
+    """One session for all tests, because it caches compiled probes. The tests that need every probe come first."""
     session = ProbeSession(EVERY, None, "test")
     yield session
     session.close()
@@ -78,10 +78,10 @@ def measure(
 
 
 @pytest.mark.parametrize("load", [CLOSED, OpenLoad(rate_per_s=8000)])
-def test_the_stages_add_up_to_the_mean_of_the_requests_that_they_were_measured_on(
+def test_the_stages_add_up_to_the_mean_of_the_watched_requests(
     session: ProbeSession, tmp_path: Path, load: Load
 ) -> None:
-    """Whatever looking does to the traffic: what no stage explains is the programs' own work."""
+    """Watching slows both sides of the comparison. What no stage explains is the programs' own work."""
     path = StagePath({one.stage: one.place for one in EVERY.values() if one.place})
     for window in windows():
         with window:
@@ -92,12 +92,12 @@ def test_the_stages_add_up_to_the_mean_of_the_requests_that_they_were_measured_o
                 assert 50 < trial.window_times.requests < trial.watched_requests, label
                 assert (trial.window_times.latency_ns is None) == isinstance(load, ClosedLoad)
                 shares[label] = sum(parts_us(trial, path).values()) / (trial.window_times.mean_ns / 1000)
-            # Windows are some milliseconds long: the middle one of three datapaths is nearer the truth.
+            # Windows are only some milliseconds long, so the median of three datapaths is more accurate.
             assert 0.75 < statistics.median(shares.values()) < 1.15, shares
 
 
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn"])
-def test_the_stages_of_tasks_and_proxies_are_figures_under_load(
+def test_the_stages_of_tasks_and_proxies_have_figures_under_load(
     session: ProbeSession, tmp_path: Path, workload: str
 ) -> None:
     for window in windows():
@@ -107,7 +107,7 @@ def test_the_stages_of_tasks_and_proxies_are_figures_under_load(
 
 
 def has_figures(label: str, trial: TrialResult) -> None:
-    """Each stage that applies was counted about once for each request and way."""
+    """Each stage that applies was counted about once per request and direction."""
     requests = trial.watched_requests
     assert requests > 500, label
     readings = {StageRole(one.stage, one.role): one for one in trial.probes}
@@ -122,7 +122,7 @@ def has_figures(label: str, trial: TrialResult) -> None:
         assert reading.count > 20, (label, key)
         assert (reading.matched or 0) >= 0.98, (label, key, reading)
     for way in data:
-        # Each request passes the proxy once; how often it did in all is estimated from the windows.
+        # Each request goes through the proxy once. The total is estimated from the windows.
         assert 0.7 < readings[StageRole("proxy_residence", way)].events / requests < 1.4, (label, way)
 
     work = {kind: count / requests for kind, count in trial.work.items()}

@@ -1,4 +1,4 @@
-"""The notify probe on this kernel: once for each segment with payload, at the side that receives it."""
+"""The notify probe on this kernel counts each segment with payload once, at the receiving side."""
 
 import os
 import signal
@@ -33,10 +33,10 @@ while True:
     c, _ = l.accept()
     while c.recv(4096):
         pass
-    c.sendall(b"x")  # so that the client knows that all was read
+    c.sendall(b"x")  # reports to the client that all was read
     c.close()
 """
-TELL = """
+SEND = """
 import socket, sys, time
 s = socket.create_connection((sys.argv[1], 9001))
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -62,7 +62,7 @@ while True:
         else:
             known.remove(s)
 """
-# Standing connections; whenever it is told to, it asks some questions on each.
+# Opens connections and keeps them. At each SIGUSR1 it sends some questions on each of them.
 ASK_ON_ALL = """
 import signal, socket, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
@@ -111,17 +111,17 @@ def test_a_proxys_sockets_are_the_duts(notify: Probe, lab: ProbeLab) -> None:
     assert seen.account("server") == seen.account("client") == (QUESTIONS, QUESTIONS, 0)
 
 
-def test_bare_acknowledgements_and_ends_notify_nobody(notify: Probe, lab: ProbeLab) -> None:
+def test_bare_acknowledgements_and_fins_notify_no_reader(notify: Probe, lab: ProbeLab) -> None:
     seen = Since(notify)
     with lab.running("server", LISTENER):
         notify.watch(lab.view())
-        lab.run("client", TELL, SERVER, QUESTIONS)
+        lab.run("client", SEND, SERVER, QUESTIONS)
         notify.watch(None)
     started, count, lost = seen.account("server")
-    # A segment that comes while its socket is being read waits, and may be merged with the next one.
+    # A segment that arrives while its socket is being read waits, and may be merged with the next one.
     assert 0.9 * QUESTIONS <= started == count <= QUESTIONS
     assert lost == 0
-    # The client is told of the last byte, which answers its end; of some hundred acknowledgements it is not.
+    # The client is notified of the last byte, which answers its FIN, but not of some hundred acknowledgements.
     assert seen["client"].started <= 1
 
 
@@ -148,7 +148,7 @@ def test_a_share_of_the_connections_is_measured_whole(lab: ProbeLab) -> None:
     finally:
         probe.stop()
     assert {count % questions for count in counts} == {0}
-    assert len(set(counts)) > 1  # others in each window
+    assert len(set(counts)) > 1  # each window measures other connections
     # Binomial: five standard deviations.
     share = windows * connections / probe.track_every
     assert abs(sum(counts) / questions - share) < 5 * (share * (1 - 1 / probe.track_every)) ** 0.5

@@ -1,7 +1,7 @@
-"""The known workloads would not be counted right if the pairing were wrong: each fault here makes one of them fail.
+"""The tests of known workloads detect wrong pairing: each fault here makes one of them fail.
 
-Faults are put into a copy of the C source: a start that is not deleted when its end was found, or a check against
-pairing with strangers that is not made.
+The test puts a fault into a copy of a probe's C source. The fault keeps a start after its end was found, or removes a
+check against pairing with unrelated events.
 """
 
 import os
@@ -50,31 +50,31 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
     ),
     "proxy_residence keeps a start that ended": (
         ProxyResidence,
-        "	other->sock = 0;\n	place->sock = 0;\n",
+        "	other->sk = 0;\n	place->sk = 0;\n",
         "",
-        test_probe_proxy_residence.test_what_is_sent_again_does_not_count_again,
+        test_probe_proxy_residence.test_data_that_is_sent_twice_counts_once,
     ),
-    "proxy_residence pairs whatever comes next": (
+    "proxy_residence pairs any two events in sequence": (
         test_probe_proxy_residence.EverySample,
         '#include "buffers.h"\n',
         '#include "buffers.h"\n#define user_buffer() 4096\n',
         partial(
-            test_probe_proxy_residence.test_concurrent_connections_are_never_paired_with_strangers,
+            test_probe_proxy_residence.test_data_of_concurrent_connections_is_paired_by_connection,
             style="send",
             order="queue",
         ),
     ),
     "socket_wait keeps a start that ended": (
         SocketWait,
-        "	    !read_sequence(sock, state, &from, &until)) {\n		unread->sock = 0;\n",
-        "	    !read_sequence(sock, state, &from, &until)) {\n",
-        test_probe_socket_wait.test_each_question_waits_once_at_the_server_and_each_answer_at_the_client,
+        "!read_unread(sk, state, &data)) {\n		unread->sk = 0;\n",
+        "!read_unread(sk, state, &data)) {\n",
+        test_probe_socket_wait.test_each_question_and_each_answer_waits_once,
     ),
-    "splice_work takes other work for it": (
+    "splice_work counts other work": (
         SpliceWork,
         "	if (bpf_probe_read_kernel(&function, sizeof(function), (void *)address + WORK_FUNCTION) || "
         "function != BACKLOG)\n		return -1;",
-        "	if (watching)\n		return DUT_SIDE;",
+        "	if (cfg)\n		return DUT_SIDE;",
         test_probe_splice_work.test_it_sees_no_other_lab_and_no_other_work,
     ),
     "work forgets the tables that had no route": (
@@ -83,22 +83,22 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
         "missed->count = 0;",
         test_probe_work.test_a_lookup_in_several_tables_counts_for_each,
     ),
-    "work looks for a dropped packet's device only": (
+    "work identifies a dropped packet by its device only": (
         Work,
-        "#if KFREE_SKB_TELLS_SOCKET",
+        "#if KFREE_SKB_HAS_SOCKET",
         "#if 0",
-        test_probe_work.test_drops_in_tcp_count_though_their_packets_have_no_device_any_more,
+        test_probe_work.test_drops_in_tcp_count_without_a_device,
     ),
-    "forward pairs with packets that were made here": (
+    "forward pairs with packets that the DUT made": (
         Forward,
         " || !ingress)\n		return 0;",
-        ")\n		return 0;\n	if (!ingress)\n		ingress = watching->device[0].ifindex;",
+        ")\n		return 0;\n	if (!ingress)\n		ingress = cfg->device[0].ifindex;",
         test_probe_catalog.test_forward_does_not_pair_datagrams_that_were_made_in_the_dut,
     ),
 }
 
 
-# Whether a stranger lives at a packet's address is chance: one CPU frees it, another one may take it.
+# Whether another packet gets a freed packet's address depends on chance: the two may be on different CPUs.
 TRIES = 5
 
 
@@ -109,10 +109,10 @@ def lab() -> Iterator[ProbeLab]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_broken_pairing_does_not_go_unnoticed(fault: str, lab: ProbeLab, tmp_path: Path) -> None:
+def test_a_fault_in_the_pairing_fails_the_probes_test(fault: str, lab: ProbeLab, tmp_path: Path) -> None:
     sound, text, broken, check = FAULTS[fault]
     whole = (ROOT / "probes" / f"{sound.name}.c").read_text()
-    assert whole.count(text) == 1, "the source has changed; so must the fault"
+    assert whole.count(text) == 1, "the C source has changed; adapt the fault"
     copy = tmp_path / f"{sound.name}.c"
     copy.write_text(whole.replace(text, broken))
 
@@ -122,7 +122,7 @@ def test_a_broken_pairing_does_not_go_unnoticed(fault: str, lab: ProbeLab, tmp_p
     probe = Broken()
     probe.start()
     try:
-        assert any(fails(check, probe, lab) for _ in range(TRIES)), "nobody noticed"
+        assert any(fails(check, probe, lab) for _ in range(TRIES)), f"{check} passed {TRIES} times despite the fault"
     finally:
         probe.stop()
 

@@ -1,4 +1,4 @@
-"""The proxy_residence probe on this kernel: how long a proxy keeps data, and never whose data it was not."""
+"""The proxy_residence probe on this kernel: how long a proxy keeps data, without mixing up connections."""
 
 import json
 import os
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 QUESTIONS = 100
 DELAY_S = 0.005
 
-# One connection after another. Where its data goes, after how long, and how often, is the arguments' to say.
+# Serves one connection after another. The arguments select where it sends the data, after which delay, and how often.
 PROXY = """
 import socket, sys, time
 answers_itself, delay_s, times = sys.argv[2] == "itself", float(sys.argv[3]), int(sys.argv[4])
@@ -53,8 +53,8 @@ while True:
     s.close()
 """
 
-# An event loop: it takes the data of all connections, one after another, and then sends it on, one after another. It
-# tells how long it kept each. Real time, so that what it tells is what happened.
+# An event loop. It receives the data of all connections, one after another, and then sends it in the given order. It
+# reports how long it kept each. It runs with real-time priority, so that its own clock readings are accurate.
 LOOP = """
 import json, os, select, socket, sys, time
 connections, rounds, style, order = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
@@ -108,7 +108,7 @@ while True:
             waiting.remove(s)
 """
 
-# Answers while it is still being asked.
+# Answers while the client is still sending.
 EARLY = """
 import socket
 l = socket.create_server(("0.0.0.0", 9001))
@@ -122,7 +122,7 @@ while True:
     c.close()
 """
 
-# A proxy's side towards its origin, without a client: a long question over each of many connections.
+# A proxy's connections to its origin, without a client: it sends a long question on each of many connections.
 ASKING = """
 import socket, sys
 for _ in range(int(sys.argv[2])):
@@ -158,7 +158,7 @@ def residence() -> Iterator[Probe]:
 
 
 def ask(probe: Probe, lab: ProbeLab, *proxy: object, watched: ProbeLab | None = None) -> Reading:
-    """Questions through a proxy, one after another; the reading's stages are their growth."""
+    """Send questions through a proxy, one after another; the stages of the result are the growth meanwhile."""
     before = probe.read().stages
     with lab.running("server", ECHO), lab.running("dut", PROXY, SERVER, *proxy) as process:
         probe.watch((watched or lab).view(proxy=(process.pid,)))
@@ -178,7 +178,7 @@ def test_each_request_and_each_answer_counts_once(residence: Probe, lab: ProbeLa
 
 
 @in_windows
-def test_a_proxy_that_sleeps_shows_where_it_does(residence: Probe, lab: ProbeLab) -> None:
+def test_a_proxys_delay_is_in_the_direction_that_it_delays(residence: Probe, lab: ProbeLab) -> None:
     reading = ask(residence, lab, "relay", DELAY_S, 1)
     to_origin, to_client = reading.stages["to_origin"], reading.stages["to_client"]
     assert to_origin.count == QUESTIONS
@@ -187,19 +187,19 @@ def test_a_proxy_that_sleeps_shows_where_it_does(residence: Probe, lab: ProbeLab
     assert (to_client.percentile_ns(50) or 0) < 0.2 * DELAY_S * 1e9
 
 
-def test_what_is_sent_again_does_not_count_again(residence: Probe, lab: ProbeLab) -> None:
+def test_data_that_is_sent_twice_counts_once(residence: Probe, lab: ProbeLab) -> None:
     stage = ask(residence, lab, "relay", 0, 3).stages["to_origin"]
     assert (stage.count, stage.started) == (QUESTIONS, QUESTIONS)
 
 
-def test_a_proxy_that_answers_itself_passes_nothing_on(residence: Probe, lab: ProbeLab) -> None:
+def test_data_that_a_proxy_returns_to_the_client_does_not_match(residence: Probe, lab: ProbeLab) -> None:
     stages = ask(residence, lab, "itself", 0, 1).stages
     assert (stages["to_origin"].count, stages["to_origin"].started) == (0, QUESTIONS)
     assert stages["to_client"].started == 0
 
 
-def test_an_answer_counts_that_comes_while_its_socket_is_still_sending(residence: Probe, lab: ProbeLab) -> None:
-    """The kernel sets such data aside, and of the first that it notes of a connection it notes no device then."""
+def test_an_answer_counts_if_its_socket_is_still_sending(residence: Probe, lab: ProbeLab) -> None:
+    """The kernel puts such data into the backlog. If it is a connection's first data, the socket has no device yet."""
     connections = 3000
     before = Since(residence)
     with lab.running("server", EARLY):
@@ -221,10 +221,10 @@ def test_another_lab_is_not_seen(residence: Probe, lab: ProbeLab) -> None:
 @pytest.mark.parametrize("order", ["queue", "stack"])
 @pytest.mark.parametrize("style", ["send", "write", "sendmsg"])
 @in_windows
-def test_concurrent_connections_are_never_paired_with_strangers(
+def test_data_of_concurrent_connections_is_paired_by_connection(
     residence: Probe, lab: ProbeLab, style: str, order: str
 ) -> None:
-    """Taken for one another they would be kept for other times: first come first served, or the last one first."""
+    """Mixed-up connections would give other times, whether the proxy sends in order of arrival or in reverse."""
     connections, rounds = 8, 5
     before = {role: stage_of(residence, role) for role in ("to_origin", "to_client")}
     residence.read()
@@ -241,12 +241,12 @@ def test_concurrent_connections_are_never_paired_with_strangers(
     for role, stage in before.items():
         found = growth(residence, stage, role)
         assert (found.count, found.started) == (connections * rounds, connections * rounds)
-        told = [sample.value_ns for sample in samples if sample.role == role]
-        # In the order in which they were sent, so that each is held against its own.
-        differences = sorted(abs(mine - truth) for mine, truth in zip(told, kept[role], strict=True))
+        measured = [sample.value_ns for sample in samples if sample.role == role]
+        # Both are in the order of sending, so that each sample is compared with its own truth.
+        differences = sorted(abs(mine - truth) for mine, truth in zip(measured, kept[role], strict=True))
         assert differences[-3] < 800_000, (role, differences)
 
 
-def test_it_applies_where_a_proxy_is(lab: ProbeLab) -> None:
+def test_it_applies_to_labs_with_a_proxy(lab: ProbeLab) -> None:
     assert ProxyResidence().applies(lab.view(proxy=(1,)))
     assert not ProxyResidence().applies(lab.view())

@@ -1,4 +1,4 @@
-"""The qdisc probe on this kernel: each packet with payload at each device that sends it, and a shaper's delay."""
+"""The qdisc probe on this kernel: it counts each packet with payload at each sending device, and a shaper's delay."""
 
 import os
 import time
@@ -75,14 +75,14 @@ def test_acknowledgements_connects_and_ends_are_not_counted(qdisc: Probe, lab: P
 
 
 def shaped(qdisc: Probe, lab: ProbeLab, packets: int, bucket_bytes: int) -> Since:
-    """What is seen of a burst through a token bucket filter at the client."""
+    """What the probe counts of a burst through a token bucket filter at the client."""
     seen = Since(qdisc)
     shaper = ("root", "tbf", "rate", "8mbit", "burst", str(bucket_bytes), "limit", "200000")
     in_netns(lab.netns("client"), "tc", "qdisc", "add", "dev", lab.device("client"), *shaper)
     try:
         qdisc.watch(lab.view())
         lab.run("client", BURST, SERVER, packets)
-        # The queue holds them longer than their sender lives.
+        # The queue still holds packets after their sender has ended.
         deadline = time.monotonic() + 2
         while kept(qdisc, "packets") and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -94,25 +94,25 @@ def shaped(qdisc: Probe, lab: ProbeLab, packets: int, bucket_bytes: int) -> Sinc
 
 
 @in_windows
-def test_a_shapers_delay_shows(qdisc: Probe, lab: ProbeLab) -> None:
-    """Token bucket: 1 byte/µs, and a bucket for one datagram of 1,014 bytes and half of another."""
+def test_the_duration_includes_a_shapers_delay(qdisc: Probe, lab: ProbeLab) -> None:
+    """Token bucket: 1 byte/µs, with a bucket for one and a half datagrams of 1,014 bytes."""
     packets, frame_bytes, bucket_bytes = 60, 1014, 1521
-    for _ in range(4):  # on a busy host a few may still be under way when the shaper goes: then it says nothing
+    for _ in range(4):  # on a busy host some packets may still be queued when the shaper is removed: repeat it then
         seen = shaped(qdisc, lab, packets, bucket_bytes)
         if seen.account("client") == seen.account("dut"):
             break
     assert seen.account("client") == seen.account("dut") == (packets, packets, 0)
-    # The k-th may leave once as many bytes as are ahead of it and its own, less the bucket's, have dripped in.
+    # The k-th datagram may leave when tokens for the bytes up to its end, less the bucket's size, have arrived.
     due_us = [max(0, (k + 1) * frame_bytes - bucket_bytes) for k in range(packets)]
     histogram = seen["client"]
-    # The sender takes some time itself, which the later ones do not wait; and tokens that it leaves are not lost.
+    # The sender needs some time too, so later datagrams wait less. Unused tokens are not lost.
     assert 0.7 * sum(due_us) < histogram.sum_ns / 1000 < 1.2 * sum(due_us)
     assert 0.7 * due_us[-1] < histogram.max_ns / 1000 < 1.2 * due_us[-1] + 2000
     assert seen["dut"].max_ns < 10_000_000
 
 
 @in_windows
-def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> None:
+def test_a_packet_that_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> None:
     seen = Since(qdisc)
     shaper = ("root", "tbf", "rate", "8mbit", "burst", "1521", "limit", "10140")  # room for ten
     in_netns(lab.netns("client"), "tc", "qdisc", "add", "dev", lab.device("client"), *shaper)
@@ -121,7 +121,7 @@ def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> Non
         lab.run("client", BURST, SERVER, 200)
         time.sleep(0.05)
         dropped = kept(qdisc, "packets")
-        # Packets without payload do not count, and live where those died.
+        # Packets without payload do not count, although they get the addresses of the dropped ones.
         lab.run("client", EMPTY, SERVER, 500)
     finally:
         in_netns(lab.netns("client"), "tc", "qdisc", "del", "dev", lab.device("client"), "root")
@@ -130,8 +130,8 @@ def test_what_the_queue_drops_does_not_match(qdisc: Probe, lab: ProbeLab) -> Non
     arrived = seen["dut"].count
     assert (histogram.started, histogram.count, histogram.lost) == (200, arrived, 0)
     assert arrived < 150
-    assert dropped > 0  # few, as the next packet lives where the last one died
-    assert histogram.max_ns < 20_000_000  # nobody has the start of a packet that was dropped at its address
+    assert dropped > 0  # few, because the next packet gets the address of the dropped one
+    assert histogram.max_ns < 20_000_000  # no packet has the start time of a dropped one with its address
 
 
 def test_other_labs_packets_are_not_counted(qdisc: Probe, lab: ProbeLab) -> None:

@@ -1,4 +1,4 @@
-"""The run_queue probe on this kernel: the waits of a lab's tasks and of the kernel's, and of no others."""
+"""The run_queue probe on this kernel: it counts the waits of a lab's tasks and of the kernel's, and no others."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ for _ in range(int(sys.argv[1])):
 print("done", flush=True)
 sys.stdin.readline()
 """
-# Both of one real-time priority on one CPU, first come first served: who is woken waits until the other sleeps.
+# Both tasks have the same real-time priority on one CPU: one that is woken waits until the other sleeps.
 REAL_TIME = """
 import os, sys, time
 os.sched_setaffinity(0, {0})
@@ -83,10 +83,10 @@ def test_run_queue_counts_each_wakeup_of_the_labs_tasks(run_queue: Probe, lab: P
         stranger.communicate("\n")
     histogram = reading.stages["proxy"].minus(before)
     wakeups = reading.work["wakeups_proxy"] - woken
-    # A nap may be over before it began, when the task was preempted on its way to sleep; being preempted adds waits.
+    # If a task is preempted on its way to sleep, its timer may expire before it sleeps. Preemptions add waits.
     assert 0.9 * naps <= wakeups <= naps + 20
     assert wakeups - 10 <= histogram.count <= 3 * naps
-    # Those woken while they still ran do not wait, and do not count as unmatched.
+    # A task that is woken while it still runs does not wait, and does not count as unmatched.
     assert abs(histogram.started - histogram.count) <= 1
     assert reading.stages["origin"] == others
     assert "wakeups_generator" not in reading.work
@@ -101,7 +101,7 @@ def nap(process: subprocess.Popen[str]) -> None:
 
 
 @in_windows
-def test_a_neighbour_that_is_busy_for_5_ms_shows_as_waits_of_5_ms(run_queue: Probe, lab: ProbeLab) -> None:
+def test_a_task_waits_5_ms_for_a_neighbour_that_is_busy_for_5_ms(run_queue: Probe, lab: ProbeLab) -> None:
     rounds, busy_s = 20, 0.005
     watched = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -117,7 +117,7 @@ def test_a_neighbour_that_is_busy_for_5_ms_shows_as_waits_of_5_ms(run_queue: Pro
     finally:
         watched.kill()
         watched.communicate()
-    # Deadline and stop tasks may still come before it: a wait more is possible, a shorter one is not.
+    # Deadline and stop tasks may still preempt it, which adds waits but shortens none.
     assert rounds <= histogram.count <= rounds + 5
     assert histogram.count == histogram.started
     assert rounds * busy_s < histogram.sum_ns / 1e9 < 2 * rounds * busy_s
@@ -125,7 +125,7 @@ def test_a_neighbour_that_is_busy_for_5_ms_shows_as_waits_of_5_ms(run_queue: Pro
 
 
 @in_windows
-def test_run_queue_tells_what_the_kernel_itself_accounts(run_queue: Probe, lab: ProbeLab) -> None:
+def test_run_queue_agrees_with_the_kernels_schedstat(run_queue: Probe, lab: ProbeLab) -> None:
     """/proc/<pid>/schedstat has the time that a task spent waiting on a run queue."""
     command = ["taskset", "-c", "0", sys.executable, "-c", BUSY]
     with subprocess.Popen(command) as watched, subprocess.Popen(command) as neighbour:
@@ -139,11 +139,11 @@ def test_run_queue_tells_what_the_kernel_itself_accounts(run_queue: Probe, lab: 
         run_queue.watch(None)
         watched.kill()
         neighbour.kill()
-    # Two of them share a CPU: each waits at least about half of the time, in turns of milliseconds.
+    # Two tasks share a CPU: each waits about half of the time, in turns of milliseconds.
     assert histogram.count >= 10
     assert 0.35 * wall_ns < histogram.sum_ns < 1.05 * wall_ns
     assert histogram.sum_ns / histogram.count > 500_000
-    # A wait under way at either end is in one of the two only.
+    # A wait that is in progress at the begin or end is in one of the two only.
     assert abs(histogram.sum_ns - waited) < 2 * histogram.max_ns
 
 
@@ -166,8 +166,8 @@ def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab
         process.communicate("\n")
 
 
-def test_run_queue_tells_the_kernels_workers_apart(run_queue: Probe, lab: ProbeLab) -> None:
-    """Data written to a terminal reaches its other side by a kworker."""
+def test_run_queue_has_kworkers_as_a_separate_role(run_queue: Probe, lab: ProbeLab) -> None:
+    """A kworker carries data from one side of a terminal to the other."""
     lines = 50
     run_queue.watch(lab.view())
     before, woken = stage_of(run_queue, "kworker"), run_queue.read().work.get("wakeups_kworker", 0)
@@ -187,8 +187,8 @@ def test_run_queue_tells_the_kernels_workers_apart(run_queue: Probe, lab: ProbeL
     assert reading.work["wakeups_kworker"] - woken >= lines
 
 
-def test_run_queue_tells_ksoftirqd_apart(run_queue: Probe, lab: ProbeLab) -> None:
-    """Softirqs that are raised again and again are left to ksoftirqd in the end."""
+def test_run_queue_has_ksoftirqd_as_a_separate_role(run_queue: Probe, lab: ProbeLab) -> None:
+    """The kernel leaves softirqs that are raised again and again to ksoftirqd."""
     run_queue.watch(lab.view())
     before, deadline = stage_of(run_queue, "ksoftirqd"), time.monotonic() + 20
     with lab.running("server", ECHO):

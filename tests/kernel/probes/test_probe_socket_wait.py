@@ -1,4 +1,4 @@
-"""The socket_wait probe on this kernel: how long data lay unread, the oldest of it, at each side."""
+"""The socket_wait probe on this kernel: how long a socket's oldest unread data waited, at each side."""
 
 import os
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.kernel.probes.probe_lab import (
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 QUESTIONS = 300
-# It reads as it is told, a question at a time: how long it sleeps before it, and how.
+# Reads one question at a time. The arguments select how it reads, and how long it sleeps before.
 READER = """
 import select, socket, sys, time
 l = socket.create_server(("0.0.0.0", 9001))
@@ -80,7 +80,7 @@ for _ in range(int(sys.argv[2])):
     s.sendall(b"question")
     s.recv(9)
 """
-# Three segments, a while apart; the answer comes when they were all read.
+# Sends three segments, 2 ms apart; the server answers after it has read all of them.
 ASK_IN_THREE = """
 import socket, sys, time
 s = socket.create_connection((sys.argv[1], 9001))
@@ -104,9 +104,7 @@ def socket_wait() -> Iterator[Probe]:
     yield from started(SocketWait())
 
 
-def test_each_question_waits_once_at_the_server_and_each_answer_at_the_client(
-    socket_wait: Probe, lab: ProbeLab
-) -> None:
+def test_each_question_and_each_answer_waits_once(socket_wait: Probe, lab: ProbeLab) -> None:
     seen = Since(socket_wait)
     with lab.running("server", ECHO):
         socket_wait.watch(lab.view())
@@ -131,8 +129,8 @@ def test_a_proxys_sockets_are_the_duts(socket_wait: Probe, lab: ProbeLab) -> Non
 
 @pytest.mark.parametrize("how", ["once", "peek", "bytewise"])
 @in_windows
-def test_a_reader_that_sleeps_shows(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
-    """Looking is not reading, and a question read in pieces waited once."""
+def test_the_duration_includes_the_readers_sleep(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
+    """MSG_PEEK does not end the wait, and a question that is read in pieces waits once."""
     seen = Since(socket_wait)
     questions, sleep_s = 20, 0.005
     with lab.running("server", READER, how, sleep_s):
@@ -147,8 +145,8 @@ def test_a_reader_that_sleeps_shows(socket_wait: Probe, lab: ProbeLab, how: str)
 
 @pytest.mark.parametrize("how", ["once", "most"])
 @in_windows
-def test_what_is_read_at_once_waited_as_long_as_its_oldest(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
-    """And so did what is left of a segment of which a read took a part."""
+def test_segments_of_one_read_wait_as_long_as_the_oldest(socket_wait: Probe, lab: ProbeLab, how: str) -> None:
+    """The same holds for the rest of a segment that a read took only partly."""
     seen = Since(socket_wait)
     questions = 10
     with lab.running("server", READER, how, 0.03):
@@ -161,21 +159,21 @@ def test_what_is_read_at_once_waited_as_long_as_its_oldest(socket_wait: Probe, l
 
 
 @in_windows
-def test_what_is_read_apart_waited_apart(socket_wait: Probe, lab: ProbeLab) -> None:
-    """Two segments: the first is read in two pieces, and the second after that."""
+def test_segments_of_two_reads_wait_separately(socket_wait: Probe, lab: ProbeLab) -> None:
+    """The server reads the first segment in two pieces, and then the second."""
     seen, pairs = Since(socket_wait), 10
     with lab.running("server", PIECES):
         socket_wait.watch(lab.view())
         lab.run("client", ASK_IN_TWO, SERVER, pairs)
         socket_wait.watch(None)
     assert seen.account("server") == (2 * pairs, 2 * pairs, 0)
-    # Read 10 ms and 20 ms after the first came; the second came 2 ms later.
+    # The reads are 10 ms and 20 ms after the first segment arrived. The second one arrived 2 ms after the first.
     assert 13 < seen["server"].sum_ns / (2 * pairs) / 1e6 < 25
 
 
 @in_windows
-def test_what_is_never_read_has_no_end_and_its_address_no_past(socket_wait: Probe, lab: ProbeLab) -> None:
-    """The next connections' sockets live where those died that had not read."""
+def test_data_that_is_never_read_does_not_match_later_reads(socket_wait: Probe, lab: ProbeLab) -> None:
+    """The sockets of the next connections get the addresses of those that were closed with unread data."""
     seen = Since(socket_wait)
     deaf = """
 import select, socket
@@ -203,7 +201,7 @@ for _ in range(int(sys.argv[2])):
     with probe_lab(os.getpid()) as other, other.running("server", ECHO), lab.running("server", deaf):
         socket_wait.watch(lab.view())
         lab.run("client", ask, SERVER, 50)
-        # Sockets of others live there, too.
+        # Sockets of another lab get these addresses, too.
         other.run("client", ASK_ANEW, SERVER, 300)
         socket_wait.watch(None)
     histogram = seen["server"]

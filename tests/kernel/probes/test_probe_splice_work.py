@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 QUESTIONS = 300
 
-# What comes to the port that the proxy listens on goes to the origin's socket, the rest to the client's.
+# Data for the port that the proxy listens on goes to the origin's socket, other data to the client's.
 SPLICE_C = """
 #include <uapi/linux/bpf.h>
 static int (*redirect)(void *skb, void *map, u32 index, u64 flags) = (void *)BPF_FUNC_sk_redirect_map;
@@ -82,7 +82,7 @@ def splice() -> Iterator[Probe]:
     yield from started(SpliceWork())
 
 
-def test_each_way_of_each_question_is_work_once(splice: Probe, lab: ProbeLab) -> None:
+def test_each_question_and_each_answer_is_work_once(splice: Probe, lab: ProbeLab) -> None:
     before = {role: stage_of(splice, role) for role in ("queued", "run")}
     with lab.running("server", ECHO), lab.running("dut", SPLICE, SERVER, SPLICE_C) as proxy:
         splice.watch(lab.view(proxy=(proxy.pid,)))
@@ -90,7 +90,7 @@ def test_each_way_of_each_question_is_work_once(splice: Probe, lab: ProbeLab) ->
         splice.watch(None)
     for role, stage in before.items():
         found = growth(splice, stage, role)
-        # Work that finds the other socket busy comes again, so a few may be more.
+        # Work that finds the other socket busy is queued again, so there may be a few more.
         assert 2 * QUESTIONS <= found.count <= 2.1 * QUESTIONS + 5, role
         assert found.started - found.count <= 1, role
         assert found.lost == 0, role
@@ -110,7 +110,7 @@ def test_it_sees_no_other_lab_and_no_other_work(splice: Probe, lab: ProbeLab) ->
         assert growth(splice, stage, role) == StageHistogram(), role
 
 
-def test_a_kernel_without_socket_maps_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_kernel_without_socket_maps_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     symbols = tmp_path / "kallsyms"
     monkeypatch.setattr(splice_work, "KALLSYMS", symbols)
     with pytest.raises(ProbeError, match="kallsyms"):

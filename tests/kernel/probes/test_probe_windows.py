@@ -1,4 +1,4 @@
-"""Watching in windows on this kernel: what is seen in a share of the traffic tells how much there was in all."""
+"""Watching in windows on this kernel: the counts of a share of the traffic, scaled, give the total."""
 
 import os
 import sys
@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 WARM_UP_S, QUESTIONS = 0.2, 20_000
 TAGS = TrialTags("k3f9x2ab", "b1-1-0", "h1", "direct", "tcp_rr", "low")
 
-# The warm-up is as long as it says, however slow the machine is: no window may be in it. Prints how many questions it
-# asked, when the others began and when they ended.
+# The warm-up has a fixed length on any machine, because no window may be in it. The client prints how many questions
+# the warm-up had, when the others began, and when they ended.
 CLIENT = """
 import socket, sys, time
 s = socket.create_connection((sys.argv[1], 9001))
@@ -66,15 +66,15 @@ def view(lab: ProbeLab) -> Iterator[LabView]:
 
 
 @in_windows
-def test_a_share_of_the_traffic_tells_of_all_of_it(
+def test_a_watched_share_of_the_traffic_gives_the_total(
     lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each question and each answer crosses the DUT once and four devices; the server receives the questions.
 
-    Those of the warm-up do not count, and no window is in it. Packets are counted and not the time, so that one window
-    of ten milliseconds is within 1 %. A window that is held up at its end is some per cent off.
+    The warm-up does not count, and has no window. The share is one of packets, not of time, so that one window of ten
+    milliseconds is accurate to 1 %. If a window's end is delayed, the total is off by a few per cent.
     """
-    monkeypatch.setattr(pace, "TAX", 0.003)  # so that most of it is not watched
+    monkeypatch.setattr(pace, "TAX", 0.003)  # so that most of the traffic is not watched
     monkeypatch.setattr(pace, "LONGEST_S", 0.01)
     expected = {StageRole("forward"): 2 * QUESTIONS, StageRole("rx_steering"): QUESTIONS}
     seen = watched(lab, view)
@@ -85,7 +85,7 @@ def test_a_share_of_the_traffic_tells_of_all_of_it(
     assert {key: seen.events[key] for key in expected} == pytest.approx(expected, rel=0.1)
 
 
-def test_who_tells_what_was_sent_in_the_windows_need_not_count_packets(
+def test_a_generators_count_of_requests_in_the_windows_replaces_packets(
     lab: ProbeLab, view: LabView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "LONGEST_S", 0.01)
@@ -132,7 +132,7 @@ def test_programs_are_attached_in_windows_only(lab: ProbeLab, view: LabView) -> 
         session.close()
 
 
-def test_what_happens_seldom_is_attached_for_the_slice_and_no_longer(lab: ProbeLab, view: LabView) -> None:
+def test_tracepoints_with_few_events_are_attached_for_the_whole_slice(lab: ProbeLab, view: LabView) -> None:
     session = ProbeSession({"run_queue": RunQueue(), "work": Work()}, None, "h1")
     session.start(["run_queue", "work"])
     try:

@@ -1,4 +1,4 @@
-"""The work probe on this kernel: it counts each packet, lookup, switch, retransmission and drop, and no stranger's."""
+"""The work probe on this kernel: it counts each packet, lookup, switch, retransmission and drop of the watched lab."""
 
 import os
 import re
@@ -84,7 +84,7 @@ def work() -> Iterator[Probe]:
 
 
 def done(probe: Probe, lab: ProbeLab, act: Callable[[], object], proxy: tuple[int, ...] = ()) -> Mapping[str, int]:
-    """What the probe counted meanwhile, without what it counted nothing of."""
+    """What the probe counted during ``act``, without counts of 0."""
     before = probe.read().work
     probe.watch(lab.view(proxy=proxy))
     act()
@@ -99,7 +99,7 @@ def nft(lab: ProbeLab, role: str, rules: str) -> None:
 
 def test_each_packet_that_is_forwarded_counts_once_with_its_lookup(work: Probe, lab: ProbeLab) -> None:
     seen = done(work, lab, lambda: lab.spray(PACKETS))
-    # The sender looks its route up once and keeps it; the two others do so for every packet.
+    # The sender looks its route up once and caches it. The DUT and the server look it up for every packet.
     assert (seen.pop("packets_dut"), seen.pop("packets_server")) == (PACKETS, PACKETS)
     assert (seen.pop("fib_lookups_dut"), seen.pop("fib_lookups_server")) == (PACKETS, PACKETS)
     assert seen.pop("fib_lookups_client") <= 3
@@ -107,24 +107,24 @@ def test_each_packet_that_is_forwarded_counts_once_with_its_lookup(work: Probe, 
 
 
 def test_a_lookup_in_several_tables_counts_for_each(work: Probe, lab: ProbeLab) -> None:
-    """With a rule of its own a network has its local table looked through first, in vain."""
-    with probe_lab(os.getpid()) as ruled:  # once there was a rule, the tables stay apart
+    """If a namespace has its own rule, the kernel searches the local table first, without a match."""
+    with probe_lab(os.getpid()) as ruled:  # the tables stay separate after the rule is removed
         subprocess.run(["ip", "-n", ruled.netns("dut"), "rule", "add", "fwmark", "1", "lookup", "100"], check=True)
         seen = done(work, ruled, lambda: ruled.spray(PACKETS))
         elsewhere = done(work, lab, lambda: ruled.spray(PACKETS))
-    # The way to the destination and the way back to the source, each in the local table and in the main one.
+    # The kernel looks up the destination and, against spoofing, the source, each in the local and the main table.
     assert (seen["packets_dut"], seen["fib_lookups_dut"]) == (PACKETS, 4 * PACKETS)
     assert seen["fib_lookups_server"] == PACKETS
     assert elsewhere == {}
 
 
-def test_packets_are_counted_by_side_and_without_payload_apart(work: Probe, lab: ProbeLab) -> None:
+def test_packets_count_by_side_and_those_without_payload_separately(work: Probe, lab: ProbeLab) -> None:
     with lab.running("server", ECHO), lab.running("dut", RELAY, SERVER) as relay:
         seen = done(work, lab, lambda: lab.run("client", ASK, DUT_CLIENT, QUESTIONS), proxy=(relay.pid,))
     assert seen["packets_client"] - seen["packets_empty_client"] == QUESTIONS
     assert seen["packets_dut"] - seen["packets_empty_dut"] == 2 * QUESTIONS
     assert seen["packets_server"] - seen["packets_empty_server"] == QUESTIONS
-    # At the least: SYN or its answer, and FIN, of each connection.
+    # At least SYN or SYN-ACK, and FIN, of each connection.
     assert seen["packets_empty_client"] >= 2
     assert seen["packets_empty_dut"] >= 4
     assert "retransmits" not in seen
@@ -140,20 +140,20 @@ def test_drops_count_by_their_reason(work: Probe, lab: ProbeLab) -> None:
     assert "packets_server" not in seen
     assert [kind for kind in seen if kind.startswith("drops_")] == ["drops_netfilter_drop"]
 
-    with lab.running("server", ECHO):  # nobody takes datagrams
+    with lab.running("server", ECHO):  # no socket receives datagrams
         seen = done(work, lab, lambda: lab.run("client", DATAGRAMS, SERVER, PACKETS))
     assert seen["drops_no_socket"] == PACKETS
 
 
-def test_drops_in_tcp_count_though_their_packets_have_no_device_any_more(work: Probe, lab: ProbeLab) -> None:
-    """Data for a socket that its owner has closed is dropped by TCP itself."""
+def test_drops_in_tcp_count_without_a_device(work: Probe, lab: ProbeLab) -> None:
+    """TCP drops data for a closed socket. By then the packet has no device."""
     with lab.running("server", ABORTER):
         seen = done(work, lab, lambda: lab.run("client", UNWANTED, SERVER))
     assert any(kind.startswith("drops_tcp_") or kind == "drops_socket_close" for kind in seen), seen
 
 
 def test_retransmissions_count(work: Probe, lab: ProbeLab) -> None:
-    """A SYN that nobody answers is sent again after one second."""
+    """The client sends a SYN without answer again after one second."""
     nft(lab, "server", "table ip t { chain c { type filter hook input priority 0; tcp dport 9001 drop; }\n }\n")
     try:
         seen = done(work, lab, lambda: lab.run("client", CONNECT, SERVER, 1.5))
@@ -163,7 +163,7 @@ def test_retransmissions_count(work: Probe, lab: ProbeLab) -> None:
     assert (seen["drops_netfilter_drop"], seen["packets_empty_server"]) == (2, 2)
 
 
-def test_context_switches_are_those_that_the_kernel_accounts(work: Probe, lab: ProbeLab) -> None:
+def test_context_switches_agree_with_the_kernels_own_count(work: Probe, lab: ProbeLab) -> None:
     command = [sys.executable, "-c", NAPS, "200"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched:
         assert watched.stdin is not None
@@ -180,7 +180,7 @@ def test_context_switches_are_those_that_the_kernel_accounts(work: Probe, lab: P
         seen = done(work, lab, nap, proxy=(watched.pid,))
         accounted = switches(watched.pid) - accounted
         watched.communicate("\n")
-    # A switch to it is followed by one away from it; it may be starting up, or about to stop, at either end.
+    # The kernel counts switches away from the task, each after a switch to it. The ends may differ by one each.
     assert seen["context_switches_proxy"] >= 200 - 2
     assert abs(seen["context_switches_proxy"] - accounted) <= 2
     assert "context_switches_origin" not in seen
@@ -190,7 +190,7 @@ def switches(pid: int) -> int:
     return sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())))
 
 
-def test_neither_another_lab_nor_what_comes_after_the_window_counts(work: Probe, lab: ProbeLab) -> None:
+def test_neither_another_lab_nor_traffic_after_the_window_counts(work: Probe, lab: ProbeLab) -> None:
     with probe_lab(os.getpid()) as other:
         assert done(work, lab, lambda: other.spray(PACKETS)) == {}
     before = work.read().work
@@ -204,7 +204,7 @@ def test_neither_another_lab_nor_what_comes_after_the_window_counts(work: Probe,
     assert work.read().work["packets_dut"] - before["packets_dut"] == PACKETS
 
 
-def test_the_reasons_are_named_as_the_kernel_names_them() -> None:
+def test_drop_reasons_have_the_kernels_names() -> None:
     reasons = drop_reasons()
     assert {"netfilter_drop", "no_socket", "not_specified"} <= set(reasons.values())
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in reasons.values())

@@ -1,4 +1,4 @@
-"""Every probe of the catalog sees the traffic of both IP versions, or declares which it does not see."""
+"""Every probe of the catalog sees the traffic of both IP versions, or declares which version it does not see."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,10 +18,10 @@ from tests.variants import DATAPATHS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-# Together they have every stage: packets are forwarded, pass a proxy, or are spliced in the kernel.
+# Together they have every stage: one forwards packets, one has a proxy, and one splices in the kernel.
 LABELS = ("direct", "tproxy", "ebpf_sockmap")
 CONNECTIONS, REQUESTS = 10, 10
-SELDOM = 10  # what happens less often with one version need not happen with the other
+SELDOM = 10  # an event that happens less often with one version need not happen with the other
 PROBES = discover(probes.catalog, Probe)
 
 Seen = Mapping[str, float]
@@ -29,7 +29,7 @@ Seen = Mapping[str, float]
 
 @cache
 def everything(ip_version: int, directory: Path) -> tuple[Seen, Mapping[str, set[str]]]:
-    """What all probes saw of the version's traffic: durations by stage and role, work by kind. What each left out."""
+    """What all probes saw of the version's traffic, by stage and role or kind of work; why stages were absent."""
     found: dict[str, float] = {}
     absent: dict[str, set[str]] = {name: set() for name in PROBES}
     session = ProbeSession(PROBES, None, "h1", windowed=False)
@@ -59,7 +59,7 @@ def traffic(session: ProbeSession, b: Bench, label: str) -> Watched:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("ledgers")
+    return tmp_path_factory.mktemp("registers")
 
 
 @pytest.mark.parametrize("ip_version", [4, 6])
@@ -74,8 +74,8 @@ def test_a_probe_sees_the_version_or_declares_that_it_does_not(name: str, ip_ver
         assert not any(key.startswith(f"{name} ") for key in found)
 
 
-def test_what_one_version_has_the_other_has_too(directory: Path) -> None:
-    """A figure of 0 where the kernel does the work is a false one."""
+def test_both_versions_have_the_same_stages_and_work(directory: Path) -> None:
+    """A figure of 0 would be false if the kernel does the work."""
     seen = {version: everything(version, directory)[0] for version in (4, 6)}
     both = {name for name, probe in PROBES.items() if probe.ip_versions == {4, 6}}
     for one, other in ((4, 6), (6, 4)):
@@ -84,10 +84,10 @@ def test_what_one_version_has_the_other_has_too(directory: Path) -> None:
         assert missing == set(), f"seen with IPv{one} and not with IPv{other}"
 
 
-def test_both_ways_through_a_proxy_are_counted_once_with_either_version(directory: Path) -> None:
+def test_with_both_versions_each_request_and_answer_passes_the_proxy_once(directory: Path) -> None:
     for version in (4, 6):
         found, _ = everything(version, directory)
-        for way in ("to_origin", "to_client"):
-            # HAProxy passes each question and each answer on once; the last answers may be cut in two.
-            assert CONNECTIONS * REQUESTS <= found[f"proxy_residence {way}"] <= 1.2 * CONNECTIONS * REQUESTS, version
+        for role in ("to_origin", "to_client"):
+            # HAProxy forwards each question and each answer once; it may split the last answers in two.
+            assert CONNECTIONS * REQUESTS <= found[f"proxy_residence {role}"] <= 1.2 * CONNECTIONS * REQUESTS, version
         assert found["work fib_lookups_dut"] >= CONNECTIONS * REQUESTS, version

@@ -1,4 +1,4 @@
-"""Packets of IPv6 are followed as those of IPv4: with payload each once, bare acknowledgements not at all."""
+"""The probes track IPv6 packets like IPv4: packets with payload count once, bare acknowledgements do not."""
 
 import socket
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def device_hop() -> Iterator[Probe]:
 
 
 def send_datagrams(lab: Lab) -> None:
-    """So many with payload, and as many without."""
+    """Send ``DATAGRAMS`` with payload, and as many without."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
         for _ in range(DATAGRAMS):
             client.sendto(b"x", (lab.server_address, 9000))
@@ -34,13 +34,13 @@ def send_datagrams(lab: Lab) -> None:
 
 
 def sink(lab: Lab) -> socket.socket:
-    """Where they go; nobody reads them, and ICMP would be traffic, too."""
+    """A socket for the datagrams. No program reads them, but without the socket ICMP errors would be traffic, too."""
     made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     made.bind((lab.server_address, 9000))
     return made
 
 
-def test_payload_is_known_in_ipv6(device_hop: Probe, tmp_path: Path) -> None:
+def test_ipv6_packets_with_payload_count_and_others_do_not(device_hop: Probe, tmp_path: Path) -> None:
     with built(LabSpec(new_tag(), "direct", 0, ip_version=6), CleanupRegister(tmp_path)) as lab:
         seen = Since(device_hop)
         device_hop.watch(lab.view())

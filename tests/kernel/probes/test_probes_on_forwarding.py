@@ -1,4 +1,4 @@
-"""Which stages of packets show on datapaths that forward past the tracepoints: what does not apply is declared."""
+"""On datapaths that forward, each packet stage is measured completely, or the datapath declares that it bypasses it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 FORWARDING = [name for name, one in DATAPATHS.items() if one.function == "forward"]
 BALANCING = ["nft_dnat", "ebpf_lb", "ebpf_xdp_lb"]  # the fourth balances in a proxy
 
-# Per request: a question and an answer cross the DUT; of all that is received, one packet ends at the server.
+# Per request: a question and an answer cross the DUT, and one packet ends at the server.
 PER_REQUEST = {("forward", ""): 2, ("rx_steering", ""): 1, ("device_hop", "dut"): 2, ("qdisc", "server"): 1}
 
 
@@ -33,16 +33,16 @@ def packet_probes() -> Iterator[Mapping[str, TracingProbe]]:
 
 
 @pytest.mark.parametrize("datapath", [*FORWARDING, *BALANCING])
-def test_a_stage_is_measured_whole_or_declared_unseen(
+def test_a_stage_is_measured_completely_or_declared_bypassed(
     tmp_path: Path, packet_probes: Mapping[str, TracingProbe], datapath: str
 ) -> None:
     requests, seen = traffic_with(packet_probes, datapath, "http_keepalive", tmp_path)
     assert requests > 5 * CONNECTIONS
     for (stage, role), times in PER_REQUEST.items():
         histogram = seen[stage][role]
-        told = (datapath, stage, role, requests, histogram.started, histogram.count, histogram.lost)
+        details = (datapath, stage, role, requests, histogram.started, histogram.count, histogram.lost)
         if stage in DATAPATHS[datapath].bypassed_stages:
-            assert histogram.count == 0, told  # so it is rightly declared
+            assert histogram.count == 0, details  # so the declaration is correct
         else:
-            assert (histogram.matched or 0) >= 0.95, told
-            assert histogram.count >= 0.95 * times * requests, told
+            assert (histogram.matched or 0) >= 0.95, details
+            assert histogram.count >= 0.95 * times * requests, details

@@ -1,4 +1,4 @@
-"""The stages of packets and sockets under the own generator's traffic through real datapaths: all of it, matched."""
+"""The packet and socket stages count and match all of showdown-traffic's requests through real datapaths."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -53,36 +53,36 @@ def test_stages_count_each_request_once_and_match(
     for (stage, role), times in expected(proxied=proxied, churn=churn).items():
         histogram = seen[stage][role]
         wanted = times * requests if times else (CONNECTIONS if stage == "connect" else 0)
-        told = (datapath, workload, stage, role, requests, histogram.started, histogram.count, histogram.lost)
+        details = (datapath, workload, stage, role, requests, histogram.started, histogram.count, histogram.lost)
         if not wanted or (stage == "connect" and role == "dut" and not proxied):
-            assert histogram.started == 0, told
+            assert histogram.started == 0, details
             continue
-        assert histogram.matched is not None, told
-        assert histogram.matched >= 0.95, told
-        # Requests that were under way when the slice began or ended, and segments that were sent twice.
-        assert abs(histogram.started - wanted) <= CONNECTIONS + 0.01 * wanted, told
+        assert histogram.matched is not None, details
+        assert histogram.matched >= 0.95, details
+        # Differences: requests in progress when the slice began or ended, and segments that were sent twice.
+        assert abs(histogram.started - wanted) <= CONNECTIONS + 0.01 * wanted, details
 
 
 @pytest.mark.parametrize("datapath", ["direct", "tproxy"])
 def test_long_bodies_match(tmp_path: Path, probes: Mapping[str, TracingProbe], datapath: str) -> None:
-    """Data comes while it is being read, and where there is no room for it."""
+    """Data arrives while the reader reads, and when the receive buffer has no room."""
     _, seen = traffic_with(probes, datapath, "bulk_download", tmp_path)
     for stage in ("device_hop", "notify", "qdisc", "socket_wait"):
         histogram = seen[stage]["client"] if stage != "qdisc" else seen[stage]["server"]
-        told = (stage, histogram.started, histogram.count, histogram.lost)
-        assert histogram.started > 100, told
-        assert (histogram.matched or 0) >= 0.95, told
+        details = (stage, histogram.started, histogram.count, histogram.lost)
+        assert histogram.started > 100, details
+        assert (histogram.matched or 0) >= 0.95, details
 
 
 def expected(*, proxied: bool, churn: bool) -> dict[StageRole, float]:
-    """Events per request. A question and an answer cross two links; each socket on their way is told once of them."""
-    told = {"client": 1, "dut": 2 if proxied else 0, "server": 1}
+    """Events per request. A question and an answer cross two links, and notify each socket on their way once."""
+    notified = {"client": 1, "dut": 2 if proxied else 0, "server": 1}
     packets = {"client": 1, "dut": 2, "server": 1}
     return {
         **{StageRole("device_hop", side): packets[side] for side in SIDES},
         **{StageRole("qdisc", side): packets[side] for side in SIDES},
-        **{StageRole("notify", side): told[side] for side in SIDES},
-        **{StageRole("socket_wait", side): told[side] for side in SIDES},
+        **{StageRole("notify", side): notified[side] for side in SIDES},
+        **{StageRole("socket_wait", side): notified[side] for side in SIDES},
         StageRole("connect", "client"): 1 if churn else 0,
         StageRole("connect", "dut"): 1 if churn else 0,
     }

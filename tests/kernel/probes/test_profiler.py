@@ -1,4 +1,4 @@
-"""On-CPU stacks on this kernel: whose time it was, doing what, and nothing of strangers."""
+"""On-CPU stacks on this kernel: which role used the CPU, in which functions, without processes of other labs."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from tests.kernel.probes.probe_lab import DUT_CLIENT, FORWARDER, SERVER, SPRAY, 
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-# Half a second of its own CPU time in one system call: how busy the machine is makes no difference.
+# Uses half a second of CPU time in one system call. CPU time does not depend on how busy the machine is.
 BUSY = """
 import os, sys, time
 sys.stdin.readline()
@@ -58,7 +58,7 @@ def work(process: subprocess.Popen[str]) -> None:
 
 
 @in_windows
-def test_a_process_is_seen_for_as_long_as_it_ran_in_the_role_that_it_has(profiler: Profiler, lab: ProbeLab) -> None:
+def test_samples_of_a_role_are_in_proportion_to_its_cpu_time(profiler: Profiler, lab: ProbeLab) -> None:
     with busy() as proxy, busy() as origin, busy() as generator:
         profiler.watch(lab.view(proxy=(proxy.pid,), origin=(origin.pid,)))
         for process in (proxy, origin, generator):
@@ -77,7 +77,7 @@ def test_a_process_is_seen_for_as_long_as_it_ran_in_the_role_that_it_has(profile
     assert seen.hertz == profiler.hertz
 
 
-def test_receiving_packets_is_told_apart_from_whom_it_interrupted(profiler: Profiler, lab: ProbeLab) -> None:
+def test_receiving_packets_is_separate_from_the_interrupted_task(profiler: Profiler, lab: ProbeLab) -> None:
     packets = 40_000
     with lab.running("dut", FORWARDER, SERVER) as forwarder:
         profiler.watch(lab.view(proxy=(forwarder.pid,)))
@@ -89,7 +89,7 @@ def test_receiving_packets_is_told_apart_from_whom_it_interrupted(profiler: Prof
     assert any("ip_forward" in stack or "ip_rcv" in stack for stack in softirq)
 
 
-def test_each_lab_has_its_own_and_nothing_is_seen_in_between(profiler: Profiler, lab: ProbeLab) -> None:
+def test_each_lab_has_separate_stacks_and_none_between_two_labs(profiler: Profiler, lab: ProbeLab) -> None:
     with busy() as proxy:
         profiler.watch(lab.view())
         profiler.take()
@@ -101,7 +101,7 @@ def test_each_lab_has_its_own_and_nothing_is_seen_in_between(profiler: Profiler,
     assert seen.lost == 0 or seen.samples
 
 
-def test_without_a_start_it_refuses_and_a_stop_leaves_nothing(lab: ProbeLab) -> None:
+def test_it_refuses_to_work_before_its_start_and_its_stop_closes_all(lab: ProbeLab) -> None:
     profiler = Profiler()
     with pytest.raises(ProbeError, match="not started"):
         profiler.take()

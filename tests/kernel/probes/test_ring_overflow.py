@@ -1,4 +1,4 @@
-"""A ring buffer that overflows: every sample that found no room is counted, lost by its cause, and shown."""
+"""A ring buffer that overflows: every sample without room is counted as lost, with its cause, and reported."""
 
 import os
 
@@ -20,13 +20,13 @@ RING_SAMPLES = 64 * 1024 // 32  # of 24 bytes each, behind a header of 8
 
 
 class EachOne(Forward):
-    """Measures every packet, and keeps a sample of each."""
+    """Measures every packet and keeps a sample of each."""
 
     track_every = sample_every = 1
 
 
 @in_windows
-def test_what_the_ring_buffer_cannot_hold_is_lost_and_said() -> None:
+def test_samples_without_room_in_the_ring_buffer_are_reported_as_lost() -> None:
     probe, sink = EachOne(), FakeSink()
     stream = Stream(sink, threaded=False)
     session = ProbeSession({"forward": probe}, stream, "h1", interval_s=3600, windowed=False)
@@ -44,10 +44,10 @@ def test_what_the_ring_buffer_cannot_hold_is_lost_and_said() -> None:
     finally:
         session.close()
     account = stream.close()
-    assert growth.count >= PACKETS, "the histogram has them all"
+    assert growth.count >= PACKETS, "the histogram must have all durations"
     assert growth.lost == 0
     assert growth.count - RING_SAMPLES <= lost <= growth.count - RING_SAMPLES + 2
-    assert account.losses == {LossCause.RING_BUFFER: lost}, "counted once"
+    assert account.losses == {LossCause.RING_BUFFER: lost}, "each lost sample must count once"
     assert account.produced == account.delivered + lost
     assert "ring buffer" in account.missing
     shown = [line for line in sink.lines if line.startswith("telemetry,")]

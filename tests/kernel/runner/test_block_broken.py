@@ -30,7 +30,7 @@ from tests.kernel.runner.test_block import reasons
 from workers.datapaths.lib import haproxy, relay
 from workers.lab import dut, netns, sysctls
 from workers.lab.lab import Lab
-from workers.origins import nginx
+from workers.origins import base as origins
 from workers.runner import runner, trial_run, validity
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -39,10 +39,10 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 @contextmanager
 def wrong_devices() -> Iterator[None]:
     """The first request is not answered, so the traffic does not even begin: do not wait long for it."""
-    ask = nginx.ask
+    ask = origins.ask
     with on_the_wrong_devices(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "PREFLIGHT_S", 0.1)
-        patch.setattr(nginx, "ask", lambda address, port, path: ask(address, port, path, 0.3))
+        patch.setattr(origins, "ask", lambda address, port, path: ask(address, port, path, 0.3))
         yield
 
 

@@ -1,4 +1,4 @@
-"""The generator among namespaces and many connections: labs in turns, IPv6, source addresses, ports that come back."""
+"""The generator with several namespaces and many connections: slices in turn, IPv6, source addresses, port reuse."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 @dataclass
 class Place:
-    """A namespace with a loopback device only, and the origins in it."""
+    """A namespace with only a loopback device, and the origins in it."""
 
     name: str
     stack: ExitStack
@@ -32,7 +32,7 @@ class Place:
         return str(netns.path(self.name))
 
     def origin(self, *addresses: str, port: int = 80) -> subprocess.Popen[str]:
-        """An origin of HTTP, TCP and UDP on ``port`` and the two that follow."""
+        """An origin that serves HTTP on ``port``, TCP on the next port and UDP on the one after."""
         argv = [program(), "origin", "--netns", self.path, "--http", str(port), "--tcp", str(port + 1),
                 "--udp", str(port + 2), "--cpus", ",".join(map(str, sorted(os.sched_getaffinity(0))))]  # fmt: skip
         for address in addresses:
@@ -54,7 +54,7 @@ def _ended(process: subprocess.Popen[str]) -> None:
 
 
 def counted(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """End an origin; what it has counted."""
+    """End an origin; returns its counts."""
     process.terminate()
     out, _ = process.communicate(timeout=20)
     final: dict[str, Any] = json.loads(out.splitlines()[-1])
@@ -81,7 +81,7 @@ SERVICES = {"tcp_rr": 81, "udp_rr": 82}
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("workload", ["http_churn", "tcp_rr", "udp_rr", "stream", "bulk_upload"])
 def test_one_process_takes_turns_between_namespaces(workload: str, address: str) -> None:
-    """All have the same address: only the namespace tells them apart, and each origin counts what is its own."""
+    """All origins have the same address. They differ by namespace, and each counts only its own requests."""
     labels = ["a", "b", "c"]
     with places(3) as found:
         for place in found:
@@ -99,18 +99,18 @@ def test_one_process_takes_turns_between_namespaces(workload: str, address: str)
         assert [piece["target"] for piece in run.final["slices"]] == ["a", "b", "c", "a", "b", "c", "c", "b", "a"]
         assert [line["slice"] for line in run.of("slice")] == list(range(9))
         for label, place in zip(labels, found, strict=True):
-            told, mine = run.final["targets"][label], [s for s in run.final["slices"] if s["target"] == label]
+            total, mine = run.final["targets"][label], [s for s in run.final["slices"] if s["target"] == label]
             assert all(piece["requests"] > 0 for piece in mine)
-            assert told["requests"] == sum(s["requests"] for s in mine if not s["warm_up"])
+            assert total["requests"] == sum(s["requests"] for s in mine if not s["warm_up"])
             served = counted(place.origins[0])
             assert served["datagrams" if workload == "udp_rr" else "requests"] == sum(s["sent"] for s in mine)
-            assert (told["errors"], told["slices"]) == ({}, 2)
+            assert (total["errors"], total["slices"]) == ({}, 2)
 
 
 def test_more_connections_at_once_than_one_source_address_has_ports() -> None:
-    """30,000 to one address and port, of which a source address allows 28,232: two processes, as one may not open more.
+    """30,000 connections to one address and port; a source address allows 28,232.
 
-    Two origins share the port for the same reason.
+    One process may not open so many, so there are two generators, and two origins that share the port.
     """
     each = 15_000
     with places(1) as (place,):
@@ -126,16 +126,16 @@ def test_more_connections_at_once_than_one_source_address_has_ports() -> None:
                                    stdout=subprocess.PIPE, text=True)  # fmt: skip
         place.stack.callback(_ended, holding)
         assert holding.stdout is not None
-        assert json.loads(holding.stdout.readline())["type"] == "second"  # its connections stand
+        assert json.loads(holding.stdout.readline())["type"] == "second"  # its connections are established
         second = good(*common, "--duration-ms", "300").final
         holding.send_signal(signal.SIGTERM)
         first = json.loads(holding.communicate(timeout=60)[0].splitlines()[-1])
         assert (holding.returncode, first["failure"], first["interrupted"]) == (0, "", True)
         for final in (first, second):
-            told = final["targets"]["only"]
-            assert (told["connections"], told["errors"], told["closed_idle"]) == (each, {}, 0)
-            assert told["requests"] >= 60
-        # All of them stood at once: the first's from before the second's until after them.
+            total = final["targets"]["only"]
+            assert (total["connections"], total["errors"], total["closed_idle"]) == (each, {}, 0)
+            assert total["requests"] >= 60
+        # All were established at the same time: the first run began before the second and ended after it.
         assert first["start_ns"] < second["start_ns"] < second["end_ns"] < first["end_ns"]
         assert sum(counted(one)["connections"] for one in place.origins) == 2 * each
 
@@ -156,7 +156,7 @@ def test_one_source_address_runs_out_of_ports_and_two_do_not(sources: str, enoug
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_churn_uses_its_ports_again_and_again(address: str) -> None:
+def test_churn_reuses_its_ports(address: str) -> None:
     """A hundred ports carry thousands of connections within the minute of TIME_WAIT: the origin closes first."""
     with places(1) as (place,):
         place.origin(address)

@@ -1,4 +1,4 @@
-"""HTTP over TLS, made by h2load: proof on every datapath, honest when the origin freezes, invalid when broken."""
+"""HTTP over TLS by h2load: proof on every datapath, correct latency of a frozen origin, invalid if it breaks."""
 
 import os
 import signal
@@ -26,18 +26,18 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 LABELS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
 TLS = pytest.mark.parametrize("workload", ["https_keepalive", "h2"])
-STANDING = 8
+CONNECTIONS = 8
 
 
 def proven(trial: TrialResult) -> None:
-    """Fails unless the trial is valid and the counters of everyone agree."""
+    """Assert that the trial is valid, and that generator, datapath and origin counted the same."""
     assert reasons(trial) == set(), (trial.datapath, trial.validity)
     assert trial.errors == {}
     assert trial.generator == "h2load"
     assert trial.proof is not None
     assert trial.proof.accounted >= 0.99
     assert trial.proof.origin_requests is not None
-    # The origin also saw the requests that were under way as a slice ended: one per connection at most.
+    # The origin also saw the requests that were in progress when a slice ended: at most one per connection.
     surplus = trial.proof.origin_requests - trial.proof.requests
     assert 0 <= surplus <= trial.proof.connections
     assert trial.service_time is not None
@@ -47,15 +47,15 @@ def proven(trial: TrialResult) -> None:
 @TLS
 @in_windows
 def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, workload: str) -> None:
-    trials = measure(tmp_path, workload, ClosedLoad(connections=STANDING), LABELS)
+    trials = measure(tmp_path, workload, ClosedLoad(connections=CONNECTIONS), LABELS)
     for trial in trials.values():
         proven(trial)
         assert trial.requests > 100
         assert trial.latency is None  # a closed loop has no intended send
         assert trial.cpu.busy_s > 0
         assert trial.proof is not None
-        assert trial.proof.requests > trial.requests  # warm-up and handshakes are proven, and in no figure
-        assert trial.proof.connections == 3 * STANDING
+        assert trial.proof.requests > trial.requests  # the proof includes warm-up and handshakes, the figures do not
+        assert trial.proof.connections == 3 * CONNECTIONS
 
 
 @TLS
@@ -73,12 +73,12 @@ def test_open_loops_have_a_connection_per_request_and_latency(tmp_path: Path, wo
         latency, service = trial.latency.percentile_ns(50), trial.service_time and trial.service_time.percentile_ns(50)
         assert latency is not None
         assert service is not None
-        assert latency > service + 300_000  # two round trips, a key exchange and a signature lie between
+        assert latency > service + 300_000  # two round trips, a key exchange and a signature are between
 
 
 @dataclass
 class Disturbed(H2load):
-    """h2load; something happens to the origin while it runs."""
+    """h2load; ``fault`` is called while it runs."""
 
     fault: Callable[[], None] = lambda: None
     after_s: float = 0.0
@@ -104,7 +104,7 @@ class Disturbed(H2load):
 
 @dataclass
 class Origins:
-    """Makes the usual origins, and knows their processes."""
+    """Makes the usual origins and records their labs."""
 
     labs: list[Lab] = field(default_factory=list)
     frozen_s: float = 0.0
@@ -115,7 +115,7 @@ class Origins:
         return origin_of(workload, plan, lab)
 
     def signal(self, number: int) -> None:
-        """To every process of nginx."""
+        """Send a signal to every process of nginx."""
         for lab in self.labs:
             for process in lab.processes:
                 if process.task_role == "origin":
@@ -123,7 +123,7 @@ class Origins:
                         os.kill(pid, number)
 
     def freeze(self) -> None:
-        """For half a second."""
+        """Stop the origin for half a second."""
         began = time.monotonic()
         self.signal(signal.SIGSTOP)
         time.sleep(0.5)
@@ -133,7 +133,7 @@ class Origins:
 
 @TLS
 @in_windows
-def test_a_frozen_origin_shows_in_the_latency_as_the_schedule_says(tmp_path: Path, workload: str) -> None:
+def test_the_latency_includes_the_wait_for_a_frozen_origin(tmp_path: Path, workload: str) -> None:
     origins = Origins()
     (trial,) = measure(tmp_path, workload, OpenLoad(rate_per_s=100), ("direct",), slice_s=1.5, warm_up_s=0,
                        origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5)).values()  # fmt: skip
@@ -141,9 +141,9 @@ def test_a_frozen_origin_shows_in_the_latency_as_the_schedule_says(tmp_path: Pat
     assert trial.requests == 300
     assert trial.latency is not None
     assert trial.service_time is not None
-    # Every 10 ms of the freeze a connection fell due and waited for its end: of 300 the slowest 3 all but 30 ms of it,
-    # the slowest 30 all but 300 ms. The origin then has fifty handshakes to work off, on a machine that others use, so
-    # it is the lower bound that is tight: an answer that hides its wait is what must not be.
+    # During the freeze a request is due every 10 ms, and waits for its end. Of 300 requests the slowest 3 wait at least
+    # the freeze less 30 ms, the slowest 30 the freeze less 300 ms. Then the origin has fifty handshakes to do, on a
+    # machine with other load. So the lower bound is the tight one: a latency must not hide the wait.
     for percentile, spared_s in ((99, 0.03), (90, 0.3)):
         value_ns = trial.latency.percentile_ns(percentile)
         assert value_ns is not None
@@ -152,12 +152,14 @@ def test_a_frozen_origin_shows_in_the_latency_as_the_schedule_says(tmp_path: Pat
     assert p50 is not None
     assert p50 < 100e6
     assert hidden is not None
-    assert hidden < 0.5e9 * origins.frozen_s, "after the handshake a request hides what its client waited for"
+    assert hidden < 0.5e9 * origins.frozen_s, "the service time begins after the handshake, so it must hide the wait"
 
 
 @TLS
-@pytest.mark.parametrize("load", [ClosedLoad(connections=STANDING), OpenLoad(rate_per_s=50)], ids=str)
-def test_an_origin_that_is_gone_is_an_invalid_trial(tmp_path: Path, workload: str, load: ClosedLoad | OpenLoad) -> None:
+@pytest.mark.parametrize("load", [ClosedLoad(connections=CONNECTIONS), OpenLoad(rate_per_s=50)], ids=str)
+def test_an_origin_that_was_killed_makes_the_trial_invalid(
+    tmp_path: Path, workload: str, load: ClosedLoad | OpenLoad
+) -> None:
     origins = Origins()
     (trial,) = measure(
         tmp_path, workload, load, ("direct",), slice_s=0.5, warm_up_s=0, origin=origins,
@@ -173,13 +175,13 @@ def test_bodies_of_another_length_are_corrupt(tmp_path: Path, workload: str) -> 
         return TlsNginxOrigin(lab, plan.answer[:-1], http2=one.service == "h2")
 
     (trial,) = measure(
-        tmp_path, workload, ClosedLoad(connections=STANDING), ("direct",), warm_up_s=0, origin=shorter
+        tmp_path, workload, ClosedLoad(connections=CONNECTIONS), ("direct",), warm_up_s=0, origin=shorter
     ).values()
     assert Reason.CORRUPT in reasons(trial), trial.validity
 
 
 @TLS
-def test_a_body_that_differs_is_seen_before_the_traffic(
+def test_a_body_that_differs_is_detected_before_the_traffic(
     tmp_path: Path, workload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other(one: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:

@@ -1,13 +1,7 @@
-"""Every workload through real datapaths: whole answers, exact proof; and that stalls are seen for what they are."""
+"""Every workload through real datapaths: complete answers and exact proof."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +16,6 @@ from tests.kernel.runner.test_block import NoProbes, Points, reasons
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
-from workers.origins.own import TrafficOrigin
 from workers.runner.runner import BlockRunner
 from workers.runner.trial_run import Origin, RunnerContext, origin_of
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, Target, TargetTraffic
@@ -33,7 +26,7 @@ from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-STANDING = 8
+CONNECTIONS = 8
 
 
 def measure(
@@ -70,7 +63,7 @@ def measure(
 
 
 def carried(workload: str) -> tuple[str, ...]:
-    """Two classic datapaths and an eBPF one of each kind, as far as they carry the workload."""
+    """Those of two classic and two eBPF datapaths that carry the workload."""
     protocol = WORKLOADS[workload].protocol
     names = ("direct", "tproxy", "ebpf_redirect", "ebpf_sk_assign")
     return tuple(name for name in names if protocol in DATAPATHS[name].protocols)
@@ -84,25 +77,25 @@ OWN = [name for name, one in WORKLOADS.items() if one.plan(ClosedLoad(connection
 def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, workload: str) -> None:
     labels = carried(workload)
     assert set(labels) >= ({"direct"} if workload == "udp_rr" else {"direct", "tproxy", "ebpf_redirect"})
-    for label, trial in measure(tmp_path, workload, ClosedLoad(connections=STANDING), labels).items():
+    for label, trial in measure(tmp_path, workload, ClosedLoad(connections=CONNECTIONS), labels).items():
         assert reasons(trial) == set(), (label, trial.validity)
-        assert trial.errors == {}  # a body that differed in a byte would be one
-        assert trial.requests > STANDING
+        assert trial.errors == {}  # a body that differed in one byte would be an error
+        assert trial.requests > CONNECTIONS
         assert trial.service_time is not None
         assert trial.service_time.count == trial.requests
         assert trial.latency is None
         proof = trial.proof
         assert proof is not None
-        assert proof.origin_requests == proof.requests > trial.requests  # the warm-up's are proven as well
+        assert proof.origin_requests == proof.requests > trial.requests  # the proof includes the warm-up
         assert proof.accounted >= 1.0
-        if proof.counters.bytes is not None and label != "ebpf_redirect":  # there a segment sent twice counts twice
+        if proof.counters.bytes is not None and label != "ebpf_redirect":  # which counts a segment that is sent twice
             assert proof.counters.bytes == proof.bytes_received
         if workload == "stream":
             assert trial.timings["token_gap"].count == trial.requests * 15
 
 
 @in_windows
-def test_an_open_loop_sends_what_was_planned_and_has_latency(tmp_path: Path) -> None:
+def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path) -> None:
     points = Points()
     trials = measure(tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000), ("direct", "tproxy"), points=points)
     for label, trial in trials.items():
@@ -116,7 +109,7 @@ def test_an_open_loop_sends_what_was_planned_and_has_latency(tmp_path: Path) -> 
         assert rates == [1000.0, 1000.0]
 
 
-HEAD_BYTES = 400  # more than any answer's head, framing of chunks included
+HEAD_BYTES = 400  # more than the head of any answer, with the framing of chunks
 CHOSEN = [
     ("http_keepalive", {"body_bytes": 4000}, 4000, 0),
     ("http_churn", {"body_bytes": 5000}, 5000, 0),
@@ -130,14 +123,14 @@ CHOSEN = [
 
 @pytest.mark.parametrize(("workload", "parameters", "received", "sent"), CHOSEN, ids=[one[0] for one in CHOSEN])
 @in_windows
-def test_what_a_campaign_chose_is_what_arrives(
+def test_bodies_have_the_sizes_that_the_campaign_chose(
     tmp_path: Path, workload: str, parameters: dict[str, int], received: int, sent: int
 ) -> None:
     labels = tuple(name for name in ("direct", "tproxy") if name in carried(workload))
-    load = ClosedLoad(connections=STANDING)
+    load = ClosedLoad(connections=CONNECTIONS)
     for label, trial in measure(tmp_path, workload, load, labels, parameters=parameters).items():
-        assert reasons(trial) == set(), (label, trial.validity)  # every body was compared, too
-        assert trial.requests > STANDING
+        assert reasons(trial) == set(), (label, trial.validity)  # the generator also compared every body
+        assert trial.requests > CONNECTIONS
         got = sum(one.bytes_received for one in trial.slices) / trial.requests
         gave = sum(one.bytes_sent for one in trial.slices) / trial.requests
         assert received <= got <= received + HEAD_BYTES, label
@@ -147,18 +140,20 @@ def test_what_a_campaign_chose_is_what_arrives(
             assert gap.count == trial.requests * 19
             p50_ns = gap.percentile_ns(50)
             assert p50_ns is not None
-            assert p50_ns <= 4e6  # the default is 5 ms; on a busy host late tokens come in bunches, never thinner
+            assert (
+                p50_ns <= 4e6
+            )  # the default is 5 ms; on a busy host late tokens arrive together, which shortens the gaps
 
 
 @in_windows
-def test_a_stream_that_is_longer_than_its_slice_and_the_usual_time_out_is_whole(tmp_path: Path) -> None:
+def test_a_stream_may_be_longer_than_its_slice_and_the_default_timeout(tmp_path: Path) -> None:
     parameters = {"tokens": 50, "gap_us": 50_000}  # 2.5 s
     (trial,) = measure(
         tmp_path, "stream", ClosedLoad(connections=2), ("direct",), warm_up_s=0, parameters=parameters
     ).values()
     assert reasons(trial) == set(), trial.validity
     assert trial.errors == {}
-    assert trial.requests == 4  # in two slices, each connection had one
+    assert trial.requests == 4  # each connection had one in each of two slices
     assert trial.service_time is not None
     p50_ns = trial.service_time.percentile_ns(50)
     assert p50_ns is not None
@@ -166,28 +161,28 @@ def test_a_stream_that_is_longer_than_its_slice_and_the_usual_time_out_is_whole(
 
 
 @in_windows
-def test_wrk_still_runs(tmp_path: Path) -> None:
+def test_wrk_runs(tmp_path: Path) -> None:
     (trial,) = measure(
-        tmp_path, "http_keepalive_wrk", ClosedLoad(connections=STANDING), ("tproxy",), parameters={"body_bytes": 100}
+        tmp_path, "http_keepalive_wrk", ClosedLoad(connections=CONNECTIONS), ("tproxy",), parameters={"body_bytes": 100}
     ).values()
     assert reasons(trial) == set(), trial.validity
     assert trial.generator == "wrk"
-    assert trial.requests > STANDING
+    assert trial.requests > CONNECTIONS
 
 
 @in_windows
-def test_what_a_datapath_cannot_carry_is_no_number(tmp_path: Path) -> None:
-    trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=STANDING), ("direct", "ebpf_redirect"))
+def test_a_datapath_that_does_not_carry_the_workload_has_no_throughput(tmp_path: Path) -> None:
+    trials = measure(tmp_path, "udp_rr", ClosedLoad(connections=CONNECTIONS), ("direct", "ebpf_redirect"))
     assert reasons(trials["direct"]) == set(), trials["direct"].validity
     assert reasons(trials["ebpf_redirect"]) == {Reason.DATAPATH_FAILED, Reason.NO_REQUESTS}
     assert trials["ebpf_redirect"].requests_per_s is None
 
 
 @in_windows
-def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
+def test_a_body_that_differs_makes_the_trial_corrupt(tmp_path: Path) -> None:
     @dataclass
     class Expecting(ShowdownTraffic):
-        """Awaits another last byte than nginx sends."""
+        """Expects another last byte than nginx sends."""
 
         name: str = "showdown-traffic"
 
@@ -208,104 +203,3 @@ def test_a_body_that_differs_is_corrupt(tmp_path: Path) -> None:
         tmp_path, "http_keepalive", ClosedLoad(connections=1), ("direct",), generator=Expecting()
     ).values()
     assert {Reason.CORRUPT, Reason.ERRORS, Reason.NO_REQUESTS} <= reasons(trial)
-
-
-@in_windows
-def test_an_origin_that_stalls_shows_in_p99_and_not_in_p50(tmp_path: Path) -> None:
-    def stalling(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
-        return TrafficOrigin(lab, workload.service, stall_ms=100, stall_every_ms=1000)
-
-    (trial,) = measure(
-        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, origin=stalling
-    ).values()
-    assert trial.latency is not None
-    p50, p99 = trial.latency.percentile_ns(50), trial.latency.percentile_ns(99)
-    assert p50 is not None
-    assert p99 is not None
-    # A tenth of the requests fall into a stall and wait for its end: 99 % wait 90 ms at most.
-    assert 80e6 <= p99 <= 150e6
-    assert p50 < 20e6
-
-
-@dataclass
-class Stopped:
-    """The own generator; it is stopped for a while as it runs."""
-
-    pause_s: float = 0.2
-    name: str = "showdown-traffic"
-    stopped: list[int] = field(default_factory=list)
-
-    def run(
-        self,
-        plan: GeneratorPlan,
-        targets: Sequence[Target],
-        schedule: Schedule,
-        *,
-        stop: Callable[[], bool],
-        tell: Callable[[Interval], None],
-    ) -> Mapping[str, TargetTraffic]:
-        """See Generator."""
-        timer = threading.Timer(0.8, self._stall)
-        timer.start()
-        try:
-            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
-        finally:
-            timer.join()
-
-    def _stall(self) -> None:
-        for pid in _children():
-            if b"showdown-traffic\0load" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(self.pause_s)
-                os.kill(pid, signal.SIGCONT)
-                self.stopped.append(pid)
-
-
-def _children() -> list[int]:
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-
-
-@in_windows
-def test_a_generator_that_stalls_is_an_invalid_trial(tmp_path: Path) -> None:
-    generator = Stopped()
-    (trial,) = measure(
-        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, generator=generator
-    ).values()
-    assert len(generator.stopped) == 1
-    assert reasons(trial) == {Reason.GENERATOR_SATURATED}, trial.validity
-
-
-def saturated(trial: TrialResult) -> list[str]:
-    """What is said of the generator itself."""
-    return [f.detail for f in trial.validity.findings if f.reason is Reason.GENERATOR_SATURATED]
-
-
-@in_windows
-def test_a_generator_that_stalls_in_a_closed_loop_is_an_invalid_trial(tmp_path: Path) -> None:
-    generator = Stopped(pause_s=0.3)
-    (trial,) = measure(
-        tmp_path, "http_keepalive", ClosedLoad(connections=16), ("direct",), slice_s=1.0, warm_up_s=0,
-        generator=generator,
-    ).values()  # fmt: skip
-    assert len(generator.stopped) == 1
-    assert trial.requests > 100  # nothing else tells: every request was answered
-    assert trial.errors == {}
-    (detail,) = saturated(trial)
-    stood_ms = int(detail.split("stalled for ")[1].split(" ms")[0])
-    assert 250 <= stood_ms <= 400
-
-
-@in_windows
-def test_a_generator_that_shares_its_cpus_has_not_stalled(tmp_path: Path) -> None:
-    """Waiting for a CPU is the rule where generator, origin and others share two of them, and no fault."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        (trial,) = measure(
-            tmp_path, "http_keepalive", ClosedLoad(connections=64), ("direct",), slice_s=0.5, warm_up_s=0
-        ).values()
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
-    assert trial.requests > 100
-    assert saturated(trial) == []
