@@ -32,6 +32,7 @@ class GeneratorPlan:
     ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and an
     ``answer`` of ``None`` mean that the generator uses its own, which its origin knows; another origin gets the
     ``answer``. ``answer_s`` is the intended duration of an answer. ``options`` are arguments of the generator.
+    ``seed`` is that of Poisson arrivals, which are the same for all targets.
     """
 
     generator: str
@@ -41,6 +42,7 @@ class GeneratorPlan:
     answer: bytes | None = None
     answer_s: float = 0.0
     options: tuple[str, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
