@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.carried import Carried
 from domain.condition import PLAIN, Condition
@@ -81,6 +82,12 @@ class Evidence:
     def carried(self) -> Carried:
         """What the counted slices delivered of what was due in them."""
         return Carried.sum_of(self.counted)
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """The fields of a trial that are sums over its counted slices."""
+        duration_s = sum(one.duration_s for one in self.counted)
+        return self.carried.model_dump() | {"duration_s": duration_s, "censored": self.censored}
 
     @property
     def open_connections(self) -> int:

@@ -97,6 +97,18 @@ def test_a_timeline_is_requested_if_probes_watch(slice_s: float, step_us: str) -
         assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
 
 
+def test_an_open_loops_arrivals_and_seed_are_given_to_the_generator() -> None:
+    for load, arrival in (
+        (OpenLoad(rate_per_s=500), "poisson"),
+        (OpenLoad(rate_per_s=5, arrival="constant"), "constant"),
+    ):
+        plan = GeneratorPlan("showdown-traffic", load, 8, seed=11)
+        targets = [Target("direct", "a", "198.18.0.1", 80)]
+        argv = showdown_traffic._Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None)._argv("")
+        assert (argv[argv.index("--arrival") + 1], argv[argv.index("--seed") + 1]) == (arrival, "11")
+        assert "--settle-ms" not in argv  # every slice drains alike; the run waits longer for late answers only
+
+
 @pytest.mark.parametrize(
     ("spans", "requests"),
     [
