@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, cross_product
+from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.frozen import Frozen
-from domain.load import MAX_CLIENTS, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
+from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
@@ -28,10 +29,6 @@ CALIBRATION_CONNECTIONS = 64  # used by a campaign that has no closed level
 SEARCH_STEPS = 7  # blocks per search for a capacity
 SEARCH_REQUESTS = 1_000  # per trial of a search step; fewer give no reliable p99
 CALIBRATION_S = 2.0  # least traffic per datapath behind a capacity
-# Longest warm-up before a watched slice: its generator is new and must open its connections first.
-# Shortest watched slice: one window of the probes costs about 3 % of 0.2 s on two saturated CPUs.
-WATCHED_WARM_UP_S = 0.05
-WATCHED_SLICE_S = 0.3
 
 
 class Cell(Frozen):
@@ -90,6 +87,12 @@ class Campaign(Frozen):
     # was 0.65 with 0.1 s, 0.79 with 0.2 s, 0.93 with 0.5 s and 2.3 with 3 s. The default is not 0.1 s because a slice
     # must hold several whole answers of the slowest workload (`stream`: 80 ms).
     slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
+    open_slice_s: float = Field(
+        default=1.0,
+        ge=MIN_OPEN_SLICE_S,
+        le=60,
+        description="The same at open levels, unless slice_s is longer; in a search at least 20 times the limit.",
+    )
     warm_up_s: float = Field(default=1.0, ge=0, le=60, description="Uncounted traffic per datapath and block.")
     clients: int = Field(
         default=1,
@@ -153,7 +156,7 @@ class Campaign(Frozen):
             raise ValueError(f"{CALIBRATION!r} is reserved for the search for the capacity; choose another name")
         return levels
 
-    @field_validator("slice_s", "warm_up_s", "equivalence_margin", mode="before")
+    @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
         if isinstance(value, (bool, str)):
@@ -247,22 +250,20 @@ class Campaign(Frozen):
         """Slices per datapath in a calibration block."""
         return max(self.slices, math.ceil(CALIBRATION_S / self.slice_s))
 
+    def slice_s_at(self, load: AnyLoad) -> float:
+        """Seconds of one slice at this level (domain/duration.py)."""
+        return slice_s_at(self, load)
+
     @property
     def lowest_searched_per_s(self) -> int:
         """The lowest rate a search step may ask for; at a lower one a trial has too few requests for a p99."""
-        return math.ceil(SEARCH_REQUESTS / (self.slices * self.slice_s))
+        searched = [self.slice_s_at(load) for load in self.levels.values() if isinstance(load, CapacityLoad)]
+        return math.ceil(SEARCH_REQUESTS / (self.slices * min(searched, default=self.slice_s)))
 
     @property
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
-        watched = (self.total_blocks - self.search_blocks) * bool(self.probes)
-        uncounted = watched + (self.total_blocks - self.search_blocks) * self.flame_graphs
-        longer_s = max(0.0, WATCHED_SLICE_S - self.slice_s)
-        watched_s = watched * (min(self.warm_up_s, WATCHED_WARM_UP_S) + longer_s)
-        slices = self.total_blocks * self.slices + uncounted + self.calibration_blocks * self.calibration_slices
-        warm_ups = self.total_blocks + self.calibration_blocks
-        warm_s = warm_ups * self.warm_up_s + watched_s
-        return len(self.labels) * (slices * self.slice_s + warm_s)
+        return traffic_s(self, SEARCH_STEPS)
 
 
 def read_campaign(data: Mapping[str, Any]) -> Campaign:

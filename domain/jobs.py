@@ -108,6 +108,9 @@ class Variant(Frozen):
     open_rates_per_s: tuple[int, ...] = Field(
         default=(), description="Workloads only: the allowed rates of open loads; empty when any rate is allowed."
     )
+    open_arrivals: tuple[str, ...] = Field(
+        default=(), description="Workloads only: the allowed arrivals of open loads; empty when any is allowed."
+    )
     tracking: str = Field(
         default="",
         max_length=16,

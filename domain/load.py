@@ -1,7 +1,8 @@
 """Load levels: how hard the generator drives.
 
-Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``. A condition (domain/condition.py) may
-follow: ``closed(64) under ballast(1000), conntrack``.
+Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``. Arrivals and the limit of requests in
+flight may be named in an open level: ``open(20000, constant)``, ``open(25%, poisson, in_flight<=512)``. A condition
+(domain/condition.py) may follow: ``closed(64) under ballast(1000), conntrack``.
 """
 
 import re
@@ -14,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, fi
 from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
 from domain.frozen import Frozen
 
+Arrival = Literal["poisson", "constant"]
 MAX_CONNECTIONS = 10_000
 MAX_CLIENTS = 8  # per lab, all loading its datapath at once
 MAX_RATE_PER_S = 5_000_000
@@ -64,7 +66,36 @@ class ClosedLoad(_Level):
         return self.connections
 
 
-class OpenLoad(_Level):
+class _OpenLevel(_Level):
+    """What every open level has: how its requests arrive.
+
+    Poisson arrivals are those of many independent users. They are seeded, and every datapath of a block gets the same
+    sequence. Constant arrivals understate queueing. ``in_flight`` limits the requests that are sent and not answered;
+    further ones are queued in the generator. ``None``: the workload's own limit.
+    """
+
+    arrival: Arrival = "poisson"
+    in_flight: int | None = Field(default=None, ge=1, le=MAX_CONNECTIONS, strict=True)
+
+    @property
+    def divided(self) -> int | None:
+        """See the base."""
+        return self.in_flight
+
+    @property
+    def arrivals(self) -> str:
+        """The text of what differs from the defaults, with its comma."""
+        limit = "" if self.in_flight is None else f", in_flight<={self.in_flight}"
+        return (f", {self.arrival}" if limit or self.arrival != "poisson" else "") + limit
+
+    def at(self, rate_per_s: int) -> "OpenLoad":
+        """The same arrivals at a rate."""
+        return OpenLoad(
+            rate_per_s=rate_per_s, arrival=self.arrival, in_flight=self.in_flight, condition=self.condition
+        )  # fmt: skip
+
+
+class OpenLoad(_OpenLevel):
     """Requests leave on a schedule of ``rate_per_s``, independent of the answers. Measures latency under load."""
 
     kind: Literal["open"] = "open"
@@ -73,15 +104,15 @@ class OpenLoad(_Level):
     @property
     def bare(self) -> str:
         """See the base."""
-        return f"open({self.rate_per_s})"
+        return f"open({self.rate_per_s}{self.arrivals})"
 
     @property
     def divided(self) -> int:
         """See the base."""
-        return self.rate_per_s
+        return self.rate_per_s if self.in_flight is None else min(self.rate_per_s, self.in_flight)
 
 
-class ShareLoad(_Level):
+class ShareLoad(_OpenLevel):
     """An open load at ``percent`` of the slowest compared datapath's capacity, which calibration finds first."""
 
     kind: Literal["share"] = "share"
@@ -90,10 +121,10 @@ class ShareLoad(_Level):
     @property
     def bare(self) -> str:
         """See the base."""
-        return f"open({self.percent}%)"
+        return f"open({self.percent}%{self.arrivals})"
 
 
-class CapacityLoad(_Level):
+class CapacityLoad(_OpenLevel):
     """The highest open rate at which a datapath meets an SLO; a bisection finds it for each datapath.
 
     The datapath must answer 99 % of all requests within ``p99_us``; failed requests count as too late. At most the
@@ -113,7 +144,7 @@ class CapacityLoad(_Level):
     def bare(self) -> str:
         """See the base."""
         errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
-        return f"capacity(p99<={_time_text(self.p99_us)}{errors})"
+        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{self.arrivals})"
 
 
 AnyLoad = ClosedLoad | OpenLoad | ShareLoad | CapacityLoad
@@ -125,15 +156,17 @@ def _time_text(time_us: int) -> str:
 
 
 _CLOSED = re.compile(r"^\s*closed\s*\(\s*([0-9]{1,9})\s*\)\s*$")
-_OPEN = re.compile(r"^\s*open\s*\(\s*([0-9]{1,9})\s*(%?)\s*\)\s*$")
+_ARRIVALS = r"(?:,\s*(poisson|constant)\s*)?(?:,\s*in_flight\s*<=\s*([0-9]{1,9})\s*)?"
+_OPEN = re.compile(rf"^\s*open\s*\(\s*([0-9]{{1,9}})\s*(%?)\s*{_ARRIVALS}\)\s*$")
 _CAPACITY = re.compile(
     r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
-    r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?\)\s*$"
+    rf"(?:,\s*errors\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,4}})?)\s*%\s*)?{_ARRIVALS}\)\s*$"
 )
 _UNDER = re.compile(r"(\bunder\b)")
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _CONDITION = r"(under\b.*)?$"
 _SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"
+_OPTIONS = "an open level may name 'constant' or 'poisson' and then 'in_flight<=512', as in open(20000, constant)"
 
 
 def _parse_load(value: Any) -> Any:
@@ -154,11 +187,18 @@ def _parse_bare(text: str) -> dict[str, Any]:
     if match := _CLOSED.match(text):
         return {"kind": "closed", "connections": int(match[1])}
     if match := _OPEN.match(text):
-        share = {"kind": "share", "percent": int(match[1])}
-        return share if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
+        size = (
+            {"kind": "share", "percent": int(match[1])} if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
+        )
+        return size | _arrivals(match[3], match[4])
     if text.lstrip().startswith("capacity"):
         return _parse_capacity(text)
-    raise ValueError(f"{text[:40]!r} is not a load level; write {_SPELLINGS}")
+    options = f"; {_OPTIONS}" if text.lstrip().startswith("open") else ""
+    raise ValueError(f"{text[:40]!r} is not a load level; write {_SPELLINGS}{options}")
+
+
+def _arrivals(arrival: str | None, in_flight: str | None) -> dict[str, Any]:
+    return {"arrival": arrival or "poisson", "in_flight": int(in_flight) if in_flight else None}
 
 
 def _parse_capacity(text: str) -> dict[str, Any]:
@@ -177,7 +217,7 @@ def _parse_capacity(text: str) -> dict[str, Any]:
     errors = USUAL_ERRORS if match[3] is None else float(Decimal(match[3]) / 100)
     if errors > MAX_ERRORS:
         raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, because the p99 counts failed requests")
-    return {"kind": "capacity", "p99_us": int(p99_us), "errors": errors}
+    return {"kind": "capacity", "p99_us": int(p99_us), "errors": errors} | _arrivals(match[4], match[5])
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)
@@ -195,7 +235,9 @@ LoadLevel = Annotated[
             "examples": [
                 "closed(64)",
                 "open(20000)",
+                "open(20000, constant)",
                 "open(25%)",
+                "open(25%, poisson, in_flight<=512)",
                 "capacity(p99<=5ms)",
                 "closed(64) under ballast(1000), conntrack",
             ],

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from domain.carried import Carried, cautions
 from domain.condition import Condition
 from domain.cpu_time import CpuTime
 from domain.evidence import Proof, Surroundings
@@ -74,12 +75,13 @@ class Validity(Frozen):
         return bool(self.findings) and set(self.reasons) <= TRANSIENT_REASONS
 
 
-class SliceResult(Frozen):
+class SliceResult(Carried):
     """A short stretch of traffic on one datapath, as the generator reports it."""
 
     started_s: float = Field(description="Seconds since the block began, monotonic.")
     duration_s: float = Field(ge=0)
-    requests: int = Field(ge=0)
+    pending_middle: int = Field(default=0, ge=0, description="Due or begun, and not answered, at its middle.")
+    pending_end: int = Field(default=0, ge=0, description="The same at its end.")
     connections: int = Field(ge=0)
     bytes_received: int = Field(ge=0)
     bytes_sent: int = Field(default=0, ge=0)
@@ -140,7 +142,7 @@ class WindowTimes(Frozen):
         return None if self.latency_ns is None else (self.latency_ns - self.service_time_ns) / self.requests
 
 
-class TrialResult(Frozen):
+class TrialResult(Carried):
     """One cell in one block: the sum of its slices, its proof and its validity.
 
     Probes have a cost, so ``duration_s``, ``requests``, ``cpu`` and the histograms cover only the slices without
@@ -155,7 +157,11 @@ class TrialResult(Frozen):
     level: Name
     slices: tuple[SliceResult, ...] = ()
     duration_s: float = Field(ge=0)
-    requests: int = Field(ge=0)
+    censored: int = Field(
+        default=0,
+        ge=0,
+        description="Times that are lower bounds: of requests that failed, or were not sent or answered in time.",
+    )
     errors: dict[str, int] = Field(default_factory=dict)
     cpu: CpuTime = CpuTime()
     idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")
@@ -194,8 +200,25 @@ class TrialResult(Frozen):
 
     @property
     def requests_per_s(self) -> float | None:
-        """Completed requests per second of traffic; ``None`` without traffic."""
-        return self.requests / self.duration_s if self.requests and self.duration_s else None
+        """Requests answered within their slice, per second of slices; ``None`` without traffic."""
+        return self.answered_within / self.duration_s if self.requests and self.duration_s else None
+
+    @property
+    def lag_p99_us(self) -> float | None:
+        """The generator's own lateness at p99, which every latency includes; open loop only."""
+        lag = self.timings.get("schedule_lag")
+        value_ns = lag.percentile_ns(99) if lag is not None else None
+        return None if value_ns is None else value_ns / 1000
+
+    @property
+    def cpus_used(self) -> float | None:
+        """How many of the host's CPUs were busy on average, ``cpu.cpus`` being all of them."""
+        return self.cpu.busy_s / self.cpu.wall_s if self.cpu.wall_s else None
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of this trial's latency must know about the generator, in sentences."""
+        return cautions(self.queued_share, self.lag_p99_us, self.latency_us(99))
 
     def latency_us(self, percentile: float) -> float | None:
         """Latency from the intended send at ``percentile`` (0–100), over this trial's slices; open loop only."""

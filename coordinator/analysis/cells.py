@@ -96,15 +96,17 @@ def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
 
 
 def _shortfall(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:
-    """A caveat if an open level finished fewer requests than its schedule: the figures are of the lower rate."""
+    """A caveat if an open level answered fewer requests in its slices than were due: its load was lower."""
     asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(trial.duration_s for trial in trials)
     if asked_per_s is None or not seconds:
         return ()
-    made_per_s = sum(trial.requests for trial in trials) / seconds
+    made_per_s = sum(trial.answered_within for trial in trials) / seconds
     if made_per_s >= ENOUGH * asked_per_s:
         return ()
     share = f"{100 * made_per_s / asked_per_s:.1f} %"
-    return (f"finished {made_per_s:,.0f} requests/s, {share} of the {asked_per_s:,}/s of its schedule",)
+    return (
+        f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {asked_per_s:,}/s of its schedule",
+    )
 
 
 def _geometric_mean(

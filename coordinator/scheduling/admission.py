@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities, Variant
-from domain.load import CapacityLoad, OpenLoad, ShareLoad
+from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
 from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
 from domain.workload import fill_parameters
@@ -269,7 +269,9 @@ def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterat
     """Open levels of workloads whose generator has an honest schedule for some rates only; shares come to any rate."""
     for workload in campaign.workloads:
         found = (host.capabilities.variant("workloads", workload) for host in hosts)
-        rates = sorted({rate for variant in found if variant for rate in variant.open_rates_per_s})
+        variants = [variant for variant in found if variant]
+        rates = sorted({rate for variant in variants for rate in variant.open_rates_per_s})
+        arrivals = sorted({arrival for variant in variants for arrival in variant.open_arrivals})
         for level, load in campaign.levels.items():
             if rates and load.kind != "closed" and not (isinstance(load, OpenLoad) and load.rate_per_s in rates):
                 honest = ", ".join(map(str, rates))
@@ -277,3 +279,14 @@ def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterat
                     field=f"levels.{level}",
                     message=f"{workload} carries open loads at rates of {honest}/s only, not {load}",
                 )
+            yield from _unsupported_arrivals(workload, level, load, arrivals)
+
+
+def _unsupported_arrivals(workload: str, level: str, load: AnyLoad, arrivals: Sequence[str]) -> Iterator[Problem]:
+    """A generator that offers some arrivals only has no limit of requests in flight either."""
+    if isinstance(load, ClosedLoad) or not arrivals or (load.arrival in arrivals and load.in_flight is None):
+        return
+    allowed = " or ".join(arrivals)
+    message = f"{workload} offers {allowed} arrivals without a limit of requests in flight only; write "
+    example = load.model_copy(update={"arrival": arrivals[0], "in_flight": None})
+    yield Problem(field=f"levels.{level}", message=f"{message}{example}")

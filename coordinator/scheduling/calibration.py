@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
+from domain.condition import PLAIN
 from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
 from domain.report import Calibration
 from domain.trial import Block, PlannedBlock, TrialResult
@@ -60,7 +61,10 @@ def ready_block(planned: PlannedBlock, load: Load, host: str, rates_per_s: Mappi
     Rates were found in the plain condition; the block applies them under its own condition.
     """
     load = load.model_copy(update={"condition": planned.load.condition})
-    loads = {label: OpenLoad(rate_per_s=rate) for label, rate in (rates_per_s or {}).items()}
+    loads = {}
+    if isinstance(load, OpenLoad):
+        bare = load.model_copy(update={"condition": PLAIN})
+        loads = {label: bare.at(rate) for label, rate in (rates_per_s or {}).items()}
     return Block.model_validate(planned.model_dump() | {"load": load, "loads": loads, "host": host})
 
 

@@ -9,7 +9,7 @@ from coordinator.scheduling.lifecycle import BlockEvent, BlockState
 from coordinator.store.models import BlockRow, CampaignRow
 from coordinator.store.results import block_records
 from coordinator.store.search import begin_searches
-from domain.load import CapacityLoad, Load, OpenLoad, ShareLoad, load_text
+from domain.load import CapacityLoad, Load, ShareLoad, load_text
 from domain.report import Calibration
 from domain.trial import Block
 
@@ -47,10 +47,10 @@ def block_of(row: BlockRow, host: str) -> Block:
 def _resolve_load(row: BlockRow) -> Load:
     load = row.plan.load
     if isinstance(load, CapacityLoad):
-        return OpenLoad(rate_per_s=max(row.rates.values()))
+        return load.at(max(row.rates.values()))
     if not isinstance(load, ShareLoad):
         return load
-    return OpenLoad(rate_per_s=row.campaign.calibration[row.workload].rates_per_s[row.level])
+    return load.at(row.campaign.calibration[row.workload].rates_per_s[row.level])
 
 
 def _summary(campaign: CampaignRow, workload: str, found: Calibration, held: int) -> str:

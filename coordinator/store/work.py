@@ -50,7 +50,7 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
         attempt=number,
         lease=attempt.lease,
         block=block_of(block, host),
-        slice_s=settings.slice_s,
+        slice_s=settings.slice_s_at(block.plan.load),
         warm_up_s=settings.warm_up_s,
         probes=() if block.calibration or block.chain is not None else settings.probes,
     )

@@ -17,4 +17,6 @@ def closed(generator: str, connections: int) -> GeneratorPlan:
 
 def opened(rate_per_s: int, connections: int) -> GeneratorPlan:
     """An open loop of ours, at a constant rate."""
-    return GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=rate_per_s), connections, options=OWN)
+    return GeneratorPlan(
+        "showdown-traffic", OpenLoad(rate_per_s=rate_per_s, arrival="constant"), connections, options=OWN
+    )

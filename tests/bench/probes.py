@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import probes.catalog
-from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
+from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.registry import discover
 from domain.sample import TrialTags
 from probes.base import Probe

@@ -42,7 +42,7 @@ def test_its_name_summary_and_origin_are_valid(workload: Workload) -> None:
 
 @EVERY
 def test_it_plans_the_kinds_of_level_that_it_names_and_refuses_others(workload: Workload) -> None:
-    for level in (ClosedLoad(connections=5), OpenLoad(rate_per_s=100)):
+    for level in (ClosedLoad(connections=5), OpenLoad(rate_per_s=100, arrival="constant")):
         if level.kind in workload.level_kinds:
             plan = workload.plan(level)
             assert plan.load == level
@@ -68,10 +68,11 @@ def test_it_names_the_programs_that_the_host_lacks(workload: Workload) -> None:
 def test_a_rate_without_an_exact_schedule_is_refused(name: str) -> None:
     workload = WORKLOADS[name]
     for rate in workload.open_rates_per_s:
-        assert workload.plan(OpenLoad(rate_per_s=rate)).load == OpenLoad(rate_per_s=rate)
+        constant = OpenLoad(rate_per_s=rate, arrival="constant")
+        assert workload.plan(constant).load == constant
     for rate in (3, 999, 1001, 2000, 20_000):
         with pytest.raises(ValueError, match=rf"{name} carries open loads at rates of 1, 2, .* 1000/s only"):
-            workload.plan(OpenLoad(rate_per_s=rate))
+            workload.plan(OpenLoad(rate_per_s=rate, arrival="constant"))
     assert workload.check(TargetTraffic(errors={"corrupt": 2}), 0)
     assert workload.check(TargetTraffic(errors={"timeout": 2}), 0) == []
 
@@ -85,9 +86,25 @@ def test_a_single_wrong_body_is_an_error(name: str) -> None:
 
 
 def test_an_open_loop_of_streams_has_connections_for_all_in_progress() -> None:
-    # 16 tokens, 5 ms apart: at 2,000/s, 160 streams are in progress at any time.
-    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=2000)).connections == 320
-    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=1)).connections == 128
+    # 16 tokens, 5 ms apart: at 5,000/s, 400 streams are in progress at any time.
+    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=5000)).connections == 800
+    assert WORKLOADS["stream"].plan(OpenLoad(rate_per_s=1)).connections == 512
+
+
+@pytest.mark.parametrize("name", FEW_RATES)
+def test_arrivals_that_the_generator_does_not_offer_are_refused(name: str) -> None:
+    workload = WORKLOADS[name]
+    assert workload.open_arrivals == ("constant",)
+    for level in (OpenLoad(rate_per_s=100), OpenLoad(rate_per_s=100, arrival="constant", in_flight=9)):
+        with pytest.raises(ValueError, match=f"{name} carries constant arrivals without a limit only"):
+            workload.plan(level)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_level_limits_the_requests_in_flight(name: str) -> None:
+    usual = WORKLOADS[name].plan(OpenLoad(rate_per_s=100)).connections
+    assert usual in (16, 512)
+    assert WORKLOADS[name].plan(OpenLoad(rate_per_s=100, in_flight=77)).connections == 77
 
 
 @EVERY

@@ -69,6 +69,7 @@ def workload_facts(workload: Workload) -> dict[str, Any]:
     return {
         "level_kinds": workload.level_kinds,
         "open_rates_per_s": workload.open_rates_per_s,
+        "open_arrivals": workload.open_arrivals,
         "one_client": workload.one_client,
         "protocols": (workload.protocol,),
         "parameters": workload.parameters,

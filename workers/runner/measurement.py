@@ -155,6 +155,7 @@ class Measuring:
                 continue
             share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
             evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+        evidence.censored += traffic.censored
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
@@ -171,6 +172,11 @@ class Measuring:
             started_s=one.started_s - self.began_s,
             duration_s=one.duration_s,
             requests=one.requests,
+            delivered=one.delivered,
+            due=one.due,
+            queued=one.queued,
+            pending_middle=one.pending_middle,
+            pending_end=one.pending_end,
             connections=self.plan.connections,
             bytes_received=one.bytes_received,
             bytes_sent=one.bytes_sent,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from domain.campaign import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.campaign_points import trial_point
+from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.jobs import BlockJob, Phase
 from domain.names import datapath_of
 from domain.sample import TrialTags, campaign_event_point
@@ -54,7 +54,7 @@ class BlockRunner:
         self.job, self.host = job, host
         self._progress, self._stop, self._clock, self._sleep = progress, stop, clock, sleep
         self._workload = host.workloads[job.block.workload]
-        self._plan = self._workload.plan(job.block.load, job.block.parameters)
+        self._plan = replace(self._workload.plan(job.block.load, job.block.parameters), seed=job.block.index)
         self._generator = host.generators[self._plan.generator]
         if job.block.loads and not self._generator.own_rates:
             raise ValueError(f"{self._generator.name} cannot give each datapath its own rate")
@@ -261,8 +261,7 @@ class BlockRunner:
             workload=self.job.block.workload,
             level=self.job.block.level,
             slices=tuple(evidence.slices),
-            duration_s=sum(s.duration_s for s in evidence.counted),
-            requests=sum(s.requests for s in evidence.counted),
+            **evidence.sums,
             errors=evidence.errors,
             cpu=evidence.cpu,
             idle_cpu_s_per_s=idle_cpu_s_per_s,

@@ -32,6 +32,7 @@ class GeneratorPlan:
     ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and an
     ``answer`` of ``None`` mean that the generator uses its own, which its origin knows; another origin gets the
     ``answer``. ``answer_s`` is the intended duration of an answer. ``options`` are arguments of the generator.
+    ``seed`` is that of Poisson arrivals, which are the same for all targets.
     """
 
     generator: str
@@ -41,6 +42,7 @@ class GeneratorPlan:
     answer: bytes | None = None
     answer_s: float = 0.0
     options: tuple[str, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,12 @@ def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class SliceTraffic:
-    """What a generator did in one slice on one target, including answers that arrived during the drain.
+    """What a generator did in one slice on one target.
 
+    ``requests`` are those that began in it and were answered at any time; ``delivered`` those answered before its end;
+    ``None``: the generator does not report it, and all were. ``due`` is what an open loop's schedule had in it, and
+    ``queued`` how much of that found no free connection. ``pending_middle`` and ``pending_end`` are requests begun or
+    due, and neither answered nor failed, at the slice's middle and end.
     ``cpu`` is the host's, from the slice's start until it had drained. Only the runner knows ``foreign_s``.
     ``stalled_s`` is how long the generator stalled, as a mean of its threads: it neither ran, nor waited for a CPU, nor
     slept as it asked to.
@@ -141,6 +147,17 @@ class SliceTraffic:
     stalled_s: float = 0.0
     begun_s: float | None = None  # monotonic: when the last thread saw its start, if reported
     timeline: Timeline | None = None
+    delivered: int | None = None
+    due: int | None = None
+    queued: int | None = None
+    pending_middle: int = 0
+    pending_end: int = 0
+
+    @property
+    def requests_per_s(self) -> float:
+        """Requests answered within the slice, per second of it."""
+        within = self.requests if self.delivered is None else self.delivered
+        return within / self.duration_s if self.duration_s else 0.0
 
 
 def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> WindowTimes | None:
@@ -173,6 +190,7 @@ class TargetTraffic:
     connections: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
     unsent: int = 0  # requests that were due and never sent
+    censored: int = 0  # of the latencies (closed loop: service times), how many are lower bounds
     timings: Mapping[str, LatencyHistogram] = field(default_factory=dict)
     busiest_thread_share: float = 0.0
     limit: str = ""  # the limit that the generator itself reached, if any

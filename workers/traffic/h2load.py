@@ -158,11 +158,21 @@ class _Found:
                           errors=errors)  # fmt: skip
         whole = self.ended.ticks[0][0], self.ended.ticks[-1][0]
         return TargetTraffic(
-            slices=(replace(part, cpu=self.ended.cpu_between(*whole)),),
+            slices=(self._carried(replace(part, cpu=self.ended.cpu_between(*whole)), begin_us, seconds),),
             connections=summary.started,
             errors=errors,
             timings=timings,
             limit=limit,
+        )
+
+    def _carried(self, part: SliceTraffic, begin_us: int, seconds: float) -> SliceTraffic:
+        """With how much of an open loop's schedule was answered at the slice's middle and at its end."""
+        due = self.summary.total
+        by_middle, by_end = (
+            sum(row.end_us <= begin_us + share * seconds * 1e6 for row in self.rows) for share in (0.5, 1.0)
+        )
+        return replace(
+            part, due=due, delivered=by_end, pending_middle=max(0, due // 2 - by_middle), pending_end=due - by_end
         )
 
     def _errors(self, cut_off: int) -> dict[str, int]:

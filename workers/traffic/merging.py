@@ -5,7 +5,7 @@ merged (percentiles are never averaged). All clients must have had the same slic
 time exist once, so they are taken once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from statistics import median
@@ -52,6 +52,7 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
         connections=sum(part.connections for part in every),
         errors=sums([part.errors for part in every]),
         unsent=sum(part.unsent for part in every),
+        censored=sum(part.censored for part in every),
         timings=by_name([part.timings for part in every], LatencyHistogram.merged),
         busiest_thread_share=max(part.busiest_thread_share for part in every),
         limit=_joined([*_limits(named), *_stalled(named), *_skewed(named, by_slice)]),
@@ -70,7 +71,8 @@ def merged_line(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _merged_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    one = dict(parts[0]) | {key: sum(line[key] for line in parts) for key in ("requests", "sent")}
+    counts = [key for key in ("requests", "sent", "delivered") if key in parts[0]]
+    one = dict(parts[0]) | {key: sum(line[key] for line in parts) for key in counts}
     errors = [line["errors"] for line in parts]
     one["errors"] = sum(errors) if isinstance(errors[0], int) else sums(errors)
     for timing in {"latency", "service_time"} & set(one):
@@ -85,6 +87,11 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
     return replace(
         parts[0],
         requests=sum(part.requests for part in parts),
+        delivered=_sum_of_known(part.delivered for part in parts),
+        due=_sum_of_known(part.due for part in parts),
+        queued=_sum_of_known(part.queued for part in parts),
+        pending_middle=sum(part.pending_middle for part in parts),
+        pending_end=sum(part.pending_end for part in parts),
         bytes_received=sum(part.bytes_received for part in parts),
         bytes_sent=sum(part.bytes_sent for part in parts),
         errors=sums([part.errors for part in parts]),
@@ -95,6 +102,11 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         begun_s=max(begun, default=None),
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
     )
+
+
+def _sum_of_known(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(count or 0 for count in known)
 
 
 def _failure(named: Mapping[str, TargetTraffic]) -> str:

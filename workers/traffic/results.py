@@ -59,19 +59,22 @@ def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> Tar
         connections=int(total["connections"]),
         errors=errors,
         unsent=int(total["unsent"]),
+        censored=int(total["censored"]),
         timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in total["histograms"].items()},
         busiest_thread_share=max(shares, default=0.0),
     )
 
 
 def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
-    # A slice's answers include those during its drain. A closed loop keeps the slowest part of the path busy from the
-    # first request until the last answer, so its rate is over that time. An open loop's rate is over the schedule.
-    length_ns = line["drained_ns"] - line["start_ns"] if closed else line["length_ns"]
     return SliceTraffic(
         started_s=line["start_ns"] / 1e9,
-        duration_s=length_ns / 1e9,
+        duration_s=line["length_ns"] / 1e9,
         requests=line["requests"],
+        delivered=line["delivered"],
+        due=None if closed else line["sent"] + line["unsent"],
+        queued=None if closed else line["queued"],
+        pending_middle=line["pending_middle"],
+        pending_end=line["pending_end"],
         bytes_received=line["bytes_received"],
         bytes_sent=line["bytes_sent"],
         errors={"any": line["errors"]} if line["errors"] else {},

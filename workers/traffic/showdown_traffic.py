@@ -24,7 +24,7 @@ from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
 
 TIMEOUT_MS = 2000  # of a request, with its connect, beyond the intended duration of its answer
-DRAIN_MS = 100  # how long a slice waits for its last answers, beyond their intended duration
+DRAIN_MS = 100  # how long every slice waits for its last answers, beyond their intended duration; no measuring time
 TIMELINE_STEP_US = 100  # of a slice's timeline; windows of some milliseconds consist of such steps
 TIMELINE_STEPS = 20_000  # the most steps of a slice, so that they fit into a line
 _GRACE_S = 15.0  # beyond the slices: connects, timeouts, the last drain, and the delays of a busy host
@@ -106,7 +106,8 @@ class _Run:
         if isinstance(plan.load, OpenLoad):
             # Generator, datapath and origin share the host's CPUs, but an open loop must send on time. It may have
             # real-time priority because it sleeps most of the time; a closed loop never sleeps.
-            load = ["--open", str(plan.load.rate_per_s), "--real-time"]
+            load = ["--open", str(plan.load.rate_per_s), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
+            load += ["--real-time"]
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
         for target in self.targets:
@@ -131,7 +132,8 @@ class _Run:
         """The time after which the run must have ended."""
         slices, warm_ups = len(self.schedule.order), len(self.targets)
         traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
-        traffic_s += self.plan.answer_s * (slices + warm_ups)  # each slice waits for its last answers
+        drain_s = self.plan.answer_s + DRAIN_MS / 1000  # each slice waits for its last answers
+        traffic_s += drain_s * (slices + warm_ups)
         return 2 * traffic_s + _GRACE_S
 
 
@@ -175,7 +177,8 @@ class _Reporter:
             if self.schedule.slice_s <= _REPORTED_BY_SECOND_S:
                 # The generator prints the line at the next full second, so the slice ended earlier.
                 time_ns = time.time_ns() - (time.monotonic_ns() - line["drained_ns"])
-                self._report(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns)
+                within = {**line, "requests": line["delivered"]}
+                self._report(line["target"], within, line["length_ns"] / 1e9, line["errors"], time_ns)
         elif line["type"] == "second" and self.schedule.slice_s > _REPORTED_BY_SECOND_S:
             elapsed_s, self.last_s = line["t_s"] - self.last_s, line["t_s"]
             active = {name: target for name, target in line["targets"].items() if target["sent"]}
@@ -184,7 +187,6 @@ class _Reporter:
 
     def _report(self, name: str, counts: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
         times = counts.get("latency") or counts.get("service_time") or {}
-        some = counts["requests"] > 0
         self.tell(
             Interval(
                 label=self.labels[name],
@@ -192,8 +194,8 @@ class _Reporter:
                 time_ns=time_ns,
                 requests_per_s=counts["requests"] / seconds if seconds else 0.0,
                 errors=errors,
-                p50_ns=times.get("p50_ns") if some else None,
-                p99_ns=times.get("p99_ns") if some else None,
+                p50_ns=times.get("p50_ns") or None,
+                p99_ns=times.get("p99_ns") or None,
             )
         )
 

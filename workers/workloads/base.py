@@ -23,14 +23,15 @@ class Workload(ABC):
 
     ``origin`` is the program that answers: ``nginx`` or ``showdown-traffic``. ``service`` is its protocol: ``http``,
     ``https``, ``h2``, ``tcp`` or ``udp``. A campaign may set ``parameters``; each has a default. ``open_rates_per_s``
-    are the only rates of open loads; empty if any rate will do. ``one_client`` says why the generator loads from one
-    client only; empty if it takes several.
+    are the only rates of open loads, and ``open_arrivals`` their only arrivals; empty if any will do. ``one_client``
+    says why the generator loads from one client only; empty if it takes several.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     level_kinds: ClassVar[tuple[str, ...]]
     open_rates_per_s: ClassVar[tuple[int, ...]] = ()
+    open_arrivals: ClassVar[tuple[str, ...]] = ()
     one_client: ClassVar[str] = ""
     origin: ClassVar[str] = "showdown-traffic"
     service: ClassVar[str] = "http"

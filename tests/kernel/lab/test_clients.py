@@ -122,7 +122,7 @@ def generators() -> list[int]:
     [
         pytest.param(ClosedLoad(connections=8), MANY, id="closed, every datapath"),
         # How a schedule is shared is the generator's affair, not the datapath's.
-        pytest.param(OpenLoad(rate_per_s=1000), ("direct", "tproxy", "ebpf_redirect"), id="open"),
+        pytest.param(OpenLoad(rate_per_s=1000, arrival="constant"), ("direct", "tproxy", "ebpf_redirect"), id="open"),
     ],
 )
 @in_windows
@@ -245,7 +245,7 @@ def test_clients_that_hang_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_result_with_clients_survives_json(rig: Rig) -> None:
-    trial = rig.run(OpenLoad(rate_per_s=200), ("direct",))["direct"]
+    trial = rig.run(OpenLoad(rate_per_s=200, arrival="constant"), ("direct",))["direct"]
     again = TrialResult.model_validate(json.loads(trial.model_dump_json()))
     assert again.proof is not None
     assert again.proof == trial.proof

@@ -33,7 +33,13 @@ def test_an_origins_stalls_raise_p99_and_not_p50(tmp_path: Path) -> None:
         return TrafficOrigin(lab, workload.service, stall_ms=100, stall_every_ms=1000)
 
     (trial,) = measure(
-        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, origin=stalling
+        tmp_path,
+        "tcp_rr",
+        OpenLoad(rate_per_s=500, arrival="constant"),
+        ("direct",),
+        slice_s=1.0,
+        warm_up_s=0,
+        origin=stalling,
     ).values()
     assert trial.latency is not None
     p50, p99 = trial.latency.percentile_ns(50), trial.latency.percentile_ns(99)
@@ -86,7 +92,13 @@ def _children() -> list[int]:
 def test_a_generator_that_stalls_makes_the_trial_invalid(tmp_path: Path) -> None:
     generator = Stopped()
     (trial,) = measure(
-        tmp_path, "tcp_rr", OpenLoad(rate_per_s=500), ("direct",), slice_s=1.0, warm_up_s=0, generator=generator
+        tmp_path,
+        "tcp_rr",
+        OpenLoad(rate_per_s=500, arrival="constant"),
+        ("direct",),
+        slice_s=1.0,
+        warm_up_s=0,
+        generator=generator,
     ).values()
     assert len(generator.stopped) == 1
     assert reasons(trial) == {Reason.GENERATOR_SATURATED}, trial.validity

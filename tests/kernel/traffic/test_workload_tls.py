@@ -61,7 +61,7 @@ def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, wor
 @TLS
 @in_windows
 def test_open_loops_have_a_connection_per_request_and_latency(tmp_path: Path, workload: str) -> None:
-    load = OpenLoad(rate_per_s=50)
+    load = OpenLoad(rate_per_s=50, arrival="constant")
     trials = measure(tmp_path, workload, load, LABELS, slice_s=0.4, warm_up_s=0)
     for trial in trials.values():
         proven(trial)
@@ -135,7 +135,8 @@ class Origins:
 @in_windows
 def test_the_latency_includes_the_wait_for_a_frozen_origin(tmp_path: Path, workload: str) -> None:
     origins = Origins()
-    (trial,) = measure(tmp_path, workload, OpenLoad(rate_per_s=100), ("direct",), slice_s=1.5, warm_up_s=0,
+    load = OpenLoad(rate_per_s=100, arrival="constant")
+    (trial,) = measure(tmp_path, workload, load, ("direct",), slice_s=1.5, warm_up_s=0,
                        origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5)).values()  # fmt: skip
     proven(trial)
     assert trial.requests == 300
@@ -156,7 +157,9 @@ def test_the_latency_includes_the_wait_for_a_frozen_origin(tmp_path: Path, workl
 
 
 @TLS
-@pytest.mark.parametrize("load", [ClosedLoad(connections=CONNECTIONS), OpenLoad(rate_per_s=50)], ids=str)
+@pytest.mark.parametrize(
+    "load", [ClosedLoad(connections=CONNECTIONS), OpenLoad(rate_per_s=50, arrival="constant")], ids=str
+)
 def test_an_origin_that_was_killed_makes_the_trial_invalid(
     tmp_path: Path, workload: str, load: ClosedLoad | OpenLoad
 ) -> None:

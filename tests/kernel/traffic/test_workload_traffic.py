@@ -97,7 +97,9 @@ def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, w
 @in_windows
 def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path) -> None:
     points = Points()
-    trials = measure(tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000), ("direct", "tproxy"), points=points)
+    trials = measure(
+        tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000, arrival="constant"), ("direct", "tproxy"), points=points
+    )
     for label, trial in trials.items():
         assert trial.requests == 400, label  # two slices of 0.2 s
         assert trial.latency is not None

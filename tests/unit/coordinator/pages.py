@@ -17,6 +17,7 @@ FORM = {
     "blocks": "5",
     "slices": "1",
     "slice_s": "0.5",
+    "open_slice_s": "2.0",
     "warm_up_s": "0",
     "seed": "7",
 }

@@ -65,7 +65,7 @@ def test_cells_and_sums() -> None:
     assert len(campaign.cells) == 3 * 3
     assert campaign.cells[0] == Cell(datapath="direct", workload="http_keepalive", level="low")
     assert campaign.total_blocks == 9
-    assert campaign.traffic_s == 9 * 3 * (4 * 0.5 + 1.0)
+    assert campaign.traffic_s == 3 * 3 * (2 * (4 * 0.5 + 1.0) + 4 * 1.0 + 1.0)  # an open level has longer slices
 
 
 def test_problems_name_their_field() -> None:
@@ -152,7 +152,7 @@ def test_calibration_takes_the_largest_closed_level_and_its_time() -> None:
     )
     assert (campaign.calibration_load, campaign.calibration_slices) == (ClosedLoad(connections=256), 4)
     assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1)
-    assert campaign.traffic_s == 15 * 2 * (2 * 0.5 + 1.0) + 2 * (4 * 0.5 + 1.0)
+    assert campaign.traffic_s == 10 * 2 * (2 * 0.5 + 1.0) + 5 * 2 * (2 * 1.0 + 1.0) + 2 * (4 * 0.5 + 1.0)
     alone = read_campaign(with_levels(a="open(50%)"))
     assert alone.calibration_load == ClosedLoad(connections=64)
     assert read_campaign(with_levels(a="open(50)")).calibration_blocks == 0

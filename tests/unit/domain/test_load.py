@@ -71,4 +71,4 @@ def test_every_step_is_counted() -> None:
 
 
 def test_no_rate_is_tried_whose_trial_would_be_too_short_for_a_p99() -> None:
-    assert a_campaign("capacity(p99<=5ms)", slices=3, slice_s=0.2).lowest_searched_per_s == 1_667
+    assert a_campaign("capacity(p99<=5ms)", slices=3, slice_s=0.2).lowest_searched_per_s == 334

@@ -69,6 +69,14 @@ def test_figures_without_data_are_none_never_zero() -> None:
     assert trial().cpu_us_per_request is None  # no CPU time was measured
 
 
+def test_requests_per_s_are_those_answered_within_the_slices() -> None:
+    assert trial(delivered=90, due=110, queued=0).requests_per_s == 45
+    assert (trial(delivered=90, due=110, queued=11).queued_share, trial().queued_share) == (0.1, None)
+    assert trial(delivered=0).requests_per_s == 0  # all answers came too late: that is a rate
+    assert (trial().lag_p99_us, trial().cpus_used, trial().cautions) == (None, None, ())
+    assert trial(cpu=CpuTime(wall_s=2, cpus=2, idle_s=1.02)).cpus_used == pytest.approx(1.49)
+
+
 def test_cpu_per_request_leaves_the_idle_and_the_stolen_out() -> None:
     # The ticks saw only 0.3 s of work; the time neither idle nor stolen is exact.
     cpu = CpuTime(wall_s=2, cpus=2, user_s=0.1, system_s=0.2, steal_s=0.5, idle_s=3)

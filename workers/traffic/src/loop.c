@@ -33,8 +33,10 @@ void loop_dispatch(struct worker *w, uint64_t now)
 		hist_record(&stats->timings[SCHEDULE_LAG], now - intended);
 		if (!c && !target->backlog++)
 			target->send = target->due; // the first request of the backlog
-		if (!c)
+		if (!c) {
 			counter_add(&stats->counters.queued, 1);
+			counter_add(&w->slices[w->slice].counters.queued, 1);
+		}
 		schedule_advance(&target->due);
 		loop_next_due(w);
 		if (c)

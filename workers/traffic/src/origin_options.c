@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define HOUR_MS 3600000
+#define SECOND_US 1000000
 
 static bool add_address(struct args *args, const char *name, const char *text, union address *addresses, int *count)
 {
@@ -47,6 +48,8 @@ static const struct option_row rows[] = {
 	CUSTOM("expect-client", "ADDRESS", "everyone",
 	       "a client to serve, up to 8 times; connections of others are closed, datagrams ignored, both counted",
 	       read_client),
+	{"service-us", "N", OPTION_US, FIELD(service_ns), 1, SECOND_US, NULL,
+	 "how long each HTTP request occupies its thread: an origin of known capacity", NULL},
 	{"stall-ms", "N", OPTION_MS, FIELD(stall_ns), 1, HOUR_MS, NULL,
 	 "how long each stall lasts, in which nothing is accepted, read or sent", NULL},
 	{"stall-every-ms", "N", OPTION_MS, FIELD(stall_every_ns), 1, HOUR_MS, NULL,

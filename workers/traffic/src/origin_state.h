@@ -27,6 +27,7 @@ struct origin_plan {
 	int cpus_count;
 	int cpus[ORIGIN_CPUS_MAX];
 	const char *netns;
+	uint64_t service_ns;		   // each HTTP request occupies its thread for so long
 	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
 	int clients_count;
 	union address clients[ADDRESSES_MAX]; // only these are served; none: everyone is
@@ -86,7 +87,8 @@ struct server {
 	struct peer *newest;  // keeps open peers reachable, which only epoll refers to, for the leak checker
 	struct peer **timers; // a binary heap by due_ns
 	uint32_t timers_count, timers_room;
-	uint8_t *scratch; // SCRATCH_BYTES
+	uint8_t *scratch;	    // SCRATCH_BYTES
+	uint64_t occupied_until_ns; // with --service-us
 	struct served served;
 };
 

@@ -47,7 +47,7 @@ struct plan {
 	int client, clients;  // this client's index, and their number
 	int rendezvous_fd;
 	struct rendezvous *rendezvous; // NULL: there is one client
-	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, final_drain_ns, timeout_ns, spin_ns;
+	uint64_t duration_ns, slice_ns, warm_up_ns, drain_ns, settle_ns, timeout_ns, spin_ns;
 	uint64_t step_ns; // of the slices' timelines; 0: none
 	int order_count;
 	int order[SLICES_MAX];

@@ -38,8 +38,8 @@ static bool resolve_load(struct load_options *options, struct args *args)
 		return args_refuse(args, "give --duration-ms");
 	if (!plan->slice_ns)
 		plan->slice_ns = plan->duration_ns;
-	if (plan->final_drain_ns == NEVER)
-		plan->final_drain_ns = plan->timeout_ns;
+	if (plan->settle_ns == NEVER)
+		plan->settle_ns = plan->timeout_ns;
 	for (int i = 0; i < plan->targets_count; i++) {
 		plan->targets[i].port_low = (uint16_t)options->port_low;
 		plan->targets[i].port_high = (uint16_t)options->port_high;
@@ -111,7 +111,7 @@ struct plan *plan_read(int argc, char **argv, struct args *args, enum options_re
 			 .clients = 1,
 			 .rendezvous_fd = -1,
 			 .drain_ns = 100 * NS_PER_MS,
-			 .final_drain_ns = NEVER,
+			 .settle_ns = NEVER,
 			 .timeout_ns = 5 * NS_PER_S},
 		.body_bytes = NEVER,
 	};

@@ -13,12 +13,83 @@ void record_sent(struct worker *w, struct conn *c, uint64_t now)
 	counter_add(&w->slices[c->slice].counters.sent, 1);
 }
 
+static void record_latency(struct worker *w, uint32_t index, uint64_t latency_ns)
+{
+	hist_record(&stats_of_slice(w, index)->timings[LATENCY], latency_ns);
+	hist_record(&w->slices[index].timing, latency_ns);
+}
+
+static void record_service_time(struct worker *w, uint32_t index, uint64_t service_ns)
+{
+	hist_record(&stats_of_slice(w, index)->timings[SERVICE_TIME], service_ns);
+	if (!w->plan->open_loop)
+		hist_record(&w->slices[index].timing, service_ns);
+}
+
+static void count_censored(struct worker *w, uint32_t index)
+{
+	counter_add(&stats_of_slice(w, index)->counters.censored, 1);
+	counter_add(&w->slices[index].counters.censored, 1);
+}
+
+// A sent request without an answer: its true times are at least these.
+static void record_censored(struct worker *w, uint32_t index, uint64_t latency_ns, uint64_t service_ns)
+{
+	record_service_time(w, index, service_ns);
+	if (w->plan->open_loop)
+		record_latency(w, index, latency_ns);
+	count_censored(w, index);
+}
+
+// A failed request counts as slower than any that was answered: however early it failed, an answer never came.
+static void record_failed(struct worker *w, const struct conn *c)
+{
+	uint64_t at_least = w->plan->timeout_ns, now = w->last_ns;
+	uint64_t latency_ns = now > c->intended_ns ? now - c->intended_ns : 0;
+	uint64_t service_ns = now > c->sent_ns ? now - c->sent_ns : 0;
+	record_censored(w, c->slice, latency_ns > at_least ? latency_ns : at_least,
+			service_ns > at_least ? service_ns : at_least);
+}
+
 void record_error(struct worker *w, struct conn *c, enum cause cause)
 {
 	counter_add(&stats_of_conn(w, c)->counters.errors[cause], 1);
-	if (c->active)
+	if (c->active) {
 		counter_add(&w->slices[c->slice].counters.errors, 1);
+		if (!w->slices[c->slice].drained)
+			record_failed(w, c);
+	}
 	c->active = false;
+}
+
+// The backlog never left: it has a latency, but no service time.
+static void record_unsent(struct worker *w, uint64_t now)
+{
+	struct target_state *target = current_target(w);
+	const struct slice *slice = &w->plan->slices[w->slice];
+	for (; target->backlog; target->backlog--) {
+		record_latency(w, w->slice, now - (w->slice_start_ns + target->send.next_ns - slice->active_ns));
+		count_censored(w, w->slice);
+		counter_add(&stats_of_slice(w, w->slice)->counters.unsent, 1);
+		counter_add(&w->slices[w->slice].counters.unsent, 1);
+		schedule_advance(&target->send);
+	}
+}
+
+void record_drained(struct worker *w, uint64_t now)
+{
+	struct slice_stats *own = &w->slices[w->slice];
+	for (uint32_t i = 0; i < w->conns_count; i++) {
+		const struct conn *c = &w->conns[i];
+		if (c->active && c->slice == w->slice)
+			record_censored(w, w->slice, now - c->intended_ns, now - c->sent_ns);
+	}
+	record_unsent(w, now);
+	// Datagrams under way belong to no connection. The generator waited for each of them for a drain at least.
+	uint64_t due = own->counters.sent + own->counters.unsent;
+	while (own->timing.count < due)
+		record_censored(w, w->slice, w->plan->drain_ns, w->plan->drain_ns);
+	own->drained = true;
 }
 
 void record_slice_error(struct worker *w, uint32_t slice, enum cause cause)
@@ -49,13 +120,14 @@ void record_answer(struct worker *w, uint32_t index, uint64_t intended_ns, uint6
 	uint64_t service_ns = now - sent_ns, latency_ns = now - intended_ns;
 	counter_add(&stats->counters.requests, 1);
 	counter_add(&own->counters.requests, 1);
-	hist_record(&stats->timings[SERVICE_TIME], service_ns);
-	if (plan->open_loop)
-		hist_record(&stats->timings[LATENCY], latency_ns);
-	hist_record(&own->timing, plan->open_loop ? latency_ns : service_ns);
-	if (index != w->slice) {
+	if (own->drained) { // its time has been recorded as a lower bound
 		counter_add(&stats->counters.late, 1);
 		counter_add(&own->counters.late, 1);
+	} else {
+		counter_add(now <= w->slice_end_ns ? &own->counters.delivered : &own->counters.drain_answers, 1);
+		record_service_time(w, index, service_ns);
+		if (plan->open_loop)
+			record_latency(w, index, latency_ns);
 	}
 	if (own->steps)
 		record_step(plan, &plan->slices[index], own->steps, sent_ns, service_ns, latency_ns);

@@ -9,6 +9,8 @@
 void record_sent(struct worker *w, struct conn *c, uint64_t now);
 // The connection's request failed; without a request it is a failed reconnection.
 void record_error(struct worker *w, struct conn *c, enum cause cause);
+// The slice has drained: what was not sent or not answered gets the time for which it was waited for.
+void record_drained(struct worker *w, uint64_t now);
 // An error of a slice that belongs to no connection's request.
 void record_slice_error(struct worker *w, uint32_t slice, enum cause cause);
 // A request of a slice was answered correctly.

@@ -98,8 +98,8 @@ bool rendezvous_end(struct plan *plan, char *failure, size_t size)
 	struct slice *last = &plan->slices[plan->slices_count - 1];
 	uint64_t drained = now_ns();
 	while (plan->rendezvous && !atomic_load(&last->drained_ns) && !atomic_load(&plan->stop)) {
-		// The others may await their last answers until the end of the final drain.
-		uint64_t waited = now_ns() - drained, allowed = plan->final_drain_ns;
+		// The others may await their last answers until the end of the drain.
+		uint64_t waited = now_ns() - drained, allowed = plan->drain_ns;
 		if (rendezvous_timed_out(plan, waited > allowed ? waited - allowed : 0, failure, size))
 			return false;
 		sleep_until(now_ns() + POLL_NS);

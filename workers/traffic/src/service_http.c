@@ -10,6 +10,8 @@
 #include "route.h"
 #include "upload.h"
 
+#define MAKE_UP_NS (2 * NS_PER_MS)
+
 // A response was sent. True: the connection takes another request.
 static bool finish(struct server *s, struct peer *p)
 {
@@ -27,6 +29,21 @@ static bool finish(struct server *s, struct peer *p)
 	return false;
 }
 
+// With --service-us: the thread is a server with one place and a constant service time. A late wake-up is made up for,
+// so that its capacity is the stated one; MAKE_UP_NS limits how much of an idle time counts as such.
+static void occupy(struct server *s)
+{
+	uint64_t now = now_ns();
+	if (s->occupied_until_ns + MAKE_UP_NS < now)
+		s->occupied_until_ns = now - MAKE_UP_NS;
+	s->occupied_until_ns += s->plan->service_ns;
+	if (s->occupied_until_ns <= now)
+		return;
+	struct timespec until = timespec_of(s->occupied_until_ns);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+}
+
 // Returns how many bytes belong to the request's head; 0: it is incomplete.
 static size_t begin_request(struct server *s, struct peer *p, const uint8_t *data, size_t size)
 {
@@ -40,6 +57,8 @@ static size_t begin_request(struct server *s, struct peer *p, const uint8_t *dat
 		return size;
 	}
 	s->served.requests++;
+	if (s->plan->service_ns)
+		occupy(s);
 	p->keep_alive = head.keep_alive;
 	upload_begin(p, &head);
 	route(s, p, &head);

@@ -43,6 +43,7 @@ extern const char *const timing_names[TIMINGS];
 	X(unsent)	  /* requests that were due and never sent */                                                  \
 	X(queued)	  /* requests that found no free connection when they were due */                              \
 	X(late)		  /* answers that came after their slice had drained */                                        \
+	X(censored)	  /* lower bounds among the latencies (closed loop: service times) */                          \
 	X(closed_idle)	  /* connections that the peer closed while they carried no request */                         \
 	X(tokens)	  /* stream: whole tokens */                                                                   \
 	X(stalls)	  /* stream: gaps between tokens above the limit */                                            \
@@ -56,7 +57,13 @@ extern const char *const timing_names[TIMINGS];
 	X(requests)                                                                                                    \
 	X(errors)                                                                                                      \
 	X(unsent)                                                                                                      \
+	X(queued)                                                                                                      \
+	X(delivered)	 /* answered correctly before the slice's end */                                               \
+	X(drain_answers) /* answered correctly after its end, while it drained */                                      \
 	X(late)                                                                                                        \
+	X(censored)                                                                                                    \
+	X(pending_middle) /* begun or due, and neither answered nor failed, at the slice's middle */                   \
+	X(pending_end)	  /* the same at its end */                                                                    \
 	X(bytes_received)                                                                                              \
 	X(bytes_sent)                                                                                                  \
 	X(stalled_ns) /* see stall.h */
@@ -94,6 +101,7 @@ struct slice_counters {
 struct slice_stats {
 	struct slice_counters counters;
 	uint64_t begun_ns;  // when the thread saw the slice's start; 0: never
+	bool drained;	    // its times are complete: what is answered from now on is late
 	struct hist timing; // latency in an open loop, service time in a closed one
 	struct step *steps; // the slice's timeline; NULL: none
 };

@@ -11,6 +11,7 @@
 
 #include "conn.h"
 #include "loop.h"
+#include "record.h"
 #include "worker.h"
 
 #define HAND_OVER_NS (200 * NS_PER_US) // from a drained slice to the next one's start: all threads see it in time
@@ -46,23 +47,35 @@ static bool awaits(const struct worker *w, uint32_t from)
 	return false;
 }
 
-static void end_slice(struct worker *w, const struct slice *slice, bool last)
+// Runs the loop until this time, dispatches what fell due before it, and returns how many requests are pending then.
+static uint64_t run_until(struct worker *w, uint64_t end_ns)
 {
-	const struct plan *plan = w->plan;
-	struct target_state *target = &w->targets[slice->target];
-	struct slice_stats *own = &w->slices[w->slice];
+	while (now_ns() < end_ns && !worker_stopped(w))
+		loop_pump(w, end_ns);
 	// A request that fell due before the end is sent even if the loop noticed it only now.
-	while (now_ns() >= w->next_due_ns && !worker_stopped(w))
+	while (w->next_due_ns < end_ns && now_ns() >= w->next_due_ns && !worker_stopped(w))
 		loop_dispatch(w, now_ns());
+	return current_target(w)->backlog + slice_outstanding(&w->slices[w->slice].counters);
+}
+
+// Waits for the slice's answers, for the same time in every slice.
+static void drain_slice(struct worker *w)
+{
 	w->sending = false;
 	w->next_due_ns = NEVER;
-	uint64_t limit = w->slice_end_ns + (last ? plan->final_drain_ns : plan->drain_ns);
-	uint32_t from = last ? 0 : w->slice; // the last slice waits for the late answers of all slices
-	while ((target->backlog || awaits(w, from)) && now_ns() < limit && !worker_stopped(w))
+	uint64_t limit = w->slice_end_ns + w->plan->drain_ns;
+	while ((current_target(w)->backlog || awaits(w, w->slice)) && now_ns() < limit && !worker_stopped(w))
 		loop_pump(w, limit);
-	own->counters.unsent = target->backlog;
-	counter_add(&stats_of_slice(w, w->slice)->counters.unsent, target->backlog);
-	target->backlog = 0;
+	if (!worker_stopped(w))
+		record_drained(w, now_ns());
+}
+
+// The last slice has drained. Answers that still come are late, but the counts of both ends shall agree.
+static void settle(struct worker *w)
+{
+	uint64_t limit = w->slice_end_ns + w->plan->settle_ns;
+	while (awaits(w, 0) && now_ns() < limit && !worker_stopped(w))
+		loop_pump(w, limit);
 }
 
 static void hand_over(struct worker *w, uint32_t index)
@@ -96,14 +109,16 @@ static void run_slices(struct worker *w)
 		w->last_sent_ns = 0;
 		loop_next_due(w);
 		loop_request_free(w); // connections that still await a late answer join when it has come
-		while (now_ns() < w->slice_end_ns && !worker_stopped(w))
-			loop_pump(w, w->slice_end_ns);
-		end_slice(w, slice, i + 1 == plan->slices_count);
+		struct slice_counters *own = &w->slices[i].counters;
+		counter_add(&own->pending_middle, run_until(w, w->slice_start_ns + slice->length_ns / 2));
+		counter_add(&own->pending_end, run_until(w, w->slice_end_ns));
+		drain_slice(w);
 		if (slice->warm_up)
 			target->due = kept;
 		loop_check_stall(w, now_ns());
 		hand_over(w, i);
 	}
+	settle(w);
 }
 
 static bool thread_setup(struct worker *w)

@@ -6,6 +6,7 @@ from domain.jobs import Variant
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 
 FEW = Variant(name="few_rates", level_kinds=("open", "closed"), open_rates_per_s=(100, 250))
+CONSTANT = FEW.model_copy(update={"open_arrivals": ("constant",)})
 
 
 @pytest.mark.parametrize("level", ["closed(8)", "open(100)", "open(250)"])
@@ -19,10 +20,21 @@ def test_levels_that_it_does_not(coordinator_app: CoordinatorApp, level: str) ->
     assert submitted(coordinator_app, level) == [{"field": "levels.low", "message": message}]
 
 
-def submitted(coordinator_app: CoordinatorApp, level: str) -> list[dict[str, str]]:
+@pytest.mark.parametrize("level", ["closed(8)", "open(100, constant)"])
+def test_arrivals_that_it_offers(coordinator_app: CoordinatorApp, level: str) -> None:
+    assert submitted(coordinator_app, level, CONSTANT) == []
+
+
+@pytest.mark.parametrize("level", ["open(100)", "open(100, constant, in_flight<=9)"])
+def test_arrivals_that_it_does_not_offer(coordinator_app: CoordinatorApp, level: str) -> None:
+    message = "few_rates offers constant arrivals without a limit of requests in flight only; write open(100, constant)"
+    assert submitted(coordinator_app, level, CONSTANT) == [{"field": "levels.low", "message": message}]
+
+
+def submitted(coordinator_app: CoordinatorApp, level: str, variant: Variant = FEW) -> list[dict[str, str]]:
     coordinator_app.register()
     known = capabilities("h1")
-    body = known.model_copy(update={"workloads": (*known.workloads, FEW)}).model_dump(mode="json")
+    body = known.model_copy(update={"workloads": (*known.workloads, variant)}).model_dump(mode="json")
     assert (
         coordinator_app.client.put("/api/v1/worker/hosts/h1", json=body, headers=coordinator_app.worker).status_code
         == 204

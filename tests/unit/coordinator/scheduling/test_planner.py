@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.scheduling.planner import plan, williams_rows
-from domain.campaign import SEARCH_STEPS, WATCHED_SLICE_S, WATCHED_WARM_UP_S, Campaign, read_campaign
+from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
 from domain.trial import Block
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")

@@ -42,6 +42,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "blocks": 5,
         "slices": 1,
         "slice_s": 0.5,
+        "open_slice_s": 2.0,
         "warm_up_s": 0.0,
         "clients": 1,
         "probes": ["run_queue"],

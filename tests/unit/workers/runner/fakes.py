@@ -139,6 +139,7 @@ class FakeGenerator:
             warming = index < len(warm_up)
             own = {target.label: target.rate_per_s for target in targets}[label]
             self.world.log.append(f"rate {label} {own or plan.load}")
+            self.world.log.append(f"seed {plan.seed}")
             self.world.log.append(f"traffic {label} {schedule.warm_up_s if warming else schedule.slice_s}")
             if given[label] is None:
                 self.world.requests[label] = self.world.requests.get(label, 0) + 1000
@@ -152,10 +153,12 @@ class FakeGenerator:
         cpu = CpuTime(wall_s=1, cpus=2, user_s=0.5, system_s=0.3, softirq_s=0.2, steal_s=steal, idle_s=1.0 - steal)
         line = None if warm_up else self.world.faults.get("timeline")
         one = SliceTraffic(1.0, 1.0, 1000, 150_000, cpu=cpu, warm_up=warm_up, timeline=line)
+        one = replace(one, **self.world.faults.get("carried", {}))
         known = total.timings.get("service_time")
         times = LatencyHistogram.of({100_000: 1000 + (known.count if known else 0)})
         timings = total.timings if warm_up else {"service_time": times, **self.world.faults.get("timings", {})}
-        return replace(total, slices=(*total.slices, one), connections=4, timings=timings)
+        censored = self.world.faults.get("censored", 0)
+        return replace(total, slices=(*total.slices, one), connections=4, timings=timings, censored=censored)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.condition import parse_condition
+from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
 from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Reason
@@ -38,6 +39,32 @@ def test_each_datapath_may_have_its_own_rate(world: World) -> None:
     rates = {"fake": OpenLoad(rate_per_s=900), "fake#2": OpenLoad(rate_per_s=400)}
     run(world, plan={"load": rates["fake"], "loads": rates})
     assert {line for line in world.log if line.startswith("rate")} == {"rate fake 900", "rate fake#2 400"}
+
+
+def test_every_block_has_its_own_arrivals_for_all_its_datapaths(world: World) -> None:
+    run(world)
+    assert {line for line in world.log if line.startswith("seed")} == {f"seed {job().block.index}"}
+    assert job().block.index == 3
+
+
+def test_a_trial_reports_what_was_due_and_what_was_answered_in_time(world: World) -> None:
+    """Two counted slices, with the generator's own lateness and the host's CPUs."""
+    world.faults["carried"] = {"delivered": 990, "due": 1000, "queued": 15, "pending_middle": 8, "pending_end": 10}
+    world.faults["censored"] = 3
+    lag, latency = LatencyHistogram.of({40_000: 100}), LatencyHistogram.of({300_000: 100})
+    world.faults["timings"] = {"schedule_lag": lag, "latency": latency}
+    trial = run(world, plan={"load": OpenLoad(rate_per_s=1000)})["fake"]
+    assert trial.validity.valid
+    assert (trial.requests, trial.delivered, trial.due, trial.queued, trial.censored) == (2000, 1980, 2000, 30, 3)
+    assert (trial.requests_per_s, trial.queued_share, trial.cpus_used) == (990, 0.015, 1.0)
+    assert trial.lag_p99_us == pytest.approx(40, rel=1e-3)
+    assert trial.cautions == (
+        "1.5% of the requests waited for a free connection of the generator",
+        "the generator was late by 40 µs at p99, of a latency of 300 µs",
+    )
+    assert [(one.pending_middle, one.pending_end) for one in trial.slices] == [(8, 10)] * 2
+    world.faults["carried"] |= {"delivered": 940}
+    assert reasons(run(world, plan={"load": OpenLoad(rate_per_s=1000)}))["fake"] == {Reason.OVERLOADED}
 
 
 def test_without_rates_of_their_own_all_have_the_blocks_load(world: World) -> None:

@@ -42,6 +42,9 @@ def one_slice(**changes: object) -> list[SliceResult]:
     return [SliceResult.model_validate(fields | changes)]
 
 
+FULL = CpuTime(wall_s=1, cpus=2, user_s=1.97, idle_s=0.03)
+
+
 def test_a_good_trial_is_valid() -> None:
     assert reasons(good()) == ()
     assert prove(good()).accounted == pytest.approx(1.0)
@@ -81,11 +84,13 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"errors": {"timeout": 1}}, Reason.ERRORS),
         ({"errors": {"unanswered": 1}}, Reason.ERRORS),
         ({"unsent": 2}, Reason.GENERATOR_SATURATED),
-        ({"unsent": 2, "schedule_lag_p99_ns": 500_000, "latency_p99_ns": 600_000}, Reason.OVERLOADED),
-        ({"unsent": 2, "schedule_lag_p99_ns": 2_500_000, "latency_p99_ns": 3_000_000}, Reason.GENERATOR_SATURATED),
+        ({"unsent": 2, "schedule_lag_p99_ns": 500_000}, Reason.OVERLOADED),
+        ({"unsent": 2, "schedule_lag_p99_ns": 5_500_000}, Reason.GENERATOR_SATURATED),
         ({"stalled_s": 0.006}, Reason.GENERATOR_SATURATED),
-        ({"schedule_lag_p99_ns": 5_100_000, "latency_p99_ns": 10_000_000}, Reason.GENERATOR_SATURATED),
-        ({"schedule_lag_p99_ns": 1_100_000, "latency_p99_ns": 1_200_000}, Reason.GENERATOR_SATURATED),
+        ({"schedule_lag_p99_ns": 5_100_000}, Reason.GENERATOR_SATURATED),
+        ({"slices": one_slice(due=1016, delivered=1000)}, Reason.OVERLOADED),
+        ({"slices": one_slice(due=1016, delivered=1000), "busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
+        ({"slices": one_slice(due=1000, delivered=1000), "cpu": FULL}, Reason.OVERLOADED),
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
@@ -107,8 +112,11 @@ def test_each_reason_is_found(changes: dict[str, object], expected: Reason) -> N
         {"errors": {"timeout": 1}, "slices": one_slice(connections=10)},
         {"unsent": 1},
         {"stalled_s": 0.005},
-        {"schedule_lag_p99_ns": 900_000, "latency_p99_ns": 900_000},
-        {"schedule_lag_p99_ns": 4_900_000, "latency_p99_ns": 10_000_000},
+        {"schedule_lag_p99_ns": 4_900_000},
+        {"slices": one_slice(due=1012, delivered=1002), "cpu": CpuTime(wall_s=1, cpus=2, idle_s=0.5)},
+        {"slices": one_slice(due=1016, delivered=1000, pending_middle=3), "cpu": CpuTime(wall_s=1, cpus=2, idle_s=0.5)},
+        {"slices": one_slice(delivered=1000), "cpu": FULL},
+        {"slices": one_slice(due=1000, delivered=1000), "cpu": CpuTime(wall_s=1, cpus=2, user_s=1.96, foreign_s=0.05)},
         {"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.09, foreign_s=0.19)},
         {"busiest_thread_share": 0.94},
     ],

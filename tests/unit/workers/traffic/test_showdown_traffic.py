@@ -24,7 +24,8 @@ def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> d
         "type": "slice", "slice": index, "target": target, "warm_up": warm_up, "start_ns": start,
         "length_ns": 200_000_000,
         "drained_ns": start + 210_000_000, "sent": 100, "requests": 100, "errors": 0, "in_flight": 0, "unsent": 0,
-        "late": 0, "bytes_received": 20_000, "bytes_sent": 5_000, "stalled_ns": 30_000_000,
+        "queued": 3, "delivered": 98, "drain_answers": 2, "late": 0, "censored": 0, "pending_middle": 1,
+        "pending_end": 2, "bytes_received": 20_000, "bytes_sent": 5_000, "stalled_ns": 30_000_000,
         "begun_ns": start + 40_000, "host_cpu_ticks": TICKS,
         "latency": {"p50_ns": 50_000, "p90_ns": 60_000, "p99_ns": 70_000, "p999_ns": 80_000, "max_ns": 90_000},
     } | changes  # fmt: skip
@@ -34,7 +35,7 @@ def final(**changes: Any) -> dict[str, Any]:
     """The last line of a run over two targets, with a warm-up and one slice on each."""
     hdr = LatencyHistogram.of({50_000: 100}).encode()
     total = {"sent": 100, "requests": 100, "connections": 8, "in_flight": 0, "unsent": 0, "errors": {},
-            "histograms": {"latency": {"hdr": hdr}, "connect": {"hdr": hdr}}}  # fmt: skip
+            "censored": 4, "histograms": {"latency": {"hdr": hdr}, "connect": {"hdr": hdr}}}  # fmt: skip
     slices = [line("t0", 0, warm_up=True), line("t1", 1, warm_up=True), line("t1", 2), line("t0", 3)]
     return copy.deepcopy(
         {
@@ -54,6 +55,18 @@ def test_results_are_by_label_with_a_separate_warm_up() -> None:
     assert direct.busiest_thread_share == 0.7
     assert direct.timings["latency"].count == 100
     assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
+    assert direct.censored == 4
+
+
+def test_a_rate_counts_what_was_answered_within_the_slice() -> None:
+    """Not what was due, and not what was answered while it drained; and a straggler makes no slice longer."""
+    _, measured = read_final(final(), LABELS)["direct"].slices
+    assert (measured.duration_s, measured.delivered, measured.due, measured.queued) == (0.2, 98, 100, 3)
+    assert (measured.requests_per_s, measured.pending_middle, measured.pending_end) == (490, 1, 2)
+    straggler = final(loop="closed")
+    straggler["slices"][3] |= {"drained_ns": straggler["slices"][3]["start_ns"] + 2_200_000_000, "delivered": 99}
+    _, closed = read_final(straggler, LABELS)["direct"].slices
+    assert (closed.duration_s, closed.requests_per_s, closed.due, closed.queued) == (0.2, 495, None, None)
 
 
 def test_the_stall_is_the_mean_of_the_threads() -> None:
@@ -82,6 +95,18 @@ def test_a_timeline_is_requested_if_probes_watch(slice_s: float, step_us: str) -
         run = showdown_traffic._Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
         argv = run._argv("")
         assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
+
+
+def test_an_open_loops_arrivals_and_seed_are_given_to_the_generator() -> None:
+    for load, arrival in (
+        (OpenLoad(rate_per_s=500), "poisson"),
+        (OpenLoad(rate_per_s=5, arrival="constant"), "constant"),
+    ):
+        plan = GeneratorPlan("showdown-traffic", load, 8, seed=11)
+        targets = [Target("direct", "a", "198.18.0.1", 80)]
+        argv = showdown_traffic._Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None)._argv("")
+        assert (argv[argv.index("--arrival") + 1], argv[argv.index("--seed") + 1]) == (arrival, "11")
+        assert "--settle-ms" not in argv  # every slice drains alike; the run waits longer for late answers only
 
 
 @pytest.mark.parametrize(
@@ -171,10 +196,10 @@ def test_a_histogram_that_cannot_be_read_is_a_failed_generator() -> None:
 def test_each_short_slice_is_reported_and_a_warm_up_is_not() -> None:
     reported: list[Interval] = []
     reporter = _Reporter(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, reported.append)
-    for one in (line("t0", 0, warm_up=True), line("t1", 2), {"type": "second"}, line("t0", 3, requests=0)):
+    for one in (line("t0", 0, warm_up=True), line("t1", 2), {"type": "second"}, line("t0", 3, delivered=0, latency={})):
         reporter.take(one)
     assert [(i.label, i.slices_done, i.requests_per_s, i.p99_ns) for i in reported] == [
-        ("tproxy", 1, 500.0, 70_000),
+        ("tproxy", 1, 490.0, 70_000),
         ("direct", 2, 0.0, None),
     ]
 

@@ -110,7 +110,7 @@ def test_requests_in_flight_at_the_end_are_counted() -> None:
         time.sleep(max(0.0, (1000 - time.monotonic() * 1000 % 1000 - 20) / 1000))  # just before it freezes
         run = load(
             *("--workload", "http_keepalive", "--open", "500", "--connections", "10", "--duration-ms", "200"),
-            *("--final-drain-ms", "50", "--target", target(server.ports["http"])),
+            *("--settle-ms", "50", "--target", target(server.ports["http"])),
         )
     result = run.one
     assert result["in_flight"] == 10  # each connection's request

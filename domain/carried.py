@@ -1,0 +1,62 @@
+"""How much of its load was carried, by a slice or by a trial."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from domain.frozen import Frozen
+
+# Above these shares a trial's latency depends on the generator, and the report says so.
+MAX_QUEUED_SHARE = 0.01  # of the due requests, that waited for a free connection
+MAX_SHOWN_LAG_SHARE = 0.10  # of the latency at p99, that is the generator's own lateness at p99
+
+
+class Carried(Frozen):
+    """What was due, and what was answered of it before a slice's end; older results have ``requests`` only."""
+
+    requests: int = Field(ge=0, description="Begun in the slice and answered, in it or after it.")
+    delivered: int | None = Field(
+        default=None, ge=0, description="Answered before the slice's end; null if the generator does not report it."
+    )
+    due: int | None = Field(default=None, ge=0, description="In the schedule; open loop only.")
+    queued: int | None = Field(
+        default=None, ge=0, description="Found no free connection when they were due; open loop only."
+    )
+
+    @classmethod
+    def sum_of(cls, parts: Iterable["Carried"]) -> "Carried":
+        """Of several slices; a count that one of them does not have is unknown."""
+        every = list(parts)
+        return cls(
+            requests=sum(part.requests for part in every),
+            delivered=_sum(part.delivered for part in every),
+            due=_sum(part.due for part in every),
+            queued=_sum(part.queued for part in every),
+        )
+
+    @property
+    def answered_within(self) -> int:
+        """Requests answered before their slice's end; where that is unknown, at any time."""
+        return self.requests if self.delivered is None else self.delivered
+
+    @property
+    def queued_share(self) -> float | None:
+        """Share of the due requests that waited for a free connection; open loop only."""
+        return self.queued / self.due if self.queued is not None and self.due else None
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    every = list(counts)
+    known = [count for count in every if count is not None]
+    return sum(known) if known and len(known) == len(every) else None
+
+
+def cautions(queued_share: float | None, lag_p99_us: float | None, latency_p99_us: float | None) -> tuple[str, ...]:
+    """What a reader of a latency must know about the generator, in sentences."""
+    found = []
+    if queued_share is not None and queued_share > MAX_QUEUED_SHARE:
+        found.append(f"{queued_share:.1%} of the requests waited for a free connection of the generator")
+    if lag_p99_us is not None and latency_p99_us and lag_p99_us > MAX_SHOWN_LAG_SHARE * latency_p99_us:
+        late = f"the generator was late by {lag_p99_us:,.0f} µs at p99"
+        found.append(f"{late}, of a latency of {latency_p99_us:,.0f} µs")
+    return tuple(found)

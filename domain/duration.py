@@ -1,0 +1,43 @@
+"""How long a campaign's slices and its traffic are. Pure arithmetic on a campaign's fields."""
+
+from typing import TYPE_CHECKING
+
+from domain.load import AnyLoad, CapacityLoad, ClosedLoad
+
+if TYPE_CHECKING:
+    from domain.campaign import Campaign
+
+# In a slice of an open level requests must have the time to queue: what a short slice sends above the capacity is
+# answered after it. A second is ten times the drain.
+MIN_OPEN_SLICE_S = 1.0
+SLICE_LIMITS = 20  # a slice of a search lasts at least so many times the limit of the latency
+# Longest warm-up before a watched slice: its generator is new and must open its connections first.
+# Shortest watched slice: one window of the probes costs about 3 % of 0.2 s on two saturated CPUs.
+WATCHED_WARM_UP_S = 0.05
+WATCHED_SLICE_S = 0.3
+
+
+def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
+    """Seconds of one slice at a level."""
+    if isinstance(load, ClosedLoad):
+        return campaign.slice_s
+    searched_s = SLICE_LIMITS * load.p99_us / 1e6 if isinstance(load, CapacityLoad) else 0.0
+    return max(campaign.slice_s, campaign.open_slice_s, searched_s)
+
+
+def traffic_s(campaign: "Campaign", search_steps: int) -> float:
+    """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
+    calibration_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
+    total_s = campaign.calibration_blocks * calibration_s
+    watched_warm_up_s = min(campaign.warm_up_s, WATCHED_WARM_UP_S)
+    for load in campaign.levels.values():
+        slice_s = slice_s_at(campaign, load)
+        block_s = campaign.slices * slice_s + campaign.warm_up_s
+        blocks = len(campaign.workloads) * campaign.blocks
+        if isinstance(load, CapacityLoad):
+            blocks *= search_steps
+        else:
+            block_s += (max(slice_s, WATCHED_SLICE_S) + watched_warm_up_s) * bool(campaign.probes)
+            block_s += slice_s * campaign.flame_graphs
+        total_s += blocks * block_s
+    return len(campaign.labels) * total_s

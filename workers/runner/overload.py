@@ -1,0 +1,46 @@
+"""Whether an open level was carried: findings from what was due, delivered and pending in its slices. Pure."""
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from domain.cpu_time import CpuTime
+from domain.trial import SliceResult
+
+# An open level is carried if what was due in a slice is answered in it, but for the requests that were pending at its
+# middle: one latency's worth (Little's law). The rest is room for single stalls of the host at a slice's end, and for
+# the noise of counting a few pending requests.
+MIN_DELIVERED_SHARE = 0.99
+COUNT_ERRORS = 2.0  # standard deviations of the difference of two Poisson counts, which matter at low rates only
+# If the load is carried, as many requests are pending at a slice's end as at its middle. Growth counts if its mean over
+# the slices, less this many standard errors, exceeds this share of what was due in the half.
+GROWTH_ERRORS = 2.0
+MAX_GROWTH_SHARE = 0.01
+MIN_GROWTH_SLICES = 3  # of fewer slices the standard error is not known
+MIN_IDLE_SHARE = 0.02  # of the CPUs at an open level; a host with less idle time has no capacity left
+
+
+def shortfalls(slices: Sequence[SliceResult]) -> list[str]:
+    """Why these slices of an open level did not carry their load, in sentences; empty if they did.
+
+    Without a report of what was due and delivered, nothing is found.
+    """
+    known = [(s.due, s.delivered, s.pending_middle, s.pending_end) for s in slices if s.due and s.delivered is not None]
+    if not known:
+        return []
+    found = []
+    due, delivered, middle, _ = (sum(one[column] or 0 for one in known) for column in range(4))
+    noise = COUNT_ERRORS * (2 * (middle + len(known))) ** 0.5
+    if delivered + noise < MIN_DELIVERED_SHARE * (due - middle):
+        found.append(f"{delivered} of {due} requests that were due in the slices were answered in them")
+    growth = [at_end - at_middle for *_, at_middle, at_end in known]
+    if len(growth) >= MIN_GROWTH_SLICES:
+        least = fmean(growth) - GROWTH_ERRORS * stdev(growth) / len(growth) ** 0.5
+        if least > MAX_GROWTH_SHARE * due / len(known) / 2:
+            found.append(f"the backlog grew by {fmean(growth):.0f} requests in the second half of a slice")
+    return found
+
+
+def is_full(cpu: CpuTime) -> bool:
+    """True if the traffic filled the host. What others took, other processes or the hypervisor, counts as idle."""
+    capacity_s = cpu.wall_s * cpu.cpus
+    return capacity_s > 0 and cpu.idle_s + cpu.steal_s + cpu.foreign_s < MIN_IDLE_SHARE * capacity_s
