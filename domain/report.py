@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
@@ -190,50 +191,6 @@ def too_few(verdicts: Sequence[Verdict]) -> str:
     enough = " with enough requests" if any(verdict.metric.percentile for verdict in waiting) else ""
     have = "comparison has" if len(waiting) == 1 else "comparisons have"
     return f"{len(waiting)} {have} {pairs}{enough}; a verdict needs {MIN_PAIRS}."
-
-
-class StagePart(Frozen):
-    """A kernel stage's part of a request's time, in µs: a mean over trials, with a 95 % interval from two trials on."""
-
-    stage: str
-    role: str = Field(default="", description="A side of the lab or a kind of task, or empty.")
-    us: float
-    low_us: float | None = None
-    high_us: float | None = None
-
-
-class Decomposition(Frozen):
-    """One cell's mean client latency by kernel stage: ``mean_us`` = sum of ``parts`` + ``unattributed_us``.
-
-    It covers the requests sent while probes were attached. ``unwatched_us`` is the mean of the counted slices, without
-    probes. A negative remainder means that stages overlapped. At open levels the first part is ``send_wait``: the wait
-    from the intended to the actual send, which is no kernel stage.
-    """
-
-    datapath: Label
-    workload: Name
-    level: Name
-    trials: int = Field(ge=1)
-    mean_us: float
-    parts: tuple[StagePart, ...]
-    unattributed_us: float
-    unwatched_us: float | None = Field(default=None, description="Mean of the counted requests of the same trials.")
-    work_per_request: dict[str, float] = Field(default={}, description="The kernel's work, events per request by kind.")
-    left_out: tuple[str, ...] = Field(default=(), description="Stages with too few matched starts for a figure.")
-
-
-class Difference(Frozen):
-    """Two datapaths' mean latencies, datapath − reference, by kernel stage, from pairs within blocks."""
-
-    datapath: Label
-    reference: Label
-    workload: Name
-    level: Name
-    pairs: int = Field(ge=1)
-    mean_us: StagePart = Field(description="The whole difference.")
-    parts: tuple[StagePart, ...]
-    unattributed_us: float
-    sentence: str = ""
 
 
 class ConditionCost(Frozen):

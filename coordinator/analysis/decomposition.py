@@ -1,177 +1,196 @@
-"""Where the time went: a mean client latency as the sum of its kernel stages, and two datapaths' difference. Pure.
+"""Where the time went: a mean request as the sum of its kernel stages, and the difference of two datapaths. Pure.
 
-Means may be added, percentiles may not. A stage's part in one request is its mean × how often it happened per request.
-What the stages leave of the mean latency is *unattributed*: user space (origin, generator), TCP's own work, and what no
-probe sees.
-
-Probes look for moments only, and looking slows a busy datapath down. So the mean is that of the requests that were sent
-in those moments, if the generator reports them (``window_times``). Otherwise it is the slice's mean. In a closed loop
-that is divided by the pace of the traffic in those moments: the number of requests under way is the number of
-connections and does not change (Little's law, L = λW).
-
-In an open loop latency begins before the send. The wait for a free connection, and for the generator to notice, is a
-separate part (``send_wait``) before the kernel's first stage.
+Bars and differences are of the same blocks (:mod:`coordinator.analysis.watched_level`). What the stages leave of a mean
+is the rest: user space (origin, generator), TCP's own work, and what no probe sees.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.path import SEND_WAIT, StagePath
-from coordinator.analysis.statistics import student_t
+from coordinator.analysis.path import StagePath
+from coordinator.analysis.statistics import CONFIDENCE
+from coordinator.analysis.trial_parts import is_disturbed
+from coordinator.analysis.watched_level import WatchedLevel, Watching, watched_alone, watching
+from coordinator.analysis.why import explanation
 from domain.campaign import Cell
-from domain.report import Decomposition, Difference, StagePart
-from domain.sample import is_matched
-from domain.trial import ProbeReading, TrialResult
+from domain.explanation import Decomposition, Difference, StagePart
+from domain.report import MIN_PAIRS
+from domain.trial import TrialResult
 from domain.watched import StageRole
 
-SHOWN_SHARE = 0.01  # of the whole difference: smaller parts are in the table, not in the sentence
-NAMED_SHARE = 0.1  # of what a stage's roles differ by together: smaller ones are not named
 
-Parts = Mapping[StageRole, float]
+@dataclass(frozen=True)
+class _Series:
+    """A figure by block, ``None`` in blocks that it is not of."""
+
+    values: tuple[float | None, ...]
+
+    @property
+    def known(self) -> list[float]:
+        return [value for value in self.values if value is not None]
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.known) / len(self.known)
+
+    @property
+    def pseudo_values(self) -> NDArray[np.float64]:
+        """Jackknife: of a figure in all blocks, the figures themselves. They may be added block by block."""
+        blocks, count = len(self.values), len(self.known)
+        shares = [0.0 if one is None else (one - self.mean) * (blocks - 1) / (count - 1) for one in self.values]
+        return self.mean + np.asarray(shares, dtype=np.float64)
+
+    def minus(self, other: "_Series") -> "_Series":
+        pairs = zip(self.values, other.values, strict=True)
+        return _Series(tuple(None if one is None or two is None else one - two for one, two in pairs))
 
 
 def decompositions(data: CampaignResults, path: StagePath) -> tuple[Decomposition, ...]:
     """One per cell that probes watched in a valid trial."""
-    found = (_decomposition(cell, data.trials(cell), path) for cell in data.campaign.cells)
+    seen = _seen(data, path)
+    found = (_of_cell(cell, seen[cell.workload, cell.level]) for cell in data.campaign.cells)
     return tuple(one for one in found if one is not None)
 
 
 def differences(data: CampaignResults, compared: Sequence[tuple[str, str]], path: StagePath) -> tuple[Difference, ...]:
-    """One per (label, reference) and level: mean of the per-block differences, label − reference, in µs per request."""
-    found = (
-        _difference(data, Cell(datapath=label, workload=workload, level=level), reference, path)
-        for workload in data.campaign.workloads
-        for level in data.campaign.levels
+    """One per (label, reference) and level that share a block: label − reference, in µs per request."""
+    return tuple(
+        _difference(data, Cell(datapath=label, workload=workload, level=level), reference, level_seen.compared)
+        for (workload, level), level_seen in _seen(data, path).items()
         for label, reference in compared
+        if {label, reference} <= set(level_seen.compared.labels)
     )
-    return tuple(one for one in found if one is not None)
 
 
 def of_trial(trial: TrialResult, path: StagePath) -> Decomposition | None:
     """One trial's own, without intervals; ``None`` where probes watched nothing, or the trial is invalid."""
-    return _decomposition(Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level), [trial], path)
+    found = watched_alone(trial, path)
+    cell = Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level)
+    return _decomposition(cell, found, compared=True, disturbed=int(is_disturbed(trial))) if found else None
 
 
-def parts_us(trial: TrialResult, path: StagePath) -> dict[StageRole, float]:
-    """Microseconds per request of each stage on the path, of one trial; a stage within another is taken off that."""
-    requests = trial.watched_requests
-    whole = {
-        StageRole(reading.stage, reading.role): _per_request_us(reading, requests)
-        for reading in trial.probes
-        if path.holds(reading.stage, reading.role) and _is_figure(reading)
-    }
-    own = {**_send_wait(trial), **whole}
-    for inner, us in whole.items():
-        outer = path.outer(inner)
-        if outer is not None and outer in own:
-            own[outer] = max(0.0, own[outer] - us)
-    return own
+def _seen(data: CampaignResults, path: StagePath) -> dict[tuple[str, str], Watching]:
+    keys = [(workload, level) for workload in data.campaign.workloads for level in data.campaign.levels]
+    return {key: watching(data.blocks.get(key, []), data.campaign.labels, path) for key in keys}
 
 
-def _decomposition(cell: Cell, trials: Iterable[TrialResult], path: StagePath) -> Decomposition | None:
-    watched = [trial for trial in trials if _is_watched(trial)]
-    if not watched:
+def _of_cell(cell: Cell, seen: Watching) -> Decomposition | None:
+    level, label = seen.of(cell.datapath), cell.datapath
+    if level is None:
         return None
-    means = [_mean_us(trial) for trial in watched]
-    parts = [parts_us(trial, path) for trial in watched]
+    return _decomposition(cell, level, compared=label not in seen.alone, disturbed=seen.disturbed[label])
+
+
+def _decomposition(cell: Cell, level: WatchedLevel, *, compared: bool, disturbed: int) -> Decomposition:
+    label = cell.datapath
+    trials = [block[label].trial for block in level.blocks]
+    mean = _Series(tuple(level.means_us(label)))
+    parts = {key: _Series(tuple(level.parts_us(label, key))) for key in level.stages if level.is_measured(label, key)}
+    rest = _rest(mean, list(parts.values()), 1)
     return Decomposition(
-        datapath=cell.datapath,
+        datapath=label,
         workload=cell.workload,
         level=cell.level,
-        trials=len(watched),
-        mean_us=math.fsum(means) / len(means),
-        parts=_stage_parts(parts, path),
-        unattributed_us=math.fsum(mean - math.fsum(part.values()) for mean, part in zip(means, parts, strict=True))
-        / len(watched),
-        unwatched_us=_unwatched_us(watched),
-        work_per_request=_work_per_request(watched),
-        left_out=_left_out(watched, path),
+        trials=len(trials),
+        mean_us=mean.mean,
+        parts=tuple(_part(key, series, 1) for key, series in parts.items()),
+        unattributed_us=rest.us,
+        unattributed_low_us=rest.low_us,
+        unattributed_high_us=rest.high_us,
+        unwatched_us=_unwatched_us(trials),
+        work_per_request=_work_per_request(trials),
+        left_out=tuple(
+            _name(key) for key in level.stages if level.has(label, key) and not level.is_measured(label, key)
+        ),
+        compared=compared,
+        disturbed=disturbed,
     )
 
 
-def _difference(data: CampaignResults, cell: Cell, reference: str, path: StagePath) -> Difference | None:
+def _difference(data: CampaignResults, cell: Cell, reference: str, level: WatchedLevel) -> Difference:
+    """The intervals are simultaneous: Bonferroni's over all that the sentence may state."""
     label = cell.datapath
-    pairs = [
-        (block[label], block[reference])
-        for block in data.blocks.get((cell.workload, cell.level), [])
-        if label in block and reference in block and _is_watched(block[label]) and _is_watched(block[reference])
-    ]
-    if not pairs:
-        return None
-    deltas, rests, means = [], [], []
-    for one, other in pairs:
-        mine, theirs = parts_us(one, path), parts_us(other, path)
-        delta = {key: mine.get(key, 0.0) - theirs.get(key, 0.0) for key in {**mine, **theirs}}
-        mean = _mean_us(one) - _mean_us(other)
-        deltas.append(delta)
-        means.append(mean)
-        rests.append(mean - math.fsum(delta.values()))
+    mean = _Series(tuple(level.means_us(label))).minus(_Series(tuple(level.means_us(reference))))
+    both, mine, theirs, neither = _sorted_stages(level, label, reference)
+    series = {key: _Series(tuple(level.parts_us(label, key))) for key in (*both, *mine)}
+    others = {key: _Series(tuple(level.parts_us(reference, key))) for key in (*both, *theirs)}
+    parts = {key: series[key].minus(others[key]) for key in both}
+    statements = len(both) + len(mine) + len(theirs) + 2  # the mean and the rest
+    nothing = _Series(tuple(0.0 for _ in mean.values))
+    explained = [*parts.values(), *(series[key] for key in mine), *(nothing.minus(others[key]) for key in theirs)]
     found = Difference(
         datapath=label,
         reference=reference,
         workload=cell.workload,
         level=cell.level,
-        pairs=len(pairs),
-        mean_us=_part("mean", "", means),
-        parts=_stage_parts(deltas, path),
-        unattributed_us=math.fsum(rests) / len(rests),
+        pairs=len(mean.values),
+        mean_us=_part(StageRole("mean"), mean, statements),
+        parts=tuple(_part(key, one, statements) for key, one in parts.items()),
+        only_datapath=tuple(_part(key, series[key], statements) for key in mine),
+        only_reference=tuple(_part(key, others[key], statements) for key in theirs),
+        not_measured=tuple(_name(key) for key in neither),
+        rest=_rest(mean, explained, statements),
     )
     return found.model_copy(update={"sentence": explanation(found, data.load(cell.workload, cell.level))})
 
 
-def explanation(difference: Difference, load: str) -> str:
-    """The difference in one sentence: stages by size, each with its roles; ``load`` is the level as shown."""
-    total = difference.mean_us.us
-    stages: dict[str, list[StagePart]] = {}
-    for part in difference.parts:
-        stages.setdefault(part.stage, []).append(part)
-    by_size = sorted(stages.values(), key=lambda parts: -abs(_sum_us(parts)))
-    words = [_stage_words(parts) for parts in by_size if abs(_sum_us(parts)) >= SHOWN_SHARE * abs(total)]
-    words.append(f"unattributed {_microseconds(difference.unattributed_us)}")
-    claim = (
-        f"takes {_microseconds(abs(total))} µs {'longer' if total > 0 else 'less'} than one of {difference.reference}"
-    )
-    return (
-        f"A mean request of {difference.datapath} {claim} at {difference.level} load ({load}) "
-        f"of {difference.workload}: {', '.join(words)}."
-    )
+def _sorted_stages(level: WatchedLevel, label: str, reference: str) -> tuple[list[StageRole], ...]:
+    """Stages measured in both, stages that only one of them has, and stages that are not measured in both."""
+    both, mine, theirs, neither = [], [], [], []
+    for key in level.stages:
+        has = [level.has(one, key) for one in (label, reference)]
+        measured = [level.is_measured(one, key) for one in (label, reference)]
+        if all(measured):
+            both.append(key)
+        elif has == [True, False] and measured[0]:
+            mine.append(key)
+        elif has == [False, True] and measured[1]:
+            theirs.append(key)
+        elif any(has):
+            neither.append(key)
+    return both, mine, theirs, neither
 
 
-def _sum_us(parts: Sequence[StagePart]) -> float:
-    return math.fsum(part.us for part in parts)
+def _part(key: StageRole, series: _Series, statements: int) -> StagePart:
+    values = np.asarray(series.known, dtype=np.float64)
+    return _interval(key, series.mean, values, values.size - 1, statements, values.size)
 
 
-def _stage_words(parts: Sequence[StagePart]) -> str:
-    """``run_queue 120 (proxy)``; where several roles matter, with the time of each."""
-    whole = math.fsum(abs(part.us) for part in parts)
-    whose = [part for part in parts if part.role and abs(part.us) >= NAMED_SHARE * whole]
-    each = "" if len(whose) == 1 else " {us}"
-    roles = ", ".join(part.role + each.format(us=_microseconds(part.us)) for part in whose)
-    return f"{parts[0].stage} {_microseconds(_sum_us(parts))}{f' ({roles})' if roles else ''}"
+def _rest(mean: _Series, explained: Sequence[_Series], statements: int) -> StagePart:
+    """What the parts leave of the mean. A part may be of fewer blocks, so its interval is the jackknife's."""
+    us = mean.mean - math.fsum(one.mean for one in explained)
+    fewest = min(len(one.known) for one in (mean, *explained))
+    if fewest < MIN_PAIRS:
+        return StagePart(stage="rest", us=us, blocks=fewest)
+    values = mean.pseudo_values - sum((one.pseudo_values for one in explained), np.zeros(len(mean.values)))
+    return _interval(StageRole("rest"), us, values, fewest - 1, statements, fewest)
 
 
-def _microseconds(us: float) -> str:
-    return f"{us:.0f}" if abs(us) >= 9.95 else f"{us:.1f}"
-
-
-def _stage_parts(trials: Sequence[Parts], path: StagePath) -> tuple[StagePart, ...]:
-    """Means over trials, in the order of the path; a stage that a trial lacks took none of its time."""
-    keys = sorted({key for trial in trials for key in trial}, key=lambda key: (path.stages.index(key.stage), key.role))
-    return tuple(_part(key.stage, key.role, [trial.get(key, 0.0) for trial in trials]) for key in keys)
-
-
-def _part(stage: str, role: str, values: Sequence[float]) -> StagePart:
-    estimate = student_t(np.asarray(values, dtype=np.float64)) if len(values) > 1 else None
+def _interval(
+    key: StageRole, us: float, values: NDArray[np.float64], freedom: int, statements: int, blocks: int
+) -> StagePart:
+    half = None
+    if blocks >= MIN_PAIRS:
+        reach = float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2 / statements))
+        half = reach * float(values.std(ddof=1)) / math.sqrt(values.size)
     return StagePart(
-        stage=stage,
-        role=role,
-        us=math.fsum(values) / len(values),
-        low_us=estimate.low if estimate else None,
-        high_us=estimate.high if estimate else None,
+        stage=key.stage,
+        role=key.role,
+        us=us,
+        low_us=None if half is None else us - half,
+        high_us=None if half is None else us + half,
+        blocks=blocks,
     )
+
+
+def _name(key: StageRole) -> str:
+    return f"{key.stage} ({key.role})" if key.role else key.stage
 
 
 def _work_per_request(trials: Sequence[TrialResult]) -> dict[str, float]:
@@ -180,43 +199,6 @@ def _work_per_request(trials: Sequence[TrialResult]) -> dict[str, float]:
     return {kind: math.fsum(trial.work.get(kind, 0.0) for trial in trials) / requests for kind in kinds}
 
 
-def _left_out(trials: Sequence[TrialResult], path: StagePath) -> tuple[str, ...]:
-    """Stages that some trial measured too badly for a figure: what they took is unattributed there."""
-    left = {
-        f"{reading.stage} ({reading.role})" if reading.role else reading.stage
-        for trial in trials
-        for reading in trial.probes
-        if path.holds(reading.stage, reading.role) and reading.count and not _is_figure(reading)
-    }
-    return tuple(sorted(left))
-
-
-def _send_wait(trial: TrialResult) -> dict[StageRole, float]:
-    wait_ns = trial.window_times.send_wait_ns if trial.window_times else None
-    return {} if wait_ns is None else {StageRole(SEND_WAIT): max(0.0, wait_ns) / 1000}
-
-
-def _is_watched(trial: TrialResult) -> bool:
-    return bool(trial.validity.valid and trial.watched_requests and trial.probes and trial.watched_latency is not None)
-
-
-def _is_figure(reading: ProbeReading) -> bool:
-    return reading.count > 0 and is_matched(reading.matched)
-
-
-def _per_request_us(reading: ProbeReading, requests: int) -> float:
-    return (reading.mean_ns or 0.0) * reading.events / requests / 1000
-
-
-def _unwatched_us(trials: Sequence[TrialResult]) -> float | None:
+def _unwatched_us(trials: Iterable[TrialResult]) -> float | None:
     counted = [times.mean_ns for trial in trials if (times := trial.latency or trial.service_time) and times.mean_ns]
     return math.fsum(counted) / len(counted) / 1000 if counted else None
-
-
-def _mean_us(trial: TrialResult) -> float:
-    if trial.window_times:
-        return trial.window_times.mean_ns / 1000
-    mean_ns = trial.watched_latency.mean_ns if trial.watched_latency is not None else None
-    closed_loop = trial.latency is None
-    pace = trial.watched_pace if closed_loop and trial.watched_pace else 1.0
-    return (mean_ns or 0.0) / 1000 / pace

@@ -18,6 +18,7 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from deploy.cli.why import print_why
 from domain.failures import InvalidTrial, group_by_reasons
 from domain.names import LIMIT
 from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
@@ -48,6 +49,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_calibration(report, console)
     print_condition_costs(report, console)
     _print_verdicts(report, console)
+    print_why(report, console)
     print_caveats(report, console)
     _print_invalid(report.invalid, console)
     _print_failed(report, console)

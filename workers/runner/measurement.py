@@ -88,7 +88,7 @@ class Measuring:
             if not probed and not profiled:
                 self._count(trial_run, traffic, foreign)
             elif probed:
-                self._add_watched(trial_run, traffic)
+                self._add_watched(trial_run, traffic, foreign)
             self._prove(trial_run)
             if traffic.failure:
                 trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
@@ -153,19 +153,22 @@ class Measuring:
         for one in traffic.slices:
             if one.warm_up:
                 continue
-            share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
-            evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+            evidence.cpu = evidence.cpu.plus(_with_foreign(one.cpu, foreign))
         evidence.censored += traffic.censored
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
-    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
-        """Add the latencies of a watched slice, whose parts the probes measure."""
+    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
+        """Add the latencies of a watched slice, whose parts the probes measure, and the host's CPU time in it."""
         timings = traffic.timings
         times = timings.get("latency") or timings.get("service_time")
         if times is not None:
             trial_run.watched_latency = _merged(trial_run.watched_latency, times)
-        trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
+        watched = [one for one in traffic.slices if not one.warm_up]
+        trial_run.watched_slices += watched
+        slices = trial_run.evidence.slices
+        for position, one in enumerate(watched, len(slices) - len(watched)):
+            slices[position] = slices[position].model_copy(update={"cpu": _with_foreign(one.cpu, foreign)})
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
@@ -207,6 +210,11 @@ class Measuring:
             if _passed(one.cpu):
                 end_ns = to_epoch_ns + int((one.started_s + one.duration_s) * 1e9)
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
+
+
+def _with_foreign(cpu: CpuTime, foreign: float) -> CpuTime:
+    """The host's CPU time of a slice, with the CPU seconds per second of foreign processes in its run."""
+    return cpu.model_copy(update={"foreign_s": foreign * cpu.wall_s})
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:

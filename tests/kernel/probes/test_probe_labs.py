@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.analysis.decomposition import parts_us
 from coordinator.analysis.path import StagePath
+from coordinator.analysis.trial_parts import parts_us
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad
 from domain.trial import Block, TrialResult

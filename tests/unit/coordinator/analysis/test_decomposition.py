@@ -6,98 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import probes.catalog
-from coordinator.analysis.decomposition import parts_us
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.report import build_report
-from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import Campaign, read_campaign
+from coordinator.analysis.trial_parts import parts_us
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
-from domain.registry import discover
-from domain.report import CampaignReport, StagePart
-from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity, WindowTimes
+from domain.trial import WindowTimes
 from domain.watched import StageRole
-from probes.base import Probe
-
-REQUESTS = 1000
-PATH = StagePath({one.stage: one.place for one in discover(probes.catalog, Probe).values() if one.place})
-Readings = tuple[ProbeReading, ...]
-
-
-def a_campaign() -> Campaign:
-    return read_campaign(
-        {
-            "name": "t",
-            "datapaths": ["direct", "tproxy"],
-            "levels": {"low": "closed(8)"},
-            "probes": ["run_queue"],
-            "seed": 7,
-        }
-    )
-
-
-def reading(stage: str, role: str, us: float, per_request: float = 1.0, **more: object) -> ProbeReading:
-    """One in ten was measured."""
-    count = round(per_request * REQUESTS / 10)
-    events = per_request * REQUESTS
-    fields = {"stage": stage, "role": role, "count": count, "sum_ns": round(us * 1000) * count, "events": events}
-    return ProbeReading.model_validate({"matched": 1.0, **fields, **more})
-
-
-def a_trial(label: str, mean_us: float, probes: Readings, *, valid: bool = True, **more: object) -> TrialResult:
-    watched = SliceResult(started_s=1, duration_s=1, requests=REQUESTS, connections=8, bytes_received=1, probed=True)
-    counted = watched.model_copy(update={"probed": False, "requests": 5 * REQUESTS})
-    found = () if valid else (Finding(reason=Reason.BYPASSED, detail="x"),)
-    return TrialResult.model_validate(
-        {
-            "datapath": label,
-            "function": "steer",
-            "workload": "http_keepalive",
-            "level": "low",
-            "slices": (counted, watched),
-            "duration_s": 1.0,
-            "requests": 5 * REQUESTS,
-            "validity": Validity(findings=found),
-            "probes": probes,
-            "watched_latency": LatencyHistogram.of({round(mean_us * 1000): REQUESTS}),
-            **more,
-        }
-    )
-
-
-def reported(*blocks: tuple[TrialResult, TrialResult], path: StagePath = PATH) -> CampaignReport:
-    attempts = [
-        AttemptRecord(
-            index,
-            f"k3f9x2ab-{index}",
-            "http_keepalive",
-            "low",
-            1,
-            "one",
-            "done",
-            "",
-            True,
-            BlockResult(host="one", trials=trials, wall_s=1),
-        )
-        for index, trials in enumerate(blocks)
-    ]
-    return build_report(a_campaign(), {"id": "k3f9x2ab"}, attempts, path)
-
-
-DIRECT: Readings = (reading("device_hop", "server", 3.0, 2.0), reading("run_queue", "origin", 10.0))
-TPROXY: Readings = (
-    reading("device_hop", "server", 3.0, 2.0),
-    reading("run_queue", "origin", 10.0),
-    reading("run_queue", "proxy", 60.0, 2.0),
-    reading("socket_wait", "dut", 70.0, 2.0),
-    reading("proxy_residence", "to_origin", 250.0),
+from tests.unit.coordinator.analysis.watched import (
+    DIRECT,
+    PATH,
+    REQUESTS,
+    TPROXY,
+    a_trial,
+    by_stage,
+    reading,
+    reported,
 )
-
-
-def by_stage(parts: tuple[StagePart, ...]) -> dict[tuple[str, str], float]:
-    return {(part.stage, part.role): part.us for part in parts}
 
 
 def test_a_mean_is_the_sum_of_its_stages_and_the_rest() -> None:
@@ -132,33 +57,13 @@ def test_a_difference_is_the_sum_of_the_stages_differences() -> None:
     (difference,) = reported(*blocks).differences
     assert (difference.datapath, difference.reference, difference.pairs) == ("tproxy", "direct", 4)
     assert difference.mean_us.us == pytest.approx(400, abs=1)
-    assert by_stage(difference.parts) == {
-        ("device_hop", "server"): 0.0,
-        ("run_queue", "origin"): 0.0,
+    assert by_stage(difference.parts) == {("device_hop", "server"): 0.0, ("run_queue", "origin"): 0.0}
+    assert by_stage(difference.only_datapath) == {
         ("run_queue", "proxy"): 120.0,
         ("socket_wait", "dut"): pytest.approx(20.0),
         ("proxy_residence", "to_origin"): 250.0,
     }
-    assert difference.unattributed_us == pytest.approx(10, abs=1)
-    # Both datapaths of a block have the same drift, so the interval is narrow.
-    assert difference.mean_us.low_us is not None
-    assert difference.mean_us.high_us is not None
-    assert difference.mean_us.high_us - difference.mean_us.low_us < 2
-    assert difference.sentence == (
-        "A mean request of tproxy takes 400 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 250 (to_origin), run_queue 120 (proxy), socket_wait 20 (dut), unattributed 10."
-    )
-
-
-def test_each_role_of_a_stage_that_differs_is_named() -> None:
-    other = (
-        reading("socket_wait", "dut", 500.0),
-        reading("socket_wait", "server", 100.0),
-        reading("qdisc", "dut", 5.0),
-    )
-    mine = (reading("socket_wait", "dut", 900.0), reading("socket_wait", "server", 20.0), reading("qdisc", "dut", 6.0))
-    (difference,) = reported((a_trial("direct", 1000, other), a_trial("tproxy", 1400, mine))).differences
-    assert difference.sentence.endswith(": socket_wait 320 (dut 400, server -80), unattributed 79.")
+    assert difference.rest.us == pytest.approx(10, abs=1)
 
 
 def test_a_stage_that_matched_badly_is_no_figure_and_is_named() -> None:
@@ -222,7 +127,8 @@ def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
     """Open loop: latency starts at the intended send; the stages start at the actual one."""
     window = WindowTimes(requests=50, service_time_ns=50 * 100_000, latency_ns=50 * 300_000)
     late = a_trial("direct", 250, DIRECT, window_times=window)
-    direct, tproxy = reported((late, a_trial("tproxy", 500, TPROXY))).decompositions
+    closed = a_trial("tproxy", 500, TPROXY, window_times=window.model_copy(update={"latency_ns": None}))
+    direct, tproxy = reported((late, closed)).decompositions
     assert direct.parts[0].stage == "send_wait"
     assert by_stage(direct.parts)["send_wait", ""] == pytest.approx(200, rel=2e-3)
     assert direct.unattributed_us == pytest.approx(84, rel=1e-2)

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 
 from coordinator.web.stage_bars import LEFT, WIDTH, color_of, stage_charts
 from domain.campaign import read_campaign
+from domain.explanation import Decomposition, StagePart
 from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport, Decomposition, StagePart
+from domain.report import CampaignReport
 from domain.stacks import Stacks
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, campaign, capabilities, result
