@@ -16,7 +16,7 @@ from domain.sample import host_cpu_point, traffic_point
 from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
 from workers.origins.base import OriginError
-from workers.runner.cpu import CpuMeter
+from workers.runner.cpu import CpuMeter, Recording
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
 from workers.traffic.merging import by_name
@@ -69,24 +69,22 @@ class Measuring:
             return
         by_label = {trial_run.label: trial_run for trial_run in usable}
         self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
-        before = self.meter.snapshot()
-        found = self.generator.run(
-            self.plan,
-            [trial_run.target for trial_run in usable],
-            replace(schedule, order=order, timeline=probed),
-            stop=self.stop,
-            tell=lambda interval: self._report(by_label[interval.label], interval),
-        )
+        with self.meter.recording() as recording:
+            found = self.generator.run(
+                self.plan,
+                [trial_run.target for trial_run in usable],
+                replace(schedule, order=order, timeline=probed),
+                stop=self.stop,
+                tell=lambda interval: self._report(by_label[interval.label], interval),
+            )
         if self.stop():
             raise Cancelled
-        host = self.meter.snapshot().since(before)
         self.slices_done += len(order)
-        foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
         for trial_run in usable:
             traffic = found[trial_run.label]
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
-                self._count(trial_run, traffic, foreign)
+                self._count(trial_run, traffic, recording)
             elif probed:
                 self._add_watched(trial_run, traffic)
             self._prove(trial_run)
@@ -147,14 +145,12 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
-    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
-        """Add the counted slices to the trial's figures."""
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
+        """Add the counted slices to the trial's figures, each with its own foreign CPU time."""
         evidence = trial_run.evidence
         for one in traffic.slices:
-            if one.warm_up:
-                continue
-            share = CpuTime(cpus=one.cpu.cpus, foreign_s=foreign * one.cpu.wall_s)
-            evidence.cpu = evidence.cpu.plus(one.cpu).plus(share)
+            if not one.warm_up:
+                evidence.add_slice_cpu(_with_others(one, recording))
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
@@ -201,6 +197,13 @@ class Measuring:
             if _passed(one.cpu):
                 end_ns = to_epoch_ns + int((one.started_s + one.duration_s) * 1e9)
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
+
+
+def _with_others(one: SliceTraffic, recording: Recording) -> CpuTime:
+    """The host's CPU time of a slice, with what only the runner knows of it."""
+    end_s = one.started_s + one.cpu.wall_s
+    foreign_s, waited_s = recording.foreign_s(one.started_s, end_s), recording.waited_s(one.started_s, end_s)
+    return one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s})
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:

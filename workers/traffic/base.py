@@ -12,8 +12,8 @@ from typing import Protocol
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import WindowTimes
 from domain.watched import Span
+from domain.window_times import WindowTimes
 
 FEWEST_SENT = 30  # requests that were sent while probes looked: of fewer, how many there were is chance …
 LONGEST_SENT = 5  # … as it is where each takes more than so many times as long as the probes looked at once

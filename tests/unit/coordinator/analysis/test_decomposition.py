@@ -17,8 +17,9 @@ from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
 from domain.registry import discover
 from domain.report import CampaignReport, StagePart
-from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity, WindowTimes
+from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
 from domain.watched import StageRole
+from domain.window_times import WindowTimes
 from probes.base import Probe
 
 REQUESTS = 1000
