@@ -22,6 +22,9 @@ class CpuTime(Frozen):
     steal_s: float = Field(default=0.0, ge=0)
     idle_s: float = Field(default=0.0, ge=0)
     foreign_s: float = Field(default=0.0, ge=0, description="By processes outside the labs and the worker.")
+    waited_s: float | None = Field(
+        default=None, ge=0, description="Time in which a task of the host waited for a CPU (PSI); none if not counted."
+    )
 
     @property
     def busy_s(self) -> float:
@@ -30,5 +33,10 @@ class CpuTime(Frozen):
 
     def plus(self, other: "CpuTime") -> "CpuTime":
         """The sum over slices of one host."""
-        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields if name != "cpus"}
-        return CpuTime(cpus=max(self.cpus, other.cpus), **sums)
+        names = set(type(self).model_fields) - {"cpus", "waited_s"}
+        waited = [one.waited_s for one in (self, other) if one.waited_s is not None]
+        return CpuTime(
+            cpus=max(self.cpus, other.cpus),
+            waited_s=sum(waited) if waited else None,
+            **{name: getattr(self, name) + getattr(other, name) for name in names},
+        )

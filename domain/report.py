@@ -207,6 +207,14 @@ class ConditionCost(Frozen):
     high: float
 
 
+class FingerprintBlocks(Frozen):
+    """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
+
+    facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
+    blocks: tuple[int, ...] = Field(description="Their indexes.")
+    analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
+
+
 class CampaignReport(Frozen):
     """All results of a campaign in one object."""
 
@@ -221,3 +229,5 @@ class CampaignReport(Frozen):
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
+    fingerprints: tuple[FingerprintBlocks, ...] = ()
+    left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")

@@ -1,5 +1,6 @@
 """Blocks, attempts, slices and trials: what was measured, and whether it is valid."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -15,6 +16,7 @@ from domain.load import MAX_CLIENTS, Load, LoadLevel, OpenLoad
 from domain.names import HostName, Label, Name
 from domain.stacks import Stacks
 from domain.telemetry import TelemetryAccount
+from domain.window_times import WindowTimes
 from domain.workload import Values
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -41,10 +43,31 @@ class Reason(StrEnum):
     INTERFERENCE = "interference"
     PROBE_LOSS = "probe_loss"
     DATAPATH_FAILED = "datapath_failed"
+    OTHER_FINGERPRINT = "other_fingerprint"  # found by the analysis, which sees all blocks
 
 
-TRANSIENT_REASONS = frozenset({Reason.STEAL, Reason.INTERFERENCE})
-"""Reasons caused by host noise rather than the datapath; a retry may succeed."""
+class ReasonClass(StrEnum):
+    """What a reason speaks of, which decides its consequence.
+
+    ``environment``: the host or the generator disturbed the trial. The whole block is tried again, and no trial of it
+    is analysed: else the arm that is disturbed less often would be preferred. ``proof``: the trial did not measure what
+    it was to measure; only that trial is left out. ``outcome``: the datapath did not carry the load. That is a result,
+    and no reason to measure again.
+    """
+
+    ENVIRONMENT = "environment"
+    PROOF = "proof"
+    OUTCOME = "outcome"
+
+
+REASON_CLASSES: Mapping[Reason, ReasonClass] = {
+    **dict.fromkeys(Reason, ReasonClass.PROOF),
+    **dict.fromkeys((Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED), ReasonClass.ENVIRONMENT),
+    **dict.fromkeys((Reason.OVERLOADED, Reason.ERRORS, Reason.NO_REQUESTS), ReasonClass.OUTCOME),
+}
+
+TRANSIENT_REASONS = frozenset(one for one, kind in REASON_CLASSES.items() if kind is ReasonClass.ENVIRONMENT)
+"""Reasons of the environment; a retry may succeed."""
 
 
 class Finding(Frozen):
@@ -70,9 +93,9 @@ class Validity(Frozen):
         return tuple(dict.fromkeys(f.reason for f in self.findings))
 
     @property
-    def transient(self) -> bool:
-        """True if a retry may avoid every reason."""
-        return bool(self.findings) and set(self.reasons) <= TRANSIENT_REASONS
+    def environment(self) -> tuple[Finding, ...]:
+        """The findings against the environment; they concern every trial of the block."""
+        return tuple(one for one in self.findings if one.reason in TRANSIENT_REASONS)
 
 
 class SliceResult(Carried):
@@ -113,34 +136,6 @@ class ProbeReading(Frozen):
     def mean_ns(self) -> float | None:
         """The mean of the measured durations; ``None`` without any."""
         return self.sum_ns / self.count if self.count else None
-
-
-class WindowTimes(Frozen):
-    """The times of the requests sent while probes were attached: sums over ``requests``."""
-
-    requests: int = Field(gt=0)
-    service_time_ns: int = Field(ge=0, description="From the actual send.")
-    latency_ns: int | None = Field(default=None, ge=0, description="From the intended send; open loop only.")
-
-    def plus(self, other: "WindowTimes") -> "WindowTimes":
-        """The sum with more windows of the same loop."""
-        both_open = self.latency_ns is not None and other.latency_ns is not None
-        return WindowTimes(
-            requests=self.requests + other.requests,
-            service_time_ns=self.service_time_ns + other.service_time_ns,
-            latency_ns=(self.latency_ns or 0) + (other.latency_ns or 0) if both_open else None,
-        )
-
-    @property
-    def mean_ns(self) -> float:
-        """The mean latency in an open loop, the mean service time in a closed one."""
-        whole_ns = self.service_time_ns if self.latency_ns is None else self.latency_ns
-        return whole_ns / self.requests
-
-    @property
-    def send_wait_ns(self) -> float | None:
-        """The mean wait for the actual send; ``None`` in a closed loop."""
-        return None if self.latency_ns is None else (self.latency_ns - self.service_time_ns) / self.requests
 
 
 class TrialResult(Carried):
@@ -228,10 +223,15 @@ class TrialResult(Carried):
 
     @property
     def cpu_us_per_request(self) -> float | None:
-        """Host-wide busy CPU minus the idle baseline, in microseconds per completed request."""
+        """Host-wide busy CPU in microseconds per completed request; in an open loop, minus the idle baseline.
+
+        A closed loop leaves no idle time, so what the host does when idle does not add to it. Noise may take a figure
+        below zero; it stays so, because cutting it off there would raise a mean.
+        """
         if not self.requests or not self.cpu.wall_s:
             return None
-        return max(0.0, self.cpu.busy_s - self.idle_cpu_s_per_s * self.cpu.wall_s) * 1e6 / self.requests
+        idle_s = 0.0 if self.latency is None else self.idle_cpu_s_per_s * self.cpu.wall_s
+        return (self.cpu.busy_s - idle_s) * 1e6 / self.requests
 
 
 class BlockResult(Frozen):
@@ -244,12 +244,24 @@ class BlockResult(Frozen):
     fingerprint: dict[str, str] = Field(default_factory=dict)
     wall_s: float = Field(ge=0)
 
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """What the environment did to trials of this block, in words; the block counts only if that is nothing."""
+        return tuple(
+            f"{trial.datapath}: {finding.reason}: {finding.detail}"
+            for trial in self.trials
+            for finding in trial.validity.environment
+        )
+
 
 class PlannedBlock(Frozen):
     """All datapaths of one (workload, level), measured together on one host; a share may not have its rate yet.
 
     ``order`` is the sequence of slices, by label. Every label occurs ``slices`` times. The ``probed`` slices follow,
     which probes watch, and then the ``profiled`` ones, in which stacks are sampled. No figure counts either.
+
+    ``build`` is the order in which the labs are built. A lab's place in it determines its addresses and the names of
+    its devices, and when its programs start.
     """
 
     index: int = Field(ge=0)
@@ -258,6 +270,7 @@ class PlannedBlock(Frozen):
     load: LoadLevel
     datapaths: tuple[Label, ...]
     order: tuple[Label, ...]
+    build: tuple[Label, ...] = Field(default=(), description="Empty in older plans: the order of the datapaths.")
     probed: int = Field(default=0, ge=0)
     profiled: int = Field(default=0, ge=0)
     host: HostName
@@ -266,6 +279,11 @@ class PlannedBlock(Frozen):
     calibration: bool = Field(default=False, description="True if it finds the capacity; it belongs to no cell.")
     chain: int | None = Field(default=None, ge=0, description="Capacity levels only: the search that it is a step of.")
     step: int | None = Field(default=None, ge=0, description="Its place in that search, from 0.")
+
+    @property
+    def build_order(self) -> tuple[Label, ...]:
+        """The order in which the labs are built."""
+        return self.build or self.datapaths
 
 
 class Block(PlannedBlock):
@@ -281,6 +299,12 @@ class Block(PlannedBlock):
     def condition(self) -> Condition:
         """The condition of this block's labs."""
         return self.load.condition
+
+    @model_validator(mode="after")
+    def _builds_every_datapath(self) -> Self:
+        if sorted(self.build_order) != sorted(self.datapaths):
+            raise ValueError("build: name each datapath of the block once")
+        return self
 
     @model_validator(mode="after")
     def _has_a_load_for_every_datapath(self) -> Self:

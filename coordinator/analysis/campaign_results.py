@@ -6,16 +6,17 @@ It has no calibration attempts, and of a search for a capacity only its result.
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_facts, left_out
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, initial_brackets, replay_steps
 from domain.campaign import Campaign, Cell
 from domain.load import CapacityLoad, OpenLoad, load_text
 from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration, Metric
-from domain.trial import TrialResult
+from domain.trial import BlockResult, TrialResult
 
 UNKNOWN_FUNCTION = "unknown"
 
@@ -33,13 +34,33 @@ class CampaignResults:
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
-        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order."""
+        """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order.
+
+        No trial of a block counts if the environment disturbed one of them, or if the block ran on another host or
+        software than most: each of its trials then has a finding that says so.
+        """
         blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
         for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
             if attempt.accepted and attempt.result is not None and not attempt.calibration and not attempt.search:
-                trials = {trial.datapath: trial for trial in attempt.result.trials}
+                trials = self.trials_of(attempt.result)
                 blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
         return blocks
+
+    def trials_of(self, result: BlockResult) -> dict[str, TrialResult]:
+        """The trials of a block by label, with a finding against each if the block does not count."""
+        why = exclusion(result, self.fingerprints.reference)
+        return {trial.datapath: left_out(trial, why) for trial in result.trials}
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """The fingerprints of the accepted attempts, and the one whose blocks are analysed together."""
+        return Fingerprints.of(
+            [
+                (attempt.block_index, attempt.result.fingerprint)
+                for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt))
+                if attempt.accepted and attempt.result is not None and not attempt.calibration
+            ]
+        )
 
     @cached_property
     def functions(self) -> dict[str, str]:
@@ -99,14 +120,20 @@ class CampaignResults:
         if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
             return []
         steps = [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
-        return [
-            replay_steps(
-                slo,
-                initial_brackets(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain),
-                [attempt for attempt in steps if attempt.search and attempt.search.chain == chain],
-            )
-            for chain in range(self.campaign.blocks)
-        ]
+        found_brackets = []
+        for chain in range(self.campaign.blocks):
+            ours = [attempt for attempt in steps if attempt.search and attempt.search.chain == chain]
+            start = initial_brackets(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain)
+            other = self._other_fingerprint(ours)
+            brackets = replay_steps(slo, start, ours)
+            found_brackets.append({label: replace(one, lost=other or one.lost) for label, one in brackets.items()})
+        return found_brackets
+
+    def _other_fingerprint(self, steps: Sequence[AttemptRecord]) -> str:
+        """Why a search does not count because of where it ran; empty if it counts."""
+        results = [a.result for a in steps if a.accepted and a.result is not None]
+        others = [one for one in results if lasting_facts(one.fingerprint) != self.fingerprints.reference]
+        return "its search ran with another fingerprint than most blocks" if others else ""
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """One log-ratio per block or search in which both trials are valid and have the figure."""

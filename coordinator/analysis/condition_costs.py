@@ -77,7 +77,6 @@ def _turns(data: CampaignResults, workload: str, level: str) -> _Turns:
     for index in sorted(last):
         attempt = last[index]
         if attempt.accepted and attempt.result is not None:
-            trials = {trial.datapath: trial for trial in attempt.result.trials}
-            found[attempt.host, passed[attempt.host]] = trials
+            found[attempt.host, passed[attempt.host]] = data.trials_of(attempt.result)
         passed[attempt.host] += 1
     return found

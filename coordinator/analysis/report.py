@@ -13,6 +13,7 @@ from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.path import StagePath
+from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.sentences import caveats_of, sentence_of
 from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
 from coordinator.scheduling.records import AttemptRecord
@@ -21,7 +22,16 @@ from domain.campaign import Campaign, Cell
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.names import datapath_of
-from domain.report import MIN_PAIRS, Calibration, CampaignReport, Metric, Verdict, VerdictWord, metrics_of
+from domain.report import (
+    MIN_PAIRS,
+    Calibration,
+    CampaignReport,
+    FingerprintBlocks,
+    Metric,
+    Verdict,
+    VerdictWord,
+    metrics_of,
+)
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -45,7 +55,7 @@ def build_report(
     seed = recorded if isinstance(recorded, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
     data = CampaignResults(campaign, attempts, seed, calibration)
-    taxes = _probe_tax(data)
+    taxes, shared = _probe_tax(data), data.fingerprints
     verdicts = _verdicts(data, taxes or {})
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
@@ -61,6 +71,11 @@ def build_report(
             if a.result is None and a.reason
         ),
         telemetry=_telemetry(attempts),
+        fingerprints=tuple(
+            FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
+            for facts, blocks in shared.groups
+        ),
+        left_out=shared.sentence,
     )
 
 

@@ -170,15 +170,16 @@ def event_after_attempt(
 ) -> BlockEvent:
     """The event of a block at the end of an attempt.
 
-    A result finishes the block, except if a trial is invalid for transient reasons only and attempts remain. For a
+    A result finishes the block, except if the environment disturbed a trial and attempts remain. What the datapaths did
+    is no reason for another attempt: repeating until it is different would select outcomes. For a
     search step, ``unclear`` decides instead: it says whether another attempt may give an answer. Any other end asks for
     a retry while attempts remain. After the last one the block is done if an earlier attempt has a result, and failed
     otherwise. A campaign being cancelled has no retries.
     """
     remaining = attempt < MAX_ATTEMPTS and not cancelling
     if ended is AttemptEvent.RESULT and result is not None:
-        transient = any(trial.validity.transient for trial in result.trials) if unclear is None else unclear
-        return BlockEvent.RETRY if transient and remaining else BlockEvent.FINISH
+        again = bool(result.environment) if unclear is None else unclear
+        return BlockEvent.RETRY if again and remaining else BlockEvent.FINISH
     if remaining:
         return BlockEvent.RETRY
     if earlier_result:
@@ -218,11 +219,12 @@ def event_after_blocks(
     return CampaignEvent.ALL_ENDED if BlockState.DONE in states else CampaignEvent.ALL_FAILED
 
 
-def accepted_attempt(attempts: Iterable[tuple[int, int | None]]) -> int | None:
-    """The attempt of one block that is analysed, of (attempt, valid trials; ``None`` without a result).
+def accepted_attempt(attempts: Iterable[tuple[int, bool | None]]) -> int | None:
+    """The attempt of one block that is analysed, of (attempt, sound environment; ``None`` without a result).
 
-    It is the one with the most valid trials; of equals, the last. Validity does not look at figures, so this prefers no
-    outcome. Always taking the last one would discard pairs that an earlier one has.
+    It is the first with a sound environment, whatever came out. If there is none, it is the last with a result, which
+    shows why the block is left out.
     """
-    rated = [(valid, number) for number, valid in attempts if valid is not None]
-    return max(rated)[1] if rated else None
+    ended = sorted((number, sound) for number, sound in attempts if sound is not None)
+    sound = next((number for number, is_sound in ended if is_sound), None)
+    return sound if sound is not None or not ended else ended[-1][0]

@@ -3,7 +3,9 @@
 The slow drift of a host must cancel within a block and over the campaign (docs/method.md). Blocks come in rounds that
 run each (workload, level) once, so an interrupted campaign is balanced, too. Slices come in rounds that run each
 datapath once; every second round is reversed. The rounds are rows of a Williams square, so over the blocks every
-datapath has every position, and follows every other datapath, equally often.
+datapath has every position, and follows every other datapath, equally often. The order in which labs are built is
+shuffled likewise, for each block: with it go addresses, names and the start of programs, none of which may stay with
+one datapath (Mytkowicz et al., 2009).
 
 If a level depends on the capacity, calibration blocks come first: one per workload and host that runs such a level. A
 capacity within an SLO is searched for in a chain of steps: consecutive blocks on one host.
@@ -40,8 +42,18 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
             blocks += _round_blocks(campaign, shape, round_number, host, orders[shape])
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
-    ordered = [*calibrations, *blocks]
-    return tuple(block.model_copy(update={"index": index}) for index, block in enumerate(ordered))
+    return _numbered([*calibrations, *blocks], seed)
+
+
+def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, ...]:
+    """The blocks in their order, each with its order of building; a separate generator does not change the rest."""
+    rng = random.Random(f"build {seed}")  # noqa: S311 (a reproducible order, not a secret)
+    builds: dict[tuple[str, str], Iterator[tuple[str, ...]]] = {}
+    numbered = []
+    for index, block in enumerate(blocks):
+        orders = builds.setdefault((block.workload, block.level), _rounds(block.datapaths, rng))
+        numbered.append(block.model_copy(update={"index": index, "build": next(orders)}))
+    return tuple(numbered)
 
 
 def _is_searched(campaign: Campaign, level: str) -> bool:

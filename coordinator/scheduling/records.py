@@ -23,8 +23,8 @@ class SearchStep:
 class AttemptRecord:
     """One attempt of one block, and its result.
 
-    ``accepted`` marks the attempt of a block that is analysed: the one with the most valid trials, of equals the last
-    (see :func:`coordinator.scheduling.lifecycle.accepted_attempt`). ``state`` is a value of
+    ``accepted`` marks the attempt of a block that is analysed: the first with a sound environment, else the last (see
+    :func:`coordinator.scheduling.lifecycle.accepted_attempt`). ``state`` is a value of
     :class:`coordinator.scheduling.lifecycle.AttemptState`. ``reason`` says why it ended without a result, else it is
     empty. ``calibration`` attempts find the capacity and belong to no cell. An attempt with ``search`` is a step of a
     search for a capacity within an SLO; the figure is the search's, not the trial's.

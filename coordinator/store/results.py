@@ -57,8 +57,7 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
             selectinload(TrialRow.attempt)
             .selectinload(AttemptRow.block)
             .selectinload(BlockRow.attempts)
-            .selectinload(AttemptRow.trials)
-            .load_only(TrialRow.valid)  # it decides which attempt is accepted; other attempts' results stay undecoded
+            .selectinload(AttemptRow.trials)  # they decide which attempt is accepted
         )
     )
     return [_trial(row) for row in session.scalars(query)]
@@ -93,9 +92,12 @@ def shown_load(block: BlockRow) -> str:
 
 def _accepted_number(block: BlockRow) -> int | None:
     return accepted_attempt(
-        (a.number, sum(trial.valid for trial in a.trials) if a.state == AttemptState.DONE else None)
-        for a in block.attempts
+        (a.number, _environment_sound(a) if a.state == AttemptState.DONE else None) for a in block.attempts
     )
+
+
+def _environment_sound(attempt: AttemptRow) -> bool:
+    return not any(trial.result.validity.environment for trial in attempt.trials)
 
 
 def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptRecord:

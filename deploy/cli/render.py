@@ -53,6 +53,8 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_caveats(report, console)
     _print_invalid(report.invalid, console)
     _print_failed(report, console)
+    if report.left_out:
+        console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
 

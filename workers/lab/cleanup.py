@@ -1,8 +1,8 @@
 """The cleanup register: a worker registers each kernel object before it makes it, and a sweep removes leftovers.
 
-One JSON file per tag (a block's attempt) names its owner, namespaces, run directories and processes. Devices, nft
-tables, tc filters and BPF programs are in the namespaces and end with them. A sweep touches only registered objects,
-and no object of a process that is still alive.
+One JSON file per tag (a block's attempt) names its owner, namespaces, run directories, processes and cgroups. Devices,
+nft tables, tc filters and BPF programs are in the namespaces and end with them. A sweep touches only registered
+objects, and no object of a process that is still alive.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ REGISTER_DIR = RUN_ROOT / "register"  # shared by all workers of a machine; /run
 TAG = re.compile(r"^[0-9a-z]{6}$")
 _NETNS = re.compile(r"^sd-[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
 _RUN_DIR = re.compile(r"^[0-9a-z]{6}-[0-9a-z_-]{1,60}$")
+_CGROUP = re.compile(r"^/(?!.*/\.\.?/)[^\0]+/sd-[0-9a-z]{6}$")
 KILL_WAIT_S = 5.0
 
 
@@ -57,11 +58,12 @@ class Entry:
     netns: list[str] = field(default_factory=list)
     run_dirs: list[str] = field(default_factory=list)
     processes: list[ProcessId] = field(default_factory=list)
+    cgroups: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """True if no objects are left."""
-        return not (self.netns or self.run_dirs or self.processes)
+        return not (self.netns or self.run_dirs or self.processes or self.cgroups)
 
     def as_json(self) -> str:
         """The register file's text."""
@@ -77,6 +79,7 @@ class Entry:
                 netns=[name for name in data["netns"] if _NETNS.match(name)],
                 run_dirs=[name for name in data["run_dirs"] if _RUN_DIR.match(name)],
                 processes=[ProcessId(**process) for process in data["processes"]],
+                cgroups=[path for path in data.get("cgroups", ()) if _CGROUP.match(path)],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a register entry: {error!r}") from error
@@ -111,6 +114,13 @@ class CleanupRegister:
             self._entry(tag).processes.append(ProcessId.of(pid))
             self._write(tag)
 
+    def add_cgroup(self, tag: str, path: str) -> None:
+        """Call it before making the group. Raises ``ValueError`` as :meth:`add_netns`."""
+        if not _CGROUP.match(path) or not TAG.match(tag):
+            raise ValueError(f"{path!r} of tag {tag!r} is no valid name")
+        self._entry(tag).cgroups.append(path)
+        self._write(tag)
+
     def forget_netns(self, tag: str, name: str) -> None:
         """Call it after removing the namespace."""
         self._entry(tag).netns.remove(name)
@@ -125,6 +135,11 @@ class CleanupRegister:
         """Call it after reaping the process."""
         entry = self._entry(tag)
         entry.processes = [process for process in entry.processes if process.pid != pid]
+        self._write(tag)
+
+    def forget_cgroup(self, tag: str, path: str) -> None:
+        """Call it after removing the group."""
+        self._entry(tag).cgroups.remove(path)
         self._write(tag)
 
     def _entry(self, tag: str) -> Entry:
@@ -193,6 +208,28 @@ def remove_run_dir(name: str) -> list[str]:
     return [f"run directory {path}"]
 
 
+def remove_cgroup(path: str) -> list[str]:
+    """Move every process of the group to its parent group, then remove it. Returns what was removed, in words."""
+    group = Path(path)
+    if not _CGROUP.match(path) or not group.is_dir():
+        return []
+    deadline = time.monotonic() + KILL_WAIT_S
+    while True:
+        with contextlib.suppress(OSError):
+            for pid in (group / "cgroup.procs").read_text().split():
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    (group.parent / "cgroup.procs").write_text(pid)
+        try:
+            group.rmdir()
+            return [f"cgroup {path}"]
+        except FileNotFoundError:
+            return []
+        except OSError:  # a process was born meanwhile, or the kernel has not yet let go of one
+            if time.monotonic() > deadline:
+                return []
+        time.sleep(0.01)
+
+
 def processes_in(inodes: set[int]) -> list[ProcessId]:
     """Processes, other than this one, whose network namespace is one of ``inodes``."""
     links = {f"net:[{inode}]" for inode in inodes}
@@ -240,4 +277,6 @@ def _remove(entry: Entry) -> list[str]:
         removed += remove_netns(name)
     for name in entry.run_dirs:
         removed += remove_run_dir(name)
+    for path in entry.cgroups:
+        removed += remove_cgroup(path)
     return removed

@@ -1,76 +1,116 @@
-"""The CPU time of foreign processes, next to that of the whole host (workers/lab/host_cpu.py)."""
+"""The host's CPU time with that of foreign processes, at moments and over the slices of a run."""
 
 import contextlib
 import os
+import threading
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from domain.cpu_time import CpuTime
-from workers.lab.host_cpu import HostTicks, host_ticks, seconds
+from workers.lab.cgroups import Group
+from workers.lab.host_cpu import HostTicks, host_ticks
+from workers.runner.foreign import ByGroup, ByProcess, Foreign, ProcessTicks
 
-_PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _CACHE_LIMIT = 20_000  # processes; more than a host runs, so the cache is rarely cleared
-
-
-@dataclass(frozen=True)
-class ProcessTicks:
-    """The needed fields of /proc/PID/stat."""
-
-    pid: int
-    parent: int
-    start: int
-    ticks: int
-    kernel_thread: bool
+_PRESSURE = Path("/proc/pressure/cpu")
 
 
 @dataclass(frozen=True)
 class CpuSnapshot:
-    """CPU time of the host and of each foreign process (pid and start → ticks) at one time."""
+    """CPU time of the host and of everything foreign until one time.
+
+    ``waited_s``: how long at least one task of the host waited for a CPU (PSI); ``None`` if the kernel does not count.
+    """
 
     time_s: float
     host: HostTicks
-    foreign: Mapping[tuple[int, int], int]
+    foreign_s: float
+    waited_s: float | None = None
 
     def since(self, earlier: "CpuSnapshot") -> CpuTime:
-        """CPU seconds from ``earlier`` until this snapshot.
-
-        A foreign process that started meanwhile counts from its start; one that ended meanwhile is not counted.
-        """
-        foreign = sum(max(0, ticks - earlier.foreign.get(process, 0)) for process, ticks in self.foreign.items())
+        """CPU seconds from ``earlier`` until this snapshot."""
         cpu = self.host.since(earlier.host, self.time_s - earlier.time_s)
-        return cpu.model_copy(update={"foreign_s": seconds(foreign)})
+        return cpu.model_copy(update={"foreign_s": max(0.0, self.foreign_s - earlier.foreign_s)})
+
+
+@dataclass
+class Recording:
+    """Snapshots during a run, by which each slice gets its own foreign CPU time."""
+
+    snapshots: list[CpuSnapshot] = field(default_factory=list)
+
+    def foreign_s(self, start_s: float, end_s: float) -> float:
+        """Foreign CPU seconds in a span of monotonic time; even between two snapshots."""
+        found = [self._at(at_s, [one.foreign_s for one in self.snapshots]) for at_s in (start_s, end_s)]
+        return max(0.0, found[1] - found[0])
+
+    def waited_s(self, start_s: float, end_s: float) -> float | None:
+        """Seconds of the span in which a task of the host waited for a CPU; ``None`` if the kernel does not count."""
+        waited = [one.waited_s for one in self.snapshots if one.waited_s is not None]
+        if not waited or len(waited) != len(self.snapshots):
+            return None
+        return max(0.0, self._at(end_s, waited) - self._at(start_s, waited))
+
+    def _at(self, at_s: float, values: list[float]) -> float:
+        times = [one.time_s for one in self.snapshots]
+        after = bisect_right(times, at_s)
+        if not times or after == 0 or after == len(times):
+            return values[0 if after == 0 else -1] if values else 0.0
+        share = (at_s - times[after - 1]) / (times[after] - times[after - 1])
+        return values[after - 1] + share * (values[after] - values[after - 1])
 
 
 class CpuMeter:
-    """Takes snapshots; each costs about 20 µs per process of the host.
+    """Takes snapshots, at moments or regularly during a run.
 
-    A process is foreign unless it is in one of the namespaces ``own_netns`` (inodes), in the tree of ``own_pids``
-    (default: this process), or a kernel thread. Both sets may change between snapshots.
+    In a ``group``, all that runs outside it is foreign, except the kernel's threads. Without one, a process is foreign
+    unless it is in one of the namespaces ``own_netns`` (inodes), in the tree of ``own_pids`` (default: this process),
+    or a kernel thread; a look costs about 20 µs per process of the host. Both sets may change between snapshots.
     """
 
-    def __init__(self, own_netns: Collection[int] = (), own_pids: Collection[int] | None = None) -> None:
+    def __init__(
+        self, own_netns: Collection[int] = (), own_pids: Collection[int] | None = None, group: Group | None = None
+    ) -> None:
         self.own_netns = set(own_netns)
         self.own_pids = {os.getpid()} if own_pids is None else set(own_pids)
         self._netns: dict[tuple[int, int], int | None] = {}
+        self._foreign: Foreign = ByGroup(group) if group else ByProcess(self._is_foreign)
+        self._lock = threading.Lock()
 
     def snapshot(self) -> CpuSnapshot:
         """The CPU time used until now."""
-        processes = {process.pid: process for process in _processes()}
-        foreign = {
-            (process.pid, process.start): process.ticks
-            for process in processes.values()
-            if not process.kernel_thread and not self._is_own(process, processes)
-        }
-        return CpuSnapshot(time.monotonic(), host_ticks(), foreign)
+        with self._lock:
+            foreign_s = self._foreign.used_s()
+            return CpuSnapshot(time.monotonic(), host_ticks(), foreign_s, read_waited_s(_PRESSURE))
 
-    def _is_own(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[Recording]:
+        """Take a snapshot now, at the end, and regularly in between."""
+        recording, ended = Recording([self.snapshot()]), threading.Event()
+
+        def record() -> None:
+            while not ended.wait(self._foreign.period_s):
+                recording.snapshots.append(self.snapshot())
+
+        thread = threading.Thread(target=record, name="cpu-meter", daemon=True)
+        thread.start()
+        try:
+            yield recording
+        finally:
+            ended.set()
+            thread.join()
+            recording.snapshots.append(self.snapshot())
+
+    def _is_foreign(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
         ancestor: ProcessTicks | None = process
         while ancestor is not None:
             if ancestor.pid in self.own_pids:
-                return True
+                return False
             ancestor = processes.get(ancestor.parent)
-        return bool(self.own_netns) and self._netns_of(process) in self.own_netns
+        return not self.own_netns or self._netns_of(process) not in self.own_netns
 
     def _netns_of(self, process: ProcessTicks) -> int | None:
         # Reading the link costs more than the whole stat line, and a process rarely changes its namespace. A process
@@ -88,31 +128,10 @@ class CpuMeter:
         return inode
 
 
-def read_process_ticks(stat: str) -> ProcessTicks:
-    """Parse /proc/PID/stat. Raises ``ValueError`` for other text."""
-    # The command in parentheses may contain spaces and parentheses.
-    head, found, tail = stat.rpartition(")")
-    fields = tail.split()
-    if not found or len(fields) < 20:
-        raise ValueError("not /proc/PID/stat")
-    return ProcessTicks(
-        pid=int(head.split(maxsplit=1)[0]),
-        parent=int(fields[1]),
-        start=int(fields[19]),
-        ticks=int(fields[11]) + int(fields[12]),
-        kernel_thread=bool(int(fields[6]) & _PF_KTHREAD),
-    )
-
-
-def _processes() -> list[ProcessTicks]:
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        with contextlib.suppress(OSError, ValueError):  # ended meanwhile
-            fd = os.open(f"/proc/{name}/stat", os.O_RDONLY)
-            try:
-                found.append(read_process_ticks(os.read(fd, 4096).decode(errors="replace")))
-            finally:
-                os.close(fd)
-    return found
+def read_waited_s(file: Path) -> float | None:
+    """The total of the line ``some`` of a pressure file, in seconds; ``None`` if the kernel has no such file."""
+    try:
+        line = file.read_text().partition("\n")[0]
+    except OSError:
+        return None
+    return int(line.rpartition("total=")[2]) / 1e6 if line.startswith("some ") else None

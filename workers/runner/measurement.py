@@ -16,7 +16,7 @@ from domain.sample import host_cpu_point, traffic_point
 from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
 from workers.origins.base import OriginError
-from workers.runner.cpu import CpuMeter
+from workers.runner.cpu import CpuMeter, Recording
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
 from workers.traffic.merging import by_name
@@ -69,26 +69,24 @@ class Measuring:
             return
         by_label = {trial_run.label: trial_run for trial_run in usable}
         self.progress(Phase.WARM_UP if schedule.warm_up_s else Phase.SLICES, order[0], self.slices_done)
-        before = self.meter.snapshot()
-        found = self.generator.run(
-            self.plan,
-            [trial_run.target for trial_run in usable],
-            replace(schedule, order=order, timeline=probed),
-            stop=self.stop,
-            tell=lambda interval: self._report(by_label[interval.label], interval),
-        )
+        with self.meter.recording() as recording:
+            found = self.generator.run(
+                self.plan,
+                [trial_run.target for trial_run in usable],
+                replace(schedule, order=order, timeline=probed),
+                stop=self.stop,
+                tell=lambda interval: self._report(by_label[interval.label], interval),
+            )
         if self.stop():
             raise Cancelled
-        host = self.meter.snapshot().since(before)
         self.slices_done += len(order)
-        foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
         for trial_run in usable:
             traffic = found[trial_run.label]
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
-                self._count(trial_run, traffic, foreign)
+                self._count(trial_run, traffic, recording)
             elif probed:
-                self._add_watched(trial_run, traffic, foreign)
+                self._add_watched(trial_run, traffic, recording)
             self._prove(trial_run)
             if traffic.failure:
                 trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
@@ -147,18 +145,17 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
-    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
-        """Add the counted slices to the trial's figures."""
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
+        """Add the counted slices to the trial's figures, each with its own foreign CPU time."""
         evidence = trial_run.evidence
         for one in traffic.slices:
-            if one.warm_up:
-                continue
-            evidence.cpu = evidence.cpu.plus(_with_foreign(one.cpu, foreign))
+            if not one.warm_up:
+                evidence.add_slice_cpu(_with_others(one, recording))
         evidence.censored += traffic.censored
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
-    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
+    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
         """Add the latencies of a watched slice, whose parts the probes measure, and the host's CPU time in it."""
         timings = traffic.timings
         times = timings.get("latency") or timings.get("service_time")
@@ -168,7 +165,7 @@ class Measuring:
         trial_run.watched_slices += watched
         slices = trial_run.evidence.slices
         for position, one in enumerate(watched, len(slices) - len(watched)):
-            slices[position] = slices[position].model_copy(update={"cpu": _with_foreign(one.cpu, foreign)})
+            slices[position] = slices[position].model_copy(update={"cpu": _with_others(one, recording)})
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
@@ -212,9 +209,11 @@ class Measuring:
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
 
 
-def _with_foreign(cpu: CpuTime, foreign: float) -> CpuTime:
-    """The host's CPU time of a slice, with the CPU seconds per second of foreign processes in its run."""
-    return cpu.model_copy(update={"foreign_s": foreign * cpu.wall_s})
+def _with_others(one: SliceTraffic, recording: Recording) -> CpuTime:
+    """The host's CPU time of a slice, with what only the runner knows of it."""
+    end_s = one.started_s + one.cpu.wall_s
+    foreign_s, waited_s = recording.foreign_s(one.started_s, end_s), recording.waited_s(one.started_s, end_s)
+    return one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s})
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:

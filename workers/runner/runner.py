@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from domain.campaign_points import trial_point
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
@@ -23,6 +24,7 @@ from workers.datapaths.base import Datapath, DatapathError, Tracking
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.spec import LabSpec
 from workers.origins.base import OriginError
+from workers.runner.baseline import idle_baseline
 from workers.runner.cpu import CpuMeter
 from workers.runner.measurement import Cancelled, Measuring
 from workers.runner.readings import readings
@@ -31,9 +33,7 @@ from workers.runner.validity import judge, prove
 from workers.traffic.base import Schedule, sent_within
 from workers.workloads.base import Workload
 
-BASELINE_S = 0.5  # idle time before the first slice, with every lab built …
-BASELINE_LOOKS = 4  # … repeated while other processes are busy; a second attempt waits 4 times as long, a third 9 times
-MAX_FOREIGN_IDLE_SHARE = 0.05
+UNACCOUNTED = "no cgroup accounts for CPU time here: foreign processes that live less than half a second may be missed"
 PREFLIGHT_S = 3.0  # for a datapath and its origin to answer the first request
 
 
@@ -63,23 +63,36 @@ class BlockRunner:
         # All labs of a block have the same offloads: what one datapath or the condition excludes is off in all.
         block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
         self._disabled_offloads = job.block.condition.without.union(*(one.disabled_offloads for one in block_datapaths))
+        self._meter = meter
         self._cpu = meter or CpuMeter()
         self._began = clock()
+        self._notes: tuple[str, ...] = ()
 
     def run(self) -> BlockResult:
         """Measure the block. Raises :class:`Cancelled`, or ``LabError`` if a lab cannot be built."""
         with ExitStack() as stack:
             self._report(Phase.PREPARE)
-            trial_runs = [self._set_up(stack, position) for position in range(len(self.job.block.datapaths))]
+            self._account(stack)
+            built = self.job.block.build_order
+            trial_runs = [self._set_up(stack, position, label) for position, label in enumerate(built)]
             self._expect(trial_runs)
             self._cpu.own_netns = {inode for s in trial_runs for inode in s.lab.view().netns.values()}
             idle = self._idle_baseline(trial_runs)
             self._run_traffic(trial_runs)
             self._report(Phase.FINISH)
-            trials = tuple(self._conclude(trial_run, idle) for trial_run in trial_runs)
-        for trial_run, trial in zip(trial_runs, trials, strict=True):
-            self.host.telemetry.put(trial_point(trial_run.tags, trial, time.time_ns()))
-        return BlockResult(host=self.host.name, trials=trials, wall_s=self._clock() - self._began)
+            trials = {trial_run.label: self._conclude(trial_run, idle) for trial_run in trial_runs}
+        for trial_run in trial_runs:
+            self.host.telemetry.put(trial_point(trial_run.tags, trials[trial_run.label], time.time_ns()))
+        ordered = tuple(trials[label] for label in self.job.block.datapaths)
+        return BlockResult(host=self.host.name, trials=ordered, wall_s=self._clock() - self._began)
+
+    def _account(self, stack: ExitStack) -> None:
+        """Join a group, so that everything outside it is foreign, however short its life."""
+        tag = lab_tag(self.job.block_id, self.job.attempt)
+        group = stack.enter_context(self.host.own_group(tag, self.host.register))
+        if self._meter is None:
+            self._cpu = CpuMeter(group=group)
+            self._notes = () if group else (UNACCOUNTED,)
 
     def _report(self, phase: Phase, label: str = "", done: int = 0) -> None:
         if self._stop():
@@ -88,19 +101,17 @@ class BlockRunner:
 
     # --- set-up ---------------------------------------------------------------------------------------------
 
-    def _set_up(self, stack: ExitStack, position: int) -> TrialRun:
-        job, label = self.job, self.job.block.datapaths[position]
-        tag, clients = lab_tag(job.block_id, job.attempt), job.block.clients
-        ip_version = job.block.condition.ip_version
-        spec = LabSpec(
-            tag, label, position, job.campaign_id, job.block_id, clients, self._disabled_offloads, ip_version
-        )
+    def _set_up(self, stack: ExitStack, position: int, label: str) -> TrialRun:
+        job, clients = self.job, self.job.block.clients
+        tag = lab_tag(job.block_id, job.attempt)
+        version, disabled = job.block.condition.ip_version, self._disabled_offloads
+        spec = LabSpec(tag, label, position, job.campaign_id, job.block_id, clients, disabled, version)
         lab = stack.enter_context(self.host.build_lab(spec, self.host.register))
         datapath = self.host.datapaths[datapath_of(label)]
         lab.client_endpoint = datapath.client_endpoint(lab)
         tags = TrialTags(
             campaign=job.campaign_id,
-            run=f"{job.block_id}-{job.attempt}-{position}",
+            run=f"{job.block_id}-{job.attempt}-{job.block.datapaths.index(label)}",
             host=self.host.name,
             datapath=label,
             workload=job.block.workload,
@@ -155,23 +166,11 @@ class BlockRunner:
     # --- traffic --------------------------------------------------------------------------------------------
 
     def _idle_baseline(self, trial_runs: list[TrialRun]) -> float:
-        """Busy CPU seconds per second while the labs are idle: the host's own load.
-
-        This load is subtracted from every figure of the block, so foreign processes must be idle meanwhile. The runner
-        waits for that. A block has only three attempts, and a process that is busy for seconds would spoil them all.
-        """
-        for _ in range(BASELINE_LOOKS * self.job.attempt**2):
-            self._report(Phase.PREPARE)
-            before = self._cpu.snapshot()
-            self._sleep(BASELINE_S)
-            idle = self._cpu.snapshot().since(before)
-            if idle.foreign_s <= MAX_FOREIGN_IDLE_SHARE * idle.wall_s * idle.cpus:
-                break
-        else:
-            for trial_run in trial_runs:
-                detail = f"other processes used {idle.foreign_s:.2f} s of CPU in {idle.wall_s:.1f} s of idle labs"
-                trial_run.evidence.add_finding(Reason.INTERFERENCE, detail)
-        return idle.busy_s / idle.wall_s if idle.wall_s else 0.0
+        proceed = partial(self._report, Phase.PREPARE)
+        idle_s_per_s, problem = idle_baseline(self._cpu, self.job.attempt, self._sleep, proceed)
+        for trial_run in trial_runs if problem else ():
+            trial_run.evidence.add_finding(Reason.INTERFERENCE, problem)
+        return idle_s_per_s
 
     def _run_traffic(self, trial_runs: list[TrialRun]) -> None:
         """Run all counted slices at once, then one run per watched or profiled slice, as probes watch one lab."""
@@ -276,7 +275,7 @@ class BlockRunner:
             window_times=trial_run.window_times(),
             watched_pace=evidence.watched.passage.pace or None,
             stacks=trial_run.stacks,
-            notes=(*trial_run.lab.notes, *trial_run.notes),
+            notes=(*trial_run.lab.notes, *trial_run.notes, *self._notes),
             offloads=dict(evidence.offloads),
             surroundings=evidence.surroundings,
             generator=self._generator.name,

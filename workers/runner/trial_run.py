@@ -10,10 +10,12 @@ from domain.counters import Counters
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
-from domain.trial import Reason, WindowTimes
+from domain.trial import Reason
 from domain.watched import Span, Watched
+from domain.window_times import WindowTimes
 from probes.base import LabView
 from workers.datapaths.base import Attachment, Datapath, DatapathError
+from workers.lab.cgroups import Group, own_group
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.conditions import AppliedCondition, apply_condition
 from workers.lab.endpoints import ClientEndpoint
@@ -163,4 +165,5 @@ class RunnerContext:
     telemetry: Telemetry
     build_lab: Callable[[LabSpec, CleanupRegister], AbstractContextManager[Lab]] = built
     apply_condition: Callable[[Lab, Condition], AbstractContextManager[AppliedCondition]] = apply_condition
+    own_group: Callable[[str, CleanupRegister], AbstractContextManager[Group | None]] = own_group
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of

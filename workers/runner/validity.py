@@ -1,6 +1,6 @@
 """Findings against a trial, from the evidence that the runner gathered. Pure; docs/method.md lists the thresholds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,12 @@ MAX_ACCOUNTED_BY_ORIGIN = 1.01
 SPARE_CONNECTIONS = 1  # a balancer and its origin may differ by so many: opened and closed without a request
 MAX_ERROR_SHARE = 0.001
 MAX_DROP_SHARE = 0.001
+# Of the CPUs, over the counted slices of a trial and in any one of them: one slice at the second limit, of five, takes
+# the trial to about the first.
 MAX_STEAL_SHARE = 0.05
-MAX_FOREIGN_SHARE = 0.10
+MAX_FOREIGN_SHARE = 0.05
+MAX_SLICE_STEAL_SHARE = 0.20
+MAX_SLICE_FOREIGN_SHARE = 0.20
 MAX_PROBE_LOSS = 0.05
 MAX_THREAD_SHARE = 0.95  # of a CPU, by a generator thread; above it the generator is the bottleneck
 MAX_STUCK_SHARE = 0.1  # of the connections; if more get no answer, the path was broken
@@ -50,7 +54,8 @@ class Evidence:
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
     origin_requests: int = 0
     origin_connections: dict[str, int] = field(default_factory=dict)  # by address, if the datapath balances
-    cpu: CpuTime = field(default_factory=CpuTime)
+    cpu: CpuTime = field(default_factory=CpuTime)  # of the counted slices
+    slice_cpu: list[CpuTime] = field(default_factory=list)  # of each of them
     offloads: Mapping[str, bool] = field(default_factory=dict)
     expected_offloads: Mapping[str, bool] = field(default_factory=dict)
     condition: Condition = PLAIN
@@ -102,6 +107,11 @@ class Evidence:
             conntrack_entries=self.conntrack_entries,
             ballast_packets=self.ballast_packets,
         )
+
+    def add_slice_cpu(self, cpu: CpuTime) -> None:
+        """Add the host's CPU time of a counted slice."""
+        self.slice_cpu.append(cpu)
+        self.cpu = self.cpu.plus(cpu)
 
     def add_times(self, timings: Mapping[str, LatencyHistogram]) -> None:
         """Add the histogram that shows how late the generator was."""
@@ -258,15 +268,29 @@ def _judge_load(evidence: Evidence, add: _AddFinding) -> None:
 
 
 def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
-    capacity_s = evidence.cpu.wall_s * evidence.cpu.cpus
-    if capacity_s:
-        steal, foreign = evidence.cpu.steal_s / capacity_s, evidence.cpu.foreign_s / capacity_s
-        if steal > MAX_STEAL_SHARE:
-            add(Reason.STEAL, f"the hypervisor took {steal:.1%} of the CPUs")
-        if foreign > MAX_FOREIGN_SHARE:
-            add(Reason.INTERFERENCE, f"other processes used {foreign:.1%} of the CPUs")
+    slices = evidence.slice_cpu
+    stolen, foreign = [one.steal_s for one in slices], [one.foreign_s for one in slices]
+    if detail := _excess(evidence, evidence.cpu.steal_s, stolen, MAX_STEAL_SHARE, MAX_SLICE_STEAL_SHARE):
+        add(Reason.STEAL, f"the hypervisor took {detail}")
+    if detail := _excess(evidence, evidence.cpu.foreign_s, foreign, MAX_FOREIGN_SHARE, MAX_SLICE_FOREIGN_SHARE):
+        waited_s, wall_s = evidence.cpu.waited_s, evidence.cpu.wall_s
+        pressure = f"; a task waited for a CPU {waited_s / wall_s:.0%} of the time" if waited_s and wall_s else ""
+        add(Reason.INTERFERENCE, f"other processes used {detail}{pressure}")
     for (stage, role), histogram in evidence.watched.stages.items():
         seen = histogram.count + histogram.lost
         if seen and histogram.lost / seen > MAX_PROBE_LOSS:
             where = f"{stage} ({role})" if role else stage
             add(Reason.PROBE_LOSS, f"{where}: {histogram.lost} of {seen} events lost")
+
+
+def _excess(evidence: Evidence, whole_s: float, parts_s: Sequence[float], limit: float, slice_limit: float) -> str:
+    """By how much CPU seconds exceed their limit over the trial, or else in its worst slice; empty if they do not."""
+    capacity_s = evidence.cpu.wall_s * evidence.cpu.cpus
+    if capacity_s and whole_s / capacity_s > limit:
+        return f"{whole_s / capacity_s:.1%} of the CPUs"
+    shares = [
+        part_s / (one.wall_s * one.cpus) if one.wall_s else 0.0
+        for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)
+    ]
+    worst = max(shares, default=0.0)
+    return f"{worst:.1%} of the CPUs in slice {shares.index(worst) + 1} of {len(shares)}" if worst > slice_limit else ""

@@ -12,8 +12,8 @@ from typing import Protocol
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import WindowTimes
 from domain.watched import Span
+from domain.window_times import WindowTimes
 
 # When requests that were sent within windows are a sample: at least so many requests, whose mean service time is at
 # most so many times as long as a window. Otherwise their number depends on chance.

@@ -10,7 +10,17 @@ from pydantic import ValidationError
 
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
-from domain.trial import TRANSIENT_REASONS, Finding, Reason, TrialResult, Validity
+from domain.histogram import LatencyHistogram
+from domain.trial import (
+    REASON_CLASSES,
+    TRANSIENT_REASONS,
+    Block,
+    Finding,
+    Reason,
+    ReasonClass,
+    TrialResult,
+    Validity,
+)
 from tests import ROOT
 
 DATA = ROOT / "tests" / "data" / "trial_result_v1.json"
@@ -82,8 +92,14 @@ def test_cpu_per_request_leaves_the_idle_and_the_stolen_out() -> None:
     cpu = CpuTime(wall_s=2, cpus=2, user_s=0.1, system_s=0.2, steal_s=0.5, idle_s=3)
     assert cpu.busy_s == pytest.approx(0.5)
     assert trial(cpu=cpu).cpu_us_per_request == pytest.approx(5000)
-    assert trial(cpu=cpu, idle_cpu_s_per_s=0.1).cpu_us_per_request == pytest.approx(3000)
-    assert trial(cpu=cpu, idle_cpu_s_per_s=1).cpu_us_per_request == 0
+    in_open_loop = {"cpu": cpu, "latency": LatencyHistogram.of({1000: 100})}
+    assert trial(**in_open_loop, idle_cpu_s_per_s=0.1).cpu_us_per_request == pytest.approx(3000)
+    assert trial(**in_open_loop, idle_cpu_s_per_s=1).cpu_us_per_request == pytest.approx(-15_000)  # not cut off at zero
+
+
+def test_a_closed_loop_has_no_idle_time_to_take_off() -> None:
+    cpu = CpuTime(wall_s=2, cpus=2, idle_s=0.1)
+    assert trial(cpu=cpu, idle_cpu_s_per_s=0.1).cpu_us_per_request == trial(cpu=cpu).cpu_us_per_request
 
 
 def validity(*reasons: Reason) -> Validity:
@@ -92,13 +108,29 @@ def validity(*reasons: Reason) -> Validity:
 
 def test_validity() -> None:
     assert validity().valid
-    assert not validity().transient
+    assert validity().environment == ()
     assert not validity(Reason.STEAL).valid
-    assert validity(Reason.STEAL, Reason.INTERFERENCE, Reason.STEAL).transient
-    assert not validity(Reason.STEAL, Reason.BYPASSED).transient
+    found = validity(Reason.BYPASSED, Reason.STEAL, Reason.OVERLOADED, Reason.INTERFERENCE).environment
+    assert [one.reason for one in found] == [Reason.STEAL, Reason.INTERFERENCE]
     assert validity(Reason.STEAL, Reason.BYPASSED, Reason.STEAL).reasons == (Reason.STEAL, Reason.BYPASSED)
     # A finding that the datapath was not in the path must never count as host noise.
     assert TRANSIENT_REASONS.isdisjoint({Reason.BYPASSED, Reason.LEAKED, Reason.WRONG_CLIENT_ADDRESS, Reason.CORRUPT})
+
+
+def test_every_reason_speaks_of_the_environment_of_the_proof_or_of_the_outcome() -> None:
+    assert set(REASON_CLASSES) == set(Reason)
+    outcomes = {one for one, kind in REASON_CLASSES.items() if kind is ReasonClass.OUTCOME}
+    assert outcomes == {Reason.OVERLOADED, Reason.ERRORS, Reason.NO_REQUESTS}
+    assert {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED} == TRANSIENT_REASONS
+
+
+def test_a_blocks_labs_are_built_in_the_recorded_order() -> None:
+    fields = {"index": 0, "workload": "w", "level": "l", "load": "closed(4)", "host": "h1",
+              "datapaths": ("direct", "tproxy"), "order": ("direct", "tproxy")}  # fmt: skip
+    assert Block.model_validate(fields).build_order == ("direct", "tproxy")  # a plan of an earlier version
+    assert Block.model_validate(fields | {"build": ("tproxy", "direct")}).build_order == ("tproxy", "direct")
+    with pytest.raises(ValueError, match="build: name each datapath"):
+        Block.model_validate(fields | {"build": ("tproxy",)})
 
 
 numbers = st.none() | st.integers(0, 10**12)

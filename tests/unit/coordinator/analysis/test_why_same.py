@@ -41,7 +41,7 @@ def stalls(rng: np.random.Generator) -> float:
 
 
 def a_copy(label: str, drift: float, noise: Noise, rng: np.random.Generator, gap_us: float = 0.0) -> TrialResult:
-    """Each stage of a trial fails to be a figure once in 25 times; ``gap_us`` more of one stage is a true difference."""
+    """Each stage of a trial is no figure once in 25 times; ``gap_us`` is a true difference of one stage."""
     us = {key: mean * drift * noise(rng) for key, mean in STAGES.items()}
     us["run_queue", "proxy"] += gap_us
     us["socket_wait", "dut"] += us["run_queue", "proxy"]  # which is a part of it

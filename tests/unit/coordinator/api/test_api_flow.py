@@ -255,6 +255,6 @@ def test_a_result_stands_when_the_attempts_after_it_fail(coordinator_app: Coordi
 def test_what_is_wrong_with_the_datapath_is_not_measured_again(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=1)
-    coordinator_app.run_block(reasons=("steal", "bypassed"))
+    coordinator_app.run_block(reasons=("overloaded", "bypassed"))
     assert coordinator_app.view(campaign_id)["state"] == "complete"
     assert len(coordinator_app.dispatcher.sent) == 1

@@ -90,7 +90,10 @@ def block_result(*reasons: str) -> BlockResult:
         (AttemptEvent.RESULT, 1, {"result": block_result("steal")}, BlockEvent.RETRY),
         (AttemptEvent.RESULT, 2, {"result": block_result("steal", "interference")}, BlockEvent.RETRY),
         (AttemptEvent.RESULT, MAX_ATTEMPTS, {"result": block_result("steal")}, BlockEvent.FINISH),
-        (AttemptEvent.RESULT, 1, {"result": block_result("steal", "bypassed")}, BlockEvent.FINISH),
+        (AttemptEvent.RESULT, 1, {"result": block_result("steal", "bypassed")}, BlockEvent.RETRY),
+        (AttemptEvent.RESULT, 1, {"result": block_result("generator_saturated")}, BlockEvent.RETRY),
+        (AttemptEvent.RESULT, 1, {"result": block_result("overloaded")}, BlockEvent.FINISH),
+        (AttemptEvent.RESULT, 1, {"result": block_result("errors", "no_requests")}, BlockEvent.FINISH),
         (AttemptEvent.RESULT, 1, {"result": block_result("bypassed")}, BlockEvent.FINISH),
         (AttemptEvent.RESULT, 1, {"result": block_result("steal"), "cancelling": True}, BlockEvent.FINISH),
         (AttemptEvent.FAILURE, 1, {}, BlockEvent.RETRY),
@@ -124,10 +127,11 @@ def test_the_blocks_decide_about_their_campaign(states: str, expected: str | Non
     assert lifecycle.event_after_blocks([BlockState(s) for s in states.split()]) == expected
 
 
-def test_the_attempt_with_most_valid_trials_is_analysed() -> None:
+def test_the_first_attempt_with_a_sound_environment_is_analysed() -> None:
     assert lifecycle.accepted_attempt([]) is None
     assert lifecycle.accepted_attempt([(1, None), (2, None)]) is None
-    assert lifecycle.accepted_attempt([(1, 4), (2, None)]) == 1
-    assert lifecycle.accepted_attempt([(1, 4), (2, 4), (3, None)]) == 2  # of equals the last
-    assert lifecycle.accepted_attempt([(1, 3), (2, 0), (3, 2)]) == 1
-    assert lifecycle.accepted_attempt([(1, 0), (2, 0)]) == 2
+    assert lifecycle.accepted_attempt([(1, True), (2, None)]) == 1
+    assert lifecycle.accepted_attempt([(1, True), (2, True), (3, None)]) == 1
+    assert lifecycle.accepted_attempt([(3, True), (1, None), (2, True)]) == 2
+    assert lifecycle.accepted_attempt([(1, False), (2, True), (3, False)]) == 2
+    assert lifecycle.accepted_attempt([(1, False), (2, False)]) == 2  # it shows why the block is left out

@@ -81,6 +81,25 @@ def test_this_seed_gives_this_plan_forever() -> None:
     ]
 
 
+@pytest.mark.parametrize("datapaths", [2, 3, 4])
+def test_every_lab_is_built_at_every_place_equally_often(datapaths: int) -> None:
+    blocks = plan(make(datapaths=datapaths, levels=2, blocks=2 * datapaths), ["a"], 7)
+    for level in ("l0", "l1"):
+        builds = [block.build for block in blocks if block.level == level]
+        assert len(set(builds)) > 1
+        places = Counter((label, place) for build in builds for place, label in enumerate(build))
+        assert set(places.values()) == {2}
+        assert len(places) == datapaths**2
+
+
+def test_the_order_of_building_comes_from_the_seed_and_not_from_the_order_of_slices() -> None:
+    plans = [plan(make(blocks=4), ["a"], seed) for seed in range(1, 40)]
+    assert len({tuple(block.build for block in blocks) for blocks in plans}) > 35
+    blocks = [block for one in plans for block in one]
+    first_in_both = sum(block.build[0] == block.order[0] for block in blocks)
+    assert 0.15 < first_in_both / len(blocks) < 0.35  # a quarter, by chance
+
+
 def slice_orders(blocks: tuple[Block, ...]) -> list[tuple[str, ...]]:
     return [b.order for b in blocks]
 

@@ -1,7 +1,7 @@
 """Fakes of all that the runner works with: labs, origins, datapaths, generators, probes, telemetry."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from workers.lab.endpoints import ClientEndpoint
 from workers.lab.host_cpu import HostTicks
 from workers.lab.spec import LabSpec
 from workers.origins.base import Greeting
-from workers.runner.cpu import CpuMeter, CpuSnapshot
+from workers.runner.cpu import CpuMeter, CpuSnapshot, Recording
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 ANSWER_BYTES = 150
@@ -35,6 +35,7 @@ class World:
     open_labs: int = 0
     bypassed_stages: dict[str, frozenset[str]] = field(default_factory=dict)
     without: dict[str, frozenset[str]] = field(default_factory=dict)
+    targets: list[str] = field(default_factory=list)
 
 
 class FakeLab:
@@ -133,6 +134,7 @@ class FakeGenerator:
         tell: Callable[[Interval], None],
     ) -> dict[str, TargetTraffic]:
         results = {target.label: TargetTraffic() for target in targets}
+        self.world.targets = list(results)
         given = {label: self.world.faults.get(("generator", label)) for label in results}
         warm_up = tuple(results) if schedule.warm_up_s else ()
         for index, label in enumerate(warm_up + schedule.order):
@@ -218,6 +220,17 @@ class FakeTelemetry:
         self.points.append(point)
 
 
+class FakeRecording(Recording):
+    """Others use their ticks evenly."""
+
+    def __init__(self, foreign_ticks: int) -> None:
+        super().__init__()
+        self._foreign_ticks = foreign_ticks
+
+    def foreign_s(self, start_s: float, end_s: float) -> float:
+        return self._foreign_ticks / 100 * (end_s - start_s)
+
+
 class FakeMeter(CpuMeter):
     """A second passes between snapshots, half of it busy, of which the first slices' ``steal`` is stolen."""
 
@@ -231,4 +244,9 @@ class FakeMeter(CpuMeter):
         steal = n * self.faults.get("steal_ticks", 0)
         host = HostTicks(cpus=2, user=50 * n, system=30 * n, irq=0, softirq=20 * n, steal=steal, idle=100 * n)
         others = min(n, self.faults.get("foreign_until", n)) * self.faults.get("foreign_ticks", 0)
-        return CpuSnapshot(float(n), host, {(1, 1): others})
+        return CpuSnapshot(float(n), host, others / 100)
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        still = "foreign_until" not in self.faults  # those that end while the labs idle are gone during traffic
+        yield FakeRecording(self.faults.get("foreign_ticks", 0) if still else 0)

@@ -1,7 +1,7 @@
 """Runs a block with fakes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from domain.condition import Condition
@@ -35,11 +35,12 @@ def job(
     load: Load | None = None,
     loads: dict[str, Load] | None = None,
     clients: int = 1,
+    build: tuple[str, ...] = (),
 ) -> BlockJob:
     load = load or ClosedLoad(connections=4)
     block = Block(index=3, workload=workload, level="low", load=load, loads=loads or {},
                   datapaths=("fake", "fake#2"), order=order, probed=probed, profiled=profiled, host="h1",
-                  clients=clients)  # fmt: skip
+                  clients=clients, build=build)  # fmt: skip
     return BlockJob(campaign_id="k1", campaign_name="c", block_id="k1-3", attempt=2, lease="l", block=block, slice_s=1,
                     warm_up_s=0.5, probes=("run_queue",))  # fmt: skip
 
@@ -72,6 +73,7 @@ def context(world: World, telemetry: FakeTelemetry | None = None) -> RunnerConte
         telemetry=telemetry or FakeTelemetry(),
         build_lab=build,
         apply_condition=apply,
+        own_group=lambda tag, register: nullcontext(None),
         origin=lambda workload, plan, lab: FakeOrigin(lab),
     )
 

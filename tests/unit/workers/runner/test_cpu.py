@@ -1,14 +1,14 @@
-"""CPU time from /proc: parsing, differences, and what is foreign."""
+"""The host's CPU time: parsing, differences, and the slices of a recording."""
 
 import os
-import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.host_noise import in_windows
 from workers.lab.host_cpu import HostTicks, read_host_ticks
-from workers.runner.cpu import CpuMeter, CpuSnapshot, read_process_ticks
+from workers.runner.cpu import CpuMeter, CpuSnapshot, Recording, read_waited_s
 
 STAT = """\
 cpu  100 20 30 400 5 6 7 8 50 0
@@ -29,25 +29,9 @@ def test_anything_else_is_refused(text: str) -> None:
         read_host_ticks(text)
 
 
-def test_a_process_line_is_read_whatever_its_command() -> None:
-    tail = " S 7 42 42 0 -1 4194560 1 2 3 4 11 22 5 6 20 0 1 0 9876 1000 2000"
-    process = read_process_ticks("42 (a) b (c) 1 2)" + tail)
-    assert (process.pid, process.parent, process.start, process.ticks) == (42, 7, 9876, 33)
-    assert not process.kernel_thread
-
-
-def test_a_kernel_thread_is_known_by_its_flag() -> None:
-    assert read_process_ticks(f"2 (kthreadd) S 0 0 0 0 -1 {0x00200000 | 0x40} " + "0 " * 20).kernel_thread
-
-
-def test_a_broken_process_line_is_refused() -> None:
-    with pytest.raises(ValueError):
-        read_process_ticks("42 (cut off) S 1")
-
-
 def test_the_difference_is_in_seconds() -> None:
-    earlier = CpuSnapshot(1.0, HostTicks(2, 100, 50, 0, 10, 5, 1000), {(9, 1): 40})
-    later = CpuSnapshot(3.5, HostTicks(2, 300, 80, 1, 30, 9, 1100), {(9, 1): 50, (10, 2): 7})
+    earlier = CpuSnapshot(1.0, HostTicks(2, 100, 50, 0, 10, 5, 1000), 0.4)
+    later = CpuSnapshot(3.5, HostTicks(2, 300, 80, 1, 30, 9, 1100), 0.57)
     cpu = later.since(earlier)
     assert (cpu.wall_s, cpu.cpus) == (2.5, 2)
     ticks_per_s = os.sysconf("SC_CLK_TCK")
@@ -55,38 +39,50 @@ def test_the_difference_is_in_seconds() -> None:
     assert cpu.system_s * ticks_per_s == pytest.approx(30)
     assert cpu.softirq_s * ticks_per_s == pytest.approx(20)
     assert cpu.steal_s * ticks_per_s == pytest.approx(4)
-    assert cpu.foreign_s * ticks_per_s == pytest.approx(10 + 7)
+    assert cpu.foreign_s == pytest.approx(0.17)
 
 
-def test_counters_that_run_backwards_count_nothing_and_ended_processes_do_not_matter() -> None:
-    earlier = CpuSnapshot(1.0, HostTicks(1, 10, 10, 0, 0, 0, 100), {(9, 1): 40, (8, 8): 999})
-    cpu = CpuSnapshot(2.0, HostTicks(1, 10, 10, 0, 0, 0, 90), {(9, 1): 30}).since(earlier)
+def test_counters_that_run_backwards_count_nothing() -> None:
+    earlier = CpuSnapshot(1.0, HostTicks(1, 10, 10, 0, 0, 0, 100), 0.4)
+    cpu = CpuSnapshot(2.0, HostTicks(1, 10, 10, 0, 0, 0, 90), 0.3).since(earlier)
     assert (cpu.idle_s, cpu.foreign_s) == (0.0, 0.0)
 
 
-def test_a_reused_pid_is_another_process() -> None:
-    earlier = CpuSnapshot(1.0, HostTicks(1, 0, 0, 0, 0, 0, 0), {(9, 1): 500})
-    cpu = CpuSnapshot(2.0, HostTicks(1, 0, 0, 0, 0, 0, 0), {(9, 2): 3}).since(earlier)
-    assert cpu.foreign_s * os.sysconf("SC_CLK_TCK") == pytest.approx(3)
+def recorded(*snapshots: tuple[float, float, float | None]) -> Recording:
+    idle = HostTicks(2, 0, 0, 0, 0, 0, 0)
+    return Recording([CpuSnapshot(time_s, idle, foreign_s, waited_s) for time_s, foreign_s, waited_s in snapshots])
 
 
-def test_own_children_are_not_foreign_but_strangers_are() -> None:
-    with subprocess.Popen(["sleep", "30"]) as child:
-        own, stranger = CpuMeter(), CpuMeter(own_pids=())
-        try:
-            assert child.pid not in {pid for pid, _ in own.snapshot().foreign}
-            assert child.pid in {pid for pid, _ in stranger.snapshot().foreign}
-            assert os.getpid() in {pid for pid, _ in stranger.snapshot().foreign}
-        finally:
-            child.kill()
+def test_each_slice_gets_what_others_used_in_its_own_time() -> None:
+    recording = recorded((10.0, 0.0, 1.0), (10.5, 0.0, 1.1), (11.0, 0.4, 1.5), (11.5, 0.4, 1.5))
+    spans = [(9.0, 10.5), (10.5, 11.0), (10.75, 11.25), (11.0, 11.5), (12.0, 13.0)]
+    assert [recording.foreign_s(*span) for span in spans] == pytest.approx([0.0, 0.4, 0.2, 0.0, 0.0])
+    assert [recording.waited_s(*span) for span in spans] == pytest.approx([0.1, 0.4, 0.2, 0.0, 0.0])
 
 
-def test_processes_of_own_namespaces_are_not_foreign() -> None:
-    meter = CpuMeter(own_netns={os.stat("/proc/self/ns/net").st_ino}, own_pids=())
-    for _ in range(3):  # the third sight is from memory
-        assert os.getpid() not in {pid for pid, _ in meter.snapshot().foreign}
-    meter.own_netns = set()
-    assert os.getpid() in {pid for pid, _ in meter.snapshot().foreign}
+def test_without_readings_nothing_is_made_up() -> None:
+    assert Recording().foreign_s(1.0, 2.0) == 0.0
+    assert Recording().waited_s(1.0, 2.0) is None
+    assert recorded((10.0, 0.0, None), (11.0, 0.4, None)).waited_s(10.0, 11.0) is None
+
+
+def test_the_pressure_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "cpu"
+    assert read_waited_s(file) is None
+    file.write_text("some avg10=72.56 avg60=90.36 avg300=87.06 total=3677050455\nfull avg10=0.00 total=0\n")
+    assert read_waited_s(file) == pytest.approx(3677.050455)
+    file.write_text("anything\n")
+    assert read_waited_s(file) is None
+
+
+def test_a_recording_has_its_ends_and_looks_in_between() -> None:
+    meter = CpuMeter()
+    with meter.recording() as recording:
+        time.sleep(1.2)
+    times = [one.time_s for one in recording.snapshots]
+    assert len(times) >= 4
+    assert times == sorted(times)
+    assert times[-1] - times[0] >= 1.2
 
 
 @in_windows

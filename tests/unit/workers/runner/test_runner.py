@@ -11,7 +11,7 @@ from domain.histogram import LatencyHistogram
 from domain.jobs import Phase
 from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Reason
-from tests.unit.workers.runner.fakes import FakeDatapath, FakeGenerator, World
+from tests.unit.workers.runner.fakes import FakeDatapath, FakeGenerator, FakeTelemetry, World
 from tests.unit.workers.runner.runner_rig import job, reasons, run
 from workers.runner.measurement import Cancelled
 from workers.traffic.base import Target, TargetTraffic
@@ -144,13 +144,23 @@ def test_a_stop_ends_the_block_and_removes_the_labs(world: World) -> None:
     assert "lab" in world.log[0]
 
 
-def test_cpu_per_request_is_host_wide_less_the_idle_baseline(world: World) -> None:
-    # Two slices of one second: 2 s busy, of which the idle labs' 1 s per second is taken off: nothing is left.
+def test_cpu_per_request_is_host_wide(world: World) -> None:
+    # Two slices of one second with 2 s busy and 2000 requests; the loop is closed, so nothing is taken off.
     trial = run(world)["fake"]
     assert trial.cpu.busy_s == pytest.approx(2.0)
     assert trial.cpu.softirq_s == pytest.approx(0.4)
     assert trial.idle_cpu_s_per_s == pytest.approx(1.0)
-    assert trial.cpu_us_per_request == pytest.approx(0.0)
+    assert trial.cpu_us_per_request == pytest.approx(1000.0)
+
+
+def test_labs_are_built_in_the_blocks_own_order_and_reported_in_the_campaigns(world: World) -> None:
+    points = FakeTelemetry()
+    trials = run(world, {"build": ("fake#2", "fake")}, points)
+    assert [line.split()[2] for line in world.log if line.startswith("lab")] == ["fake#2", "fake"]
+    assert world.targets == ["fake#2", "fake"]
+    assert list(trials) == ["fake", "fake#2"]
+    runs = {point.tags["datapath"]: point.tags["run"] for point in points.points if "run" in point.tags}
+    assert runs == {"fake": "k1-3-2-0", "fake#2": "k1-3-2-1"}  # the trial's id, whatever the order of building
 
 
 def test_every_client_is_greeted_before_the_traffic_and_given_to_the_generator(

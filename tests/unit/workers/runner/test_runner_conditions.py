@@ -31,11 +31,11 @@ def test_a_second_attempt_waits_longer_for_others_to_end(world: World, looks: in
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("steal_ticks", "steal"), ("foreign_ticks", "interference")])
-def test_host_noise_is_a_transient_reason(world: World, fault: str, reason: str) -> None:
+def test_host_noise_is_of_the_environment(world: World, fault: str, reason: str) -> None:
     world.faults[fault] = 30
     for trial in run(world).values():
         assert trial.validity.reasons == (reason,)
-        assert trial.validity.transient
+        assert trial.validity.environment == trial.validity.findings
 
 
 def test_the_condition_is_applied_before_the_datapath_and_shown(world: World) -> None:

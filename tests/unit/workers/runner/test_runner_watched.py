@@ -4,7 +4,7 @@ import pytest
 
 from domain.jobs import Phase
 from domain.stacks import Stacks
-from domain.trial import WindowTimes
+from domain.window_times import WindowTimes
 from tests.unit.workers.runner.fakes import FakeDatapath, FakeTelemetry, World
 from tests.unit.workers.runner.runner_rig import run
 from workers.traffic.base import Timeline

@@ -94,7 +94,7 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
-        ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
+        ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.11)}, Reason.INTERFERENCE),
         ({"watched": LOSSY}, Reason.PROBE_LOSS),
     ],
 )
@@ -131,9 +131,43 @@ def test_nothing_counted_proves_nothing() -> None:
     assert reasons(evidence) == (Reason.BYPASSED,)
 
 
-def test_only_host_noise_is_transient() -> None:
-    noise = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5))
-    assert judge(noise, prove(noise)).transient
-    both = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
-    assert not judge(both, prove(both)).transient
-    assert not judge(good(), prove(good())).transient
+def sliced(**one: float) -> Evidence:
+    """A trial of ten slices of 0.2 s, of which the third is as ``one`` says."""
+    evidence = good(cpu=CpuTime(cpus=2))
+    for index in range(10):
+        evidence.add_slice_cpu(CpuTime(wall_s=0.2, cpus=2, **(one if index == 2 else {})))
+    return evidence
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        ({"steal_s": 0.09}, (Reason.STEAL,)),  # 22 % of this slice, 2 % of the trial
+        ({"foreign_s": 0.09}, (Reason.INTERFERENCE,)),
+        ({"steal_s": 0.07, "foreign_s": 0.07}, ()),
+    ],
+)
+def test_one_slice_that_was_disturbed_is_found(one: dict[str, float], expected: tuple[Reason, ...]) -> None:
+    evidence = sliced(**one)
+    assert reasons(evidence) == expected
+    for finding in judge(evidence, prove(evidence)).findings:
+        assert "22.5% of the CPUs in slice 3 of 10" in finding.detail
+
+
+def test_interference_says_how_long_tasks_waited() -> None:
+    evidence = good(cpu=CpuTime(wall_s=2, cpus=2, foreign_s=1, waited_s=0.5))
+    detail = judge(evidence, prove(evidence)).findings[0].detail
+    assert detail == "other processes used 25.0% of the CPUs; a task waited for a CPU 25% of the time"
+
+
+def test_the_limit_of_the_generators_lag_prefers_no_datapath() -> None:
+    """For the same lag, a share of the latency would drop the fast datapath and keep the slow one."""
+    for lag_ns in (500_000, 900_000, 1_100_000, 3_000_000):
+        found = {reasons(good(schedule_lag_p99_ns=lag_ns, latency_p99_ns=p99)) for p99 in (lag_ns, 10**7, 10**8)}
+        assert len(found) == 1
+
+
+def test_only_the_environment_concerns_the_whole_block() -> None:
+    noise = good(cpu=CpuTime(wall_s=1, cpus=2, steal_s=0.5), origin_requests=0)
+    assert [one.reason for one in judge(noise, prove(noise)).environment] == [Reason.STEAL]
+    assert judge(good(), prove(good())).environment == ()

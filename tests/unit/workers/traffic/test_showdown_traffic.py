@@ -7,7 +7,7 @@ import pytest
 
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import WindowTimes
+from domain.window_times import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 from workers.traffic.results import read_final

@@ -1,0 +1,85 @@
+"""Which blocks may be analysed together: those with a sound environment, all of one fingerprint. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+
+# Facts that change by themselves, or differ between like hosts: a boot's exact memory, the name of the root disk. What
+# a command line switches shows in the mitigations and in the number of CPUs.
+_NOT_COMPARED = frozenset({"conntrack_entries", "memory_kib", "command_line"})
+_SHOWN = 3  # facts that a sentence names
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """The different fingerprints of a campaign's blocks.
+
+    ``reference`` has the compared facts of most blocks, of equals the earliest. Blocks with others are left out of
+    every figure. ``groups`` has all facts of a group's first block, and the indexes of its blocks.
+    """
+
+    reference: Mapping[str, str]
+    groups: Sequence[tuple[Mapping[str, str], tuple[int, ...]]]
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, Mapping[str, str]]]) -> "Fingerprints":
+        """The fingerprints of blocks, given with their indexes."""
+        groups: list[tuple[Mapping[str, str], list[int]]] = []
+        for index, fingerprint in found:
+            compared = lasting_facts(fingerprint)
+            group = next((members for facts, members in groups if lasting_facts(facts) == compared), None)
+            if group is None:
+                groups.append((fingerprint, [index]))
+            else:
+                group.append(index)
+        reference = max(groups, key=lambda group: len(group[1]), default=({}, []))[0]
+        return cls(lasting_facts(reference), [(facts, tuple(members)) for facts, members in groups])
+
+    @property
+    def sentence(self) -> str:
+        """What was left out, and the reason; empty if all blocks have one fingerprint."""
+        compared = [(lasting_facts(facts), members) for facts, members in self.groups]
+        others = [(facts, members) for facts, members in compared if facts != self.reference]
+        if not others:
+            return ""
+        parts = [
+            f"block{'s' * (len(members) > 1)} {', '.join(map(str, members))} ({difference(facts, self.reference)})"
+            for facts, members in others
+        ]
+        return f"Blocks of different fingerprints are not pooled; left out: {'; '.join(parts)}."
+
+
+def lasting_facts(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """The facts of a fingerprint that two blocks must share: kernel, CPU, mitigations, versions and settings."""
+    return {name: value for name, value in fingerprint.items() if name not in _NOT_COMPARED}
+
+
+def difference(facts: Mapping[str, str], reference: Mapping[str, str]) -> str:
+    """In which facts a fingerprint differs from ``reference``, in words."""
+    if not facts or not reference:
+        return "no fingerprint" if not facts else "the others have no fingerprint"
+    names = sorted(name for name in facts.keys() | reference.keys() if facts.get(name) != reference.get(name))
+    shown = [f"{name} {facts.get(name, 'absent')!r}, not {reference.get(name, 'absent')!r}" for name in names[:_SHOWN]]
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return "; ".join([*shown, *more])
+
+
+def exclusion(result: BlockResult, reference: Mapping[str, str]) -> Finding | None:
+    """The finding that every trial of a block gets if the block does not count; ``None`` if it counts."""
+    facts = lasting_facts(result.fingerprint)
+    if facts != reference:
+        detail = f"its block has another fingerprint: {difference(facts, reference)}"
+        return Finding(reason=Reason.OTHER_FINGERPRINT, detail=detail[:500])
+    disturbed = next(((trial.datapath, one) for trial in result.trials for one in trial.validity.environment), None)
+    if disturbed is None:
+        return None
+    label, finding = disturbed
+    return Finding(reason=finding.reason, detail=f"in the same block, {label}: {finding.detail}"[:500])
+
+
+def left_out(trial: TrialResult, why: Finding | None) -> TrialResult:
+    """The trial, with a finding against it if its block does not count and it has none of that reason."""
+    if why is None or why.reason in trial.validity.reasons:
+        return trial
+    return trial.model_copy(update={"validity": Validity(findings=(*trial.validity.findings, why))})

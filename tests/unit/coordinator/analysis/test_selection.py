@@ -1,0 +1,167 @@
+"""What the selection of attempts and blocks does to figures: simulated trials, judged and analysed as real ones.
+
+Nothing here imitates the product: findings come from the worker's judgement, attempts from the coordinator's rules of
+retrying and accepting, ratios and intervals from its analysis.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.statistics import interval
+from coordinator.scheduling.lifecycle import AttemptEvent, BlockEvent, accepted_attempt, event_after_attempt
+from coordinator.scheduling.records import AttemptRecord
+from domain.campaign import Campaign, Cell, read_campaign
+from domain.counters import Counters
+from domain.cpu_time import CpuTime
+from domain.report import Metric
+from domain.trial import BlockResult, Reason, SliceResult, TrialResult
+from workers.runner.validity import Evidence, judge, prove
+
+BLOCKS = 6
+SLOW, FAST = "tproxy", "direct"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What happened to one trial: its figure, and what the judge sees."""
+
+    figure: float
+    steal: float = 0.0  # of the CPUs
+    lag_ms: float = 0.0
+    latency_ms: float = 0.0
+    overloaded: bool = False
+
+
+Draw = Callable[[np.random.Generator], tuple[Drawn, Drawn]]
+"""Draws one attempt of a block: the slow datapath's trial, and the fast one's."""
+
+CAMPAIGN: Campaign = read_campaign(
+    {"name": "x", "datapaths": [SLOW, FAST], "reference": FAST, "levels": {"load": "open(1000)"}, "blocks": BLOCKS}
+)
+CELL = Cell(datapath=SLOW, workload=CAMPAIGN.workloads[0], level="load")
+
+
+def trial(label: str, drawn: Drawn) -> TrialResult:
+    """A trial of a thousand requests, which used ``drawn.figure`` microseconds of CPU each."""
+    busy_s = drawn.figure * 1000 / 1e6
+    stolen_s = 2 * drawn.steal
+    cpu = CpuTime(wall_s=1, cpus=2, steal_s=stolen_s, idle_s=2 - busy_s - stolen_s)
+    evidence = Evidence(
+        slices=[SliceResult(started_s=0, duration_s=1, requests=1000, connections=8, bytes_received=0)],
+        generated_requests=1000,
+        connections=8,
+        counters=Counters(packets=1000, bytes=None, connections=8),
+        origin_requests=1000,
+        unsent=300 if drawn.overloaded else 0,
+        schedule_lag_p99_ns=int(drawn.lag_ms * 1e6),
+        latency_p99_ns=int(drawn.latency_ms * 1e6),
+    )
+    evidence.add_slice_cpu(cpu)
+    validity = judge(evidence, prove(evidence))
+    return TrialResult(
+        datapath=label, function="f", workload=CELL.workload, level=CELL.level, duration_s=1, requests=1000,
+        cpu=cpu, validity=validity,
+    )  # fmt: skip
+
+
+def attempts_of(index: int, draw: Draw, rng: np.random.Generator) -> list[AttemptRecord]:
+    """One block: attempts until the coordinator ends it, and the one that it accepts."""
+    results: list[BlockResult] = []
+    event = BlockEvent.RETRY
+    while event is BlockEvent.RETRY:
+        trials = tuple(trial(label, drawn) for label, drawn in zip((SLOW, FAST), draw(rng), strict=True))
+        results.append(BlockResult(host="h1", trials=trials, wall_s=1))
+        event = event_after_attempt(AttemptEvent.RESULT, attempt=len(results), result=results[-1])
+    accepted = accepted_attempt((number, not result.environment) for number, result in enumerate(results, 1))
+    return [
+        AttemptRecord(
+            block_index=index, block_id=f"k-{index}", workload=CELL.workload, level=CELL.level, attempt=number,
+            host="h1", state="done", reason="", accepted=number == accepted, result=result,
+        )
+        for number, result in enumerate(results, 1)
+    ]  # fmt: skip
+
+
+def analysed(draw: Draw, rng: np.random.Generator) -> CampaignResults:
+    """One campaign."""
+    records = [record for index in range(BLOCKS) for record in attempts_of(index, draw, rng)]
+    return CampaignResults(CAMPAIGN, records, 1, {})
+
+
+def steal_prefers_the_busier(rng: np.random.Generator) -> tuple[Drawn, Drawn]:
+    """Stolen time falls to runnable CPUs only, and slows both datapaths; they cost 30 and 20 µs."""
+    stolen = rng.gamma(0.5, 0.2)
+    shares = 0.75 * stolen * rng.gamma(4, 0.25), 0.52 * stolen * rng.gamma(4, 0.25)
+    noise = np.exp(0.05 * rng.standard_normal(2))
+    return (
+        Drawn(30 * noise[0] * math.exp(shares[0]), steal=min(0.4, shares[0])),
+        Drawn(20 * noise[1] * math.exp(shares[1]), steal=min(0.4, shares[1])),
+    )
+
+
+def lag_is_alike(rng: np.random.Generator) -> tuple[Drawn, Drawn]:
+    """The generator is as late for both, by about 0.8 ms at p99, which adds to 4 ms and to 0.5 ms."""
+    of_block = 0.8 * np.exp(0.5 * rng.standard_normal())
+    trials = []
+    for base_ms in (4.0, 0.5):
+        lag_ms = of_block * np.exp(0.5 * rng.standard_normal())
+        latency_ms = base_ms * np.exp(0.25 * rng.standard_normal()) + lag_ms
+        trials.append(Drawn(10 * latency_ms, lag_ms=lag_ms, latency_ms=latency_ms))
+    return trials[0], trials[1]
+
+
+@pytest.mark.parametrize("draw", [steal_prefers_the_busier, lag_is_alike])
+def test_a_disturbed_environment_biases_no_ratio(draw: Draw) -> None:
+    """The truth is the ratio of all attempts with a sound environment, the same for both datapaths."""
+    rng = np.random.default_rng(4)
+    logs = []
+    while len(logs) < 10_000:
+        one, other = draw(rng)
+        if max(one.steal, other.steal) <= 0.05 and max(one.lag_ms, other.lag_ms) <= 1:
+            logs.append(math.log(one.figure / other.figure))
+    truth = float(np.mean(logs))
+    estimates, covered = [], []
+    for _ in range(300):
+        data = analysed(draw, rng)
+        found = interval(data.log_ratios(CELL, FAST, Metric.CPU_US_PER_REQUEST), (1, 2))
+        if found is not None:
+            estimates.append(found.mean)
+            covered.append(found.low <= truth <= found.high)
+    assert len(estimates) > 200
+    assert float(np.mean(estimates)) == pytest.approx(truth, abs=0.05)
+    assert float(np.mean(covered)) > 0.92
+
+
+def test_the_slow_datapath_is_overloaded_as_often_as_it_is() -> None:
+    """Steal asks for a retry whatever came out; overload never does, and no attempt is preferred for lacking it."""
+
+    def draw(rng: np.random.Generator) -> tuple[Drawn, Drawn]:
+        stolen = rng.gamma(0.5, 0.06, 2)
+        return (
+            Drawn(30, steal=min(0.4, stolen[0]), overloaded=rng.random() < 0.5),
+            Drawn(20, steal=min(0.4, stolen[1])),
+        )
+
+    rng = np.random.default_rng(5)
+    outcomes = []
+    for _ in range(150):
+        for block in analysed(draw, rng).blocks[CELL.workload, CELL.level]:
+            if not block[FAST].validity.environment:
+                outcomes.append(Reason.OVERLOADED in block[SLOW].validity.reasons)
+    assert len(outcomes) > 700
+    assert float(np.mean(outcomes)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_block_counts_with_all_its_trials_or_with_none() -> None:
+    rng = np.random.default_rng(6)
+    left_out = 0
+    for _ in range(40):
+        for block in analysed(steal_prefers_the_busier, rng).blocks[CELL.workload, CELL.level]:
+            assert block[SLOW].validity.valid is block[FAST].validity.valid
+            left_out += not block[FAST].validity.valid
+    assert left_out > 5
