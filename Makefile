@@ -6,7 +6,7 @@ BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers -name '*.[ch]')
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-stream bench-probes matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
+
+bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min)
+	@$(BIN)/python -m tests.bench.real_time
 
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream

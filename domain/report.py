@@ -122,6 +122,12 @@ class CellResult(Frozen):
         default=None, description="Packets that traversed the ballast in valid trials; none without ballast."
     )
     offloads: dict[str, bool] = Field(default={}, description="Offloads of every device in its labs.")
+    queued_share: float | None = Field(
+        default=None, description="Share of the due requests that waited for a free connection; open loop only."
+    )
+    lag_p99_us: float | None = Field(default=None, description="The generator's own lateness; open loop only.")
+    cpus_used: float | None = Field(default=None, description="CPUs of the host that were busy on average, of `cpus`.")
+    cpus: int | None = Field(default=None, description="CPUs of the host.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.statistics import Estimate, finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
@@ -85,6 +86,7 @@ def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialResul
         "tracked": any(one.tracked for one in shown) if shown else None,
         "ballast_packets": sum(walked) if walked else None,
         "offloads": trials[-1].offloads if trials else {},
+        **load_shown(trials),
     }
 
 
@@ -101,12 +103,13 @@ def _shortfall(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult])
     if asked_per_s is None or not seconds:
         return ()
     made_per_s = sum(trial.answered_within for trial in trials) / seconds
-    if made_per_s >= ENOUGH * asked_per_s:
-        return ()
-    share = f"{100 * made_per_s / asked_per_s:.1f} %"
-    return (
-        f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {asked_per_s:,}/s of its schedule",
-    )
+    due = sum(trial.due or round(asked_per_s * trial.duration_s) for trial in trials)  # Poisson counts vary
+    cautions = load_cautions(trials)
+    if made_per_s * seconds >= ENOUGH * due:
+        return cautions
+    share = f"{100 * made_per_s * seconds / due:.1f} %"
+    schedule = f"{asked_per_s:,}/s of its schedule"
+    return (f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {schedule}", *cautions)
 
 
 def _geometric_mean(

@@ -23,7 +23,8 @@ from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
 REACH_UP = 1.5  # … and above it: the host may have drifted since the calibration
 TOLERANCE = 0.03  # a bracket this narrow ends the search
-MAX_DEVIATION = 0.01  # of the achieved rate from the requested rate
+MAX_DEVIATION = 0.01  # of the offered rate from the requested rate …
+ARRIVAL_ERRORS = 4.0  # … and so many standard deviations of a Poisson count
 PERCENTILE = 99.0
 
 _OVERLOAD_REASONS = frozenset({Reason.ERRORS, Reason.OVERLOADED})  # a rate above what the datapath carries
@@ -190,20 +191,30 @@ def judge(slo: CapacityLoad, rate_per_s: int, trial: TrialResult) -> StepResult:
         return StepResult(Outcome.MISSED)
     if made < SEARCH_REQUESTS:
         return StepResult(Outcome.UNKNOWN, f"{made:,} requests, where a p99 needs {SEARCH_REQUESTS:,}", again=True)
-    made_per_s = made / trial.duration_s if trial.duration_s else 0.0
+    offered = made if trial.due is None else trial.due
+    made_per_s = offered / trial.duration_s if trial.duration_s else 0.0
+    allowed = MAX_DEVIATION
+    if trial.due is not None and slo.arrival == "poisson" and trial.duration_s:
+        allowed += ARRIVAL_ERRORS / math.sqrt(rate_per_s * trial.duration_s)
     wrong_rate = StepResult(
         Outcome.UNKNOWN, f"{made_per_s:,.0f}/s were made where {rate_per_s:,}/s were due", again=True
     )
-    if made_per_s > rate_per_s * (1 + MAX_DEVIATION):
+    if made_per_s > rate_per_s * (1 + allowed):
         return wrong_rate
     if _missed_by_latency(slo, trial, made):
         return StepResult(Outcome.MISSED)
-    return wrong_rate if made_per_s < rate_per_s * (1 - MAX_DEVIATION) else StepResult(Outcome.MET)
+    return wrong_rate if made_per_s < rate_per_s * (1 - allowed) else StepResult(Outcome.MET)
 
 
 def _missed_by_latency(slo: CapacityLoad, trial: TrialResult, made: int) -> bool:
-    """True also if no latency is known, because then no request was answered."""
-    rank = PERCENTILE * made / trial.requests if trial.requests else math.inf
+    """True also if no latency is known, because then no request was answered.
+
+    The latency of a trial has failed requests, too. In older results, which do not have ``due``, it has not; there they
+    count as slower than all others.
+    """
+    rank = PERCENTILE
+    if trial.due is None:
+        rank = PERCENTILE * made / trial.requests if trial.requests else math.inf
     p99_us = trial.latency_us(rank) if rank <= 100 else None
     return p99_us is None or p99_us > slo.p99_us
 

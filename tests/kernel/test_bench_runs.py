@@ -16,6 +16,8 @@ RATIOS = {
                 "honesty_p99_100ms_of_500ms", "agreement_a_a_throughput", "agreement_direct_throughput",
                 "agreement_tproxy_throughput", "agreement_tproxy_share_of_direct"},
     "stream": {"points_per_s"},
+    "real_time": {"real_time_p50_us_direct", "real_time_p99_us_tproxy", "real_time_cpu_us_per_request_direct",
+                  "p99_us_tproxy_over_direct_with", "p99_us_tproxy_over_direct_without"},
     "slices": {"standard_error_0_01s_over_0_1s", "standard_error_0_02s_over_0_1s"},
 }  # fmt: skip
 

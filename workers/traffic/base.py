@@ -32,7 +32,8 @@ class GeneratorPlan:
     ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and an
     ``answer`` of ``None`` mean that the generator uses its own, which its origin knows; another origin gets the
     ``answer``. ``answer_s`` is the intended duration of an answer. ``options`` are arguments of the generator.
-    ``seed`` is that of Poisson arrivals, which are the same for all targets.
+    ``seed`` is that of Poisson arrivals, which are the same for all targets. ``real_time`` asks for real-time
+    priority in open loops.
     """
 
     generator: str
@@ -43,6 +44,7 @@ class GeneratorPlan:
     answer_s: float = 0.0
     options: tuple[str, ...] = ()
     seed: int = 0
+    real_time: bool = True
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,11 @@ class Row:
     duration_us: int
 
     @property
+    def good(self) -> bool:
+        """True if the answer's status is a success."""
+        return 200 <= self.status < 300
+
+    @property
     def end_us(self) -> int:
         """When the answer was complete, since the epoch."""
         return self.start_us + self.duration_us
@@ -108,7 +113,7 @@ def read_log(text: str) -> list[Row]:
 
 def agree(summary: Summary, rows: Sequence[Row]) -> None:
     """Raises :class:`Garbage` unless log and summary have the same number of answers."""
-    good = sum(200 <= row.status < 300 for row in rows)
+    good = sum(row.good for row in rows)
     if good != summary.succeeded:
         raise Garbage(f"the log has {good} answers, the summary {summary.succeeded}")
 
@@ -133,7 +138,7 @@ def all_established(rows: Sequence[Row], connections: int) -> tuple[int, int]:
 
 def service_times(rows: Sequence[Row]) -> LatencyHistogram:
     """The durations of answers with status 2xx."""
-    return LatencyHistogram.of(Counter(row.duration_us * 1000 for row in rows if 200 <= row.status < 300))
+    return LatencyHistogram.of(Counter(row.duration_us * 1000 for row in rows if row.good))
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class _Run:
             # Generator, datapath and origin share the host's CPUs, but an open loop must send on time. It may have
             # real-time priority because it sleeps most of the time; a closed loop never sleeps.
             load = ["--open", str(plan.load.rate_per_s), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
-            load += ["--real-time"]
+            load += ["--real-time"] if plan.real_time else []
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
         for target in self.targets:

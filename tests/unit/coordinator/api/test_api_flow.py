@@ -55,6 +55,9 @@ def test_trials_come_with_their_evidence(coordinator_app: CoordinatorApp) -> Non
     assert good["validity"]["valid"]
     assert good["requests_per_s"] == 1000
     assert good["cpu_us_per_request"] == pytest.approx(400)
+    assert (good["cpus_used"], good["cpus"]) == (pytest.approx(0.4), 2)
+    assert (good["delivered"], good["due"], good["queued_share"], good["lag_p99_us"]) == (None, None, None, None)
+    assert (good["censored"], good["cautions"]) == (0, [])
     assert good["counters"]["connections"] == 8
     assert good["slices"][0]["requests"] == 1000
     alone = coordinator_app.get(f"trials/{good['id']}").json

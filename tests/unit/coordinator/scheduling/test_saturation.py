@@ -83,10 +83,25 @@ def a_trial(label: str = "direct", **changes: Any) -> TrialResult:
         (SLO, {"requests": 20_300}, Outcome.UNKNOWN),
         (SLO, {"requests": 20_300, "slow_us": 6_000}, Outcome.UNKNOWN),
         (SLO, {"requests": 19_700, "slow_us": 6_000}, Outcome.MISSED),
+        # Poisson arrivals: 20,000 ± 141 are due.
+        (SLO, {"requests": 19_700, "due": 19_700}, Outcome.MET),
+        (SLO, {"requests": 20_300, "due": 20_300}, Outcome.MET),
+        (SLO, {"requests": 19_000, "due": 19_000}, Outcome.UNKNOWN),
+        (CapacityLoad(p99_us=5_000, arrival="constant"), {"requests": 19_700, "due": 19_700}, Outcome.UNKNOWN),
     ],
 )
 def test_what_a_trial_says_of_its_rate(slo: CapacityLoad, changes: dict[str, Any], expected: Outcome) -> None:
     assert judge(slo, 10_000, a_trial(**changes)).outcome is expected
+
+
+def test_failed_requests_that_are_in_the_histogram_count_once() -> None:
+    """150 of 20,000 failed, as lower bounds of 2 s, and 40 were slow: that is less than one per cent."""
+    slo = CapacityLoad(p99_us=5_000, errors=0.01)
+    times = {1_000_000: 19_810, 6_000_000: 40, 2_000_000_000: 150}
+    fields: dict[str, Any] = {"requests": 19_850, "due": 20_000, "errors": {"reset": 150}, "reasons": (Reason.ERRORS,)}
+    assert judge(slo, 10_000, a_trial(**fields, latency=LatencyHistogram.of(times))).outcome is Outcome.MET
+    times |= {1_000_000: 19_790, 6_000_000: 60}
+    assert judge(slo, 10_000, a_trial(**fields, latency=LatencyHistogram.of(times))).outcome is Outcome.MISSED
 
 
 def test_only_what_may_pass_is_asked_again() -> None:

@@ -176,3 +176,11 @@ def test_a_missing_namespace_is_a_failed_generator() -> None:
     plan = GeneratorPlan("h2load", ClosedLoad(connections=1), 1, path="/", answer=b"x")
     target = Target(label="direct", netns="sd-none", address="127.0.0.1", port=1)
     assert "exited with 1" in H2load().run(plan, [target], Schedule(("direct",), 0.1))["direct"].failure
+
+
+def test_an_open_loop_reports_what_was_answered_within_its_slice() -> None:
+    (steady,), (frozen,) = traffic("open_h2").slices, traffic("open_frozen").slices
+    assert (steady.due, steady.delivered, steady.pending_middle, steady.pending_end) == (50, 50, 0, 0)
+    assert (frozen.due, frozen.delivered, frozen.pending_middle, frozen.pending_end) == (100, 19, 32, 81)
+    assert frozen.requests == 100  # all were answered, but most of them after the slice
+    assert frozen.requests_per_s == 38
