@@ -37,13 +37,14 @@ def _reasons(difference: Difference) -> list[str]:
     parts = (difference.mean_us, *difference.stages, difference.rest)
     least = SHOWN_SHARE * max(abs(part.us) for part in parts if part.is_known)
     in_both = [_stage(part, difference.pairs) for part in _by_size(difference.parts, least)]
-    words = [", ".join(in_both)] if in_both else ["no stage's difference is known"]
+    words = [", ".join(in_both)] if in_both else []
     for label, only in (
         (difference.datapath, difference.only_datapath),
         (difference.reference, difference.only_reference),
     ):
         found = [_stage(part, difference.pairs, signed=False) for part in _by_size(only, least)]
         words += [f"only {label} has {', '.join(found)}"] if found else []
+    words = words or ["no stage's difference is known"]
     return [*words, *_not_measured(difference), f"the rest, which no stage explains, {_signed(difference.rest)}"]
 
 

@@ -37,7 +37,7 @@ def test_a_known_difference_is_stated_with_the_interval_of_each_figure() -> None
     assert rest.high_us is not None
     assert found.sentence == (
         f"A mean request of tproxy takes {mean.us:.0f} [{mean.low_us:.0f}, {mean.high_us:.0f}] µs longer than one of "
-        f"direct {WHERE}, 6 pairs: no stage's difference is known; only tproxy has proxy_residence (to_origin) "
+        f"direct {WHERE}, 6 pairs: only tproxy has proxy_residence (to_origin) "
         "250 [250, 250], run_queue (proxy) 120 [120, 120], socket_wait (dut) 20 [20, 20]; the rest, which no stage "
         f"explains, +{rest.us:.0f} [{rest.low_us:.1f}, {rest.high_us:.0f}]."
     )
