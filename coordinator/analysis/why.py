@@ -17,7 +17,7 @@ def explanation(difference: Difference, load: str) -> str:
         few = f"only {pairs} {'pair' if pairs == 1 else 'pairs'} of watched trials; a difference needs {MIN_PAIRS}"
         return f"{one} compared with {other} {where}: no stage's difference is known, {few}."
     if not difference.states_a_difference:
-        mean = f"the mean request differs by {_signed(difference.mean_us)} µs, which may be zero"
+        mean = f"the mean watched request differs by {_signed(difference.mean_us)} µs, which may be zero"
         words = ["no stage's difference is known, not even its sign", mean, *_not_measured(difference)]
         return f"{one} compared with {other} {where}, {pairs} pairs: {'; '.join(words)}."
     return f"{_claim(difference, where)}: {'; '.join(_reasons(difference))}.{_copy(one, other)}"
@@ -27,9 +27,9 @@ def _claim(difference: Difference, where: str) -> str:
     one, other, mean, pairs = difference.datapath, difference.reference, difference.mean_us, difference.pairs
     if mean.is_known:
         claim = f"takes {_figures(mean)} µs longer" if mean.us > 0 else f"takes {_figures(_negative(mean))} µs less"
-        return f"A mean request of {one} {claim} than one of {other} {where}, {pairs} pairs"
+        return f"A mean watched request of {one} {claim} than one of {other} {where}, {pairs} pairs"
     differs = f"differs from one of {other} by {_signed(mean)} µs, which may be zero"
-    return f"A mean request of {one} {differs}, {where}, {pairs} pairs. Of its parts"
+    return f"A mean watched request of {one} {differs}, {where}, {pairs} pairs. Of its parts"
 
 
 def _reasons(difference: Difference) -> list[str]:
@@ -37,13 +37,14 @@ def _reasons(difference: Difference) -> list[str]:
     parts = (difference.mean_us, *difference.stages, difference.rest)
     least = SHOWN_SHARE * max(abs(part.us) for part in parts if part.is_known)
     in_both = [_stage(part, difference.pairs) for part in _by_size(difference.parts, least)]
-    words = [", ".join(in_both)] if in_both else ["no stage's difference is known"]
+    words = [", ".join(in_both)] if in_both else []
     for label, only in (
         (difference.datapath, difference.only_datapath),
         (difference.reference, difference.only_reference),
     ):
         found = [_stage(part, difference.pairs, signed=False) for part in _by_size(only, least)]
         words += [f"only {label} has {', '.join(found)}"] if found else []
+    words = words or ["no stage's difference is known"]
     return [*words, *_not_measured(difference), f"the rest, which no stage explains, {_signed(difference.rest)}"]
 
 

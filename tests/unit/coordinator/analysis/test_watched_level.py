@@ -41,9 +41,13 @@ def test_the_sentence_says_of_how_many_pairs_a_stage_is() -> None:
     assert "6 pairs: run_queue (origin) +100 [100, 100] of 5 pairs; the rest" in found.sentence
 
 
-def test_a_stage_that_one_datapath_did_not_measure_is_no_difference() -> None:
+@pytest.mark.parametrize("measured", [0, 3])
+def test_a_stage_that_one_datapath_hardly_measured_is_no_difference(measured: int) -> None:
     blocks = [
-        (a_trial("direct", 300, waits(60.0)), a_trial("tproxy", 400 + index, waits(60.0, matched=0.9)))
+        (
+            a_trial("direct", 300, waits(60.0)),
+            a_trial("tproxy", 400 + index, waits(60.0, **({} if index < measured else {"matched": 0.9}))),
+        )
         for index in range(6)
     ]
     report = reported(*blocks)

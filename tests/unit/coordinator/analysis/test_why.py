@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.trial_parts import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.cpu_time import CpuTime
 from domain.explanation import Difference
 from domain.trial import TrialResult
-from tests.unit.coordinator.analysis.watched import DIRECT, TPROXY, Readings, a_trial, by_stage, reading, reported
+from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
 
 WHERE = "at low load (closed(8)) of http_keepalive"
 Pair = tuple[TrialResult, TrialResult]
@@ -36,8 +37,8 @@ def test_a_known_difference_is_stated_with_the_interval_of_each_figure() -> None
     assert rest.low_us is not None
     assert rest.high_us is not None
     assert found.sentence == (
-        f"A mean request of tproxy takes {mean.us:.0f} [{mean.low_us:.0f}, {mean.high_us:.0f}] µs longer than one of "
-        f"direct {WHERE}, 6 pairs: no stage's difference is known; only tproxy has proxy_residence (to_origin) "
+        f"A mean watched request of tproxy takes {mean.us:.0f} [{mean.low_us:.0f}, {mean.high_us:.0f}] µs longer "
+        f"than one of direct {WHERE}, 6 pairs: only tproxy has proxy_residence (to_origin) "
         "250 [250, 250], run_queue (proxy) 120 [120, 120], socket_wait (dut) 20 [20, 20]; the rest, which no stage "
         f"explains, +{rest.us:.0f} [{rest.low_us:.1f}, {rest.high_us:.0f}]."
     )
@@ -50,7 +51,7 @@ def test_a_datapath_that_is_faster_takes_less_with_a_positive_interval() -> None
     ]
     found = the_difference(blocks)
     assert found.mean_us.us < 0
-    assert found.sentence.startswith("A mean request of tproxy takes 199 [19")
+    assert found.sentence.startswith("A mean watched request of tproxy takes 199 [19")
     assert "µs less than one of direct" in found.sentence
     assert ": run_queue (origin) -80 [-80, -80]; the rest" in found.sentence
 
@@ -106,7 +107,7 @@ def test_stages_may_be_known_though_the_mean_is_not() -> None:
     found = the_difference(blocks)
     assert not found.mean_us.is_known
     assert found.sentence.startswith(
-        f"A mean request of tproxy differs from one of direct by +{found.mean_us.us:.1f} [-"
+        f"A mean watched request of tproxy differs from one of direct by +{found.mean_us.us:.1f} [-"
     )
     assert f"µs, which may be zero, {WHERE}, 6 pairs. Of its parts: run_queue (origin) +20 [20, 20]; the rest, " in (
         found.sentence
@@ -191,3 +192,9 @@ def test_a_watched_slice_with_host_noise_explains_no_valid_trial(noise: dict[str
     direct, tproxy = reported(*blocks, (disturbed, a_trial("tproxy", 900, TPROXY))).decompositions
     assert direct.mean_us == pytest.approx(458, rel=2e-3)
     assert (direct.trials, tproxy.trials, direct.disturbed, tproxy.disturbed) == (6, 6, 1, 0)
+
+
+def test_a_disturbed_trial_shows_its_own_time_and_says_so() -> None:
+    found = of_trial(a_trial("direct", 6084, DIRECT, cpu=CpuTime(wall_s=0.3, cpus=2, steal_s=0.2)), PATH)
+    assert found is not None
+    assert (found.mean_us, found.disturbed) == (pytest.approx(6084, rel=2e-3), 1)

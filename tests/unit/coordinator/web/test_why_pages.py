@@ -39,10 +39,10 @@ def watched(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def measured(coordinator_app: CoordinatorApp, **changes: object) -> str:
+def measured(coordinator_app: CoordinatorApp, blocks: int = 2, **changes: object) -> str:
     coordinator_app.register()
-    campaign_id = coordinator_app.submit(probes=["run_queue"], flame_graphs=True, **changes)
-    for _ in range(2):
+    campaign_id = coordinator_app.submit(probes=["run_queue"], flame_graphs=True, blocks=blocks, **changes)
+    for _ in range(blocks):
         message = coordinator_app.last_sent()
         answer = coordinator_app.call("claim", message, {"host": "h1"})
         block = answer.json["block"]
@@ -54,16 +54,26 @@ def measured(coordinator_app: CoordinatorApp, **changes: object) -> str:
 
 
 def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
-    page = browser.get(f"/campaigns/{measured(coordinator_app)}")
+    page = browser.get(f"/campaigns/{measured(coordinator_app, blocks=5)}")
     shown = " ".join(sentences(page))
     assert (
-        "A mean request of tproxy takes 350 µs longer than one of direct at low load (closed(8)) of http_keepalive: "
-        "proxy_residence 300 (to_origin), unattributed 50." in shown
+        "A mean watched request of tproxy takes 350 [350, 350] µs longer than one of direct at low load (closed(8)) of "
+        "http_keepalive, 5 pairs: only tproxy has proxy_residence (to_origin) "
+        "300 [300, 300]; the rest, which no stage explains, +50 [50, 50]." in shown
     )
+    assert "with the 95 % interval of each figure" in shown
+    assert "Mean service time of each datapath" in page.text
     assert "tproxy: proxy residence 300 µs" in page.text
     assert page.text.count(f'class="stage-{color_of("device_hop", STAGES)}"') >= 2  # both datapaths have the hop
     assert "context switches proxy" in page.text
     assert f'href="{page.request.path}/flame-graphs"' in page.text
+
+
+def test_two_blocks_have_bars_and_state_no_difference(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    shown = " ".join(sentences(browser.get(f"/campaigns/{measured(coordinator_app)}")))
+    assert "difference is known, only 2 pairs of watched trials; a difference needs 5." in shown
+    assert "longer than" not in shown
+    assert "95 % interval of each figure" not in shown
 
 
 def test_a_campaign_without_probes_explains_nothing(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -138,7 +148,7 @@ def test_a_bar_is_as_long_as_its_mean() -> None:
     (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)), STAGES)
     (bar,) = chart.bars
     hop, notify, rest = bar.segments
-    assert (hop.stage, hop.us, notify.stage, rest.stage) == ("device_hop", 30, "notify", "unattributed")
+    assert (hop.stage, hop.us, notify.stage, rest.stage) == ("device_hop", 30, "notify", "rest")
     assert (hop.x, rest.x + rest.width) == (LEFT, pytest.approx(WIDTH - 90, abs=0.2))
     assert hop.width == pytest.approx(3 * notify.width, abs=0.2)
     assert rest.x == pytest.approx(notify.x + notify.width, abs=0.2)
@@ -151,6 +161,30 @@ def test_stages_that_overlap_have_a_note_and_stay_in_the_chart() -> None:
     assert bar.overlap_us == 50
     assert bar.segments[-1].x + bar.segments[-1].width <= WIDTH
     assert [segment.stage for segment in bar.segments] == ["device_hop", "notify"]
+
+
+def test_notes_say_what_the_bars_leave_out() -> None:
+    hop = StagePart(stage="device_hop", role="dut", us=10, blocks=5)
+    below = StagePart(stage="notify", us=-3, blocks=6)
+    found = a_decomposition(100, 93).model_copy(
+        update={
+            "parts": (hop, below),
+            "trials": 6,
+            "left_out": ("run_queue (proxy)",),
+            "disturbed": 2,
+            "compared": False,
+        }
+    )
+    (chart,) = stage_charts(read_campaign(campaign()), CampaignReport(campaign={}, decompositions=(found,)), STAGES)
+    assert chart.notes == (
+        "direct: not measured: run queue (proxy). Too few starts found their end; the time is in the rest.",
+        "direct: of fewer than 6 blocks, as a figure is missing in the others: device hop (dut) (5).",
+        "direct: its bar is of 6 blocks, which it does not share with the others: do not compare it with them.",
+        "direct: 2 valid trials have host noise in the watched slices, which disturbs an explanation.",
+    )
+    assert [segment.stage for segment in chart.bars[0].segments] == ["device_hop", "rest"]
+    assert chart.is_left_out(found, "run_queue", "proxy")
+    assert not chart.is_left_out(found, "device_hop", "dut")
 
 
 def test_a_trial_shows_its_own_time_roles_work_and_stacks(
@@ -168,7 +202,7 @@ def test_a_trial_shows_its_own_time_roles_work_and_stacks(
     page = browser.get(f"/trials/{trials['tproxy']}")
     texts = sentences(page)
     assert "tproxy: proxy residence 300 µs" in page.text
-    assert "with 95 % intervals" not in page.text  # of one trial there are none
+    assert "95 % interval" not in page.text  # of one trial there are none
     assert "context switches proxy" in texts
     assert "to origin" in texts  # a role
     assert 'data-stage-latency="trial"' in page.text
@@ -237,10 +271,10 @@ def test_the_bars_follow_the_order_that_the_host_declares(
     assert page.index("tproxy: proxy residence 300") < page.index("tproxy: device hop 5")
 
 
-def test_a_longer_path_than_there_are_colors_keeps_the_last_for_what_is_unattributed() -> None:
+def test_a_longer_path_than_there_are_colors_keeps_the_last_for_the_rest() -> None:
     path = ("send_wait", *(f"stage{number}" for number in range(30)))
     colors = [color_of(stage, path) for stage in path]
-    assert color_of("unattributed", path) not in colors
+    assert color_of("rest", path) not in colors
     assert all(one != other for one, other in pairwise(colors))
     css = (ROOT / "coordinator/web/static/showdown.css").read_text()
-    assert all(f".stage-{color} " in css for color in {*colors, color_of("unattributed", path)})
+    assert all(f".stage-{color} " in css for color in {*colors, color_of("rest", path)})
