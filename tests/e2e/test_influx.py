@@ -189,7 +189,7 @@ def put_some(url: str, token: str = "") -> TelemetryAccount:
     stream = Stream(InfluxSink(url, token, "org", timeout_s=0.5), pause_s=0.05)
     for number in range(3):
         stream.put(Point("traffic", {"host": "h1"}, {"value": number}, number))
-    return stream.close(0.5)
+    return stream.close(1.5)
 
 
 def test_influxdb_2_takes_points_by_its_own_path() -> None:

@@ -46,7 +46,7 @@ def test_traffic_of_a_campaign_as_written(site: Site, ended: str) -> None:
     coarse = ask(site, f"{ended}/traffic?points=10&datapath=tproxy")
     assert [one["datapath"] for one in coarse["series"]] == ["tproxy"]
     assert len(coarse["series"][0]["times_ms"]) <= 11
-    assert coarse["series"][0]["requests_per_s"][0] == pytest.approx(60_000, rel=0.01)
+    assert coarse["series"][0]["requests_per_s"][0] == pytest.approx(60_000, rel=0.02)  # perhaps of one slice
     again = ask(site, f"{ended}/traffic?since_ms={answer['next_since_ms']}&interval_s=1")
     tail = {t for one in answer["series"] for t in one["times_ms"] if t >= answer["next_since_ms"]}
     assert {t for one in again["series"] for t in one["times_ms"]} == tail

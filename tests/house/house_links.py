@@ -55,13 +55,13 @@ def _broken(root: Path, name: str, target: str) -> str:
     place = (document.parent / path) if path else document
     if not place.exists():
         return "leads nowhere"
-    if anchor and (place.suffix != ".md" or anchor not in _cached_anchors(place)):
+    if anchor and (place.suffix != ".md" or anchor not in cached_anchors(place)):
         return "has no such heading at its end"
     return ""
 
 
 @cache
-def _cached_anchors(path: Path) -> frozenset[str]:
+def cached_anchors(path: Path) -> frozenset[str]:
     return frozenset(anchors(path))
 
 

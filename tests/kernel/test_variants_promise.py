@@ -30,7 +30,7 @@ def test_the_datapaths_own_tests_pass(more: Path) -> None:
     assert passed(more, more / DATAPATH.files[2].format(DATAPATH.name))
 
 
-def test_the_generic_break_test_finds_the_fault_that_its_test_file_declares(more: Path) -> None:
+def test_the_generic_break_test_finds_the_fault_of_the_copied_test_file(more: Path) -> None:
     """An emptied map is an invalid trial, for the declared reason, and the path is closed."""
     found = passed(more, "tests/kernel/runner/test_block_broken.py", "-k", f"emptied and {DATAPATH.name}")
     assert found == [f"test_a_broken_datapath_is_an_invalid_trial_and_a_closed_path[map emptied-{DATAPATH.name}]"]
@@ -47,7 +47,7 @@ def test_the_probes_own_tests_pass_and_so_does_its_contract(more: Path) -> None:
         "-m",
         "kernel",
     )
-    assert f"test_it_starts_watches_and_stops_twice[{PROBE.name}]" in found
+    assert any(one.endswith(f"[{PROBE.name}]") for one in found), "no test of the contract ran"
     assert len(found) > 3
 
 

@@ -13,12 +13,12 @@ TRAITS = (
 
 def row(datapath: str, function: str = "forward", **answers: tuple[Answer, str]) -> TraitRow:
     """All "yes" but for ``answers``."""
-    told = {trait.name: (Answer.YES, f"Seen of {datapath}.") for trait in TRAITS} | answers
+    found = {trait.name: (Answer.YES, f"Seen of {datapath}.") for trait in TRAITS} | answers
     return TraitRow(
         datapath=datapath,
         function=function,
         duration_s=2.5,
-        findings={name: Finding(answer=answer, evidence=why) for name, (answer, why) in told.items()},
+        findings={name: Finding(answer=answer, evidence=why) for name, (answer, why) in found.items()},
     )
 
 

@@ -1,6 +1,6 @@
 """The contract of a traffic generator: its plan, its targets, and what it reports of each slice.
 
-A generator is a driver in this room. It never chooses a load: a workload (workers/workloads/) makes its plan.
+A generator is a driver in this room. It never chooses a load: a workload (workers/workloads/) makes the plan.
 """
 
 import math
@@ -15,8 +15,10 @@ from domain.load import ClosedLoad, OpenLoad
 from domain.watched import Span
 from domain.window_times import WindowTimes
 
-FEWEST_SENT = 30  # requests that were sent while probes looked: of fewer, how many there were is chance …
-LONGEST_SENT = 5  # … as it is where each takes more than so many times as long as the probes looked at once
+# When requests that were sent within windows are a sample: at least so many requests, whose mean service time is at
+# most so many times as long as a window. Otherwise their number depends on chance.
+FEWEST_SENT = 30
+LONGEST_SENT = 5
 
 # The share of the traffic's time in which the generator stalled: stopped, or waiting for a disk. That much is missing
 # from a closed loop's rate, and the narrowest margin that a verdict may have is several times wider.
@@ -25,11 +27,11 @@ MAX_STALL_SHARE = 0.005
 
 @dataclass(frozen=True)
 class GeneratorPlan:
-    """What a generator shall do; ``generator`` names its driver in workers/traffic/.
+    """What a generator does; ``generator`` names its driver in workers/traffic/.
 
-    ``connections`` is per target; of an open loop it is the limit of requests under way. An empty ``path`` and an
-    ``answer`` of ``None`` are the generator's own: its origin knows them. Another origin is told the ``answer``.
-    ``answer_s`` is how long one answer takes because it shall. ``options`` are arguments of the generator's.
+    ``connections`` is per target; in an open loop it limits the requests in progress. An empty ``path`` and an
+    ``answer`` of ``None`` mean that the generator uses its own, which its origin knows; another origin gets the
+    ``answer``. ``answer_s`` is the intended duration of an answer. ``options`` are arguments of the generator.
     """
 
     generator: str
@@ -43,10 +45,11 @@ class GeneratorPlan:
 
 @dataclass(frozen=True)
 class Target:
-    """A lab as a generator sees it: where its client stands, and whom it asks. ``label`` is the datapath's.
+    """A lab for a generator: the client's namespace, and the address it connects to. ``label`` is the datapath's.
 
-    ``rate_per_s`` is this target's own where an open loop asks each of another one; ``None``: the plan's.
-    ``more_netns`` are the places of further clients, which load it at the same time; load and connections are of all.
+    ``rate_per_s`` is this target's rate if an open loop has several; ``None`` means the plan's rate.
+    ``more_netns`` are the namespaces of further clients, which load the target at the same time. Load and connections
+    are those of all clients together.
     """
 
     label: str
@@ -58,15 +61,15 @@ class Target:
 
     @property
     def clients(self) -> int:
-        """How many clients load it."""
+        """How many clients load the target."""
         return 1 + len(self.more_netns)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Whose turn it is: first a warm-up of ``warm_up_s`` on each target, then slices of ``slice_s`` in ``order``.
+    """The order of slices: first a warm-up of ``warm_up_s`` on each target, then slices of ``slice_s`` in ``order``.
 
-    ``timeline``: it shall be told what was sent when, if the generator can.
+    With ``timeline`` the generator reports what it sent when, if it can.
     """
 
     order: tuple[str, ...]
@@ -77,7 +80,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Timeline:
-    """What was sent in each step of a slice, one after another from its start: sums over requests that were answered.
+    """For each step of a slice, from its start: sums over the answered requests that were sent in the step.
 
     ``latency_ns`` is empty in a closed loop.
     """
@@ -88,7 +91,7 @@ class Timeline:
     latency_ns: tuple[int, ...] = ()
 
     def plus(self, other: "Timeline") -> "Timeline":
-        """Of two clients, in step. Raises ``ValueError`` where their steps are not the same."""
+        """The sum of two clients' timelines. Raises ``ValueError`` if their steps differ."""
         if self.step_s != other.step_s:
             raise ValueError("timelines of different steps")
         return Timeline(
@@ -99,7 +102,7 @@ class Timeline:
         )
 
     def within(self, spans: Iterable[Span]) -> WindowTimes | None:
-        """Of the steps whose middle lies in one of the spans, which count from the slice's start; ``None`` if empty."""
+        """The sums of steps whose middle is in a span, counted from the slice's start; ``None`` without requests."""
         at = [step for span in spans for step in self._steps(span)]
         if not (requests := sum(self.requests[step] for step in at)):
             return None
@@ -120,9 +123,9 @@ def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class SliceTraffic:
-    """What a generator did in one slice on one target, answers that came while it drained included.
+    """What a generator did in one slice on one target, including answers that arrived during the drain.
 
-    ``cpu`` is the host's from the slice's start until it had drained; only the runner knows ``foreign_s``.
+    ``cpu`` is the host's, from the slice's start until it had drained. Only the runner knows ``foreign_s``.
     ``stalled_s`` is how long the generator stalled, as a mean of its threads: it neither ran, nor waited for a CPU, nor
     slept as it asked to.
     """
@@ -136,18 +139,19 @@ class SliceTraffic:
     cpu: CpuTime = field(default_factory=CpuTime)
     warm_up: bool = False
     stalled_s: float = 0.0
-    begun_s: float | None = None  # monotonic: when the last thread saw its start, if told
+    begun_s: float | None = None  # monotonic: when the last thread saw its start, if reported
     timeline: Timeline | None = None
 
 
 def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> WindowTimes | None:
-    """What the requests took that were sent within spans of monotonic time.
+    """The times of the requests that were sent within spans of monotonic time.
 
-    ``None`` where it is not told, or where they are no sample of the traffic in those spans: they are few, or take so
-    long that what happened meanwhile was of others (a stream's answers, of which all may have been asked at once).
+    ``None`` if the generator reports no timeline, or if the requests do not sample the traffic in the spans. They do
+    not if they are few, or if they take long: then most events in the spans belong to other requests. An example are
+    streams, which may all begin at the same time.
     """
-    told = ((one.started_s, one.timeline) for one in slices if one.timeline)
-    found = (timeline.within((begin - at, end - at) for begin, end in spans) for at, timeline in told)
+    timelines = ((one.started_s, one.timeline) for one in slices if one.timeline)
+    found = (timeline.within((begin - at, end - at) for begin, end in spans) for at, timeline in timelines)
     if not (present := [one for one in found if one]):
         return None
     times = reduce(WindowTimes.plus, present)
@@ -160,35 +164,35 @@ def sent_within(slices: Iterable[SliceTraffic], spans: Sequence[Span]) -> Window
 class TargetTraffic:
     """What a generator did on one target. ``failure`` is empty unless the generator itself failed there.
 
-    ``slices`` holds the warm-up too, so that the datapath's counters can be held against all that was done;
-    ``timings`` are of the others. ``connections`` are all that were opened for them; ``errors`` is by cause.
-    ``clients`` has the requests of each client where there are several, warm-up included.
+    ``slices`` includes the warm-up, so that the datapath's counters can be compared with all traffic; ``timings`` do
+    not. ``connections`` counts all that were opened for the slices. ``errors`` is by cause. ``clients`` has the
+    requests of each client, including the warm-up, if there are several.
     """
 
     slices: tuple[SliceTraffic, ...] = ()
     connections: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
-    unsent: int = 0  # requests that were due and never left
+    unsent: int = 0  # requests that were due and never sent
     timings: Mapping[str, LatencyHistogram] = field(default_factory=dict)
     busiest_thread_share: float = 0.0
-    limit: str = ""  # which limit of its own the generator met, if any
+    limit: str = ""  # the limit that the generator itself reached, if any
     failure: str = ""
     clients: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
-        """Completed, warm-up included."""
+        """Completed requests, including the warm-up."""
         return sum(one.requests for one in self.slices)
 
     @property
     def bytes_received(self) -> int:
-        """Of all answers, headers included, warm-up included."""
+        """The bytes of all answers, including their heads and the warm-up."""
         return sum(one.bytes_received for one in self.slices)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Told while a generator runs: what happened on one target. ``slices_done`` counts over all targets."""
+    """Reported while a generator runs: what it did on one target. ``slices_done`` counts over all targets."""
 
     label: str
     slices_done: int
@@ -200,8 +204,10 @@ class Interval:
 
 
 class Generator(Protocol):
-    """A driver of a traffic generator. ``own_rates``: it knows a target's own rate; ``many_clients``: it can load
-    from several clients at once, in step."""
+    """A driver of a traffic generator.
+
+    ``own_rates``: a target may have its own rate. ``many_clients``: several clients can load a target in step.
+    """
 
     name: str
     own_rates: bool
@@ -218,7 +224,8 @@ class Generator(Protocol):
     ) -> Mapping[str, TargetTraffic]:
         """Make the planned traffic, slice by slice; one result per target, by label.
 
-        Never raises for a failing generator. Where a target fails, the others get their slices all the same. When it
-        returns, every connection is closed, so that the counters of datapaths can be read. Gives up early, with the
-        failure ``stopped``, once ``stop()`` is true; what ``tell`` raises leaves, with the generator ended.
+        A generator's failure is a result and raises nothing. If a target fails, the others still get their slices.
+        When this returns, all connections are closed, so that the counters of datapaths can be read. Once ``stop()``
+        is true, it ends the generator with the failure ``stopped``. If ``tell`` raises, it ends the generator and
+        passes the exception on.
         """

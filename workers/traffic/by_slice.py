@@ -1,4 +1,4 @@
-"""What generators share that are run anew for every slice, one target after another."""
+"""What generators share that run as a new process for every slice, one target after another."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from workers.traffic.base import Interval, Schedule, Target, TargetTraffic
 from workers.traffic.merging import by_name, sums
 
 MakeSlice = Callable[[Target, float], TargetTraffic]
-"""Makes so many seconds of traffic on one target."""
+"""Makes traffic on one target for a number of seconds."""
 
 
 def run(

@@ -1,17 +1,17 @@
-"""Driver of h2load (nghttp2): the generator of HTTP over TLS. One process per slice, its connections opened anew.
+"""Driver of h2load (nghttp2), the generator of HTTP over TLS: one process per slice, with new connections.
 
-Closed loop: each connection has one request under way (``-m 1``). The durations are service times. The handshakes at a
-slice's beginning are a warm-up of its own: proven like the rest, in no figure; so is their CPU time.
+Closed loop: each connection has one request in progress (``-m 1``). The durations are service times. The handshakes at
+the start of a slice are a separate warm-up. The proof includes them; no figure includes them or their CPU time.
 
-Open loop: h2load's ``--rps`` waits for answers and hides what it then misses (coordinated omission), so its connection
-mode is used: one connection per request, one due every period. ``latency`` counts from then to the last byte, TCP
-connect and TLS handshake included (how: workers/traffic/h2load_output.py); ``service_time`` from the request itself.
-h2load's timer knows whole milliseconds and never catches up, so only periods of whole milliseconds are taken, and a
-schedule that slipped makes the trial ``generator_saturated``.
+Open loop: h2load's ``--rps`` waits for answers and hides the requests that it then misses (coordinated omission). So
+the driver uses its connection mode: one connection per request, one due every period. ``latency`` is from the due time
+to the last byte, with TCP connect and TLS handshake (workers/traffic/h2load_output.py). ``service_time`` is from the
+actual request. h2load's timer has whole milliseconds and never catches up. So only periods of whole milliseconds are
+possible, and a schedule that slipped makes the trial ``generator_saturated``.
 
-h2load looks into no body. That each is as it should be follows from three things: the origin's answer is compared,
-byte by byte, over TLS before the traffic (workers/origins/nginx_tls.py), every counted status is 2xx, and the body
-bytes of a slice are exactly its answers times the body's length; else the missing or surplus answers are ``corrupt``.
+h2load does not check bodies. The driver concludes that they are correct from three checks. Before the traffic, the
+origin's answer is compared byte by byte over TLS (workers/origins/nginx_tls.py). Every counted status is 2xx. The body
+bytes of a slice are its answers times the length of a body; if not, the difference counts as ``corrupt`` answers.
 """
 
 import os
@@ -33,12 +33,12 @@ from workers.traffic import h2load_output as output
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, TargetTraffic
 
 OPEN_RATES_PER_S = tuple(rate for rate in range(1, 1001) if 1000 % rate == 0)
-"""Rates whose period is a whole number of milliseconds: h2load's timer has no finer ones."""
+"""Rates whose period is a whole number of milliseconds, the resolution of h2load's timer."""
 TIMEOUT_S = 2
-_POLL_S = 0.01  # also how finely the CPU time of the handshakes is told from the rest
+_POLL_S = 0.01  # also the resolution at which the CPU time of the handshakes is separated from the rest
 _GRACE_S = 5.0
-_HANDSHAKE_S = 0.001  # per connection: a slice is longer by so much, for its handshakes are not counted
-_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like workers/runner/validity.py's, but of the means
+_HANDSHAKE_S = 0.001  # per connection: added to a slice, because its handshakes are not counted
+_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like the limits of workers/runner/validity.py, but for means
 
 
 class H2load:
@@ -64,7 +64,7 @@ class H2load:
 
 @dataclass
 class _Ended:
-    """A process that ended: what it said, what it used, and the host's ticks meanwhile (monotonic s → ticks)."""
+    """A process that ended: its output, its CPU time, and readings of the host's ticks (monotonic s, ticks)."""
 
     text: str = ""
     failure: str = ""
@@ -72,7 +72,7 @@ class _Ended:
     ticks: list[tuple[float, HostTicks]] = field(default_factory=list)
 
     def cpu_between(self, begin_s: float, end_s: float) -> CpuTime:
-        """The host's CPU time between the readings that are next to two moments."""
+        """The host's CPU time between the readings that are nearest to the two times."""
         first, last = (min(self.ticks, key=lambda one: abs(one[0] - moment)) for moment in (begin_s, end_s))
         return last[1].since(first[1], last[0] - first[0])
 
@@ -113,7 +113,7 @@ def _load(plan: GeneratorPlan, seconds: float) -> list[str]:
 
 @dataclass(frozen=True)
 class _Found:
-    """What one run left, turned into traffic."""
+    """The output of one run, from which the traffic is computed."""
 
     summary: output.Summary
     rows: list[output.Row]
@@ -122,28 +122,28 @@ class _Found:
     ended: _Ended
 
     def closed(self, connections: int) -> TargetTraffic:
-        """The ramp, in which connections are still opened, is a warm-up; the rest is the slice."""
-        since_us, standing = output.all_standing(self.rows, connections)
+        """A closed loop: the ramp, in which connections are opened, is a warm-up; the rest is the slice."""
+        since_us, established = output.all_established(self.rows, connections)
         begin_us = min((row.start_us for row in self.rows), default=0)
         end_us = self.rows[-1].end_us if self.rows else 0
         counted = [row for row in self.rows if row.end_us > since_us]
         ramp = len(self.rows) - len(counted)
         errors = self._errors(connections)
-        if standing < connections:
-            errors["unanswered"] = connections - standing
+        if established < connections:
+            errors["unanswered"] = connections - established
         received = self.summary.received_bytes
         ramp_bytes = received * ramp // len(self.rows) if self.rows else 0
         slices = (self._part(begin_us, since_us, ramp, ramp_bytes, warm_up=True),
                   self._part(since_us, end_us, len(counted), received - ramp_bytes, errors=errors))  # fmt: skip
         return TargetTraffic(
             slices=slices,
-            connections=standing,
+            connections=established,
             errors=errors,
             timings={"service_time": output.service_times(counted)},
         )
 
     def open(self, load: OpenLoad, seconds: float) -> TargetTraffic:
-        """One connection per request; its rate is over the schedule."""
+        """An open loop: one connection per request; the rate is over the schedule."""
         summary, errors = self.summary, self._errors(0)
         if summary.total > summary.started:
             errors["connect"] = summary.total - summary.started
@@ -166,7 +166,7 @@ class _Found:
         )
 
     def _errors(self, cut_off: int) -> dict[str, int]:
-        """By cause. Up to ``cut_off`` answers may be partly there: those under way as the slice ended."""
+        """Errors by cause. Up to ``cut_off`` answers may be partial, because the slice ended meanwhile."""
         summary = self.summary
         bad = summary.done - summary.succeeded
         surplus = summary.body_bytes - summary.succeeded * self.answer_bytes
@@ -193,7 +193,7 @@ class _Found:
 
 
 def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) -> _Ended:
-    """Run it to its end, which is after ``seconds`` and its time-outs at the latest."""
+    """Run h2load to its end, which comes at the latest after ``seconds`` and its timeouts."""
     ended = _Ended(ticks=[(time.monotonic(), host_ticks())])
     deadline = time.monotonic() + seconds + TIMEOUT_S + _GRACE_S
     with tempfile.TemporaryFile() as said:
@@ -224,7 +224,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
 
 
 def _reap(process: "subprocess.Popen[bytes]", ended: _Ended) -> int | None:
-    """Its exit status and, unlike Popen.poll, its own CPU time; ``None`` while it runs."""
+    """The process's exit status, or ``None`` while it runs. Unlike Popen.poll, this also records its CPU time."""
     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     if not pid:
         return None

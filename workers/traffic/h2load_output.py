@@ -1,8 +1,8 @@
-"""What h2load 1.52 prints and logs, read: pure. Anything else is a failed generator, never a zero.
+"""Read the output and the log of h2load 1.52. Pure. Invalid output is a failed generator, never a result of 0.
 
-A line of the log is ``start (µs since the epoch) TAB status TAB duration (µs)``. The start is the moment that the
-*request* left: of a connection's first request that is after connect and TLS handshake, so the duration is a service
-time and nothing else. The exact counts are in the summary's parentheses; its times are rounded to three digits.
+A line of the log is ``start (µs since the epoch) TAB status TAB duration (µs)``. The start is when h2load sent the
+*request*. For a connection's first request that is after connect and TLS handshake, so the duration is a service time.
+The exact counts are in the summary's parentheses; its times are rounded to three digits.
 """
 
 import re
@@ -22,18 +22,18 @@ _FIRST_BYTE = re.compile(r"^time to 1st byte:\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s"
 _TIME = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(us|ms|s|min|m|h)$")
 _UNIT_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "min": 60e6, "m": 60e6, "h": 3600e6}
 
-# What the summary's rounding, and the microseconds between h2load's own clock readings, may hide.
+# Tolerance for the rounding in the summary, and for the time between h2load's own clock readings.
 _ROUNDING, _SLACK_US = 1.05, 1000.0
-_LAG_SLACK = 2.0  # lateness that varies by more than twice its mean would be of a few connects only
+_LAG_SLACK = 2.0  # if lateness varied by more than twice its mean, only a few connects would be late
 
 
 class Garbage(ValueError):
-    """Not what h2load prints."""
+    """The text is not valid output of h2load."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """A line of the summary's times, in microseconds."""
+    """One line of times in the summary, in microseconds."""
 
     low_us: float
     high_us: float
@@ -43,7 +43,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Summary:
-    """The exact counts, and the rounded times from each connection's connect() to its first byte of an answer."""
+    """The exact counts, and the rounded times from a connection's connect() to its answer's first byte."""
 
     total: int
     started: int
@@ -66,7 +66,7 @@ class Row:
 
     @property
     def end_us(self) -> int:
-        """When the answer was whole, since the epoch."""
+        """When the answer was complete, since the epoch."""
         return self.start_us + self.duration_us
 
 
@@ -91,7 +91,7 @@ def _us(word: str) -> float:
 
 
 def read_log(text: str) -> list[Row]:
-    """The log's rows by their end. Raises :class:`Garbage` for a line that is none, or is cut off."""
+    """The log's rows, ordered by their end. Raises :class:`Garbage` for an invalid or truncated line."""
     rows = []
     if text and not text.endswith("\n"):
         raise Garbage("the log's last line is cut off")
@@ -107,38 +107,38 @@ def read_log(text: str) -> list[Row]:
 
 
 def agree(summary: Summary, rows: Sequence[Row]) -> None:
-    """Raises :class:`Garbage` unless log and summary tell of the same answers."""
+    """Raises :class:`Garbage` unless log and summary have the same number of answers."""
     good = sum(200 <= row.status < 300 for row in rows)
     if good != summary.succeeded:
         raise Garbage(f"the log has {good} answers, the summary {summary.succeeded}")
 
 
-def all_standing(rows: Sequence[Row], connections: int) -> tuple[int, int]:
-    """When the most connections first had a request under way (µs since the epoch), and how many those were.
+def all_established(rows: Sequence[Row], connections: int) -> tuple[int, int]:
+    """When the most connections first had a request in progress (µs since the epoch), and how many they were.
 
-    Each connection has one request at a time, so once as many are under way as there are connections, every one has
-    done its handshake: what comes before is the ramp. ``(0, 0)`` without rows.
+    Each connection has one request at a time. Once all connections have one in progress, all have done their handshake.
+    The time before is the ramp. ``(0, 0)`` without rows.
     """
-    # An answer ends before the next request begins, but both are cut to whole microseconds.
+    # An answer ends before the next request begins, but both times are truncated to whole microseconds.
     events = sorted([(row.start_us, 1) for row in rows] + [(row.end_us, -1) for row in rows])
-    standing = most = since_us = 0
+    established = most = since_us = 0
     for time_us, change in events:
-        standing += change
-        if standing > most:
-            most, since_us = standing, time_us
+        established += change
+        if established > most:
+            most, since_us = established, time_us
             if most >= connections:
                 break
     return since_us, most
 
 
 def service_times(rows: Sequence[Row]) -> LatencyHistogram:
-    """The durations of the good answers."""
+    """The durations of answers with status 2xx."""
     return LatencyHistogram.of(Counter(row.duration_us * 1000 for row in rows if 200 <= row.status < 300))
 
 
 @dataclass(frozen=True)
 class OpenTimes:
-    """Latency from the intended send; or why it cannot be told. Means of it, and of how late the connects began."""
+    """Latency from the intended send, or why it is unknown; its mean, and how late connects began on average."""
 
     latency: LatencyHistogram | None
     mean_us: float = 0.0
@@ -149,25 +149,27 @@ class OpenTimes:
 def open_times(rows: Sequence[Row], summary: Summary, period_us: float) -> OpenTimes:
     """Latency of one request per connection, a connection due every ``period_us``: due → last byte of the answer.
 
-    The log tells when an answer was whole, not when its connection was due. The answers in their order are set against
-    the schedule in its order: exact while answers come in the order in which they fell due, and right in the mean
-    always. Of all pairings this one has the smallest maximum and deviation; so if h2load's own times, taken for each
-    connection from connect() to first byte, exceed them, the order was lost, and nothing is claimed. The schedule's
-    origin is the latest that the log allows with the shortest such time: it is late by no more than what the fastest
-    answer that was sent in time took longer.
+    The log has the end of each answer, but not when its connection was due. So the n-th answer is paired with the n-th
+    due time. That is exact if answers come in the order of the schedule, and the mean is always right. Of all pairings
+    this one has the smallest maximum and deviation. h2load's summary has the times from connect() to first byte, per
+    connection. If they exceed those of the pairing, the order was lost, and there is no latency.
+
+    The start of the schedule is the latest one that the log allows with the summary's shortest time. Its error is at
+    most what the fastest answer that was sent in time took longer than that.
     """
     if not rows or len(rows) != summary.total or summary.succeeded != summary.total:
         return OpenTimes(None)  # which of the due requests have no answer is not in the log
-    told = summary.first_byte
+    reported = summary.first_byte
     after_us = [end_us - index * period_us for index, end_us in enumerate(sorted(row.end_us for row in rows))]
-    origin_us = min(after_us) - told.low_us
+    origin_us = min(after_us) - reported.low_us
     latencies_us = [one - origin_us for one in after_us]
     mean_us = sum(latencies_us) / len(latencies_us)
     deviation_us = (sum((one - mean_us) ** 2 for one in latencies_us) / len(latencies_us)) ** 0.5
-    lag_us = max(0.0, mean_us - told.mean_us)  # of the connects; it is in the latencies, not in h2load's own times
+    # The lag of the connects is in the latencies, but not in the times that h2load reports.
+    lag_us = max(0.0, mean_us - reported.mean_us)
     for what, own_us, paired_us in (
-        ("longest time to a first byte", told.high_us, max(latencies_us)),
-        ("deviation of the first bytes", told.deviation_us, deviation_us),
+        ("longest time to a first byte", reported.high_us, max(latencies_us)),
+        ("deviation of the first bytes", reported.deviation_us, deviation_us),
     ):
         if own_us > _ROUNDING * paired_us + _SLACK_US + _LAG_SLACK * lag_us:
             doubt = f"h2load's {what} is {own_us / 1e3:.1f} ms, its log explains {paired_us / 1e3:.1f} ms"

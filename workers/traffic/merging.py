@@ -1,8 +1,8 @@
-"""What several clients of one lab did, as one: pure, and the same in whatever order they are named.
+"""Merge the results of several clients of one lab. Pure; the order of the clients does not matter.
 
-Merging the parts of a run gives what recording all of it in one place would have given: counts and errors are added up,
-histograms are merged (percentiles never averaged), slices are those that all had, and what there is only one of, the
-host's CPU time and the time that passed, is taken once.
+The merged result is the one that a single client would have recorded. Counts and errors are added up. Histograms are
+merged (percentiles are never averaged). All clients must have had the same slices. The host's CPU time and the elapsed
+time exist once, so they are taken once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +15,18 @@ from domain.histogram import LatencyHistogram
 from workers.traffic.base import MAX_STALL_SHARE, SliceTraffic, TargetTraffic, Timeline
 from workers.traffic.results import OF_A_CLIENT
 
-# How far apart the clients may begin a slice in the median, whatever its length, and as a share of it: beyond,
-# a part of the traffic was that of fewer clients. Threads that share a CPU begin one after another, and on a busy host
-# one slice among many begins late for one of them: that is the machine's weather, which has a reason of its own.
+# How far apart the clients may begin a slice, as the median over slices: an absolute limit, and a share of the slice.
+# Beyond both, fewer clients made a part of the traffic. Threads that share a CPU begin one after another. On a busy
+# host one of many slices may begin late for one client: that is host noise, which is a separate reason.
 MAX_SKEW_S = 0.005
 MAX_SKEW_SHARE = 0.1
-ENOUGH_FOR_ALL = 20  # requests per client: a client without any, where there are so many, had no part in the load
+ENOUGH_FOR_ALL = 20  # mean requests per client at which a client without any request has failed
 
 V = TypeVar("V")
 
 
 def merged_targets(parts: Mapping[str, Mapping[str, TargetTraffic]]) -> dict[str, TargetTraffic]:
-    """What each client did on each target, by client and label, as one; a target that one could not reach is alone."""
+    """Merge the results by client and label. If a client could not reach a target, it is the only result."""
     labels = {label for part in parts.values() for label in part}
     for name, part in parts.items():
         if set(part) != labels:
@@ -35,7 +35,7 @@ def merged_targets(parts: Mapping[str, Mapping[str, TargetTraffic]]) -> dict[str
 
 
 def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
-    """The traffic of one target, from that of each client by name; what went wrong names its client."""
+    """The traffic of one target, from that of each client by name. Failures and limits name their client."""
     named = dict(sorted(parts.items()))
     if failure := _failure(named):
         return TargetTraffic(failure=failure, limit=_joined(_limits(named)))
@@ -61,20 +61,20 @@ def merged(parts: Mapping[str, TargetTraffic]) -> TargetTraffic:
 
 
 def merged_line(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What running generators told of the same slice, or of the same second, as one line."""
+    """Merge the lines of running generators about the same slice or the same second."""
     first = lines[0]
     if first["type"] == "second":
         by_target = {name: [line["targets"][name] for line in lines] for name in first["targets"]}
-        return {**first, "targets": {name: _told(told) for name, told in by_target.items()}}
-    return _told(lines)
+        return {**first, "targets": {name: _merged_counts(parts) for name, parts in by_target.items()}}
+    return _merged_counts(lines)
 
 
-def _told(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    one = dict(told[0]) | {key: sum(line[key] for line in told) for key in ("requests", "sent")}
-    errors = [line["errors"] for line in told]
+def _merged_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    one = dict(parts[0]) | {key: sum(line[key] for line in parts) for key in ("requests", "sent")}
+    errors = [line["errors"] for line in parts]
     one["errors"] = sum(errors) if isinstance(errors[0], int) else sums(errors)
     for timing in {"latency", "service_time"} & set(one):
-        times = LatencyHistogram.merged(LatencyHistogram.decode(line[timing]["hdr"]) for line in told)
+        times = LatencyHistogram.merged(LatencyHistogram.decode(line[timing]["hdr"]) for line in parts)
         one[timing] = {"p50_ns": times.percentile_ns(50), "p99_ns": times.percentile_ns(99)}
     return one
 
@@ -88,9 +88,9 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         bytes_received=sum(part.bytes_received for part in parts),
         bytes_sent=sum(part.bytes_sent for part in parts),
         errors=sums([part.errors for part in parts]),
-        # Of the host and read once for all of them; the same in every part.
+        # The host's CPU time, which is read once for all clients and is the same in every part.
         cpu=max((part.cpu for part in parts), key=lambda cpu: (cpu.wall_s, cpu.busy_s)),
-        # While one of them stalled, the load was not the one that was asked for.
+        # While one client stalled, the load was not the planned one.
         stalled_s=max(part.stalled_s for part in parts),
         begun_s=max(begun, default=None),
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
@@ -98,14 +98,14 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
 
 
 def _failure(named: Mapping[str, TargetTraffic]) -> str:
-    """What the clients say of themselves, or else of one another."""
+    """The failures that clients report of themselves; without any, those that they report of one another."""
     own = {name: part.failure for name, part in named.items() if part.failure and not OF_A_CLIENT.match(part.failure)}
-    heard = {part.failure for part in named.values() if OF_A_CLIENT.match(part.failure)}
-    return "; ".join([f"{name}: {failure}" for name, failure in own.items()] or sorted(heard))
+    of_others = {part.failure for part in named.values() if OF_A_CLIENT.match(part.failure)}
+    return "; ".join([f"{name}: {failure}" for name, failure in own.items()] or sorted(of_others))
 
 
 def _different_slices(named: Mapping[str, TargetTraffic]) -> str:
-    """Where a client's slices are not everybody's; empty where all are the same."""
+    """The first difference between the clients' slices; empty if all are the same."""
     (first, one), *others = named.items()
     for name, other in others:
         if len(one.slices) != len(other.slices):
@@ -120,12 +120,12 @@ def _different_slices(named: Mapping[str, TargetTraffic]) -> str:
 
 
 def _skewed(named: Mapping[str, TargetTraffic], by_slice: Sequence[Sequence[SliceTraffic]]) -> list[str]:
-    told = [parts for parts in by_slice if not parts[0].warm_up and all(part.begun_s is not None for part in parts)]
-    if not told:
+    timed = [parts for parts in by_slice if not parts[0].warm_up and all(part.begun_s is not None for part in parts)]
+    if not timed:
         return []
-    begun = [[part.begun_s or 0.0 for part in parts] for parts in told]
+    begun = [[part.begun_s or 0.0 for part in parts] for parts in timed]
     skews = [max(instants) - min(instants) for instants in begun]
-    usual, length = median(skews), sum(parts[0].duration_s for parts in told) / len(told)
+    usual, length = median(skews), sum(parts[0].duration_s for parts in timed) / len(timed)
     if usual <= max(MAX_SKEW_S, MAX_SKEW_SHARE * length):
         return []
     sums = [sum(of_one) for of_one in zip(*begun, strict=True)]
@@ -160,6 +160,6 @@ def sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
 
 
 def by_name(parts: Sequence[Mapping[str, V]], put_together: Callable[[list[V]], V]) -> dict[str, V]:
-    """Each name that any part has, with what all parts have under it put together."""
+    """Each name that any part has, with ``put_together`` of all its values."""
     names = sorted({name for part in parts for name in part})
     return {name: put_together([part[name] for part in parts if name in part]) for name in names}

@@ -1,4 +1,4 @@
-"""Where the project's own generator and origin lies; ``make setup`` builds it."""
+"""The path of showdown-traffic, the project's generator and origin; ``make setup`` builds it."""
 
 from pathlib import Path
 

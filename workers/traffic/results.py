@@ -1,6 +1,6 @@
-"""Reading the own generator's last line: results per target, and whose failure it was. Pure.
+"""Read the last line of showdown-traffic: the results per target, and which target failed. Pure.
 
-workers/traffic/README.md says what the line holds.
+workers/traffic/README.md describes the line.
 """
 
 import os
@@ -15,16 +15,16 @@ from workers.lab.host_cpu import host_ticks
 from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
 
 OF_A_CLIENT = re.compile(r"^client \d+ of \d+\b")
-"""A failure that lies with one of several clients, whichever of them says so."""
+"""A failure of one of several clients, reported by any of them."""
 
 _LIMITS = ("open files", "source port", "descriptors", "ports", "Cannot assign requested address")
 _BLAMED = re.compile(r"^target (t\d+)\b")
 
 
 def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, TargetTraffic]:
-    """The results in the last line, by label. Anything else than such a line is a failed generator, never a zero.
+    """The results in the last line, by label. An invalid line is a failed generator, never a result of 0.
 
-    ``labels`` are by the names that the generator knows. A target that kept the run from beginning is the only result.
+    ``labels`` is by the names that the generator uses. If a target prevented the run, it is the only result.
     """
     try:
         failure = _named(final["failure"], labels)
@@ -49,24 +49,24 @@ def read_final(final: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str,
 
 
 def _target(final: Mapping[str, Any], name: str, shares: Sequence[float]) -> TargetTraffic:
-    told = final["targets"][name]
-    errors = {cause: int(count) for cause, count in told["errors"].items()}
-    if told["in_flight"]:
-        errors["unanswered"] = int(told["in_flight"])
+    total = final["targets"][name]
+    errors = {cause: int(count) for cause, count in total["errors"].items()}
+    if total["in_flight"]:
+        errors["unanswered"] = int(total["in_flight"])
     closed, mine = final["loop"] == "closed", (s for s in final["slices"] if s["target"] == name)
     return TargetTraffic(
         slices=tuple(_slice(line, closed, len(shares)) for line in mine if line["drained_ns"]),
-        connections=int(told["connections"]),
+        connections=int(total["connections"]),
         errors=errors,
-        unsent=int(told["unsent"]),
-        timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in told["histograms"].items()},
+        unsent=int(total["unsent"]),
+        timings={timing: LatencyHistogram.decode(one["hdr"]) for timing, one in total["histograms"].items()},
         busiest_thread_share=max(shares, default=0.0),
     )
 
 
 def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
-    # A slice's answers include those of its drain. A closed loop keeps the slowest part of the path busy from the first
-    # request until the last answer, so its rate is over all of that time; an open one's is over the schedule.
+    # A slice's answers include those during its drain. A closed loop keeps the slowest part of the path busy from the
+    # first request until the last answer, so its rate is over that time. An open loop's rate is over the schedule.
     length_ns = line["drained_ns"] - line["start_ns"] if closed else line["length_ns"]
     return SliceTraffic(
         started_s=line["start_ns"] / 1e9,
@@ -83,9 +83,9 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
     )
 
 
-def _timeline(told: Mapping[str, Any]) -> Timeline:
-    times = (tuple(told.get(name, ())) for name in ("requests", "service_time_ns", "latency_ns"))
-    return Timeline(told["step_ns"] / 1e9, *times)
+def _timeline(columns: Mapping[str, Any]) -> Timeline:
+    times = (tuple(columns.get(name, ())) for name in ("requests", "service_time_ns", "latency_ns"))
+    return Timeline(columns["step_ns"] / 1e9, *times)
 
 
 def cpu_of(line: Mapping[str, Any]) -> CpuTime:

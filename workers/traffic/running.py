@@ -1,6 +1,6 @@
-"""Running generators of ours, one per client, side by side: their lines while they run, and the last line of each.
+"""Run showdown-traffic once per client, at the same time: pass on its lines, and return the last line of each.
 
-Whatever happens, none of them is left: they die with the thread that called, and what still runs at the end is killed.
+No process is left behind: each dies with the thread that called, and those that still run at the end are killed.
 """
 
 import json
@@ -16,21 +16,21 @@ from typing import Any
 from workers.traffic import program
 
 _POLL_S = 0.05
-_STATUS_S = 1.0  # for a process that has said all to end
-_FOLLOW_S = 5.0  # they end in step: for the others, once one has ended well …
-_FOLLOW_FAILED_S = 1.0  # … or has failed, and only its reason is still to be told by another one
+_STATUS_S = 1.0  # for a process to exit after its last line
+_FOLLOW_S = 5.0  # for the other clients to end after one has succeeded, as all end in step
+_FOLLOW_FAILED_S = 1.0  # for the other clients to end after one has failed; they may report the reason
 
 Line = dict[str, Any]
 
 
 def client_names(count: int) -> list[str]:
-    """What failures call the clients, here and in the generator."""
+    """The clients' names in failures, here and in the generator."""
     return [f"client {number} of {count}" for number in range(1, count + 1)] if count > 1 else [program.NAME]
 
 
 @dataclass
 class Running:
-    """Generators from their start to their last lines. ``take(client, line)`` is told every line but the last."""
+    """Generators from their start to their last lines. ``take(client, line)`` gets every line except the last."""
 
     argvs: Sequence[Sequence[str]]
     within_s: float
@@ -41,10 +41,10 @@ class Running:
     _finals: dict[int, Line] = field(default_factory=dict)
 
     def finals(self) -> tuple[str, list[Line]]:
-        """(failure, the last line of each), one of them empty."""
+        """(failure, the last line of each client); one of the two is empty."""
         try:
             for argv in self.argvs:
-                # setpriv replaces itself; the generator dies with us.
+                # setpriv replaces itself by the generator, which then dies with this thread.
                 entry = ["setpriv", "--pdeathsig", "KILL", *argv]
                 process = subprocess.Popen(entry, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                            stderr=subprocess.DEVNULL, pass_fds=self.pass_fds)  # fmt: skip
@@ -59,7 +59,7 @@ class Running:
         return failure, [] if failure else [self._finals[index] for index in range(len(self.argvs))]
 
     def _listen(self) -> str:
-        """Until all have ended; the failure, if any."""
+        """Read lines until all clients have ended; returns the failure, if any."""
         names, deadline = client_names(len(self.argvs)), time.monotonic() + self.within_s
         for index, text in self._lines():
             if self.stop():
@@ -78,13 +78,13 @@ class Running:
         return ""
 
     def _missing(self, names: Sequence[str]) -> str:
-        """Why not all have ended: as the others know it, if they do."""
-        told = [line["failure"] for line in self._finals.values() if line["failure"]]
+        """Why not all clients have ended: as another client reports it, if one does."""
+        reported = [line["failure"] for line in self._finals.values() if line["failure"]]
         absent = [name for index, name in enumerate(names) if index not in self._finals]
-        return told[0] if told else f"{', '.join(absent)} did not end in time"
+        return reported[0] if reported else f"{', '.join(absent)} did not end in time"
 
     def _lines(self) -> Iterator[tuple[int, bytes | None]]:
-        """Each line with its client, ``None`` at a client's end, and an empty one when a while passed without any."""
+        """(client, line) as they arrive; ``None`` at a client's end, and an empty line if none arrived for a while."""
         held = dict.fromkeys(range(len(self._processes)), b"")
         with selectors.DefaultSelector() as selector:
             for index, process in enumerate(self._processes):
@@ -114,5 +114,5 @@ class Running:
                 process.kill()
         for index, process in enumerate(self._processes):
             if index in self._finals and self._status(index) is None:
-                process.kill()  # it has said all, and hangs
+                process.kill()  # it printed its last line, but does not exit
             process.communicate()

@@ -1,9 +1,9 @@
-"""Driver of the project's own generator: it makes the traffic of all slices, over connections that stay open.
+"""Driver of showdown-traffic, the project's generator: it makes the traffic of all slices over established connections.
 
-One process, or one for each of several clients, which act as one (workers/traffic/README.md, "in step").
+There is one process, or one per client; several clients run in step (workers/traffic/README.md, "in step").
 
-It reads the generator's lines while it runs (workers/traffic/README.md says what they hold) and takes the results from
-the last one. Targets go by short names of ours, as thousands of turns must fit into one argument.
+The driver reads the generator's lines while it runs (workers/traffic/README.md describes them), and takes the results
+from the last line. Targets have short names, because one argument must hold the names of thousands of slices.
 """
 
 import math
@@ -23,12 +23,12 @@ from workers.traffic.merging import merged_line, merged_targets
 from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
 
-TIMEOUT_MS = 2000  # of a request, connecting included, beyond what its answer shall take
-DRAIN_MS = 100  # likewise: how long a slice waits for its last answers
-TIMELINE_STEP_US = 100  # of a slice's timeline: windows of some milliseconds are cut out of it …
-TIMELINE_STEPS = 20_000  # … and of a long slice as many as fit well into a line
-_GRACE_S = 15.0  # beyond the slices: connecting, time-outs, the last drain, and a host that is busy
-_TOLD_BY_SECOND_S = 1.0  # longer slices are told of while they run
+TIMEOUT_MS = 2000  # of a request, with its connect, beyond the intended duration of its answer
+DRAIN_MS = 100  # how long a slice waits for its last answers, beyond their intended duration
+TIMELINE_STEP_US = 100  # of a slice's timeline; windows of some milliseconds consist of such steps
+TIMELINE_STEPS = 20_000  # the most steps of a slice, so that they fit into a line
+_GRACE_S = 15.0  # beyond the slices: connects, timeouts, the last drain, and the delays of a busy host
+_REPORTED_BY_SECOND_S = 1.0  # longer slices are reported every second
 
 
 class ShowdownTraffic:
@@ -47,7 +47,7 @@ class ShowdownTraffic:
         stop: Callable[[], bool] = lambda: False,
         tell: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
-        """See the contract. A target that cannot be reached fails, and the run begins anew without it."""
+        """See the contract. A target that cannot be reached fails, and a new run begins without it."""
         results: dict[str, TargetTraffic] = {}
         left = list(targets)
         while left:
@@ -69,11 +69,11 @@ class _Run:
     tell: Callable[[Interval], None]
 
     def results(self) -> dict[str, TargetTraffic]:
-        """Of every target, or of the one that kept the others from being started."""
+        """The results of every target, or of the target that prevented the run."""
         labels = {f"t{index}": target.label for index, target in enumerate(self.targets)}
         with _file_of(self.plan.answer) as answer, self._rendezvous() as rendezvous:
             argvs = [self._argv(answer, client, rendezvous) for client in range(self.clients)]
-            gathering = _Gathering(self.clients, _Teller(self.schedule, labels, self.tell))
+            gathering = _Gathering(self.clients, _Reporter(self.schedule, labels, self.tell))
             failure, finals = Running(argvs, self._within_s(), self.stop, gathering.take, rendezvous).finals()
         if failure:
             return {label: TargetTraffic(failure=failure) for label in labels.values()}
@@ -84,12 +84,12 @@ class _Run:
 
     @property
     def clients(self) -> int:
-        """Of each target; a block's labs are alike."""
+        """The clients of each target; all labs of a block have the same number."""
         return self.targets[0].clients
 
     @contextmanager
     def _rendezvous(self) -> Iterator[tuple[int, ...]]:
-        """The descriptor of the file that several generators share; it has no name and vanishes with them."""
+        """The descriptor of the file that several generators share; the kernel frees it when all have ended."""
         if self.clients == 1:
             yield ()
             return
@@ -104,8 +104,8 @@ class _Run:
         names = {target.label: f"t{index}" for index, target in enumerate(self.targets)}
         load = ["--closed"]
         if isinstance(plan.load, OpenLoad):
-            # Generator, datapath and origin share the host's CPUs, but a schedule must not wait for what it measures.
-            # It sleeps most of its time; a closed loop never would.
+            # Generator, datapath and origin share the host's CPUs, but an open loop must send on time. It may have
+            # real-time priority because it sleeps most of the time; a closed loop never sleeps.
             load = ["--open", str(plan.load.rate_per_s), "--real-time"]
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
@@ -128,7 +128,7 @@ class _Run:
         return argv
 
     def _within_s(self) -> float:
-        """By when it must have ended."""
+        """The time after which the run must have ended."""
         slices, warm_ups = len(self.schedule.order), len(self.targets)
         traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
         traffic_s += self.plan.answer_s * (slices + warm_ups)  # each slice waits for its last answers
@@ -140,7 +140,7 @@ def _step_us(slice_s: float) -> int:
 
 
 def cpus_of(client: int, clients: int, connections: int) -> list[int]:
-    """The CPUs of a client's threads: as many for each client, and together no more than there are, if that can be."""
+    """The CPUs of a client's threads: the same number for each client, together at most all CPUs if possible."""
     cpus = sorted(os.sched_getaffinity(0))
     threads = max(1, min(len(cpus), connections) // clients)
     return [cpus[(client * threads + index) % len(cpus)] for index in range(threads)]
@@ -159,7 +159,7 @@ def _file_of(answer: bytes | None) -> Iterator[str]:
 
 
 @dataclass
-class _Teller:
+class _Reporter:
     """Turns the lines of a running generator into intervals: one per short slice, one per second of a long one."""
 
     schedule: Schedule
@@ -169,28 +169,28 @@ class _Teller:
     last_s: float = 0.0
 
     def take(self, line: Mapping[str, Any]) -> None:
-        """Tell what the line says, if anything."""
+        """Report the interval of a line, if it has one."""
         if line["type"] == "slice" and not line["warm_up"]:
             self.done += 1
-            if self.schedule.slice_s <= _TOLD_BY_SECOND_S:
-                # Told at the next full second, so its time is not now.
+            if self.schedule.slice_s <= _REPORTED_BY_SECOND_S:
+                # The generator prints the line at the next full second, so the slice ended earlier.
                 time_ns = time.time_ns() - (time.monotonic_ns() - line["drained_ns"])
-                self._tell(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns)
-        elif line["type"] == "second" and self.schedule.slice_s > _TOLD_BY_SECOND_S:
+                self._report(line["target"], line, line["length_ns"] / 1e9, line["errors"], time_ns)
+        elif line["type"] == "second" and self.schedule.slice_s > _REPORTED_BY_SECOND_S:
             elapsed_s, self.last_s = line["t_s"] - self.last_s, line["t_s"]
             active = {name: target for name, target in line["targets"].items() if target["sent"]}
-            for name, target in active.items() if len(active) == 1 else ():  # at a border the seconds are shared
-                self._tell(name, target, elapsed_s, sum(target["errors"].values()), time.time_ns())
+            for name, target in active.items() if len(active) == 1 else ():  # not a second that two slices share
+                self._report(name, target, elapsed_s, sum(target["errors"].values()), time.time_ns())
 
-    def _tell(self, name: str, told: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
-        times = told.get("latency") or told.get("service_time") or {}
-        some = told["requests"] > 0
+    def _report(self, name: str, counts: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
+        times = counts.get("latency") or counts.get("service_time") or {}
+        some = counts["requests"] > 0
         self.tell(
             Interval(
                 label=self.labels[name],
                 slices_done=self.done,
                 time_ns=time_ns,
-                requests_per_s=told["requests"] / seconds if seconds else 0.0,
+                requests_per_s=counts["requests"] / seconds if seconds else 0.0,
                 errors=errors,
                 p50_ns=times.get("p50_ns") if some else None,
                 p99_ns=times.get("p99_ns") if some else None,
@@ -200,22 +200,22 @@ class _Teller:
 
 @dataclass
 class _Gathering:
-    """Makes one line of what all clients told of the same slice, or of the same second."""
+    """Merges the lines of all clients about the same slice or the same second into one line."""
 
     clients: int
-    teller: _Teller
+    reporter: _Reporter
     _seconds: dict[int, int] = field(default_factory=dict)
-    _told: dict[tuple[str, int], list[Line]] = field(default_factory=dict)
+    _lines: dict[tuple[str, int], list[Line]] = field(default_factory=dict)
 
     def take(self, client: int, line: Line) -> None:
-        """Tell it, once all have."""
+        """Report the merged line once all clients have printed theirs."""
         if self.clients == 1:
-            self.teller.take(line)
+            self.reporter.take(line)
             return
         number = line["slice"] if line["type"] == "slice" else self._seconds.get(client, 0)
         if line["type"] == "second":
             self._seconds[client] = number + 1
         key = (line["type"], number)
-        self._told.setdefault(key, []).append(line)
-        if len(self._told[key]) == self.clients:
-            self.teller.take(merged_line(self._told.pop(key)))
+        self._lines.setdefault(key, []).append(line)
+        if len(self._lines[key]) == self.clients:
+            self.reporter.take(merged_line(self._lines.pop(key)))

@@ -1,8 +1,8 @@
 """Driver of wrk: the closed-loop generator.
 
-Each connection sends its next request when the last answer came, so the durations are service times, never latency
-under load. wrk opens its connections anew for every slice. It takes whole seconds only; SIGINT ends it earlier with
-its usual report, which tells how long it really ran.
+Each connection sends its next request when the last answer has arrived, so the durations are service times, never
+latency. wrk opens new connections for every slice. It accepts only whole seconds; SIGINT ends it earlier with its usual
+report, which has the actual duration.
 """
 
 import json
@@ -27,7 +27,7 @@ from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _POLL_S = 0.05
-_GRACE_S = 2.0  # wrk looks every 100 ms whether it shall stop; much later it hangs
+_GRACE_S = 2.0  # wrk checks every 100 ms whether to stop; after this time it hangs
 
 
 class Wrk:
@@ -70,7 +70,7 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
 
 
 def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -> TargetTraffic:
-    """Read what wrk.lua printed about a slice. Anything else is a failed generator, never a zero."""
+    """Read the result of a slice that wrk.lua printed. Other output is a failed generator, never a result of 0."""
     lines = [line for line in output.splitlines() if line.startswith("SHOWDOWN ")]
     if len(lines) != 1:
         return TargetTraffic(failure=f"wrk printed no result: {output.strip()[-200:] or 'nothing at all'}")
@@ -97,7 +97,7 @@ def parse(output: str, *, connections: int, busiest_thread_share: float = 0.0) -
 
 
 def _service_time(data: dict[str, Any], connections: int) -> LatencyHistogram | None:
-    """The service times; ``None`` when they cannot be told from what wrk added to them."""
+    """The service times; ``None`` if they cannot be separated from those that wrk added."""
     counts = {int(us): int(count) for us, count in data["latency"]}
     rounds = int(data["requests"]) // connections
     raw = uncorrected(counts, int(data["duration_us"]) // rounds) if rounds else counts
@@ -107,11 +107,11 @@ def _service_time(data: dict[str, Any], connections: int) -> LatencyHistogram | 
 
 
 def uncorrected(counts: Mapping[int, int], expected_us: int) -> dict[int, int]:
-    """The service times (µs → count) without those that wrk makes up for answers slower than ``expected_us``.
+    """The service times (µs → count) without those that wrk adds for answers slower than ``expected_us``.
 
-    wrk adds, for each time ``n``, one at ``n - expected``, ``n - 2 expected`` … down to ``expected``, as if requests
-    had been due in between (wrk 4, stats.c, stats_correct). In a closed loop none was due. The longest times are free
-    of additions, so going down from there takes away exactly what was added.
+    For each time ``n``, wrk adds one at ``n - expected``, ``n - 2 expected`` … down to ``expected``, as if requests
+    had been due meanwhile (wrk 4, stats.c, stats_correct). In a closed loop none was due. wrk adds nothing to the
+    longest times. So a pass from the longest time downwards subtracts exactly what wrk added.
     """
     raw = dict(counts)
     for us in sorted(raw, reverse=True):
@@ -133,20 +133,22 @@ def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> t
         )  # fmt: skip
     except OSError as error:
         return f"wrk did not start: {error}", ""
-    told = False
+    is_interrupted = False
     try:
         while True:
             now = time.monotonic()
             try:
-                output, _ = process.communicate(timeout=_POLL_S if told else min(_POLL_S, max(end - now, 0.001)))
+                output, _ = process.communicate(
+                    timeout=_POLL_S if is_interrupted else min(_POLL_S, max(end - now, 0.001))
+                )
                 break
             except subprocess.TimeoutExpired:
                 if stop():
                     return "stopped", ""
             if time.monotonic() > end + _GRACE_S:
                 return "wrk did not end in time", ""
-            if time.monotonic() >= end and not told:
-                told = True
+            if time.monotonic() >= end and not is_interrupted:
+                is_interrupted = True
                 process.send_signal(signal.SIGINT)
     finally:
         if process.poll() is None:

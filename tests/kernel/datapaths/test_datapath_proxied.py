@@ -72,7 +72,7 @@ def test_a_detached_program_closes_the_path_and_shows(name: str, role: str, tmp_
             assert detach_ingress(b.lab, role) == 1
             # The kernel still finds the proxy's established socket: uncounted, and so no proof of anything.
             still = FACTS[name].early_demux and role == "dut_client"
-            assert answered(established) == still
+            assert answered(established, timeout_s=2 if still else 0.3) == still  # a busy machine may answer late
             if role == "dut_client":
                 assert b.counters().packets == steered
         seen = b.clients_seen(int(still))

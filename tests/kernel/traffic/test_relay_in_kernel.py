@@ -95,7 +95,7 @@ def test_data_that_arrives_before_the_maps_is_not_stranded(spliced: InKernel) ->
                 assert client.recv(100) == b"early, too"
 
 
-def test_the_last_segment_of_a_half_closed_connection_counts_for_its_direction(spliced: InKernel) -> None:
+def test_a_half_closed_connections_last_segment_counts_for_its_direction(spliced: InKernel) -> None:
     """The client's FIN carries data after the relay has shut down the other direction: the socket has no port then."""
     to_origin, to_client, strayed = spliced.redirected()
     for _ in range(20):

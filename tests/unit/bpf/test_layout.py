@@ -64,7 +64,7 @@ def test_a_missing_field_is_refused(name: str) -> None:
     ],
 )
 def test_a_value_of_another_kind_or_size_is_refused(name: str, value: Value, words: str) -> None:
-    """So are most swaps of two fields; those of equal kind and size are told apart by their names alone."""
+    """So are most swaps of two fields; only their names distinguish fields of equal kind and size."""
     with pytest.raises(LayoutError, match=words):
         made(Config, {**GOOD, name: value}, "config")
 

@@ -34,7 +34,7 @@ def test_a_page_that_is_missing_is_named_and_begun_from_the_variants_own_words(c
     stale_documents(copy, write=True)
     text = page.read_text()
     assert text.startswith("# `forward`\n\nA packet's way through the DUT")
-    assert "Only forwarding datapaths have it" in text
+    assert "Only forwarding datapaths have this stage" in text
     page.write_text("# By its author\n")
     assert stale_documents(copy, write=True) == []
     assert page.read_text() == "# By its author\n"

@@ -14,7 +14,7 @@ from tests.house.findings import Finding, report
 def repository(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     yield tmp_path
-    house_links._cached_anchors.cache_clear()
+    house_links.cached_anchors.cache_clear()
 
 
 def write(root: Path, name: str, text: str) -> None:

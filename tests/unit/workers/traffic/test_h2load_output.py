@@ -1,4 +1,4 @@
-"""h2load's output is read for what it is; what cannot be told from it is not told. The files are recorded runs."""
+"""The reader of h2load's output reports only what the output proves. The data files are recorded runs."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from workers.traffic.h2load_output import (
     Summary,
     Times,
     agree,
-    all_standing,
+    all_established,
     open_times,
     read_log,
     read_summary,
@@ -38,14 +38,14 @@ def found(name: str, answer_bytes: int = BODY_BYTES) -> _Found:
 
 
 def traffic(name: str, answer_bytes: int = BODY_BYTES) -> TargetTraffic:
-    """Of a closed run of four connections, or an open one of 200 requests a second."""
+    """The traffic of a recorded run: closed with four connections, or open with 200 requests/s."""
     if name.startswith("closed"):
         return found(name, answer_bytes).closed(3 if name == "closed_refused" else 4)
     return found(name, answer_bytes).open(OpenLoad(rate_per_s=200), 0.5)
 
 
 @pytest.mark.parametrize("name", ["closed_h1", "closed_h2"])
-def test_a_closed_loop_has_service_times_and_its_handshakes_apart(name: str) -> None:
+def test_a_closed_loop_has_service_times_and_separate_handshakes(name: str) -> None:
     summary, rows = recorded(name)
     result = traffic(name)
     ramp, counted = result.slices
@@ -63,7 +63,7 @@ def test_an_open_loop_has_latency_from_the_intended_send() -> None:
     result = traffic("open_h2")
     latency = result.timings["latency"]
     assert latency.count == len(rows) == 50
-    # h2load's own time from connect() to the first byte, of which a request is but the last part.
+    # h2load's own time is from connect() to the first byte; the request is only its last part.
     shortest, service = latency.percentile_ns(0), service_times(rows).percentile_ns(50)
     assert shortest == pytest.approx(summary.first_byte.low_us * 1000, rel=0.01)
     assert service is not None
@@ -71,19 +71,19 @@ def test_an_open_loop_has_latency_from_the_intended_send() -> None:
     assert (result.connections, result.errors, result.limit) == (50, {}, "")
 
 
-def test_a_frozen_origin_shows_as_h2loads_own_first_bytes_say() -> None:
+def test_the_latency_of_a_frozen_origin_agrees_with_h2loads_first_bytes() -> None:
     latency = traffic("open_frozen").timings["latency"]
-    told = recorded("open_frozen")[0].first_byte
+    reported = recorded("open_frozen")[0].first_byte
     p100, mean = latency.percentile_ns(100), latency.mean_ns
     assert p100 is not None
     assert mean is not None
-    assert p100 / 1e3 == pytest.approx(told.high_us, rel=0.05)
-    assert told.high_us > 300e3
-    assert told.mean_us <= mean / 1e3 <= 1.2 * told.mean_us, "more by what h2load itself was late"
+    assert p100 / 1e3 == pytest.approx(reported.high_us, rel=0.05)
+    assert reported.high_us > 300e3
+    assert reported.mean_us <= mean / 1e3 <= 1.2 * reported.mean_us, "the latency is longer by h2load's own lateness"
 
 
-def test_a_lost_order_is_a_doubt_and_no_latency() -> None:
-    """One of 100 connections waits a second for its lost SYN; all others take 1 ms. In order it would look harmless."""
+def test_a_lost_order_gives_a_doubt_and_no_latency() -> None:
+    """One of 100 connections waits 1 s for its lost SYN, the others take 1 ms. Pairing in order would hide the wait."""
     connects_us = [1000] * 100
     connects_us[10] = 1_000_000
     rows = [Row(10**15 + 5000 * i + connect, 200, 100) for i, connect in enumerate(connects_us)]
@@ -94,16 +94,16 @@ def test_a_lost_order_is_a_doubt_and_no_latency() -> None:
     assert times.latency is None
     assert "the order was lost" in times.doubt
     hidden = replace(summary, first_byte=replace(summary.first_byte, high_us=1100.0, deviation_us=0.0))
-    assert open_times(rows, hidden, 5000).latency is not None, "it is the summary that tells"
+    assert open_times(rows, hidden, 5000).latency is not None, "the doubt must come from the summary"
 
 
-def test_a_schedule_that_slipped_is_told() -> None:
+def test_a_schedule_that_slipped_is_a_limit() -> None:
     rows = [Row(10**15 + 6000 * i + 1000, 200, 100) for i in range(100)]  # due every 5 ms
     summary = Summary(100, 100, 100, 100, 0, 0, 20_000, 6400, Times(1100, 1100, 1100, 0))
     times = open_times(rows, summary, 5000)
     assert times.lag_us == pytest.approx(49_500)
     assert times.latency is not None
-    assert times.latency.percentile_ns(100) == pytest.approx(100.1e6, rel=0.01), "lateness is part of the latency"
+    assert times.latency.percentile_ns(100) == pytest.approx(100.1e6, rel=0.01), "the latency must include the lateness"
     now = 1.0, host_ticks()
     result = _Found(summary, rows, BODY_BYTES, 0.0, _Ended(ticks=[now, now])).open(OpenLoad(rate_per_s=200), 0.5)
     assert "late by 49.5 ms" in result.limit
@@ -125,23 +125,23 @@ def test_bodies_of_another_length_are_corrupt() -> None:
     assert "corrupt" in traffic("closed_h2", BODY_BYTES + 1).errors
 
 
-def test_all_standing_ignores_microseconds_that_were_cut_off() -> None:
+def test_all_established_ignores_truncated_microseconds() -> None:
     rows = [Row(100, 200, 11), Row(110, 200, 10), Row(115, 200, 10), Row(121, 200, 5)]
-    assert all_standing(rows, 2) == (110, 2)
-    assert all_standing(rows, 3) == (110, 2)
-    assert all_standing([], 3) == (0, 0)
+    assert all_established(rows, 2) == (110, 2)
+    assert all_established(rows, 3) == (110, 2)
+    assert all_established([], 3) == (0, 0)
 
 
 @pytest.mark.parametrize(
     "text",
     ["1\t200", "1\t200\t3", "x\t200\t3\n", "1\t200\n", "0\t200\t3\n", "1\t200\t-3\n", "\n", "1 200 3\n"],
 )  # fmt: skip
-def test_a_line_that_is_cut_off_or_none_is_garbage(text: str) -> None:
+def test_a_truncated_or_invalid_line_is_garbage(text: str) -> None:
     with pytest.raises(Garbage):
         read_log(text)
 
 
-def test_columns_that_come_later_do_no_harm() -> None:
+def test_further_columns_are_ignored() -> None:
     assert read_log("5\t200\t3\tmore\n1\t-1\t3\n") == [Row(1, -1, 3), Row(5, 200, 3)]
 
 
@@ -166,13 +166,13 @@ def test_counts_that_disagree_are_garbage(old: str, new: str) -> None:
         read_summary(text.replace(old, new))
 
 
-def test_a_rate_without_an_honest_schedule_makes_no_traffic() -> None:
+def test_a_rate_without_an_exact_schedule_makes_no_traffic() -> None:
     plan = GeneratorPlan("h2load", OpenLoad(rate_per_s=777), 777, path="/", answer=b"x")
     target = Target(label="direct", netns="none", address="127.0.0.1", port=1)
     assert "no honest schedule" in H2load().run(plan, [target], Schedule(("direct",), 1))["direct"].failure
 
 
-def test_a_namespace_that_is_not_there_is_a_failed_generator() -> None:
+def test_a_missing_namespace_is_a_failed_generator() -> None:
     plan = GeneratorPlan("h2load", ClosedLoad(connections=1), 1, path="/", answer=b"x")
     target = Target(label="direct", netns="sd-none", address="127.0.0.1", port=1)
     assert "exited with 1" in H2load().run(plan, [target], Schedule(("direct",), 0.1))["direct"].failure

@@ -1,4 +1,4 @@
-"""Reading the own generator: results per target, whose failure it was, and what is told while it runs."""
+"""Reading showdown-traffic: results per target, which target failed, and the reports while it runs."""
 
 import copy
 from typing import Any
@@ -11,7 +11,7 @@ from domain.window_times import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 from workers.traffic.results import read_final
-from workers.traffic.showdown_traffic import ShowdownTraffic, _Teller
+from workers.traffic.showdown_traffic import ShowdownTraffic, _Reporter
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}
@@ -31,21 +31,21 @@ def line(target: str, index: int, *, warm_up: bool = False, **changes: Any) -> d
 
 
 def final(**changes: Any) -> dict[str, Any]:
-    """The last line of a run over two targets, a warm-up and one slice on each."""
+    """The last line of a run over two targets, with a warm-up and one slice on each."""
     hdr = LatencyHistogram.of({50_000: 100}).encode()
-    told = {"sent": 100, "requests": 100, "connections": 8, "in_flight": 0, "unsent": 0, "errors": {},
+    total = {"sent": 100, "requests": 100, "connections": 8, "in_flight": 0, "unsent": 0, "errors": {},
             "histograms": {"latency": {"hdr": hdr}, "connect": {"hdr": hdr}}}  # fmt: skip
     slices = [line("t0", 0, warm_up=True), line("t1", 1, warm_up=True), line("t1", 2), line("t0", 3)]
     return copy.deepcopy(
         {
-            "type": "final", "failure": "", "interrupted": False, "loop": "open", "targets": {"t0": told, "t1": told},
+            "type": "final", "failure": "", "interrupted": False, "loop": "open", "targets": {"t0": total, "t1": total},
             "threads": [{"share": 0.5}, {"share": 0.7}], "slices": slices,
         }
         | changes
     )  # fmt: skip
 
 
-def test_results_by_label_with_the_warm_up_apart() -> None:
+def test_results_are_by_label_with_a_separate_warm_up() -> None:
     results = read_final(final(), LABELS)
     assert set(results) == {"direct", "tproxy"}
     direct = results["direct"]
@@ -56,26 +56,26 @@ def test_results_by_label_with_the_warm_up_apart() -> None:
     assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
 
 
-def test_standing_still_is_a_mean_of_the_threads() -> None:
+def test_the_stall_is_the_mean_of_the_threads() -> None:
     assert [one.stalled_s for one in read_final(final(), LABELS)["tproxy"].slices] == [0.015, 0.015]
 
 
-def test_a_timeline_is_read_where_one_was_asked_for() -> None:
-    told = final()
-    told["slices"][3]["timeline"] = {
+def test_a_timeline_is_read_if_the_line_has_one() -> None:
+    last_line = final()
+    last_line["slices"][3]["timeline"] = {
         "step_ns": 100_000, "requests": [1, 0, 3], "service_time_ns": [10, 0, 30], "latency_ns": [11, 0, 33],
     }  # fmt: skip
-    warm_up, measured = read_final(told, LABELS)["direct"].slices
+    warm_up, measured = read_final(last_line, LABELS)["direct"].slices
     assert warm_up.timeline is None
     assert measured.timeline == Timeline(1e-4, (1, 0, 3), (10, 0, 30), (11, 0, 33))
-    del told["slices"][3]["timeline"]["latency_ns"]
-    closed = read_final(told, LABELS)["direct"].slices[1].timeline
+    del last_line["slices"][3]["timeline"]["latency_ns"]
+    closed = read_final(last_line, LABELS)["direct"].slices[1].timeline
     assert closed is not None
     assert closed.within([(0.0, 1.0)]) == WindowTimes(requests=4, service_time_ns=40)
 
 
 @pytest.mark.parametrize(("slice_s", "step_us"), [(0.3, "100"), (2.0, "100"), (30.0, "1500")])
-def test_a_timeline_is_asked_for_where_probes_look(slice_s: float, step_us: str) -> None:
+def test_a_timeline_is_requested_if_probes_watch(slice_s: float, step_us: str) -> None:
     plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
     for timeline in (False, True):
         schedule = Schedule(("direct",), slice_s, timeline=timeline)
@@ -91,7 +91,7 @@ def test_a_timeline_is_asked_for_where_probes_look(slice_s: float, step_us: str)
         ([(0.0, 0.1), (0.3, 0.36)], 1001), ([(0.36, 0.4)], None), ([(-0.4, -0.1), (0.4, 2.0)], None), ([], None),
     ],
 )  # fmt: skip
-def test_a_step_is_in_the_span_that_its_middle_is_in(spans: list[tuple[float, float]], requests: int | None) -> None:
+def test_a_step_belongs_to_the_span_of_its_middle(spans: list[tuple[float, float]], requests: int | None) -> None:
     counts = (1, 10, 100, 1000)
     found = Timeline(0.1, counts, tuple(7 * count for count in counts)).within(spans)
     assert found == (requests and WindowTimes(requests=requests, service_time_ns=7 * requests))
@@ -100,16 +100,14 @@ def test_a_step_is_in_the_span_that_its_middle_is_in(spans: list[tuple[float, fl
 @pytest.mark.parametrize(
     ("requests", "service_time_s", "sampled"), [(30, 0.49, True), (29, 0.01, False), (100, 0.51, False)]
 )
-def test_requests_that_are_few_or_long_are_no_sample_of_the_traffic(
-    requests: int, service_time_s: float, sampled: bool
-) -> None:
-    """Of a stream's answers, what was sent in a window is not what was under way in it."""
+def test_few_or_long_requests_are_no_sample_of_the_traffic(requests: int, service_time_s: float, sampled: bool) -> None:
+    """The streams that began in a window are not those that were in progress in it."""
     timeline = Timeline(0.1, (requests,), (round(requests * service_time_s * 1e9),))
     slices = [SliceTraffic(5.0, 0.1, requests, 1, timeline=timeline), SliceTraffic(7.0, 0.1, 1, 1)]
     assert (sent_within(slices, [(5.0, 5.1), (7.0, 7.01)]) is not None) == sampled
 
 
-def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() -> None:
+def test_busy_cpu_time_is_the_time_until_the_drain_less_idle_time() -> None:
     cpu = read_final(final(), LABELS)["direct"].slices[1].cpu
     assert cpu.wall_s == pytest.approx(0.21)
     assert cpu.idle_s == pytest.approx(0.21)  # iowait is idle
@@ -117,7 +115,7 @@ def test_the_hosts_cpu_time_is_what_idleness_left_until_the_slice_had_drained() 
     assert cpu.busy_s == pytest.approx(max(0.0, 0.21 * cpu.cpus - 0.21 - 0.01))
 
 
-def test_a_targets_own_rate_reaches_the_generator() -> None:
+def test_a_targets_own_rate_is_passed_to_the_generator() -> None:
     targets = [Target("direct", "a", "198.18.0.1", 80, rate_per_s=123), Target("tproxy", "b", "198.18.0.1", 80)]
     plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
     run = showdown_traffic._Run(plan, targets, Schedule(("direct", "tproxy"), 0.1), lambda: False, lambda _: None)
@@ -127,8 +125,8 @@ def test_a_targets_own_rate_reaches_the_generator() -> None:
 
 
 def test_a_target_that_cannot_be_reached_is_the_only_result() -> None:
-    told = final(failure="target t1 (198.19.1.2:80): Connection refused", slices=[])
-    results = read_final(told, LABELS)
+    last_line = final(failure="target t1 (198.19.1.2:80): Connection refused", slices=[])
+    results = read_final(last_line, LABELS)
     assert {label: result.failure for label, result in results.items()} == {
         "tproxy": "target tproxy (198.19.1.2:80): Connection refused"
     }
@@ -136,17 +134,17 @@ def test_a_target_that_cannot_be_reached_is_the_only_result() -> None:
 
 
 def test_a_target_that_never_answered_leaves_the_others_their_results() -> None:
-    told = final(failure="target t1 (198.19.1.2:80): no request succeeded; most failed by: timeout")
-    told["targets"]["t1"] |= {"requests": 0, "errors": {"timeout": 8}, "in_flight": 2, "histograms": {}}
-    results = read_final(told, LABELS)
+    last_line = final(failure="target t1 (198.19.1.2:80): no request succeeded; most failed by: timeout")
+    last_line["targets"]["t1"] |= {"requests": 0, "errors": {"timeout": 8}, "in_flight": 2, "histograms": {}}
+    results = read_final(last_line, LABELS)
     assert results["direct"].requests == 200
     assert results["tproxy"].errors == {"timeout": 8, "unanswered": 2}
     assert results["tproxy"].timings == {}
 
 
-def test_a_limit_of_the_generators_own_is_said_where_it_was_met() -> None:
-    told = final(failure="target t0 (198.19.0.2:80): Cannot assign requested address; give more source addresses")
-    results = read_final(told, LABELS)
+def test_a_limit_of_the_generator_is_reported_for_its_target() -> None:
+    last_line = final(failure="target t0 (198.19.0.2:80): Cannot assign requested address; give more source addresses")
+    results = read_final(last_line, LABELS)
     assert results["direct"].limit.startswith("target direct (198.19.0.2:80): Cannot assign")
     assert results["tproxy"].limit == ""
 
@@ -156,7 +154,7 @@ def test_a_limit_of_the_generators_own_is_said_where_it_was_met() -> None:
     [{"targets": {}}, {"targets": []}, {"threads": None}, {"slices": [{}]}, {"failure": None}, {"interrupted": True},
      {"failure": "no memory", "slices": []}],
 )  # fmt: skip
-def test_anything_else_is_a_failed_generator_on_every_target(changes: dict[str, Any]) -> None:
+def test_an_invalid_line_is_a_failed_generator_on_every_target(changes: dict[str, Any]) -> None:
     results = read_final(final(**changes), LABELS)
     assert set(results) == {"direct", "tproxy"}
     for result in results.values():
@@ -165,35 +163,35 @@ def test_anything_else_is_a_failed_generator_on_every_target(changes: dict[str, 
 
 
 def test_a_histogram_that_cannot_be_read_is_a_failed_generator() -> None:
-    told = final()
-    told["targets"]["t0"]["histograms"]["latency"]["hdr"] = "garbage"
-    assert all("garbage" in result.failure for result in read_final(told, LABELS).values())
+    last_line = final()
+    last_line["targets"]["t0"]["histograms"]["latency"]["hdr"] = "garbage"
+    assert all("garbage" in result.failure for result in read_final(last_line, LABELS).values())
 
 
-def test_short_slices_are_told_each_and_warm_up_is_not() -> None:
-    told: list[Interval] = []
-    teller = _Teller(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, told.append)
+def test_each_short_slice_is_reported_and_a_warm_up_is_not() -> None:
+    reported: list[Interval] = []
+    reporter = _Reporter(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, reported.append)
     for one in (line("t0", 0, warm_up=True), line("t1", 2), {"type": "second"}, line("t0", 3, requests=0)):
-        teller.take(one)
-    assert [(i.label, i.slices_done, i.requests_per_s, i.p99_ns) for i in told] == [
+        reporter.take(one)
+    assert [(i.label, i.slices_done, i.requests_per_s, i.p99_ns) for i in reported] == [
         ("tproxy", 1, 500.0, 70_000),
         ("direct", 2, 0.0, None),
     ]
 
 
-def test_long_slices_are_told_by_the_second_as_far_as_one_target_had_it() -> None:
-    told: list[Interval] = []
-    teller = _Teller(Schedule(("direct", "tproxy"), 5.0), LABELS, told.append)
+def test_long_slices_are_reported_for_each_second_of_a_single_target() -> None:
+    reported: list[Interval] = []
+    reporter = _Reporter(Schedule(("direct", "tproxy"), 5.0), LABELS, reported.append)
     some = {"sent": 1000, "requests": 1000, "errors": {"reset": 2}, "service_time": {"p50_ns": 5, "p99_ns": 9}}
     none = {"sent": 0, "requests": 0, "errors": {}, "service_time": {}}
-    teller.take({"type": "second", "t_s": 1.0, "targets": {"t0": some, "t1": none}})
-    teller.take({"type": "second", "t_s": 2.0, "targets": {"t0": some, "t1": some}})
-    teller.take({"type": "second", "t_s": 4.0, "targets": {"t0": none, "t1": some}})
-    assert [(i.label, i.requests_per_s, i.errors) for i in told] == [("direct", 1000.0, 2), ("tproxy", 500.0, 2)]
+    reporter.take({"type": "second", "t_s": 1.0, "targets": {"t0": some, "t1": none}})
+    reporter.take({"type": "second", "t_s": 2.0, "targets": {"t0": some, "t1": some}})
+    reporter.take({"type": "second", "t_s": 4.0, "targets": {"t0": none, "t1": some}})
+    assert [(i.label, i.requests_per_s, i.errors) for i in reported] == [("direct", 1000.0, 2), ("tproxy", 500.0, 2)]
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, argv: list[str], **how: Any) -> str:
-    """The failure of a run with another program in the generator's place."""
+    """The failure of a run with another program instead of the generator."""
     monkeypatch.setattr(showdown_traffic._Run, "_argv", lambda self, *_: argv)
     plan = GeneratorPlan(program.NAME, ClosedLoad(connections=1), 1)
     target = Target("direct", "none", "127.0.0.1", 1)
@@ -222,5 +220,5 @@ def test_a_generator_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "did not end in time" in run_with(monkeypatch, ["sleep", "60"])
 
 
-def test_it_gives_up_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_the_generator_when_stop_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_with(monkeypatch, ["sleep", "60"], stop=lambda: True) == "stopped"

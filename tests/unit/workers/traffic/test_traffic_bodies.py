@@ -1,4 +1,4 @@
-"""What travels is what should: the origin's bytes against their definition, and each workload against a liar."""
+"""Bodies are correct: the origin's bytes follow their definition, and each workload detects a changed byte."""
 
 import hashlib
 import http.client
@@ -16,7 +16,7 @@ LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 
 def pattern(length: int) -> bytes:
-    """The pattern as body.c defines it: xorshift64's upper six bits as letters, over a prime period."""
+    """The pattern as body.c defines it: the upper six bits of xorshift64 as letters, with a prime period."""
     x, period = 0x9E3779B97F4A7C15, bytearray()
     for _ in range(min(length, PERIOD)):
         x ^= x << 13 & 0xFFFFFFFFFFFFFFFF
@@ -39,8 +39,8 @@ def test_the_origin_sends_the_pattern(length: int) -> None:
 
 
 @contextmanager
-def liar(port: int, change: Callable[[bytes], bytes], service: str) -> Iterator[int]:
-    """A relay in front of the origin that changes what it answers; yields its port."""
+def changing_relay(port: int, change: Callable[[bytes], bytes], service: str) -> Iterator[int]:
+    """A relay in front of the origin that changes the answers; yields its port."""
     kind = socket.SOCK_DGRAM if service == "udp" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -67,7 +67,7 @@ def _relay_streams(listener: socket.socket, port: int, change: Callable[[bytes],
             while data := source.recv(65536):
                 sink.sendall(edit(data))
         except OSError:
-            pass  # the generator hangs up on a liar
+            pass  # the generator closes the connection after a wrong answer
         for one in (source, sink):
             with closing(one):
                 pass
@@ -94,17 +94,17 @@ def _relay_datagrams(listener: socket.socket, port: int, change: Callable[[bytes
 
 
 def flip_last(data: bytes) -> bytes:
-    """One bit of the last byte of every piece: heads, frames and lengths stay whole."""
+    """Change one bit in the last byte of every piece: heads, frames and lengths stay valid."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
 def flip_token(data: bytes) -> bytes:
-    """One letter of a token's text, wherever tokens are."""
+    """Change one letter in the text of every token."""
     return data.replace(b"data: 0", b"data: 9")
 
 
 def flip_crc(data: bytes) -> bytes:
-    """The hash of an upload."""
+    """Change the hash in the answer to an upload."""
     head, found, tail = data.partition(b'"crc32c":"')
     return head + found + (bytes([tail[0] ^ 1]) + tail[1:] if tail else b"")
 
@@ -127,7 +127,7 @@ def test_a_changed_byte_is_corrupt(
 ) -> None:
     common = ("--workload", workload, "--closed", "--connections", "2", "--duration-ms", "150", *options)
     edit = bytes if honest else change
-    with origin(name=SANITIZED) as server, liar(server.ports[service], edit, service) as port:
+    with origin(name=SANITIZED) as server, changing_relay(server.ports[service], edit, service) as port:
         if honest:
             run = good(*common, "--target", target(port), name=SANITIZED)
             assert (run.one["errors"], run.one["requests"] > 0) == ({}, True)

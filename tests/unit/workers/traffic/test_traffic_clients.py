@@ -1,4 +1,4 @@
-"""Several generators in step, one per client: one schedule, one set of slices, and nobody left waiting."""
+"""Several generators in step, one per client: one schedule, one set of slices, and no client waits for ever."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Clients = list[subprocess.Popen[str]]
 
 @contextmanager
 def clients(count: int, *options: str, more: Sequence[Sequence[str]] = (), name: str = PLAIN) -> Iterator[Clients]:
-    """Generators that meet; those that still run at the end are killed."""
+    """Generators that share a rendezvous; those that still run at the end are killed."""
     rendezvous = os.memfd_create("rendezvous")
     running: Clients = []
     try:
@@ -59,18 +59,18 @@ def test_rate_and_connections_divide_and_slices_coincide(count: int, build: str)
         assert sum(one["sent"] for one in results) == sum(one["requests"] for one in results) == 200
         assert sum(one["connections"] for one in results) == 8
         shares = [one["requests"] for one in results]
-        assert max(shares) - min(shares) <= 2, "a share of the schedule each, in turn"
-    told = ("slice", "target", "warm_up", "start_ns", "drained_ns", "length_ns", "host_cpu_ticks")
-    slices = [[{key: one[key] for key in told} for one in run.final["slices"]] for run in runs]
+        assert max(shares) - min(shares) <= 2, "each client must send every second request of the schedule"
+    keys = ("slice", "target", "warm_up", "start_ns", "drained_ns", "length_ns", "host_cpu_ticks")
+    slices = [[{key: one[key] for key in keys} for one in run.final["slices"]] for run in runs]
     assert len(slices[0]) == 6
-    assert all(one == slices[0] for one in slices), "one start, one end, one reading of the host's CPU time"
+    assert all(one == slices[0] for one in slices), "start, end and host CPU time of a slice must be the same for all"
     for run in runs:
         assert all(one["begun_ns"] >= one["start_ns"] for one in run.final["slices"])
 
 
 @in_windows
-def test_what_leaves_is_the_schedule_of_one() -> None:
-    # Due at 0, 10, 20, … 100 ms, in turn. Were the rate halved instead, both would send at 0, 20, …: pairs.
+def test_two_clients_send_the_schedule_of_one() -> None:
+    # Due at 0, 10, 20, … 100 ms, in turn. With half the rate each, both would send at 0, 20, … ms, in pairs.
     with origin() as server:
         options = (*BOTH, "--target", target(server.ports["http"]), "--open", "100", "--connections", "2",
                    "--slice-ms", "105", "--duration-ms", "105")  # fmt: skip
@@ -81,7 +81,7 @@ def test_what_leaves_is_the_schedule_of_one() -> None:
 
 
 @in_windows
-def test_poisson_clients_have_streams_of_their_own() -> None:
+def test_poisson_clients_have_different_random_streams() -> None:
     with origin() as server:
         options = (*BOTH, "--target", target(server.ports["http"]), "--open", "2000", "--arrival", "poisson",
                    "--seed", "5", "--connections", "8")  # fmt: skip
@@ -89,8 +89,8 @@ def test_poisson_clients_have_streams_of_their_own() -> None:
         for _ in range(2):
             with clients(2, *options) as running:
                 sent.append([ended(process).one["sent"] for process in running])
-    assert sent[0] == sent[1], "seeded"
-    assert sent[0][0] != sent[0][1], "two streams"
+    assert sent[0] == sent[1], "the same seed must give the same schedule"
+    assert sent[0][0] != sent[0][1], "the clients must have different streams"
     assert sum(sent[0]) == pytest.approx(800, abs=150)
 
 
@@ -109,7 +109,7 @@ def test_a_client_that_is_killed_ends_the_others() -> None:
     assert run.one["requests"] > 0
 
 
-def test_a_client_that_is_told_to_end_ends_the_others_at_once() -> None:
+def test_a_client_that_gets_sigterm_ends_the_others_at_once() -> None:
     with origin() as server:
         options = ("--workload", "http_keepalive", "--slice-ms", "100", "--duration-ms", "60000", "--closed",
                    "--connections", "4", "--cpus", "0", "--target", target(server.ports["http"]))  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_client_that_is_told_to_end_ends_the_others_at_once() -> None:
     assert runs[1].final["failure"] == "client 1 of 2 failed"
 
 
-def test_nobody_waits_for_a_client_that_cannot_start() -> None:
+def test_no_client_waits_for_one_that_cannot_start() -> None:
     with origin() as server:
         good, bad = (("--target", target(port)) for port in (server.ports["http"], 1))
         with clients(2, *BOTH, "--closed", "--connections", "4", more=[good, bad]) as running:
@@ -151,7 +151,7 @@ def test_bad_options_are_refused(options: list[str], message: str) -> None:
     assert message in run.final["failure"]
 
 
-def test_an_origin_expects_several_clients_and_no_other() -> None:
+def test_an_origin_expects_several_clients_and_rejects_others() -> None:
     pair = ("--expect-client", "127.0.0.2", "--expect-client", "127.0.0.3")
     with origin(*pair) as server:
         for source, answered in (("127.0.0.2", True), ("127.0.0.3", True), ("127.0.0.4", False)):

@@ -95,7 +95,7 @@ def closing(connection: socket.socket) -> None:
 
 @contextmanager
 def server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server that reads a request and then misbehaves as told; yields its port."""
+    """A server that reads requests and answers each by ``answer``; yields its port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     connections: list[socket.socket] = []
 
@@ -104,7 +104,7 @@ def server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
             while connection.fileno() >= 0 and connection.recv(65536):
                 answer(connection)
         except OSError:
-            pass  # the generator hung up, as it should on most of these
+            pass  # the generator closed the connection, as it should after most of these answers
 
     def accept() -> None:
         while True:
@@ -150,7 +150,7 @@ BAD = {
 }
 
 
-# Bytes after the answer on a connection that ends are nobody's: churn does not mind them.
+# Churn ignores bytes after the answer, because the connection ends and no request owns them.
 @pytest.mark.parametrize(
     ("answer", "workload"),
     [(bad, w) for bad in BAD for w in ("http_keepalive", "http_churn") if (bad, w) != (surplus, "http_churn")],
@@ -174,7 +174,7 @@ def test_each_misbehaviour_has_its_cause(answer, workload: str, body_file: str) 
 
 
 @pytest.mark.parametrize("answer", [whole, dripping, chunked, until_close, closing], ids=lambda answer: answer.__name__)
-def test_unusual_but_right_answers_are_taken(answer, body_file: str) -> None:
+def test_unusual_but_valid_answers_are_accepted(answer, body_file: str) -> None:
     with server(answer) as port:
         run = load(
             *("--workload", "http_keepalive", "--path", "/", "--check", f"file={body_file}", "--closed"),
@@ -186,7 +186,7 @@ def test_unusual_but_right_answers_are_taken(answer, body_file: str) -> None:
 
 
 def test_udp_loss_and_damage_are_counted() -> None:
-    """A relay that drops, doubles, delays and damages every tenth datagram."""
+    """A relay drops, duplicates, delays and damages one in ten datagrams each."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.bind(("127.0.0.1", 0))
 
@@ -200,13 +200,13 @@ def test_udp_loss_and_damage_are_counted() -> None:
             if count % 10 == 1:
                 continue  # lost
             if count % 10 == 3:
-                held = data  # overtaken by the next one
+                held = data  # sent after the next one
                 continue
             listener.sendto(data[:60] + b"!" + data[61:] if count % 10 == 6 else data, peer)
             if count % 10 == 4:
                 listener.sendto(held, peer)
             if count % 10 == 8:
-                listener.sendto(data, peer)  # doubled
+                listener.sendto(data, peer)  # duplicated
 
     thread = threading.Thread(target=relay)
     thread.start()

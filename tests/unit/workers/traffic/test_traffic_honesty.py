@@ -1,4 +1,4 @@
-"""A frozen origin must show in the percentiles exactly as the schedule says it does."""
+"""The percentiles include the stalls of an origin exactly as the schedule predicts."""
 
 import pytest
 
@@ -10,10 +10,10 @@ from tests.unit.workers.traffic.traffic_rig import good, origin, target
 NS_PER_MS = 1_000_000
 
 
-@pytest.mark.parametrize("connections", [16, 256])  # fewer, and more, than fall due during a stall
+@pytest.mark.parametrize("connections", [16, 256])  # fewer, and more, than are due during a stall
 @pytest.mark.parametrize(("stall_ms", "every_ms"), [(200, 1200), (150, 600)])
 @in_windows
-def test_stalls_show_as_the_schedule_says(stall_ms: int, every_ms: int, connections: int) -> None:
+def test_the_latency_includes_stalls_as_the_schedule_predicts(stall_ms: int, every_ms: int, connections: int) -> None:
     rate, duration_ms = 500, 2 * every_ms
     with origin("--stall-ms", str(stall_ms), "--stall-every-ms", str(every_ms)) as server:
         run = good(
@@ -27,14 +27,14 @@ def test_stalls_show_as_the_schedule_says(stall_ms: int, every_ms: int, connecti
     lag_ns = run.one["histograms"]["schedule_lag"]
     for percentile in (90, 95, 99):
         value = at_percentile(expected, percentile)
-        # 5 %, and what a busy machine takes to wake up and to work off the hundred answers that were held up: the
-        # generator was kept from its CPU for lag_ns, and the origin beside it no less.
+        # 5 %, and the time that a busy machine needs to wake up and to send the hundred delayed answers. The generator
+        # waited lag_ns for its CPU, and the origin on the same host as long.
         slack_ns = 10 * NS_PER_MS + 2 * lag_ns["p99_ns"]
         assert latency.percentile_ns(percentile) == pytest.approx(value, rel=0.05, abs=slack_ns)
     assert latency.percentile_ns(50) < 10 * NS_PER_MS + 2 * lag_ns["p90_ns"]
     service = LatencyHistogram.decode(run.one["histograms"]["service_time"]["hdr"])
-    if connections == 16:  # most waited in the generator: the time from the actual send hides the stall
+    if connections == 16:  # most requests waited in the generator, so the service time hides the stall
         assert service.percentile_ns(90) < 0.5 * latency.percentile_ns(90)
         assert run.one["queued"] > 50
-    # A stalled origin is not the generator's fault: its own lag stays small.
+    # The origin stalled, not the generator: the schedule lag stays small.
     assert lag_ns["p50_ns"] < 10 * NS_PER_MS

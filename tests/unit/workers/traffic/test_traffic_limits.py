@@ -1,4 +1,4 @@
-"""Refusals and limits: targets that refuse, descriptors that run out, nonsense for the origin, wrong command lines."""
+"""Refusals and limits: targets that refuse, too few descriptors, invalid requests, wrong command lines."""
 
 import contextlib
 import os
@@ -35,12 +35,12 @@ def test_an_unreachable_target_is_a_failure() -> None:
 UNPRIVILEGED = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")
 
 
-def test_too_few_descriptors_are_told_before_traffic() -> None:
+def test_too_few_descriptors_are_reported_before_traffic() -> None:
     with origin() as running:
         run = load(
             *("--workload", "tcp_rr", "--closed", "--connections", "100", "--duration-ms", "50"),
             *("--target", target(running.ports["tcp"])),
-            # A generator that may raise the limit does so.
+            # Without the capability, because a generator with it would raise the limit.
             prefix=("prlimit", "--nofile=60:60", *(UNPRIVILEGED if os.geteuid() == 0 else ())),
         )
     assert run.code == 1
@@ -48,8 +48,8 @@ def test_too_few_descriptors_are_told_before_traffic() -> None:
     assert run.final["failure"] in run.err
 
 
-def test_descriptors_that_run_out_are_told_too() -> None:
-    """The check beforehand cannot see what the program was born with: here, forty inherited descriptors."""
+def test_descriptors_that_run_out_are_reported_too() -> None:
+    """The check before traffic does not count inherited descriptors: here, forty."""
     with origin() as running:
         shell = 'i=10; while [ $i -lt 50 ]; do eval "exec $i</dev/null"; i=$((i+1)); done; exec "$@"'
         run = load(
@@ -60,7 +60,7 @@ def test_descriptors_that_run_out_are_told_too() -> None:
     assert run.code == 1
     assert "Too many open files; the limit of open files is 64" in run.final["failure"]
     assert run.one["errors"]["descriptors"] > 0
-    assert run.one["requests"] > 0  # some still worked, which makes no measurement of it
+    assert run.one["requests"] > 0  # some requests succeeded, but the run has failed
 
 
 REQUESTS = [
@@ -75,8 +75,8 @@ REQUESTS = [
 ]
 
 
-def test_the_origin_survives_nonsense() -> None:
-    """Mutated, pipelined, cut and abandoned requests; the sanitizers watch, and it still serves afterwards."""
+def test_the_origin_survives_invalid_requests() -> None:
+    """Mutated, pipelined, truncated and abandoned requests, under the sanitizers; then the origin still serves."""
     rng = random.Random(11)
     with origin(name=SANITIZED) as running:
         for index in range(250):

@@ -1,4 +1,4 @@
-"""What several clients did, as one: merging parts equals recording all in one, and their order does not matter."""
+"""Merging the results of several clients: it equals recording all in one place, and the order does not matter."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,14 +31,14 @@ samples = st.lists(
 
 
 def timeline(taken: Sequence[Sample]) -> Timeline:
-    """Of four steps; a request's own number is the step in which it was sent."""
+    """A timeline of four steps; a request's latency modulo 4 is the step in which it was sent."""
     steps = [[one[2] for one in taken if one[2] % 4 == step and not one[4]] for step in range(4)]
     times = tuple(map(sum, steps))
     return Timeline(0.05, tuple(map(len, steps)), times, tuple(2 * one for one in times))
 
 
 def recorded(taken: Sequence[Sample]) -> TargetTraffic:
-    """One place's record of some requests; the first slice is a warm-up."""
+    """The record of some requests by one client; the first slice is a warm-up."""
     slices = []
     for number in range(SLICES):
         mine = [one for one in taken if one[1] == number]
@@ -72,7 +72,7 @@ def parts_of(taken: Sequence[Sample]) -> dict[str, TargetTraffic]:
 
 @settings(deadline=None, max_examples=40)
 @given(samples)
-def test_merging_parts_equals_recording_all_in_one(taken: list[Sample]) -> None:
+def test_merging_parts_equals_recording_all_in_one_place(taken: list[Sample]) -> None:
     parts, whole = parts_of(taken), recorded(taken)
     got = merged(parts)
     assert replace(got, clients={}) == replace(whole, connections=sum(part.connections for part in parts.values()))
@@ -102,7 +102,7 @@ def one_slice(**changes: Any) -> TargetTraffic:
     return TargetTraffic(slices=(replace(usual, **changes),), busiest_thread_share=changes.get("requests", 0) / 1e3)
 
 
-def test_the_hosts_cpu_time_is_taken_once_and_the_busiest_thread_is_the_busiest_of_all() -> None:
+def test_the_hosts_cpu_time_and_the_busiest_thread_are_taken_once() -> None:
     got = merged({"client 1 of 2": one_slice(requests=200), "client 2 of 2": one_slice(requests=300)})
     assert got.slices[0].cpu == CPU
     assert got.slices[0].requests == 500
@@ -110,7 +110,7 @@ def test_the_hosts_cpu_time_is_taken_once_and_the_busiest_thread_is_the_busiest_
 
 
 @pytest.mark.parametrize("changes", [{"started_s": 1.001}, {"duration_s": 0.3}, {"warm_up": True}])
-def test_slices_that_are_not_the_same_are_no_result(changes: dict[str, Any]) -> None:
+def test_clients_with_different_slices_have_failed(changes: dict[str, Any]) -> None:
     got = merged({"client 1 of 2": one_slice(), "client 2 of 2": one_slice(**changes)})
     assert got.failure.startswith("slice 0 was 0.200000 s from 1.000000 s for client 1 of 2")
     assert got.requests == 0
@@ -123,23 +123,27 @@ def test_a_client_that_ended_early_is_named() -> None:
     )
 
 
-def test_clients_that_begin_far_apart_are_invalid_with_the_numbers_and_the_latest() -> None:
+def test_clients_that_begin_far_apart_are_a_limit_with_the_latest_named() -> None:
     late = merged({"client 1 of 2": one_slice(begun_s=1.0301), "client 2 of 2": one_slice()})
     assert late.limit == (
         "the clients began their slices 30.0 ms apart in the median, at most 30.0 ms; client 1 of 2 was the latest"
     )
     assert late.failure == ""
-    assert merged({"a": one_slice(begun_s=1.019), "b": one_slice()}).limit == "", "within a tenth of the slice"
+    assert merged({"a": one_slice(begun_s=1.019), "b": one_slice()}).limit == "", (
+        "19 ms are within a tenth of the slice"
+    )
     (usual,) = one_slice().slices
     rarely = replace(one_slice(), slices=(usual, usual, replace(usual, begun_s=1.1)))
-    assert merged({"a": rarely, "b": replace(one_slice(), slices=(usual,) * 3)}).limit == "", "one slice of three"
+    assert merged({"a": rarely, "b": replace(one_slice(), slices=(usual,) * 3)}).limit == "", (
+        "one late slice of three must not raise the median"
+    )
     assert merged({"a": one_slice(begun_s=1.3, warm_up=True), "b": one_slice(warm_up=True)}).limit == ""
 
 
-def test_a_client_that_stood_still_is_named_and_counts_whole() -> None:
+def test_a_client_that_stalled_is_named_and_its_stall_is_no_mean() -> None:
     got = merged({"client 1 of 2": one_slice(), "client 2 of 2": one_slice(stalled_s=0.05)})
     assert got.limit == "client 2 of 2 stalled for 50 ms of 0.2 s"
-    assert got.slices[0].stalled_s == 0.05, "not a mean over those that ran"
+    assert got.slices[0].stalled_s == 0.05, "the stall must not be averaged over the other clients"
 
 
 def test_failures_and_limits_name_their_client() -> None:
@@ -149,25 +153,25 @@ def test_failures_and_limits_name_their_client() -> None:
     )
     got = merged({"client 1 of 2": replace(good, failure="interrupted"), "client 2 of 2": good})
     assert got.failure == "client 1 of 2: interrupted"
-    heard = replace(good, failure="client 1 of 2 failed")
-    got = merged({"client 1 of 2": replace(good, failure="no memory"), "client 2 of 2": heard})
-    assert got.failure == "client 1 of 2: no memory", "what it says itself, not what others heard"
-    told = "client 2 of 2 ended no slice for 2.6 s in which the others waited for it"
-    both = dict.fromkeys(("client 1 of 2", "client 2 of 2"), replace(good, failure=told))
-    assert merged(both).failure == told
+    of_other = replace(good, failure="client 1 of 2 failed")
+    got = merged({"client 1 of 2": replace(good, failure="no memory"), "client 2 of 2": of_other})
+    assert got.failure == "client 1 of 2: no memory", "a client's own failure must precede the reports of others"
+    reported = "client 2 of 2 ended no slice for 2.6 s in which the others waited for it"
+    both = dict.fromkeys(("client 1 of 2", "client 2 of 2"), replace(good, failure=reported))
+    assert merged(both).failure == reported
 
 
-def test_a_client_without_a_request_had_no_part_in_the_load() -> None:
+def test_a_client_without_a_request_has_failed() -> None:
     got = merged({"client 1 of 2": one_slice(requests=100), "client 2 of 2": one_slice(requests=0)})
     assert got.failure == "client 2 of 2 completed no request, where all together completed 100"
     few = merged({"client 1 of 2": one_slice(requests=3), "client 2 of 2": one_slice(requests=0)})
-    assert few.failure == "", "chance, at so few"
+    assert few.failure == "", "with so few requests it may be chance"
 
 
 def test_a_target_that_one_client_cannot_reach_is_the_only_result() -> None:
     refused = {"tproxy": TargetTraffic(failure="target tproxy: Connection refused")}
-    heard = dict.fromkeys(("direct", "tproxy"), TargetTraffic(failure="client 2 of 2 failed"))
-    got = merged_targets({"client 1 of 2": heard, "client 2 of 2": refused})
+    of_other = dict.fromkeys(("direct", "tproxy"), TargetTraffic(failure="client 2 of 2 failed"))
+    got = merged_targets({"client 1 of 2": of_other, "client 2 of 2": refused})
     assert {label: one.failure for label, one in got.items()} == {
         "tproxy": "client 2 of 2: target tproxy: Connection refused"
     }
@@ -176,15 +180,15 @@ def test_a_target_that_one_client_cannot_reach_is_the_only_result() -> None:
 
 
 def test_lines_of_running_clients_are_added_up_and_their_times_merged() -> None:
-    def told(value_ns: int, **more: Any) -> dict[str, Any]:
+    def reported(value_ns: int, **more: Any) -> dict[str, Any]:
         times = LatencyHistogram.of({value_ns: 100}).encode()
         return {"requests": 100, "sent": 101, "latency": {"p99_ns": value_ns, "hdr": times}, **more}
 
-    lines = [{"type": "slice", "slice": 4, **told(ns, errors=errors)} for ns, errors in ((1000, 1), (9000, 2))]
+    lines = [{"type": "slice", "slice": 4, **reported(ns, errors=errors)} for ns, errors in ((1000, 1), (9000, 2))]
     line = merged_line(lines)
     assert (line["requests"], line["sent"], line["errors"], line["slice"]) == (200, 202, 3, 4)
     assert line["latency"]["p50_ns"] == pytest.approx(1000, rel=0.01)
     assert line["latency"]["p99_ns"] == pytest.approx(9000, rel=0.01)
-    seconds = [{"type": "second", "t_s": 1.0, "targets": {"t0": told(ns, errors={"reset": 1})}} for ns in (10, 20)]
+    seconds = [{"type": "second", "t_s": 1.0, "targets": {"t0": reported(ns, errors={"reset": 1})}} for ns in (10, 20)]
     line = merged_line(seconds)
     assert (line["t_s"], line["targets"]["t0"]["errors"], line["targets"]["t0"]["requests"]) == (1.0, {"reset": 2}, 200)

@@ -1,4 +1,4 @@
-"""The C modules of the generator and its origin: none depends on one that depends on it."""
+"""The C modules of the generator and its origin have no dependency cycle."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def symbols(path: Path) -> tuple[set[str], set[str]]:
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Module by module, the other modules whose functions or data it names."""
+    """For each module, the other modules whose functions or data it uses."""
     folder = tmp_path_factory.mktemp("objects")
     subprocess.run([*GCC, "-c", *map(str, FILES)], check=True, cwd=folder, timeout=120)
     tables = {path.stem: symbols(path) for path in folder.glob("*.o")}
@@ -38,7 +38,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def includes() -> dict[str, set[str]]:
-    """Header by header, the headers that it includes."""
+    """For each header, the headers that it includes."""
     headers = [*SOURCES.glob("*.h"), *SHARED.glob("*.h")]
     return {path.name: set(re.findall(r'^#include "(.+)"', path.read_text(), re.M)) for path in headers}
 
@@ -51,18 +51,18 @@ def cycle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_module_calls_one_that_calls_it(calls: dict[str, set[str]]) -> None:
-    """Nor does a call depth grow with the backlog: sending frees a connection, but only the loop uses it."""
-    assert "conn" in calls["loop"], "the graph is not read"
+def test_the_modules_have_no_cycle_of_calls(calls: dict[str, set[str]]) -> None:
+    """So the depth of calls does not grow with the backlog: sending frees a connection, but only the loop uses it."""
+    assert "conn" in calls["loop"], "the graph of calls must not be empty"
     assert cycle(calls) == []
 
 
-def test_no_header_includes_itself() -> None:
+def test_the_headers_have_no_cycle_of_includes() -> None:
     assert cycle(includes()) == []
 
 
 def test_no_module_knows_a_workload_or_a_service(calls: dict[str, set[str]]) -> None:
-    """Each is one file, which nothing else names."""
+    """Each workload or service is one file, and no other file names it."""
     rows = {module for module in calls if module.startswith(("protocol_", "service_"))}
     assert len(rows) >= 10
     assert {user: used & rows for user, used in calls.items() if used & rows} == {}

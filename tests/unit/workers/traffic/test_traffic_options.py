@@ -1,4 +1,4 @@
-"""``--help`` and the README list the same options, as both come from the tables that parse them."""
+"""``--help`` and the README list the same options, with the limits of the tables that parse them."""
 
 import re
 import subprocess

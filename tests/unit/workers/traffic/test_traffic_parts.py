@@ -23,7 +23,7 @@ def instants(count: int, *arguments: str) -> list[int]:
     return [int(line) for line in tool("schedule", str(count), *arguments).split()]
 
 
-def test_a_histogram_is_the_one_that_hdrhistogram_would_have_made() -> None:
+def test_a_histogram_equals_that_of_hdrhistogram() -> None:
     rng = random.Random(5)
     values = [int(10 ** rng.uniform(0, 11)) for _ in range(20_000)] + [1, 2, 2047, 2048, 2049, 119_999_999_999]
     reference = HdrHistogram(1, 120_000_000_000, 3)
@@ -37,7 +37,7 @@ def test_a_histogram_is_the_one_that_hdrhistogram_would_have_made() -> None:
         assert decoded.get_value_at_percentile(percentile) == reference.get_value_at_percentile(percentile)
 
 
-def test_a_histogram_of_one_full_counter_and_an_empty_one_survive() -> None:
+def test_an_empty_histogram_and_one_full_counter_are_encoded_correctly() -> None:
     assert LatencyHistogram.decode(tool("hist").strip()).count == 0
     many = LatencyHistogram.decode(tool("hist", stdin=b"5000\n" * 70_000).strip())
     assert many.count == 70_000
@@ -66,7 +66,7 @@ def test_the_hash_is_crc32c() -> None:
         assert int(tool("crc", stdin=data[:size]), 16) == crc32c(data[:size])
 
 
-def test_a_constant_rate_has_equal_gaps_for_ever() -> None:
+def test_a_constant_rate_has_equal_gaps_without_drift() -> None:
     times = instants(100_000, "constant", "1", "0", "1", "1000000000", "constant", "30000")
     assert times == [index * 10**9 // 30_000 for index in range(100_000)]
 
@@ -154,7 +154,7 @@ def mutated(rng: random.Random) -> bytes:
                 data[at:at] = rng.randbytes(rng.randint(1, 8))
             case 2:
                 del data[at : at + rng.randint(1, 16)]
-            case 3:  # a line, or a head, that ends too early
+            case 3:  # a line or a head that ends too early
                 data[at:] = rng.choice([b"\n", b"\r\n\r\n"])
             case _:
                 other = rng.choice(SEEDS)

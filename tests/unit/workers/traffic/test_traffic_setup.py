@@ -1,4 +1,4 @@
-"""Before traffic: which connections the generator waits for, and files that it cannot read."""
+"""Before traffic: the generator waits for its connections, and reports files that it cannot read."""
 
 import json
 import os
@@ -13,51 +13,60 @@ from tests.unit.workers.traffic.traffic_rig import PLAIN, load, program, target
 SYN_RETRY_S = 1.0  # when the kernel sends a SYN again that the peer dropped
 
 
-def test_a_connection_that_the_peer_closes_early_does_not_stand_in_for_another() -> None:
-    """A listener whose queue is full drops SYNs: those connections are established a second later.
+class EarlyCloser:
+    """A listener whose full queue drops SYNs; it closes the connections that it accepts during the first 0.7 s."""
 
-    Until then it closes what it has accepted, again and again. Reconnections must not count as the missing ones.
-    """
-    program()  # built before the listener's times count
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    closed = 0
-    kept: list[socket.socket] = []
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.closed = 0
+        self._kept: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve)
 
-    def serve() -> None:
-        nonlocal closed
+    def __enter__(self) -> "EarlyCloser":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self._thread.join()
+        for connection in self._kept:
+            connection.close()
+
+    def _serve(self) -> None:
         time.sleep(0.3)  # all SYNs have been sent by then
         end = time.monotonic() + 0.4
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, _ = self.listener.accept()
             except OSError:
                 return
             if time.monotonic() < end:
-                closed += 1
+                self.closed += 1
                 connection.close()
             else:
-                kept.append(connection)
-                threading.Thread(target=echo, args=(connection,), daemon=True).start()
+                self._kept.append(connection)
+                threading.Thread(target=_echo, args=(connection,), daemon=True).start()
 
-    def echo(connection: socket.socket) -> None:
-        while data := connection.recv(65536):
-            connection.sendall(data)
 
-    server = threading.Thread(target=serve)
-    server.start()
-    launched_ns = time.monotonic_ns()
-    try:
+def _echo(connection: socket.socket) -> None:
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+def test_a_reconnection_does_not_count_as_a_missing_connection() -> None:
+    """Connections whose SYN was dropped are established a second later; the traffic begins only then.
+
+    Until then the peer closes the others again and again, and the generator reconnects them.
+    """
+    program()  # built before the listener's times count
+    with EarlyCloser() as peer:
+        launched_ns = time.monotonic_ns()
         run = load(
             *("--workload", "tcp_rr", "--closed", "--connections", "6", "--duration-ms", "50"),
-            *("--target", target(listener.getsockname()[1])),
+            *("--target", target(peer.listener.getsockname()[1])),
         )
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        server.join()
-        for connection in kept:
-            connection.close()
-    assert closed >= 6, "too few reconnections to test anything"
+    assert peer.closed >= 6, "the peer must close enough connections for the test to be meaningful"
     assert run.final["start_ns"] - launched_ns >= 0.9 * SYN_RETRY_S * 1e9
     assert (run.code, run.one["errors"]) == (0, {})
 

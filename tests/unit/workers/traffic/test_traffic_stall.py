@@ -1,4 +1,4 @@
-"""A generator that stalls reports it slice by slice; in a closed loop nothing else would show it."""
+"""The generator reports its own stalls for each slice. In a closed loop no other figure shows them."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.unit.workers.traffic.traffic_rig import good, origin, program, target
 
 
 @in_windows
-def test_a_stopped_generator_tells_how_long_and_in_which_slice() -> None:
+def test_a_stopped_generator_reports_the_duration_and_the_slice() -> None:
     with origin() as server:
         process = subprocess.Popen(
             [
@@ -29,15 +29,15 @@ def test_a_stopped_generator_tells_how_long_and_in_which_slice() -> None:
         os.kill(process.pid, signal.SIGCONT)
         out, _ = process.communicate(timeout=20)
     final = json.loads(out.splitlines()[-1])
-    stood_ms = [piece["stalled_ns"] / 1e6 for piece in final["slices"]]
-    assert sum(stood_ms) == pytest.approx(300, abs=60)
-    assert max(stood_ms) == sum(stood_ms)
+    stalled_ms = [piece["stalled_ns"] / 1e6 for piece in final["slices"]]
+    assert sum(stalled_ms) == pytest.approx(300, abs=60)
+    assert max(stalled_ms) == sum(stalled_ms)
     assert final["targets"]["only"]["stalled_ns"] == sum(piece["stalled_ns"] for piece in final["slices"])
 
 
 @pytest.mark.parametrize("loop", [("--closed",), ("--open", "50")])
 @in_windows
-def test_sleeping_and_working_are_not_standing_still(loop: tuple[str, ...]) -> None:
+def test_sleeping_and_working_are_no_stalls(loop: tuple[str, ...]) -> None:
     with origin("--stall-ms", "100", "--stall-every-ms", "200") as server:
         run = good(
             *("--workload", "http_keepalive", *loop, "--connections", "8", "--duration-ms", "600"),

@@ -1,4 +1,4 @@
-"""Reading wrk: a result, or a failure; never a zero that looks like one."""
+"""Reading wrk's output: a result or a failure, never a false 0."""
 
 import pytest
 from hypothesis import given
@@ -61,11 +61,11 @@ def corrected(counts: dict[int, int], expected: int) -> dict[int, int]:
 
 
 @given(st.dictionaries(st.integers(1, 400), st.integers(1, 50), min_size=1), st.integers(1, 120))
-def test_what_wrk_made_up_is_taken_away_exactly(counts: dict[int, int], expected: int) -> None:
+def test_the_times_that_wrk_added_are_removed_exactly(counts: dict[int, int], expected: int) -> None:
     assert uncorrected(corrected(counts, expected), expected) == counts
 
 
-def test_service_times_that_cannot_be_told_apart_are_left_out() -> None:
+def test_service_times_that_cannot_be_separated_are_left_out() -> None:
     result = parse(GOOD.replace('"requests":3', '"requests":4'), connections=8)
     assert result.timings == {}
     assert not result.failure

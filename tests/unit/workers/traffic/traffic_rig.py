@@ -1,4 +1,4 @@
-"""What the tests of the traffic generator share: the built programs, an origin, a run of the generator."""
+"""Shared by the tests of the traffic generator: the built programs, an origin, a run of the generator."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ PLAIN, SANITIZED = "showdown-traffic", "showdown-traffic-sanitized"
 
 
 chosen = PLAIN
-"""The build that is used where none is named; tests that run with several set it."""
+"""The build that is used if a test names none; tests that run with several builds set it."""
 
 
 def program(name: str = "") -> str:
@@ -36,7 +36,7 @@ def _built(name: str) -> str:
 
 @dataclass
 class Origin:
-    """A running origin; ``final`` is there once it has ended."""
+    """A running origin; ``final`` is its last line once it has ended."""
 
     process: subprocess.Popen[str]
     ports: dict[str, int]
@@ -64,7 +64,7 @@ def origin(*options: str, name: str = "", addresses: tuple[str, ...] = ("127.0.0
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the generator said."""
+    """The exit status and the output of a run of the generator."""
 
     code: int
     lines: list[dict[str, Any]]
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def final(self) -> dict[str, Any]:
-        """The last line, which every run has."""
+        """The last line; every run has one."""
         assert self.lines[-1]["type"] == "final"
         return self.lines[-1]
 
