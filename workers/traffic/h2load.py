@@ -38,7 +38,7 @@ TIMEOUT_S = 2
 _POLL_S = 0.01  # also the resolution at which the CPU time of the handshakes is separated from the rest
 _GRACE_S = 5.0
 _HANDSHAKE_S = 0.001  # per connection: added to a slice, because its handshakes are not counted
-_MAX_LAG_US, _MAX_LAG_SHARE = 1000.0, 0.5  # like the limits of workers/runner/validity.py, but for means
+_MAX_LAG_US = 1000.0  # like the limit of workers/runner/validity.py, but for the mean
 
 
 class H2load:
@@ -151,7 +151,7 @@ class _Found:
         timings, limit = {"service_time": output.service_times(self.rows)}, times.doubt
         if times.latency is not None:
             timings["latency"] = times.latency
-            if times.lag_us > max(_MAX_LAG_US, _MAX_LAG_SHARE * times.mean_us):
+            if times.lag_us > _MAX_LAG_US:
                 limit = f"h2load was late by {times.lag_us / 1e3:.1f} ms on average"
         begin_us = min((row.start_us for row in self.rows), default=0)
         part = self._part(begin_us, begin_us + round(seconds * 1e6), len(self.rows), summary.received_bytes,
