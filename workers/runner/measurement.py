@@ -82,9 +82,10 @@ class Measuring:
         self.slices_done += len(order)
         for trial_run in usable:
             traffic = found[trial_run.label]
+            traffic = replace(traffic, slices=tuple(_with_others(one, recording) for one in traffic.slices))
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
-                self._count(trial_run, traffic, recording)
+                self._count(trial_run, traffic)
             elif probed:
                 self._add_watched(trial_run, traffic)
             self._prove(trial_run)
@@ -145,12 +146,12 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
-    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
-        """Add the counted slices to the trial's figures, each with its own foreign CPU time."""
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
+        """Add the counted slices to the trial's figures."""
         evidence = trial_run.evidence
         for one in traffic.slices:
             if not one.warm_up:
-                evidence.add_slice_cpu(_with_others(one, recording))
+                evidence.add_slice_cpu(one.cpu)
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
@@ -173,6 +174,8 @@ class Measuring:
             errors=dict(one.errors),
             probed=probed,
             profiled=profiled,
+            steal_s=one.cpu.steal_s,
+            foreign_s=one.cpu.foreign_s,
         )
 
     def _report(self, trial_run: TrialRun, interval: Interval) -> None:
@@ -199,11 +202,11 @@ class Measuring:
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
 
 
-def _with_others(one: SliceTraffic, recording: Recording) -> CpuTime:
-    """The host's CPU time of a slice, with what only the runner knows of it."""
+def _with_others(one: SliceTraffic, recording: Recording) -> SliceTraffic:
+    """A slice with what only the runner knows of the host's CPU time in it."""
     end_s = one.started_s + one.cpu.wall_s
     foreign_s, waited_s = recording.foreign_s(one.started_s, end_s), recording.waited_s(one.started_s, end_s)
-    return one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s})
+    return replace(one, cpu=one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s}))
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:
