@@ -131,7 +131,7 @@ class CampaignResults:
 
     def _other_fingerprint(self, steps: Sequence[AttemptRecord]) -> str:
         """Why a search does not count because of where it ran; empty if it counts."""
-        results = [a.result for a in steps if a.accepted and a.result is not None]
+        results = [a.result for a in steps if a.result is not None]
         others = [one for one in results if lasting_facts(one.fingerprint) != self.fingerprints.reference]
         return "its search ran with another fingerprint than most blocks" if others else ""
 
@@ -147,8 +147,8 @@ class CampaignResults:
 
     def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
         """One figure of a valid trial, cached: a percentile takes milliseconds, and many comparisons need it."""
-        # A CPU cost of zero means that the idle baseline exceeds the measurement. It has no logarithm, so it is no
-        # figure.
+        # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
+        # no figure.
         if trial is None or not trial.validity.valid:
             return None
         key = id(trial), metric

@@ -150,6 +150,7 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "level": result.level,
         "load": shown_load(block) + (f": {block.rates[result.datapath]:,}/s" if block.rates else ""),
         "calibration": block.calibration,
+        "build_order": list(block.plan.build_order),
         **_evidence(result),
     }
 

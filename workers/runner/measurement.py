@@ -82,11 +82,12 @@ class Measuring:
         self.slices_done += len(order)
         for trial_run in usable:
             traffic = found[trial_run.label]
+            traffic = replace(traffic, slices=tuple(_with_others(one, recording) for one in traffic.slices))
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
-                self._count(trial_run, traffic, recording)
+                self._count(trial_run, traffic)
             elif probed:
-                self._add_watched(trial_run, traffic, recording)
+                self._add_watched(trial_run, traffic)
             self._prove(trial_run)
             if traffic.failure:
                 trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
@@ -145,17 +146,17 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
-    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
-        """Add the counted slices to the trial's figures, each with its own foreign CPU time."""
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
+        """Add the counted slices to the trial's figures."""
         evidence = trial_run.evidence
         for one in traffic.slices:
             if not one.warm_up:
-                evidence.add_slice_cpu(_with_others(one, recording))
+                evidence.add_slice_cpu(one.cpu)
         evidence.censored += traffic.censored
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
-    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic, recording: Recording) -> None:
+    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
         """Add the latencies of a watched slice, whose parts the probes measure, and the host's CPU time in it."""
         timings = traffic.timings
         times = timings.get("latency") or timings.get("service_time")
@@ -165,7 +166,7 @@ class Measuring:
         trial_run.watched_slices += watched
         slices = trial_run.evidence.slices
         for position, one in enumerate(watched, len(slices) - len(watched)):
-            slices[position] = slices[position].model_copy(update={"cpu": _with_others(one, recording)})
+            slices[position] = slices[position].model_copy(update={"cpu": one.cpu})
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
@@ -183,6 +184,8 @@ class Measuring:
             errors=dict(one.errors),
             probed=probed,
             profiled=profiled,
+            steal_s=one.cpu.steal_s,
+            foreign_s=one.cpu.foreign_s,
         )
 
     def _report(self, trial_run: TrialRun, interval: Interval) -> None:
@@ -209,11 +212,11 @@ class Measuring:
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
 
 
-def _with_others(one: SliceTraffic, recording: Recording) -> CpuTime:
-    """The host's CPU time of a slice, with what only the runner knows of it."""
+def _with_others(one: SliceTraffic, recording: Recording) -> SliceTraffic:
+    """A slice with what only the runner knows of the host's CPU time in it."""
     end_s = one.started_s + one.cpu.wall_s
     foreign_s, waited_s = recording.foreign_s(one.started_s, end_s), recording.waited_s(one.started_s, end_s)
-    return one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s})
+    return replace(one, cpu=one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s}))
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:

@@ -143,10 +143,9 @@ def service_times(rows: Sequence[Row]) -> LatencyHistogram:
 
 @dataclass(frozen=True)
 class OpenTimes:
-    """Latency from the intended send, or why it is unknown; its mean, and how late connects began on average."""
+    """Latency from the intended send, or why it is unknown, and how late connects began on average."""
 
     latency: LatencyHistogram | None
-    mean_us: float = 0.0
     lag_us: float = 0.0
     doubt: str = ""
 
@@ -180,4 +179,4 @@ def open_times(rows: Sequence[Row], summary: Summary, period_us: float) -> OpenT
             doubt = f"h2load's {what} is {own_us / 1e3:.1f} ms, its log explains {paired_us / 1e3:.1f} ms"
             return OpenTimes(None, doubt=f"{doubt}: the order was lost, and with it the intended sends")
     latency = LatencyHistogram.of(Counter(round(one) * 1000 for one in latencies_us))
-    return OpenTimes(latency, mean_us, lag_us)
+    return OpenTimes(latency, lag_us)

@@ -250,6 +250,12 @@ def test_a_long_list_of_failed_attempts_is_cut_and_says_so():
     assert any("and 18 more" in line for line in lines)
 
 
+def test_blocks_that_are_not_pooled_are_named():
+    sentence = "Blocks of different fingerprints are not pooled; left out: block 2 (kernel '2', not '1')."
+    assert sentence in " ".join(printed(reference_report(left_out=sentence)))
+    assert not any("not pooled" in line for line in printed(reference_report()))
+
+
 def test_an_empty_report_prints_its_headline():
     assert printed(CampaignReport(campaign={"id": "a", "name": "n", "state": "failed"})) == ["n · failed · id a"]
 

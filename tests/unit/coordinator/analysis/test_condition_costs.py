@@ -8,6 +8,7 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.report import CampaignReport, ConditionCost, Metric
+from domain.trial import Finding, Reason, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000)"}
@@ -67,6 +68,16 @@ def test_the_accepted_attempt_of_several_counts_and_invalid_trials_do_not() -> N
     assert cost(found, "direct").pairs == 5
     assert cost(found, "direct").ratio == pytest.approx(0.5, rel=1e-4)
     assert cost(found, "ebpf_redirect").pairs == 6
+
+
+def test_a_disturbed_block_counts_for_no_datapath() -> None:
+    attempts = rounds()
+    assert attempts[0].result is not None
+    first, *others = attempts[0].result.trials
+    noisy = first.model_copy(update={"validity": Validity(findings=(Finding(reason=Reason.STEAL, detail="9 %"),))})
+    result = attempts[0].result.model_copy(update={"trials": (noisy, *others)})
+    attempts[0] = replace(attempts[0], result=result)
+    assert {one.pairs for one in report(attempts).condition_costs} == {5}
 
 
 def test_blocks_of_different_hosts_are_no_pair() -> None:

@@ -137,6 +137,15 @@ def test_a_disturbed_environment_biases_no_ratio(draw: Draw) -> None:
     assert float(np.mean(covered)) > 0.92
 
 
+def test_the_same_lag_drops_the_fast_datapath_no_more_often_than_the_slow_one() -> None:
+    rng = np.random.default_rng(7)
+    attempts = [record for _ in range(100) for record in analysed(lag_is_alike, rng).attempts]
+    pairs = [record.result.trials for record in attempts if record.result is not None]
+    dropped = [float(np.mean([bool(pair[arm].validity.environment) for pair in pairs])) for arm in (0, 1)]
+    assert 0.2 < dropped[0] < 0.6
+    assert dropped[0] == pytest.approx(dropped[1], abs=0.05)
+
+
 def test_the_slow_datapath_is_overloaded_as_often_as_it_is() -> None:
     """Steal asks for a retry whatever came out; overload never does, and no attempt is preferred for lacking it."""
 

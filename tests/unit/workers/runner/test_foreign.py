@@ -77,8 +77,10 @@ def test_own_children_are_not_foreign_but_strangers_are() -> None:
         meter.snapshot()
     with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as child:
         try:
-            time.sleep(0.5)
-            assert stranger.snapshot().foreign_s - own.snapshot().foreign_s > 0.1
+            deadline = time.monotonic() + 10
+            while stranger.snapshot().foreign_s - own.snapshot().foreign_s < 0.1:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         finally:
             child.kill()
 
@@ -150,11 +152,8 @@ def test_the_first_versions_root_is_the_total(hierarchy: Path, tmp_path_factory:
 def test_kernel_threads_are_no_processes() -> None:
     threads = KernelThreads()
     assert threads.used_s() == 0.0
-    before, busy = time.monotonic(), os.times()
-    while time.monotonic() < before + 0.3:
-        sum(range(1000))
-    used = os.times()
-    assert used.user - busy.user > 0.05
-    assert 0 <= threads.used_s() < 0.3 * (os.cpu_count() or 1)
+    began = time.monotonic()
+    sum(range(1_000_000))
+    assert 0 <= threads.used_s() <= (time.monotonic() - began) * (os.cpu_count() or 1) + 0.05
     assert os.getpid() in threads._others
     assert os.getpid() not in (threads._before or {})

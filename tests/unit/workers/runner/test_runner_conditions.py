@@ -118,3 +118,11 @@ def test_ballast_is_traversed_unless_netfilter_is_bypassed(
     world.faults |= {("walked", label): walked for label in ("fake", "fake#2")}
     load = ClosedLoad(connections=4, condition=parse_condition("ballast(10)"))
     assert reasons(run(world, {"load": load}))["fake"] == (set() if holds else {Reason.BALLAST_MISMATCH})
+
+
+def test_each_slice_shows_what_the_host_did_meanwhile(world: World) -> None:
+    world.faults |= {"steal_ticks": 3, "foreign_ticks": 4}
+    trial = run(world)["fake"]
+    assert trial.validity.valid
+    assert [(one.steal_s, one.foreign_s) for one in trial.slices] == [(0.03, 0.04)] * len(trial.slices)
+    assert trial.cpu.foreign_s == pytest.approx(0.08)  # of the two counted slices
