@@ -6,7 +6,8 @@ BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers -name '*.[ch]')
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-words \
+	matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
+
+bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (6 min)
+	@$(BIN)/python -m tests.bench.words
 
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)

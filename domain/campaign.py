@@ -17,6 +17,7 @@ from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
+from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
 
@@ -116,6 +117,7 @@ class Campaign(Frozen):
         description="Seed of the order of blocks and slices; 0 draws one and records it.",
     )
     equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
+    primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
 
     @field_validator("description")
     @classmethod
@@ -125,7 +127,7 @@ class Campaign(Frozen):
             raise ValueError("must not contain control characters")
         return value
 
-    @field_validator("datapaths", "workloads", "probes", "hosts", mode="before")
+    @field_validator("datapaths", "workloads", "probes", "hosts", "primary", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:
         if isinstance(value, str) or not isinstance(value, Sequence):
@@ -170,6 +172,7 @@ class Campaign(Frozen):
             raise ValueError(
                 f"reference: {self.reference!r} is not among the datapaths; choose one of {', '.join(self.labels)}"
             )
+        check_primary(self.primary, self.labels)
         for workload in self.parameters:
             if workload not in self.workloads:
                 raise ValueError(

@@ -89,7 +89,7 @@ class CampaignProgress(Frozen):
     blocks_failed: int = Field(ge=0)
     blocks_planned: int = Field(ge=0)
     ended: bool = Field(description="True when the campaign has ended.")
-    verdicts: tuple[Verdict, ...] = Field(description="By workload and level, the primary metric first.")
+    verdicts: tuple[Verdict, ...] = Field(description="Primary ones first.")
 
 
 class Variant(Frozen):

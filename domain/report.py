@@ -12,12 +12,12 @@ from pydantic import Field
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
-from domain.load import CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
+from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
-MIN_PAIRS = 5  # fewer give no verdict (docs/method.md)
+MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
 MIN_BEYOND = 10  # requests slower than a percentile; so p99.9 needs 10,000 requests in a cell
 
 
@@ -28,43 +28,15 @@ class VerdictWord(StrEnum):
     SLOWER = "slower"
     EQUIVALENT = "equivalent"
     INCONCLUSIVE = "inconclusive"
+    NONE = "none"
 
 
-class Metric(StrEnum):
-    """A primary figure (docs/method.md)."""
+class Family(StrEnum):
+    """How a comparison is judged, and with which others (docs/method.md)."""
 
-    REQUESTS_PER_S = "requests_per_s"
-    CPU_US_PER_REQUEST = "cpu_us_per_request"
-    LATENCY_P50_US = "latency_p50_us"
-    LATENCY_P99_US = "latency_p99_us"
-    LATENCY_P999_US = "latency_p999_us"
-    SLO_CAPACITY_PER_S = "slo_capacity_per_s"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """True for rates, false for costs and times."""
-        return self in (Metric.REQUESTS_PER_S, Metric.SLO_CAPACITY_PER_S)
-
-    @property
-    def percentile(self) -> float | None:
-        """The percentile (0–100) of a latency metric; ``None`` for other metrics."""
-        return _PERCENTILES.get(self)
-
-
-_PERCENTILES = {Metric.LATENCY_P50_US: 50.0, Metric.LATENCY_P99_US: 99.0, Metric.LATENCY_P999_US: 99.9}
-CLOSED_METRICS = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST)
-OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, *_PERCENTILES)
-CAPACITY_METRICS = (Metric.SLO_CAPACITY_PER_S,)
-
-
-def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
-    """The metrics compared at a level, the primary one first.
-
-    An open level sets the rate, so rates are not compared there. Latencies of a closed level are service times.
-    """
-    if isinstance(level, CapacityLoad):
-        return CAPACITY_METRICS
-    return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
+    PRIMARY = "primary"
+    EXPLORATORY = "exploratory"
+    SHOWN = "shown"
 
 
 class Interval(Frozen):
@@ -76,7 +48,7 @@ class Interval(Frozen):
 
 
 class Percentiles(Frozen):
-    """Percentiles of merged histograms, in microseconds."""
+    """Percentiles of the pooled distribution (merged histograms), in microseconds: a view that no ratio is taken of."""
 
     p50: float
     p99: float
@@ -89,7 +61,11 @@ class Percentiles(Frozen):
 
 
 class CellResult(Frozen):
-    """One cell over all its valid trials. A figure without data is ``None``, never zero."""
+    """One cell. A figure without data is ``None``, never zero.
+
+    Figures are geometric means over the blocks that the level's ratios come from: figure ÷ figure = ratio. A datapath
+    that is valid in too few blocks is not compared; its figures are then those of its valid trials only.
+    """
 
     datapath: Label
     function: Name
@@ -105,8 +81,18 @@ class CellResult(Frozen):
         default=None,
         description="Requests/s relative to direct, paired; none at open levels, whose schedule sets the rate.",
     )
-    latency_us: Percentiles | None = Field(default=None, description="From the intended send; open loop only.")
-    service_time_us: Percentiles | None = Field(default=None, description="From the actual send.")
+    latency_p50_us: float | None = Field(default=None, description="From the intended send, mean over blocks.")
+    latency_p50_us_low: float | None = None
+    latency_p50_us_high: float | None = None
+    latency_p99_us: float | None = Field(default=None, description="From the intended send, mean over blocks.")
+    pairs: int = Field(default=0, ge=0, description="Blocks (or searches) behind the level's first figure.")
+    compared: bool = Field(default=True, description="False if it was valid in too few of the level's blocks.")
+    latency_us: Percentiles | None = Field(
+        default=None, description="Pooled over all valid trials, from the intended send; open loop only."
+    )
+    service_time_us: Percentiles | None = Field(
+        default=None, description="Pooled over all valid trials, from the actual send."
+    )
     slo_capacity_per_s: float | None = Field(
         default=None,
         description="Capacity levels only: the highest rate that met the SLO, geometric mean of its searches.",
@@ -165,20 +151,31 @@ class Verdict(Frozen):
     datapath: Label
     reference: Label
     workload: Name
-    level: Name
+    level: str = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
+    pooled_over: tuple[str, ...] = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
     metric: Metric
     verdict: VerdictWord
+    family: Family = Family.EXPLORATORY
     pairs: int = Field(ge=0)
-    ratio: float | None = None
-    low: float | None = None
+    figure: float | None = Field(default=None, description="Geometric mean over the pairs; none if pooled.")
+    reference_figure: float | None = Field(default=None, description="The reference's, over the same pairs.")
+    ratio: float | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
+    low: float | None = Field(default=None, description="95 % interval of this comparison alone.")
     high: float | None = None
-    p: float | None = Field(default=None, description="Wilcoxon signed-rank, Holm-adjusted over the campaign.")
-    smallest_effect: float | None = Field(
+    simultaneous_low: float | None = Field(default=None, description="Primary: 95 % for all of the family together.")
+    simultaneous_high: float | None = None
+    p: float | None = Field(
         default=None,
-        description="Inconclusive only: the smallest relative difference that the data could have shown.",
+        description="Paired t on log-ratios: primary Holm-adjusted, exploratory Benjamini–Hochberg-adjusted.",
     )
     caveats: tuple[str, ...] = ()
     sentence: str
+
+    @property
+    def title(self) -> str:
+        """The word as shown to users; an exploratory one says so."""
+        word = "no verdict" if self.verdict is VerdictWord.NONE else self.verdict.value
+        return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
 
     @property
     def has_enough_pairs(self) -> bool:
@@ -197,6 +194,23 @@ def too_few(verdicts: Sequence[Verdict]) -> str:
     enough = " with enough requests" if any(verdict.metric.percentile for verdict in waiting) else ""
     have = "comparison has" if len(waiting) == 1 else "comparisons have"
     return f"{len(waiting)} {have} {pairs}{enough}; a verdict needs {MIN_PAIRS}."
+
+
+class Price(Frozen):
+    """What one datapath costs over another of a different function: the mean of per-block differences, in µs."""
+
+    datapath: Label
+    over: Label = Field(description="The routed path (role limit), or the reference in a campaign without it.")
+    workload: Name
+    level: Name
+    metric: Metric
+    pairs: int = Field(ge=MIN_PAIRS)
+    datapath_us: float = Field(description="Mean over the pairs.")
+    over_us: float = Field(description="Mean over the pairs.")
+    us: float = Field(description="The difference of the two means.")
+    low_us: float = Field(description="95 % interval of the difference, of this comparison alone.")
+    high_us: float
+    sentence: str
 
 
 class ConditionCost(Frozen):
@@ -229,6 +243,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    prices: tuple[Price, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.report import Metric, Verdict, VerdictWord
+from domain.metric import Metric
+from domain.report import Verdict, VerdictWord
 from domain.sample import (
     BUCKETS,
     Point,

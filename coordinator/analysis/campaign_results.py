@@ -4,18 +4,19 @@ It has no calibration attempts, and of a search for a capacity only its result.
 """
 
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from coordinator.analysis.compared import Compared, compared
 from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_facts, left_out
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, initial_brackets, replay_steps
 from domain.campaign import Campaign, Cell
 from domain.load import CapacityLoad, OpenLoad, load_text
+from domain.metric import Metric
 from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
-from domain.report import Calibration, Metric
+from domain.report import Calibration
 from domain.trial import BlockResult, TrialResult
 
 UNKNOWN_FUNCTION = "unknown"
@@ -30,6 +31,7 @@ class CampaignResults:
     bootstrap_seed: int
     calibration: Mapping[str, Calibration]
     _searches: dict[tuple[str, str], list[dict[str, Bracket]]] = field(default_factory=dict)
+    _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
     _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
 
     @cached_property
@@ -135,15 +137,33 @@ class CampaignResults:
         others = [one for one in results if lasting_facts(one.fingerprint) != self.fingerprints.reference]
         return "its search ran with another fingerprint than most blocks" if others else ""
 
-    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
-        """One log-ratio per block or search in which both trials are valid and have the figure."""
-        labels = (cell.datapath, reference)
+    def compared(self, workload: str, level: str, metric: Metric) -> Compared:
+        """The datapaths that are compared at a level by ``metric``, and their figures in the blocks that count."""
+        key = workload, level, metric
+        if key not in self._compared:
+            self._compared[key] = compared(self._by_block(workload, level, metric), self.campaign.labels)
+        return self._compared[key]
+
+    def _by_block(self, workload: str, level: str, metric: Metric) -> list[dict[str, float | None]]:
+        """One mapping per block or search: each label's figure, ``None`` without a valid trial that has it."""
+        labels = self.campaign.labels
         if metric is Metric.SLO_CAPACITY_PER_S:
-            pairs = [[one[label].figure_per_s for label in labels] for one in self.searches(cell)]
-        else:
-            blocks = self.blocks.get((cell.workload, cell.level), [])
-            pairs = [[self.figure(block.get(label), metric) for label in labels] for block in blocks]
-        return [math.log(one) - math.log(other) for one, other in pairs if one is not None and other is not None]
+            cell = Cell(datapath=labels[0], workload=workload, level=level)
+            return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
+        blocks = self.blocks.get((workload, level), [])
+        return [{label: self.figure(block.get(label), metric) for label in labels} for block in blocks]
+
+    def figures(self, cell: Cell, metric: Metric) -> list[float]:
+        """A cell's figures in the blocks that count; of a datapath that is not compared, all that it has."""
+        found = self.compared(cell.workload, cell.level, metric)
+        if cell.datapath in found.labels:
+            return [row[cell.datapath] for row in found.rows]
+        own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric))
+        return [figure for figure in own if figure is not None]
+
+    def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
+        """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
+        return self.compared(cell.workload, cell.level, metric).logs(cell.datapath, reference)
 
     def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
         """One figure of a valid trial, cached: a percentile takes milliseconds, and many comparisons need it."""
@@ -169,10 +189,6 @@ class CampaignResults:
         if isinstance(load, OpenLoad):
             return load.rate_per_s
         return found.rates_per_s.get(level) if found else None
-
-    def seed(self, *words: str) -> tuple[int, int]:
-        """A seed for one figure that does not depend on which other figures are computed."""
-        return self.bootstrap_seed, zlib.crc32("/".join(words).encode())
 
 
 def _latency_us(trial: TrialResult, percentile: float) -> float | None:

@@ -1,31 +1,32 @@
-"""The figures of one cell from its trials: geometric means, merged percentiles and caveats. Pure."""
+"""The figures of one cell: geometric means over the blocks that count, pooled percentiles, caveats. Pure."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.load_shown import load_cautions, load_shown
-from coordinator.analysis.statistics import Estimate, finite_exp, interval
+from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
 from domain.load import CapacityLoad
-from domain.report import CellResult, Interval, Metric, Percentiles, metrics_of
+from domain.metric import Metric, metrics_of
+from domain.report import MIN_PAIRS, CellResult, Interval, Percentiles
 from domain.trial import Reason, TrialResult
 
+_FIGURES = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US)
 ENOUGH = 0.99  # of the scheduled requests; with fewer, an open level gets a caveat
 
 
 def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
-    """The cell's figures over all its valid trials, or over its searches."""
+    """The cell's figures over the blocks, or the searches, that its level's ratios come from."""
     if isinstance(data.campaign.levels[cell.level], CapacityLoad):
         return _capacity_result(data, cell)
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
-    rate = _geometric_mean(data, valid, Metric.REQUESTS_PER_S, data.seed("rate", *cell.model_dump().values()))
-    cpu = _geometric_mean(data, valid, Metric.CPU_US_PER_REQUEST, data.seed("cpu", *cell.model_dump().values()))
-    known = rate is not None and rate.count > 1
+    first = metrics_of(data.campaign.levels[cell.level])[0]
+    rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
     return CellResult(
         datapath=cell.datapath,
         function=data.function(cell.datapath),
@@ -33,26 +34,31 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         workload=cell.workload,
         level=cell.level,
         load=data.load(cell.workload, cell.level),
-        requests_per_s=finite_exp(rate.mean) if rate else None,
-        requests_per_s_low=finite_exp(rate.low) if rate and known else None,
-        requests_per_s_high=finite_exp(rate.high) if rate and known else None,
-        cpu_us_per_request=finite_exp(cpu.mean) if cpu else None,
+        requests_per_s=rate.value if rate else None,
+        requests_per_s_low=rate.low if rate else None,
+        requests_per_s_high=rate.high if rate else None,
+        cpu_us_per_request=cpu.value if cpu else None,
+        latency_p50_us=p50.value if p50 else None,
+        latency_p50_us_low=p50.low if p50 else None,
+        latency_p50_us_high=p50.high if p50 else None,
+        latency_p99_us=p99.value if p99 else None,
         share_of_direct=_share_of_limit(data, cell, bool(valid)),
+        pairs=len(data.figures(cell, first)),
+        compared=_is_compared(data, cell, first),
         latency_us=_percentiles(trial.latency for trial in valid),
         service_time_us=_percentiles(trial.service_time for trial in valid),
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
         invalid_for=None if valid else _commonest(trials),
         **_surroundings(data, cell, valid),
-        caveats=(*_shortfall(data, cell, valid), *_mixed_offloads(valid)),
+        caveats=(*_left_out(data, cell, first), *_shortfall(data, cell, valid), *_mixed_offloads(valid)),
     )
 
 
 def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
     figures = [bracket.figure_per_s for bracket in ended if bracket.figure_per_s is not None]
-    found = _of_logs([math.log(figure) for figure in figures], data.seed("slo", *cell.model_dump().values()))
-    known = found is not None and found.count > 1
+    found = figure_of(data, cell, Metric.SLO_CAPACITY_PER_S)
     whys = Counter(bracket.why_none for bracket in ended if bracket.figure_per_s is None)
     return CellResult(
         datapath=cell.datapath,
@@ -61,10 +67,12 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         workload=cell.workload,
         level=cell.level,
         load=data.load(cell.workload, cell.level),
-        slo_capacity_per_s=finite_exp(found.mean) if found else None,
-        slo_capacity_per_s_low=finite_exp(found.low) if found and known else None,
-        slo_capacity_per_s_high=finite_exp(found.high) if found and known else None,
+        slo_capacity_per_s=found.value if found else None,
+        slo_capacity_per_s_low=found.low if found else None,
+        slo_capacity_per_s_high=found.high if found else None,
         share_of_direct=_share_of_limit(data, cell, bool(figures)),
+        pairs=len(data.figures(cell, Metric.SLO_CAPACITY_PER_S)),
+        compared=_is_compared(data, cell, Metric.SLO_CAPACITY_PER_S),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
         **_surroundings(data, cell, data.search_trials(cell)),
@@ -112,17 +120,38 @@ def _shortfall(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult])
     return (f"answered {made_per_s:,.0f} requests/s within its slices, {share} of the {schedule}", *cautions)
 
 
-def _geometric_mean(
-    data: CampaignResults, trials: Iterable[TrialResult], metric: Metric, seed: Sequence[int]
-) -> Estimate | None:
-    """Mean of logarithms over trials, so that the ratio of two cells equals the mean ratio of their pairs."""
-    return _of_logs([math.log(value) for trial in trials if (value := data.figure(trial, metric)) is not None], seed)
+class Mean(NamedTuple):
+    """A geometric mean, and its 95 % interval where there are pairs enough for one."""
+
+    value: float
+    low: float | None
+    high: float | None
 
 
-def _of_logs(logs: Sequence[float], seed: Sequence[int]) -> Estimate | None:
-    if len(logs) == 1:
-        return Estimate(logs[0], logs[0], logs[0], 1)
-    return interval(logs, seed)
+def figure_of(data: CampaignResults, cell: Cell, metric: Metric) -> Mean | None:
+    """The cell's figure over the blocks that count: the ratio of two cells is the mean ratio of their pairs.
+
+    The interval includes the host's drift from block to block, which cancels in ratios.
+    """
+    logs = [math.log(figure) for figure in data.figures(cell, metric)]
+    if not logs:
+        return None
+    estimate = interval(logs) if len(logs) >= MIN_PAIRS else None
+    low, high = (finite_exp(estimate.low), finite_exp(estimate.high)) if estimate else (None, None)
+    return Mean(finite_exp(math.fsum(logs) / len(logs)), low, high)
+
+
+def _is_compared(data: CampaignResults, cell: Cell, metric: Metric) -> bool:
+    return cell.datapath in data.compared(cell.workload, cell.level, metric).labels
+
+
+def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, ...]:
+    """A caveat if the datapath lacked its figure in so many blocks that it is not compared."""
+    figures = data.figures(cell, metric)
+    blocks = len(data.blocks.get((cell.workload, cell.level), []))
+    if not figures or _is_compared(data, cell, metric):
+        return ()
+    return (f"valid in {len(figures)} of {blocks} blocks only: its figures are of those, and it is not compared",)
 
 
 def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interval | None:
@@ -133,14 +162,17 @@ def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interv
     if cell.datapath == data.limit:
         return Interval(value=1.0, low=1.0, high=1.0) if measured else None
     logs = data.log_ratios(cell, data.limit, metric)
-    share = interval(logs, data.seed("share", *cell.model_dump().values()))
-    if share is None:
+    share = interval(logs)
+    if share is None or share.count < MIN_PAIRS:
         return None
     return Interval(value=finite_exp(share.mean), low=finite_exp(share.low), high=finite_exp(share.high))
 
 
 def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles | None:
-    merged = LatencyHistogram.merged(h for h in histograms if h is not None)
+    known = [histogram for histogram in histograms if histogram is not None]
+    merged = LatencyHistogram.merged(known)
+    if not known or not merged.count:
+        return None
     p50, p99, p999 = (merged.percentile_ns(percentile) for percentile in (50, 99, 99.9))
     if p50 is None or p99 is None or p999 is None:
         return None

@@ -13,7 +13,8 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.scheduling.records import AttemptRecord
 from domain.load import CapacityLoad
-from domain.report import ConditionCost, Metric, metrics_of
+from domain.metric import Metric, metrics_of
+from domain.report import MIN_PAIRS, ConditionCost
 from domain.trial import TrialResult
 
 _Turns = Mapping[tuple[str, int], Mapping[str, TrialResult]]
@@ -41,8 +42,8 @@ def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iter
     for label in data.campaign.labels:
         for metric in metrics_of(data.campaign.levels[level]):
             logs = _log_ratios(data, turns, others, label, metric)
-            found = interval(logs, data.seed("condition", workload, level, plain, label, metric.value))
-            if found is not None:
+            found = interval(logs)
+            if found is not None and found.count >= MIN_PAIRS:
                 yield ConditionCost(
                     datapath=label,
                     workload=workload,

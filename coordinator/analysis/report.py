@@ -1,7 +1,7 @@
 """From results to verdicts. Pure: no I/O, no clock, no randomness but the campaign's seed.
 
-The unit is the pair: two valid trials of the same attempt of the same block. The report averages per-block log-ratios
-to the reference. It never resamples requests, averages percentiles or analyses invalid trials.
+The unit is the pair: two valid trials of the same attempt of the same block. The report averages per-block log-ratios,
+and the figures in its tables are means over the same pairs. It never resamples requests or analyses invalid trials.
 """
 
 import math
@@ -12,26 +12,20 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pooling import lasting_facts
-from coordinator.analysis.sentences import caveats_of, sentence_of
-from coordinator.analysis.statistics import Estimate, detectable, finite_exp, holm, interval, signed_rank_p
+from coordinator.analysis.prices import prices_of
+from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judge
-from domain.campaign import Campaign, Cell
+from domain.campaign import Campaign
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
+from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
-from domain.report import (
-    MIN_PAIRS,
-    Calibration,
-    CampaignReport,
-    FingerprintBlocks,
-    Metric,
-    Verdict,
-    VerdictWord,
-    metrics_of,
-)
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, FingerprintBlocks, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -56,14 +50,15 @@ def build_report(
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
     data = CampaignResults(campaign, attempts, seed, calibration)
     taxes, shared = _probe_tax(data), data.fingerprints
-    verdicts = _verdicts(data, taxes or {})
+    verdicts = verdicts_of(data, _proven(taxes or {}))
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        prices=prices_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
-        differences=differences(data, comparisons(campaign), path),
+        differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=tuple(
             FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
@@ -79,86 +74,12 @@ def build_report(
     )
 
 
-def comparisons(campaign: Campaign) -> tuple[tuple[str, str], ...]:
-    """(label, reference) of every comparison: each label with the reference, each copy with its original."""
-    reference = campaign.reference_label
-    pairs = [(label, reference) for label in campaign.labels if label != reference]
-    pairs += [
-        (label, datapath_of(label))
-        for label in campaign.labels
-        if label != datapath_of(label) and datapath_of(label) != datapath_of(reference)
-    ]
-    return tuple(pairs)
-
-
-def _verdicts(data: CampaignResults, taxes: Taxes) -> tuple[Verdict, ...]:
-    drafts = [
-        _draft(data, Cell(datapath=label, workload=workload, level=level), reference, metric)
-        for workload in data.campaign.workloads
-        for level, load in data.campaign.levels.items()
-        for metric in metrics_of(load)
-        for label, reference in comparisons(data.campaign)
-    ]
-    # Holm's family is every comparison of the campaign that has a p.
-    tested = [index for index, draft in enumerate(drafts) if draft.p is not None]
-    adjusted = dict(zip(tested, holm([drafts[i].p or 0.0 for i in tested]), strict=True))
-    verdicts = [draft.model_copy(update={"p": adjusted.get(index)}) for index, draft in enumerate(drafts)]
-    return tuple(_add_sentence(data, verdict, len(tested), taxes) for verdict in verdicts)
-
-
-def _draft(data: CampaignResults, cell: Cell, reference: str, metric: Metric) -> Verdict:
-    """A verdict without its sentence; ``p`` is not adjusted yet."""
-    logs = data.log_ratios(cell, reference, metric)
-    estimate = interval(logs, data.seed(metric.value, reference, *cell.model_dump().values()))
-    word = _word(estimate, metric, data.campaign.equivalence_margin)
-    unsure = estimate is not None and word is VerdictWord.INCONCLUSIVE
-    return Verdict(
-        datapath=cell.datapath,
-        reference=reference,
-        workload=cell.workload,
-        level=cell.level,
-        metric=metric,
-        verdict=word,
-        pairs=len(logs),
-        ratio=finite_exp(estimate.mean) if estimate else finite_exp(logs[0]) if logs else None,
-        low=finite_exp(estimate.low) if estimate else None,
-        high=finite_exp(estimate.high) if estimate else None,
-        p=signed_rank_p(logs) if len(logs) >= MIN_PAIRS else None,
-        smallest_effect=finite_exp(detectable(estimate)) - 1 if estimate and unsure else None,
-        sentence="",
-    )
-
-
-def _word(estimate: Estimate | None, metric: Metric, margin: float) -> VerdictWord:
-    """Equivalence is checked first: a difference proven to be below the margin does not matter.
-
-    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so exchanging two datapaths changes no verdict.
-    """
-    if estimate is None or estimate.count < MIN_PAIRS:
-        return VerdictWord.INCONCLUSIVE
-    limit = math.log1p(margin)
-    if -limit <= estimate.low and estimate.high <= limit:
-        return VerdictWord.EQUIVALENT
-    if estimate.low <= 0 <= estimate.high:
-        return VerdictWord.INCONCLUSIVE
-    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
-
-
-def _add_sentence(data: CampaignResults, verdict: Verdict, family: int, taxes: Taxes) -> Verdict:
-    functions = data.function(verdict.datapath), data.function(verdict.reference)
-    paid = [1 - taxes[label]["ratio"] for label in (verdict.datapath, verdict.reference) if label in taxes]
-    caveats = caveats_of(verdict, functions, family, max(paid, default=0.0))
-    worded = verdict.model_copy(update={"caveats": caveats})
-    load = data.load(verdict.workload, verdict.level)
-    return worded.model_copy(update={"sentence": sentence_of(data.campaign, worded, load)})
-
-
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     """How often a datapath differed from its own copy; ``None`` if the campaign has no copies."""
     copies = [v for v in verdicts if datapath_of(v.datapath) == datapath_of(v.reference)]
     if not copies:
         return None
-    decided = [v for v in copies if v.has_enough_pairs]
+    decided = [v for v in copies if v.has_enough_pairs and v.family is not Family.SHOWN]
     false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in decided)
     excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in decided)
     return {
@@ -186,7 +107,7 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
             if (trial := block.get(label)) and trial.validity.valid and trial.requests_per_s
             if (watched := _watched_rate(trial))
         ]
-        if estimate := interval(logs, data.seed("probe_tax", label)):
+        if estimate := interval(logs):
             taxes[label] = {
                 "ratio": finite_exp(estimate.mean),
                 "low": finite_exp(estimate.low),
@@ -194,6 +115,11 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
                 "pairs": estimate.count,
             }
     return taxes
+
+
+def _proven(taxes: Taxes) -> dict[str, float]:
+    """The share of requests/s that watching cost, by label, where its interval excludes "nothing"."""
+    return {label: 1 - tax["ratio"] for label, tax in taxes.items() if tax["pairs"] >= MIN_PAIRS and tax["high"] < 1}
 
 
 def _watched_rate(trial: TrialResult) -> float | None:

@@ -1,30 +1,32 @@
 """Verdicts as English sentences, and the caveats that a reader must know. Pure."""
 
-from coordinator.analysis.statistics import smallest_p
-from domain.campaign import Campaign
-from domain.names import FUNCTIONS, datapath_of
-from domain.report import MIN_PAIRS, Metric, Verdict, VerdictWord
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-SIGNIFICANCE = 0.05
+from coordinator.analysis.campaign_results import CampaignResults
+from domain.metric import Metric
+from domain.names import FUNCTIONS, datapath_of
+from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
+from domain.texts import fit_text, p_text, ratio_text
+
 _UNITS = {
     Metric.REQUESTS_PER_S: "the requests/s",
-    Metric.CPU_US_PER_REQUEST: "the CPU time per request",
+    Metric.CPU_US_PER_REQUEST: "the whole host's CPU time per request",
     Metric.LATENCY_P50_US: "the p50 latency",
     Metric.LATENCY_P99_US: "the p99 latency",
     Metric.LATENCY_P999_US: "the p99.9 latency",
     Metric.SLO_CAPACITY_PER_S: "the rate within the SLO",
 }
-# With few blocks no p can pass Holm's adjustment. That is true of every sentence, so it is a caveat only.
-OUT_OF_REACH = "could not have made it smaller"
 _SUBJECTS = {metric: unit.removeprefix("the ") for metric, unit in _UNITS.items()} | {
     Metric.CPU_US_PER_REQUEST: "CPU per request"
 }
 # Phrases for an equivalent, a better and a worse datapath.
 _RATE = ("is as fast as {}", "is faster than {}", "is slower than {}")
 _CPU = (
-    "costs as much CPU per request as {}",
-    "costs less CPU per request than {}",
-    "costs more CPU per request than {}",
+    "costs the host as much CPU per request as {}",
+    "costs the host less CPU per request than {}",
+    "costs the host more CPU per request than {}",
 )
 _LATENCY = ("answers as fast as {}", "answers faster than {}", "answers slower than {}")
 _CAPACITY = (
@@ -39,56 +41,93 @@ _CLAIMS = {
 }
 
 
-def caveats_of(verdict: Verdict, functions: tuple[str, str], family: int, probe_tax: float = 0.0) -> tuple[str, ...]:
-    """The caveats of a verdict; ``functions`` are the datapath's and the reference's.
+@dataclass(frozen=True)
+class Context:
+    """What sentences need besides their verdict: the sizes of the families, and what watching costs by label."""
 
-    ``family`` is the number of comparisons in Holm's adjustment. ``probe_tax`` is the share of requests/s that watching
-    cost, of the two datapaths the larger.
+    data: CampaignResults
+    primary: int
+    exploratory: int
+    taxes: Mapping[str, float]
+
+
+def sentence_of(context: Context, verdict: Verdict, levels_differ_p: float | None = None) -> Verdict:
+    """The verdict with its caveats and its sentence.
+
+    ``levels_differ_p`` is set for a pooled estimate whose levels differ: it is shown, and its levels are judged.
     """
-    found = [_across_functions(*functions), _copy(verdict), _small(verdict), _below_the_tax(verdict, probe_tax)]
-    found.append(_after_holm(verdict, family))
-    return tuple(caveat for caveat in found if caveat)
+    found = [_copy(verdict), _small(verdict), _below_the_tax(verdict, context.taxes)]
+    worded = verdict.model_copy(update={"caveats": tuple(caveat for caveat in found if caveat)})
+    return worded.model_copy(update={"sentence": _text(context, worded, levels_differ_p)})
 
 
-def sentence_of(campaign: Campaign, verdict: Verdict, load: str) -> str:
-    """The verdict in one sentence with ratio, interval, pairs and caveats; ``verdict.caveats`` is set already.
-
-    ``load`` is the level as shown to users.
-    """
-    where = f"at {verdict.level} load ({load})"
-    if len(campaign.workloads) > 1:
-        where += f" of {verdict.workload}"
-    pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
+def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
+    where = place_of(context.data, verdict.workload, verdict.pooled_over or (verdict.level,))
+    compared = f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}"
     if not verdict.has_enough_pairs:
-        of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
-        enough = " with enough requests" if verdict.metric.percentile is not None else ""
-        return (
-            f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, "
-            f"only {pairs} of {of}{enough}; a verdict needs {MIN_PAIRS}."
-        )
-    interval = f"[{_number(verdict.low)}, {_number(verdict.high)}]"
-    figures = f"{_number(verdict.ratio)} × {_UNITS[verdict.metric]} {interval}, {pairs}"
-    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats if OUT_OF_REACH not in caveat)
-    return f"{_claim(campaign, verdict, where)}: {figures}{notes}."
+        return f"{compared}: {_waiting(verdict)}."
+    figures = f"{_figures(verdict)}, {verdict.pairs} pairs"
+    if verdict.family is Family.SHOWN:
+        return f"{compared}: {_why_shown(context, verdict, levels_differ_p)}: {figures}."
+    prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
+    notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
+    return f"{prefix}{_claim(context, verdict, where, compared)}: {figures}, {_p(context, verdict)}{notes}."
 
 
-def _claim(campaign: Campaign, verdict: Verdict, where: str) -> str:
+def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> str:
+    """Where a comparison holds: a level with its load, or the levels that it is pooled over."""
+    if len(levels) == 1:
+        where = f"at {levels[0]} load ({data.load(workload, levels[0])})"
+    else:
+        where = f"over the levels {', '.join(levels)}"
+    return where + (f" of {workload}" if len(data.campaign.workloads) > 1 else "")
+
+
+def _waiting(verdict: Verdict) -> str:
+    of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
+    enough = " with enough requests" if verdict.metric.percentile is not None else ""
+    pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
+    return f"inconclusive, only {pairs} of {of}{enough}; a verdict needs {MIN_PAIRS}"
+
+
+def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
+    functions = [context.data.function(label) for label in (verdict.datapath, verdict.reference)]
+    if functions[0] != functions[1]:
+        first, second = sorted(FUNCTIONS.get(function, function) for function in functions)
+        return f"no verdict, as {first} is not {second} and has a price instead"
+    if levels_differ_p is not None:
+        return f"no pooled verdict, as the levels differ (p {p_text(levels_differ_p)}) and are judged one by one"
+    return "no verdict, as it repeats requests/s: their product is the number of busy CPUs"
+
+
+def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str:
     one, other = verdict.datapath, verdict.reference
     alike, better, worse = (words.format(other) for words in _CLAIMS.get(verdict.metric, _LATENCY))
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        return f"{one} {alike} within ±{campaign.equivalence_margin * 100:g} % {where}"
+        return f"{one} {alike} within ±{context.data.campaign.equivalence_margin * 100:g} % {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
-        effect = (verdict.smallest_effect or 0.0) * 100
-        why = f"a difference below {effect:.2g} % would not have shown" if effect < 100 else "the data vary too much"
-        return f"{one} compared with {other} {where}, {_SUBJECTS[verdict.metric]}: inconclusive, {why}"
+        return f"{compared}: inconclusive, the data fit anything from {fit_text(*_interval(verdict))}"
     return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
 
 
-def _across_functions(one: str, other: str) -> str:
-    if one == other or "unknown" in (one, other):
-        return ""
-    first, second = sorted((FUNCTIONS.get(one, one), FUNCTIONS.get(other, other)))
-    return f"{first} is not {second}"
+def _figures(verdict: Verdict) -> str:
+    low, high = _interval(verdict)
+    value, _, bounds = ratio_text(verdict.ratio or 0.0, low, high).partition(" ")
+    return f"{value} × {_UNITS[verdict.metric]} {bounds}"
+
+
+def _interval(verdict: Verdict) -> tuple[float, float]:
+    """The interval that belongs to the word: simultaneous for primary comparisons."""
+    if verdict.simultaneous_low is not None and verdict.simultaneous_high is not None:
+        return verdict.simultaneous_low, verdict.simultaneous_high
+    return verdict.low or 0.0, verdict.high or math.inf
+
+
+def _p(context: Context, verdict: Verdict) -> str:
+    p = p_text(verdict.p if verdict.p is not None else 1.0)
+    if verdict.family is Family.PRIMARY:
+        return f"p {p} among {context.primary} primary comparisons"
+    return f"p {p} among {context.exploratory} exploratory comparisons"
 
 
 def _copy(verdict: Verdict) -> str:
@@ -97,38 +136,25 @@ def _copy(verdict: Verdict) -> str:
 
 
 def _small(verdict: Verdict) -> str:
-    if verdict.verdict is not VerdictWord.EQUIVALENT or _covers_1(verdict):
+    low, high = _interval(verdict)
+    if verdict.verdict is not VerdictWord.EQUIVALENT or low <= 1 <= high:
         return ""
     return "the difference is real but within the equivalence margin"
 
 
-def _below_the_tax(verdict: Verdict, probe_tax: float) -> str:
-    """Figures come from slices without probes, the explanation from slices that the probes slowed down."""
-    if verdict.verdict not in (VerdictWord.FASTER, VerdictWord.SLOWER) or verdict.ratio is None or probe_tax <= 0:
+def _below_the_tax(verdict: Verdict, taxes: Mapping[str, float]) -> str:
+    """Figures come from slices without probes, the explanation from slices that the probes slowed down.
+
+    The tax is one of requests/s in closed loops, so it says nothing about other metrics.
+    """
+    tax = max((taxes.get(label, 0.0) for label in (verdict.datapath, verdict.reference)), default=0.0)
+    decided = verdict.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER)
+    if not decided or verdict.metric is not Metric.REQUESTS_PER_S or not verdict.ratio or tax <= 0:
         return ""
     # Compare ratios: express the tax as a ratio in both directions.
-    if max(verdict.ratio, 1 / verdict.ratio) >= 1 / (1 - min(probe_tax, 0.99)):
+    if max(verdict.ratio, 1 / verdict.ratio) >= 1 / (1 - min(tax, 0.99)):
         return ""
     return (
-        f"the difference is smaller than the cost of watching ({probe_tax * 100:.2g} % of requests/s in the watched "
+        f"the difference is smaller than the cost of watching ({tax * 100:.2g} % of requests/s in the watched "
         "slices, which are not counted): the probes cannot explain it"
     )
-
-
-def _after_holm(verdict: Verdict, family: int) -> str:
-    if verdict.p is None or verdict.p < SIGNIFICANCE or _covers_1(verdict):
-        return ""
-    among = f"p after Holm's adjustment over {family} comparisons is {verdict.p:.2g}"
-    if smallest_p(verdict.pairs) * family >= SIGNIFICANCE:
-        return f"{among}; {verdict.pairs} pairs {OUT_OF_REACH} than {SIGNIFICANCE}"
-    return among
-
-
-def _covers_1(verdict: Verdict) -> bool:
-    return verdict.low is None or verdict.high is None or verdict.low <= 1 <= verdict.high
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if 0.1 <= value < 1000 else f"{value:.3g}"

@@ -68,8 +68,8 @@ def throughput_chart(table: Table) -> Chart | None:
 
 
 def latency_chart(table: Table) -> Chart | None:
-    """Latency at the open levels of one workload, in µs: the dot is p99, the whisker runs from p50 to p99.9."""
-    return _chart(table.workload, "Latency in µs", [row for row in table.rows if row.open_loop], _latency)
+    """Latency p50 with intervals at the open levels of one workload, in µs."""
+    return _chart(table.workload, "Latency p50 in µs", [row for row in table.rows if row.open_loop], _latency)
 
 
 def capacity_chart(table: Table) -> Chart | None:
@@ -88,8 +88,7 @@ def _throughput(result: CellResult) -> Figures:
 
 
 def _latency(result: CellResult) -> Figures:
-    times = result.latency_us
-    return (times.p99, times.p50, times.p999) if times else (None, None, None)
+    return result.latency_p50_us, result.latency_p50_us_low, result.latency_p50_us_high
 
 
 def _chart(workload: str, title: str, rows: Sequence[Row], figures: Callable[[CellResult], Figures]) -> Chart | None:

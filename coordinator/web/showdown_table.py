@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 from domain.campaign import Campaign
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
-from domain.report import CampaignReport, CellResult, ConditionCost, Metric, Verdict, VerdictWord, too_few
+from domain.metric import Metric
+from domain.report import (
+    CampaignReport,
+    CellResult,
+    ConditionCost,
+    Family,
+    Price,
+    Verdict,
+    VerdictWord,
+    too_few,
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class CostRow:
 
 @dataclass(frozen=True)
 class Statement:
-    """The verdicts of one level as sentences: decided ones, inconclusive ones, and those with too few pairs."""
+    """The exploratory comparisons of one level as sentences: findings, inconclusive ones, and what lacks pairs."""
 
     workload: str
     level: str
@@ -71,6 +81,17 @@ class Statement:
     decided: tuple[Verdict, ...]
     inconclusive: tuple[Verdict, ...]
     too_few: str
+
+
+@dataclass(frozen=True)
+class PriceRow:
+    """What one datapath costs over another of a different function at one level, by metric."""
+
+    workload: str
+    level: str
+    label: str
+    over: str
+    prices: Mapping[str, Price]
 
 
 def tables(campaign: Campaign, report: CampaignReport) -> tuple[Table, ...]:
@@ -118,13 +139,25 @@ def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
     return {(r.workload, r.level): r.load for r in report.results}
 
 
+def primary_verdicts(report: CampaignReport) -> tuple[Verdict, ...]:
+    """The primary verdicts with enough pairs, those with a word first."""
+    found = [v for v in report.verdicts if v.family is Family.PRIMARY and v.has_enough_pairs]
+    return tuple(sorted(found, key=lambda v: v.verdict is VerdictWord.INCONCLUSIVE))
+
+
+def primary_waiting(report: CampaignReport) -> str:
+    """One sentence on the primary comparisons that lack pairs."""
+    return too_few([v for v in report.verdicts if v.family is Family.PRIMARY])
+
+
 def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, ...]:
-    """Verdicts by workload and level, in the campaign's order; levels without verdicts are left out."""
+    """Exploratory comparisons by workload and level, in the campaign's order; levels without any are left out."""
     loads = _loads(report)
+    explored = [v for v in report.verdicts if v.family is Family.EXPLORATORY]
     found = []
     for workload in campaign.workloads:
         for level, load in campaign.levels.items():
-            here = [v for v in report.verdicts if (v.workload, v.level) == (workload, level)]
+            here = [v for v in explored if (v.workload, v.level) == (workload, level)]
             decidable = [v for v in here if v.has_enough_pairs]
             if here:
                 found.append(
@@ -138,6 +171,14 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
                     )
                 )
     return tuple(found)
+
+
+def price_rows(report: CampaignReport) -> tuple[PriceRow, ...]:
+    """The prices across functions, one row per level and datapath."""
+    rows: dict[tuple[str, str, str, str], dict[str, Price]] = {}
+    for one in report.prices:
+        rows.setdefault((one.workload, one.level, one.datapath, one.over), {})[one.metric.value] = one
+    return tuple(PriceRow(*key, prices) for key, prices in rows.items())
 
 
 def cost_rows(report: CampaignReport) -> tuple[CostRow, ...]:

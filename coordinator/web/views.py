@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from coordinator.analysis.sentences import OUT_OF_REACH
 from coordinator.api import campaigns as api
 from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
 from coordinator.api.trials import path_of
@@ -18,16 +17,24 @@ from coordinator.web import form as forms
 from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
-from coordinator.web.showdown_table import cost_rows, statements, tables
+from coordinator.web.showdown_table import (
+    cost_rows,
+    price_rows,
+    primary_verdicts,
+    primary_waiting,
+    statements,
+    tables,
+)
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.failures import group_by_reasons
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
-from domain.report import MIN_PAIRS, CampaignReport, metrics_of
+from domain.report import MIN_PAIRS, CampaignReport
 
 TRIALS_SHOWN = 500
+_HEADLINES = 3  # verdicts per campaign in the list
 _FAMILIES = ("datapaths", "workloads", "probes")
 _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
@@ -56,17 +63,9 @@ def campaign_rows() -> str:
 
 @blueprint.get("/campaigns/<campaign_id>/headline")
 def headline(campaign_id: str) -> Response:
-    """The list's last column: each datapath against the reference at the highest load."""
+    """The list's last column: the first primary verdicts, those with a word before the inconclusive ones."""
     report = api.report_of(campaign_id)
-    campaign = Campaign.model_validate(report.campaign["campaign"])
-    workload, level = campaign.workloads[0], list(campaign.levels)[-1]
-    verdicts = [
-        v
-        for v in report.verdicts
-        if (v.workload, v.level, v.metric) == (workload, level, metrics_of(campaign.levels[level])[0])
-        and v.reference == campaign.reference_label
-    ]
-    response = make_response(render_template("web/_headline.html", verdicts=verdicts))
+    response = make_response(render_template("web/_headline.html", verdicts=primary_verdicts(report)[:_HEADLINES]))
     if CampaignState(report.campaign["state"]).ended:
         response.headers["Cache-Control"] = "private, max-age=3600"
     return response
@@ -241,7 +240,10 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "stage_charts": stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
         "many_workloads": len(campaign.workloads) > 1,
         "flame_graphs": campaign.flame_graphs,
-        "p_out_of_reach": any(OUT_OF_REACH in caveat for v in report.verdicts for caveat in v.caveats),
+        "primary": primary_verdicts(report),
+        "primary_waiting": primary_waiting(report),
+        "prices": price_rows(report),
+        "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,
     }
 

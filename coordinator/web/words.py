@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from domain.report import Price, Verdict
+from domain.texts import ratio_text
+
 NOTHING = "–"
 
 
@@ -26,6 +29,20 @@ def ratio(value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value:.2f}" if 0.095 <= value < 100 else f"{value:.3g}"
+
+
+def with_interval(found: Verdict | Price) -> tuple[str, str]:
+    """A ratio or a difference, and its interval, in the decimals that the interval deserves."""
+    if isinstance(found, Price):
+        return _split(found.us, found.low_us, found.high_us)
+    return _split(found.ratio, found.low, found.high)
+
+
+def _split(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    if value is None or low is None or high is None:
+        return NOTHING, ""
+    figure, _, bounds = ratio_text(value, low, high).partition(" ")
+    return figure, bounds
 
 
 def percent(value: float | None) -> str:
@@ -61,11 +78,12 @@ def _three(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.0995 else f"{value:.3g}"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "rate": rate,
     "figure": figure,
     "ratio": ratio,
     "percent": percent,
+    "with_interval": with_interval,
     "duration": duration,
     "moment": moment,
     "spelled": spelled,

@@ -27,7 +27,7 @@ MEANINGS = {
     ExitCode.USAGE: "wrong usage, or the campaign does not exist",
     ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
-    ExitCode.INCOMPLETE: "the campaign is complete, but some cells have no valid trial",
+    ExitCode.INCOMPLETE: "the campaign is complete, but host noise or failures left cells without a valid trial",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
     ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and its labs were removed",
 }

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
-from deploy.cli.render import cells_without_trial, print_report
+from deploy.cli.render import lost_cells, print_report
 from domain.campaign import read_campaign_toml
 from domain.problems import InvalidInput
 from domain.report import CampaignReport
@@ -50,9 +50,12 @@ def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
     state = report.campaign.get("state")
     if state in ("failed", "cancelled"):
         return ExitCode.FAILED
-    if state == "complete" and (missing := cells_without_trial(report)):
+    if state == "complete" and (missing := lost_cells(report)):
         if not as_json:
             cells = ", ".join(f"{cell.datapath} at {cell.level}" for cell in missing)
-            click.echo(f"No trial was valid for {cells}: exit status {int(ExitCode.INCOMPLETE)}.", err=True)
+            click.echo(
+                f"Host noise or failures left no valid trial for {cells}: exit status {int(ExitCode.INCOMPLETE)}.",
+                err=True,
+            )
         return ExitCode.INCOMPLETE
     return ExitCode.OK

@@ -5,7 +5,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from domain.report import Calibration, CampaignReport, Metric
+from domain.metric import Metric
+from domain.report import Calibration, CampaignReport
 
 
 def print_calibration(report: CampaignReport, console: Console) -> None:
@@ -81,8 +82,8 @@ def print_caveats(report: CampaignReport, console: Console) -> None:
 
 
 def print_probe_tax(report: CampaignReport, console: Console) -> None:
-    """The cost of watching."""
-    taxes = report.campaign.get("probe_tax") or {}
+    """The cost of watching, of the datapaths where it is proven: the interval excludes 1."""
+    taxes = {label: tax for label, tax in (report.campaign.get("probe_tax") or {}).items() if tax["high"] < 1}
     if taxes:
         figures = ", ".join(
             f"{label} {tax['ratio']:.2f} [{tax['low']:.2f} – {tax['high']:.2f}]" for label, tax in taxes.items()

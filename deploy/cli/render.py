@@ -18,22 +18,20 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.failures import InvalidTrial, group_by_reasons
+from domain.metric import Metric
 from domain.names import LIMIT
-from domain.report import MIN_BEYOND, CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
+from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
+from domain.texts import number_text
+from domain.trial import Reason
 
 NONE = "–"
 FEW = "*"  # marks a percentile of few requests
 _GAP = 2
-_INTERVAL_WIDTH = 11  # "0.99 – 1.09", the widest usual figure
+_INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
 _MOST_DETAILS = 12  # failed attempts to print; --json has all
-_STYLES = {
-    VerdictWord.FASTER: "green",
-    VerdictWord.SLOWER: "red",
-    VerdictWord.EQUIVALENT: "cyan",
-    VerdictWord.INCONCLUSIVE: "yellow",
-}
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
@@ -43,12 +41,11 @@ def print_report(report: CampaignReport, console: Console) -> None:
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
             console.print(_table(report, workload, labels))
-    if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
-        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
+    _print_notes(report, console)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
-    _print_verdicts(report, console)
+    print_verdicts(report, console)
     print_why(report, console)
     print_caveats(report, console)
     _print_invalid(report.invalid, console)
@@ -59,14 +56,29 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_telemetry(report, console)
 
 
-def cells_without_trial(report: CampaignReport) -> list[CellResult]:
-    """Cells without a valid trial."""
-    return [cell for cell in report.results if cell.valid_trials == 0]
+def _print_notes(report: CampaignReport, console: Console) -> None:
+    """What the marks and rows of the table mean."""
+    if any(verdict.ratio is not None for verdict in report.verdicts):
+        console.print(f"×: figure ÷ figure, with the 95 % interval of that pair alone; {MIN_PAIRS} pairs at least.")
+        console.print("Only the verdicts below take into account how many comparisons there are.\n")
+    if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
+        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
+
+
+def lost_cells(report: CampaignReport) -> list[CellResult]:
+    """Cells without a figure for which host noise or a failure is the reason.
+
+    An overloaded datapath explains its cell: that it does not carry the load is a result.
+    """
+    return [cell for cell in report.results if cell.valid_trials == 0 and cell.invalid_for is not Reason.OVERLOADED]
 
 
 def reference_of(report: CampaignReport) -> str:
     """The datapath that the others are compared with; empty without comparisons."""
-    return next((verdict.reference for verdict in report.verdicts), "")
+    campaign = report.campaign.get("campaign") or {}
+    labels = [campaign.get("reference"), *campaign.get("datapaths", ())]
+    named = [label for label in labels if label] or [verdict.reference for verdict in report.verdicts]
+    return str(named[0]) if named and report.verdicts else ""
 
 
 def _headline(report: CampaignReport) -> str:
@@ -87,7 +99,7 @@ def _portions(labels: Sequence[str], width: int) -> list[list[str]]:
     """As many datapaths side by side as fit; each portion repeats the first one for comparison."""
 
     def width_of(portion: Sequence[str]) -> int:
-        first_column = max(len("  latency p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
+        first_column = max(len("  pooled p99.9 µs"), len(f"  × {labels[0]}")) + _GAP
         return first_column + sum(max(len(label), _INTERVAL_WIDTH) + _GAP for label in portion)
 
     portions = [list(labels[:1])]
@@ -107,7 +119,11 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
     for label in labels:
         table.add_column(label, justify="right", no_wrap=True)
     cells = {(cell.level, cell.datapath): cell for cell in report.results if cell.workload == workload}
-    verdicts = {(v.level, v.datapath, v.metric): v for v in report.verdicts if v.workload == workload}
+    verdicts = {
+        (v.level, v.datapath, v.metric): v
+        for v in report.verdicts
+        if v.workload == workload and v.reference == reference
+    }
     for level in dict.fromkeys(level for level, _ in cells):
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
@@ -156,14 +172,19 @@ def _figure_text(cell: CellResult | None, show: Callable[[CellResult], str], *, 
 def _ratio(verdict: Verdict | None) -> str:
     if verdict is None or verdict.ratio is None:
         return NONE
-    style = _STYLES[verdict.verdict]
-    return f"[{style}]{verdict.ratio:.2f}[/{style}]"
+    text = number_text(verdict.ratio, verdict.low or 0.0, verdict.high or verdict.ratio)
+    style = style_of(verdict)
+    return f"[{style}]{text}[/{style}]" if style else text
 
 
 def _interval(verdict: Verdict | None) -> str:
     if verdict is None or verdict.low is None or verdict.high is None:
         return NONE
-    return f"{verdict.low:.2f} – {verdict.high:.2f}"
+    return _range(verdict.low, verdict.high)
+
+
+def _range(low: float, high: float) -> str:
+    return " – ".join(number_text(end, low, high) for end in (low, high))
 
 
 def _number(value: float | None, digits: int = 0) -> str:
@@ -172,6 +193,17 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 def _share(cell: CellResult) -> str:
     return NONE if cell.share_of_direct is None else f"{cell.share_of_direct.value * 100:.0f} %"
+
+
+def _share_interval(cell: CellResult) -> str:
+    share = cell.share_of_direct
+    if share is None or share.low == share.high:
+        return NONE
+    return f"{share.low * 100:.0f} – {share.high * 100:.0f} %"
+
+
+def _pairs(cell: CellResult) -> str:
+    return f"{cell.pairs}" if cell.compared else f"[red]{cell.pairs}, not compared[/red]" if cell.pairs else NONE
 
 
 def _trials(cell: CellResult) -> str:
@@ -191,11 +223,14 @@ def _cpu(cell: CellResult) -> str:
     return _number(cell.cpu_us_per_request, 1)
 
 
-def _latency(found: Percentiles | None, percentile: float) -> str:
-    if found is None:
-        return NONE
-    value = {50: found.p50, 99: found.p99, 99.9: found.p999}[percentile]
-    return _number(value) + (FEW if found.rests_on_few(percentile) else "")
+def _latency(value: float | None, pooled: Percentiles | None, percentile: float) -> str:
+    """A percentile; marked if few requests of all trials together lie beyond it."""
+    return _number(value) + (FEW if value is not None and pooled and pooled.rests_on_few(percentile) else "")
+
+
+def _pooled_p999(cell: CellResult) -> str:
+    found = cell.latency_us
+    return NONE if found is None else _latency(found.p999, found, 99.9)
 
 
 # A figure's name, its text, and its metric in verdicts.
@@ -204,15 +239,18 @@ _CLOSED_FIGURES: _Figures = (
     ("requests/s", _rate, Metric.REQUESTS_PER_S),
     ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
+    ("  95 % interval", _share_interval, None),
+    ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
 )
 _OPEN_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, Metric.CPU_US_PER_REQUEST),
-    ("latency p50 µs", lambda c: _latency(c.latency_us, 50), Metric.LATENCY_P50_US),
-    ("latency p99 µs", lambda c: _latency(c.latency_us, 99), Metric.LATENCY_P99_US),
-    ("latency p99.9 µs", lambda c: _latency(c.latency_us, 99.9), Metric.LATENCY_P999_US),
+    ("latency p50 µs", lambda c: _latency(c.latency_p50_us, c.latency_us, 50), Metric.LATENCY_P50_US),
+    ("latency p99 µs", lambda c: _latency(c.latency_p99_us, c.latency_us, 99), Metric.LATENCY_P99_US),
+    ("pooled p99.9 µs", _pooled_p999, None),
     ("requests/s", _rate, None),
+    ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
 )
@@ -220,34 +258,14 @@ _OPEN_FIGURES: _Figures = (
 _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
+    ("  95 % interval", _share_interval, None),
+    ("pairs", _pairs, None),
     ("searches", _trials, None),
     ("tracked", _conntrack_text, None),
 )
 
 
 _WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
-
-
-def _print_verdicts(report: CampaignReport, console: Console) -> None:
-    if not report.verdicts:
-        return
-    console.print("[bold]Verdicts[/bold] (95 % confidence)", highlight=False)
-    for workload, level in dict.fromkeys((verdict.workload, verdict.level) for verdict in report.verdicts):
-        here = [verdict for verdict in report.verdicts if (verdict.workload, verdict.level) == (workload, level)]
-        for verdict in here:
-            if verdict.has_enough_pairs:
-                _print_verdict(verdict.verdict.value, _STYLES[verdict.verdict], verdict.sentence, console)
-        if waiting := too_few(here):
-            _print_verdict("no verdict", "yellow", f"{workload} at {level} load: {waiting}", console)
-
-
-def _print_verdict(word: str, style: str, sentence: str, console: Console) -> None:
-    # The word has its own column; the sentence's further lines align below its first.
-    row = Table.grid(padding=0)
-    row.add_column(no_wrap=True)
-    row.add_column()
-    row.add_row(f"[{style}]{word:>12}[/{style}]  ", escape(sentence))
-    console.print(row)
 
 
 def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:

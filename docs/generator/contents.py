@@ -27,6 +27,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Block]] = {
     "docs/probes/index.md": {"probes": variants.probes_table},
     "docs/reading-results.md": {
         "verdicts": results.verdicts_table,
+        "families": results.families_table,
         "reasons": results.reasons_table,
         "exit statuses": results.exit_statuses_table,
         "telemetry losses": results.losses_table,

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.cli.errors import MEANINGS
 from docs.generator.blocks import BlockError
 from docs.generator.tables import table
-from domain.report import VerdictWord
+from domain.report import Family, VerdictWord
 from domain.telemetry import CAUSES
 from domain.trial import TRANSIENT_REASONS, Reason
 
@@ -28,6 +28,11 @@ def reasons_table() -> str:
 def verdicts_table() -> str:
     """Every verdict word."""
     return table(("verdict", "meaning"), [(f"`{one}`", _words("verdict", one)["meaning"]) for one in VerdictWord])
+
+
+def families_table() -> str:
+    """Every family of comparisons."""
+    return table(("family", "meaning"), [(f"`{one}`", _words("family", one)["meaning"]) for one in Family])
 
 
 def exit_statuses_table() -> str:

@@ -12,6 +12,7 @@ from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
 from domain.report import CampaignReport, CellResult
+from domain.trial import Reason
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
@@ -136,6 +137,19 @@ def test_report_ends_as_the_campaign_did(fake, state, valid_trials, code):
     printed = invoke("report", "k3f9x2ab")
     assert printed.exit_code == code
     assert ("exit status 5" in printed.stderr) == (code == ExitCode.INCOMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("overloaded", ExitCode.OK), ("steal", ExitCode.INCOMPLETE), ("datapath_failed", ExitCode.INCOMPLETE)],
+)
+def test_an_overloaded_datapath_explains_its_cell_and_host_noise_does_not(fake, reason, code):
+    found = report(valid_trials=0)
+    cells = (found.results[0].model_copy(update={"invalid_trials": 6, "invalid_for": Reason(reason)}), cell(5))
+    fake.report = found.model_copy(update={"results": cells})
+    printed = invoke("report", "k3f9x2ab")
+    assert printed.exit_code == code
+    assert ("Host noise or failures left no valid trial for" in printed.stderr) == (code != ExitCode.OK)
 
 
 def test_cancel(fake):

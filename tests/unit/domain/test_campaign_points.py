@@ -3,7 +3,8 @@
 import pytest
 
 from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
-from domain.report import Metric, Verdict, VerdictWord
+from domain.metric import Metric
+from domain.report import Verdict, VerdictWord
 from domain.sample import TrialTags
 from domain.trial import Finding, Reason
 from tests.telemetry_points import trial

@@ -8,7 +8,8 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
-from domain.report import CampaignReport, Metric, Verdict
+from domain.metric import Metric
+from domain.report import CampaignReport, Verdict
 from domain.telemetry import TelemetryAccount
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
 
@@ -62,4 +63,4 @@ def pairs_with(ratio: float, pairs: int, noise: float = 0.01, seed: int = 1) -> 
     rng = np.random.default_rng(seed)
     drift = np.exp(rng.normal(0, 0.3, pairs))  # host noise, common to both trials of a block
     own = np.exp(rng.normal(0, noise, pairs))
-    return [{"tproxy": 50_000 * d, "ebpf_redirect": 50_000 * ratio * d * o} for d, o in zip(drift, own, strict=True)]
+    return [{"tproxy": 50_000 * d, "ebpf_sk_assign": 50_000 * ratio * d * o} for d, o in zip(drift, own, strict=True)]

@@ -7,12 +7,13 @@ import pytest
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.report import CampaignReport, ConditionCost, Metric
+from domain.metric import Metric
+from domain.report import CampaignReport, ConditionCost
 from domain.trial import Finding, Reason, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000)"}
-HOST_NOISE = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1)  # the host's speed in each round
+HOST_NOISE = (1.0, 0.5, 2.0, 0.8, 1.3, 1.1, 0.9)  # the host's speed in each round
 COSTS = {"direct": 0.5, "ebpf_redirect": 1.0}
 
 
@@ -82,10 +83,10 @@ def test_a_disturbed_block_counts_for_no_datapath() -> None:
 
 def test_blocks_of_different_hosts_are_no_pair() -> None:
     attempts = [
-        replace(a, host="other") if a.level == "low_ruled" and a.block_index < 4 else a for a in rounds()
+        replace(a, host="other") if a.level == "low_ruled" and a.block_index < 4 else a for a in rounds(7)
     ]  # fmt: skip
     found = report(attempts)
-    assert {c.pairs for c in found.condition_costs} == {4}
+    assert {c.pairs for c in found.condition_costs} == {5}
 
 
 @pytest.mark.parametrize(

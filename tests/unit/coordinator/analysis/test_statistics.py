@@ -1,4 +1,4 @@
-"""Statistics with known answers: coverage by simulation, ranks and Holm by hand."""
+"""Statistics with known answers: coverage by simulation, strata, Holm and Benjamini–Hochberg by hand."""
 
 import math
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import ttest_1samp, ttest_ind
 
 from coordinator.analysis import statistics
-from coordinator.analysis.statistics import BOOTSTRAP_FROM_PAIRS, detectable, holm, interval, signed_rank_p, smallest_p
+from coordinator.analysis.statistics import benjamini_hochberg, heterogeneity_p, holm, interval, stratified
 
 SIMULATIONS = 1_000
 TRUTH = math.log(1.5)
@@ -24,7 +24,7 @@ NOISES = {
 
 
 @pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("pairs", [5, 30])
+@pytest.mark.parametrize("pairs", [5, 30, 60])
 def test_the_interval_covers_the_truth_as_often_as_it_says(pairs: int, noise: str) -> None:
     logs = TRUTH + NOISES[noise](np.random.default_rng(pairs), (SIMULATIONS, pairs))
     estimates = [interval(row) for row in logs]
@@ -33,35 +33,22 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(pairs: int, noise: st
     assert np.mean([e.mean for e in estimates]) == pytest.approx(TRUTH, abs=0.01)
 
 
-@pytest.mark.parametrize("noise", ["lognormal", "stalls"])
-def test_the_bootstrap_covers_the_truth_where_pairs_are_many(noise: str) -> None:
-    logs = TRUTH + NOISES[noise](np.random.default_rng(3), (SIMULATIONS, BOOTSTRAP_FROM_PAIRS))
-    covered = np.mean([e.low <= TRUTH <= e.high for e in (interval(row, seed=i) for i, row in enumerate(logs))])
-    assert 0.92 <= covered <= 0.98
-
-
-def test_the_bootstrap_is_used_where_pairs_are_many_and_repeats_from_its_seed() -> None:
-    logs = np.random.default_rng(1).exponential(0.1, BOOTSTRAP_FROM_PAIRS)
-    assert interval(logs, seed=7) == interval(logs, seed=7) != interval(logs, seed=8)
-    assert interval(logs[:-1], seed=7) == interval(logs[:-1], seed=8)
-    skewed = interval(logs, seed=7)
-    assert skewed.high - skewed.mean > skewed.mean - skewed.low  # it follows the long tail; Student's t cannot
-
-
 def test_student_t_by_hand() -> None:
-    # Mean 3, s = √2.5, s/√5 = 0.70711, t₀.₉₇₅ with 4 degrees of freedom = 2.77645.
+    # Mean 3, s = √2.5, s/√5 = 0.70711, t₀.₉₇₅ with 4 degrees of freedom = 2.77645, t₀.₉₉₅ = 4.60409.
     estimate = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert estimate.mean == pytest.approx(3)
     assert estimate.high - 3 == pytest.approx(2.77645 * 0.707107, rel=1e-5)
     assert 3 - estimate.low == pytest.approx(estimate.high - 3)
-    assert detectable(estimate) == pytest.approx((2.77645 + 0.94096) * 0.707107, rel=1e-4)
+    assert estimate.bounds(0.99)[1] - 3 == pytest.approx(4.60409 * 0.707107, rel=1e-5)
 
 
-def test_an_effect_called_detectable_is_detected_four_times_in_five() -> None:
-    rng = np.random.default_rng(5)
-    rows = rng.normal(0, 0.1, (2_000, 12))
-    effect = np.mean([detectable(interval(row)) for row in rows])
-    assert np.mean([interval(row + effect).low > 0 for row in rows]) == pytest.approx(0.8, abs=0.05)
+@pytest.mark.parametrize("count", [5, 6, 60, 200])
+def test_the_p_is_that_of_the_interval_at_every_number_of_pairs(count: int) -> None:
+    values = np.random.default_rng(count).normal(0.2, 1, count)
+    estimate = interval(values)
+    assert estimate.p == pytest.approx(ttest_1samp(values, 0).pvalue)
+    touching = estimate.bounds(1 - estimate.p)
+    assert min(map(abs, touching)) == pytest.approx(0, abs=1e-9), "the interval at confidence 1 − p ends at zero"
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -69,26 +56,43 @@ def test_no_interval_from_fewer_than_two(count: int) -> None:
     assert interval([0.5] * count) is None
 
 
-@pytest.mark.parametrize("count", [2, 5, BOOTSTRAP_FROM_PAIRS])
-def test_without_scatter_the_interval_is_the_value(count: int) -> None:
-    estimate = interval([0.25] * count)
-    assert (estimate.low, estimate.mean, estimate.high) == pytest.approx((0.25, 0.25, 0.25), abs=1e-12)
+def test_without_scatter_the_interval_is_the_value() -> None:
+    estimate = interval([0.25] * 5)
+    assert (estimate.low, estimate.mean, estimate.high, estimate.p) == (0.25, 0.25, 0.25, 0.0)
+    assert interval([0.0] * 5).p == 1.0
 
 
-@pytest.mark.parametrize("count", [5, 6, 12, 40])
-def test_signed_ranks_agree_with_scipy_where_there_are_no_ties(count: int) -> None:
-    values = np.random.default_rng(count).normal(0.3, 1, count)
-    assert signed_rank_p(values) == pytest.approx(wilcoxon(values, method="exact").pvalue)
+def test_each_stratum_counts_alike_whatever_its_size() -> None:
+    # Means 2 and 10; the variances are 1 of three values and 2.5 of five.
+    estimate = stratified([[1.0, 2.0, 3.0], [8.0, 9.0, 10.0, 11.0, 12.0]])
+    assert estimate.mean == pytest.approx(6)
+    assert estimate.standard_error == pytest.approx(math.sqrt(1 / 3 + 2.5 / 5) / 2)
+    assert estimate.freedom == pytest.approx((1 / 3 + 0.5) ** 2 / ((1 / 3) ** 2 / 2 + 0.5**2 / 4))
+    assert estimate.count == 8
+    assert stratified([[1.0, 2.0], [1.0]]) is None, "one value has no variance"
+    assert stratified([]) is None
+    alone = [1.0, 2.0, 4.0]
+    assert stratified([alone]).freedom == pytest.approx(interval(alone).freedom)
 
 
-def test_signed_ranks_with_ties_and_zeros_by_hand() -> None:
-    # Zeros go; |1|, |1|, |2| have the ranks 1.5, 1.5, 3. Of 8 sign patterns two (all −, all +) are as extreme as "+++".
-    assert signed_rank_p([0.0, 1.0, 1.0, 2.0]) == pytest.approx(2 / 8)
-    # "−1, +1, +2": rank sum 4.5. As high or higher: +++ (6), −++ and +−+ (4.5 each): 3/8 in each tail.
-    assert signed_rank_p([-1.0, 1.0, 2.0]) == pytest.approx(6 / 8)
-    assert signed_rank_p([0.0, 0.0]) == 1.0
-    assert signed_rank_p([]) == 1.0
-    assert signed_rank_p([0.1] * 6) == smallest_p(6) == 2 / 64
+def test_the_pooled_interval_covers_the_truth_where_levels_have_different_noise() -> None:
+    rng, spreads = np.random.default_rng(2), np.array([[0.02], [0.06], [0.2]])
+    estimates = [stratified(list(0.1 + spreads * rng.normal(0, 1, (3, 6)))) for _ in range(SIMULATIONS)]
+    assert 0.93 <= np.mean([e.low <= 0.1 <= e.high for e in estimates]) <= 0.985
+
+
+def test_heterogeneity_of_two_strata_is_welchs_t_test() -> None:
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(0, 1, 6), rng.normal(1, 3, 9)
+    assert heterogeneity_p([one, other]) == pytest.approx(ttest_ind(one, other, equal_var=False).pvalue)
+    assert heterogeneity_p([one]) == 1.0
+    assert heterogeneity_p([[1.0] * 5, [2.0] * 5]) < 1e-6, "no scatter at all, and different"
+
+
+def test_heterogeneity_is_found_by_chance_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    found = np.mean([heterogeneity_p(list(rng.normal(0, 1, (3, 6)))) < 0.05 for _ in range(SIMULATIONS)])
+    assert 0.03 <= found <= 0.08
 
 
 def test_holm_by_hand() -> None:
@@ -98,14 +102,25 @@ def test_holm_by_hand() -> None:
     assert holm([]) == []
 
 
+def test_benjamini_hochberg_by_hand() -> None:
+    # Sorted: .01 × 4/1, .02 × 4/2, .035 × 4/3, .5 × 4/4, each at most its successor.
+    assert benjamini_hochberg([0.5, 0.01, 0.035, 0.02]) == pytest.approx([0.5, 0.04, 0.035 * 4 / 3, 0.04])
+    assert benjamini_hochberg([0.9, 0.95]) == pytest.approx([0.95, 0.95])
+    assert benjamini_hochberg([]) == []
+
+
 @given(st.lists(st.floats(-700, 700), max_size=80))
 def test_no_input_gives_a_nan(logs: list[float]) -> None:
     estimate = interval(logs)
     if estimate is None:
         assert len(logs) < 2
         return
-    effect = statistics.finite_exp(detectable(estimate))
-    figures = [estimate.mean, estimate.low, estimate.high, effect, signed_rank_p(logs)]
-    assert all(map(math.isfinite, figures))
+    ends = [statistics.finite_exp(end) for end in estimate.bounds(0.999)]
+    assert all(map(math.isfinite, [estimate.mean, estimate.low, estimate.high, *ends]))
     assert estimate.low <= estimate.high
-    assert 0 <= signed_rank_p(logs) <= 1
+    assert 0 <= estimate.p <= 1
+    halves = [logs[: len(logs) // 2], logs[len(logs) // 2 :]]
+    if len(logs) >= 4:
+        pooled = stratified(halves)
+        assert all(map(math.isfinite, [pooled.mean, pooled.low, pooled.high, pooled.p]))
+        assert 0 <= heterogeneity_p(halves) <= 1

@@ -6,9 +6,10 @@ import pytest
 
 from coordinator.web import words
 from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, nice_step, throughput_chart
-from coordinator.web.showdown_table import Row, Square, Table, statements
+from coordinator.web.showdown_table import Row, Square, Table, primary_verdicts, primary_waiting, statements
 from domain.campaign import read_campaign
-from domain.report import CampaignReport, CellResult, Metric, Percentiles, Verdict, VerdictWord, too_few
+from domain.metric import Metric
+from domain.report import CampaignReport, CellResult, Family, Verdict, VerdictWord, too_few
 
 
 @pytest.mark.parametrize(
@@ -100,15 +101,15 @@ def test_without_figures_there_is_no_chart() -> None:
 def test_open_levels_have_a_chart_of_latency_and_none_of_the_rate_that_was_given() -> None:
     table = a_table((50_000, 40_000, 60_000), (100_000, None, None))
     assert latency_chart(table) is None
-    times = Percentiles(p50=100, p99=400, p999=500, count=9)
-    squares = [replace(s, result=s.result.model_copy(update={"latency_us": times})) for s in table.rows[0].squares]
+    times = {"latency_p50_us": 400.0, "latency_p50_us_low": 380.0, "latency_p50_us_high": 420.0}
+    squares = [replace(s, result=s.result.model_copy(update=times)) for s in table.rows[0].squares]
     open_row = Row("half", "open(50%) = 5,000/s", tuple(squares), open_loop=True)
     both = replace(table, rows=(*table.rows, open_row))
     assert [g.title for g in throughput_chart(both).groups] == ["low · closed(8)"]
     chart = latency_chart(both)
     assert [g.title for g in chart.groups] == ["half · open(50%) = 5,000/s"]
     mark = chart.groups[0].marks[0]
-    assert (mark.value, mark.value_low, mark.value_high) == (400, 100, 500)
+    assert (mark.value, mark.value_low, mark.value_high) == (400, 380, 420)
     assert LEFT < mark.low < mark.x < mark.high
     assert throughput_chart(replace(table, rows=(open_row,))) is None
 
@@ -144,8 +145,15 @@ def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
 
     settled, open_one = a_verdict(VerdictWord.FASTER, 6), a_verdict(VerdictWord.INCONCLUSIVE, 6)
     short = a_verdict(VerdictWord.INCONCLUSIVE, 4), a_verdict(VerdictWord.INCONCLUSIVE, 2, Metric.LATENCY_P99_US)
-    (found,) = statements(campaign, CampaignReport(campaign={}, verdicts=(open_one, *short, settled)))
+    report = CampaignReport(campaign={}, verdicts=(open_one, *short, settled))
+    (found,) = statements(campaign, report)
     assert (found.decided, found.inconclusive) == ((settled,), (open_one,))
     assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
+    assert primary_verdicts(report) == (), "they are exploratory"
+    primary = [v.model_copy(update={"family": Family.PRIMARY}) for v in report.verdicts]
+    judged = CampaignReport(campaign={}, verdicts=primary)
+    assert statements(campaign, judged) == ()
+    assert [v.verdict for v in primary_verdicts(judged)] == [VerdictWord.FASTER, VerdictWord.INCONCLUSIVE]
+    assert primary_waiting(judged) == found.too_few
     assert too_few([settled]) == ""
     assert too_few(short[:1]) == "1 comparison has only 4 valid pairs; a verdict needs 5."

@@ -1,0 +1,154 @@
+"""From log-ratios to verdicts. Pure.
+
+A word needs an adjusted p below 0.05. Primary comparisons are adjusted together (Holm), so that a campaign of equal
+datapaths gets a wrong word in at most 5 % of cases. The others are exploratory (Benjamini–Hochberg), and say so.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.families import Pair, are_alike, compared_pairs, is_judged, primary_questions
+from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
+from coordinator.analysis.sentences import Context, sentence_of
+from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
+from domain.metric import Metric, metrics_of
+from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
+
+Bounds = tuple[float, float]
+
+
+class Place(NamedTuple):
+    """One comparison at one level."""
+
+    workload: str
+    level: str
+    metric: Metric
+    pair: Pair
+
+
+def verdicts_of(data: CampaignResults, taxes: Mapping[str, float]) -> tuple[Verdict, ...]:
+    """Every comparison, the primary ones first; ``taxes`` is the proven cost of watching, by label."""
+    pairs = compared_pairs(data)
+    family = answers(data, primary_questions(data, pairs))
+    own = {
+        Place(answer.question.workload, level, answer.question.metric, answer.question.pair): answer
+        for answer in family
+        for level in answer.own_levels
+    }
+    rest = [place for place in _places(data, pairs) if place not in own]
+    estimates = {place: _enough(_logs(data, place)) for place in rest}
+    ps = {place: one.p for place, one in estimates.items() if one and _family(data, place) is Family.EXPLORATORY}
+    adjusted = dict(zip(ps, benjamini_hochberg(list(ps.values())), strict=True))
+    context = Context(data, len(family), len(ps), taxes)
+    found = [_pooled(context, answer) for answer in family if answer.over_levels]
+    found += [_primary(context, place, answer) for place, answer in own.items()]
+    found += [_other(context, place, estimates[place], adjusted.get(place)) for place in rest]
+    return tuple(found)
+
+
+def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
+    return [
+        Place(workload, level, metric, pair)
+        for workload in data.campaign.workloads
+        for level, load in data.campaign.levels.items()
+        for metric in metrics_of(load)
+        for pair in pairs
+    ]
+
+
+def _logs(data: CampaignResults, place: Place) -> list[float]:
+    return data.compared(place.workload, place.level, place.metric).logs(*place.pair)
+
+
+def _enough(logs: Sequence[float]) -> Estimate | None:
+    return interval(logs) if len(logs) >= MIN_PAIRS else None
+
+
+def _family(data: CampaignResults, place: Place) -> Family:
+    judged = are_alike(data, place.pair) and is_judged(data.campaign, place.level, place.metric)
+    return Family.EXPLORATORY if judged else Family.SHOWN
+
+
+def _pooled(context: Context, answer: Answer) -> Verdict:
+    question, estimate = answer.question, answer.pooled
+    bounds = answer.bounds(estimate, answer.adjusted, pooled=True) if estimate else None
+    place = Place(question.workload, "+".join(question.levels), question.metric, question.pair)
+    pairs = sum(map(len, answer.strata))
+    if answer.judged_apart:
+        verdict = _verdict(context, place, Family.SHOWN, pairs, estimate)
+    else:
+        verdict = _verdict(context, place, Family.PRIMARY, pairs, estimate, answer.adjusted, bounds)
+    verdict = verdict.model_copy(update={"pooled_over": answer.pooled_levels or question.levels})
+    return sentence_of(context, verdict, answer.differs_p if answer.judged_apart else None)
+
+
+def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
+    estimate, adjusted = answer.level_estimate(place.level), answer.level_adjusted(place.level)
+    bounds = answer.bounds(estimate, adjusted, pooled=False) if estimate else None
+    pairs = len(answer.logs[place.level])
+    return sentence_of(context, _verdict(context, place, Family.PRIMARY, pairs, estimate, adjusted, bounds))
+
+
+def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
+    return sentence_of(
+        context, _verdict(context, place, _family(context.data, place), len(_logs(context.data, place)), estimate, p)
+    )
+
+
+def _verdict(
+    context: Context,
+    place: Place,
+    family: Family,
+    pairs: int,
+    estimate: Estimate | None,
+    p: float | None = None,
+    simultaneous: Bounds | None = None,
+) -> Verdict:
+    """A verdict without its sentence."""
+    word = VerdictWord.NONE if family is Family.SHOWN else VerdictWord.INCONCLUSIVE
+    if estimate is not None and p is not None:
+        bounds = simultaneous or (estimate.low, estimate.high)
+        word = _word(estimate, bounds, p, place.metric, context.data.campaign.equivalence_margin)
+    one, other = _figures(context.data, place) if estimate else (None, None)
+    return Verdict(
+        datapath=place.pair[0],
+        reference=place.pair[1],
+        workload=place.workload,
+        level=place.level,
+        metric=place.metric,
+        verdict=word,
+        family=family,
+        pairs=pairs,
+        figure=one,
+        reference_figure=other,
+        ratio=finite_exp(estimate.mean) if estimate else None,
+        low=finite_exp(estimate.low) if estimate else None,
+        high=finite_exp(estimate.high) if estimate else None,
+        simultaneous_low=finite_exp(simultaneous[0]) if simultaneous else None,
+        simultaneous_high=finite_exp(simultaneous[1]) if simultaneous else None,
+        p=p if estimate else None,
+        sentence="",
+    )
+
+
+def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float | None]:
+    if place.level not in data.campaign.levels:  # pooled over levels: a mean of their figures says nothing
+        return None, None
+    rows = data.compared(place.workload, place.level, place.metric).rows
+    one, other = (math.fsum(math.log(row[label]) for row in rows) / len(rows) for label in place.pair)
+    return finite_exp(one), finite_exp(other)
+
+
+def _word(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: float) -> VerdictWord:
+    """Equivalence is checked first: a difference proven to be below the margin does not matter.
+
+    The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so exchanging two datapaths changes no verdict.
+    """
+    limit = math.log1p(margin)
+    if -limit <= bounds[0] and bounds[1] <= limit:
+        return VerdictWord.EQUIVALENT
+    if p >= SIGNIFICANCE:
+        return VerdictWord.INCONCLUSIVE
+    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER

@@ -1,0 +1,42 @@
+"""Figures as text, the same on the command line, on pages and in sentences. Pure."""
+
+import math
+
+_MOST_DECIMALS = 3
+_PERCENT_FROM, _PERCENT_TO = 0.5, 2.0  # ratios between them are written in percent
+
+
+def decimals_of(low: float, high: float) -> int:
+    """Decimals for a figure with this interval: half-widths of 0.003 to 0.03 have three, 0.03 to 0.3 two, and so on."""
+    half = (high - low) / 2
+    if not 0 < half < math.inf:
+        return 2
+    return min(_MOST_DECIMALS, max(0, -math.floor(math.log10(half / 3))))
+
+
+def ratio_text(value: float, low: float, high: float) -> str:
+    """A ratio with its interval: ``0.973 [0.953, 0.994]``."""
+    return f"{number_text(value, low, high)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"
+
+
+def number_text(value: float, low: float, high: float) -> str:
+    """A number in as many decimals as the interval ``low`` to ``high`` deserves."""
+    return f"{value:,.{decimals_of(low, high)}f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def fit_text(low: float, high: float) -> str:
+    """What the data fit, as a range of differences: ``−6 % to +5 %``, or ``0.40 × to 3.2 ×`` if it is wide."""
+    if low < _PERCENT_FROM or high > _PERCENT_TO:
+        return f"{low:.2g} × to {high:.2g} ×"
+    return f"{_percent(low)} to {_percent(high)}"
+
+
+def p_text(p: float) -> str:
+    """A p with two digits; below 0.001 only that."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def _percent(ratio: float) -> str:
+    value = 100 * (ratio - 1)
+    text = f"{abs(value):.0f}" if abs(value) >= 9.95 else f"{abs(value):.2g}"
+    return f"{'−' if value < 0 else '+'}{text} %"

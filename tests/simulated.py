@@ -1,0 +1,123 @@
+"""Simulated campaigns with a known truth, for tests and benches of the whole analysis.
+
+The design is the reference campaign's: two proxies and two forwarders, two open and three closed levels, six blocks.
+The noise of each metric is that of its trials on the reference machine, as standard deviations of a trial's logarithm.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
+
+from coordinator.analysis.report import build_report
+from coordinator.scheduling.records import AttemptRecord
+from domain.campaign import Campaign, read_campaign
+from domain.cpu_time import CpuTime
+from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
+from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.trial import BlockResult, TrialResult, Validity
+
+FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
+LEVELS = {
+    "quarter": "open(10000)",
+    "half": "open(20000)",
+    "low": "closed(8)",
+    "medium": "closed(64)",
+    "high": "closed(256)",
+}
+NOISES = ("normal", "t3", "stalls")
+_DRIFT = 0.15  # common to all datapaths of a block
+_SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
+    "quarter": (0.037, 0.13, 0.83),
+    "half": (0.027, 0.65, 0.55),
+    "low": (0.071,),
+    "medium": (0.032,),
+    "high": (0.048,),
+}
+_REQUESTS = 10_000
+
+
+class Times(LatencyHistogram):
+    """Percentiles that are known already: an encoded histogram would take most of the simulation's time.
+
+    Merged ones are empty, so a simulated report has no pooled percentiles.
+    """
+
+    _EMPTY = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+
+    def __init__(self, p50_ns: int, p99_ns: int) -> None:
+        self._decoded, self._text, self._mean_ns = self._EMPTY, "", None
+        self._known = {50.0: p50_ns, 99.0: p99_ns}
+
+    def percentile_ns(self, percentile: float) -> int | None:
+        return self._known[percentile]
+
+    @property
+    def count(self) -> int:
+        return _REQUESTS
+
+
+Truth = Mapping[str, float]
+"""By label: the factor on its cost, its times and the inverse of its rate; 1 where it is missing."""
+
+
+def a_campaign(blocks: int = 6) -> Campaign:
+    """The reference campaign's design."""
+    return read_campaign(
+        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
+    )
+
+
+def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Noise with variance 1: normal, heavy-tailed, or with one trial in seven stalled (three deviations worse)."""
+    if kind == "t3":
+        return rng.standard_t(3, shape) / math.sqrt(3)
+    noise = rng.normal(0, 1, shape)
+    if kind == "stalls":
+        noise = (noise + 3 * (rng.random(shape) < 0.15) - 0.45) / math.sqrt(1 + 9 * 0.15 * 0.85)
+    return noise
+
+
+def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
+    """A whole campaign through the whole analysis."""
+    attempts: list[AttemptRecord] = []
+    for level in campaign.levels:
+        for _ in range(campaign.blocks):
+            index = len(attempts)
+            drift = rng.normal(0, _DRIFT)
+            trials = tuple(
+                _trial(label, level, rng, kind, drift + math.log(truth.get(label, 1))) for label in FUNCTIONS
+            )
+            result = BlockResult(host="one", trials=trials, wall_s=1)
+            attempts.append(
+                AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
+            )
+    return build_report(campaign, {}, attempts)
+
+
+def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
+    cost, *times = np.exp(shift + np.array(_SPREADS[level]) * draw(rng, kind, (len(_SPREADS[level]),)))
+    latency = None
+    if times:
+        latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))
+    duration_s = 1.0 if times else float(cost)
+    return TrialResult(
+        datapath=label,
+        function=FUNCTIONS[label],
+        role="limit" if label == "direct" else "",
+        workload="http_keepalive",
+        level=level,
+        duration_s=duration_s,
+        requests=_REQUESTS,
+        cpu=CpuTime(wall_s=duration_s, cpus=2, idle_s=max(0.0, 2 * duration_s - float(cost))),
+        latency=latency,
+        validity=Validity(),
+    )
+
+
+def words(report: CampaignReport, family: Family) -> list[Verdict]:
+    """The comparisons of a family that got the word faster or slower."""
+    decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
+    return [verdict for verdict in report.verdicts if verdict.family is family and verdict.verdict in decided]

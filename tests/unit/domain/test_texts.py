@@ -1,0 +1,45 @@
+"""Figures as text: as many digits as the interval deserves."""
+
+import pytest
+
+from domain.texts import fit_text, number_text, p_text, ratio_text
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((0.0289, 0.0127, 0.0658), "0.029 [0.013, 0.066]"),  # a figure known to a factor of five has two digits
+        ((0.9731, 0.9532, 0.9939), "0.973 [0.953, 0.994]"),
+        ((1.02, 0.94, 1.11), "1.02 [0.94, 1.11]"),
+        ((2.1, 0.9, 4.9), "2.1 [0.9, 4.9]"),
+        ((21.63, 20.91, 22.34), "21.6 [20.9, 22.3]"),
+        ((12_345.6, 11_000.0, 13_900.0), "12,346 [11,000, 13,900]"),
+        ((0.5, 0.5, 0.5), "0.50 [0.50, 0.50]"),
+        ((1.0, 0.9999, 1.0001), "1.000 [1.000, 1.000]"),
+        ((1e12, 1e9, 1e300), "1e+12 [1e+09, 1e+300]"),
+    ],
+)
+def test_a_ratio_has_the_digits_that_its_interval_deserves(figures: tuple[float, float, float], text: str) -> None:
+    assert ratio_text(*figures) == text
+
+
+def test_a_difference_may_be_negative() -> None:
+    assert number_text(-3.14, -5.2, -1.1) == "-3.1"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.94, 1.05, "−6 % to +5 %"),
+        (0.876, 1.234, "−12 % to +23 %"),
+        (0.9951, 1.0, "−0.49 % to +0 %"),
+        (0.4, 1.2, "0.4 × to 1.2 ×"),
+        (0.9, 3.17, "0.9 × to 3.2 ×"),
+    ],
+)
+def test_what_the_data_fit_is_a_range_in_percent_or_in_factors(low: float, high: float, text: str) -> None:
+    assert fit_text(low, high) == text
+
+
+def test_a_small_p_has_no_digits() -> None:
+    assert [p_text(p) for p in (1e-9, 0.00612, 0.05, 1.0)] == ["< 0.001", "0.0061", "0.05", "1"]
