@@ -25,6 +25,7 @@ from domain.trial import Reason
 from tests.audit import unaccounted
 from tests.e2e.conftest import Running, own_environment
 from tests.grafana import rows, substituted, templates
+from tests.host_noise import windows
 from workers.lab import netns
 from workers.runner.runner import lab_tag
 
@@ -229,19 +230,18 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert view["state"] == "complete"
     report = running.coordinator.report(campaign_id)
     assert report.failed_attempts[0].attempt == 1
-    assert re.search("silent|lost|lease", report.failed_attempts[0].reason)
+    assert re.search("stopped reporting|lost|lease", report.failed_attempts[0].reason)
     assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
     assert labs_left(f"{campaign_id}-0") == [], "what the killed worker left is swept"
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
 
 
 def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
-    for _ in range(3):  # others on the machine may spoil a calibration, and with it all
-        campaign_id = running.run(SEARCH, timeout_s=240)
-        view = running.coordinator.campaign(campaign_id)
-        if view["state"] == "complete" or not re.search("interference|steal|generator_saturated", view["error"]):
-            break
-    assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8)
+    for window in windows():
+        with window:  # host noise may spoil the calibration, and with it the search
+            campaign_id = running.run(SEARCH, timeout_s=240)
+            view = running.coordinator.campaign(campaign_id)
+            assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8), view["error"]
     capacities = view["calibration"]["http_keepalive"]["capacities_per_s"]
     trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
     asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]

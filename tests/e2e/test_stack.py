@@ -36,7 +36,7 @@ def environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
 
 
-def wait_until(condition, seconds=30.0):
+def wait_until(condition, seconds=90.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
