@@ -84,11 +84,12 @@ class Measuring:
         foreign = host.foreign_s / host.wall_s if host.wall_s else 0.0
         for trial_run in usable:
             traffic = found[trial_run.label]
+            traffic = replace(traffic, slices=tuple(_with_foreign(one, foreign) for one in traffic.slices))
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
-                self._count(trial_run, traffic, foreign)
+                self._count(trial_run, traffic)
             elif probed:
-                self._add_watched(trial_run, traffic, foreign)
+                self._add_watched(trial_run, traffic)
             self._prove(trial_run)
             if traffic.failure:
                 trial_run.attachment = None  # the trial is already invalid; more traffic would only take time
@@ -147,27 +148,22 @@ class Measuring:
             evidence.errors[cause] = evidence.errors.get(cause, 0) + count
         evidence.busiest_thread_share = max(evidence.busiest_thread_share, traffic.busiest_thread_share)
 
-    def _count(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
+    def _count(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
         """Add the counted slices to the trial's figures."""
         evidence = trial_run.evidence
         for one in traffic.slices:
-            if one.warm_up:
-                continue
-            evidence.cpu = evidence.cpu.plus(_with_foreign(one.cpu, foreign))
+            if not one.warm_up:
+                evidence.cpu = evidence.cpu.plus(one.cpu)
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 
-    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic, foreign: float) -> None:
-        """Add the latencies of a watched slice, whose parts the probes measure, and the host's CPU time in it."""
+    def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
+        """Add the latencies of a watched slice, whose parts the probes measure."""
         timings = traffic.timings
         times = timings.get("latency") or timings.get("service_time")
         if times is not None:
             trial_run.watched_latency = _merged(trial_run.watched_latency, times)
-        watched = [one for one in traffic.slices if not one.warm_up]
-        trial_run.watched_slices += watched
-        slices = trial_run.evidence.slices
-        for position, one in enumerate(watched, len(slices) - len(watched)):
-            slices[position] = slices[position].model_copy(update={"cpu": _with_foreign(one.cpu, foreign)})
+        trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(
@@ -180,6 +176,8 @@ class Measuring:
             errors=dict(one.errors),
             probed=probed,
             profiled=profiled,
+            steal_s=one.cpu.steal_s,
+            foreign_s=one.cpu.foreign_s,
         )
 
     def _report(self, trial_run: TrialRun, interval: Interval) -> None:
@@ -206,9 +204,9 @@ class Measuring:
                 self.telemetry.put(host_cpu_point(trial_run.tags, one.cpu, end_ns))
 
 
-def _with_foreign(cpu: CpuTime, foreign: float) -> CpuTime:
-    """The host's CPU time of a slice, with the CPU seconds per second of foreign processes in its run."""
-    return cpu.model_copy(update={"foreign_s": foreign * cpu.wall_s})
+def _with_foreign(one: SliceTraffic, foreign: float) -> SliceTraffic:
+    """A slice with the CPU time of foreign processes, of which only the runner knows."""
+    return replace(one, cpu=one.cpu.model_copy(update={"foreign_s": foreign * one.cpu.wall_s}))
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:
