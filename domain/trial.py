@@ -111,7 +111,6 @@ class SliceResult(Carried):
     errors: dict[str, int] = Field(default_factory=dict, description="By cause, if the generator reports it per slice.")
     probed: bool = Field(default=False, description="Probes watched it; it is not counted.")
     profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
-    cpu: CpuTime | None = Field(default=None, description="Of the host, in a watched slice; none in older results.")
     steal_s: float | None = Field(default=None, ge=0, description="CPU seconds that the hypervisor took from the host.")
     foreign_s: float | None = Field(default=None, ge=0, description="CPU seconds of processes outside the block.")
 

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from coordinator.analysis.path import SEND_WAIT, StagePath
-from domain.cpu_time import CpuTime
 from domain.sample import is_matched
-from domain.trial import ProbeReading, TrialResult
+from domain.trial import ProbeReading, SliceResult, TrialResult
 from domain.watched import StageRole
 
 # Of the CPUs in a watched slice. Noise there spoils the explanation only, and not the trial, which does not count it.
@@ -54,7 +53,7 @@ def watched_trial(trial: TrialResult, path: StagePath) -> WatchedTrial | None:
 
 def is_disturbed(trial: TrialResult) -> bool:
     """True if the host was not left alone in a watched slice. Results of older versions do not say, and are used."""
-    return any(one.probed and one.cpu is not None and _is_noisy(one.cpu) for one in trial.slices)
+    return any(one.probed and _is_noisy(one, trial.cpu.cpus) for one in trial.slices)
 
 
 def parts_us(trial: TrialResult, path: StagePath) -> dict[StageRole, float]:
@@ -122,6 +121,7 @@ def _mean_us(trial: TrialResult) -> float | None:
     return None if mean_ns is None else mean_ns / 1000 / pace
 
 
-def _is_noisy(cpu: CpuTime) -> bool:
-    capacity_s = cpu.wall_s * cpu.cpus
-    return cpu.steal_s > MAX_WATCHED_STEAL_SHARE * capacity_s or cpu.foreign_s > MAX_WATCHED_FOREIGN_SHARE * capacity_s
+def _is_noisy(one: SliceResult, cpus: int) -> bool:
+    stolen, foreign = (part_s or 0.0 for part_s in (one.steal_s, one.foreign_s))
+    capacity_s = one.duration_s * cpus
+    return stolen > MAX_WATCHED_STEAL_SHARE * capacity_s or foreign > MAX_WATCHED_FOREIGN_SHARE * capacity_s

@@ -157,16 +157,12 @@ class Measuring:
         evidence.add_times(trial_run.timings)
 
     def _add_watched(self, trial_run: TrialRun, traffic: TargetTraffic) -> None:
-        """Add the latencies of a watched slice, whose parts the probes measure, and the host's CPU time in it."""
+        """Add the latencies of a watched slice, whose parts the probes measure."""
         timings = traffic.timings
         times = timings.get("latency") or timings.get("service_time")
         if times is not None:
             trial_run.watched_latency = _merged(trial_run.watched_latency, times)
-        watched = [one for one in traffic.slices if not one.warm_up]
-        trial_run.watched_slices += watched
-        slices = trial_run.evidence.slices
-        for position, one in enumerate(watched, len(slices) - len(watched)):
-            slices[position] = slices[position].model_copy(update={"cpu": one.cpu})
+        trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
         return SliceResult(

@@ -6,7 +6,6 @@ from scipy.stats import t
 
 from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.trial_parts import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
-from domain.cpu_time import CpuTime
 from domain.explanation import Difference
 from domain.trial import TrialResult
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
@@ -178,23 +177,20 @@ def test_the_rest_has_the_interval_of_its_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "noise",
-    [
-        {"steal_s": 1.1 * MAX_WATCHED_STEAL_SHARE * 0.6},
-        {"foreign_s": 1.1 * MAX_WATCHED_FOREIGN_SHARE * 0.6},
-    ],
+    "noise", [{"steal_s": 2.1 * MAX_WATCHED_STEAL_SHARE}, {"foreign_s": 2.1 * MAX_WATCHED_FOREIGN_SHARE}]
 )
 def test_a_watched_slice_with_host_noise_explains_no_valid_trial(noise: dict[str, float]) -> None:
     """The counted slices were quiet, so the trial is valid; its watched slice took six milliseconds a request."""
-    quiet = CpuTime(wall_s=0.3, cpus=2, idle_s=0.1)
-    blocks = [(a_trial("direct", 458, DIRECT, cpu=quiet), a_trial("tproxy", 900, TPROXY)) for _ in range(6)]
-    disturbed = a_trial("direct", 6084, DIRECT, cpu=quiet.model_copy(update=noise))
+    quiet = {name: share / 2 for name, share in noise.items()}
+    blocks = [(a_trial("direct", 458, DIRECT, noise=quiet), a_trial("tproxy", 900, TPROXY)) for _ in range(6)]
+    disturbed = a_trial("direct", 6084, DIRECT, noise=noise)
+    assert disturbed.validity.valid
     direct, tproxy = reported(*blocks, (disturbed, a_trial("tproxy", 900, TPROXY))).decompositions
     assert direct.mean_us == pytest.approx(458, rel=2e-3)
     assert (direct.trials, tproxy.trials, direct.disturbed, tproxy.disturbed) == (6, 6, 1, 0)
 
 
 def test_a_disturbed_trial_shows_its_own_time_and_says_so() -> None:
-    found = of_trial(a_trial("direct", 6084, DIRECT, cpu=CpuTime(wall_s=0.3, cpus=2, steal_s=0.2)), PATH)
+    found = of_trial(a_trial("direct", 6084, DIRECT, noise={"steal_s": 0.2}), PATH)
     assert found is not None
     assert (found.mean_us, found.disturbed) == (pytest.approx(6084, rel=2e-3), 1)

@@ -1,6 +1,6 @@
 """Made-up trials that probes watched, and reports of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import probes.catalog
 from coordinator.analysis.path import StagePath
@@ -41,11 +41,17 @@ def reading(stage: str, role: str, us: float, per_request: float = 1.0, **more: 
 
 
 def a_trial(
-    label: str, mean_us: float, probes: Readings, *, valid: bool = True, cpu: CpuTime | None = None, **more: object
+    label: str,
+    mean_us: float,
+    probes: Readings,
+    *,
+    valid: bool = True,
+    noise: Mapping[str, float] | None = None,
+    **more: object,
 ) -> TrialResult:
-    """``cpu`` is the host's in the watched slice."""
+    """``noise`` is what the host did in the watched slice."""
     counted = SliceResult(started_s=0, duration_s=1, requests=5 * REQUESTS, connections=8, bytes_received=1)
-    watched = counted.model_copy(update={"started_s": 1, "probed": True, "requests": REQUESTS, "cpu": cpu})
+    watched = counted.model_copy(update={"started_s": 1, "probed": True, "requests": REQUESTS, **(noise or {})})
     found = () if valid else (Finding(reason=Reason.BYPASSED, detail="x"),)
     return TrialResult.model_validate(
         {
@@ -55,6 +61,7 @@ def a_trial(
             "level": "low",
             "slices": (counted, watched),
             "duration_s": 1.0,
+            "cpu": CpuTime(wall_s=1, cpus=2, idle_s=1),
             "requests": 5 * REQUESTS,
             "validity": Validity(findings=found),
             "probes": probes,
