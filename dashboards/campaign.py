@@ -80,7 +80,8 @@ def _verdicts() -> Iterator[Json]:
     )
     yield lines(
         "Ratio to the reference: $metric",
-        "The ratio and its 95 % interval after each block. An interval without 1 means that one datapath is faster.",
+        "The ratio and its 95 % interval after each block, of one comparison alone. "
+        "Only verdicts take into account how many comparisons there are.",
         "none",
         [
             series(

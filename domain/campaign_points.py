@@ -59,7 +59,7 @@ def verdict_point(campaign: str, verdict: Verdict, time_ns: int) -> Point:
     }
     fields: dict[str, int | float | str] = {
         "pairs": verdict.pairs,
-        "verdict": str(verdict.verdict),
+        "verdict": verdict.title,
         "sentence": verdict.sentence,
     }
     figures = {"ratio": verdict.ratio, "low": verdict.low, "high": verdict.high}

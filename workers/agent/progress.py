@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from domain.campaign_points import campaign_progress_point, verdict_point
 from domain.jobs import BlockJob
-from domain.report import Verdict
+from domain.report import Family, Verdict
 from domain.sample import campaign_event_point
 from workers.agent.api_client import Coordinator, Refused
 from workers.runner.trial_run import Telemetry
@@ -41,6 +41,8 @@ def announce(
 
 
 def _primary(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts on the first metric of each workload and level."""
+    """The primary verdicts; without any, those on the first metric of each workload and level."""
+    if judged := [v for v in verdicts if v.family is Family.PRIMARY]:
+        return judged
     metrics = {(v.workload, v.level): v.metric for v in reversed(verdicts)}
     return [v for v in verdicts if metrics[v.workload, v.level] is v.metric]

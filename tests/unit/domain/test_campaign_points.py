@@ -66,4 +66,7 @@ def test_a_verdict_without_figures_has_none(ratio: float | None, expected: dict[
         "level": "low",
         "metric": "latency_p99_us",
     }
-    assert point.fields == {"pairs": 6, "verdict": "slower", "sentence": "ebpf_redirect is slower."} | expected
+    assert (
+        point.fields
+        == {"pairs": 6, "verdict": "exploratory: slower", "sentence": "ebpf_redirect is slower."} | expected
+    )
