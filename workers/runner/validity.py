@@ -23,7 +23,7 @@ MAX_DROP_SHARE = 0.001
 # Of the CPUs, over the counted slices of a trial and in any one of them: one slice at the second limit, of five, takes
 # the trial to about the first.
 MAX_STEAL_SHARE = 0.05
-MAX_FOREIGN_SHARE = 0.05
+MAX_FOREIGN_SHARE = 0.10
 MAX_SLICE_STEAL_SHARE = 0.20
 MAX_SLICE_FOREIGN_SHARE = 0.20
 MAX_PROBE_LOSS = 0.05

@@ -16,7 +16,7 @@ from tests.unit.coordinator.analysis.results import a_campaign, an_attempt, pair
 
 OLD = {"kernel": "6.18.1", "cpu_model": "A", "mitigations": "none", "memory_kib": "1", "conntrack_entries": "0"}
 NEW = OLD | {"kernel": "6.18.2"}
-CAMPAIGN = a_campaign("tproxy", "ebpf_redirect")
+CAMPAIGN = a_campaign("tproxy", "ebpf_sk_assign")
 
 
 def ran_with(attempt: AttemptRecord, fingerprint: dict[str, str]) -> AttemptRecord:
@@ -28,7 +28,7 @@ def attempts_with(*fingerprints: dict[str, str], ratios: Sequence[float] = ()) -
     """One block per fingerprint."""
     pairs = pairs_with(2.0, len(fingerprints))
     for pair, ratio in zip(pairs, ratios, strict=False):
-        pair["ebpf_redirect"] = pair["tproxy"] * ratio  # type: ignore[index,operator]
+        pair["ebpf_sk_assign"] = pair["tproxy"] * ratio  # type: ignore[index,operator]
     return [
         ran_with(an_attempt(i, rates), facts) for i, (rates, facts) in enumerate(zip(pairs, fingerprints, strict=True))
     ]
@@ -54,7 +54,7 @@ def test_what_disturbs_one_trial_takes_out_its_block() -> None:
     [stored] = report.invalid  # the evidence of the other trial stays as it was
     assert (stored.datapath, stored.reasons) == ("tproxy", (Reason.STEAL,))
     block = CampaignResults(CAMPAIGN, attempts, 1, {}).blocks["http_keepalive", "low"][3]
-    assert [one.detail for one in block["ebpf_redirect"].validity.findings] == ["in the same block, tproxy: 9 %"]
+    assert [one.detail for one in block["ebpf_sk_assign"].validity.findings] == ["in the same block, tproxy: 9 %"]
 
 
 @pytest.mark.parametrize("reason", [Reason.BYPASSED, Reason.OVERLOADED, Reason.ERRORS, Reason.DATAPATH_FAILED])
@@ -62,7 +62,7 @@ def test_proof_and_outcome_concern_one_trial_only(reason: Reason) -> None:
     attempts = attempts_with(*[OLD] * 6)
     attempts[3] = disturbed(attempts[3], "tproxy", reason)
     report = build_report(CAMPAIGN, {}, attempts)
-    assert {cell.datapath: cell.valid_trials for cell in report.results} == {"tproxy": 5, "ebpf_redirect": 6}
+    assert {cell.datapath: cell.valid_trials for cell in report.results} == {"tproxy": 5, "ebpf_sk_assign": 6}
 
 
 def test_blocks_of_another_fingerprint_are_left_out_and_reported() -> None:
@@ -117,18 +117,18 @@ def test_the_detail_of_an_exclusion_is_short_enough_to_store() -> None:
 
 
 def test_a_search_on_another_fingerprint_gives_no_figure() -> None:
-    campaign = a_campaign("tproxy", "ebpf_redirect", levels={"slo": "capacity(p99<=5ms)"}, blocks=2)
+    campaign = a_campaign("tproxy", "ebpf_sk_assign", levels={"slo": "capacity(p99<=5ms)"}, blocks=2)
     steps = [
         replace(
-            ran_with(an_attempt(index, {"tproxy": 1.0, "ebpf_redirect": 1.0}, level="slo"), facts),
-            search=SearchStep(chain, 0, {"tproxy": 1000, "ebpf_redirect": 1000}, ended=True),
+            ran_with(an_attempt(index, {"tproxy": 1.0, "ebpf_sk_assign": 1.0}, level="slo"), facts),
+            search=SearchStep(chain, 0, {"tproxy": 1000, "ebpf_sk_assign": 1000}, ended=True),
         )
         for index, (chain, facts) in enumerate([(0, OLD), (0, OLD), (1, NEW)])
     ]
     found = Calibration(
-        capacities_per_s={"tproxy": 1000.0, "ebpf_redirect": 1000.0}, rates_per_s={}, load="closed(256)"
+        capacities_per_s={"tproxy": 1000.0, "ebpf_sk_assign": 1000.0}, rates_per_s={}, load="closed(256)"
     )
     data = CampaignResults(campaign, steps, 7, {"http_keepalive": found})
     cell = Cell(datapath="tproxy", workload="http_keepalive", level="slo")
     assert ["another fingerprint" in one["tproxy"].lost for one in data.searches(cell)] == [False, True]
-    assert data.log_ratios(cell, "ebpf_redirect", Metric.SLO_CAPACITY_PER_S) == []
+    assert data.log_ratios(cell, "ebpf_sk_assign", Metric.SLO_CAPACITY_PER_S) == []

@@ -94,7 +94,7 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
-        ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.11)}, Reason.INTERFERENCE),
+        ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
         ({"watched": LOSSY}, Reason.PROBE_LOSS),
     ],
 )
