@@ -5,11 +5,12 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.block import Block
 from domain.frozen import Frozen
 from domain.names import CampaignName, HostName, Name
 from domain.place import Place
 from domain.report import Verdict
-from domain.trial import Block, BlockResult
+from domain.trial import BlockResult
 from domain.workload import Parameter
 
 RUN_BLOCK_TASK = "showdown.run_block"

@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator.scheduling.records import AttemptRecord
+from domain.block import Block, PlannedBlock
 from domain.campaign import Campaign
 from domain.condition import PLAIN
 from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
 from domain.report import Calibration
-from domain.trial import Block, PlannedBlock, TrialResult
+from domain.trial import TrialResult
 
 
 def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecord]) -> Calibration:

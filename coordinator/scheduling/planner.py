@@ -14,9 +14,9 @@ capacity within an SLO is searched for in a chain of steps: consecutive blocks o
 import random
 from collections.abc import Iterator, Sequence
 
+from domain.block import PlannedBlock
 from domain.campaign import CALIBRATION, SEARCH_STEPS, Campaign
 from domain.load import CapacityLoad, ShareLoad
-from domain.trial import PlannedBlock
 
 
 def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBlock, ...]:

@@ -9,9 +9,9 @@ from coordinator.scheduling.lifecycle import BlockEvent, BlockState
 from coordinator.store.models import BlockRow, CampaignRow
 from coordinator.store.results import block_records
 from coordinator.store.search import begin_searches
+from domain.block import Block
 from domain.load import CapacityLoad, Load, ShareLoad, load_text
 from domain.report import Calibration
-from domain.trial import Block
 
 
 def finish_calibration(session: Session, campaign: CampaignRow, workload: str, now: float) -> str:

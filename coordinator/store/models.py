@@ -18,12 +18,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from domain.block import PlannedBlock
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
-from domain.trial import PlannedBlock, TrialResult
+from domain.trial import TrialResult
 from domain.trusted import TRUSTED
 
 T = TypeVar("T")

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from domain.block import Block
 from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Block, Reason, TrialResult
+from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import assert_nothing_left, new_tag

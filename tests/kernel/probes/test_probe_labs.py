@@ -8,9 +8,10 @@ import pytest
 
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.trial_parts import parts_us
+from domain.block import Block
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad
-from domain.trial import Block, TrialResult
+from domain.trial import TrialResult
 from domain.watched import StageRole
 from probes.base import Probe
 from probes.catalog.device_hop import DeviceHop

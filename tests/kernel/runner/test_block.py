@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from domain.block import Block
 from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad
 from domain.sample import Point, TrialTags
-from domain.trial import Block, Reason, TrialResult
+from domain.trial import Reason, TrialResult
 from domain.watched import Span, Watched
 from probes.base import LabView
 from probes.profiler import Profiler

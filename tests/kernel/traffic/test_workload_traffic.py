@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.block import Block
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Block, Reason, TrialResult
+from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag

@@ -8,19 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from domain.block import Block
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.trial import (
-    REASON_CLASSES,
-    TRANSIENT_REASONS,
-    Block,
-    Finding,
-    Reason,
-    ReasonClass,
-    TrialResult,
-    Validity,
-)
+from domain.trial import REASON_CLASSES, TRANSIENT_REASONS, Finding, Reason, ReasonClass, TrialResult, Validity
 from tests import ROOT
 
 DATA = ROOT / "tests" / "data" / "trial_result_v1.json"

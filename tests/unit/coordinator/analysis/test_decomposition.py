@@ -11,8 +11,8 @@ from coordinator.analysis.trial_parts import parts_us
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
-from domain.trial import WindowTimes
 from domain.watched import StageRole
+from domain.window_times import WindowTimes
 from tests.unit.coordinator.analysis.watched import (
     DIRECT,
     PATH,

@@ -3,8 +3,9 @@
 import pytest
 
 from coordinator.analysis.trial_parts import parts_us
-from domain.trial import ProbeReading, TrialResult, WindowTimes
+from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
+from domain.window_times import WindowTimes
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, a_trial, by_stage, reading, reported
 
 WAIT = ("run_queue", "origin")

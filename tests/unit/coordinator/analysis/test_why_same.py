@@ -8,7 +8,8 @@ from scipy.stats import binom
 
 from coordinator.analysis import decomposition
 from domain.explanation import Difference
-from domain.trial import ProbeReading, TrialResult, WindowTimes
+from domain.trial import ProbeReading, TrialResult
+from domain.window_times import WindowTimes
 from tests.unit.coordinator.analysis.watched import a_trial, reading, reported
 
 CAMPAIGNS, BLOCKS = 200, 6

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.scheduling.planner import plan, williams_rows
+from domain.block import Block
 from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
-from domain.trial import Block
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
 

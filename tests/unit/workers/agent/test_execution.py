@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domain.block import Block
 from domain.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
 from domain.load import ClosedLoad
-from domain.trial import Block, BlockResult, TrialResult, Validity
+from domain.trial import BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import Lease, execute

@@ -7,10 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domain.block import Block
 from domain.jobs import BlockJob, BlockMessage
 from domain.load import ClosedLoad
 from domain.sample import Point
-from domain.trial import Block, BlockResult
+from domain.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings

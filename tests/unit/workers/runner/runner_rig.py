@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from domain.block import Block
 from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load
-from domain.trial import Block, Reason, TrialResult
+from domain.trial import Reason, TrialResult
 from tests.unit.workers.runner.fakes import (
     FakeCondition,
     FakeDatapath,
