@@ -18,7 +18,7 @@ from workers.lab.cgroups import hierarchies, own_group
 from workers.lab.cleanup import CleanupRegister, sweep
 from workers.runner.cpu import CpuMeter
 
-pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.kernel, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 QUIET = 0.02  # of the CPUs, used by others
 OUTSIDE = f"echo $$ > {{group}}/cgroup.procs; while :; do {sys.executable} -S -c ''; /bin/true; done"

@@ -131,6 +131,7 @@ class Origins:
         self.frozen_s = time.monotonic() - began
 
 
+@pytest.mark.alone
 @TLS
 @in_windows
 def test_the_latency_includes_the_wait_for_a_frozen_origin(tmp_path: Path, workload: str) -> None:
