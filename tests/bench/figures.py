@@ -117,10 +117,10 @@ class Findings:
     def json(self) -> str:
         """One line: each ratio as {"ratio", "low", "high"} under its name, then goals and facts."""
         figures: dict[str, object] = {
-            name: {key: round(getattr(ratio, key), 5) for key in ("ratio", "low", "high")}
+            name: {key: float(f"{getattr(ratio, key):.5g}") for key in ("ratio", "low", "high")}
             for name, ratio in self.ratios.items()
         }
-        facts = {name: round(value, 5) for name, value in self.facts.items()}
+        facts = {name: float(f"{value:.5g}") for name, value in self.facts.items()}
         return json.dumps(figures | {"goals_met": self.goals, "facts": facts})
 
 

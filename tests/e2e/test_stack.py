@@ -13,11 +13,11 @@ import pytest
 import redis
 
 from deploy.stack.stack import PrivateStack
+from workers.lab.cleanup import REGISTER_DIR
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]
-LEDGERS = Path("/run/showdown/ledger")
 SERVERS = ("redis-server", "influxd", "coordinator", "ticker", "worker")
 ONE_LONG_BLOCK = """
 name = "interrupted"
@@ -73,10 +73,10 @@ def listening(pids):
 
 
 def labs_of(pid):
-    """Namespaces that the ledgers of ``pid``'s descendants name."""
+    """Namespaces in the cleanup register that belong to descendants of ``pid``."""
     ours = descendants(pid)
     names = set()
-    for path in LEDGERS.glob("*.json"):
+    for path in REGISTER_DIR.glob("*.json"):
         entry = json.loads(path.read_text())
         if entry["owner"]["pid"] in ours:
             names |= set(entry["netns"])

@@ -111,5 +111,5 @@ def test_findings_end_in_one_json_object(capsys: pytest.CaptureFixture[str]) -> 
     printed = json.loads(findings.json())
     assert printed["speed"] == {"ratio": 1.25, "low": 1.2, "high": 1.3}
     assert printed["goals_met"] == {"speed": True}
-    assert printed["facts"] == {"rate": 12.34568}
+    assert printed["facts"] == {"rate": 12.346}
     assert "\n" not in findings.json()
