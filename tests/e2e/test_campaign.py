@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from coordinator.scheduling.saturation import initial_bracket
 from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
+from domain.campaign import read_campaign
 from domain.report import CampaignReport
 from domain.trial import Reason
 from tests.audit import unaccounted
@@ -247,13 +249,15 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
     asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
              for label in capacities}  # fmt: skip
+    lowest_per_s = read_campaign(tomllib.loads(SEARCH)).lowest_searched_per_s
     for label, capacity in capacities.items():
-        assert asked[label][0] == pytest.approx(initial_bracket(capacity, 2_500, 0.5).next_per_s, rel=0.03)
+        assert asked[label][0] == pytest.approx(initial_bracket(capacity, lowest_per_s, 0.5).next_per_s, rel=0.03)
         assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
     for trial in trials:
         if trial["validity"]["valid"]:
             rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
-            assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02)
+            # Arrivals are Poisson: over two slices of 1 s their count varies by its square root.
+            assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02 + 4 / (2 * rate) ** 0.5)
     for result in get(running, f"campaigns/{campaign_id}/results").json()["results"]:
         figure = result["slo_capacity_per_s"]
         # On a machine that others use, a search may end without a figure; it then says why, and never guesses.
