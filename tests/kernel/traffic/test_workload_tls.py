@@ -131,14 +131,27 @@ class Origins:
         self.frozen_s = time.monotonic() - began
 
 
+def measure_frozen(tmp_path: Path, workload: str) -> tuple[TrialResult, Origins]:
+    """A trial whose origin froze, and its origin.
+
+    If h2load's log does not fit its summary, the driver withholds the latency and says so: that is no wrong figure, and
+    no figure either. Such a trial is measured again.
+    """
+    load = OpenLoad(rate_per_s=100, arrival="constant")
+    for _ in range(5):
+        origins = Origins()
+        (trial,) = measure(tmp_path, workload, load, ("direct",), slice_s=1.5, warm_up_s=0,
+                           origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5)).values()  # fmt: skip
+        if not any("the order was lost" in one.detail for one in trial.validity.findings):
+            break
+    return trial, origins
+
+
 @pytest.mark.alone
 @TLS
 @in_windows
 def test_the_latency_includes_the_wait_for_a_frozen_origin(tmp_path: Path, workload: str) -> None:
-    origins = Origins()
-    load = OpenLoad(rate_per_s=100, arrival="constant")
-    (trial,) = measure(tmp_path, workload, load, ("direct",), slice_s=1.5, warm_up_s=0,
-                       origin=origins, generator=Disturbed(fault=origins.freeze, after_s=0.5)).values()  # fmt: skip
+    trial, origins = measure_frozen(tmp_path, workload)
     proven(trial)
     assert trial.requests == 300
     assert trial.latency is not None
