@@ -28,12 +28,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     first = metrics_of(data.campaign.levels[cell.level])[0]
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
     return CellResult(
-        datapath=cell.datapath,
-        function=data.function(cell.datapath),
-        role=data.role(cell.datapath),
-        workload=cell.workload,
-        level=cell.level,
-        load=data.load(cell.workload, cell.level),
+        **_identity(data, cell),
         requests_per_s=rate.value if rate else None,
         requests_per_s_low=rate.low if rate else None,
         requests_per_s_high=rate.high if rate else None,
@@ -55,18 +50,25 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     )
 
 
+def _identity(data: CampaignResults, cell: Cell) -> dict[str, Any]:
+    """What the cell is; fields of :class:`domain.report.CellResult`."""
+    return {
+        "datapath": cell.datapath,
+        "function": data.function(cell.datapath),
+        "role": data.role(cell.datapath),
+        "workload": cell.workload,
+        "level": cell.level,
+        "load": data.load(cell.workload, cell.level),
+    }
+
+
 def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
     figures = [bracket.figure_per_s for bracket in ended if bracket.figure_per_s is not None]
     found = figure_of(data, cell, Metric.SLO_CAPACITY_PER_S)
     whys = Counter(bracket.why_none for bracket in ended if bracket.figure_per_s is None)
     return CellResult(
-        datapath=cell.datapath,
-        function=data.function(cell.datapath),
-        role=data.role(cell.datapath),
-        workload=cell.workload,
-        level=cell.level,
-        load=data.load(cell.workload, cell.level),
+        **_identity(data, cell),
         slo_capacity_per_s=found.value if found else None,
         slo_capacity_per_s_low=found.low if found else None,
         slo_capacity_per_s_high=found.high if found else None,

@@ -20,8 +20,7 @@ MAX_ACCOUNTED_BY_ORIGIN = 1.01
 SPARE_CONNECTIONS = 1  # a balancer and its origin may differ by so many: opened and closed without a request
 MAX_ERROR_SHARE = 0.001
 MAX_DROP_SHARE = 0.001
-# Of the CPUs, over the counted slices of a trial and in any one of them: one slice at the second limit, of five, takes
-# the trial to about the first.
+# Of the CPUs, over the counted slices of a trial, and in any one of them.
 MAX_STEAL_SHARE = 0.05
 MAX_FOREIGN_SHARE = 0.10
 MAX_SLICE_STEAL_SHARE = 0.20
