@@ -17,7 +17,7 @@ from domain.jobs import HostCapabilities
 from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
-# Features of workers/agent/capabilities.py without which no probe runs.
+# Features of workers/inventory/features.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 # In the order in which ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number them.
 SIDES = ("client", "dut", "server")

@@ -75,7 +75,7 @@ class Measuring:
                 [trial_run.target for trial_run in usable],
                 replace(schedule, order=order, timeline=probed),
                 stop=self.stop,
-                tell=lambda interval: self._report(by_label[interval.label], interval),
+                report=lambda interval: self._report(by_label[interval.label], interval),
             )
         if self.stop():
             raise Cancelled

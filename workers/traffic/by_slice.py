@@ -18,7 +18,7 @@ def run(
     schedule: Schedule,
     *,
     stop: Callable[[], bool],
-    tell: Callable[[Interval], None],
+    report: Callable[[Interval], None],
 ) -> dict[str, TargetTraffic]:
     """See ``Generator.run``. A target on which the generator failed gets no further slice."""
     by_label = {target.label: target for target in targets}
@@ -35,7 +35,7 @@ def run(
         if stop():
             return {name: replace(result, failure="stopped") for name, result in results.items()}
         if one.slices and not warming:
-            tell(_interval(label, index + 1 - len(warm_up), one))
+            report(_interval(label, index + 1 - len(warm_up), one))
     return results
 
 

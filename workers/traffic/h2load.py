@@ -56,11 +56,11 @@ class H2load:
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target on which h2load failed gets no further slice."""
         make = partial(_slice, plan, stop)
-        return by_slice.run(make, targets, schedule, stop=stop, tell=tell)
+        return by_slice.run(make, targets, schedule, stop=stop, report=report)
 
 
 @dataclass

@@ -45,14 +45,14 @@ class ShowdownTraffic:
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target that cannot be reached fails, and a new run begins without it."""
         results: dict[str, TargetTraffic] = {}
         left = list(targets)
         while left:
             order = tuple(label for label in schedule.order if label not in results)
-            found = _Run(plan, left, replace(schedule, order=order), stop, tell).results()
+            found = _Run(plan, left, replace(schedule, order=order), stop, report).results()
             results |= found
             left = [target for target in left if target.label not in results]
         return {target.label: results[target.label] for target in targets}
@@ -66,14 +66,14 @@ class _Run:
     targets: Sequence[Target]
     schedule: Schedule
     stop: Callable[[], bool]
-    tell: Callable[[Interval], None]
+    report: Callable[[Interval], None]
 
     def results(self) -> dict[str, TargetTraffic]:
         """The results of every target, or of the target that prevented the run."""
         labels = {f"t{index}": target.label for index, target in enumerate(self.targets)}
         with _file_of(self.plan.answer) as answer, self._rendezvous() as rendezvous:
             argvs = [self._argv(answer, client, rendezvous) for client in range(self.clients)]
-            gathering = _Gathering(self.clients, _Reporter(self.schedule, labels, self.tell))
+            gathering = _Gathering(self.clients, _Reporter(self.schedule, labels, self.report))
             failure, finals = Running(argvs, self._within_s(), self.stop, gathering.take, rendezvous).finals()
         if failure:
             return {label: TargetTraffic(failure=failure) for label in labels.values()}
@@ -166,7 +166,7 @@ class _Reporter:
 
     schedule: Schedule
     labels: Mapping[str, str]
-    tell: Callable[[Interval], None]
+    report: Callable[[Interval], None]
     done: int = 0
     last_s: float = 0.0
 
@@ -187,7 +187,7 @@ class _Reporter:
 
     def _report(self, name: str, counts: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
         times = counts.get("latency") or counts.get("service_time") or {}
-        self.tell(
+        self.report(
             Interval(
                 label=self.labels[name],
                 slices_done=self.done,
