@@ -34,6 +34,7 @@ def private_names(text: str) -> Iterator[tuple[int, str]]:
     """(line, name) of each private name of another module or object. Modules may have private names: fakes do."""
     for node in ast.walk(ast.parse(text)):
         found: list[str] = []
+        line = getattr(node, "lineno", 0)
         if isinstance(node, ast.Attribute) and not _is_own(node.value):
             found = [node.attr]
         elif isinstance(node, ast.ImportFrom):
@@ -43,7 +44,7 @@ def private_names(text: str) -> Iterator[tuple[int, str]]:
             found = [str(one).rpartition(".")[2] for one in texts]
         for one in found:
             if _PRIVATE.fullmatch(one) and one not in PUBLIC:
-                yield node.lineno, one
+                yield line, one
 
 
 def _is_own(node: ast.expr) -> bool:

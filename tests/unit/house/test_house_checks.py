@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import house_commits, house_links, house_privates, house_sentences, house_sizes, house_words
-from tests.house.findings import Finding, report
+from tests.house.findings import ROOT, Finding, report
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_private_names_of_others_are_found_in_tests(repository: Path) -> None:
 
 def test_each_exception_for_private_names_is_still_needed() -> None:
     for name, private in house_privates.EXCEPTIONS:
-        assert private in {one for _, one in house_privates.private_names((house_privates.ROOT / name).read_text())}
+        assert private in {one for _, one in house_privates.private_names((ROOT / name).read_text())}
 
 
 def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
