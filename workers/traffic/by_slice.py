@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from domain.histogram import LatencyHistogram
 from workers.traffic.base import Interval, Schedule, Target, TargetTraffic
-from workers.traffic.merging import by_name, sums
+from workers.traffic.merge import by_name, sums
 
 MakeSlice = Callable[[Target, float], TargetTraffic]
 """Makes traffic on one target for a number of seconds."""

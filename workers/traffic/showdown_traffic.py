@@ -19,7 +19,7 @@ from domain.load import OpenLoad
 from workers.lab import netns as namespaces
 from workers.traffic import program
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
-from workers.traffic.merging import merged_line, merged_targets
+from workers.traffic.merge import merged_line, merged_targets
 from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
 

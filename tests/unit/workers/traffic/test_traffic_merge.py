@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
-from workers.traffic.merging import merged, merged_line, merged_targets
+from workers.traffic.merge import merged, merged_line, merged_targets
 
 CPU = CpuTime(wall_s=0.2, cpus=2, user_s=0.1, system_s=0.1, idle_s=0.2)
 SLICES = 3
