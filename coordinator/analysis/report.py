@@ -129,7 +129,7 @@ def _watched_rate(trial: TrialResult) -> float | None:
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, except those that tell a search step that a rate was too high."""
+    """Every invalid trial of every attempt, except those that show a search step that a rate was too high."""
     for attempt in attempts:
         for trial in attempt.result.trials if attempt.result else ():
             if not trial.validity.valid and not _is_search_outcome(campaign, attempt, trial):

@@ -74,12 +74,6 @@ sys.stdin.readline()
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def work() -> Iterator[Probe]:
     yield from started(Work())
 
