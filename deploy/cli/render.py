@@ -1,6 +1,6 @@
 """A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
+The table has a row per load level and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
