@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from deploy.cli.answer import print_answer
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
 from deploy.cli.render import lost_cells, print_report
 from domain.campaign import read_campaign_toml
@@ -16,6 +17,9 @@ from domain.report import CampaignReport
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead."
+)
+full_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--full", is_flag=True, help="Print the whole report instead of the answer."
 )
 campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.argument(
     "campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,12 +45,14 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
-    """Print a report, and return the exit code."""
+def finish(report: CampaignReport, *, as_json: bool, full: bool, rest: str) -> ExitCode:
+    """Print a report or its answer, and return the exit code; ``rest`` says where the whole report is."""
     if as_json:
         print_json(report.model_dump(mode="json"))
-    else:
+    elif full:
         print_report(report, Console())
+    else:
+        print_answer(report, Console(), rest=rest)
     state = report.campaign.get("state")
     if state in ("failed", "cancelled"):
         return ExitCode.FAILED

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.fingerprint import print_fingerprints
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
@@ -36,7 +37,7 @@ _MOST_DETAILS = 12  # failed attempts to print; --json has all
 
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
-    console.print(_headline(report), highlight=False)
+    console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
@@ -54,6 +55,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_fingerprints(report, console)
 
 
 def _print_notes(report: CampaignReport, console: Console) -> None:
@@ -81,7 +83,8 @@ def reference_of(report: CampaignReport) -> str:
     return str(named[0]) if named and report.verdicts else ""
 
 
-def _headline(report: CampaignReport) -> str:
+def headline(report: CampaignReport) -> str:
+    """The campaign's name, state, id and seed."""
     facts = report.campaign
     parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
     parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]
