@@ -51,12 +51,22 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known and len(known) == len(every) else None
 
 
+def is_queued(queued_share: float | None) -> bool:
+    """Whether so many requests waited for a free connection that the latency depends on the generator."""
+    return queued_share is not None and queued_share > MAX_QUEUED_SHARE
+
+
+def is_late(lag_p99_us: float | None, latency_p99_us: float | None) -> bool:
+    """Whether the generator's own lateness is so large a part of the latency that it must be named."""
+    return lag_p99_us is not None and bool(latency_p99_us) and lag_p99_us > MAX_SHOWN_LAG_SHARE * (latency_p99_us or 0)
+
+
 def cautions(queued_share: float | None, lag_p99_us: float | None, latency_p99_us: float | None) -> tuple[str, ...]:
     """What a reader of a latency must know about the generator, in sentences."""
     found = []
-    if queued_share is not None and queued_share > MAX_QUEUED_SHARE:
+    if is_queued(queued_share):
         found.append(f"{queued_share:.1%} of the requests waited for a free connection of the generator")
-    if lag_p99_us is not None and latency_p99_us and lag_p99_us > MAX_SHOWN_LAG_SHARE * latency_p99_us:
+    if is_late(lag_p99_us, latency_p99_us):
         late = f"the generator was late by {lag_p99_us:,.0f} µs at p99"
         found.append(f"{late}, of a latency of {latency_p99_us:,.0f} µs")
     return tuple(found)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
@@ -56,6 +57,7 @@ def build_report(
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         prices=prices_of(data),
+        carrying=carrying_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),

@@ -17,6 +17,7 @@ from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
+from domain.carrying import CarriedBlocks, Carrying, OverloadedTrials
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -143,6 +144,13 @@ def get_verdicts_csv(campaign_id: str) -> Response:
     return _csv(Verdict, report_of(campaign_id).verdicts, f"{campaign_id}-verdicts")
 
 
+@blueprint.get("/campaigns/<campaign_id>/carrying.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_carrying_csv(campaign_id: str) -> Response:
+    """One line per open level and pair of datapaths: which of the two carries the load."""
+    return _csv(Carrying, report_of(campaign_id).carrying, f"{campaign_id}-carrying")
+
+
 def report_of(campaign_id: str) -> CampaignReport:
     """The campaign's present report. Aborts with 404 if it is unknown."""
     with services().store.read() as session:
@@ -204,6 +212,8 @@ _NESTED = {
     "share_of_direct": ("value", "low", "high"),
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
+    "carried_in": tuple(CarriedBlocks.model_fields),
+    "overloaded": tuple(OverloadedTrials.model_fields),
 }
 
 

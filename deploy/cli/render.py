@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli import load
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
@@ -45,6 +46,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
+    load.print_carrying(report, console)
     print_verdicts(report, console)
     print_why(report, console)
     print_caveats(report, console)
@@ -61,6 +63,7 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
     if any(verdict.ratio is not None for verdict in report.verdicts):
         console.print(f"×: figure ÷ figure, with the 95 % interval of that pair alone; {MIN_PAIRS} pairs at least.")
         console.print("Only the verdicts below take into account how many comparisons there are.\n")
+    load.print_load_notes(report, console)
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
         console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
 
@@ -128,9 +131,9 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
         bare, _, condition = first.load.partition(" under ")
-        load, equals, rate = bare.partition(" = ")
-        kind, _, slo = load.partition("(")
-        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else load}")
+        offered, equals, rate = bare.partition(" = ")
+        kind, _, slo = offered.partition("(")
+        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else offered}")
         for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
             table.add_row(f"  {bound}")
         if equals:  # the rate of a share, on a separate line to save width
@@ -138,7 +141,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
         for number, (name, show, metric) in enumerate(_figures_of(first)):
-            table.add_row(f"  {name}", *(_figure_text(cell, show, first=not number) for cell in of_level))
+            table.add_row(f"  {name}", *(_figure_text(cell, name, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
@@ -161,12 +164,14 @@ def _figures_of(cell: CellResult) -> "_Figures":
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
-def _figure_text(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
-    """A figure; without valid trials, the first figure of a level is the reason."""
+def _figure_text(cell: CellResult | None, name: str, show: Callable[[CellResult], str], *, first: bool) -> str:
+    """A figure; without valid trials, the first one is the reason, and others are those of overloaded trials."""
     if cell is None:
         return NONE
     text = show(cell)
-    return f"[red]{cell.invalid_for}[/red]" if first and text == NONE and cell.invalid_for else text
+    if text != NONE:
+        return text
+    return f"[red]{cell.invalid_for}[/red]" if first and cell.invalid_for else load.overloaded_text(cell, name) or NONE
 
 
 def _ratio(verdict: Verdict | None) -> str:
@@ -240,6 +245,7 @@ _CLOSED_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
+    *load.CLOSED_ROWS,
     ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
@@ -250,6 +256,7 @@ _OPEN_FIGURES: _Figures = (
     ("latency p99 µs", lambda c: _latency(c.latency_p99_us, c.latency_us, 99), Metric.LATENCY_P99_US),
     ("pooled p99.9 µs", _pooled_p999, None),
     ("requests/s", _rate, None),
+    *load.OPEN_ROWS,
     ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
@@ -259,6 +266,7 @@ _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
+    *load.CAPACITY_ROWS,
     ("pairs", _pairs, None),
     ("searches", _trials, None),
     ("tracked", _conntrack_text, None),
