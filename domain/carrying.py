@@ -41,6 +41,15 @@ class OverloadedTrials(Frozen):
     cpus: int | None = Field(default=None, description="CPUs of the host.")
 
 
+class CarriedRates(Frozen):
+    """Where the rate changes: the highest one that was carried, in each block, with all lower ones."""
+
+    blocks: int = Field(ge=1)
+    median_per_s: float = Field(description="0 if the lowest rate was not carried.")
+    lowest_per_s: float
+    highest_per_s: float
+
+
 class Carrying(Frozen):
     """Two datapaths at one open level: which of them carries the load. Both are counted over the same blocks."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.carried import is_late, is_queued
-from domain.carrying import CarriedBlocks, Carrying, OverloadedTrials
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
@@ -117,6 +117,7 @@ class CellResult(Frozen):
     cpus_used: float | None = Field(default=None, description="CPUs of the host that were busy on average, of `cpus`.")
     cpus: int | None = Field(default=None, description="CPUs of the host.")
     carried_in: CarriedBlocks | None = Field(default=None, description="Blocks in which its open load was carried.")
+    carried_up_to: CarriedRates | None = Field(default=None, description="Where the rate changes: the highest carried.")
     overloaded: OverloadedTrials | None = Field(default=None, description="Its overloaded trials, if any.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 

@@ -10,6 +10,7 @@ disturb both datapaths alike make Fisher's test conservative.
 
 from collections.abc import Iterable, Sequence
 from math import comb
+from statistics import median
 from typing import NamedTuple
 
 from scipy.special import betaincinv
@@ -20,7 +21,8 @@ from coordinator.analysis.load_shown import load_shown
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.statistics import CONFIDENCE, holm
 from domain.campaign import Cell
-from domain.carrying import CarriedBlocks, Carrying, CarryingWord, OverloadedTrials
+from domain.carried import is_delivered
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
 from domain.histogram import LatencyHistogram
 from domain.load import OpenLoad, ShareLoad
 from domain.texts import p_text
@@ -93,6 +95,27 @@ def overloaded_trials(trials: Iterable[TrialResult]) -> OverloadedTrials | None:
     )
 
 
+def carried_up_to(trials: Iterable[TrialResult]) -> CarriedRates | None:
+    """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
+    found = [_highest_carried(trial) for trial in trials if is_carried(trial) is not None]
+    if not found:
+        return None
+    return CarriedRates(
+        blocks=len(found), median_per_s=median(found), lowest_per_s=min(found), highest_per_s=max(found)
+    )
+
+
+def _highest_carried(trial: TrialResult) -> float:
+    """The rate up to which each slice was carried, as it was due in the slice."""
+    counted = [one for one in trial.slices if one.due and one.duration_s and not one.probed and not one.profiled]
+    highest = 0.0
+    for one in sorted(counted, key=lambda one: (one.due or 0) / one.duration_s):
+        if not is_delivered(one.due or 0, one.answered_within, one.pending_middle):
+            break
+        highest = (one.due or 0) / one.duration_s
+    return highest
+
+
 def carrying_of(data: CampaignResults) -> tuple[Carrying, ...]:
     """A statement per open level and pair of datapaths, in the order of the campaign."""
     found = list(_counts(data))
@@ -144,8 +167,10 @@ def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparis
 
 def _load_words(data: CampaignResults, counts: _Counts) -> str:
     """``20,000/s at busy load``: the rate, and where it was offered."""
-    rate = data.asked_per_s(counts.workload, counts.level)
+    rate, load = data.asked_per_s(counts.workload, counts.level), data.campaign.levels[counts.level]
     offered = data.load(counts.workload, counts.level) if rate is None else f"{rate:,}/s"
+    if isinstance(load, OpenLoad) and load.profile is not None:
+        offered = f"all of {load.bare}"
     of = f" of {counts.workload}" if len(data.campaign.workloads) > 1 else ""
     return f"{offered} at {counts.level} load{of}"
 

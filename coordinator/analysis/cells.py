@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.carrying import carried_blocks, overload_caveat, overloaded_trials
+from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
-from domain.load import CapacityLoad, ClosedLoad
-from domain.metric import Metric, metrics_of
+from domain.load import CapacityLoad, ClosedLoad, OpenLoad
+from domain.metric import Metric, first_metric
 from domain.report import MIN_PAIRS, CellResult, Interval, Percentiles
 from domain.trial import Reason, TrialResult
 
@@ -26,7 +26,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         return _capacity_result(data, cell)
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
-    first = metrics_of(data.campaign.levels[cell.level])[0]
+    first = first_metric(data.campaign.levels[cell.level])
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
     load = _load_carried(data, cell, trials)
     return CellResult(
@@ -110,9 +110,15 @@ def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialResul
 
 def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
     """Whether an open level's load was carried, and what the overloaded trials were like."""
-    if isinstance(data.campaign.levels[cell.level], ClosedLoad):
+    load = data.campaign.levels[cell.level]
+    if isinstance(load, ClosedLoad):
         return {}
-    return {"carried_in": carried_blocks(trials), "overloaded": overloaded_trials(trials)}
+    changes = isinstance(load, OpenLoad) and load.profile is not None
+    return {
+        "carried_in": carried_blocks(trials),
+        "carried_up_to": carried_up_to(trials) if changes else None,
+        "overloaded": overloaded_trials(trials),
+    }
 
 
 def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
@@ -175,7 +181,7 @@ def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, .
 
 def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interval | None:
     # An open level sets the rate, so a share of it means nothing; there the limit is compared like other datapaths.
-    metric = metrics_of(data.campaign.levels[cell.level])[0]
+    metric = first_metric(data.campaign.levels[cell.level])
     if data.limit is None or not metric.higher_is_better:
         return None
     if cell.datapath == data.limit:

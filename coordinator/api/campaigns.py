@@ -17,7 +17,7 @@ from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
-from domain.carrying import CarriedBlocks, Carrying, OverloadedTrials
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -213,6 +213,7 @@ _NESTED = {
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
     "carried_in": tuple(CarriedBlocks.model_fields),
+    "carried_up_to": tuple(CarriedRates.model_fields),
     "overloaded": tuple(OverloadedTrials.model_fields),
 }
 

@@ -23,6 +23,11 @@ def carried_text(cell: CellResult) -> str:
     return text if found.blocks == found.of else f"[red]{text}[/red]"
 
 
+def carried_up_to_text(cell: CellResult) -> str:
+    """Where the rate changes: the highest carried one, as the median of the blocks."""
+    return NONE if cell.carried_up_to is None else f"{cell.carried_up_to.median_per_s:,.0f}"
+
+
 def cpus_text(cell: CellResult) -> str:
     """How full the host was: ``1.49 of 2``."""
     return _cpus(cell.cpus_used, cell.cpus)
@@ -87,4 +92,5 @@ _OVERLOADED: dict[str, Callable[[OverloadedTrials], str]] = {
 CLOSED_ROWS: Rows = (("CPUs busy", cpus_text, None),)
 CAPACITY_ROWS: Rows = (*CLOSED_ROWS, ("queued", queued_text, None), ("p99 lag µs", lag_text, None))
 OPEN_ROWS: Rows = (("carried", carried_text, None), *CAPACITY_ROWS)
+PROFILE_ROWS: Rows = (("carried up to/s", carried_up_to_text, None),)
 """What each kind of level shows about its load."""

@@ -161,6 +161,7 @@ def _title(report: CampaignReport, workload: str) -> str:
 
 def _figures_of(cell: CellResult) -> "_Figures":
     figures = _CAPACITY_FIGURES if cell.is_capacity else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    figures = (*figures, *load.PROFILE_ROWS) if cell.carried_up_to else figures
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
@@ -271,8 +272,6 @@ _CAPACITY_FIGURES: _Figures = (
     ("searches", _trials, None),
     ("tracked", _conntrack_text, None),
 )
-
-
 _WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
 
 

@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.carrying import carrying_of, clopper_pearson, fisher_p, is_carried
+from coordinator.analysis.carrying import carried_up_to, carrying_of, clopper_pearson, fisher_p, is_carried
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.carrying import Carrying, CarryingWord
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport
-from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+from domain.trial import BlockResult, Finding, Reason, SliceResult, TrialResult, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 
 BUSY = {"busy": "open(20000)"}
@@ -189,3 +189,48 @@ def test_the_p_is_that_of_scipy() -> None:
     for _ in range(200):
         a, b, c, d = (int(one) for one in rng.integers(0, 12, 4))
         assert fisher_p(a, b, c, d) == pytest.approx(fisher_exact([[a, b], [c, d]]).pvalue)
+
+
+RAMP = {"busy": "open(1000, 2000, 3000, steps)"}
+
+
+def step(per_s: int, delivered: int, **more: object) -> SliceResult:
+    counts = {"requests": delivered, "delivered": delivered, "due": per_s, "connections": 8, "bytes_received": 0}
+    return SliceResult(started_s=0.0, duration_s=1.0, **counts, **more)
+
+
+def stepped(label: str, *slices: SliceResult, reasons: tuple[Reason, ...] = OVERLOADED) -> TrialResult:
+    return trial(label, reasons).model_copy(update={"slices": slices})
+
+
+def test_where_the_rate_changes_the_highest_carried_one_counts() -> None:
+    up_to_2000 = stepped("tproxy", step(3000, 2100), step(1000, 1000), step(2000, 1990))
+    up_to_1000 = stepped("tproxy", step(1000, 1000), step(2000, 1800), step(3000, 3000))
+    nothing = stepped("tproxy", step(1000, 500), step(2000, 2000), step(3000, 3000))
+    everything = stepped("tproxy", step(1000, 995), step(3000, 3000), reasons=CARRIED)
+    noisy = stepped("tproxy", step(3000, 3000), reasons=(Reason.STEAL,))
+    assert carried_up_to([noisy]) is None
+    found = carried_up_to([up_to_2000, up_to_1000, nothing, everything, noisy])
+    assert found is not None
+    assert (found.blocks, found.median_per_s, found.lowest_per_s, found.highest_per_s) == (4, 1500, 0, 3000)
+
+
+def test_watched_slices_are_no_part_of_the_profile() -> None:
+    watched = stepped("tproxy", step(1000, 1000), step(2000, 100, probed=True), step(3000, 100, profiled=True))
+    found = carried_up_to([watched])
+    assert found is not None
+    assert found.median_per_s == 1000
+
+
+def test_a_level_whose_rate_changes_has_figures_and_statements_but_no_verdict() -> None:
+    campaign = a_campaign("tproxy", "ebpf_sk_assign", levels=RAMP, slices=12)
+    blocks: list[Outcomes] = [{"tproxy": OVERLOADED, "ebpf_sk_assign": CARRIED}] * 6
+    report = report_of(campaign, blocks)
+    assert (report.verdicts, report.prices) == ((), ())
+    assert only(report).sentence.startswith(
+        "tproxy does not carry all of open(1000, 2000, 3000, steps) at busy load in 6 of 6 blocks; ebpf_sk_assign"
+    )
+    tproxy, sk_assign = report.results
+    assert sk_assign.cpu_us_per_request is not None
+    assert tproxy.carried_up_to is not None
+    assert report_of(PAIR, SIX_TO_NONE).results[0].carried_up_to is None
