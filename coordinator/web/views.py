@@ -245,6 +245,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "primary": primary_verdicts(report),
         "primary_waiting": primary_waiting(report),
         "prices": price_rows(report),
+        "scope": report.answer.scope.text if report.answer else "",
         "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,
         "gate": worst(report.expectations),
