@@ -13,6 +13,7 @@ from domain.answer import Answer
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
@@ -245,6 +246,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()

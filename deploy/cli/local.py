@@ -20,6 +20,7 @@ from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.progress import Display, follow
+from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
@@ -59,15 +60,19 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @campaign_argument
 @json_option
 @full_option
+@result_files_options
 @click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
 @click.pass_context
-def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: bool) -> None:
+def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: bool, files: ResultFiles) -> None:
     """Measure CAMPAIGN, a TOML file, on this machine.
 
     Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
     answer, and stops everything. The whole report is kept in SHOWDOWN_STATE_DIR for 'showdown report'.
     SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL replace the private servers. Progress goes to
     standard error.
+
+    With expectations in CAMPAIGN, the exit code is 0 if all pass, 1 if one fails, and 6 if none fails and one is
+    undecided; without, 0 or 5. See 'showdown --help' for the others.
     """
     toml = read_campaign_file(campaign)
     interrupts = Interrupts()
@@ -78,7 +83,7 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: 
                 display.say(note)
             report = _conduct(stack, toml, display, interrupts)
     rest = "" if as_json else _kept(report)
-    ctx.exit(finish(report, as_json=as_json, full=full, rest=rest))
+    ctx.exit(finish(report, as_json=as_json, full=full, rest=rest, files=files))
 
 
 def _kept(report: CampaignReport) -> str:

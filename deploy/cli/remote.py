@@ -14,6 +14,7 @@ from deploy.cli.errors import UsageProblem
 from deploy.cli.kept import read_kept
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.progress import Display, current_cell, follow, time_left
+from deploy.cli.result_files import ResultFiles, result_files_options
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 
@@ -52,20 +53,29 @@ def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
 @json_option
 @full_option
+@result_files_options
 @coordinator_command
 @click.pass_context
 def submit(
-    ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool, full: bool
+    ctx: click.Context,
+    coordinator: Coordinator,
+    campaign: Path,
+    *,
+    wait: bool,
+    as_json: bool,
+    full: bool,
+    files: ResultFiles,
 ) -> None:
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
+    if files.wanted and not wait:
+        raise UsageProblem("--junit and --markdown need --wait: there are no results before the campaign has ended")
     created = coordinator.submit(read_campaign_file(campaign))
     campaign_id = str(created["id"])
     if wait:
         with Display(Console(stderr=True)) as display:
             follow(coordinator, campaign_id, display)
-        ctx.exit(
-            finish(coordinator.report(campaign_id), as_json=as_json, full=full, rest=_rest(coordinator, campaign_id))
-        )
+        found, rest = coordinator.report(campaign_id), _rest(coordinator, campaign_id)
+        ctx.exit(finish(found, as_json=as_json, full=full, rest=rest, files=files))
     if as_json:
         print_json(created)
     else:
@@ -111,16 +121,19 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 @click.argument("campaign")
 @json_option
 @full_option
+@result_files_options
 @address_options
 @click.pass_context
-def report(ctx: click.Context, campaign: str, url: str, token: str, *, as_json: bool, full: bool) -> None:
+def report(
+    ctx: click.Context, campaign: str, url: str, token: str, *, as_json: bool, full: bool, files: ResultFiles
+) -> None:
     """Print the answer of CAMPAIGN, finished or not: its id, or the file that 'run' kept of it."""
     if Path(campaign).is_file():
         rest = f"The rest: showdown report {campaign} --full (or --json)"
-        ctx.exit(finish(read_kept(Path(campaign)), as_json=as_json, full=full, rest=rest))
+        ctx.exit(finish(read_kept(Path(campaign)), as_json=as_json, full=full, rest=rest, files=files))
     with coordinator_at(url, token) as coordinator:
         found = coordinator.report(campaign)
-        ctx.exit(finish(found, as_json=as_json, full=full, rest=_rest(coordinator, campaign)))
+        ctx.exit(finish(found, as_json=as_json, full=full, rest=_rest(coordinator, campaign), files=files))
 
 
 def _rest(coordinator: Coordinator, campaign_id: str) -> str:
