@@ -29,10 +29,12 @@ def print_answer(report: CampaignReport, console: Console, *, rest: str) -> None
         console.width = MOST_WIDTH
     above, below = _above(report, report.answer), list(_below(report, report.answer, rest))
     taken = sum(len(console.render_lines(_renderable(one), pad=False)) for one in (*above, *below))
+    taken += len(report.expectations) + 2 * bool(report.expectations)
     for one in above:
         console.print(one, highlight=False)
     for line in table_lines(report.answer, console.width, MOST_LINES - taken - 2):
         console.print(line, highlight=False, no_wrap=True, overflow="crop")
+    print_expectations(report, console)
     for one in below:
         console.print(one, highlight=False)
 
