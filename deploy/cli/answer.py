@@ -34,7 +34,6 @@ def print_answer(report: CampaignReport, console: Console, *, rest: str) -> None
         console.print(one, highlight=False)
     for line in table_lines(report.answer, console.width, MOST_LINES - taken - 2):
         console.print(line, highlight=False, no_wrap=True, overflow="crop")
-    print_expectations(report, console)
     for one in below:
         console.print(one, highlight=False)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from deploy.cli.answer import MOST_CHECKS, MOST_LINES, MOST_WIDTH, print_answer
 from deploy.cli.kept import MOST_KEPT, keep, read_kept
+from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
 from domain.gate import Check, Outcome
@@ -136,3 +137,10 @@ def test_expectations_that_do_not_pass_have_a_line_each():
     assert lines[at + MOST_CHECKS + 1] == "  and 1 more that do not pass"
     assert len(lines) <= MOST_LINES
     assert max(map(len, lines)) <= MOST_WIDTH
+
+
+def test_the_markdown_summary_has_the_same_words(found):
+    text = markdown_of(found).replace("\\", "")
+    for statement in found.answer.statements:
+        assert f"- **{statement.topic}**: {statement.sentence}" in text
+    assert "Scope of all results: host one." in text
