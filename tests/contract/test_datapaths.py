@@ -11,8 +11,10 @@ from bpf.loader import source_path
 from domain.jobs import Feature, HostCapabilities
 from domain.names import FUNCTIONS, LIMIT
 from tests.variants import DATAPATHS
+from workers.agent.capabilities import OWN_PROGRAMS
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
+from workers.inventory.features import PROGRAMS, TRIES
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.lab.spec import LabSpec
@@ -113,9 +115,6 @@ def _methods(kind: type) -> set[str]:
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.agent.capabilities import OWN_PROGRAMS
-    from workers.inventory.features import PROGRAMS, TRIES
-
     names = [
         "root",
         "kernel_headers",

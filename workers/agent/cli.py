@@ -115,6 +115,7 @@ def _print(capabilities: HostCapabilities) -> None:
     table.add_section()
     for feature in capabilities.features:
         table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
+    table.caption = "Features that nothing above requires are listed for information."
     console.print(table)
 
 
