@@ -12,6 +12,7 @@ from pydantic import Field
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
@@ -243,6 +244,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()

@@ -12,12 +12,14 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.prices import prices_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judge
 from domain.campaign import Campaign
@@ -55,6 +57,7 @@ def build_report(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
