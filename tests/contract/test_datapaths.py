@@ -81,7 +81,7 @@ def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, datapath in DATAPATHS.items() if "bcc" in datapath.requires])
-def test_its_c_source_bears_its_name_and_licence(name: str) -> None:
+def test_its_c_source_has_its_name_and_licence(name: str) -> None:
     text = source_path(f"datapaths/{name}.c").read_text()
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n")
 

@@ -50,7 +50,7 @@ def test_no_device_sends_what_it_forwards(datapath: Datapath, tmp_path: Path) ->
             assert device.sent == 0
 
 
-def test_what_arrives_bears_the_next_links_addresses(datapath: Datapath, tmp_path: Path) -> None:
+def test_what_arrives_has_the_next_links_addresses(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         all_packets = 3
 
