@@ -66,7 +66,7 @@ def submit(
 @json_option
 @coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID; without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns."""
     if campaign_id is None:
         campaigns = coordinator.campaigns()
         if as_json:
@@ -105,7 +105,7 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 def report(
     ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool, files: ResultFiles
 ) -> None:
-    """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
+    """Print the report of CAMPAIGN_ID, finished or not."""
     ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json, files=files))
 
 
@@ -114,7 +114,7 @@ def report(
 @json_option
 @coordinator_command
 def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Cancel CAMPAIGN_ID; its running blocks are stopped and removed."""
+    """Cancel CAMPAIGN_ID. Its running blocks are stopped and removed."""
     campaign = coordinator.cancel(campaign_id)
     if as_json:
         print_json(campaign)
