@@ -24,6 +24,7 @@ _INTEGERS = ("blocks", "slices", "clients", "seed")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin")
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
+_LINES = ("primary",)  # lists whose entries are typed, one a line
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
@@ -68,7 +69,7 @@ class Form:
     @property
     def general_errors(self) -> list[str]:
         """Messages that belong to no field of the form, and those of levels without a row."""
-        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, "levels", *self.parameters}
+        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, *_LINES, "levels", *self.parameters}
         rows = {name for name, _ in self.levels}
         return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
 
@@ -117,7 +118,8 @@ def shown(data: Mapping[str, Any]) -> Form:
     names = (*_TEXTS, *_INTEGERS, *_NUMBERS)
     return Form(
         values={name: "" if data.get(name) is None else f"{data[name]}" for name in names}
-        | {name: "on" if data.get(name) else "" for name in _FLAGS},
+        | {name: "on" if data.get(name) else "" for name in _FLAGS}
+        | {name: "\n".join(data.get(name, ())) for name in _LINES},
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
         parameters={
@@ -131,7 +133,7 @@ def shown(data: Mapping[str, Any]) -> Form:
 def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
     """The form as it came in, every keystroke kept."""
     return Form(
-        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS)},
+        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS, *_LINES)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
         levels=tuple(_level_rows(form)),
         parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
@@ -151,6 +153,8 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     data |= {name: _number(form.get(name, "")) for name in _NUMBERS}
     data |= {name: True if form.get(name) else "" for name in _FLAGS}
     data = {name: value for name, value in data.items() if value != ""}
+    lines = {name: [line.strip() for line in form.get(name, "").splitlines() if line.strip()] for name in _LINES}
+    data |= {name: found for name, found in lines.items() if found}
     lists = {name: form.getlist(name) for name in _LISTS}
     lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
@@ -200,7 +204,7 @@ def _number(text: str) -> float | str:
 def _field_of(problem: Problem) -> str:
     # A list's entries are shown with the list; each level has its row.
     first, _, rest = problem.field.partition(".")
-    return first if not rest or first in _LISTS else problem.field
+    return first if not rest or first in (*_LISTS, *_LINES) else problem.field
 
 
 def _level_of(problem: Problem) -> str | None:
