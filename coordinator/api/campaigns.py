@@ -17,6 +17,7 @@ from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
+from domain.metric import SHARE_METRICS
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -201,7 +202,7 @@ def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str) -> Respon
 
 
 _NESTED = {
-    "share_of_direct": ("value", "low", "high"),
+    **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
 }

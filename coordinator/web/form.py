@@ -25,6 +25,7 @@ _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin")
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
 _LINES = ("primary",)  # lists whose entries are typed, one a line
+_TABLES = ("margins",)  # tables of numbers, one "name = number" a line
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
@@ -69,7 +70,7 @@ class Form:
     @property
     def general_errors(self) -> list[str]:
         """Messages that belong to no field of the form, and those of levels without a row."""
-        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, *_LINES, "levels", *self.parameters}
+        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, *_LINES, *_TABLES, "levels", *self.parameters}
         rows = {name for name, _ in self.levels}
         return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
 
@@ -119,7 +120,8 @@ def shown(data: Mapping[str, Any]) -> Form:
     return Form(
         values={name: "" if data.get(name) is None else f"{data[name]}" for name in names}
         | {name: "on" if data.get(name) else "" for name in _FLAGS}
-        | {name: "\n".join(data.get(name, ())) for name in _LINES},
+        | {name: "\n".join(data.get(name, ())) for name in _LINES}
+        | {name: "\n".join(f"{key} = {number:g}" for key, number in data.get(name, {}).items()) for name in _TABLES},
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
         parameters={
@@ -133,7 +135,7 @@ def shown(data: Mapping[str, Any]) -> Form:
 def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
     """The form as it came in, every keystroke kept."""
     return Form(
-        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS, *_LINES)},
+        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS, *_LINES, *_TABLES)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
         levels=tuple(_level_rows(form)),
         parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
@@ -154,7 +156,8 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     data |= {name: True if form.get(name) else "" for name in _FLAGS}
     data = {name: value for name, value in data.items() if value != ""}
     lines = {name: [line.strip() for line in form.get(name, "").splitlines() if line.strip()] for name in _LINES}
-    data |= {name: found for name, found in lines.items() if found}
+    tables = {name: _table(form.get(name, "")) for name in _TABLES}
+    data |= {name: found for name, found in (lines | tables).items() if found}
     lists = {name: form.getlist(name) for name in _LISTS}
     lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
@@ -173,6 +176,11 @@ def _parameters(form: Submitted, workloads: Sequence[str]) -> dict[str, dict[str
         if field_name.startswith(PARAMETERS) and workload in workloads and value.strip():
             found.setdefault(workload, {})[name] = _integer(value)
     return found
+
+
+def _table(text: str) -> dict[str, float | str]:
+    pairs = (line.partition("=") for line in text.splitlines() if line.strip())
+    return {name.strip(): _number(value) for name, _, value in pairs}
 
 
 def repeated_levels(form: Submitted) -> list[Problem]:

@@ -18,6 +18,7 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from deploy.cli.slow import SLOW_FIGURES
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.failures import InvalidTrial, group_by_reasons
@@ -249,6 +250,7 @@ _OPEN_FIGURES: _Figures = (
     ("latency p50 µs", lambda c: _latency(c.latency_p50_us, c.latency_us, 50), Metric.LATENCY_P50_US),
     ("latency p99 µs", lambda c: _latency(c.latency_p99_us, c.latency_us, 99), Metric.LATENCY_P99_US),
     ("pooled p99.9 µs", _pooled_p999, None),
+    *SLOW_FIGURES,
     ("requests/s", _rate, None),
     ("pairs", _pairs, None),
     ("valid trials", _trials, None),

@@ -81,6 +81,23 @@ def test_primary_comparisons_survive_the_way_through_the_form() -> None:
     assert refused.values["primary"].startswith(primary[0])
 
 
+def test_margins_survive_the_way_through_the_form() -> None:
+    campaign = read_campaign(
+        {"name": "m", "datapaths": ["direct", "tproxy"], "levels": {"a": "open(9)"},
+         "margins": {"latency_p99_us": 0.125, "percent_over_5ms": 2}}
+    )  # fmt: skip
+    form = forms.of_campaign(campaign)
+    assert form.values["margins"] == "latency_p99_us = 0.125\npercent_over_5ms = 2"
+    assert form.values["equivalence_margin"] == ""
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    sent = typed(form, margins="latency_p99_us = much")
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    refused = forms.submitted(sent, refusal.value.problems)
+    assert "latency_p99_us: write a number above 0" in refused.errors("margins")[0]
+    assert (refused.values["margins"], refused.general_errors) == ("latency_p99_us = much", [])
+
+
 def test_a_parameter_has_its_problem_beside_it_and_keeps_what_was_typed() -> None:
     sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
     with pytest.raises(InvalidInput) as refusal:

@@ -49,7 +49,8 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "hosts": ["h1"],
         "seed": 7,
         "flame_graphs": False,
-        "equivalence_margin": 0.03,
+        "equivalence_margin": None,
+        "margins": {},
         "primary": ["direct / tproxy"],
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
