@@ -13,6 +13,7 @@ from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
@@ -250,10 +251,13 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
+        default=(), description="Where another datapath begins to win; exploratory."
+    )
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.expectations import print_expectations
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
@@ -55,6 +56,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_expectations(report, console)
 
 
 def _print_notes(report: CampaignReport, console: Console) -> None:

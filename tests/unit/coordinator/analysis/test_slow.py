@@ -10,7 +10,6 @@ from rich.console import Console
 from scipy.stats import binom
 
 from coordinator.analysis.report import build_report
-from coordinator.api.campaigns import _columns, _flatten
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.web.slow_table import slow_rows
 from deploy.cli.render import print_report
@@ -18,7 +17,7 @@ from domain.campaign import Campaign
 from domain.episodes import LADDER_NS, Episodes
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict, VerdictWord
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
@@ -260,8 +259,11 @@ def test_shares_are_on_every_surface(coordinator_app: CoordinatorApp) -> None:
     with coordinator_app.app.test_request_context():
         page = render_template("web/_slow.html", slow=(first, second), many_workloads=False)
     assert "<strong>2.00 %</strong>" in page
-    header = _columns(CellResult)
-    assert {"percent_over_5ms_value", "percent_over_5ms_low", "percent_over_5ms_high"} <= set(header)
-    assert {"difference_value", "difference_low", "difference_high"} <= set(_columns(Verdict))
-    flat = dict(_flatten(over(report).model_dump(mode="json")))
-    assert flat["difference_value"] == over(report).difference.value
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit(blocks=1, levels={"low": "closed(8)"})
+    columns = {
+        name: coordinator_app.get(f"campaigns/{campaign_id}/{name}.csv").text.splitlines()[0].split(",")
+        for name in ("results", "verdicts")
+    }
+    assert {"percent_over_5ms_value", "percent_over_5ms_low", "percent_over_5ms_high"} <= set(columns["results"])
+    assert {"difference_value", "difference_low", "difference_high"} <= set(columns["verdicts"])

@@ -52,6 +52,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "equivalence_margin": None,
         "margins": {},
         "primary": ["direct / tproxy"],
+        "expect": {},
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text

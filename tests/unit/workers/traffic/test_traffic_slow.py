@@ -7,7 +7,7 @@ from domain.histogram import LatencyHistogram
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, origin, target
 from workers.traffic.base import SliceTraffic, TargetTraffic
-from workers.traffic.merging import merged
+from workers.traffic.merge import merged
 
 MS = 1_000_000
 STALL_MS, EVERY_MS, STALLS = 60, 300, 4
