@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
@@ -256,8 +257,10 @@ class CampaignReport(Frozen):
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
+    crossovers: tuple[Crossover, ...] = Field(
         default=(), description="Where another datapath begins to win; exploratory."
     )
+    overload_onsets: tuple[OverloadOnset, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()

@@ -11,9 +11,11 @@ from typing import Any
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
+from coordinator.analysis.crossover import crossovers
 from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
+from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.prices import prices_of
@@ -64,6 +66,8 @@ def build_report(
         differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=_failed_attempts(attempts),
+        crossovers=crossovers(data),
+        overload_onsets=overload_onsets(data),
         telemetry=_telemetry(attempts),
         fingerprints=tuple(
             FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)

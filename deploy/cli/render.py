@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.crossovers import print_crossovers
 from deploy.cli.expectations import print_expectations
 from deploy.cli.remarks import (
     print_calibration,
@@ -48,6 +49,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_calibration(report, console)
     print_condition_costs(report, console)
     print_verdicts(report, console)
+    print_crossovers(report, console)
     print_why(report, console)
     print_caveats(report, console)
     _print_invalid(report.invalid, console)
