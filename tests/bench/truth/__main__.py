@@ -1,13 +1,16 @@
 """Run the parts, print the table, and end with one JSON object; see the package."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.trial import MAX_ATTEMPTS
 from tests.bench.figures import heading
 from tests.bench.truth import burning, equal, origins, power, resolution, searched
+from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.table import Row, Table
 from tests.simulated import SPREADS, Spreads
@@ -99,6 +102,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="short, to see that it runs")
     parser.add_argument("--part", action="append", choices=names, help="only this part; may be repeated")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that labs are removed
+    patience.attempts = 1 if options.quick else MAX_ATTEMPTS
     table = Bench(QUICK if options.quick else FULL).run(options.part or names)
     print(f"\n{table.text}\n\n{table.found} of {table.judged} known truths found\n")
     print(table.json())

@@ -3,6 +3,7 @@
 import secrets
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,6 +75,14 @@ def own_origin(workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
     return TrafficOrigin(lab, workload.service)
 
 
+@dataclass
+class Patience:
+    """Attempts of a block: as in campaigns. The quick form has one, because each waits for a quiet host."""
+
+    attempts: int = MAX_ATTEMPTS
+
+
+patience = Patience()
 OriginOf = Callable[[Workload, GeneratorPlan, Lab], Origin]
 
 
@@ -117,6 +126,13 @@ class Measured:
         results = [a.result for a in self.attempts if a.accepted and a.result is not None and level in ("", a.level)]
         return [trial for result in results for trial in result.trials if trial.datapath == label]
 
+    @property
+    def why_invalid(self) -> str:
+        """The reasons against trials of accepted attempts, the most frequent first: ``interference ×4, steal ×1``."""
+        trials = [trial for label in self.campaign.labels for trial in self.trials(label)]
+        counts = Counter(str(reason) for trial in trials for reason in trial.validity.reasons)
+        return ", ".join(f"{reason} ×{count}" for reason, count in counts.most_common()) or "no reason"
+
     def requests(self, label: str) -> int:
         """Requests of all attempts, including those that do not count and the warm-up."""
         trials = [t for a in self.attempts if a.result for t in a.result.trials if t.datapath == label]
@@ -154,7 +170,7 @@ def attempts_of(planned: PlannedBlock, campaign: Campaign, host: RunnerContext) 
 def tried(block: Block, host: RunnerContext, slice_s: float, warm_up_s: float = WARM_UP_S) -> list[BlockResult]:
     """The attempts of a block, until one has a sound environment or all have been used."""
     results: list[BlockResult] = []
-    while len(results) < MAX_ATTEMPTS and (not results or results[-1].environment):
+    while len(results) < patience.attempts and (not results or results[-1].environment):
         job = BlockJob(
             campaign_id="bench", campaign_name="bench", block_id=f"truth-{secrets.token_hex(4)}",
             attempt=len(results) + 1, lease="x", block=block, slice_s=slice_s, warm_up_s=warm_up_s, probes=(),

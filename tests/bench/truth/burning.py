@@ -40,7 +40,9 @@ def burning(
     prices = {p.datapath: p for p in measured.report.prices if p.metric is Metric.CPU_US_PER_REQUEST}
     reference = per_request(arms[REFERENCE].burned, measured, REFERENCE)
     return [
-        row_of(label, burner, level, per_request(burner.burned, measured, label), reference, prices.get(label))
+        row_of(burner, level, per_request(burner.burned, measured, label), reference, prices[label])
+        if label in prices
+        else Row(PART, cause_of(burner, level), burner.burn_ns, None, unit="ns", found=False, note=measured.why_invalid)
         for label, burner in burners.items()
     ]
 
@@ -51,25 +53,20 @@ def per_request(burned: Burned, measured: Measured, label: str) -> tuple[float, 
     return (burned.packets / requests, burned.burned_ns / requests) if requests else (0.0, 0.0)
 
 
-def row_of(
-    label: str,
-    burner: Burner,
-    level: str,
-    arm: tuple[float, float],
-    reference: tuple[float, float],
-    price: Price | None,
-) -> Row:
+def cause_of(burner: Burner, level: str) -> str:
+    """The row's cause."""
+    return f"{burner.burn_ns} ns a packet on direct, {level}"
+
+
+def row_of(burner: Burner, level: str, arm: tuple[float, float], reference: tuple[float, float], price: Price) -> Row:
     """What the price says of each packet, beside what the program counted.
 
     The empty program reads the clock twice, too: its cost is in both figures and cancels, and so does what it counts.
     A program that did not burn what it should is not found, whatever it counted.
     """
     packets, burned_ns = arm
-    cause = f"{burner.burn_ns} ns a packet on direct, {level}"
-    if price is None or not packets:
-        return Row(PART, cause, burner.burn_ns, None, unit="ns", found=False, note="too few pairs for a price")
     known = (burned_ns - reference[1]) / packets
     value, low, high = (us * 1000 / packets for us in (price.us, price.low_us, price.high_us))
     note = f"{packets:.2f} packets a request, {price.pairs} pairs" + "; may be nothing" * (low <= 0 <= high)
     found = low <= known <= high and known >= MIN_BURNED * burner.burn_ns
-    return Row(PART, cause, known, value, low, high, "ns", found, note)
+    return Row(PART, cause_of(burner, level), known, value, low, high, "ns", found, note)

@@ -74,16 +74,16 @@ def real(labels: Sequence[str], levels: Mapping[str, str], blocks: int, slices: 
     )  # fmt: skip
     with context(discover(workers.datapaths, Datapath)) as host:
         measured = run_campaign(campaign, host)
-    return real_rows(measured.report), measured
+    return real_rows(measured.report, measured.why_invalid), measured
 
 
-def real_rows(report: CampaignReport) -> list[Row]:
+def real_rows(report: CampaignReport, why: str = "") -> list[Row]:
     """False words by family; the primary ones count, the exploratory ones are shown."""
     rows = []
     for family in (Family.PRIMARY, Family.EXPLORATORY):
         compared = [v for v in report.verdicts if v.family is family and v.has_enough_pairs]
         if not compared:
-            rows.append(Row(REAL, f"false {family} words", 0, None, found=False, note="too few valid pairs"))
+            rows.append(Row(REAL, f"false {family} words", 0, None, found=False, note=f"too few valid pairs: {why}"))
             continue
         false = words(report, family)
         named = "; ".join(f"{v.datapath} ÷ {v.reference}, {v.metric} at {v.level}" for v in false)

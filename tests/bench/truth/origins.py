@@ -112,14 +112,15 @@ def delay_rows(measured: Measured, delay_us: int) -> list[Row]:
     ]
     found = interval(pairs)
     mean = (found.mean, found.low, found.high) if found else None
-    return [delay_row(delay_us, "p50", p50), delay_row(delay_us, "mean", mean)]
+    why = measured.why_invalid
+    return [delay_row(delay_us, "p50", p50, why), delay_row(delay_us, "mean", mean, why)]
 
 
-def delay_row(delay_us: int, figure: str, seen: tuple[float, float, float] | None) -> Row:
+def delay_row(delay_us: int, figure: str, seen: tuple[float, float, float] | None, why: str = "") -> Row:
     """A figure of the latency over the undelayed one; it may differ by 20 µs from the delay."""
     cause = f"answers {delay_us / 1000:g} ms later: {figure} over no delay"
     if seen is None:
-        return Row(DELAY, cause, delay_us, None, unit="µs", found=False, note="too few valid pairs")
+        return Row(DELAY, cause, delay_us, None, unit="µs", found=False, note=f"too few valid pairs: {why}")
     error_us = seen[0] - delay_us
     note = f"{error_us:+.1f} µs (at most ±{MAX_DELAY_ERROR_US:g})"
     return Row(DELAY, cause, delay_us, *seen, "µs", abs(error_us) <= MAX_DELAY_ERROR_US, note)

@@ -77,14 +77,16 @@ def interleaved(seconds: float, slices: int) -> tuple[Resolution | None, Measure
     return Resolution(half, error), measured
 
 
-def sequential(seconds: float) -> Resolution:
-    """All runs of A, then all of B; each run is a separate lab with one long slice."""
+def sequential(seconds: float) -> Resolution | None:
+    """All runs of A, then all of B; each run is a separate lab with one long slice. ``None`` if one had no traffic."""
     rates: dict[str, list[float]] = {label: [] for label in LABELS}
     with context({"direct": Direct()}) as host:
         for label, found in rates.items():
             for _ in range(RUNS):
                 block = a_block({label: ClosedLoad(connections=CONNECTIONS)}, 1)
-                found.append(tried(block, host, seconds / (2 * RUNS))[-1].trials[0].requests_per_s or math.nan)
+                found.append(tried(block, host, seconds / (2 * RUNS))[-1].trials[0].requests_per_s or 0.0)
+    if not all(min(found) > 0 for found in rates.values()):
+        return None
     return Resolution.of(welch(rates[LABELS[1]], rates[LABELS[0]]))
 
 
@@ -92,18 +94,18 @@ def resolutions(seconds: float, slices: int = 10) -> list[Row]:
     """Both designs, and how much finer the first is."""
     ours, measured = interleaved(seconds, slices)
     usual = sequential(seconds)
-    pairs = len(measured.trials(LABELS[0]))
-    return resolution_rows(ours, usual, seconds, f"{pairs} blocks in {measured.wall_s:.0f} s")
+    how = f"{len(measured.trials(LABELS[0]))} blocks in {measured.wall_s:.0f} s"
+    return resolution_rows(ours, usual, seconds, how if ours else f"{how}, {measured.why_invalid}")
 
 
-def resolution_rows(ours: Resolution | None, usual: Resolution, seconds: float, how: str) -> list[Row]:
+def resolution_rows(ours: Resolution | None, usual: Resolution | None, seconds: float, how: str) -> list[Row]:
     """Rows for both, and for their ratio."""
     minutes = f"{seconds / 60:g} min"
     rows = [
         _row(f"interleaved pairs, {minutes}", ours, how, goal=True),
         _row(f"{RUNS} runs of A, then {RUNS} of B, {minutes}", usual, "Welch's t", goal=False),
     ]
-    ratio = usual.half / ours.half if ours and ours.half else None
+    ratio = usual.half / ours.half if ours and usual and ours.half else None
     note = f"goal: at least {GOAL_RATIO:g}"
     return [*rows, Row(PART, "sequential ÷ interleaved", None, ratio, found=bool(ratio and ratio >= GOAL_RATIO),
                        note=note)]  # fmt: skip
@@ -111,7 +113,7 @@ def resolution_rows(ours: Resolution | None, usual: Resolution, seconds: float, 
 
 def _row(cause: str, found: Resolution | None, how: str, *, goal: bool) -> Row:
     if found is None:
-        return Row(PART, cause, None, None, unit="%", found=False if goal else None, note=f"too few pairs; {how}")
+        return Row(PART, cause, None, None, unit="%", found=False if goal else None, note=how)
     wrong = ", outside of its interval" if found.is_wrong else ""
     note = f"{how}; off by {100 * found.error:.2f} %{wrong}" + f"; goal: at most {100 * GOAL:g} %" * goal
     return Row(PART, cause, None, 100 * found.half, unit="%", found=found.half <= GOAL if goal else None, note=note)

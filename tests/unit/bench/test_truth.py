@@ -21,8 +21,8 @@ PRICE = Price(
 )  # fmt: skip
 
 
-def burner_row(arm: tuple[float, float], price: Price | None = PRICE) -> Row:
-    return burning.row_of("burn_1000", Burner(1000), "closed(64)", arm, (3.0, 75.0), price)
+def burner_row(arm: tuple[float, float], price: Price = PRICE) -> Row:
+    return burning.row_of(Burner(1000), "closed(64)", arm, (3.0, 75.0), price)
 
 
 def test_a_burner_is_found_if_the_price_of_a_packet_holds_what_it_burned() -> None:
@@ -41,11 +41,6 @@ def test_a_burner_that_burns_nothing_is_not_found() -> None:
     assert row.low < 0 == row.known, "its count and its price agree on nothing"
     assert row.found is False
     assert row.note.endswith("may be nothing")
-
-
-def test_a_burner_without_a_price_is_not_measured() -> None:
-    row = burner_row((3.0, 3_075.0), None)
-    assert (row.finding, row.found) == ("not measured", False)
 
 
 def test_counts_of_a_burner_add_up() -> None:
@@ -153,8 +148,9 @@ def test_the_goals_of_the_resolution() -> None:
     assert ours.cause == "interleaved pairs, 5 min"
     *_, coarser = resolution.resolution_rows(coarse, coarse, 300, "")
     assert coarser.found is False
-    *_, unknown = resolution.resolution_rows(None, coarse, 300, "")
-    assert (unknown.value, unknown.found) == (None, False)
+    for one, other in ((None, coarse), (fine, None)):
+        *_, unknown = resolution.resolution_rows(one, other, 300, "")
+        assert (unknown.value, unknown.found) == (None, False)
 
 
 def test_the_table_counts_what_was_found_and_its_json_holds_the_rows() -> None:
