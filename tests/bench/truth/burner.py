@@ -5,6 +5,7 @@ They are not in the room of datapaths, so nothing discovers them and no campaign
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 from bpf.enums import ProgramType
 from bpf.instance import Instance
@@ -41,6 +42,12 @@ class Burned:
         return self.burned_ns / self.packets if self.packets else 0.0
 
 
+@cache
+def compiled() -> Module:
+    """The program, compiled once for all labs."""
+    return Module(SOURCE)
+
+
 @dataclass
 class Counting:
     """``direct``'s counters; each reading of them takes one of the program's, too."""
@@ -71,7 +78,6 @@ class Burner(Direct):
     function = "burn"
     summary = "For make bench-truth only."
     role = ""
-    _module: Module | None = None
 
     def __init__(self, burn_ns: int) -> None:
         self.burn_ns = burn_ns
@@ -79,11 +85,9 @@ class Burner(Direct):
 
     def attach(self, lab: Lab, stack: ExitStack) -> Attachment:
         """``direct``, and the program at both of the DUT's devices."""
-        if Burner._module is None:
-            Burner._module = Module(SOURCE)
         inner = super().attach(lab, stack)
         programs = stack.enter_context(
-            Instance(Burner._module, list(FUNCTIONS.values()), ("config", "counts"), ProgramType.SCHED_CLS)
+            Instance(compiled(), list(FUNCTIONS.values()), ("config", "counts"), ProgramType.SCHED_CLS)
         )
         programs.write("config", 0, burn_ns=self.burn_ns)
         on_devices = {role: programs.programs[name] for role, name in FUNCTIONS.items()}
