@@ -7,13 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.expectations import print_expectations
+from deploy.cli.expectations import STYLES
 from deploy.cli.render import headline, print_report
 from domain.answer import Answer, Column, Entry, Row
+from domain.gate import Outcome, counts_text
 from domain.report import CampaignReport
 
 MOST_LINES = 40
 MOST_WIDTH = 100
+MOST_CHECKS = 4  # expectations that do not pass
 MARK = "*"  # a figure with a note
 _GAP = "  "
 
@@ -32,7 +34,6 @@ def print_answer(report: CampaignReport, console: Console, *, rest: str) -> None
         console.print(one, highlight=False)
     for line in table_lines(report.answer, console.width, MOST_LINES - taken - 2):
         console.print(line, highlight=False, no_wrap=True, overflow="crop")
-    print_expectations(report, console)
     for one in below:
         console.print(one, highlight=False)
 
@@ -58,6 +59,7 @@ def _below(report: CampaignReport, answer: Answer, rest: str) -> Iterable[str]:
         yield escape(f"{MARK} {answer.note}")
     if answer.further:
         yield escape(answer.further)
+    yield from _gate(report)
     if report.left_out:
         yield f"[bold red]{escape(report.left_out)}[/bold red]"
     if report.invalid:
@@ -65,6 +67,20 @@ def _below(report: CampaignReport, answer: Answer, rest: str) -> Iterable[str]:
         yield f"{count} invalid {'trial is' if count == 1 else 'trials are'} not analysed; the whole report names them."
     yield f"[bold]Scope[/bold]: {escape(answer.scope.text)}."
     yield escape(rest)
+
+
+def _gate(report: CampaignReport) -> Iterable[str]:
+    """How many expectations have which outcome, and the first that do not pass, each cut to one line."""
+    if not report.expectations:
+        return
+    yield f"[bold]Expectations[/bold]: {counts_text(report.expectations)}"
+    open_ones = [check for check in report.expectations if check.outcome is not Outcome.PASS]
+    for check in open_ones[:MOST_CHECKS]:
+        style = STYLES[check.outcome]
+        line = _cut(check.line, MOST_WIDTH - len(f"  {check.outcome.value}  "))
+        yield f"  [{style}]{check.outcome.value}[/{style}]  {escape(line)}"
+    if len(open_ones) > MOST_CHECKS:
+        yield f"  and {len(open_ones) - MOST_CHECKS} more that do not pass"
 
 
 def table_lines(answer: Answer, width: int, most_lines: int) -> list[str]:

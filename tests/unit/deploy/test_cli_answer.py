@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from deploy.cli.answer import MOST_LINES, MOST_WIDTH, print_answer
+from deploy.cli.answer import MOST_CHECKS, MOST_LINES, MOST_WIDTH, print_answer
 from deploy.cli.kept import MOST_KEPT, keep, read_kept
+from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
+from domain.gate import Check, Outcome
+from domain.metric import Metric
 from domain.report import CampaignReport, FingerprintBlocks
 from tests.simulated import a_campaign, report_of
 
@@ -116,3 +119,28 @@ def test_kept_reports_are_read_back_and_the_oldest_removed(found, tmp_path, monk
     assert [path.exists() for path in paths].count(True) == MOST_KEPT
     assert paths[-1].exists()
     assert read_kept(keep(found)) == found
+
+
+def check(outcome, number):
+    return Check(
+        name=f"rule_{number}", expression="a.p50_us <= 5", workload="w", level="l", datapath="a",
+        metric=Metric.LATENCY_P50_US, at_most=True, limit=5, outcome=outcome, sentence="measured 6 µs. " * 20,
+    )  # fmt: skip
+
+
+def test_expectations_that_do_not_pass_have_a_line_each():
+    outcomes = [Outcome.PASS, Outcome.FAIL, *[Outcome.UNDECIDED] * MOST_CHECKS]
+    checks = [check(outcome, number) for number, outcome in enumerate(outcomes)]
+    lines = printed(answer(rows=300).model_copy(update={"expectations": checks}))
+    at = lines.index(f"Expectations: 1 pass, 1 fail, {MOST_CHECKS} undecided")
+    assert lines[at + 1].startswith("  fail  rule_1: a.p50_us <= 5: measured 6 µs.")
+    assert lines[at + MOST_CHECKS + 1] == "  and 1 more that do not pass"
+    assert len(lines) <= MOST_LINES
+    assert max(map(len, lines)) <= MOST_WIDTH
+
+
+def test_the_markdown_summary_has_the_same_words(found):
+    text = markdown_of(found).replace("\\", "")
+    for statement in found.answer.statements:
+        assert f"- **{statement.topic}**: {statement.sentence}" in text
+    assert "Scope of all results: host one." in text
