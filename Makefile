@@ -44,8 +44,8 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
 
-bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min)
-	@$(BIN)/python -m tests.bench.real_time
+bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min); DOCS=1: into docs/traffic.md
+	@$(BIN)/python -m tests.bench.real_time $(if $(DOCS),--write-docs)
 
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream

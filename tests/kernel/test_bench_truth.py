@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.burning import burning
 from tests.host_noise import in_windows
@@ -27,6 +28,12 @@ class Broken(Burner):
             return super().attach(lab, stack)
         finally:
             self.burn_ns = asked
+
+
+@pytest.fixture(autouse=True)
+def _once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block has one attempt: on a busy host the window is repeated instead."""
+    monkeypatch.setattr(patience, "attempts", 1)
 
 
 @in_windows
