@@ -12,8 +12,9 @@ from tests.bench.figures import heading
 from tests.bench.truth import burning, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
+from tests.bench.truth.design import reference, spreads_of
 from tests.bench.truth.table import Row, Table
-from tests.simulated import SPREADS, Spreads
+from tests.simulated import Spreads
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Bench:
 
     def __init__(self, size: Size) -> None:
         self.size = size
-        self.spreads: Spreads = SPREADS
+        self.spreads: Spreads = spreads_of({}, reference())
         self.parts: Mapping[str, Callable[[], Iterable[Row]]] = {
             "burner": lambda: burner_rows(size),
             "overload": lambda: origins.overload(size.overload_slices or {}, size.overload_repeats),
@@ -80,7 +81,7 @@ class Bench:
     def equal(self) -> list[Row]:
         """A real A/A campaign, whose noise the part ``power`` uses."""
         rows, measured = equal.real(*self.size.real)
-        self.spreads = equal.spreads_of(equal.noise_of(measured))
+        self.spreads = spreads_of(equal.noise_of(measured), reference())
         return rows
 
     def run(self, names: Sequence[str]) -> Table:

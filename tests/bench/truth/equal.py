@@ -14,9 +14,10 @@ from domain.metric import Metric
 from domain.registry import discover
 from domain.report import CampaignReport, Family
 from tests.bench.truth.blocks import Measured, context, run_campaign
+from tests.bench.truth.design import reference, spreads_of
 from tests.bench.truth.table import Row
 from tests.bench.words import ALLOWED, false_words
-from tests.simulated import DRIFTING, NOISES, SPREADS, Spreads, words
+from tests.simulated import DRIFTING, NOISES, words
 from workers.datapaths.base import Datapath
 
 SIMULATED = "equal datapaths, simulated"
@@ -24,14 +25,15 @@ REAL = "equal datapaths on this host"
 KINDS = (*NOISES, DRIFTING)
 CHUNK = 25  # campaigns of one task of the pool
 PROCESSES = 2
-REAL_LEVELS = {"quarter": "open(5000)", "half": "open(10000)", "medium": "closed(64)"}
+REAL_LEVELS = {"quarter": "open(5000)", "half": "open(10000)", "connections_64": "closed(64)"}
 OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US)
 CLOSED_METRICS = (Metric.REQUESTS_PER_S,)
 
 
 def _counted(task: tuple[str, int, int]) -> tuple[str, int]:
     kind, seed, campaigns = task
-    return kind, round(false_words(campaigns, kind, seed)[Family.PRIMARY] * campaigns)
+    shares = false_words(campaigns, kind, seed, reference(), spreads_of({}, reference()))
+    return kind, round(shares[Family.PRIMARY] * campaigns)
 
 
 def simulated(campaigns: int) -> list[Row]:
@@ -65,7 +67,7 @@ def share_bounds(count: int, total: int) -> tuple[float, float]:
 
 
 def real(labels: Sequence[str], levels: Mapping[str, str], blocks: int, slices: int) -> tuple[list[Row], Measured]:
-    """Each datapath twice, in the reference campaign's design."""
+    """Each datapath twice, in a design like the reference campaign's."""
     campaign = read_campaign(
         {
             "name": "truth-equal", "datapaths": [name for name in labels for _ in range(2)], "levels": dict(levels),
@@ -124,12 +126,3 @@ def pair_noise(groups: Sequence[Sequence[float]]) -> float:
             squares += math.fsum((log - middle) ** 2 for log in logs)
             freedom += len(logs) - 1
     return math.sqrt(squares / freedom / 2) if freedom else 0.0
-
-
-def spreads_of(noise: Mapping[str, tuple[float, ...]]) -> Spreads:
-    """The noise at each level of the simulated design: measured, else that of the same kind of level, else known."""
-    spreads = {}
-    for level, known in SPREADS.items():
-        alike = [one for one in noise.values() if len(one) == len(known)]
-        spreads[level] = noise.get(level) or (alike[-1] if alike else known)
-    return spreads

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 
+from tests.bench.truth.design import reference
 from tests.bench.truth.table import Row
 from tests.bench.words import METRICS, power
 from tests.simulated import Spreads
@@ -15,7 +16,7 @@ PROCESSES = 2
 
 def _found(task: tuple[float, int, Spreads]) -> tuple[float, dict[str, float]]:
     difference, campaigns, spreads = task
-    return difference, power(campaigns, 1 - difference, 40, spreads)
+    return difference, power(campaigns, 1 - difference, 40, reference(), spreads)
 
 
 def powers(campaigns: int, differences: Sequence[float], spreads: Spreads) -> list[Row]:
@@ -28,7 +29,7 @@ def powers(campaigns: int, differences: Sequence[float], spreads: Spreads) -> li
 
 def power_row(metric: str, shares: Mapping[float, float], campaigns: int) -> Row:
     """The smallest difference of one metric that is found in 80 % of campaigns."""
-    found, note = found_at(shares, WANTED), f"six blocks; {campaigns} campaigns each"
+    found, note = found_at(shares, WANTED), f"{reference().blocks} blocks; {campaigns} campaigns each"
     cause = f"{metric}, with the noise of this host"
     if found is None:
         return Row(PART, cause, None, None, note=note, instead=f"more than {100 * max(shares):g} %")

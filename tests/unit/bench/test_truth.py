@@ -10,7 +10,7 @@ from scipy.stats import binomtest, ttest_ind
 from coordinator.scheduling.saturation import Bracket
 from domain.metric import Metric
 from domain.report import Price
-from tests.bench.truth import burning, equal, origins, power, resolution, searched
+from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.burner import Burned, Burner
 from tests.bench.truth.table import Row, Table
 from tests.simulated import DRIFTING, SPREADS, a_campaign, report_of
@@ -113,9 +113,21 @@ def test_the_noise_of_a_trial_comes_from_pairs_of_equals() -> None:
 
 
 def test_a_level_without_measured_noise_takes_that_of_its_kind() -> None:
-    spreads = equal.spreads_of({"half": (0.1, 0.2, 0.3)})
-    assert spreads["quarter"] == spreads["half"] == (0.1, 0.2, 0.3)
-    assert spreads["low"] == SPREADS["low"]
+    campaign = design.reference()
+    opened = [level for level, load in campaign.levels.items() if load.kind == "open"]
+    assert len(opened) < len(campaign.levels)
+    measured = design.spreads_of({opened[0]: (0.1, 0.2, 0.3)}, campaign)
+    recorded = design.spreads_of({}, campaign)
+    assert all(measured[level] == (0.1, 0.2, 0.3) for level in opened)
+    assert all(measured[level] == recorded[level] for level in campaign.levels if level not in opened)
+    assert all(len(spread) == (3 if level in opened else 1) for level, spread in recorded.items())
+
+
+def test_the_reference_campaign_can_be_simulated() -> None:
+    campaign = design.reference()
+    report = report_of(campaign, np.random.default_rng(9), "normal", {}, design.spreads_of({}, campaign))
+    assert {cell.level for cell in report.results} == set(campaign.levels)
+    assert any(verdict.ratio is not None for verdict in report.verdicts)
 
 
 def test_the_power_is_read_between_the_tried_differences() -> None:
