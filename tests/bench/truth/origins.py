@@ -19,8 +19,7 @@ from workers.workloads.base import Workload
 
 OVERLOAD = "overload"
 DELAY = "delay of an answer"
-SERVICE_US = 1000
-CAPACITY_PER_S = 1_000_000 // SERVICE_US  # of the origin's one thread
+CAPACITY_PER_S = 1000
 SHARES = {"above": 1.2, "below": 0.8}
 SLICES = {0.2: 5, 1.0: 3, 5.0: 1}  # length in seconds: how many
 DELAYS_US = (1_000, 5_000, 20_000)
@@ -37,9 +36,10 @@ class OneThread(TrafficOrigin):
             super().start()
 
 
-def of_known_capacity(workload: Workload, plan: GeneratorPlan, lab: Lab) -> OneThread:
-    """It answers :data:`CAPACITY_PER_S` requests per second, no more."""
-    return OneThread(lab, workload.service, options=("--service-us", str(SERVICE_US)))
+def of_known_capacity(requests_per_s: int) -> OriginOf:
+    """An origin that answers so many requests per second, no more."""
+    options = ("--service-us", str(1_000_000 // requests_per_s))
+    return lambda workload, plan, lab: OneThread(lab, workload.service, options=options)
 
 
 def of_known_delay(workload: Workload, plan: GeneratorPlan, lab: Lab) -> OneThread:
@@ -51,8 +51,7 @@ def of_known_delay(workload: Workload, plan: GeneratorPlan, lab: Lab) -> OneThre
 def overload(slices: Mapping[float, int], repeats: int) -> list[Row]:
     """Above and below the capacity, side by side, with slices of each length; a row for each."""
     rows = []
-    origin: OriginOf = of_known_capacity
-    with context({label: Direct() for label in SHARES}, origin) as host:
+    with context({label: Direct() for label in SHARES}, of_known_capacity(CAPACITY_PER_S)) as host:
         for slice_s, count in slices.items():
             seen: dict[str, list[bool]] = {label: [] for label in SHARES}
             for arrival in ("poisson", "constant"):

@@ -4,12 +4,13 @@ from coordinator.scheduling.saturation import Bracket, bisect, initial_bracket, 
 from domain.campaign import SEARCH_REQUESTS
 from domain.load import CapacityLoad
 from tests.bench.truth.blocks import a_block, context, tried
-from tests.bench.truth.origins import CAPACITY_PER_S, of_known_capacity
+from tests.bench.truth.origins import of_known_capacity
 from tests.bench.truth.table import Row
 from workers.datapaths.direct import Direct
 
 PART = "search for a capacity"
 LABEL = "direct"
+CAPACITY_PER_S = 2_000  # a trial of a second then has the requests that a p99 needs
 SLICE_S, SLICES = 1.0, 3
 # At constant gaps no request waits below the capacity, and every one waits longer than the last above it.
 SLO = CapacityLoad(p99_us=5_000, arrival="constant")
@@ -20,7 +21,7 @@ def searched() -> list[Row]:
     """Search as a campaign does; the bounds must enclose the capacity within 2 %."""
     began = float(CAPACITY_PER_S)  # what a closed loop would find
     bracket, steps = initial_bracket(began, SEARCH_REQUESTS / (SLICES * SLICE_S), 0.5), 0
-    with context({LABEL: Direct()}, of_known_capacity) as host:
+    with context({LABEL: Direct()}, of_known_capacity(CAPACITY_PER_S)) as host:
         while (rate := bracket.next_per_s) is not None:
             trial = tried(a_block({LABEL: SLO.at(rate)}, SLICES), host, SLICE_S)[-1].trials[0]
             bracket, steps = bisect(bracket, rate, judge(SLO, rate, trial)), steps + 1

@@ -71,7 +71,7 @@ def test_a_delay_is_found_within_20_us(value: float | None, found: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "found"), [(990, 1_010, True), (1_015, 1_030, True), (1_025, 1_040, False), (945, 970, False)]
+    ("low", "high", "found"), [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)]
 )
 def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: float, found: bool) -> None:
     row = searched.search_row(Bracket(low, high, met=True, missed=True), 7)
@@ -79,7 +79,7 @@ def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: f
 
 
 def test_a_search_without_an_answer_says_why() -> None:
-    row = searched.search_row(Bracket(900, 1100, lost="too much host noise"), 7)
+    row = searched.search_row(Bracket(1_800, 2_200, lost="too much host noise"), 7)
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
 
