@@ -67,6 +67,7 @@ class Bench:
     def __init__(self, size: Size) -> None:
         self.size = size
         self.spreads: Spreads = spreads_of({}, reference())
+        self.whose = "recorded"
         self.parts: Mapping[str, Callable[[], Iterable[Row]]] = {
             "burner": lambda: burner_rows(size),
             "overload": lambda: origins.overload(size.overload_slices or {}, size.overload_repeats),
@@ -74,14 +75,15 @@ class Bench:
             "delay": lambda: origins.delays(size.delays_us, size.delay_blocks, size.delay_slices),
             "simulated": lambda: equal.simulated(size.campaigns),
             "equal": self.equal,
-            "power": lambda: power.powers(size.power_campaigns, size.differences, self.spreads),
+            "power": lambda: power.powers(size.power_campaigns, size.differences, self.spreads, self.whose),
             "resolution": lambda: resolution.resolutions(size.resolution_s, size.resolution_slices),
         }
 
     def equal(self) -> list[Row]:
         """A real A/A campaign, whose noise the part ``power`` uses."""
         rows, measured = equal.real(*self.size.real)
-        self.spreads = spreads_of(equal.noise_of(measured), reference())
+        if noise := equal.noise_of(measured):
+            self.spreads, self.whose = spreads_of(noise, reference()), "this host's"
         return rows
 
     def run(self, names: Sequence[str]) -> Table:

@@ -19,18 +19,21 @@ def _found(task: tuple[float, int, Spreads]) -> tuple[float, dict[str, float]]:
     return difference, power(campaigns, 1 - difference, 40, reference(), spreads)
 
 
-def powers(campaigns: int, differences: Sequence[float], spreads: Spreads) -> list[Row]:
-    """A row for each metric: where the share of campaigns that find the difference reaches 80 %."""
+def powers(campaigns: int, differences: Sequence[float], spreads: Spreads, whose: str) -> list[Row]:
+    """A row for each metric: where the share of campaigns that find the difference reaches 80 %.
+
+    ``whose`` says where the noise is from.
+    """
     tasks = [(difference, campaigns, spreads) for difference in differences]
     with get_context("spawn").Pool(PROCESSES) as pool:
         shares = dict(pool.imap_unordered(_found, tasks))
-    return [power_row(metric, {d: shares[d][metric] for d in differences}, campaigns) for metric in METRICS]
+    note = f"{whose} noise, {reference().blocks} blocks; {campaigns} campaigns each"
+    return [power_row(metric, {d: shares[d][metric] for d in differences}, note) for metric in METRICS]
 
 
-def power_row(metric: str, shares: Mapping[float, float], campaigns: int) -> Row:
+def power_row(metric: str, shares: Mapping[float, float], note: str = "") -> Row:
     """The smallest difference of one metric that is found in 80 % of campaigns."""
-    found, note = found_at(shares, WANTED), f"{reference().blocks} blocks; {campaigns} campaigns each"
-    cause = f"{metric}, with the noise of this host"
+    found, cause = found_at(shares, WANTED), f"{metric}, ebpf_sk_assign ÷ tproxy"
     if found is None:
         return Row(PART, cause, None, None, note=note, instead=f"more than {100 * max(shares):g} %")
     return Row(PART, cause, None, 100 * found, unit="%", note=note)

@@ -136,7 +136,7 @@ def test_the_power_is_read_between_the_tried_differences() -> None:
     assert power.found_at(shares, 0.8) == pytest.approx(0.04)
     assert power.found_at({0.1: 0.5, 0.2: 0.7}, 0.8) is None
     assert power.found_at({0.01: 0.9, 0.02: 0.4, 0.04: 0.8}, 0.8) == pytest.approx(0.04), "a lucky one does not count"
-    assert power.power_row("x", {0.1: 0.5, 0.2: 0.7}, 50).finding == "more than 20 %"
+    assert power.power_row("x", {0.1: 0.5, 0.2: 0.7}).finding == "more than 20 %"
 
 
 def test_welchs_t_is_scipys() -> None:
