@@ -26,12 +26,13 @@ _GREETING = b"showdown"
 
 @dataclass
 class TrafficOrigin:
-    """Serves ``service`` on the lab's origin port: ``http``, ``tcp`` or ``udp``."""
+    """Serves ``service`` on the lab's origin port: ``http``, ``tcp`` or ``udp``. ``options`` are further arguments."""
 
     lab: Lab
     service: str
     stall_ms: int = 0
     stall_every_ms: int = 0
+    options: tuple[str, ...] = ()
     _process: Process | None = None
 
     def start(self) -> None:
@@ -44,6 +45,7 @@ class TrafficOrigin:
             argv += ["--expect-client", address]
         if self.stall_ms:
             argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
+        argv += self.options
         self._process = self.lab.spawn("server", argv, task_role="origin")
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._lines("ready"):
