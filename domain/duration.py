@@ -1,11 +1,13 @@
-"""How long a campaign's slices and its traffic are. Pure arithmetic on a campaign's fields."""
+"""How long a campaign's slices and its traffic are. Pure arithmetic on a campaign's fields.
 
-from typing import TYPE_CHECKING
+:class:`~domain.campaign.Campaign` limits its own duration, so this module must not import it: :class:`Timed` names
+the fields that count.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
-
-if TYPE_CHECKING:
-    from domain.campaign import Campaign
 
 # In a slice of an open level requests must have the time to queue: what a short slice sends above the capacity is
 # answered after it. A second is ten times the drain.
@@ -17,7 +19,36 @@ WATCHED_WARM_UP_S = 0.05
 WATCHED_SLICE_S = 0.3
 
 
-def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
+class Timed(Protocol):
+    """The fields of a campaign that its duration depends on."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def workloads(self) -> Sequence[str]: ...
+    @property
+    def levels(self) -> Mapping[str, AnyLoad]: ...
+    @property
+    def probes(self) -> Sequence[str]: ...
+    @property
+    def flame_graphs(self) -> bool: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def slices(self) -> int: ...
+    @property
+    def slice_s(self) -> float: ...
+    @property
+    def open_slice_s(self) -> float: ...
+    @property
+    def warm_up_s(self) -> float: ...
+    @property
+    def calibration_blocks(self) -> int: ...
+    @property
+    def calibration_slices(self) -> int: ...
+
+
+def slice_s_at(campaign: Timed, load: AnyLoad) -> float:
     """Seconds of one slice at a level."""
     if isinstance(load, ClosedLoad):
         return campaign.slice_s
@@ -25,7 +56,7 @@ def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
     return max(campaign.slice_s, campaign.open_slice_s, searched_s)
 
 
-def traffic_s(campaign: "Campaign", search_steps: int) -> float:
+def traffic_s(campaign: Timed, search_steps: int) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
     calibration_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
     total_s = campaign.calibration_blocks * calibration_s

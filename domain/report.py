@@ -14,6 +14,7 @@ from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTri
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
@@ -259,6 +260,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     carrying: tuple[Carrying, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()

@@ -13,12 +13,14 @@ from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.prices import prices_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judge
 from domain.campaign import Campaign
@@ -56,23 +58,28 @@ def build_report(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
         carrying=carrying_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
-        failed_attempts=tuple(
-            FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
-            for a in attempts
-            if a.result is None and a.reason
-        ),
+        failed_attempts=_failed_attempts(attempts),
         telemetry=_telemetry(attempts),
         fingerprints=tuple(
             FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
             for facts, blocks in shared.groups
         ),
         left_out=shared.sentence,
+    )
+
+
+def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+        for a in attempts
+        if a.result is None and a.reason
     )
 
 
@@ -131,7 +138,7 @@ def _watched_rate(trial: TrialResult) -> float | None:
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, except those that tell a search step that a rate was too high."""
+    """Every invalid trial of every attempt, except those that show a search step that a rate was too high."""
     for attempt in attempts:
         for trial in attempt.result.trials if attempt.result else ():
             if not trial.validity.valid and not _is_search_outcome(campaign, attempt, trial):

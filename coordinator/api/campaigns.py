@@ -18,6 +18,7 @@ from coordinator.store import results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
+from domain.gate import Check
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -43,6 +44,12 @@ class VerdictList(BaseModel):
     """Each datapath against the reference, per workload, level and metric."""
 
     verdicts: list[Verdict]
+
+
+class ExpectationList(BaseModel):
+    """Each expectation at each of its levels: pass, fail or undecided."""
+
+    expectations: list[Check]
 
 
 @blueprint.post("/campaigns")
@@ -130,6 +137,14 @@ def get_verdicts(campaign_id: str) -> Mapping[str, Any]:
     return {"verdicts": report_of(campaign_id).verdicts}
 
 
+@blueprint.get("/campaigns/<campaign_id>/expectations")
+@blueprint.output(ExpectationList)
+@blueprint.doc(responses=[404])
+def get_expectations(campaign_id: str) -> Mapping[str, Any]:
+    """Which of the campaign's expectations hold, with their intervals."""
+    return {"expectations": report_of(campaign_id).expectations}
+
+
 @blueprint.get("/campaigns/<campaign_id>/results.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_results_csv(campaign_id: str) -> Response:
@@ -149,6 +164,13 @@ def get_verdicts_csv(campaign_id: str) -> Response:
 def get_carrying_csv(campaign_id: str) -> Response:
     """One line per open level and pair of datapaths: which of the two carries the load."""
     return _csv(Carrying, report_of(campaign_id).carrying, f"{campaign_id}-carrying")
+
+
+@blueprint.get("/campaigns/<campaign_id>/expectations.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_expectations_csv(campaign_id: str) -> Response:
+    """One line per expectation and level."""
+    return _csv(Check, report_of(campaign_id).expectations, f"{campaign_id}-expectations")
 
 
 def report_of(campaign_id: str) -> CampaignReport:

@@ -18,6 +18,7 @@ from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError
 from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
 from deploy.cli.progress import Display, follow
+from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
@@ -57,14 +58,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.command()
 @campaign_argument
 @json_option
+@result_files_options
 @click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
 @click.pass_context
-def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> None:
+def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool, files: ResultFiles) -> None:
     """Measure CAMPAIGN, a TOML file, on this machine.
 
     Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
     table and the verdicts, and stops everything. SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL
     replace the private servers. Progress goes to standard error.
+
+    With expectations in CAMPAIGN, the exit code is 0 if all pass, 1 if one fails, and 6 if none fails and one is
+    undecided; without, 0 or 5. See 'showdown --help' for the others.
     """
     toml = read_campaign_file(campaign)
     interrupts = Interrupts()
@@ -74,7 +79,7 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> Non
             for note in stack.notes:
                 display.say(note)
             report = _conduct(stack, toml, display, interrupts)
-    ctx.exit(finish(report, as_json=as_json))
+    ctx.exit(finish(report, as_json=as_json, files=files))
 
 
 def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:

@@ -13,6 +13,7 @@ from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
 from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
 from deploy.cli.progress import Display, current_cell, follow, time_left
+from deploy.cli.result_files import ResultFiles, result_files_options
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 
@@ -39,16 +40,21 @@ def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
 @campaign_argument
 @click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
 @json_option
+@result_files_options
 @coordinator_command
 @click.pass_context
-def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool) -> None:
+def submit(
+    ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool, files: ResultFiles
+) -> None:
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
+    if files.wanted and not wait:
+        raise UsageProblem("--junit and --markdown need --wait: there are no results before the campaign has ended")
     created = coordinator.submit(read_campaign_file(campaign))
     campaign_id = str(created["id"])
     if wait:
         with Display(Console(stderr=True)) as display:
             follow(coordinator, campaign_id, display)
-        ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+        ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json, files=files))
     if as_json:
         print_json(created)
     else:
@@ -93,11 +99,14 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 @click.command()
 @click.argument("campaign_id")
 @json_option
+@result_files_options
 @coordinator_command
 @click.pass_context
-def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+def report(
+    ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool, files: ResultFiles
+) -> None:
     """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
-    ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+    ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json, files=files))
 
 
 @click.command()

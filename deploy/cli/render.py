@@ -10,18 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import load
+from deploy.cli.expectations import print_expectations
+from deploy.cli.lost import print_failed, print_invalid
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
     print_condition_costs,
-    print_item,
     print_offloads,
     print_probe_tax,
     print_telemetry,
 )
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
-from domain.failures import InvalidTrial, group_by_reasons
 from domain.metric import Metric
 from domain.names import LIMIT
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
@@ -32,7 +32,6 @@ NONE = "–"
 FEW = "*"  # marks a percentile of few requests
 _GAP = 2
 _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
-_MOST_DETAILS = 12  # failed attempts to print; --json has all
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
@@ -50,12 +49,13 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_verdicts(report, console)
     print_why(report, console)
     print_caveats(report, console)
-    _print_invalid(report.invalid, console)
-    _print_failed(report, console)
+    print_invalid(report.invalid, console)
+    print_failed(report, console)
     if report.left_out:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_expectations(report, console)
 
 
 def _print_notes(report: CampaignReport, console: Console) -> None:
@@ -273,27 +273,3 @@ _CAPACITY_FIGURES: _Figures = (
     ("tracked", _conntrack_text, None),
 )
 _WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
-
-
-def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
-    """A line per cell and reasons, with the numbers of the first such trial; --json has every trial."""
-    if not invalid:
-        return
-    console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for first, trials in group_by_reasons(invalid):
-        reasons = ", ".join(reason.value for reason in first.reasons)
-        where = f"{first.datapath}, {first.workload} at {first.level}"
-        which = f"block {first.block}, attempt {first.attempt}"
-        which = f"{trials} trials, first {which}" if trials > 1 else which
-        details = f": {'; '.join(first.details)}" if first.details else ""
-        print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
-
-
-def _print_failed(report: CampaignReport, console: Console) -> None:
-    if not report.failed_attempts:
-        return
-    console.print(f"\n[bold]Attempts without a result: {len(report.failed_attempts)}[/bold]", highlight=False)
-    for failed in report.failed_attempts[:_MOST_DETAILS]:
-        print_item(f"block {failed.block}, attempt {failed.attempt} on {failed.host}: {escape(failed.reason)}", console)
-    if len(report.failed_attempts) > _MOST_DETAILS:
-        print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)

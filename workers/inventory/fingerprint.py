@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 _CPU = Path("/sys/devices/system/cpu")
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 _VERSIONS = {
     "haproxy": (["haproxy", "-v"], r"version (\S+)"),
     "nginx": (["nginx", "-v"], r"nginx/(\S+)"),
@@ -99,9 +99,9 @@ def _bcc_version() -> str:
 def commit() -> str:
     """The checkout's commit, with ``-dirty`` if files differ from it; or why it is unknown. Never raises."""
     git = shutil.which("git")
-    if git is None or not (_ROOT / ".git").exists():
+    if git is None or not (ROOT / ".git").exists():
         return "unknown: not a git checkout"
-    argv = [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    argv = [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError) as error:

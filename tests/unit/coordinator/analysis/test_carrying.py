@@ -102,6 +102,8 @@ def test_an_equal_outcome_has_no_p() -> None:
         ((Reason.STEAL,), None),
         ((Reason.OVERLOADED, Reason.STEAL), None),
         ((Reason.OVERLOADED, Reason.BYPASSED), None),
+        ((Reason.OVERLOADED, Reason.DROPS), False),
+        ((Reason.DROPS,), None),
         ((Reason.OTHER_FINGERPRINT,), None),
     ],
 )

@@ -27,7 +27,7 @@ from tests.unit.coordinator.analysis.results import (
 )
 
 
-def test_watched_slices_tell_the_tax_of_the_probes() -> None:
+def test_watched_slices_show_the_tax_of_the_probes() -> None:
     def slices(rate: int) -> tuple[SliceResult, ...]:
         common = {"started_s": 0.0, "duration_s": 1.0, "connections": 8, "bytes_received": 0}
         return (SliceResult(requests=rate, probed=True, **common), SliceResult(requests=10_000, **common))
