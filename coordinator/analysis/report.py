@@ -28,6 +28,7 @@ from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
+from domain.placement import placements_text
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, FingerprintBlocks, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
@@ -71,6 +72,7 @@ def build_report(
             FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
             for facts, blocks in shared.groups
         ),
+        cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
     )
 

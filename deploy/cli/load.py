@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from domain.carrying import CarryingWord, OverloadedTrials
+from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
@@ -57,6 +58,13 @@ def print_load_notes(report: CampaignReport, console: Console) -> None:
         console.print(f"{MARK} {text}\n", highlight=False)
     if any(cell.overloaded and not cell.valid_trials for cell in report.results):
         console.print("≥ of overloaded trials: what was not answered counts with the time it waited\n", highlight=False)
+
+
+def print_placement(report: CampaignReport, console: Console) -> None:
+    """Whether generator, DUT and origin had CPUs of their own."""
+    if report.cpu_placement:
+        text = escape(report.cpu_placement).replace(SHARED, f"[yellow]{SHARED}[/yellow]")
+        console.print(f"CPU placement: {text}\n", highlight=False)
 
 
 def print_carrying(report: CampaignReport, console: Console) -> None:

@@ -80,3 +80,17 @@ def test_who_carries_the_load_is_a_sentence() -> None:
     text = " ".join(" ".join(printed(CampaignReport(campaign={}, carrying=(plain, carrying())), width=120)).split())
     assert f"Which datapath carries the load carries {SENTENCE}" in text
     assert text.count(SENTENCE) == 1, "where both carry the load there is nothing to say"
+
+
+@pytest.mark.parametrize(
+    ("placement", "shown"),
+    [
+        ("shared CPUs: generator, DUT and origin run on 0-1", True),
+        ("generator on 0; DUT on 1-2; origin on 3", True),
+        ("", False),
+    ],
+)
+def test_the_report_says_who_ran_where(placement: str, shown: bool) -> None:
+    text = "\n".join(printed(CampaignReport(campaign={}, cpu_placement=placement)))
+    assert (f"CPU placement: {placement}" in text) is shown
+    assert ("CPU placement" in text) is shown
