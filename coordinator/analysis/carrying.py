@@ -27,6 +27,7 @@ from domain.carried import is_delivered
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
 from domain.histogram import LatencyHistogram
 from domain.load import OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.texts import p_text
 from domain.trial import Reason, TrialResult
 
@@ -185,7 +186,8 @@ def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, c
             return f"{ours} and {theirs} carry {load} in {n} of {n} {blocks}."
         return f"neither {ours} nor {theirs} carries {load} in any of {n} {blocks}."
     among = f" among {comparisons} comparisons" if comparisons > 1 else ""
-    test = f"Fisher's exact test, p {_p(p)}{among}"
+    note = "; note: A/A, the same datapath twice" if datapath_of(ours) == datapath_of(theirs) else ""
+    test = f"Fisher's exact test, p {_p(p)}{among}{note}"
     if word is CarryingWord.UNDECIDED:
         figures = f"{ours} carries {load} in {counts.carried} of {n} {blocks}, {theirs} in {counts.reference_carried}"
         return f"{figures} of {n}: undecided ({test})."

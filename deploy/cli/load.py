@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from domain.carrying import CarryingWord, OverloadedTrials
 from domain.placement import SHARED
@@ -12,7 +13,7 @@ from domain.report import CampaignReport, CellResult
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
 NONE = "–"
 MARK = "!"  # the latency depends on the generator
-_STYLES = {CarryingWord.CARRIES: "green", CarryingWord.DOES_NOT_CARRY: "red", CarryingWord.UNDECIDED: "yellow"}
+_STYLES = {CarryingWord.DOES_NOT_CARRY.value: "red", CarryingWord.UNDECIDED.value: "yellow"}
 
 
 def carried_text(cell: CellResult) -> str:
@@ -74,7 +75,11 @@ def print_carrying(report: CampaignReport, console: Console) -> None:
         return
     console.print("[bold]Which datapath carries the load[/bold]", highlight=False)
     for one in sorted(found, key=lambda one: one.word is CarryingWord.UNDECIDED):
-        console.print(f"  [{_STYLES[one.word]}]{one.word.value:>14}[/]  {escape(one.sentence)}", highlight=False)
+        row = Table.grid(padding=0)
+        row.add_column(no_wrap=True)
+        row.add_column()
+        row.add_row(f"[{_STYLES[one.title]}]{one.title:>14}[/]  ", escape(one.sentence))
+        console.print(row)
     console.print()
 
 
