@@ -64,7 +64,7 @@ class Campaign(Frozen):
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="Every level runs under each condition, as medium_plain, medium_ruled. A stored campaign "
+        description="Every level runs under each condition, as half_plain, half_ruled. A stored campaign "
         "has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(

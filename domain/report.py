@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.answer import Answer
 from domain.carried import is_late, is_queued
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.explanation import Decomposition, Difference
@@ -247,6 +248,7 @@ class ConditionCost(Frozen):
 class FingerprintBlocks(Frozen):
     """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
 
+    id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
     facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
     blocks: tuple[int, ...] = Field(description="Their indexes.")
     analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
@@ -273,4 +275,5 @@ class CampaignReport(Frozen):
     cpu_placement: str = Field(
         default="", description="On which CPUs generator, DUT and origin ran; empty if results do not say."
     )
+    answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")

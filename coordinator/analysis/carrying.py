@@ -19,7 +19,7 @@ from scipy.special import betaincinv
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import compared_pairs
 from coordinator.analysis.load_shown import load_shown
-from coordinator.analysis.missed import COMPATIBLE
+from coordinator.analysis.missed_blocks import COMPATIBLE
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.statistics import CONFIDENCE, holm
 from domain.campaign import Cell

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.analysis.answer import answer_of
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
@@ -16,8 +17,8 @@ from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.prices import prices_of
+from coordinator.analysis.scope import scope_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
@@ -29,7 +30,7 @@ from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
-from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, FingerprintBlocks, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -55,7 +56,7 @@ def build_report(
     data = CampaignResults(campaign, attempts, seed, calibration)
     taxes, shared = _probe_tax(data), data.fingerprints
     verdicts = verdicts_of(data, _proven(taxes or {}))
-    return CampaignReport(
+    report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
@@ -68,13 +69,11 @@ def build_report(
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=_failed_attempts(attempts),
         telemetry=_telemetry(attempts),
-        fingerprints=tuple(
-            FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
-            for facts, blocks in shared.groups
-        ),
+        fingerprints=shared.listed,
         cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
     )
+    return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
 
 def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:

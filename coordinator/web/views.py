@@ -42,8 +42,8 @@ _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
     ("results (CSV)", "campaigns.get_results_csv"),
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
-    ("carried loads (CSV)", "campaigns.get_carrying_csv"),
     ("expectations (CSV)", "campaigns.get_expectations_csv"),
+    ("carried loads (CSV)", "campaigns.get_carrying_csv"),
 )
 
 
@@ -247,6 +247,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "primary": primary_verdicts(report),
         "primary_waiting": primary_waiting(report),
         "prices": price_rows(report),
+        "scope": report.answer.scope.text if report.answer else "",
         "carrying": carrying_rows(report),
         "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,

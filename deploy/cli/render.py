@@ -1,6 +1,6 @@
 """A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
+The table has a row per load level and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,8 @@ from rich.table import Table
 
 from deploy.cli import load
 from deploy.cli.expectations import print_expectations
-from deploy.cli.lost import print_failed, print_invalid
+from deploy.cli.fingerprint import print_fingerprints
+from deploy.cli.invalid import print_failed, print_invalid
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
@@ -36,7 +37,7 @@ _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
 
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
-    console.print(_headline(report), highlight=False)
+    console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
@@ -56,6 +57,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_fingerprints(report, console)
     print_expectations(report, console)
 
 
@@ -85,7 +87,8 @@ def reference_of(report: CampaignReport) -> str:
     return str(named[0]) if named and report.verdicts else ""
 
 
-def _headline(report: CampaignReport) -> str:
+def headline(report: CampaignReport) -> str:
+    """The campaign's name, state, id and seed."""
     facts = report.campaign
     parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
     parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]

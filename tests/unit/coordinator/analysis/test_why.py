@@ -10,7 +10,7 @@ from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHA
 from domain.trial import TrialResult
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
 
-WHERE = "at low load (closed(8)) of http_keepalive"
+WHERE = "at low (closed(8)) of http_keepalive"
 Pair = tuple[TrialResult, TrialResult]
 
 

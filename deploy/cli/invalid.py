@@ -1,4 +1,4 @@
-"""The trials and attempts of a report that count for nothing, as text."""
+"""A report's invalid trials and failed attempts, as text."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
 
 
 def print_failed(report: CampaignReport, console: Console) -> None:
-    """The attempts without a result, and why."""
+    """The attempts at a block that ended without a result, and why."""
     if not report.failed_attempts:
         return
     console.print(f"\n[bold]Attempts without a result: {len(report.failed_attempts)}[/bold]", highlight=False)

@@ -1,4 +1,4 @@
-"""In how many blocks a datapath missed its load, by overload or errors: what an expectation needs. Pure."""
+"""In how many blocks a datapath did not carry its load. Pure."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _OUTCOMES = frozenset(one for one, kind in REASON_CLASSES.items() if kind is Rea
 COMPATIBLE = _OUTCOMES | {Reason.DROPS, Reason.PROBE_LOSS}  # overload may cause these two
 
 
-class Missed(NamedTuple):
+class MissedBlocks(NamedTuple):
     """Blocks in which one cell was measured, and those in which the datapath did not carry the load."""
 
     blocks: int
@@ -19,13 +19,13 @@ class Missed(NamedTuple):
     reason: Reason | None  # the most common one
 
 
-def missed_blocks(data: CampaignResults, cell: Cell) -> Missed:
+def missed_blocks(data: CampaignResults, cell: Cell) -> MissedBlocks:
     """Over the trials whose block counts; those without proof say nothing about the load."""
     trials = data.trials(cell)
     missed = [reason for trial in trials if (reason := _missed(trial)) is not None]
     valid = sum(trial.validity.valid for trial in trials)
     reason = max(missed, key=Counter(missed).__getitem__, default=None)
-    return Missed(valid + len(missed), len(missed), reason)
+    return MissedBlocks(valid + len(missed), len(missed), reason)
 
 
 def _missed(trial: TrialResult) -> Reason | None:
