@@ -10,3 +10,9 @@ SHARED = "shared CPUs"
 def placements_text(fingerprints: Iterable[Mapping[str, str]]) -> str:
     """The different placements of a campaign's hosts; empty where older results do not say."""
     return "; or ".join(dict.fromkeys(facts[CPU_PLACEMENT] for facts in fingerprints if CPU_PLACEMENT in facts))
+
+
+def are_shared(fingerprints: Iterable[Mapping[str, str]]) -> bool:
+    """Whether generator, DUT and origin shared CPUs on any of the hosts; workers that do not say placed nothing."""
+    found = [facts.get(CPU_PLACEMENT, SHARED) for facts in fingerprints]
+    return not found or any(placement.startswith(SHARED) for placement in found)
