@@ -284,5 +284,8 @@ class CampaignReport(Frozen):
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
+    cpu_placement: str = Field(
+        default="", description="On which CPUs generator, DUT and origin ran; empty if results do not say."
+    )
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")

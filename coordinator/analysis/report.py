@@ -31,6 +31,7 @@ from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
+from domain.placement import placements_text
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
@@ -73,9 +74,18 @@ def build_report(
         overload_onsets=overload_onsets(data),
         telemetry=_telemetry(attempts),
         fingerprints=shared.listed,
+        cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
     )
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
+
+
+def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+        for a in attempts
+        if a.result is None and a.reason
+    )
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:

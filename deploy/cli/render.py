@@ -45,6 +45,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
             console.print()
             console.print(_table(report, workload, labels))
     _print_notes(report, console)
+    load.print_placement(report, console)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)

@@ -4,14 +4,13 @@ It serves the lab's client only. It closes connections and drops datagrams from 
 """
 
 import json
-import os
 import signal
 import socket
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from workers.lab import netns
+from workers.lab import cpus, netns
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.process import Process
@@ -37,8 +36,8 @@ class TrafficOrigin:
 
     def start(self) -> None:
         """Start it and wait until it listens. Raises :class:`OriginError`, or ``LabError``."""
-        cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
+        own = ",".join(map(str, cpus.placement().server))
+        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", own]
         for address in self.lab.answering:
             argv += ["--address", address]
         for address in expected_sources(self.lab):

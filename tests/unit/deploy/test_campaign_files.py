@@ -1,5 +1,7 @@
 """Every shipped campaign loads, and matches its comments."""
 
+import re
+
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
@@ -61,6 +63,15 @@ def test_the_quick_campaign_is_quick_and_still_gives_verdicts():
     assert set(campaign.labels) == FOUR
     assert campaign.total_blocks == campaign.blocks == 5
     assert campaign.traffic_s <= 24, "40 seconds in all, start-up and labs included"
+
+
+def test_the_ramp_campaign_is_short_and_its_example_of_steps_fits_its_slices():
+    campaign = load("ramp.toml")
+    assert [str(load) for load in campaign.levels.values()] == ["open(3000..30000, ramp)"]
+    assert campaign.traffic_s == 157.5
+    steps = re.search(r'"(open\(.*steps\))"', (DIRECTORY / "ramp.toml").read_text())
+    assert steps
+    read_campaign_toml((DIRECTORY / "ramp.toml").read_text().replace("open(3000..30000, ramp)", steps[1]))
 
 
 def test_the_slo_campaign_is_short_and_still_gives_verdicts():

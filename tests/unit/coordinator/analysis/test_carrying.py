@@ -102,6 +102,8 @@ def test_an_equal_outcome_has_no_p() -> None:
         ((Reason.STEAL,), None),
         ((Reason.OVERLOADED, Reason.STEAL), None),
         ((Reason.OVERLOADED, Reason.BYPASSED), None),
+        ((Reason.OVERLOADED, Reason.DROPS), False),
+        ((Reason.DROPS,), None),
         ((Reason.OTHER_FINGERPRINT,), None),
     ],
 )
@@ -234,3 +236,9 @@ def test_a_level_whose_rate_changes_has_figures_and_statements_but_no_verdict() 
     assert sk_assign.cpu_us_per_request is not None
     assert tproxy.carried_up_to is not None
     assert report_of(PAIR, SIX_TO_NONE).results[0].carried_up_to is None
+
+
+def test_a_copy_is_named_as_one() -> None:
+    blocks: list[Outcomes] = [{"tproxy": OVERLOADED, "tproxy#2": CARRIED}] * 6
+    found = only(report_of(a_campaign("tproxy", "tproxy", levels=BUSY), blocks))
+    assert found.sentence.endswith("(Fisher's exact test, p = 0.0022; note: A/A, the same datapath twice).")
