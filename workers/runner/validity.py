@@ -290,13 +290,9 @@ def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
 
 def _excess(evidence: Evidence, whole_s: float, parts_s: Sequence[float], limit: float, slice_limit: float) -> str:
     """By how much CPU seconds exceed their limit over the trial, or else in its worst slice; empty if they do not."""
-    capacity_s = evidence.cpu.wall_s * evidence.cpu.cpus
-    if capacity_s and whole_s / capacity_s > limit:
-        return f"{share_text(whole_s / capacity_s)} of the CPUs"
-    shares = [
-        part_s / (one.wall_s * one.cpus) if one.wall_s else 0.0
-        for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)
-    ]
+    if (share := evidence.cpu.share_of(whole_s)) > limit:
+        return f"{share_text(share)} of the CPUs"
+    shares = [one.share_of(part_s) for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)]
     worst = max(shares, default=0.0)
     if worst <= slice_limit:
         return ""
