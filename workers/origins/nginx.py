@@ -128,7 +128,7 @@ class NginxOrigin:
         return len(self.lab.answering) > 1
 
     def wrong_clients(self) -> list[str]:
-        """Addresses that asked but are not the lab's client: one per request, at most 1,000."""
+        """The source addresses of requests that no client of the lab sent: one per request, at most 1,000."""
         try:
             with (self.lab.run_dir / "wrong.log").open() as log:
                 return [line.strip() for line, _ in zip(log, range(1000), strict=False)]
