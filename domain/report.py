@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from domain.answer import Answer
+from domain.carried import is_late, is_queued
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
@@ -116,12 +118,26 @@ class CellResult(Frozen):
     lag_p99_us: float | None = Field(default=None, description="The generator's own lateness; open loop only.")
     cpus_used: float | None = Field(default=None, description="CPUs of the host that were busy on average, of `cpus`.")
     cpus: int | None = Field(default=None, description="CPUs of the host.")
+    carried_in: CarriedBlocks | None = Field(default=None, description="Blocks in which its open load was carried.")
+    carried_up_to: CarriedRates | None = Field(default=None, description="Where the rate changes: the highest carried.")
+    overloaded: OverloadedTrials | None = Field(default=None, description="Its overloaded trials, if any.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property
     def is_capacity(self) -> bool:
         """True if the figure is a capacity within an SLO."""
         return self.load.startswith("capacity")
+
+    @property
+    def is_queued(self) -> bool:
+        """True if more than 1 % of the requests waited for a free connection of the generator."""
+        return is_queued(self.queued_share)
+
+    @property
+    def is_late(self) -> bool:
+        """True if the generator's lag exceeds a tenth of the p99 shown."""
+        pooled = self.latency_us.p99 if self.latency_us else None
+        return is_late(self.lag_p99_us, self.latency_p99_us or pooled)
 
     @property
     def open_loop(self) -> bool:
@@ -248,6 +264,7 @@ class CampaignReport(Frozen):
     verdicts: tuple[Verdict, ...] = ()
     expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
+    carrying: tuple[Carrying, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.carrying import carrying
+from coordinator.analysis.missed_blocks import missed_blocks
 from coordinator.analysis.statistics import CONFIDENCE, Estimate, finite_exp, interval
 from coordinator.scheduling.lifecycle import CampaignState
 from domain.campaign import Cell
@@ -140,7 +140,7 @@ def _not_carried(data: CampaignResults, place: _Place) -> tuple[Outcome, str] | 
     """What follows if a datapath did not carry the load in some blocks: their figures are missing, not good."""
     expectation = place.expectation
     for label in filter(None, (expectation.label, expectation.reference)):
-        found = carrying(data, place.cell(label))
+        found = missed_blocks(data, place.cell(label))
         if not found.missed:
             continue
         why = f"{label} did not carry the load in {found.missed} of {found.blocks} blocks ({found.reason})"

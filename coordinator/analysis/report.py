@@ -10,6 +10,7 @@ from typing import Any
 
 from coordinator.analysis.answer import answer_of
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
@@ -60,6 +61,7 @@ def build_report(
         verdicts=verdicts,
         expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
+        carrying=carrying_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),

@@ -18,6 +18,7 @@ from coordinator.services import services
 from coordinator.store import results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.gate import Check
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
@@ -164,9 +165,17 @@ def get_verdicts_csv(campaign_id: str) -> Response:
 @blueprint.get("/campaigns/<campaign_id>/expectations.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_expectations_csv(campaign_id: str) -> Response:
-    """One line per expectation and level."""
+    """One line per expectation and level, with the scope and the fingerprint in columns."""
     report = report_of(campaign_id)
     return _csv(Check, report.expectations, f"{campaign_id}-expectations", provenance(report))
+
+
+@blueprint.get("/campaigns/<campaign_id>/carrying.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_carrying_csv(campaign_id: str) -> Response:
+    """One line per open level and pair of datapaths, with the scope and the fingerprint: which carries the load."""
+    report = report_of(campaign_id)
+    return _csv(Carrying, report.carrying, f"{campaign_id}-carrying", provenance(report))
 
 
 def report_of(campaign_id: str) -> CampaignReport:
@@ -231,6 +240,9 @@ _NESTED = {
     "share_of_direct": ("value", "low", "high"),
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
+    "carried_in": tuple(CarriedBlocks.model_fields),
+    "carried_up_to": tuple(CarriedRates.model_fields),
+    "overloaded": tuple(OverloadedTrials.model_fields),
 }
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from domain.answer import Column
-from domain.report import Price, Verdict
+from domain.carrying import OverloadedTrials
+from domain.report import CellResult, Price, Verdict
 from domain.texts import ratio_text
 
 NOTHING = "–"
@@ -52,6 +53,11 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{_three(100 * value) if value < 10 else f'{100 * value:.0f}'} %"
 
 
+def cpus(found: CellResult | OverloadedTrials) -> str:
+    """How full the host was: ``1.49 of 2``."""
+    return NOTHING if found.cpus_used is None or found.cpus is None else f"{found.cpus_used:.2f} of {found.cpus}"
+
+
 def duration(seconds: float | None) -> str:
     """A duration as text: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if seconds is None:
@@ -90,6 +96,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "figure": figure,
     "ratio": ratio,
     "percent": percent,
+    "cpus": cpus,
     "with_interval": with_interval,
     "duration": duration,
     "groupby_level": groupby_level,

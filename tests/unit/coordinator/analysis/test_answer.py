@@ -10,6 +10,7 @@ from coordinator.analysis.answer_table import load_words
 from coordinator.analysis.prices import us_text
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
+from domain.carrying import Carrying, CarryingWord
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict, VerdictWord
 from domain.texts import fit_text, ratio_text
 from tests.simulated import NOISES
@@ -180,6 +181,36 @@ def test_each_function_has_the_price_of_one_datapath():
     )
 
 
+def carrying(label: str, carried: int, **changes: object) -> Carrying:
+    values = {
+        "datapath": label, "reference": "tproxy", "workload": "http_keepalive", "level": "half", "load": "open(20000)",
+        "word": CarryingWord.CARRIES, "carried": carried, "reference_carried": 0, "blocks": 6, "p": 0.0043,
+        "comparisons": 3, "sentence": "",
+    }  # fmt: skip
+    return Carrying(**(values | changes))
+
+
+def test_what_is_overloaded_is_said_with_its_test(found):
+    campaign = a_simulated_campaign(8)
+    undecided = carrying("ebpf_sk_assign", 2, word=CarryingWord.UNDECIDED, p=0.45)
+    later = carrying("direct", 6, level="quarter")
+    stated = [undecided, carrying("ebpf_redirect", 5, p=0.0152), carrying("direct", 6), later]
+    text = of(found.model_copy(update={"answer": again(campaign, found, carrying=stated)}), Topic.CARRIED)
+    assert text.startswith("At 256 connections in requests/s: ebpf_redirect ")
+    assert text.endswith(
+        "; at half (20,000/s) the load is carried by direct in 6 of 6 blocks, ebpf_redirect in 5, tproxy in 0"
+        " (Fisher's exact test against tproxy, p ≤ 0.015)."
+    )
+    nothing = again(campaign, found, carrying=[undecided, carrying("direct", 6, p=None)])
+    assert "Fisher" not in nothing.statements[2].sentence
+
+
+def test_comparisons_over_other_blocks_are_not_mixed(found):
+    stated = [carrying("direct", 6), carrying("ebpf_redirect", 5, blocks=5)]
+    text = again(a_simulated_campaign(8), found, carrying=stated).statements[2].sentence
+    assert "carried by direct in 6 of 6 blocks, tproxy in 0 (" in text
+
+
 def test_one_datapath_has_only_its_rate():
     report = reported(a_campaign("tproxy"), [{"tproxy": 30_000.0 + i} for i in range(5)])
     assert [one.topic for one in report.answer.statements] == [Topic.CARRIED]
@@ -193,6 +224,7 @@ def test_one_datapath_has_only_its_rate():
         ("closed(64) under conntrack", "closed(64) under conntrack", "64 connections under conntrack"),
         ("open(12900)", "open(12900)", "12,900/s"),
         ("open(12900, constant)", "open(12900, constant)", "12,900/s, constant"),
+        ("open(1000..20000, ramp)", "open(1000..20000, ramp)", "open(1000..20000, ramp)"),
         ("open(25%)", "open(25%) = 9,800/s", "9,800/s"),
         ("open(25%) under ipv6", "open(25%) = 9,800/s under ipv6", "9,800/s under ipv6"),
         ("open(25%)", "open(25%)", "open(25%)"),
