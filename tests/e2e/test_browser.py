@@ -104,6 +104,9 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     expected = first["sentence"] if first["pairs"] >= 5 else "a verdict needs 5"  # host noise may leave too few pairs
     expect(page.locator("#results")).to_contain_text(expected)
     assert first["sentence"].startswith("ebpf_redirect ")
+    for statement in report["answer"]["statements"]:
+        expect(page.locator(".answer")).to_contain_text(statement["sentence"])
+    expect(page.locator(".answer .scope")).to_contain_text(f"this boot of {report['campaign']['hosts'][0]}")
     valid = report["results"][0]["valid_trials"]
     expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
     if valid:
