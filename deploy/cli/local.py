@@ -145,7 +145,7 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
 )
 @json_option
 def up(port: int, *, as_json: bool) -> None:
-    """Keep a private stack running until Ctrl-C or SIGTERM; prints its address and the login token.
+    """Keep a private stack running until Ctrl-C. Prints its address and the login token.
 
     Its state is stored in SHOWDOWN_STATE_DIR (default: /var/lib/showdown); the next 'up' continues from it.
     """

@@ -87,7 +87,7 @@ def submit(
 @json_option
 @coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID; without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns."""
     if campaign_id is None:
         campaigns = coordinator.campaigns()
         if as_json:
@@ -146,7 +146,7 @@ def _rest(coordinator: Coordinator, campaign_id: str) -> str:
 @json_option
 @coordinator_command
 def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Cancel CAMPAIGN_ID; its running blocks are stopped and removed."""
+    """Cancel CAMPAIGN_ID. Its running blocks are stopped and removed."""
     campaign = coordinator.cancel(campaign_id)
     if as_json:
         print_json(campaign)

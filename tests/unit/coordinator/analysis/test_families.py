@@ -66,7 +66,7 @@ def test_levels_that_differ_are_judged_one_by_one() -> None:
     assert not of(report, Family.EXPLORATORY)
 
 
-def test_a_level_without_pairs_is_not_in_the_pooled_estimate_and_the_sentence_says_which_are() -> None:
+def test_a_level_without_pairs_is_not_pooled_and_the_sentence_names_those_that_are() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", levels=LEVELS)
     report = report_of(campaign, {level: {"tproxy": 1.0, "ebpf_sk_assign": 1.0} for level in ("low", "high")})
     (pooled,) = of(report, Family.PRIMARY).values()
@@ -123,7 +123,7 @@ def test_declared_pairs_and_metrics_are_the_family() -> None:
     assert ("ebpf_sk_assign", "low") in of(report, Family.EXPLORATORY)
 
 
-def test_each_condition_is_a_question_of_its_own() -> None:
+def test_each_condition_is_a_separate_question() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", levels=LEVELS, conditions={"plain": "", "ruled": "ballast(1000)"})
     report = report_of(campaign, {name: {"tproxy": 1.0, "ebpf_sk_assign": 1.0} for name in campaign.levels})
     assert {v.level for v in of(report, Family.PRIMARY).values()} == {
