@@ -4,6 +4,7 @@ A sentence quotes a finished report and computes nothing, so it cannot differ fr
 gate: a comparison is primary and has its simultaneous interval, a price and a figure are of five blocks or more.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from coordinator.analysis.answer_carried import carried_sentence
@@ -155,7 +156,9 @@ def _further(count: int) -> str:
 
 
 def _missing(report: CampaignReport) -> str:
-    """Why there is no sentence."""
+    """Why there is no sentence: too few blocks, and what most often took them out."""
     most = max((cell.pairs for cell in report.results), default=0)
     pairs = "no datapath has a valid one" if not most else f"the most that any figure has is {most}"
-    return f"No answer yet: a sentence needs {MIN_PAIRS} valid blocks, and {pairs}."
+    reasons = Counter(reason for trial in report.invalid for reason in trial.reasons)
+    why = f"; the most common reason is {max(reasons, key=reasons.__getitem__).value}" if reasons else ""
+    return f"A sentence needs {MIN_PAIRS} valid blocks, and {pairs}{why}."

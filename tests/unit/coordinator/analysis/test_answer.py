@@ -109,7 +109,7 @@ def test_four_pairs_are_no_sentence():
     campaign = a_campaign("tproxy", "ebpf_sk_assign")
     few, enough = (reported(campaign, pairs_with(1.5, pairs)) for pairs in (MIN_PAIRS - 1, MIN_PAIRS))
     assert few.answer.statements == ()
-    assert few.answer.missing.endswith("a sentence needs 5 valid blocks, and the most that any figure has is 4.")
+    assert few.answer.missing.endswith("A sentence needs 5 valid blocks, and the most that any figure has is 4.")
     assert {entry.noted for row in few.answer.rows for entry in row.entries} == {True}
     assert few.answer.note.startswith("from fewer than 5 blocks")
     assert [one.topic for one in enough.answer.statements] == [Topic.COMPARED, Topic.CARRIED]
@@ -119,7 +119,9 @@ def test_four_pairs_are_no_sentence():
 def test_no_valid_trial_is_no_sentence():
     campaign = a_campaign("tproxy", "ebpf_sk_assign")
     report = reported(campaign, [{"tproxy": None, "ebpf_sk_assign": None}] * 6)
-    assert report.answer.missing == "No answer yet: a sentence needs 5 valid blocks, and no datapath has a valid one."
+    assert report.answer.missing == (
+        "A sentence needs 5 valid blocks, and no datapath has a valid one; the most common reason is bypassed."
+    )
     assert [entry.text for entry in report.answer.rows[0].entries] == ["bypassed", "–"]
 
 
