@@ -12,6 +12,7 @@ from coordinator.analysis.answer_table import place_words, table_of, workload_wo
 from coordinator.analysis.prices import us_text
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
+from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict, VerdictWord
@@ -50,7 +51,7 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     return Answer(
         statements=statements,
         missing="" if statements else _missing(report),
-        further=_further(len(judged) - len(quoted)),
+        further=_further(sum(map(_is_answered, report.verdicts)) - len(quoted)),
         columns=columns,
         rows=rows,
         note=note,
@@ -58,22 +59,30 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     )
 
 
-def _judged(report: CampaignReport) -> list[Verdict]:
-    """The primary verdicts with an interval that holds for all of them together."""
-    return [
-        one
-        for one in report.verdicts
-        if one.family is Family.PRIMARY
+def _is_answered(one: Verdict) -> bool:
+    """Whether a verdict is primary and has its word."""
+    return (
+        one.family is Family.PRIMARY
         and one.has_enough_pairs
         and one.verdict is not VerdictWord.NONE
-        and None not in (one.p, one.ratio, one.simultaneous_low, one.simultaneous_high)
+        and one.p is not None
+    )
+
+
+def _judged(report: CampaignReport) -> list[Verdict]:
+    """The primary ratios with an interval that holds for all primary comparisons together."""
+    return [
+        one
+        for one in filter(_is_answered, report.verdicts)
+        if None not in (one.ratio, one.simultaneous_low, one.simultaneous_high)
     ]
 
 
 def _quoted(campaign: Campaign, judged: Sequence[Verdict]) -> list[Verdict]:
     """Those with the campaign's reference, or with the first reference that has any, in the order of the metrics."""
-    first = next((one for one in judged if campaign.reference_label == one.reference), None) or next(iter(judged), None)
-    ours = [one for one in judged if first and (one.reference, one.workload) == (first.reference, first.workload)]
+    worded = [one for one in judged if one.metric in _SUBJECTS]
+    first = next((one for one in worded if campaign.reference_label == one.reference), None) or next(iter(worded), None)
+    ours = [one for one in worded if first and (one.reference, one.workload) == (first.reference, first.workload)]
     ours.sort(key=lambda one: (campaign.labels.index(one.datapath), _ORDER.index(one.metric)))
     return ours[:MOST_CLAUSES]
 
@@ -96,7 +105,8 @@ def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     subject, where = _subject(campaign, report, verdict)
     value, _, bounds = ratio_text(verdict.ratio or 0.0, *_bounds(verdict)).partition(" ")
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        return f"the same {subject} within ±{100 * campaign.equivalence_margin:g} % {where} ({value} × {bounds})"
+        margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
+        return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
     claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.SLOWER]
     return f"{claim} {subject} {where} ({value} × {bounds})"
 
