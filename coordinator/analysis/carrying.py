@@ -169,13 +169,13 @@ def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparis
 
 
 def _load_words(data: CampaignResults, counts: _Counts) -> str:
-    """``20,000/s at busy load``: the rate, and where it was offered."""
+    """``20,000/s at busy``: the rate, and where it was offered."""
     rate, load = data.asked_per_s(counts.workload, counts.level), data.campaign.levels[counts.level]
     offered = data.load(counts.workload, counts.level) if rate is None else f"{rate:,}/s"
     if isinstance(load, OpenLoad) and load.profile is not None:
         offered = f"all of {load.bare}"
     of = f" of {counts.workload}" if len(data.campaign.workloads) > 1 else ""
-    return f"{offered} at {counts.level} load{of}"
+    return f"{offered} at {counts.level}{of}"
 
 
 def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, comparisons: int) -> str:

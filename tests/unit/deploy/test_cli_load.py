@@ -8,7 +8,7 @@ from domain.report import CampaignReport, CellResult
 from domain.trial import Reason
 from tests.unit.deploy.test_cli_render import cell, printed
 
-SENTENCE = "tproxy does not carry 20,000/s at busy load in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."
+SENTENCE = "tproxy does not carry 20,000/s at busy in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."
 
 
 def open_cell(datapath: str = "tproxy", **changes: object) -> CellResult:

@@ -44,7 +44,7 @@ def measured(coordinator_app: CoordinatorApp) -> str:
 
 
 SENTENCE = (
-    "tproxy does not carry 1,000/s at busy load in 6 of 6 blocks; direct carries it in 6 of 6 "
+    "tproxy does not carry 1,000/s at busy in 6 of 6 blocks; direct carries it in 6 of 6 "
     "(Fisher&#39;s exact test, p = 0.0022)."
 )
 
