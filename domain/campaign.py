@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from domain.condition import ConditionText
-from domain.crossing import MAX_LEVELS, cross_product
+from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.expectation import Expectations
 from domain.frozen import Frozen
@@ -65,7 +65,7 @@ class Campaign(Frozen):
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="Every level runs under each condition, as medium_plain, medium_ruled. A stored campaign "
+        description="Every level runs under each condition, as half_plain, half_ruled. A stored campaign "
         "has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(
@@ -182,9 +182,7 @@ class Campaign(Frozen):
                     f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
                     "its parameters"
                 )
-        for level, load in self.levels.items():
-            if load.divided is not None and load.divided < self.clients:
-                raise ValueError(f"levels.{level}: {load} gives {self.clients} clients less than one each; raise it")
+        check_levels(self.levels, self.slices, self.clients)
         searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.carrying import carrying
+from coordinator.analysis.missed_blocks import missed_blocks
 from coordinator.analysis.statistics import CONFIDENCE, Estimate, finite_exp, interval
 from coordinator.scheduling.lifecycle import CampaignState
 from domain.campaign import Cell
@@ -22,6 +22,7 @@ from domain.metric import Metric
 from domain.report import MIN_PAIRS
 from domain.texts import number_text
 
+MISSED_SHARE = 0.5  # of a level's blocks; a datapath that missed its load in more of them does not carry it
 _UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s"}
 
 
@@ -140,12 +141,12 @@ def _not_carried(data: CampaignResults, place: _Place) -> tuple[Outcome, str] | 
     """What follows if a datapath did not carry the load in some blocks: their figures are missing, not good."""
     expectation = place.expectation
     for label in filter(None, (expectation.label, expectation.reference)):
-        found = carrying(data, place.cell(label))
+        found = missed_blocks(data, place.cell(label))
         if not found.missed:
             continue
         why = f"{label} did not carry the load in {found.missed} of {found.blocks} blocks ({found.reason})"
         fails = label == expectation.label and expectation.wants_better
-        if fails and found.blocks >= MIN_PAIRS and 2 * found.missed > found.blocks:
+        if fails and found.blocks >= MIN_PAIRS and found.missed > MISSED_SHARE * found.blocks:
             return Outcome.FAIL, why
         return Outcome.UNDECIDED, why
     return None

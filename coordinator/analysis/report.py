@@ -8,7 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.analysis.answer import answer_of
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.crossover import crossovers
@@ -17,8 +19,8 @@ from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.prices import prices_of
+from coordinator.analysis.scope import scope_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
@@ -29,7 +31,7 @@ from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
-from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, FingerprintBlocks, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -55,12 +57,13 @@ def build_report(
     data = CampaignResults(campaign, attempts, seed, calibration)
     taxes, shared = _probe_tax(data), data.fingerprints
     verdicts = verdicts_of(data, _proven(taxes or {}))
-    return CampaignReport(
+    report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
+        carrying=carrying_of(data),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
@@ -69,12 +72,10 @@ def build_report(
         crossovers=crossovers(data),
         overload_onsets=overload_onsets(data),
         telemetry=_telemetry(attempts),
-        fingerprints=tuple(
-            FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
-            for facts, blocks in shared.groups
-        ),
+        fingerprints=shared.listed,
         left_out=shared.sentence,
     )
+    return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import (
+    carrying_rows,
     cost_rows,
     price_rows,
     primary_verdicts,
@@ -43,6 +44,7 @@ _DOWNLOADS = (
     ("results (CSV)", "campaigns.get_results_csv"),
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
     ("expectations (CSV)", "campaigns.get_expectations_csv"),
+    ("carried loads (CSV)", "campaigns.get_carrying_csv"),
 )
 
 
@@ -246,6 +248,8 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "primary": primary_verdicts(report),
         "primary_waiting": primary_waiting(report),
         "prices": price_rows(report),
+        "scope": report.answer.scope.text if report.answer else "",
+        "carrying": carrying_rows(report),
         "slow": slow_rows(report),
         "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,

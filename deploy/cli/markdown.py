@@ -23,6 +23,9 @@ def markdown_of(report: CampaignReport) -> str:
                 for one in report.expectations)  # fmt: skip
         parts += ["### Expectations", f"{counts_text(report.expectations)}, judged on 95 % intervals."]
         parts += [_table(("outcome", "expectation", "measured"), rows)]
+    if report.answer:
+        parts += [f"- **{one.topic.value}**: {_escaped(one.sentence)}" for one in report.answer.statements]
+        parts += [f"Scope of all results: {_escaped(report.answer.scope.text)}."]
     sentences = [one.sentence for one in report.verdicts if one.family is Family.PRIMARY and one.has_enough_pairs]
     if sentences:
         parts += ["### Verdicts", "\n".join(f"- {_escaped(sentence)}" for sentence in sentences)]

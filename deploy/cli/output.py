@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from deploy.cli.answer import print_answer
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
 from deploy.cli.render import lost_cells, print_report
 from deploy.cli.result_files import ResultFiles
@@ -25,6 +26,9 @@ _OUTCOMES = {
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead."
+)
+full_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--full", is_flag=True, help="Print the whole report instead of the answer."
 )
 campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.argument(
     "campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -50,12 +54,14 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def finish(report: CampaignReport, *, as_json: bool, files: ResultFiles = NO_FILES) -> ExitCode:
-    """Print a report, write its files, and return the exit code."""
+def finish(report: CampaignReport, *, as_json: bool, full: bool, rest: str, files: ResultFiles = NO_FILES) -> ExitCode:
+    """Print a report or its answer, write its files, and return the exit code; ``rest`` says where the report is."""
     if as_json:
         print_json(report.model_dump(mode="json"))
-    else:
+    elif full:
         print_report(report, Console())
+    else:
+        print_answer(report, Console(), rest=rest)
     files.write(report)
     code = exit_code_of(report)
     missing = lost_cells(report) if report.campaign.get("state") == "complete" else []

@@ -42,6 +42,8 @@ class ResultFiles:
 
     def write(self, report: CampaignReport) -> None:
         """Write the files of a campaign that measured something. Raises :class:`CommandError`."""
+        if self.junit is not None and not report.expectations:
+            click.echo(f"{self.junit} has no test cases: the campaign has no expectations", err=True)
         measured = any(cell.valid_trials or cell.invalid_trials for cell in report.results)
         for path, content in self.wanted:
             if not measured:

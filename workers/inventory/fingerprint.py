@@ -47,6 +47,7 @@ def fingerprint() -> dict[str, str]:
         **{f"sysctl.{name.replace('/', '.')}": _read(Path("/proc/sys", name)) for name in _SYSCTLS},
         "memory_kib": _first(r"^MemTotal:\s+(\d+)", _read(Path("/proc/meminfo"))),
         "clock_source": _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+        "boot_id": _read(Path("/proc/sys/kernel/random/boot_id")),
         "conntrack_entries": _read(Path("/proc/sys/net/netfilter/nf_conntrack_count")),
         "commit": commit(),
     }

@@ -107,7 +107,7 @@ class Run:
         if isinstance(plan.load, OpenLoad):
             # Generator, datapath and origin share the host's CPUs, but an open loop must send on time. It may have
             # real-time priority because it sleeps most of the time; a closed loop never sleeps.
-            load = ["--open", str(plan.load.rate_per_s), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
+            load = [*_rates(plan.load), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
             load += ["--real-time"] if plan.real_time else []
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
@@ -136,6 +136,15 @@ class Run:
         drain_s = self.plan.answer_s + DRAIN_MS / 1000  # each slice waits for its last answers
         traffic_s += drain_s * (slices + warm_ups)
         return 2 * traffic_s + GRACE_S
+
+
+def _rates(load: OpenLoad) -> list[str]:
+    """The options for the rate; with a profile, it changes over the target's slices."""
+    if load.profile is None:
+        return ["--open", str(load.rate_per_s)]
+    rates = [str(rate) for rate in load.profile.rates_per_s]
+    changes = ["--ramp-to", rates[-1]] if load.profile.shape == "ramp" else ["--steps", ",".join(rates)]
+    return ["--open", rates[0], *changes]
 
 
 def _step_us(slice_s: float) -> int:

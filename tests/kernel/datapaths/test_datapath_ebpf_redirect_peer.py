@@ -22,6 +22,7 @@ from tests.kernel.datapaths.faults import (
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath
 from workers.lab import netns
+from workers.lab.proc_net import device_packets
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -42,14 +43,14 @@ def datapath() -> Datapath:
 def test_no_device_sends_what_it_forwards(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         assert b.get(3) == 3
-        rows = [line.split() for line in b.in_dut("cat", "/proc/thread-self/net/dev").splitlines()[2:]]
-        received, sent = ({row[0].strip(":"): int(row[column]) for row in rows} for column in (2, 10))
+        packets = device_packets(b.in_dut("cat", "/proc/thread-self/net/dev"))
         for role in ("dut_client", "dut_server"):
-            assert received[b.lab.devices[role]] >= 4  # three requests and a handshake, or their answers
-            assert sent[b.lab.devices[role]] == 0
+            device = packets[b.lab.devices[role]]
+            assert device.received >= 4  # three requests and a handshake, or their answers
+            assert device.sent == 0
 
 
-def test_what_arrives_bears_the_next_links_addresses(datapath: Datapath, tmp_path: Path) -> None:
+def test_what_arrives_has_the_next_links_addresses(datapath: Datapath, tmp_path: Path) -> None:
     with bench(datapath, tmp_path) as b:
         all_packets = 3
 

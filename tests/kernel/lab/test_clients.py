@@ -178,7 +178,7 @@ def test_eight_clients_and_requests_of_another_kind(rig: Rig) -> None:
     assert min(trial.proof.clients.values()) > 0
 
 
-def test_a_datapath_whose_client_is_not_in_a_namespace_of_its_own_takes_one(rig: Rig) -> None:
+def test_a_datapath_whose_client_has_no_separate_namespace_takes_one(rig: Rig) -> None:
     trial = rig.run(ClosedLoad(connections=4), ("ebpf_connect",))["ebpf_connect"]
     assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
     assert "takes one client only" in trial.validity.findings[0].detail

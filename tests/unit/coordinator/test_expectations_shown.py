@@ -82,7 +82,7 @@ def test_the_form_takes_lines_and_gives_them_back(coordinator_app: CoordinatorAp
     assert f"keeps = {FASTER}\nexpectation_2 = {SLOWER}</textarea>".replace(">=", "&gt;=") in again
 
 
-def test_problems_are_beside_the_field_and_the_text_is_kept(
+def test_problems_are_next_to_the_field_and_the_text_is_kept(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()

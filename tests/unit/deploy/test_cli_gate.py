@@ -140,6 +140,14 @@ def test_a_command_writes_both_files_and_ends_like_the_gate(answer, tmp_path, ou
     assert junit.stat().st_mode & 0o777 == 0o644
 
 
+def test_without_expectations_a_note_says_that_there_are_no_tests(answer, tmp_path):
+    answer(report())
+    result = invoke("report", "k3f9x2ab", "--junit", tmp_path / "junit.xml")
+    assert result.exit_code == ExitCode.OK
+    assert "junit.xml has no test cases: the campaign has no expectations" in result.stderr
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("tests") == "0"
+
+
 def test_without_results_no_file_is_written(answer, tmp_path):
     answer(report(UNDECIDED, state="failed", results=(cell(0, invalid_trials=0),)))
     former = tmp_path / "junit.xml"

@@ -161,7 +161,7 @@ def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
     ]
 
 
-def test_what_a_measurement_wrote_is_no_prose_of_ours(repository: Path) -> None:
+def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> None:
     words = " ".join(["word"] * 31)
     write(repository, "page.md", f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n{words}\n")
     assert [one.line for one in house_sentences.findings(repository)] == [5]

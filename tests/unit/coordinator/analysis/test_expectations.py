@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.compared import Compared, compared
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
@@ -240,3 +241,28 @@ def test_a_limit_with_a_margin_is_passed() -> None:
     # The standard error of a log-ratio is about 1 % here; a limit 10 % away is decided in nearly all campaigns.
     assert np.mean([worst(found) is Outcome.PASS for found in simulated(6, 60, 0.9)]) > 0.9
     assert np.mean([worst(found) is Outcome.FAIL for found in simulated(7, 60, 1.1)]) > 0.9
+
+
+def searched(expression: str, rates: Sequence[Mapping[str, float | None]]) -> Check:
+    """Capacities as the searches of a level found them."""
+
+    class Searched(CampaignResults):
+        def compared(self, workload: str, level: str, metric: Metric) -> Compared:
+            assert (level, metric) == ("slo", Metric.SLO_CAPACITY_PER_S)
+            return compared(rates, PAIR)
+
+    campaign = a_campaign(*PAIR, levels={"slo": "capacity(p99<=5ms)"}, expect={"gate": expression})
+    (check,) = checks_of(Searched(campaign, [], 7, {}))
+    return check
+
+
+def test_a_capacity_is_that_of_the_searches() -> None:
+    found = pairs_with(1.6, 6)
+    check = searched("capacity(ebpf_sk_assign) >= 1.5 * capacity(tproxy)", found)
+    assert check.outcome is Outcome.PASS
+    assert check.sentence.startswith("at slo 1.6")
+    absolute = searched("capacity(tproxy)@slo >= 20000", found)
+    assert absolute.outcome is Outcome.PASS
+    assert absolute.sentence.endswith(", 6 searches")
+    assert searched("capacity(tproxy) >= 90000", found).outcome is not Outcome.PASS
+    assert searched("capacity(tproxy) >= 1", found[:4]).sentence == "at slo only 4 valid searches; an interval needs 5"

@@ -1,12 +1,13 @@
 """Reading showdown-traffic: results per target, which target failed, and the reports while it runs."""
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
+from domain.profile import Profile
 from domain.window_times import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
@@ -95,6 +96,24 @@ def test_a_timeline_is_requested_if_probes_watch(slice_s: float, step_us: str) -
         run = showdown_traffic.Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
         argv = run.argv("")
         assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
+
+
+@pytest.mark.parametrize(
+    ("shape", "rates", "options"),
+    [
+        ("ramp", (1000, 20_000), ["--open", "1000", "--ramp-to", "20000", "--arrival"]),
+        ("ramp", (20_000, 1000), ["--open", "20000", "--ramp-to", "1000", "--arrival"]),
+        ("steps", (5, 9, 7), ["--open", "5", "--steps", "5,9,7", "--arrival"]),
+    ],
+)
+def test_a_rate_that_changes_is_given_to_the_generator(
+    shape: Literal["ramp", "steps"], rates: tuple[int, ...], options: list[str]
+) -> None:
+    load = OpenLoad(rate_per_s=max(rates), profile=Profile(shape=shape, rates_per_s=rates))
+    plan, targets = GeneratorPlan("showdown-traffic", load, 8), [Target("direct", "a", "198.18.0.1", 80)]
+    argv = showdown_traffic.Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None).argv("")
+    begin = argv.index("--open")
+    assert argv[begin : begin + len(options)] == options
 
 
 def test_an_open_loops_arrivals_and_seed_are_given_to_the_generator() -> None:

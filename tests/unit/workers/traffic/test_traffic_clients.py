@@ -1,4 +1,4 @@
-"""Several generators in step, one per client: one schedule, one set of slices, and no client waits for ever."""
+"""Several generators in step, one per client: one schedule, one set of slices, and no client waits forever."""
 
 import json
 import os

@@ -80,7 +80,7 @@ class NoIpv6(FakeBench):
         raise self.trouble
 
 
-def test_a_datapath_that_cannot_stand_in_an_ipv6_lab_has_not_got_it_and_a_lab_that_fails_says_nothing(
+def test_a_datapath_that_fails_in_an_ipv6_lab_lacks_ipv6_and_a_failed_lab_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = NoIpv6(FakeDatapath())
