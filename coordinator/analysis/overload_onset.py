@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from scipy.stats import binom
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carried_blocks
 from coordinator.analysis.ladder import Ladder, ladders, place_of_ladder
-from coordinator.analysis.missed_blocks import missed_blocks
 from coordinator.analysis.questions import SIGNIFICANCE
 from domain.campaign import Cell
 from domain.crossover import OverloadOnset
@@ -46,8 +46,8 @@ def _onsets(data: CampaignResults, ladder: Ladder, label: str) -> Iterator[Overl
 
 
 def _count(data: CampaignResults, workload: str, level: str, label: str) -> Count:
-    found = missed_blocks(data, Cell(datapath=label, workload=workload, level=level))
-    return found.missed, found.blocks
+    found = carried_blocks(data.trials(Cell(datapath=label, workload=workload, level=level)))
+    return (found.of - found.blocks, found.of) if found else (0, 0)
 
 
 def _mostly(count: int, of: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from coordinator.analysis.campaign_results import CampaignResults
 from domain.episodes import Episodes
+from domain.exceedance import has_shares
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
 from domain.trial import TrialResult
@@ -45,12 +46,16 @@ def _episodes(data: CampaignResults, workload: str, level: str, metric: Metric, 
     key = workload, level, metric, label
     if key not in data.episodes:
         blocks = data.blocks.get((workload, level), [])
-        trials = [trial for block in blocks if (trial := block.get(label)) and data.figure(trial, metric) is not None]
+        trials = [trial for block in blocks if (trial := block.get(label)) and _has_times(trial, metric)]
         needed = MIN_EPISODES * (len(trials) if metric is Metric.LATENCY_P999_US else min(1, len(trials)))
         known = [trial.episodes for trial in trials if trial.episodes is not None]
         count = _beyond(known, _limit_ns(trials, metric)) if len(known) == len(trials) else None
         data.episodes[key] = count, needed
     return data.episodes[key]
+
+
+def _has_times(trial: TrialResult, metric: Metric) -> bool:
+    return has_shares(trial) if metric.over_ms is not None else trial.validity.valid and trial.latency is not None
 
 
 def _limit_ns(trials: Sequence[TrialResult], metric: Metric) -> float:

@@ -106,6 +106,7 @@ def measured(label: str, level: str, cpu_us: float, *, overloaded: bool) -> Tria
     return a_trial(label, 100.0, level).model_copy(
         update={
             "cpu": CpuTime(wall_s=100.0, cpus=2, user_s=1, idle_s=200.0 - cpu_us * 10_000 / 1e6),
+            "due": 10_000,
             "latency": LatencyHistogram.of({300_000: 10_000}),
             "validity": Validity(findings=findings),
         }
