@@ -17,6 +17,7 @@ from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.expectation import Expectations
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
+from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
@@ -84,10 +85,9 @@ class Campaign(Frozen):
         strict=True,
         description="Counted slices per trial; probes watch one more slice, which is not counted.",
     )
-    # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic,
-    # because both sides meet the same host noise. On a busy two-core host the standard error, relative to 1 s slices,
-    # was 0.65 with 0.1 s, 0.79 with 0.2 s, 0.93 with 0.5 s and 2.3 with 3 s. The default is not 0.1 s because a slice
-    # must hold several whole answers of the slowest workload (`stream`: 80 ms).
+    # Shorter slices give a more exact ratio, because both sides meet the same host noise: the standard error was 0.79
+    # of that of 1 s slices with 0.2 s, and 0.65 with 0.1 s (`make bench-slices`). But a slice must hold several whole
+    # answers of the slowest workload (`stream`: 80 ms).
     slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     open_slice_s: float = Field(
         default=1.0,
@@ -117,7 +117,8 @@ class Campaign(Frozen):
         strict=True,
         description="Seed of the order of blocks and slices; 0 draws one and records it.",
     )
-    equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
+    equivalence_margin: float | None = Field(default=None, gt=0, le=0.5)
+    margins: Margins = Field(default={})
     primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
     expect: Expectations = Field(default={})
 

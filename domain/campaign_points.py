@@ -3,6 +3,8 @@
 The coordinator's database is authoritative. These points are copies for charts and annotations.
 """
 
+from domain.exceedance import percents_over
+from domain.metric import SHARE_METRICS
 from domain.report import Verdict
 from domain.sample import Point, TrialTags
 from domain.trial import TrialResult
@@ -48,6 +50,8 @@ def _figures(trial: TrialResult) -> dict[str, float]:
         for name, percentile in PERCENTILES.items() if histogram is not None and histogram.count else ():
             value_ns = histogram.percentile_ns(percentile) if histogram is not None else None
             known[f"{times}_{name}_us"] = None if value_ns is None else value_ns / 1000
+    over = percents_over(trial, [metric.over_ms or 0 for metric in SHARE_METRICS])
+    known |= dict(zip(SHARE_METRICS, over, strict=True)) if over else {}
     return {name: float(value) for name, value in known.items() if value is not None}
 
 
@@ -58,7 +62,7 @@ def campaign_progress_point(campaign: str, ended: int, failed: int, planned: int
 
 
 def verdict_point(campaign: str, verdict: Verdict, time_ns: int) -> Point:
-    """The present verdict: ratio = datapath / reference with its 95 % interval, if there are enough pairs."""
+    """The present verdict: ratio, or of shares percentage points, with its 95 % interval, if there are enough pairs."""
     tags = {
         "campaign": campaign,
         "datapath": verdict.datapath,
@@ -73,4 +77,6 @@ def verdict_point(campaign: str, verdict: Verdict, time_ns: int) -> Point:
         "sentence": verdict.sentence,
     }
     figures = {"ratio": verdict.ratio, "low": verdict.low, "high": verdict.high}
+    if verdict.difference is not None:
+        figures = {"points": verdict.difference.value, "low": verdict.difference.low, "high": verdict.difference.high}
     return Point(VERDICT, tags, fields | {k: float(v) for k, v in figures.items() if v is not None}, time_ns)

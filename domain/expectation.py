@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from domain.load import AnyLoad
-from domain.metric import Metric, metrics_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of
 from domain.names import Name, labels_of
 from domain.report import MIN_PAIRS
 
@@ -24,8 +24,9 @@ MAX_EXPECTATIONS = 32
 MAX_EXPRESSION = 200
 UNNAMED = "expectation_"  # and a number: the name of a list's entry
 
+_UNEXPECTED = (Metric.LATENCY_P999_US, *SHARE_METRICS)  # no ratio or hardly ever a figure
 _WORDS = {"p50_us": Metric.LATENCY_P50_US, "p99_us": Metric.LATENCY_P99_US}
-_METRICS = {metric.value: metric for metric in Metric if metric is not Metric.LATENCY_P999_US} | _WORDS
+_METRICS = {metric.value: metric for metric in Metric if metric not in _UNEXPECTED} | _WORDS
 _KNOWN = "requests_per_s, cpu_us_per_request, p50_us, p99_us, or capacity(datapath)"
 _NEEDS = {
     Metric.REQUESTS_PER_S: "a closed level, such as closed(64): elsewhere the schedule sets the rate",

@@ -5,7 +5,7 @@ HDR histograms (Gil Tene, hdrhistogram.org), three significant digits, values in
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Self
 
@@ -89,6 +89,13 @@ class LatencyHistogram:
         index = recorded[bisect_left(list(accumulate(count for _, count in recorded)), rank)][0]
         value = self._hdr.get_value_from_index(index)
         return int(self._hdr.get_highest_equivalent_value(value) if percentile else value)
+
+    def counts_over(self, limits_ns: Sequence[float]) -> tuple[int, ...]:
+        """For each limit, how many durations were longer, exact to the histogram's three digits."""
+        recorded = self._recorded()
+        starts = [int(self._hdr.get_value_from_index(index)) for index, _ in recorded]
+        totals = [0, *accumulate(count for _, count in recorded)]
+        return tuple(totals[-1] - totals[bisect_left(starts, limit_ns)] for limit_ns in limits_ns)
 
     @property
     def count(self) -> int:

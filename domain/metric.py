@@ -14,6 +14,9 @@ class Metric(StrEnum):
     LATENCY_P99_US = "latency_p99_us"
     LATENCY_P999_US = "latency_p999_us"
     SLO_CAPACITY_PER_S = "slo_capacity_per_s"
+    PERCENT_OVER_1MS = "percent_over_1ms"
+    PERCENT_OVER_5MS = "percent_over_5ms"
+    PERCENT_OVER_20MS = "percent_over_20ms"
 
     @property
     def higher_is_better(self) -> bool:
@@ -25,10 +28,16 @@ class Metric(StrEnum):
         """The percentile (0–100) of a latency metric; ``None`` for other metrics."""
         return _PERCENTILES.get(self)
 
+    @property
+    def over_ms(self) -> int | None:
+        """The time of a share of slow requests, in ms. Shares are compared by differences, all others by ratios."""
+        return _OVER_MS.get(self)
+
 
 _PERCENTILES = {Metric.LATENCY_P50_US: 50.0, Metric.LATENCY_P99_US: 99.0, Metric.LATENCY_P999_US: 99.9}
+_OVER_MS = {Metric.PERCENT_OVER_1MS: 1, Metric.PERCENT_OVER_5MS: 5, Metric.PERCENT_OVER_20MS: 20}
+SHARE_METRICS = tuple(_OVER_MS)
 CLOSED_METRICS = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST)
-# A trial of seconds has no p99.9: its slow requests come from one or two episodes, which a histogram cannot count.
 OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US)
 CAPACITY_METRICS = (Metric.SLO_CAPACITY_PER_S,)
 
@@ -49,3 +58,15 @@ def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple
     if isinstance(level, CapacityLoad):
         return CAPACITY_METRICS
     return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
+
+
+def shares_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
+    """The shares of slow requests that are compared at a level: those of open levels, where a request is due."""
+    if isinstance(level, OpenLoad) and level.profile is not None:
+        return ()
+    return SHARE_METRICS if isinstance(level, (OpenLoad, ShareLoad)) else ()
+
+
+def slow_metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
+    """What is compared of slow requests besides: shares, and p99.9, which needs more data than most trials have."""
+    return (Metric.LATENCY_P999_US, *SHARE_METRICS) if shares_of(level) else ()

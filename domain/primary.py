@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.metric import Metric
+from domain.metric import SHARE_METRICS, Metric
 
 PRIMARY_METRICS = (
     Metric.REQUESTS_PER_S,
@@ -15,7 +15,9 @@ PRIMARY_METRICS = (
     Metric.LATENCY_P50_US,
     Metric.SLO_CAPACITY_PER_S,
 )
-"""What a campaign judges unless it says otherwise, each at the levels that have it: also all that may be primary."""
+"""What a campaign judges unless it says otherwise, each at the levels that have it."""
+
+MAY_BE_PRIMARY = (*PRIMARY_METRICS, *SHARE_METRICS)
 
 MAX_PRIMARY = 64
 _SHAPE = re.compile(r"\s*(\S+?)\s*/\s*(\S+?)\s*(?::\s*(.*?)\s*)?")
@@ -42,8 +44,8 @@ def read_primary(text: str) -> PrimaryPair:
         return PrimaryPair(label, reference)
     metrics = [name.strip() for name in names.split(",")]
     for name in metrics:
-        if name not in PRIMARY_METRICS:
-            raise ValueError(f"primary: {text!r}: {name!r} gives no verdict; choose from {', '.join(PRIMARY_METRICS)}")
+        if name not in MAY_BE_PRIMARY:
+            raise ValueError(f"primary: {text!r}: {name!r} cannot be primary; choose from {', '.join(MAY_BE_PRIMARY)}")
     return PrimaryPair(label, reference, tuple(dict.fromkeys(Metric(name) for name in metrics)))
 
 

@@ -12,6 +12,8 @@ from pydantic import Field
 from domain.answer import Answer
 from domain.carried import is_late, is_queued
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
+from domain.crossover import Crossover, OverloadOnset
+from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
@@ -89,6 +91,9 @@ class CellResult(Frozen):
     latency_p50_us_low: float | None = None
     latency_p50_us_high: float | None = None
     latency_p99_us: float | None = Field(default=None, description="From the intended send, mean over blocks.")
+    percent_over_1ms: MeanShare | None = Field(default=None, description="Of the due requests; open loop only.")
+    percent_over_5ms: MeanShare | None = None
+    percent_over_20ms: MeanShare | None = None
     pairs: int = Field(default=0, ge=0, description="Blocks (or searches) behind the level's first figure.")
     compared: bool = Field(default=True, description="False if it was valid in too few of the level's blocks.")
     latency_us: Percentiles | None = Field(
@@ -175,16 +180,19 @@ class Verdict(Frozen):
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
     pairs: int = Field(ge=0)
-    figure: float | None = Field(default=None, description="Geometric mean over the pairs; none if pooled.")
+    figure: float | None = Field(default=None, description="Geometric mean over the pairs, of a share the mean.")
     reference_figure: float | None = Field(default=None, description="The reference's, over the same pairs.")
     ratio: float | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
     low: float | None = Field(default=None, description="95 % interval of this comparison alone.")
     high: float | None = None
+    difference: Interval | None = Field(
+        default=None, description="Of shares, in percentage points; they have no ratio."
+    )
     simultaneous_low: float | None = Field(default=None, description="Primary: 95 % for all of the family together.")
     simultaneous_high: float | None = None
     p: float | None = Field(
         default=None,
-        description="Paired t on log-ratios: primary Holm-adjusted, exploratory Benjamini–Hochberg-adjusted.",
+        description="Paired t on log-ratios, of shares on differences; adjusted by Holm, or Benjamini–Hochberg.",
     )
     caveats: tuple[str, ...] = ()
     sentence: str
@@ -268,6 +276,10 @@ class CampaignReport(Frozen):
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
+    crossovers: tuple[Crossover, ...] = Field(
+        default=(), description="Where another datapath begins to win; exploratory."
+    )
+    overload_onsets: tuple[OverloadOnset, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from domain.carried import Carried, cautions
 from domain.cpu_time import CpuTime
+from domain.episodes import Episodes
 from domain.evidence import Proof, Surroundings
 from domain.frozen import Frozen
 from domain.histogram import LatencyHistogram
@@ -156,6 +157,7 @@ class TrialResult(Carried):
         ge=0,
         description="Times that are lower bounds: of requests that failed, or were not sent or answered in time.",
     )
+    episodes: Episodes | None = Field(default=None, description="Of slow requests; only if the generator counts them.")
     errors: dict[str, int] = Field(default_factory=dict)
     cpu: CpuTime = CpuTime()
     idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")

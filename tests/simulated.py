@@ -52,7 +52,7 @@ class Times(LatencyHistogram):
         self._known = {50.0: p50_ns, 99.0: p99_ns}
 
     def percentile_ns(self, percentile: float) -> int | None:
-        return self._known[percentile]
+        return self._known.get(percentile)
 
     @property
     def count(self) -> int:

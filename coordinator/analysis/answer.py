@@ -11,6 +11,7 @@ from coordinator.analysis.prices import us_text
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
 from domain.load import ClosedLoad
+from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, CellResult, Family, Price, Verdict, VerdictWord
@@ -72,8 +73,9 @@ def _judged(report: CampaignReport) -> list[Verdict]:
 
 def _quoted(campaign: Campaign, judged: Sequence[Verdict]) -> list[Verdict]:
     """Those with the campaign's reference, or with the first reference that has any, in the order of the metrics."""
-    first = next((one for one in judged if campaign.reference_label == one.reference), None) or next(iter(judged), None)
-    ours = [one for one in judged if first and (one.reference, one.workload) == (first.reference, first.workload)]
+    worded = [one for one in judged if one.metric in _SUBJECTS]
+    first = next((one for one in worded if campaign.reference_label == one.reference), None) or next(iter(worded), None)
+    ours = [one for one in worded if first and (one.reference, one.workload) == (first.reference, first.workload)]
     ours.sort(key=lambda one: (campaign.labels.index(one.datapath), _ORDER.index(one.metric)))
     return ours[:MOST_CLAUSES]
 
@@ -96,8 +98,8 @@ def _clause(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str
         return f"in {subject} {where} the data fit anything from {fit_text(low, high)}"
     value, _, bounds = ratio_text(verdict.ratio or 0.0, low, high).partition(" ")
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        margin = f"±{100 * campaign.equivalence_margin:g} %"
-        return f"the same {subject} within {margin} {where}, {value} × {bounds}"
+        margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
+        return f"the same {subject} within ±{margin} {where}, {value} × {bounds}"
     claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.SLOWER]
     return f"{claim} {subject} {where}, {value} × {bounds}"
 

@@ -13,8 +13,10 @@ from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_facts,
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Bracket, initial_brackets, replay_steps
 from domain.campaign import Campaign, Cell
+from domain.exceedance import has_shares, percents_over
 from domain.load import CapacityLoad, OpenLoad, load_text
-from domain.metric import Metric
+from domain.margins import margin_of
+from domain.metric import SHARE_METRICS, Metric
 from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration
 from domain.trial import BlockResult, TrialResult
@@ -33,6 +35,7 @@ class CampaignResults:
     _searches: dict[tuple[str, str], list[dict[str, Bracket]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
     _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
+    episodes: dict[tuple[str, str, Metric, str], tuple[int | None, int]] = field(default_factory=dict)  # see slow.py
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
@@ -165,10 +168,17 @@ class CampaignResults:
         """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
         return self.compared(cell.workload, cell.level, metric).logs(cell.datapath, reference)
 
+    def contrasts(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
+        """What a comparison rests on: one log-ratio per block or search that counts, of shares one difference."""
+        found = self.compared(cell.workload, cell.level, metric)
+        return (found.logs if metric.over_ms is None else found.differences)(cell.datapath, reference)
+
     def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
         """One figure of a valid trial, cached: a percentile takes milliseconds, and many comparisons need it."""
         # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
         # no figure.
+        if metric.over_ms is not None:
+            return self._percent_over(trial, metric)
         if trial is None or not trial.validity.valid:
             return None
         key = id(trial), metric
@@ -177,6 +187,18 @@ class CampaignResults:
             value = _latency_us(trial, percentile) if percentile is not None else getattr(trial, metric.value)
             self._figures[key] = value if value is not None and 0 < value < math.inf else None
         return self._figures[key]
+
+    def _percent_over(self, trial: TrialResult | None, metric: Metric) -> float | None:
+        if trial is None or not has_shares(trial):
+            return None
+        if (id(trial), metric) not in self._figures:
+            found = percents_over(trial, [one.over_ms or 0 for one in SHARE_METRICS]) or [None] * len(SHARE_METRICS)
+            self._figures.update({(id(trial), one): value for one, value in zip(SHARE_METRICS, found, strict=True)})
+        return self._figures[id(trial), metric]
+
+    def margin(self, metric: Metric) -> float:
+        """The margin of equivalence (domain/margins.py)."""
+        return margin_of(metric, self.campaign.margins, self.campaign.equivalence_margin)
 
     def load(self, workload: str, level: str) -> str:
         """A level as shown to users: a share of capacity has its rate."""

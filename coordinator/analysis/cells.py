@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
+from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
@@ -39,6 +40,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         latency_p50_us_low=p50.low if p50 else None,
         latency_p50_us_high=p50.high if p50 else None,
         latency_p99_us=p99.value if p99 else None,
+        **mean_shares(data, cell),
         share_of_direct=_share_of_limit(data, cell, bool(valid)),
         pairs=len(data.figures(cell, first)),
         compared=_is_compared(data, cell, first),

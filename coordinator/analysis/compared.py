@@ -29,6 +29,12 @@ class Compared:
             return []
         return [math.log(row[label]) - math.log(row[reference]) for row in self.rows]
 
+    def differences(self, label: str, reference: str) -> list[float]:
+        """One difference per block; empty if one of the two is not compared."""
+        if label not in self.labels or reference not in self.labels:
+            return []
+        return [row[label] - row[reference] for row in self.rows]
+
 
 def compared(blocks: Sequence[Figures], labels: Sequence[str]) -> Compared:
     """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from coordinator.analysis.campaign_results import CampaignResults
 from domain.campaign import Campaign, Cell
 from domain.load import ClosedLoad
-from domain.metric import Metric, metrics_of
+from domain.metric import Metric, metrics_of, shares_of
 from domain.names import datapath_of
 from domain.primary import PRIMARY_METRICS, read_primary
 
@@ -26,9 +26,9 @@ class Question:
     levels: tuple[str, ...]
 
     def logs(self, data: CampaignResults, level: str) -> list[float]:
-        """The log-ratios of one level."""
+        """The log-ratios of one level; of shares the differences."""
         label, reference = self.pair
-        return data.log_ratios(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
+        return data.contrasts(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
 
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:
@@ -83,7 +83,7 @@ def is_judged(campaign: Campaign, level: str, metric: Metric) -> bool:
 def _levels_by_condition(campaign: Campaign, metric: Metric) -> tuple[tuple[str, ...], ...]:
     found: dict[str, list[str]] = {}
     for level, load in campaign.levels.items():
-        if metric in metrics_of(load) and is_judged(campaign, level, metric):
+        if metric in (*metrics_of(load), *shares_of(load)) and is_judged(campaign, level, metric):
             found.setdefault(str(load.condition), []).append(level)
     return tuple(tuple(levels) for levels in found.values())
 

@@ -13,9 +13,11 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
+from coordinator.analysis.crossover import crossovers
 from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
+from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.prices import prices_of
 from coordinator.analysis.scope import scope_of
@@ -66,11 +68,9 @@ def build_report(
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
-        failed_attempts=tuple(
-            FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
-            for a in attempts
-            if a.result is None and a.reason
-        ),
+        failed_attempts=_failed_attempts(attempts),
+        crossovers=crossovers(data),
+        overload_onsets=overload_onsets(data),
         telemetry=_telemetry(attempts),
         fingerprints=shared.listed,
         left_out=shared.sentence,
@@ -147,6 +147,14 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                     reasons=trial.validity.reasons,
                     details=tuple(finding.detail for finding in trial.validity.findings),
                 )
+
+
+def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+        for a in attempts
+        if a.result is None and a.reason
+    )
 
 
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
-from domain.metric import Metric
+from coordinator.analysis.exceedance import points_of, points_text, share_claim
+from coordinator.analysis.slow import lack_of_slow
+from domain.margins import margin_text
+from domain.metric import SHARE_METRICS, Metric
 from domain.names import FUNCTIONS, datapath_of
 from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
 from domain.texts import fit_text, p_text, ratio_text
@@ -19,7 +22,8 @@ _UNITS = {
     Metric.SLO_CAPACITY_PER_S: "the rate within the SLO",
 }
 _SUBJECTS = {metric: unit.removeprefix("the ") for metric, unit in _UNITS.items()} | {
-    Metric.CPU_US_PER_REQUEST: "CPU per request"
+    Metric.CPU_US_PER_REQUEST: "CPU per request",
+    **{metric: f"requests that take over {metric.over_ms} ms" for metric in SHARE_METRICS},
 }
 # Phrases for an equivalent, a better and a worse datapath.
 _RATE = ("is as fast as {}", "is faster than {}", "is slower than {}")
@@ -66,12 +70,17 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     compared = f"{verdict.datapath} compared with {verdict.reference} {where}, {_SUBJECTS[verdict.metric]}"
     if not verdict.has_enough_pairs:
         return f"{compared}: {_waiting(verdict)}."
-    figures = f"{_figures(verdict)}, {verdict.pairs} pairs"
+    shares = verdict.metric.over_ms is not None
+    figures = f"{points_text(verdict) if shares else _figures(verdict)}, {verdict.pairs} pairs"
     if verdict.family is Family.SHOWN:
         return f"{compared}: {_why_shown(context, verdict, levels_differ_p)}: {figures}."
     prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
     notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
-    return f"{prefix}{_claim(context, verdict, where, compared)}: {figures}, {_p(context, verdict)}{notes}."
+    if shares:
+        claim = f"{share_claim(verdict, where, context.data.margin(verdict.metric))}, {verdict.pairs} pairs"
+    else:
+        claim = f"{_claim(context, verdict, where, compared)}: {figures}"
+    return f"{prefix}{claim}, {_p(context, verdict)}{notes}."
 
 
 def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> str:
@@ -91,12 +100,15 @@ def _waiting(verdict: Verdict) -> str:
 
 
 def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
-    functions = [context.data.function(label) for label in (verdict.datapath, verdict.reference)]
+    one, other = verdict.datapath, verdict.reference
+    functions = [context.data.function(label) for label in (one, other)]
     if functions[0] != functions[1]:
         first, second = sorted(FUNCTIONS.get(function, function) for function in functions)
         return f"no verdict, as {first} is not {second} and has a price instead"
     if levels_differ_p is not None:
         return f"no pooled verdict, as the levels differ (p {p_text(levels_differ_p)}) and are judged one by one"
+    if lack := lack_of_slow(context.data, verdict.workload, verdict.level, verdict.metric, (one, other)):
+        return f"no verdict, as {lack}"
     return "no verdict, as it repeats requests/s: their product is the number of busy CPUs"
 
 
@@ -104,7 +116,7 @@ def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str
     one, other = verdict.datapath, verdict.reference
     alike, better, worse = (words.format(other) for words in _CLAIMS.get(verdict.metric, _LATENCY))
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        return f"{one} {alike} within ±{context.data.campaign.equivalence_margin * 100:g} % {where}"
+        return f"{one} {alike} within ±{margin_text(verdict.metric, context.data.margin(verdict.metric))} {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
         return f"{compared}: inconclusive, the data fit anything from {fit_text(*_interval(verdict))}"
     return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
@@ -136,8 +148,9 @@ def _copy(verdict: Verdict) -> str:
 
 
 def _small(verdict: Verdict) -> str:
-    low, high = _interval(verdict)
-    if verdict.verdict is not VerdictWord.EQUIVALENT or low <= 1 <= high:
+    low, high = _interval(verdict) if verdict.metric.over_ms is None else points_of(verdict)
+    same = 1 if verdict.metric.over_ms is None else 0
+    if verdict.verdict is not VerdictWord.EQUIVALENT or low <= same <= high:
         return ""
     return "the difference is real but within the equivalence margin"
 

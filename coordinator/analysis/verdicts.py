@@ -6,15 +6,17 @@ datapaths gets a wrong word in at most 5 % of cases. The others are exploratory 
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Pair, are_alike, compared_pairs, is_judged, primary_questions
 from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
 from coordinator.analysis.sentences import Context, sentence_of
+from coordinator.analysis.slow import has_data, lack_of_slow
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
-from domain.metric import Metric, metrics_of
-from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
+from domain.campaign import Cell
+from domain.metric import Metric, metrics_of, slow_metrics_of
+from domain.report import MIN_PAIRS, Family, Interval, Verdict, VerdictWord
 
 Bounds = tuple[float, float]
 
@@ -53,13 +55,15 @@ def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
         Place(workload, level, metric, pair)
         for workload in data.campaign.workloads
         for level, load in data.campaign.levels.items()
-        for metric in metrics_of(load)
+        for metric in (*metrics_of(load), *slow_metrics_of(load))
         for pair in pairs
+        if has_data(data, workload, level, metric, pair)
     ]
 
 
 def _logs(data: CampaignResults, place: Place) -> list[float]:
-    return data.compared(place.workload, place.level, place.metric).logs(*place.pair)
+    cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
+    return data.contrasts(cell, place.pair[1], place.metric)
 
 
 def _enough(logs: Sequence[float]) -> Estimate | None:
@@ -68,6 +72,7 @@ def _enough(logs: Sequence[float]) -> Estimate | None:
 
 def _family(data: CampaignResults, place: Place) -> Family:
     judged = are_alike(data, place.pair) and is_judged(data.campaign, place.level, place.metric)
+    judged = judged and not lack_of_slow(data, *place)
     return Family.EXPLORATORY if judged else Family.SHOWN
 
 
@@ -110,7 +115,7 @@ def _verdict(
     word = VerdictWord.NONE if family is Family.SHOWN else VerdictWord.INCONCLUSIVE
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
-        word = _word(estimate, bounds, p, place.metric, context.data.campaign.equivalence_margin)
+        word = _word(estimate, bounds, p, place.metric, context.data.margin(place.metric))
     one, other = _figures(context.data, place) if estimate else (None, None)
     return Verdict(
         datapath=place.pair[0],
@@ -123,20 +128,33 @@ def _verdict(
         pairs=pairs,
         figure=one,
         reference_figure=other,
-        ratio=finite_exp(estimate.mean) if estimate else None,
-        low=finite_exp(estimate.low) if estimate else None,
-        high=finite_exp(estimate.high) if estimate else None,
-        simultaneous_low=finite_exp(simultaneous[0]) if simultaneous else None,
-        simultaneous_high=finite_exp(simultaneous[1]) if simultaneous else None,
+        **_sizes(place.metric, estimate, simultaneous),
         p=p if estimate else None,
         sentence="",
     )
+
+
+def _sizes(metric: Metric, estimate: Estimate | None, simultaneous: Bounds | None) -> dict[str, Any]:
+    """The estimate with its intervals, as fields of a verdict: a ratio, or of shares a difference."""
+    if estimate is None:
+        return {}
+    scale = finite_exp if metric.over_ms is None else float
+    value, low, high = (scale(number) for number in (estimate.mean, estimate.low, estimate.high))
+    bounds = {}
+    if simultaneous is not None:
+        bounds = {"simultaneous_low": scale(simultaneous[0]), "simultaneous_high": scale(simultaneous[1])}
+    if metric.over_ms is not None:
+        return {"difference": Interval(value=value, low=low, high=high), **bounds}
+    return {"ratio": value, "low": low, "high": high, **bounds}
 
 
 def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float | None]:
     if place.level not in data.campaign.levels:  # pooled over levels: a mean of their figures says nothing
         return None, None
     rows = data.compared(place.workload, place.level, place.metric).rows
+    if place.metric.over_ms is not None:
+        one, other = (math.fsum(row[label] for row in rows) / len(rows) for label in place.pair)
+        return one, other
     one, other = (math.fsum(math.log(row[label]) for row in rows) / len(rows) for label in place.pair)
     return finite_exp(one), finite_exp(other)
 
@@ -146,7 +164,9 @@ def _word(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: 
 
     The margin is symmetric on the logarithm, 1/(1 + m) to 1 + m, so exchanging two datapaths changes no verdict.
     """
-    limit = math.log1p(margin)
+    limit = math.log1p(margin) if metric.over_ms is None else margin
+    if metric.over_ms is not None and estimate.standard_error == 0:
+        return VerdictWord.INCONCLUSIVE  # no request was that slow in any block, or every one
     if -limit <= bounds[0] and bounds[1] <= limit:
         return VerdictWord.EQUIVALENT
     if p >= SIGNIFICANCE:

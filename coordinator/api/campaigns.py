@@ -20,6 +20,7 @@ from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.gate import Check
+from domain.metric import SHARE_METRICS
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
 
@@ -237,7 +238,7 @@ def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, same: Map
 
 
 _NESTED = {
-    "share_of_direct": ("value", "low", "high"),
+    **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
     "carried_in": tuple(CarriedBlocks.model_fields),

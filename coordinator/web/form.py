@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from coordinator.web import expect_field
+from coordinator.web import expect_field, line_fields
 from domain.campaign import Campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.names import datapath_of
@@ -23,7 +23,7 @@ from domain.workload import Parameter
 _TEXTS = ("name", "description", "reference")
 _INTEGERS = ("blocks", "slices", "clients", "seed")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin")
-_AREAS = (expect_field.FIELD,)
+_AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
@@ -120,7 +120,8 @@ def shown(data: Mapping[str, Any]) -> Form:
     return Form(
         values={name: "" if data.get(name) is None else f"{data[name]}" for name in names}
         | {name: "on" if data.get(name) else "" for name in _FLAGS}
-        | {expect_field.FIELD: expect_field.text_of(data.get(expect_field.FIELD, {}))},
+        | {expect_field.FIELD: expect_field.text_of(data.get(expect_field.FIELD, {}))}
+        | line_fields.texts_of(data),
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
         parameters={
@@ -154,6 +155,7 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     data |= {name: _number(form.get(name, "")) for name in _NUMBERS}
     data |= {name: True if form.get(name) else "" for name in _FLAGS}
     data = {name: value for name, value in data.items() if value != ""}
+    data |= line_fields.mapping_of(form)
     lists = {name: form.getlist(name) for name in _LISTS}
     lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.

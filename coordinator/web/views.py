@@ -26,6 +26,7 @@ from coordinator.web.showdown_table import (
     statements,
     tables,
 )
+from coordinator.web.slow_table import slow_rows
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
@@ -249,6 +250,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "prices": price_rows(report),
         "scope": report.answer.scope.text if report.answer else "",
         "carrying": carrying_rows(report),
+        "slow": slow_rows(report),
         "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,
         "gate": worst(report.expectations),

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli import load
+from deploy.cli.crossovers import print_crossovers
 from deploy.cli.expectations import print_expectations
 from deploy.cli.fingerprint import print_fingerprints
 from deploy.cli.invalid import print_failed, print_invalid
@@ -21,6 +22,7 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from deploy.cli.slow import SLOW_FIGURES
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.metric import Metric
@@ -48,6 +50,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_condition_costs(report, console)
     load.print_carrying(report, console)
     print_verdicts(report, console)
+    print_crossovers(report, console)
     print_why(report, console)
     print_caveats(report, console)
     print_invalid(report.invalid, console)
@@ -259,6 +262,7 @@ _OPEN_FIGURES: _Figures = (
     ("latency p50 µs", lambda c: _latency(c.latency_p50_us, c.latency_us, 50), Metric.LATENCY_P50_US),
     ("latency p99 µs", lambda c: _latency(c.latency_p99_us, c.latency_us, 99), Metric.LATENCY_P99_US),
     ("pooled p99.9 µs", _pooled_p999, None),
+    *SLOW_FIGURES,
     ("requests/s", _rate, None),
     *load.OPEN_ROWS,
     ("pairs", _pairs, None),

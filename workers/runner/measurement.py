@@ -153,6 +153,7 @@ class Measuring:
             if not one.warm_up:
                 evidence.add_slice_cpu(one.cpu)
         evidence.censored += traffic.censored
+        evidence.slow_steps += [one.slow for one in traffic.slices if not one.warm_up]
         trial_run.timings = by_name([trial_run.timings, traffic.timings], LatencyHistogram.merged)
         evidence.add_times(trial_run.timings)
 

@@ -8,6 +8,7 @@ from domain.carried import Carried
 from domain.condition import PLAIN, Condition
 from domain.counters import Counters
 from domain.cpu_time import CpuTime
+from domain.episodes import episodes_of
 from domain.evidence import Proof, Surroundings
 from domain.histogram import LatencyHistogram
 from domain.noise_limits import (
@@ -49,6 +50,7 @@ class Evidence:
     errors: dict[str, int] = field(default_factory=dict)  # by cause
     unsent: int = 0  # due requests that the generator did not send
     censored: int = 0  # times in the counted slices that are lower bounds
+    slow_steps: list[str | None] = field(default_factory=list)  # of each counted slice (domain/episodes.py)
     stalled_s: float = 0.0  # the generator neither ran, nor waited for a CPU, nor slept as it asked to
     schedule_lag_p99_ns: int | None = None
     counters: Counters = field(default_factory=lambda: Counters(packets=0, bytes=0, connections=0))
@@ -92,7 +94,8 @@ class Evidence:
     def sums(self) -> dict[str, Any]:
         """The fields of a trial that are sums over its counted slices."""
         duration_s = sum(one.duration_s for one in self.counted)
-        return self.carried.model_dump() | {"duration_s": duration_s, "censored": self.censored}
+        own = {"duration_s": duration_s, "censored": self.censored, "episodes": episodes_of(self.slow_steps)}
+        return self.carried.model_dump() | own
 
     @property
     def open_connections(self) -> int:

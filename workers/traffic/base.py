@@ -154,6 +154,7 @@ class SliceTraffic:
     queued: int | None = None
     pending_middle: int = 0
     pending_end: int = 0
+    slow: str | None = None  # its slowest request in each millisecond, in an open loop (domain/episodes.py)
 
     @property
     def requests_per_s(self) -> float:

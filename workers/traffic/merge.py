@@ -11,6 +11,7 @@ from functools import reduce
 from statistics import median
 from typing import Any, TypeVar
 
+from domain.episodes import merged_steps
 from domain.histogram import LatencyHistogram
 from workers.traffic.base import MAX_STALL_SHARE, SliceTraffic, TargetTraffic, Timeline
 from workers.traffic.results import OF_A_CLIENT
@@ -83,6 +84,7 @@ def _merged_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
     begun = [part.begun_s for part in parts if part.begun_s is not None]
+    slow = [part.slow for part in parts if part.slow is not None]
     timelines = [part.timeline for part in parts if part.timeline is not None]
     return replace(
         parts[0],
@@ -100,6 +102,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         # While one client stalled, the load was not the planned one.
         stalled_s=max(part.stalled_s for part in parts),
         begun_s=max(begun, default=None),
+        slow=merged_steps(slow) if len(slow) == len(parts) else None,
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
     )
 

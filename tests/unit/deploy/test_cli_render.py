@@ -154,9 +154,10 @@ def test_latency_is_shown_for_open_loads_only():
         assert rows[here + 2][:4] == ["95", "%", "interval", NONE]
         assert rows[here + 2][4] == "0.96"
     assert rows[start + 11][:4] == ["pooled", "p99.9", "µs", "2,000"]
-    assert rows[start + 12][0] == "requests/s"
-    assert [rows[start + row][0] for row in range(13, 17)] == ["carried", "CPUs", "queued", "p99"]
-    assert rows[start + 17] == ["pairs", "6", "6", "6", "6"]
+    assert [rows[start + row][:3] for row in (12, 13, 14)] == [["over", str(ms), "ms"] for ms in (1, 5, 20)]
+    assert rows[start + 15][0] == "requests/s"
+    assert [rows[start + row][0] for row in range(16, 20)] == ["carried", "CPUs", "queued", "p99"]
+    assert rows[start + 20] == ["pairs", "6", "6", "6", "6"]
     assert not any(row[:2] == ["share", "of"] for row in rows)
 
 

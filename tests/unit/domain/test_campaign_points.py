@@ -14,6 +14,9 @@ FIGURES = {"requests_per_s", "cpu_us_per_request", "latency_p50_us", "latency_p9
     "service_time_p50_us",
     "service_time_p99_us",
     "service_time_p999_us",
+    "percent_over_1ms",
+    "percent_over_5ms",
+    "percent_over_20ms",
 }
 
 
@@ -26,6 +29,7 @@ def test_a_valid_trial_has_its_figures_in_their_units() -> None:
     assert point.fields["cpu_us_per_request"] == pytest.approx(0.5e6 / 4000)
     assert point.fields["latency_p50_us"] == pytest.approx(100, rel=0.01)
     assert point.fields["latency_p99_us"] == pytest.approx(900, rel=0.01)
+    assert point.fields["percent_over_1ms"] == 0
     assert point.fields["service_time_p50_us"] == pytest.approx(90, rel=0.01)
 
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record.h"
 
+#include "slow.h"
+
 void record_sent(struct worker *w, struct conn *c, uint64_t now)
 {
 	struct stats *stats = stats_of_slice(w, c->slice);
@@ -17,6 +19,16 @@ static void record_latency(struct worker *w, uint32_t index, uint64_t latency_ns
 {
 	hist_record(&stats_of_slice(w, index)->timings[LATENCY], latency_ns);
 	hist_record(&w->slices[index].timing, latency_ns);
+}
+
+// Marks the step of the request's slice in which it was due.
+static void record_slow(struct worker *w, uint32_t index, uint64_t intended_ns, uint64_t latency_ns)
+{
+	const struct slice *slice = &w->plan->slices[index];
+	uint64_t start = atomic_load_explicit(&slice->start_ns, memory_order_relaxed);
+	uint64_t step = intended_ns > start ? (intended_ns - start) / SLOW_STEP_NS : 0;
+	if (w->slices[index].slow && step < slow_steps(slice->length_ns))
+		slow_mark(&w->slices[index].slow[step], latency_ns);
 }
 
 static void record_service_time(struct worker *w, uint32_t index, uint64_t service_ns)
@@ -47,6 +59,7 @@ static void record_failed(struct worker *w, const struct conn *c)
 	uint64_t at_least = w->plan->timeout_ns, now = w->last_ns;
 	uint64_t latency_ns = now > c->intended_ns ? now - c->intended_ns : 0;
 	uint64_t service_ns = now > c->sent_ns ? now - c->sent_ns : 0;
+	record_slow(w, c->slice, c->intended_ns, latency_ns > at_least ? latency_ns : at_least);
 	record_censored(w, c->slice, latency_ns > at_least ? latency_ns : at_least,
 			service_ns > at_least ? service_ns : at_least);
 }
@@ -68,7 +81,9 @@ static void record_unsent(struct worker *w, uint64_t now)
 	struct target_state *target = current_target(w);
 	const struct slice *slice = &w->plan->slices[w->slice];
 	for (; target->backlog; target->backlog--) {
-		record_latency(w, w->slice, now - (w->slice_start_ns + target->send.next_ns - slice->active_ns));
+		uint64_t intended_ns = w->slice_start_ns + target->send.next_ns - slice->active_ns;
+		record_latency(w, w->slice, now - intended_ns);
+		record_slow(w, w->slice, intended_ns, now - intended_ns);
 		count_censored(w, w->slice);
 		counter_add(&stats_of_slice(w, w->slice)->counters.unsent, 1);
 		counter_add(&w->slices[w->slice].counters.unsent, 1);
@@ -81,8 +96,10 @@ void record_drained(struct worker *w, uint64_t now)
 	struct slice_stats *own = &w->slices[w->slice];
 	for (uint32_t i = 0; i < w->conns_count; i++) {
 		const struct conn *c = &w->conns[i];
-		if (c->active && c->slice == w->slice)
+		if (c->active && c->slice == w->slice) {
+			record_slow(w, w->slice, c->intended_ns, now - c->intended_ns);
 			record_censored(w, w->slice, now - c->intended_ns, now - c->sent_ns);
+		}
 	}
 	record_unsent(w, now);
 	// Datagrams under way belong to no connection. The generator waited for each of them for a drain at least.
@@ -126,8 +143,10 @@ void record_answer(struct worker *w, uint32_t index, uint64_t intended_ns, uint6
 	} else {
 		counter_add(now <= w->slice_end_ns ? &own->counters.delivered : &own->counters.drain_answers, 1);
 		record_service_time(w, index, service_ns);
-		if (plan->open_loop)
+		if (plan->open_loop) {
 			record_latency(w, index, latency_ns);
+			record_slow(w, index, intended_ns, latency_ns);
+		}
 	}
 	if (own->steps)
 		record_step(plan, &plan->slices[index], own->steps, sent_ns, service_ns, latency_ns);

@@ -4,6 +4,7 @@
 
 #include "json.h"
 #include "report.h"
+#include "slow.h"
 
 enum timing report_main_timing(const struct plan *plan)
 {
@@ -98,6 +99,25 @@ static void print_timeline(const struct report *report, uint32_t index)
 	putchar('}');
 }
 
+// One character per step: the slowest request that was due in it, of all threads.
+static void print_slow(const struct report *report, uint32_t index)
+{
+	const struct plan *plan = report->plan;
+	if (!report->workers[0].slices[index].slow)
+		return;
+	uint64_t steps = slow_steps(plan->slices[index].length_ns);
+	printf(",\"slow\":\"");
+	for (uint64_t step = 0; step < steps; step++) {
+		uint8_t slowest = 0;
+		for (int i = 0; i < plan->cpus_count; i++) {
+			uint8_t mark = report->workers[i].slices[index].slow[step];
+			slowest = mark > slowest ? mark : slowest;
+		}
+		putchar(slow_character(slowest));
+	}
+	putchar('"');
+}
+
 void report_all_slices(const struct report *report)
 {
 	const struct plan *plan = report->plan;
@@ -109,6 +129,7 @@ void report_all_slices(const struct report *report)
 		printf("%s{", comma);
 		print_slice(report, i, &timing);
 		print_timeline(report, i);
+		print_slow(report, i);
 		putchar('}');
 		comma = ",";
 	}

@@ -104,6 +104,7 @@ struct slice_stats {
 	bool drained;	    // its times are complete: what is answered from now on is late
 	struct hist timing; // latency in an open loop, service time in a closed one
 	struct step *steps; // the slice's timeline; NULL: none
+	uint8_t *slow;	    // slow.h; NULL: a closed loop, or a warm-up
 };
 
 bool stats_init(struct stats *stats);

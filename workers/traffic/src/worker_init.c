@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "slow.h"
 #include "worker.h"
 
 static bool init_target(struct worker *w, int index)
@@ -37,13 +38,31 @@ static bool init_timelines(struct worker *w)
 	return true;
 }
 
+static bool init_slow(struct worker *w)
+{
+	const struct plan *plan = w->plan;
+	uint64_t steps = 0, used = 0;
+	for (uint32_t i = 0; i < plan->slices_count; i++)
+		steps += plan->slices[i].warm_up ? 0 : slow_steps(plan->slices[i].length_ns);
+	uint8_t *memory = plan->open_loop && steps ? reserve(steps) : NULL;
+	if (!memory)
+		return !plan->open_loop || !steps;
+	for (uint32_t i = 0; i < plan->slices_count; i++) {
+		if (plan->slices[i].warm_up)
+			continue;
+		w->slices[i].slow = memory + used;
+		used += slow_steps(plan->slices[i].length_ns);
+	}
+	return true;
+}
+
 static bool init_slices(struct worker *w)
 {
 	uint32_t count = w->plan->slices_count, length = hist_length(HIST_2_DIGITS);
 	uint64_t *counts = reserve(sizeof *counts * length * count); // each slice touches a few pages
 	for (uint32_t i = 0; counts && i < count; i++)
 		hist_place(&w->slices[i].timing, HIST_2_DIGITS, counts + (size_t)i * length);
-	return counts && init_timelines(w);
+	return counts && init_timelines(w) && init_slow(w);
 }
 
 static bool init_conns(struct worker *w)

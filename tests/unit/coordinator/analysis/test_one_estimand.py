@@ -18,7 +18,7 @@ from coordinator.web.showdown_table import tables
 from deploy.cli.render import print_report
 from domain.campaign import Campaign
 from domain.histogram import LatencyHistogram
-from domain.metric import Metric
+from domain.metric import SHARE_METRICS, Metric
 from domain.report import CampaignReport
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
@@ -63,7 +63,7 @@ def _histogram(p50_ns: float) -> LatencyHistogram:
 def test_figures_divided_are_the_ratio_for_each_pair_and_metric() -> None:
     _, report = measured()
     cells = {(cell.level, cell.datapath): cell for cell in report.results}
-    compared = [v for v in report.verdicts if not v.pooled_over]
+    compared = [v for v in report.verdicts if not v.pooled_over and v.metric.over_ms is None]
     assert {v.metric for v in compared} == set(FIGURES)
     for verdict in compared:
         one, other = (
@@ -73,6 +73,19 @@ def test_figures_divided_are_the_ratio_for_each_pair_and_metric() -> None:
         assert one / other == pytest.approx(verdict.ratio, rel=1e-9)
         assert (verdict.figure, verdict.reference_figure) == pytest.approx((one, other))
         assert verdict.pairs == cells[verdict.level, verdict.datapath].pairs == 7
+
+
+def test_shares_subtracted_are_the_difference_for_each_pair() -> None:
+    _, report = measured()
+    cells = {cell.datapath: cell for cell in report.results if cell.level == "open"}
+    compared = [v for v in report.verdicts if v.metric.over_ms is not None]
+    assert {v.metric for v in compared} == set(SHARE_METRICS)
+    for verdict in compared:
+        one, other = (getattr(cells[label], verdict.metric).value for label in (verdict.datapath, verdict.reference))
+        assert one - other == pytest.approx(verdict.difference.value, abs=1e-9)
+        assert (verdict.figure, verdict.reference_figure) == pytest.approx((one, other))
+        assert verdict.ratio is None
+    assert any(abs(v.difference.value) > 1 for v in compared)
 
 
 def test_the_pooled_distribution_is_another_view_and_says_so() -> None:

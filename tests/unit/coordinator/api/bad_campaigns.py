@@ -143,7 +143,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     # durations and the margin
     *[({"slice_s": v}, "slice_s") for v in (0, 0.09, -1, 61, "1", True, None, [], 10**400)],
     *[({"warm_up_s": v}, "warm_up_s") for v in (-0.1, 61, "1", False, None, {})],
-    *[({"equivalence_margin": v}, "equivalence_margin") for v in (0, -0.1, 0.51, "0.03", True, None)],
+    *[({"equivalence_margin": v}, "equivalence_margin") for v in (0, -0.1, 0.51, "0.03", True)],
     # probes and hosts
     *[({"probes": v}, "probes") for v in ("run_queue", None, {}, 1, ["run_queue"] * 2, [f"p{i}" for i in range(17)])],
     *[({"probes": [v]}, "probes.0") for v in ("nosuch", "", "Run", None, 1, "a/b")],

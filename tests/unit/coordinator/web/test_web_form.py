@@ -61,6 +61,43 @@ def test_parameters_survive_the_way_through_the_form() -> None:
     assert forms.mapping_of(typed(form, **changes))["parameters"] == {"stream": {"gap_us": 0}}
 
 
+def test_primary_comparisons_survive_the_way_through_the_form() -> None:
+    """Of a campaign that is submitted again, the family would otherwise be another one."""
+    primary = ("direct / tproxy: cpu_us_per_request", "tproxy / ebpf_sk_assign")
+    campaign = read_campaign(
+        {"name": "p", "datapaths": ["direct", "tproxy", "ebpf_sk_assign"], "levels": {"a": "open(9)"},
+         "primary": primary}
+    )  # fmt: skip
+    form = forms.of_campaign(campaign)
+    assert form.values["primary"] == "\n".join(primary)
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    sent = typed(form, primary=f"{primary[0]}\r\n\r\nnobody / tproxy\r\n")
+    assert forms.mapping_of(sent)["primary"] == [primary[0], "nobody / tproxy"]
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    refused = forms.submitted(sent, refusal.value.problems)
+    assert "'nobody' is not among the datapaths" in refused.errors("primary")[0]
+    assert refused.general_errors == []
+    assert refused.values["primary"].startswith(primary[0])
+
+
+def test_margins_survive_the_way_through_the_form() -> None:
+    campaign = read_campaign(
+        {"name": "m", "datapaths": ["direct", "tproxy"], "levels": {"a": "open(9)"},
+         "margins": {"latency_p99_us": 0.125, "percent_over_5ms": 2}}
+    )  # fmt: skip
+    form = forms.of_campaign(campaign)
+    assert form.values["margins"] == "latency_p99_us = 0.125\npercent_over_5ms = 2"
+    assert form.values["equivalence_margin"] == ""
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    sent = typed(form, margins="latency_p99_us = much")
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    refused = forms.submitted(sent, refusal.value.problems)
+    assert "latency_p99_us: write a number above 0" in refused.errors("margins")[0]
+    assert (refused.values["margins"], refused.general_errors) == ("latency_p99_us = much", [])
+
+
 def test_a_parameter_has_its_problem_next_to_it_and_keeps_what_was_typed() -> None:
     sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
     with pytest.raises(InvalidInput) as refusal:

@@ -28,7 +28,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
-    answer = send(browser, copy="tproxy", probes="run_queue", hosts="h1")
+    answer = send(browser, copy="tproxy", probes="run_queue", hosts="h1", primary="direct / tproxy")
     assert answer.status_code == 303
     view = coordinator_app.view(answer.location.rpartition("/")[2])
     assert view["campaign"] == {
@@ -49,14 +49,16 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "hosts": ["h1"],
         "seed": 7,
         "flame_graphs": False,
-        "equivalence_margin": 0.03,
-        "primary": [],
+        "equivalence_margin": None,
+        "margins": {},
+        "primary": ["direct / tproxy"],
         "expect": {},
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
     assert 'value="from-the-form"' in again
     assert 'value="closed(64)"' in again
+    assert ">direct / tproxy</textarea>" in again
 
 
 def test_problems_are_next_to_their_fields_and_the_input_is_kept(

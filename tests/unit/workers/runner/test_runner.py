@@ -50,12 +50,14 @@ def test_every_block_has_its_own_arrivals_for_all_its_datapaths(world: World) ->
 def test_a_trial_reports_what_was_due_and_what_was_answered_in_time(world: World) -> None:
     """Two counted slices, with the generator's own lateness and the host's CPUs."""
     world.faults["carried"] = {"delivered": 990, "due": 1000, "queued": 15, "pending_middle": 8, "pending_end": 10}
+    world.faults["carried"]["slow"] = "0DDkkDDDDDDDDDDDDDDDDDDDDD"  # ms 3 and 4 were slow
     world.faults["censored"] = 3
     lag, latency = LatencyHistogram.of({40_000: 100}), LatencyHistogram.of({300_000: 100})
     world.faults["timings"] = {"schedule_lag": lag, "latency": latency}
     trial = run(world, plan={"load": OpenLoad(rate_per_s=1000)})["fake"]
     assert trial.validity.valid
     assert (trial.requests, trial.delivered, trial.due, trial.queued, trial.censored) == (2000, 1980, 2000, 30, 3)
+    assert trial.episodes.beyond(5e6) == 2, "one in each counted slice"
     assert (trial.requests_per_s, trial.queued_share, trial.cpus_used) == (990, 0.015, 1.0)
     assert trial.lag_p99_us == pytest.approx(40, rel=1e-3)
     assert trial.cautions == (

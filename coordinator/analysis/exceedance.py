@@ -1,0 +1,66 @@
+"""Shares of slow requests: their means in a cell, and the words of their comparisons. Pure."""
+
+from typing import Any
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.statistics import interval
+from domain.campaign import Cell
+from domain.exceedance import MeanShare
+from domain.metric import shares_of
+from domain.report import MIN_PAIRS, Verdict, VerdictWord
+from domain.texts import decimals_of
+
+
+def mean_shares(data: CampaignResults, cell: Cell) -> dict[str, Any]:
+    """The shares of slow requests of a cell; fields of :class:`domain.report.CellResult`."""
+    load = data.campaign.levels[cell.level]
+    return {metric.value: _mean(data.figures(cell, metric)) for metric in shares_of(load)}
+
+
+def _mean(percents: list[float]) -> MeanShare | None:
+    estimate = interval(percents)
+    if estimate is None or estimate.count < MIN_PAIRS:
+        return MeanShare(value=sum(percents) / len(percents)) if percents else None
+    return MeanShare(value=estimate.mean, low=max(0.0, estimate.low), high=min(100.0, estimate.high))
+
+
+def share_claim(verdict: Verdict, where: str, margin: float) -> str:
+    """The statement, with the datapath's share and the difference in percentage points with its interval."""
+    if verdict.figure is None:  # pooled over levels: a mean of their shares says nothing
+        begin = f"requests of {verdict.datapath} that take over {verdict.metric.over_ms} ms {where}: "
+    else:
+        share = f"{_percent(verdict.figure)} of the requests of {verdict.datapath}"
+        begin = f"{share} take over {verdict.metric.over_ms} ms {where}, "
+    if verdict.verdict is VerdictWord.EQUIVALENT:
+        return f"{begin}as of {verdict.reference} within ±{margin:g} percentage points: {points_text(verdict)}"
+    if verdict.verdict is VerdictWord.INCONCLUSIVE:
+        of = "" if verdict.reference_figure is None else f" with {_percent(verdict.reference_figure)}"
+        return f"{begin}inconclusive against {verdict.reference}{of}: {points_text(verdict)}"
+    more = "more" if verdict.verdict is VerdictWord.SLOWER else "fewer"
+    return f"{begin}{points_text(verdict, signed=False)} {more} than of {verdict.reference}"
+
+
+def points_of(verdict: Verdict) -> tuple[float, float]:
+    """The interval that belongs to the word: simultaneous for primary comparisons."""
+    if verdict.simultaneous_low is not None and verdict.simultaneous_high is not None:
+        return verdict.simultaneous_low, verdict.simultaneous_high
+    return (verdict.difference.low, verdict.difference.high) if verdict.difference else (0.0, 0.0)
+
+
+def points_text(verdict: Verdict, *, signed: bool = True) -> str:
+    """The difference with the interval that belongs to the word: ``+0.20 percentage points [0.10, 0.30]``."""
+    found = verdict.difference
+    if found is None:
+        return ""
+    low, high = points_of(verdict)
+    value = found.value
+    if not signed and value < 0:
+        value, low, high = -value, -high, -low
+    places = decimals_of(low, high)
+    value, low, high = (round(number, places) + 0.0 for number in (value, low, high))  # + 0.0: no "−0.00"
+    first = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
+    return f"{first} percentage points [{low:.{places}f}, {high:.{places}f}]".replace("-", "−")
+
+
+def _percent(percent: float) -> str:
+    return f"{percent:.2g} %" if percent < 99.5 else f"{percent:.1f} %"
