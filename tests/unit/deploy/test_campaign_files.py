@@ -6,7 +6,9 @@ import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
 from domain.campaign import Campaign, read_campaign_toml
+from domain.expectation import read_expectation
 from domain.load import CapacityLoad, ClosedLoad, ShareLoad
+from domain.metric import Metric
 from domain.problems import InvalidInput
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import capabilities
@@ -79,6 +81,19 @@ def test_the_slo_campaign_is_short_and_still_gives_verdicts():
     assert [type(load) for load in campaign.levels.values()] == [CapacityLoad]
     assert campaign.blocks >= 5
     assert campaign.traffic_s < 130, "four minutes in all, labs included"
+
+
+def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
+    campaign = load("gate.toml")
+    found = [read_expectation(text) for text in campaign.expect.values()]
+    assert {one.metric for one in found} == {
+        Metric.CPU_US_PER_REQUEST,
+        Metric.REQUESTS_PER_S,
+        Metric.LATENCY_P50_US,
+    }
+    assert {one.reference for one in found} == {"tproxy", None}
+    assert campaign.blocks > 5, "an interval needs five blocks, and one may be lost"
+    assert campaign.traffic_s < 90, "two minutes in all, labs included"
 
 
 def test_the_conditions_campaign_crosses_one_level_with_what_it_names():
