@@ -154,6 +154,7 @@ class SliceTraffic:
     queued: int | None = None
     pending_middle: int = 0
     pending_end: int = 0
+    latency_p99_ns: int | None = None  # open loop
 
     @property
     def requests_per_s(self) -> float:

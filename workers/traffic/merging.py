@@ -101,6 +101,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         stalled_s=max(part.stalled_s for part in parts),
         begun_s=max(begun, default=None),
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
+        latency_p99_ns=max((part.latency_p99_ns for part in parts if part.latency_p99_ns is not None), default=None),
     )
 
 

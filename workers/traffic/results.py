@@ -83,6 +83,7 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
         stalled_s=line["stalled_ns"] / 1e9 / threads,
         begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
         timeline=_timeline(line["timeline"]) if "timeline" in line else None,
+        latency_p99_ns=None if closed else line.get("latency", {}).get("p99_ns"),
     )
 
 
