@@ -21,7 +21,7 @@ showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 test: setup ## Set up, then run every test (root: the kernel tests too)
 	@$(BIN)/python -m tests.suite
 
-check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, stale documents
+check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, privates in tests, stale documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

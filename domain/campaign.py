@@ -14,9 +14,10 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, cross_product
 from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
+from domain.expectation import Expectations
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
-from domain.names import CampaignName, HostName, Label, Name
+from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, shares_of
@@ -62,7 +63,7 @@ class Campaign(Frozen):
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="Every level runs under each condition, as medium_plain, medium_ruled. A stored campaign "
+        description="Every level runs under each condition, as half_plain, half_ruled. A stored campaign "
         "has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(
@@ -117,6 +118,7 @@ class Campaign(Frozen):
     )
     equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
     primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
+    expect: Expectations = Field(default={})
 
     @field_validator("description")
     @classmethod
@@ -197,12 +199,7 @@ class Campaign(Frozen):
     @property
     def labels(self) -> tuple[str, ...]:
         """Each datapath's label, in the campaign's order; a second copy is ``name#2``."""
-        seen: dict[str, int] = {}
-        labels = []
-        for name in self.datapaths:
-            seen[name] = seen.get(name, 0) + 1
-            labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-        return tuple(labels)
+        return labels_of(self.datapaths)
 
     @property
     def reference_label(self) -> str:

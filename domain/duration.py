@@ -1,12 +1,14 @@
-"""How long a campaign's slices and its traffic are. Pure arithmetic on a campaign's fields."""
+"""How long a campaign's slices and its traffic are. Pure arithmetic on a campaign's fields.
 
-from typing import TYPE_CHECKING
+:class:`~domain.campaign.Campaign` limits its own duration, so this module must not import it: :class:`Timed` names
+the fields that count.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
 from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, SEARCH_TRIALS, shares_of
-
-if TYPE_CHECKING:
-    from domain.campaign import Campaign
 
 # In a slice of an open level requests must have the time to queue: what a short slice sends above the capacity is
 # answered after it. A second is ten times the drain.
@@ -18,7 +20,36 @@ WATCHED_WARM_UP_S = 0.05
 WATCHED_SLICE_S = 0.3
 
 
-def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
+class Timed(Protocol):
+    """The fields of a campaign that its duration depends on."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def workloads(self) -> Sequence[str]: ...
+    @property
+    def levels(self) -> Mapping[str, AnyLoad]: ...
+    @property
+    def probes(self) -> Sequence[str]: ...
+    @property
+    def flame_graphs(self) -> bool: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def slices(self) -> int: ...
+    @property
+    def slice_s(self) -> float: ...
+    @property
+    def open_slice_s(self) -> float: ...
+    @property
+    def warm_up_s(self) -> float: ...
+    @property
+    def calibration_blocks(self) -> int: ...
+    @property
+    def calibration_slices(self) -> int: ...
+
+
+def slice_s_at(campaign: Timed, load: AnyLoad) -> float:
     """Seconds of one slice at a level."""
     if isinstance(load, ClosedLoad):
         return campaign.slice_s
@@ -26,9 +57,9 @@ def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
     return max(campaign.slice_s, campaign.open_slice_s, searched_s)
 
 
-def calibration_s(campaign: "Campaign") -> float:
+def calibration_s(campaign: Timed) -> float:
     """Seconds of traffic per datapath in one host's calibration, for all workloads."""
-    if not campaign.needs_calibration:
+    if not campaign.calibration_blocks:
         return 0.0
     closed_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
     slices_s = [slice_s_at(campaign, load) for load in shares_of(campaign.levels).values()]
@@ -37,7 +68,7 @@ def calibration_s(campaign: "Campaign") -> float:
     return len(campaign.workloads) * (closed_s + open_s)
 
 
-def traffic_s(campaign: "Campaign") -> float:
+def traffic_s(campaign: Timed) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
     total_s = calibration_s(campaign)
     watched_warm_up_s = min(campaign.warm_up_s, WATCHED_WARM_UP_S)

@@ -9,9 +9,11 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.answer import Answer
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
@@ -237,6 +239,7 @@ class ConditionCost(Frozen):
 class FingerprintBlocks(Frozen):
     """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
 
+    id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
     facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
     blocks: tuple[int, ...] = Field(description="Their indexes.")
     analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
@@ -250,6 +253,7 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
@@ -258,4 +262,5 @@ class CampaignReport(Frozen):
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
+    answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")

@@ -21,7 +21,7 @@ from domain.searched import CALIBRATION_STEPS, shares_of
 from domain.trial import TrialResult
 
 CALIBRATION_WIDTH = 0.05  # of the bounds of the capacity that shares refer to
-CALIBRATION_CONFIDENCE = 0.90
+CALIBRATION_CONFIDENCE = 0.80
 CALIBRATION_REACH_DOWN = 4.0  # the search begins this many times below the closed-loop capacity
 
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 TRANSITIONS = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08)
 # The share of trials that the host spoils without a finding, and how likely each is beforehand.
 SPOILT = (0.0, 0.03, 0.1, 0.2, 0.3)
-_SPOILT_WEIGHTS = (0.3, 0.25, 0.25, 0.15, 0.05)
+_SPOILT_WEIGHTS = (0.25, 0.2, 0.25, 0.2, 0.1)
 LAPSES = 0.01  # share of trials far above the capacity that meet the goal all the same
 MARGIN = 0.25  # of the range's logarithm at both ends: the capacity may be outside
-_POINTS = 250
+_POINTS = 80
+_GRIDS = 3
 _TAIL = 1e-4
 
 
@@ -47,7 +48,7 @@ def quantiles_per_s(
     """The quantiles (0–1) of the capacity; beforehand all rates of the range are alike, on a logarithmic scale."""
     begin, end = math.log(low_per_s) - MARGIN, math.log(high_per_s) + MARGIN
     found: tuple[float, ...] = ()
-    for _ in range(2):  # the second grid covers only what the first one leaves possible
+    for _ in range(_GRIDS):  # each covers only what the one before leaves possible
         grid = np.linspace(begin, end, _POINTS)
         share = _distribution(grid, trials)
         below = np.cumsum(share)

@@ -162,9 +162,14 @@ class Search:
         return self._every_quantile[-1] < self.low_per_s or self._every_quantile[0] > self.high_per_s
 
     def _is_measured(self, end_per_s: float) -> bool:
-        """True if enough trials were made at this end, within the asked width."""
-        near = (one for one in self.trials if abs(math.log(one.rate_per_s / end_per_s)) <= math.log1p(self.goal.width))
-        return sum(one.count for one in near) >= self.goal.end_trials
+        """True if enough trials were made at this end: on its side of the middle, and within the asked width."""
+        middle, near = self._quantiles[2], 1 + self.goal.width
+        made = (
+            one.count
+            for one in self.trials
+            if (one.rate_per_s < middle) == (end_per_s < middle) and 1 / near <= one.rate_per_s / end_per_s <= near
+        )
+        return sum(made) >= self.goal.end_trials
 
     @property
     def _between(self) -> str:

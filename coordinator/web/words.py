@@ -1,8 +1,10 @@
 """The format of figures and times on pages. Pure; registered as Jinja filters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
+from domain.answer import Column
 from domain.report import Price, Verdict
 from domain.texts import ratio_text
 
@@ -67,6 +69,11 @@ def moment(at: str | None) -> str:
     return NOTHING if not at else f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def groupby_level(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """Neighbouring columns of one level together."""
+    return [(level, list(group)) for level, group in groupby(columns, key=lambda column: column.level)]
+
+
 def spelled(name: str) -> str:
     """An identifier as words: ``wrong_client_address`` → ``wrong client address``."""
     return name.replace("_", " ")
@@ -85,6 +92,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "percent": percent,
     "with_interval": with_interval,
     "duration": duration,
+    "groupby_level": groupby_level,
     "moment": moment,
     "spelled": spelled,
 }

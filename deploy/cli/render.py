@@ -1,6 +1,6 @@
 """A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
+The table has a row per load level and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli.expectations import print_expectations
+from deploy.cli.fingerprint import print_fingerprints
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
@@ -36,7 +38,7 @@ _MOST_DETAILS = 12  # failed attempts to print; --json has all
 
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
-    console.print(_headline(report), highlight=False)
+    console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
@@ -54,6 +56,8 @@ def print_report(report: CampaignReport, console: Console) -> None:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_fingerprints(report, console)
+    print_expectations(report, console)
 
 
 def _print_notes(report: CampaignReport, console: Console) -> None:
@@ -81,7 +85,8 @@ def reference_of(report: CampaignReport) -> str:
     return str(named[0]) if named and report.verdicts else ""
 
 
-def _headline(report: CampaignReport) -> str:
+def headline(report: CampaignReport) -> str:
+    """The campaign's name, state, id and seed."""
     facts = report.campaign
     parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
     parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]

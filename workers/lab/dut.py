@@ -70,7 +70,7 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
 
 
 @contextmanager
-def noted(lab: Lab, *notes: str) -> Iterator[None]:
+def lab_notes(lab: Lab, *notes: str) -> Iterator[None]:
     """Add notes to the lab's figures while the context lasts."""
     lab.notes += notes
     try:

@@ -239,7 +239,7 @@ def test_a_cancelled_block_leaves_no_client_behind(rig: Rig) -> None:
 
 
 def test_clients_that_hang_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showdown_traffic, "_GRACE_S", -5.4)
+    monkeypatch.setattr(showdown_traffic, "GRACE_S", -5.4)
     trial = rig.run(ClosedLoad(connections=4), ("direct",), slices=10)["direct"]
     details = [one.detail for one in trial.validity.findings if one.reason == Reason.GENERATOR_FAILED]
     assert details == ["client 1 of 2, client 2 of 2 did not end in time"]

@@ -152,7 +152,7 @@ def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path)
         assert under_rules_s < 5  # 0.8 s
 
 
-def test_rules_that_somebody_flushed_are_no_evidence(tmp_path: Path) -> None:
+def test_flushed_rules_are_no_evidence(tmp_path: Path) -> None:
     with (
         built(LabSpec(new_tag(), "direct", 4), CleanupRegister(tmp_path)) as lab,
         apply_condition(lab, Condition(ballast_rules=2)) as shown,

@@ -114,7 +114,7 @@ def test_what_requests_took_while_nobody_looked_stands_beside_it() -> None:
     assert closed.unwatched_us == pytest.approx(70, rel=1e-2)
 
 
-def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_moments() -> None:
+def test_a_generator_that_does_not_separate_them_leaves_the_pace_of_those_moments() -> None:
     """Closed loop: the traffic had four fifths of its pace, so requests took a quarter longer."""
     slowed = a_trial("direct", 100, DIRECT, watched_pace=0.8)
     opened = a_trial("tproxy", 500, TPROXY, watched_pace=0.8, latency=LatencyHistogram.of({500_000: REQUESTS}))

@@ -143,9 +143,7 @@ def test_another_function_has_a_price_over_the_routed_path_in_microseconds() -> 
     assert price.us == pytest.approx(price.datapath_us - price.over_us)
     assert price.low_us < price.us < price.high_us
     assert price.sentence.startswith("proxying (tproxy) costs ")
-    assert price.sentence.endswith(
-        " of CPU per request over the routed path (direct) at low load (closed(8)), 6 pairs."
-    )
+    assert price.sentence.endswith(" of CPU per request over the routed path (direct) at low (closed(8)), 6 pairs.")
     words = {(v.datapath, v.reference): v.verdict for v in report.verdicts if v.metric is Metric.REQUESTS_PER_S}
     assert words["ebpf_redirect", "tproxy"] is words["direct", "tproxy"] is VerdictWord.NONE
 
@@ -154,5 +152,5 @@ def test_without_a_routed_path_the_price_is_over_the_reference_and_may_be_nothin
     campaign = a_campaign("tproxy", "ebpf_redirect")
     (price,) = report_of(campaign, {"low": {"tproxy": 1.0, "ebpf_redirect": 1.0}}, noise=0.2).prices
     assert (price.datapath, price.over) == ("ebpf_redirect", "tproxy")
-    assert price.sentence.endswith("over tproxy at low load (closed(8)), 6 pairs; it may be nothing.")
+    assert price.sentence.endswith("over tproxy at low (closed(8)), 6 pairs; it may be nothing.")
     assert report_of(campaign, {"low": {"tproxy": 1.0, "ebpf_redirect": 1.0}}, blocks=4).prices == ()

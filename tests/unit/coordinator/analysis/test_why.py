@@ -10,7 +10,7 @@ from domain.explanation import Difference
 from domain.trial import TrialResult
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
 
-WHERE = "at low load (closed(8)) of http_keepalive"
+WHERE = "at low (closed(8)) of http_keepalive"
 Pair = tuple[TrialResult, TrialResult]
 
 

@@ -128,7 +128,7 @@ def test_a_problem_without_a_field_of_its_own_is_not_lost() -> None:
 
 def test_a_level_named_twice_is_a_problem() -> None:
     sent = typed(forms.blank(), level_name=["a", "b", "a"], level_load=["closed(1)"] * 3)
-    assert [p.field for p in forms.repeated_levels(sent)] == ["levels.a"]
+    assert [p.field for p in forms.repeated_names(sent)] == ["levels.a"]
 
 
 def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:

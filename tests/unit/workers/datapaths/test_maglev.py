@@ -59,7 +59,7 @@ def test_its_slots_follow_from_the_names_alone() -> None:
 
 
 def test_nobody_up_is_nobody_everywhere() -> None:
-    assert maglev.table(BACKENDS, ()) == bytes([maglev.NOBODY]) * maglev.SLOTS
+    assert maglev.table(BACKENDS, ()) == bytes([maglev.NO_BACKEND]) * maglev.SLOTS
 
 
 @pytest.mark.parametrize(
