@@ -54,6 +54,18 @@ class CapacityBounds(Frozen):
         """The distance of the bounds relative to the lower one; ``None`` without both."""
         return self.upper_per_s / self.lower_per_s - 1 if self.lower_per_s and self.upper_per_s else None
 
+    @property
+    def range_text(self) -> str:
+        """Both bounds: ``19,600 – 21,200/s``."""
+        lower = "less" if self.lower_per_s is None else f"{self.lower_per_s:,.0f}"
+        return f"{lower} – more" if self.upper_per_s is None else f"{lower} – {self.upper_per_s:,.0f}/s"
+
+    @property
+    def evidence(self) -> str:
+        """How many trials are beyond each bound, in words."""
+        met = f"met in {self.met} of {self.met_of} trials up to the lower bound"
+        return f"{met}, missed in {self.missed} of {self.missed_of} from the upper one on"
+
 
 class SearchedCapacity(CapacityBounds):
     """The capacity of a cell over its searches: the lowest lower bound and the highest upper bound of them."""
@@ -63,6 +75,11 @@ class SearchedCapacity(CapacityBounds):
     seconds: float = Field(ge=0, description="Of these blocks together, set-up included.")
     goal_width: float = Field(gt=0, description="The width of the bounds that each search aims at.")
     widest: float | None = Field(default=None, description="The widest bounds of a search, relative to its lower one.")
+
+    @property
+    def cost(self) -> str:
+        """What the searches took, in words."""
+        return f"{self.blocks} blocks, {self.seconds:,.0f} s"
 
 
 class CapacityCheck(Frozen):
@@ -84,3 +101,8 @@ class OpenCapacities(Frozen):
     blocks: int = Field(ge=0)
     seconds: float = Field(ge=0, description="Of these blocks together, set-up included.")
     check: CapacityCheck | None = Field(default=None, description="None until the campaign's end.")
+
+    @property
+    def every(self) -> str:
+        """The bounds of every datapath, in words."""
+        return ", ".join(f"{label} {bounds.range_text}" for label, bounds in self.bounds.items())
