@@ -20,6 +20,7 @@ from domain.frozen import Frozen
 from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
+from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
@@ -106,6 +107,7 @@ class CellResult(Frozen):
         default=None,
         description="Capacity levels only: the highest rate that met the SLO, geometric mean of its searches.",
     )
+    slo_search: SearchedCapacity | None = Field(default=None, description="Capacity levels only: its bounds and cost.")
     slo_capacity_per_s_low: float | None = None
     slo_capacity_per_s_high: float | None = None
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
@@ -157,7 +159,12 @@ class Calibration(Frozen):
     """
 
     load: str = Field(description="The closed load of the calibration.")
-    requests_per_s: float | None = Field(default=None, description="Of the slowest datapath on the slowest host.")
+    requests_per_s: float | None = Field(
+        default=None,
+        description="Of the slowest datapath on the slowest host: the lower bound of its open-loop capacity. Without "
+        "open_loop, its closed-loop capacity.",
+    )
+    open_loop: OpenCapacities | None = Field(default=None, description="None without shares, and in older results.")
     datapath: Label | None = None
     host: str | None = None
     rates_per_s: dict[Name, int] = Field(default={}, description="By level: the rate of each share.")

@@ -25,7 +25,7 @@ from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.saturation import Outcome, judge
+from coordinator.scheduling.step_result import Aim, judge
 from domain.campaign import Campaign
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
@@ -168,10 +168,11 @@ def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, 
 
 
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
-    slo = campaign.levels[attempt.level] if attempt.search else None
-    if not isinstance(slo, CapacityLoad) or attempt.search is None:
+    if attempt.search is None:
         return False
-    return judge(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
+    slo = campaign.levels.get(attempt.level)
+    aim = Aim(slo, slo.arrival) if isinstance(slo, CapacityLoad) else Aim(None)
+    return judge(aim, attempt.search.rates_per_s[trial.datapath], trial).known
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
