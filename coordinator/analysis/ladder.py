@@ -18,12 +18,16 @@ class Ladder:
 
 
 def ladders(data: CampaignResults) -> tuple[Ladder, ...]:
-    """The ladders of a campaign; a share belongs to one as soon as its rate is known."""
+    """The ladders of a campaign; a share belongs to one as soon as its rate is known.
+
+    A level whose rate changes during a trial is no rung: its figures are of no single rate.
+    """
     found: dict[tuple[str, ...], dict[int, str]] = {}
     for workload in data.campaign.workloads:
         for level, load in data.campaign.levels.items():
             rate_per_s = data.asked_per_s(workload, level)
-            if isinstance(load, (OpenLoad, ShareLoad)) and rate_per_s is not None:
+            changes = isinstance(load, OpenLoad) and load.profile is not None
+            if isinstance(load, (OpenLoad, ShareLoad)) and not changes and rate_per_s is not None:
                 key = workload, str(load.condition), load.arrival, str(load.in_flight)
                 found.setdefault(key, {}).setdefault(rate_per_s, level)
     return tuple(
