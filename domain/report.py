@@ -24,7 +24,7 @@ from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
-MIN_BEYOND = 10  # requests slower than a percentile; so p99.9 needs 10,000 requests in a cell
+MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted
 
 
 class VerdictWord(StrEnum):
@@ -60,9 +60,14 @@ class Percentiles(Frozen):
     p99: float
     p999: float
     count: int
+    p99_episodes: int | None = Field(default=None, description="Slow episodes beyond it; null if they are not counted.")
+    p999_episodes: int | None = None
 
     def rests_on_few(self, percentile: float) -> bool:
-        """True if fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): then it is only a hint."""
+        """True if fewer than :data:`MIN_BEYOND` episodes lie beyond ``percentile`` (0–100): then it is only a hint."""
+        episodes = {99: self.p99_episodes, 99.9: self.p999_episodes}.get(percentile)
+        if episodes is not None:
+            return episodes < MIN_BEYOND
         return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
 
 

@@ -97,7 +97,7 @@ def test_a_share_is_compared_by_the_mean_difference_in_percentage_points() -> No
 def test_the_sentence_says_the_share_and_the_points() -> None:
     sentence = over(shares({"ebpf_sk_assign": 1.0, "tproxy": 2.0}), Metric.PERCENT_OVER_1MS).sentence
     assert sentence.startswith(
-        "exploratory: 2 % of the requests of tproxy take over 1 ms at half load (open(20000)), "
+        "exploratory: 2 % of the requests of tproxy take over 1 ms at half (open(20000)), "
         "0.96 percentage points [0.79, 1.13] more than of ebpf_sk_assign, 6 pairs, p "
     )
     fewer = over(shares({"tproxy": 2.0, "ebpf_sk_assign": 1.0})).sentence
@@ -168,6 +168,16 @@ def test_p999_is_compared_only_where_each_trial_has_ten_episodes_on_average() ->
     assert Metric.LATENCY_P999_US not in metrics(None)
     verdict = over(shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}), Metric.LATENCY_P999_US)
     assert verdict.family is Family.EXPLORATORY
+
+
+def test_mark_and_verdict_of_a_percentile_follow_the_same_rule() -> None:
+    """Of 120,000 requests 1,200 lie beyond p99: that is few, if they belong to six episodes."""
+    few = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=1).results[0].latency_us
+    assert (few.count, few.p99_episodes, few.rests_on_few(99), few.rests_on_few(50)) == (120_000, 6, True, False)
+    enough = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=2).results[0].latency_us
+    assert (enough.p99_episodes, enough.rests_on_few(99)) == (12, False)
+    unknown = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=None).results[0].latency_us
+    assert (unknown.p99_episodes, unknown.rests_on_few(99)) == (None, False)
 
 
 def test_a_declared_share_is_primary_and_pooled_over_levels() -> None:
