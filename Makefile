@@ -6,7 +6,7 @@ BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers -name '*.[ch]')
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-words matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-words bench-truth matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,8 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
 
-bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min)
-	@$(BIN)/python -m tests.bench.real_time
+bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min); DOCS=1: into docs/traffic.md
+	@$(BIN)/python -m tests.bench.real_time $(if $(DOCS),--write-docs)
 
 bench-stream: setup ## Telemetry through the stream beside a plain client, as a ratio; the last line is JSON (2 min)
 	@$(BIN)/python -m tests.bench.stream
@@ -55,6 +55,9 @@ bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min);
 
 bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (6 min)
 	@$(BIN)/python -m tests.bench.words
+
+bench-truth: setup ## Causes of known size, and what campaigns find of them; the last line is JSON (root, 25 min); QUICK=1: 2 min
+	@$(BIN)/python -m tests.bench.truth $(if $(QUICK),--quick)
 
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)

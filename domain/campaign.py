@@ -21,6 +21,7 @@ from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, shares_of
 from domain.workload import Values
 
 MAX_BLOCKS = 2_000  # per campaign, over all workloads and levels
@@ -29,8 +30,6 @@ MAX_COPIES = 9  # of one datapath; labels end in #2 to #9
 MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time over long dotted keys
 CALIBRATION = "calibration"  # the level name of calibration blocks; no level of a campaign may have it
 CALIBRATION_CONNECTIONS = 64  # used by a campaign that has no closed level
-SEARCH_STEPS = 7  # blocks per search for a capacity
-SEARCH_REQUESTS = 1_000  # per trial of a search step; fewer give no reliable p99
 CALIBRATION_S = 2.0  # least traffic per datapath behind a capacity
 
 
@@ -76,7 +75,7 @@ class Campaign(Frozen):
         ge=1,
         le=200,
         strict=True,
-        description=f"Blocks per workload and level; at a capacity(…) level, searches of {SEARCH_STEPS} blocks each.",
+        description=f"Blocks per workload and level; at a capacity(…) level, searches of up to {SEARCH_STEPS} blocks.",
     )
     slices: int = Field(
         default=10,
@@ -183,7 +182,7 @@ class Campaign(Frozen):
                     "its parameters"
                 )
         check_levels(self.levels, self.slices, self.clients)
-        searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
+        searches = f" (up to {SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
                 f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
@@ -235,8 +234,9 @@ class Campaign(Frozen):
 
     @property
     def calibration_blocks(self) -> int:
-        """Calibration blocks per host: one per workload if any level depends on the capacity."""
-        return len(self.workloads) if self.needs_calibration else 0
+        """Calibration blocks per host: per workload one in a closed loop, and with shares those of an open one."""
+        searched = (CALIBRATION_STEPS + CHECK_STEPS) * bool(shares_of(self.levels))
+        return len(self.workloads) * (1 + searched) if self.needs_calibration else 0
 
     @property
     def calibration_load(self) -> ClosedLoad:
@@ -257,12 +257,12 @@ class Campaign(Frozen):
     def lowest_searched_per_s(self) -> int:
         """The lowest rate a search step may ask for; at a lower one a trial has too few requests for a p99."""
         searched = [self.slice_s_at(load) for load in self.levels.values() if isinstance(load, CapacityLoad)]
-        return math.ceil(SEARCH_REQUESTS / (self.slices * min(searched, default=self.slice_s)))
+        return math.ceil(SEARCH_REQUESTS / min(searched, default=self.open_slice_s))
 
     @property
     def traffic_s(self) -> float:
         """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
-        return traffic_s(self, SEARCH_STEPS)
+        return traffic_s(self)
 
 
 def read_campaign(data: Mapping[str, Any]) -> Campaign:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from domain.frozen import Frozen
+from domain.texts import share_text
 
 # Above these shares a trial's latency depends on the generator, and the report says so.
 MAX_QUEUED_SHARE = 0.01  # of the due requests, that waited for a free connection
@@ -78,8 +79,8 @@ def is_late(lag_p99_us: float | None, latency_p99_us: float | None) -> bool:
 def cautions(queued_share: float | None, lag_p99_us: float | None, latency_p99_us: float | None) -> tuple[str, ...]:
     """What a reader of a latency must know about the generator, in sentences."""
     found = []
-    if is_queued(queued_share):
-        found.append(f"{queued_share:.1%} of the requests waited for a free connection of the generator")
+    if queued_share is not None and is_queued(queued_share):
+        found.append(f"{share_text(queued_share)} of the requests waited for a free connection of the generator")
     if is_late(lag_p99_us, latency_p99_us):
         late = f"the generator was late by {lag_p99_us:,.0f} µs at p99"
         found.append(f"{late}, of a latency of {latency_p99_us:,.0f} µs")

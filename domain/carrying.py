@@ -72,6 +72,12 @@ class Carrying(Frozen):
     sentence: str
 
     @property
+    def title(self) -> str:
+        """The word of the datapath that the sentence begins with, which is the one that does not carry the load."""
+        nobody = self.carried == self.reference_carried == 0
+        return str(self.word if self.word is CarryingWord.UNDECIDED and not nobody else CarryingWord.DOES_NOT_CARRY)
+
+    @property
     def is_plain(self) -> bool:
         """True if both carried the load in every block: there is nothing to say."""
         return self.carried == self.reference_carried == self.blocks

@@ -31,6 +31,15 @@ class CpuTime(Frozen):
         """Time neither idle nor stolen: user, system, irq and softirq."""
         return max(0.0, self.wall_s * self.cpus - self.idle_s - self.steal_s)
 
+    def share_of(self, part_s: float) -> float:
+        """CPU seconds as a share of the time of all CPUs; 0 if no time passed."""
+        return part_s / (self.wall_s * self.cpus) if self.wall_s else 0.0
+
+    @property
+    def waited_share(self) -> float:
+        """Share of the time in which a task waited for a CPU; 0 if not counted. Two readings are not of one instant."""
+        return min(1.0, self.waited_s / self.wall_s) if self.waited_s and self.wall_s else 0.0
+
     def plus(self, other: "CpuTime") -> "CpuTime":
         """The sum over slices of one host."""
         names = set(type(self).model_fields) - {"cpus", "waited_s"}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, SEARCH_TRIALS, shares_of
 
 # In a slice of an open level requests must have the time to queue: what a short slice sends above the capacity is
 # answered after it. A second is ten times the drain.
@@ -56,17 +57,27 @@ def slice_s_at(campaign: Timed, load: AnyLoad) -> float:
     return max(campaign.slice_s, campaign.open_slice_s, searched_s)
 
 
-def traffic_s(campaign: Timed, search_steps: int) -> float:
+def calibration_s(campaign: Timed) -> float:
+    """Seconds of traffic per datapath in one host's calibration, for all workloads."""
+    if not campaign.calibration_blocks:
+        return 0.0
+    closed_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
+    slices_s = [slice_s_at(campaign, load) for load in shares_of(campaign.levels).values()]
+    trials, blocks = CALIBRATION_STEPS + CHECK_STEPS * CHECK_TRIALS, CALIBRATION_STEPS + CHECK_STEPS
+    open_s = trials * max(slices_s) + blocks * campaign.warm_up_s if slices_s else 0.0
+    return len(campaign.workloads) * (closed_s + open_s)
+
+
+def traffic_s(campaign: Timed) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
-    calibration_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
-    total_s = campaign.calibration_blocks * calibration_s
+    total_s = calibration_s(campaign)
     watched_warm_up_s = min(campaign.warm_up_s, WATCHED_WARM_UP_S)
     for load in campaign.levels.values():
         slice_s = slice_s_at(campaign, load)
         block_s = campaign.slices * slice_s + campaign.warm_up_s
         blocks = len(campaign.workloads) * campaign.blocks
         if isinstance(load, CapacityLoad):
-            blocks *= search_steps
+            block_s = SEARCH_TRIALS * slice_s + SEARCH_STEPS * campaign.warm_up_s
         else:
             block_s += (max(slice_s, WATCHED_SLICE_S) + watched_warm_up_s) * bool(campaign.probes)
             block_s += slice_s * campaign.flame_graphs

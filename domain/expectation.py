@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from domain.load import AnyLoad
-from domain.metric import SHARE_METRICS, Metric, metrics_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of, shares_of
 from domain.names import Name, labels_of
 from domain.report import MIN_PAIRS
 
@@ -24,14 +24,13 @@ MAX_EXPECTATIONS = 32
 MAX_EXPRESSION = 200
 UNNAMED = "expectation_"  # and a number: the name of a list's entry
 
-_UNEXPECTED = (Metric.LATENCY_P999_US, *SHARE_METRICS)  # no ratio or hardly ever a figure
 _WORDS = {"p50_us": Metric.LATENCY_P50_US, "p99_us": Metric.LATENCY_P99_US}
-_METRICS = {metric.value: metric for metric in Metric if metric not in _UNEXPECTED} | _WORDS
-_KNOWN = "requests_per_s, cpu_us_per_request, p50_us, p99_us, or capacity(datapath)"
+_METRICS = {metric.value: metric for metric in Metric if metric is not Metric.LATENCY_P999_US} | _WORDS
+_KNOWN = "requests_per_s, cpu_us_per_request, p50_us, p99_us, percent_over_5ms (1, 20), or capacity(datapath)"
+_OPEN = "an open level, such as open(50%)"
 _NEEDS = {
     Metric.REQUESTS_PER_S: "a closed level, such as closed(64): elsewhere the schedule sets the rate",
-    Metric.LATENCY_P50_US: "an open level, such as open(50%)",
-    Metric.LATENCY_P99_US: "an open level, such as open(50%)",
+    **dict.fromkeys((Metric.LATENCY_P50_US, Metric.LATENCY_P99_US, *SHARE_METRICS), _OPEN),
     Metric.SLO_CAPACITY_PER_S: "a capacity level, such as capacity(p99<=5ms)",
     Metric.CPU_US_PER_REQUEST: "an open or a closed level",
 }
@@ -74,6 +73,8 @@ def read_expectation(text: str) -> Expectation:
     factor, star, rest = (part.strip() for part in right.rpartition("*"))
     if not star and _NUMBER.fullmatch(right):
         return Expectation(label, None, metric, "<" in operator, _number(text, right), place)
+    if metric in SHARE_METRICS:
+        raise _wrong(text, f"{metric} is a share, which has no ratio; write a percentage on the right, as 0.5")
     reference, other, its_place = _figure(text, rest)
     if other not in (None, metric):
         raise _wrong(text, f"compares {metric} with {other}; write the same metric on both sides")
@@ -90,7 +91,7 @@ def places_of(
 ) -> tuple[tuple[str, str], ...]:
     """(workload, level) of each check: without a place, every level that has the metric. Raises :class:`ValueError`."""
     metric = expectation.metric
-    having = [level for level, load in levels.items() if metric in metrics_of(load)]
+    having = [level for level, load in levels.items() if metric in (*metrics_of(load), *shares_of(load))]
     chosen_levels = [name for name in expectation.place if name in levels]
     chosen_workloads = [name for name in expectation.place if name in workloads and name not in levels]
     for name in expectation.place:

@@ -33,7 +33,7 @@ class Check(Frozen):
     limit: float = Field(description="Of the figure; with a reference, of datapath ÷ reference.")
     outcome: Outcome
     pairs: int = Field(default=0, ge=0, description="Blocks (or searches) with the figure, or with both figures.")
-    value: float | None = Field(default=None, description="Geometric mean of the figure, or of the ratio.")
+    value: float | None = Field(default=None, description="Geometric mean of the figure or ratio; of a share, mean.")
     low: float | None = Field(default=None, description="95 % interval of this check alone: all of it passes, or not.")
     high: float | None = None
     simultaneous_low: float | None = Field(default=None, description="95 % for all checks together: all of it fails.")

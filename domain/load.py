@@ -24,6 +24,8 @@ MAX_RATE_PER_S = 5_000_000
 MIN_P99_US = 10  # below it, the clock and the generator's own lateness dominate
 MAX_P99_US = 10_000_000
 USUAL_ERRORS = 0.001  # share of requests that may fail, unless the capacity level states another
+USUAL_WIDTH = 0.02  # of the bounds of a searched capacity, unless the level states another
+MIN_WIDTH, MAX_WIDTH = 0.005, 0.2
 MAX_ERRORS = 0.01  # above it, the 99th percentile of all requests is a failed one
 
 
@@ -143,17 +145,18 @@ class ShareLoad(_OpenLevel):
 
 
 class CapacityLoad(_OpenLevel):
-    """The highest open rate at which a datapath meets an SLO; a bisection finds it for each datapath.
+    """The highest open rate at which a datapath meets an SLO; a search finds two bounds of it for each datapath.
 
     The datapath must answer 99 % of all requests within ``p99_us``; failed requests count as too late. At most the
-    share ``errors`` may fail.
+    share ``errors`` may fail. The search ends when its bounds are ``width`` apart, relative to the lower one.
     """
 
     kind: Literal["capacity"] = "capacity"
     p99_us: int = Field(ge=MIN_P99_US, le=MAX_P99_US, strict=True)
     errors: float = Field(default=USUAL_ERRORS, ge=0, le=MAX_ERRORS)
+    width: float = Field(default=USUAL_WIDTH, ge=MIN_WIDTH, le=MAX_WIDTH)
 
-    @field_validator("errors")
+    @field_validator("errors", "width")
     @classmethod
     def _as_it_is_written(cls, value: float) -> float:
         return round(value, 6)
@@ -162,7 +165,8 @@ class CapacityLoad(_OpenLevel):
     def bare(self) -> str:
         """See the base."""
         errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
-        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{self.arrivals})"
+        width = "" if self.width == USUAL_WIDTH else f", width<={100 * self.width:g}%"
+        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{width}{self.arrivals})"
 
 
 AnyLoad = ClosedLoad | OpenLoad | ShareLoad | CapacityLoad
@@ -179,7 +183,8 @@ _OPEN = re.compile(rf"^\s*open\s*\(\s*([0-9]{{1,9}})\s*(%?)\s*{_ARRIVALS}\)\s*$"
 _RAMP, _STEPS = (re.compile(rf"^\s*open\s*\(\s*{rates}{_ARRIVALS}\)\s*$") for rates in (RAMP, STEPS))
 _CAPACITY = re.compile(
     r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
-    rf"(?:,\s*errors\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,4}})?)\s*%\s*)?{_ARRIVALS}\)\s*$"
+    r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?"
+    rf"(?:,\s*width\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,2}})?)\s*%\s*)?{_ARRIVALS}\)\s*$"
 )
 _UNDER = re.compile(r"(\bunder\b)")
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
@@ -230,8 +235,8 @@ def _parse_capacity(text: str) -> dict[str, Any]:
     match = _CAPACITY.match(text)
     if match is None:
         raise ValueError(
-            f"{text[:60]!r} is not a capacity level; write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), "
-            "with the time in us, ms or s"
+            f"{text[:60]!r} is not a capacity level; write capacity(p99<=5ms) or "
+            "capacity(p99<=5ms, errors<=0.5%, width<=5%), with the time in us, ms or s"
         )
     p99_us = Decimal(match[1]) * _US[match[2]]
     if p99_us != int(p99_us):
@@ -242,7 +247,11 @@ def _parse_capacity(text: str) -> dict[str, Any]:
     errors = USUAL_ERRORS if match[3] is None else float(Decimal(match[3]) / 100)
     if errors > MAX_ERRORS:
         raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, because the p99 counts failed requests")
-    return {"kind": "capacity", "p99_us": int(p99_us), "errors": errors} | _arrivals(match[4], match[5])
+    width = USUAL_WIDTH if match[4] is None else float(Decimal(match[4]) / 100)
+    if not MIN_WIDTH <= width <= MAX_WIDTH:
+        raise ValueError(f"width<={match[4]}%: the allowed range is {100 * MIN_WIDTH:g} to {100 * MAX_WIDTH:g}%")
+    found = {"kind": "capacity", "p99_us": int(p99_us), "errors": errors, "width": width}
+    return found | _arrivals(match[5], match[6])
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)

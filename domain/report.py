@@ -20,6 +20,7 @@ from domain.frozen import Frozen
 from domain.gate import Check
 from domain.metric import Metric
 from domain.names import Label, Name
+from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
@@ -66,9 +67,7 @@ class Percentiles(Frozen):
     def rests_on_few(self, percentile: float) -> bool:
         """True if fewer than :data:`MIN_BEYOND` episodes lie beyond ``percentile`` (0–100): then it is only a hint."""
         episodes = {99: self.p99_episodes, 99.9: self.p999_episodes}.get(percentile)
-        if episodes is not None:
-            return episodes < MIN_BEYOND
-        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
+        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6 if episodes is None else episodes < MIN_BEYOND
 
 
 class CellResult(Frozen):
@@ -111,6 +110,7 @@ class CellResult(Frozen):
         default=None,
         description="Capacity levels only: the highest rate that met the SLO, geometric mean of its searches.",
     )
+    slo_search: SearchedCapacity | None = Field(default=None, description="Capacity levels only: its bounds and cost.")
     slo_capacity_per_s_low: float | None = None
     slo_capacity_per_s_high: float | None = None
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
@@ -162,7 +162,12 @@ class Calibration(Frozen):
     """
 
     load: str = Field(description="The closed load of the calibration.")
-    requests_per_s: float | None = Field(default=None, description="Of the slowest datapath on the slowest host.")
+    requests_per_s: float | None = Field(
+        default=None,
+        description="Of the slowest datapath on the slowest host: the lower bound of its open-loop capacity. Without "
+        "open_loop, its closed-loop capacity.",
+    )
+    open_loop: OpenCapacities | None = Field(default=None, description="None without shares, and in older results.")
     datapath: Label | None = None
     host: str | None = None
     rates_per_s: dict[Name, int] = Field(default={}, description="By level: the rate of each share.")
@@ -281,13 +286,14 @@ class CampaignReport(Frozen):
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
-    crossovers: tuple[Crossover, ...] = Field(
-        default=(), description="Where another datapath begins to win; exploratory."
-    )
+    crossovers: tuple[Crossover, ...] = ()
     overload_onsets: tuple[OverloadOnset, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
+    cpu_placement: str = Field(
+        default="", description="On which CPUs generator, DUT and origin ran; empty if results do not say."
+    )
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")

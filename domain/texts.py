@@ -36,6 +36,11 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def share_text(share: float, decimals: int = 1, sign: str = "") -> str:
+    """A share of a whole in percent: ``91.3 %``; with the sign ``+``, a difference of two shares."""
+    return f"{100 * share:{sign}.{decimals}f} %"
+
+
 def _percent(ratio: float) -> str:
     value = 100 * (ratio - 1)
     text = f"{abs(value):.0f}" if abs(value) >= 9.95 else f"{abs(value):.2g}"

@@ -107,6 +107,8 @@ class SliceResult(Carried):
     bytes_received: int = Field(ge=0)
     bytes_sent: int = Field(default=0, ge=0)
     errors: dict[str, int] = Field(default_factory=dict, description="By cause, if the generator reports it per slice.")
+    carried: bool | None = Field(default=None, description="Open loop: whether it alone carried its load, if known.")
+    latency_p99_ns: int | None = Field(default=None, ge=0, description="Open loop; of several clients, the largest.")
     probed: bool = Field(default=False, description="Probes watched it; it is not counted.")
     profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
     steal_s: float | None = Field(default=None, ge=0, description="CPU seconds that the hypervisor took from the host.")

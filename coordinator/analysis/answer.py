@@ -4,22 +4,22 @@ A sentence quotes a finished report and computes nothing, so it cannot differ fr
 gate: a comparison is primary and has its simultaneous interval, a price and a figure are of five blocks or more.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-from coordinator.analysis.answer_table import figure_text, load_words, table_of
+from coordinator.analysis.answer_carried import carried_sentence
+from coordinator.analysis.answer_table import place_words, table_of, workload_words
 from coordinator.analysis.prices import us_text
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
-from domain.load import ClosedLoad
 from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
-from domain.report import MIN_PAIRS, CampaignReport, CellResult, Family, Price, Verdict, VerdictWord
-from domain.texts import fit_text, number_text, ratio_text
+from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict, VerdictWord
+from domain.texts import fit_text, ratio_text
 
 MOST_CLAUSES = 4  # comparisons in one sentence
 MOST_FUNCTIONS = 3  # priced in one sentence
-MOST_CARRIED = 4  # datapaths in one sentence
 _ORDER = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.SLO_CAPACITY_PER_S, Metric.REQUESTS_PER_S)
 _SUBJECTS = {
     Metric.CPU_US_PER_REQUEST: "CPU per request of the whole host",
@@ -44,14 +44,14 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     texts = {
         Topic.COMPARED: _compared(campaign, report, quoted),
         Topic.PRICE: _priced(campaign, report, prices),
-        Topic.CARRIED: _carried(campaign, report),
+        Topic.CARRIED: carried_sentence(campaign, report),
     }
     statements = tuple(Statement(topic=topic, sentence=text) for topic, text in texts.items() if text)
     columns, rows, note = table_of(campaign, report, prices)
     return Answer(
         statements=statements,
         missing="" if statements else _missing(report),
-        further=_further(len(judged) - len(quoted)),
+        further=_further(sum(map(_is_answered, report.verdicts)) - len(quoted)),
         columns=columns,
         rows=rows,
         note=note,
@@ -59,22 +59,30 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     )
 
 
-def _judged(report: CampaignReport) -> list[Verdict]:
-    """The primary verdicts with an interval that holds for all of them together."""
-    return [
-        one
-        for one in report.verdicts
-        if one.family is Family.PRIMARY
+def _is_answered(one: Verdict) -> bool:
+    """Whether a verdict is primary and has its word."""
+    return (
+        one.family is Family.PRIMARY
         and one.has_enough_pairs
         and one.verdict is not VerdictWord.NONE
-        and None not in (one.p, one.ratio, one.simultaneous_low, one.simultaneous_high)
+        and one.p is not None
+    )
+
+
+def _judged(report: CampaignReport) -> list[Verdict]:
+    """The primary ratios with an interval that holds for all primary comparisons together."""
+    return [
+        one
+        for one in filter(_is_answered, report.verdicts)
+        if None not in (one.ratio, one.simultaneous_low, one.simultaneous_high)
     ]
 
 
 def _quoted(campaign: Campaign, judged: Sequence[Verdict]) -> list[Verdict]:
     """Those with the campaign's reference, or with the first reference that has any, in the order of the metrics."""
-    first = next((one for one in judged if campaign.reference_label == one.reference), None) or next(iter(judged), None)
-    ours = [one for one in judged if first and (one.reference, one.workload) == (first.reference, first.workload)]
+    worded = [one for one in judged if one.metric in _SUBJECTS]
+    first = next((one for one in worded if campaign.reference_label == one.reference), None) or next(iter(worded), None)
+    ours = [one for one in worded if first and (one.reference, one.workload) == (first.reference, first.workload)]
     ours.sort(key=lambda one: (campaign.labels.index(one.datapath), _ORDER.index(one.metric)))
     return ours[:MOST_CLAUSES]
 
@@ -84,36 +92,37 @@ def _compared(campaign: Campaign, report: CampaignReport, quoted: Sequence[Verdi
         return ""
     parts = []
     for label in dict.fromkeys(one.datapath for one in quoted):
-        clauses = [_clause(campaign, report, one) for one in quoted if one.datapath == label]
+        ours = [one for one in quoted if one.datapath == label]
+        clauses = [_claim(campaign, report, one) for one in ours if one.verdict is not VerdictWord.INCONCLUSIVE]
+        fits = [_fit(campaign, report, one) for one in ours if one.verdict is VerdictWord.INCONCLUSIVE]
+        clauses += [f"the data fit anything from {', '.join(fits)}"] if fits else []
         parts.append(f"{label} compared with {quoted[0].reference}: {'; '.join(clauses)}")
-    return f"{'; '.join(parts)}{_of(campaign, quoted[0].workload)}."
+    return f"{'; '.join(parts)}{workload_words(campaign, quoted[0].workload)}."
 
 
-def _clause(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
-    low, high = verdict.simultaneous_low or 0.0, verdict.simultaneous_high or 0.0
-    subject = _SUBJECTS[verdict.metric]
-    where = _place(campaign, report, verdict.pooled_over or (verdict.level,))
-    if verdict.verdict is VerdictWord.INCONCLUSIVE:
-        return f"in {subject} {where} the data fit anything from {fit_text(low, high)}"
-    value, _, bounds = ratio_text(verdict.ratio or 0.0, low, high).partition(" ")
+def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
+    """What a verdict with a word says: ``more requests/s at 64 connections (1.09 × [1.05, 1.14])``."""
+    subject, where = _subject(campaign, report, verdict)
+    value, _, bounds = ratio_text(verdict.ratio or 0.0, *_bounds(verdict)).partition(" ")
     if verdict.verdict is VerdictWord.EQUIVALENT:
-        own = margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin)
-        margin = f"±{margin_text(verdict.metric, own)}"
-        return f"the same {subject} within {margin} {where}, {value} × {bounds}"
+        margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
+        return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
     claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.SLOWER]
-    return f"{claim} {subject} {where}, {value} × {bounds}"
+    return f"{claim} {subject} {where} ({value} × {bounds})"
 
 
-def _place(campaign: Campaign, report: CampaignReport, levels: Sequence[str]) -> str:
-    """Where a figure holds, in the words of the table's heading."""
-    if len(levels) > 1:
-        return f"over {', '.join(levels[:-1])} and {levels[-1]}"
-    words = load_words(campaign, report, levels[0])
-    return f"at {words}" if isinstance(campaign.levels[levels[0]], ClosedLoad) else f"at {levels[0]} ({words})"
+def _fit(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
+    subject, where = _subject(campaign, report, verdict)
+    return f"{fit_text(*_bounds(verdict))} in {subject} {where}"
 
 
-def _of(campaign: Campaign, workload: str) -> str:
-    return f", in {workload}" if len(campaign.workloads) > 1 else ""
+def _subject(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> tuple[str, str]:
+    return _SUBJECTS[verdict.metric], place_words(campaign, report, verdict.pooled_over or (verdict.level,))
+
+
+def _bounds(verdict: Verdict) -> tuple[float, float]:
+    """The simultaneous interval, which the gate has checked to be there."""
+    return verdict.simultaneous_low or 0.0, verdict.simultaneous_high or 0.0
 
 
 def _example_prices(campaign: Campaign, report: CampaignReport) -> list[Price]:
@@ -154,64 +163,13 @@ def _priced(campaign: Campaign, report: CampaignReport, prices: Sequence[Price])
         costs.append(f"{FUNCTIONS.get(function, function)} ({label}) costs {each}")
     path = f"the routed path ({first.over})" if first.over in limits else first.over
     text = "; ".join(costs)
-    where = _place(campaign, report, (first.level,))
-    return f"{text[:1].upper()}{text[1:]} per request over {path} {where}{_of(campaign, first.workload)}."
+    where = place_words(campaign, report, (first.level,))
+    return f"{text[:1].upper()}{text[1:]} per request over {path} {where}{workload_words(campaign, first.workload)}."
 
 
 def _cost(price: Price) -> str:
     nothing = " (it may be nothing)" if price.low_us <= 0 <= price.high_us else ""
     return f"{us_text(price)} of {_PRICED[price.metric]}{nothing}"
-
-
-def _carried(campaign: Campaign, report: CampaignReport) -> str:
-    """What each carries: within the limit of a capacity level, or else with the most connections."""
-    shapes = [(w, level) for w in campaign.workloads for level in (*_capacities(campaign), *_closed(campaign))]
-    for workload, level in shapes:
-        cells = [c for c in report.results if (c.workload, c.level) == (workload, level) and _has_figure(c)]
-        if cells:
-            cells.sort(key=lambda cell: -(_rate(cell) or 0.0))
-            where = _place(campaign, report, (level,))
-            figures = ", ".join(f"{cell.datapath} {_figure(cell)}" for cell in _few(campaign, cells))
-            unit = " requests/s"
-            return f"{where[:1].upper()}{where[1:]} in{unit}: {figures}{_of(campaign, workload)}."
-    return ""
-
-
-def _capacities(campaign: Campaign) -> list[str]:
-    return [level for level, load in campaign.levels.items() if load.kind == "capacity"]
-
-
-def _closed(campaign: Campaign) -> list[str]:
-    """Closed levels, the one with the most connections first."""
-    found = [(load.connections, level) for level, load in campaign.levels.items() if isinstance(load, ClosedLoad)]
-    return [level for _, level in sorted(found, key=lambda one: -one[0])]
-
-
-def _has_figure(cell: CellResult) -> bool:
-    return cell.compared and cell.pairs >= MIN_PAIRS and _rate(cell) is not None
-
-
-def _rate(cell: CellResult) -> float | None:
-    return cell.slo_capacity_per_s if cell.is_capacity else cell.requests_per_s
-
-
-def _figure(cell: CellResult) -> str:
-    """A figure as the table has it, with its interval."""
-    low, high = (
-        (cell.slo_capacity_per_s_low, cell.slo_capacity_per_s_high)
-        if cell.is_capacity
-        else (cell.requests_per_s_low, cell.requests_per_s_high)
-    )
-    if low is None or high is None:
-        return figure_text(cell)
-    return f"{figure_text(cell)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"
-
-
-def _few(campaign: Campaign, cells: Sequence[CellResult]) -> list[CellResult]:
-    """All cells if they are few; else the highest, the lowest and the reference."""
-    if len(cells) <= MOST_CARRIED:
-        return list(cells)
-    return [cell for cell in cells if cell in (cells[0], cells[-1]) or cell.datapath == campaign.reference_label]
 
 
 def _further(count: int) -> str:
@@ -221,7 +179,9 @@ def _further(count: int) -> str:
 
 
 def _missing(report: CampaignReport) -> str:
-    """Why there is no sentence."""
+    """Why there is no sentence: too few blocks, and what most often took them out."""
     most = max((cell.pairs for cell in report.results), default=0)
     pairs = "no datapath has a valid one" if not most else f"the most that any figure has is {most}"
-    return f"No answer yet: a sentence needs {MIN_PAIRS} valid blocks, and {pairs}."
+    reasons = Counter(reason for trial in report.invalid for reason in trial.reasons)
+    why = f"; the most common reason is {max(reasons, key=reasons.__getitem__).value}" if reasons else ""
+    return f"A sentence needs {MIN_PAIRS} valid blocks, and {pairs}{why}."

@@ -63,12 +63,25 @@ def load_words(campaign: Campaign, report: CampaignReport, level: str) -> str:
     return _bare_words(load, {cell.load for cell in report.results if cell.level == level}) + load.under
 
 
+def place_words(campaign: Campaign, report: CampaignReport, levels: Sequence[str]) -> str:
+    """Where a figure holds, in the words of the table's heading."""
+    if len(levels) > 1:
+        return f"over {', '.join(levels[:-1])} and {levels[-1]}"
+    words = load_words(campaign, report, levels[0])
+    return f"at {words}" if isinstance(campaign.levels[levels[0]], ClosedLoad) else f"at {levels[0]} ({words})"
+
+
+def workload_words(campaign: Campaign, workload: str) -> str:
+    """The workload of a figure, if the campaign has several."""
+    return f", in {workload}" if len(campaign.workloads) > 1 else ""
+
+
 def _bare_words(load: AnyLoad, shown: set[str]) -> str:
     if isinstance(load, ClosedLoad):
         return f"{load.connections} connection{'s' * (load.connections != 1)}"
     if isinstance(load, CapacityLoad):
         return load.bare.partition("(")[2].removesuffix(")")
-    if isinstance(load, OpenLoad):
+    if isinstance(load, OpenLoad) and load.profile is None:
         return f"{load.rate_per_s:,}/s{load.arrivals}"
     one = next(iter(shown), "") if len(shown) == 1 else ""
     rate = one.partition(" under ")[0].partition(" = ")[2]

@@ -11,7 +11,7 @@ from functools import cached_property
 from coordinator.analysis.compared import Compared, compared
 from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_facts, left_out
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.saturation import Bracket, initial_brackets, replay_steps
+from coordinator.scheduling.saturation import Search, initial_searches, replay_steps
 from domain.campaign import Campaign, Cell
 from domain.exceedance import has_shares, percents_over
 from domain.load import CapacityLoad, OpenLoad, load_text
@@ -32,7 +32,7 @@ class CampaignResults:
     attempts: Sequence[AttemptRecord]
     bootstrap_seed: int
     calibration: Mapping[str, Calibration]
-    _searches: dict[tuple[str, str], list[dict[str, Bracket]]] = field(default_factory=dict)
+    _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
     _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
     episodes: dict[tuple[str, str, Metric, str], tuple[int | None, int]] = field(default_factory=dict)  # see slow.py
@@ -109,30 +109,33 @@ class CampaignResults:
 
     def search_trials(self, cell: Cell) -> list[TrialResult]:
         """The valid trials in the steps of a capacity level."""
-        steps = [a.result for a in self.attempts if (a.workload, a.level) == (cell.workload, cell.level) and a.search]
+        steps = [attempt.result for attempt in self.search_steps(cell.workload, cell.level)]
         trials = [trial for result in steps if result is not None for trial in result.trials]
         return [trial for trial in trials if trial.datapath == cell.datapath and trial.validity.valid]
 
-    def searches(self, cell: Cell) -> list[dict[str, Bracket]]:
-        """Per search of a capacity level, the present bracket of each datapath; empty before the calibration."""
+    def searches(self, cell: Cell) -> list[dict[str, Search]]:
+        """Per search of a capacity level, the present state for each datapath; empty before the calibration."""
         key = cell.workload, cell.level
         if key not in self._searches:
-            self._searches[key] = self._brackets(*key)
+            self._searches[key] = self._searched(*key)
         return self._searches[key]
 
-    def _brackets(self, workload: str, level: str) -> list[dict[str, Bracket]]:
+    def search_steps(self, workload: str, level: str) -> list[AttemptRecord]:
+        """Every attempt of the steps of a level's searches."""
+        return [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
+
+    def _searched(self, workload: str, level: str) -> list[dict[str, Search]]:
         slo, found = self.campaign.levels[level], self.calibration.get(workload)
         if not isinstance(slo, CapacityLoad) or found is None or not found.capacities_per_s:
             return []
-        steps = [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
-        found_brackets = []
+        steps, searches = self.search_steps(workload, level), []
         for chain in range(self.campaign.blocks):
             ours = [attempt for attempt in steps if attempt.search and attempt.search.chain == chain]
-            start = initial_brackets(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain)
+            start = initial_searches(self.campaign, found.capacities_per_s, self.bootstrap_seed, workload, level, chain)
             other = self._other_fingerprint(ours)
-            brackets = replay_steps(slo, start, ours)
-            found_brackets.append({label: replace(one, lost=other or one.lost) for label, one in brackets.items()})
-        return found_brackets
+            states = replay_steps(start, ours)
+            searches.append({label: replace(one, lost=other or one.lost) for label, one in states.items()})
+        return searches
 
     def _other_fingerprint(self, steps: Sequence[AttemptRecord]) -> str:
         """Why a search does not count because of where it ran; empty if it counts."""

@@ -2,6 +2,7 @@
 
 A block counts for a cell if its trial was carried or overloaded, and for a pair if that holds for both. Reasons of the
 environment take a whole block out; reasons of the proof, and errors without overload, take it out for that datapath.
+Drops and lost probe events may be the overload's effect, so they do not unmake it.
 
 Pairs whose outcome was the same in all blocks cannot be decided, whatever the test; so they are not in Holm's family.
 That depends on how many blocks were carried in all, and not on who carried them, so the error rate holds. Blocks that
@@ -18,6 +19,7 @@ from scipy.special import betaincinv
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import compared_pairs
 from coordinator.analysis.load_shown import load_shown
+from coordinator.analysis.missed_blocks import COMPATIBLE
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.statistics import CONFIDENCE, holm
 from domain.campaign import Cell
@@ -25,8 +27,9 @@ from domain.carried import is_delivered
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
 from domain.histogram import LatencyHistogram
 from domain.load import OpenLoad, ShareLoad
+from domain.names import datapath_of
 from domain.texts import p_text
-from domain.trial import REASON_CLASSES, Reason, ReasonClass, TrialResult
+from domain.trial import Reason, TrialResult
 
 
 class _Counts(NamedTuple):
@@ -57,7 +60,7 @@ def is_carried(trial: TrialResult) -> bool | None:
     Results of older versions lack what was due: then nothing shows that the load was carried.
     """
     reasons = trial.validity.reasons
-    if any(REASON_CLASSES[reason] is not ReasonClass.OUTCOME for reason in reasons):
+    if any(reason not in COMPATIBLE for reason in reasons):
         return None
     if Reason.OVERLOADED in reasons:
         return False
@@ -166,13 +169,13 @@ def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparis
 
 
 def _load_words(data: CampaignResults, counts: _Counts) -> str:
-    """``20,000/s at busy load``: the rate, and where it was offered."""
+    """``20,000/s at busy``: the rate, and where it was offered."""
     rate, load = data.asked_per_s(counts.workload, counts.level), data.campaign.levels[counts.level]
     offered = data.load(counts.workload, counts.level) if rate is None else f"{rate:,}/s"
     if isinstance(load, OpenLoad) and load.profile is not None:
         offered = f"all of {load.bare}"
     of = f" of {counts.workload}" if len(data.campaign.workloads) > 1 else ""
-    return f"{offered} at {counts.level} load{of}"
+    return f"{offered} at {counts.level}{of}"
 
 
 def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, comparisons: int) -> str:
@@ -183,7 +186,8 @@ def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, c
             return f"{ours} and {theirs} carry {load} in {n} of {n} {blocks}."
         return f"neither {ours} nor {theirs} carries {load} in any of {n} {blocks}."
     among = f" among {comparisons} comparisons" if comparisons > 1 else ""
-    test = f"Fisher's exact test, p {_p(p)}{among}"
+    note = "; note: A/A, the same datapath twice" if datapath_of(ours) == datapath_of(theirs) else ""
+    test = f"Fisher's exact test, p {_p(p)}{among}{note}"
     if word is CarryingWord.UNDECIDED:
         figures = f"{ours} carries {load} in {counts.carried} of {n} {blocks}, {theirs} in {counts.reference_carried}"
         return f"{figures} of {n}: undecided ({test})."

@@ -9,6 +9,7 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
+from coordinator.analysis.searched import search_caveats, searched_capacity
 from coordinator.analysis.slow import with_episodes
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
@@ -75,21 +76,21 @@ def _identity(data: CampaignResults, cell: Cell) -> dict[str, Any]:
 
 def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
     ended = [one[cell.datapath] for one in data.searches(cell) if one[cell.datapath].next_per_s is None]
-    figures = [bracket.figure_per_s for bracket in ended if bracket.figure_per_s is not None]
+    figures = [search.figure_per_s for search in ended if search.figure_per_s is not None]
     found = figure_of(data, cell, Metric.SLO_CAPACITY_PER_S)
-    whys = Counter(bracket.why_none for bracket in ended if bracket.figure_per_s is None)
     return CellResult(
         **_identity(data, cell),
         slo_capacity_per_s=found.value if found else None,
         slo_capacity_per_s_low=found.low if found else None,
         slo_capacity_per_s_high=found.high if found else None,
+        slo_search=searched_capacity(data, cell),
         share_of_direct=_share_of_limit(data, cell, bool(figures)),
         pairs=len(data.figures(cell, Metric.SLO_CAPACITY_PER_S)),
         compared=_is_compared(data, cell, Metric.SLO_CAPACITY_PER_S),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
         **_surroundings(data, cell, data.search_trials(cell)),
-        caveats=tuple(f"{times} of {len(ended)} searches found no rate: {why}" for why, times in whys.items()),
+        caveats=search_caveats(ended),
     )
 
 

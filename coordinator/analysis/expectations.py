@@ -4,6 +4,8 @@ Ratios are those of the verdicts: means of log-ratios over the blocks that count
 check passes if its own 95 % interval satisfies the limit: a campaign that should not pass does so in at most 2.5 % of
 cases, however many checks it has. A check fails if its interval for all checks together (Bonferroni) violates the
 limit: a campaign that should pass has a failed check in at most 2.5 % of cases.
+
+Shares of slow requests are means, as in the table; all other figures and all ratios are geometric means.
 """
 
 import math
@@ -18,12 +20,12 @@ from coordinator.scheduling.lifecycle import CampaignState
 from domain.campaign import Cell
 from domain.expectation import Expectation, places_of, read_expectation
 from domain.gate import Check, Outcome
-from domain.metric import Metric
+from domain.metric import SHARE_METRICS, Metric
 from domain.report import MIN_PAIRS
 from domain.texts import number_text
 
 MISSED_SHARE = 0.5  # of a level's blocks; a datapath that missed its load in more of them does not carry it
-_UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s"}
+_UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s", **dict.fromkeys(SHARE_METRICS, " %")}
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,19 @@ def _places(data: CampaignResults) -> Iterator[_Place]:
 
 def _check(data: CampaignResults, place: _Place, family: int, state: str) -> Check:
     expectation = place.expectation
-    logs = _logs(data, place)
-    estimate = interval(logs) if len(logs) >= MIN_PAIRS else None
+    values = _values(data, place)
+    estimate = interval(values) if len(values) >= MIN_PAIRS else None
     if state != CampaignState.COMPLETE:
         outcome, why = Outcome.UNDECIDED, f"the campaign is {state}, not complete"
     elif not_carried := _not_carried(data, place):
         outcome, why = not_carried
     elif estimate is None:
-        outcome, why = Outcome.UNDECIDED, _too_few(data, place, len(logs))
+        outcome, why = Outcome.UNDECIDED, _too_few(data, place, len(values))
     else:
         outcome, why = _judged(expectation, estimate, family)
-    found: Mapping[str, Any] = _figures(estimate, family) if estimate else {}
+    found: Mapping[str, Any] = _figures(expectation, estimate, family) if estimate else {}
     where = place.level if len(data.campaign.workloads) == 1 else f"{place.level} of {place.workload}"
-    figure = f"{_figure_text(expectation, found)}, {len(logs)} {_pairs(expectation)}" if found else ""
+    figure = f"{_figure_text(expectation, found)}, {len(values)} {_pairs(expectation)}" if found else ""
     return Check(
         name=place.name,
         expression=place.expression,
@@ -84,22 +86,23 @@ def _check(data: CampaignResults, place: _Place, family: int, state: str) -> Che
         at_most=expectation.at_most,
         limit=expectation.limit,
         outcome=outcome,
-        pairs=len(logs),
+        pairs=len(values),
         sentence=f"at {where} " + "; ".join(filter(None, (figure, why))),
         **found,
     )
 
 
-def _logs(data: CampaignResults, place: _Place) -> list[float]:
-    """The logarithms of the ratio, or of the figure, in each block that counts."""
+def _values(data: CampaignResults, place: _Place) -> list[float]:
+    """The logarithms of the ratio, or of the figure, in each block that counts; of shares, the figures."""
     expectation, cell = place.expectation, place.cell(place.expectation.label)
     if expectation.reference is not None:
         return data.log_ratios(cell, expectation.reference, expectation.metric)
-    return [math.log(figure) for figure in data.figures(cell, expectation.metric)]
+    figures = data.figures(cell, expectation.metric)
+    return figures if expectation.metric in SHARE_METRICS else [math.log(figure) for figure in figures]
 
 
 def _judged(expectation: Expectation, estimate: Estimate, family: int) -> tuple[Outcome, str]:
-    limit = math.log(expectation.limit)
+    limit = expectation.limit if expectation.metric in SHARE_METRICS else math.log(expectation.limit)
     sign = 1.0 if expectation.at_most else -1.0
     low, high = sorted((sign * (estimate.low - limit), sign * (estimate.high - limit)))  # at most zero is asked for
     if high <= 0:
@@ -115,15 +118,13 @@ def _together(estimate: Estimate, family: int) -> tuple[float, float]:
     return estimate.bounds(1 - (1 - CONFIDENCE) / family)
 
 
-def _figures(estimate: Estimate, family: int) -> dict[str, float]:
+def _figures(expectation: Expectation, estimate: Estimate, family: int) -> dict[str, float]:
     low, high = _together(estimate, family)
-    return {
-        "value": finite_exp(estimate.mean),
-        "low": finite_exp(estimate.low),
-        "high": finite_exp(estimate.high),
-        "simultaneous_low": finite_exp(low),
-        "simultaneous_high": finite_exp(high),
-    }
+    ends = {"value": estimate.mean, "low": estimate.low, "high": estimate.high}
+    ends |= {"simultaneous_low": low, "simultaneous_high": high}
+    if expectation.metric in SHARE_METRICS:
+        return {name: min(100.0, max(0.0, end)) for name, end in ends.items()}
+    return {name: finite_exp(end) for name, end in ends.items()}
 
 
 def _figure_text(expectation: Expectation, found: Mapping[str, float]) -> str:
@@ -140,6 +141,8 @@ def _pairs(expectation: Expectation) -> str:
 def _not_carried(data: CampaignResults, place: _Place) -> tuple[Outcome, str] | None:
     """What follows if a datapath did not carry the load in some blocks: their figures are missing, not good."""
     expectation = place.expectation
+    if expectation.metric in SHARE_METRICS:  # those of overloaded trials are known: what was not answered is slow
+        return None
     for label in filter(None, (expectation.label, expectation.reference)):
         found = missed_blocks(data, place.cell(label))
         if not found.missed:

@@ -11,6 +11,7 @@ from html import escape
 from zlib import crc32
 
 from domain.stacks import KERNEL_SUFFIX, ROLES, Stacks
+from domain.texts import share_text
 
 WIDTH, ROW, FONT = 1200, 17, 11
 CHARACTER = 6.6  # width of a character at FONT
@@ -108,9 +109,9 @@ def _box(box: Box, root: Frame, height: int, *, differential: bool) -> str:
     frame = box.frame
     y = height - ROW * (box.row + 1)
     share = frame.count / root.count
-    tip = f"{frame.name}: {share:.2%} of {root.count:.0f} samples"
+    tip = f"{frame.name}: {share_text(share, 2)} of {root.count:.0f} samples"
     if differential:
-        tip += f", {share - frame.before / root.count:+.2%} relative to the reference"
+        tip += f", {share_text(share - frame.before / root.count, 2, '+')} relative to the reference"
     room = int((box.width - 4) / CHARACTER)
     name = frame.name.removesuffix(KERNEL_SUFFIX)
     label = name if len(name) <= room else f"{name[: room - 1]}…" if room >= 4 else ""

@@ -8,7 +8,7 @@ from domain.campaign import Cell
 from domain.trial import REASON_CLASSES, Reason, ReasonClass, TrialResult
 
 _OUTCOMES = frozenset(one for one, kind in REASON_CLASSES.items() if kind is ReasonClass.OUTCOME)
-_COMPATIBLE = _OUTCOMES | {Reason.DROPS, Reason.PROBE_LOSS}  # overload may cause these two
+COMPATIBLE = _OUTCOMES | {Reason.DROPS, Reason.PROBE_LOSS}  # overload may cause these two
 
 
 class MissedBlocks(NamedTuple):
@@ -31,6 +31,6 @@ def missed_blocks(data: CampaignResults, cell: Cell) -> MissedBlocks:
 def _missed(trial: TrialResult) -> Reason | None:
     """The outcome that made the trial invalid; ``None`` if it is valid, or if it measured something else."""
     reasons = trial.validity.reasons
-    if any(reason not in _COMPATIBLE for reason in reasons):
+    if any(reason not in COMPATIBLE for reason in reasons):
         return None
     return next((reason for reason in reasons if reason in _OUTCOMES), None)

@@ -25,12 +25,13 @@ from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.saturation import Outcome, judge
+from coordinator.scheduling.step_result import Aim, judge
 from domain.campaign import Campaign
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
+from domain.placement import placements_text
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
@@ -73,9 +74,18 @@ def build_report(
         overload_onsets=overload_onsets(data),
         telemetry=_telemetry(attempts),
         fingerprints=shared.listed,
+        cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
     )
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
+
+
+def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
+        for a in attempts
+        if a.result is None and a.reason
+    )
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
@@ -158,10 +168,11 @@ def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, 
 
 
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
-    slo = campaign.levels[attempt.level] if attempt.search else None
-    if not isinstance(slo, CapacityLoad) or attempt.search is None:
+    if attempt.search is None:
         return False
-    return judge(slo, attempt.search.rates_per_s[trial.datapath], trial).outcome is not Outcome.UNKNOWN
+    slo = campaign.levels.get(attempt.level)
+    aim = Aim(slo, slo.arrival) if isinstance(slo, CapacityLoad) else Aim(None)
+    return judge(aim, attempt.search.rates_per_s[trial.datapath], trial).known
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:

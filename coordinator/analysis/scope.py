@@ -7,6 +7,7 @@ from typing import Any
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.pooling import lasting_facts
 from domain.answer import Scope
+from domain.placement import are_shared
 
 _UNKNOWN = "unknown"  # how a fact begins that a worker could not read
 
@@ -22,6 +23,7 @@ def scope_of(data: CampaignResults, record: Mapping[str, Any]) -> Scope:
         hosts=tuple(sorted({one.host for one in counted})),
         boots=len(boots) or None,
         cpus=int(cpus[0]) if len(cpus) == 1 and cpus[0].isdecimal() else None,
+        shared_cpus=are_shared(facts),
         kernel=next((value.partition(" ")[0] for value in _values(facts, "kernel")), ""),
         virtual=next((value == "hypervisor" for value in _values(facts, "virtualisation")), None),
         began_at=record.get("started_at"),

@@ -239,6 +239,10 @@ def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, same: Map
 
 _NESTED = {
     **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
+    "slo_search": (
+        *("lower_per_s", "upper_per_s", "met", "met_of", "missed", "missed_of"),
+        *("searches", "blocks", "seconds", "goal_width"),
+    ),
     "latency_us": tuple(Percentiles.model_fields),
     "service_time_us": ("p50", "p99", "p999", "count"),
     "carried_in": tuple(CarriedBlocks.model_fields),

@@ -1,7 +1,7 @@
 """From calibration trials to the rate of a share of capacity. Pure.
 
-Capacity is the closed-loop throughput of the slowest compared datapath, ``direct`` included, on the slowest host of the
-campaign. So one rate applies to every block of a level, and no datapath is asked for more than it can carry.
+Calibration has two parts. A block in a closed loop says where to search. With shares, a search in the open loop
+follows: the highest rate that each datapath carries without being overloaded (coordinator/scheduling/open_capacity.py).
 Calibration uses the plain condition, whatever the levels' own. A share is then the same rate under each condition,
 which makes their latencies comparable.
 """
@@ -10,16 +10,23 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from coordinator.scheduling.records import AttemptRecord
+from coordinator.scheduling.saturation import Goal, Search, initial_search
+from coordinator.scheduling.step_result import Aim
 from domain.block import Block, PlannedBlock
 from domain.campaign import Campaign
 from domain.condition import PLAIN
 from domain.load import MAX_RATE_PER_S, Load, OpenLoad, ShareLoad
 from domain.report import Calibration
+from domain.searched import CALIBRATION_STEPS, shares_of
 from domain.trial import TrialResult
+
+CALIBRATION_WIDTH = 0.05  # of the bounds of the capacity that shares refer to
+CALIBRATION_CONFIDENCE = 0.80
+CALIBRATION_REACH_DOWN = 4.0  # the search begins this many times below the closed-loop capacity
 
 
 def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecord]) -> Calibration:
-    """The capacity of a workload, from the attempts of its calibration blocks, all of which have ended.
+    """The closed-loop capacity of a workload, from its blocks in a closed loop, all of which have ended.
 
     Each block must have a valid trial of every label; if several attempts have one, the last counts.
     """
@@ -34,15 +41,35 @@ def calibrate(campaign: Campaign, workload: str, attempts: Sequence[AttemptRecor
     if not found:
         return Calibration(load=load, failure=f"the calibration of {workload} did not start")
     capacity_per_s, datapath, host = min(found)
-    shares = {name: level for name, level in campaign.levels.items() if isinstance(level, ShareLoad)}
     return Calibration(
         load=load,
         requests_per_s=capacity_per_s,
         datapath=datapath,
         host=host,
-        rates_per_s={name: rate_of(share, capacity_per_s) for name, share in shares.items()},
         capacities_per_s={label: max(rate for rate, of, _ in found if of == label) for label in campaign.labels},
     )
+
+
+def calibration_load(campaign: Campaign) -> ShareLoad:
+    """The whole capacity, with the arrivals of the campaign's first share, in the plain condition."""
+    first = next(iter(shares_of(campaign.levels).values()))
+    return first.model_copy(update={"percent": 100, "condition": PLAIN})
+
+
+def calibration_searches(campaign: Campaign, found: Calibration) -> dict[str, Search]:
+    """The first state of every datapath in the search that shares refer to; ``found`` has closed-loop capacities."""
+    goal = Goal(
+        Aim(None, calibration_load(campaign).arrival),
+        CALIBRATION_WIDTH,
+        steps=CALIBRATION_STEPS,
+        coarse_steps=CALIBRATION_STEPS,
+        end_trials=1,
+        confidence=CALIBRATION_CONFIDENCE,
+    )
+    return {
+        label: initial_search(capacity, capacity / CALIBRATION_REACH_DOWN, goal)
+        for label, capacity in found.capacities_per_s.items()
+    }
 
 
 def rate_of(share: ShareLoad, capacity_per_s: float) -> int:

@@ -7,16 +7,27 @@ datapath has every position, and follows every other datapath, equally often. Th
 shuffled likewise, for each block: with it go addresses, names and the start of programs, none of which may stay with
 one datapath (Mytkowicz et al., 2009).
 
-If a level depends on the capacity, calibration blocks come first: one per workload and host that runs such a level. A
-capacity within an SLO is searched for in a chain of steps: consecutive blocks on one host.
+If a level depends on the capacity, calibration blocks come first: one in a closed loop per workload and host that runs
+such a level. With shares, a chain of steps in the open loop follows on each host, and blocks that check the capacity
+come last. A capacity within an SLO is searched for in a chain of steps: consecutive blocks on one host.
 """
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import cycle, repeat
 
+from coordinator.scheduling.calibration import calibration_load
 from domain.block import PlannedBlock
-from domain.campaign import CALIBRATION, SEARCH_STEPS, Campaign
+from domain.campaign import CALIBRATION, Campaign
 from domain.load import CapacityLoad, ShareLoad
+from domain.searched import (
+    CALIBRATION_STEPS,
+    CHECK_STEPS,
+    CHECK_TRIALS,
+    SEARCH_STEPS,
+    shares_of,
+    trials_of_step,
+)
 
 
 def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBlock, ...]:
@@ -31,7 +42,7 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
     rng = random.Random(seed)  # noqa: S311 (a reproducible order, not a secret)
     shapes = [(workload, level) for workload in campaign.workloads for level in campaign.levels]
     orders = {
-        (workload, level): _slice_orders(campaign.labels, campaign.slices + _uncounted_slices(campaign, level), rng)
+        (workload, level): _slice_orders(campaign.labels, _slices_of_blocks(campaign, level), rng)
         for workload, level in shapes
     }
     first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
@@ -42,7 +53,8 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
             blocks += _round_blocks(campaign, shape, round_number, host, orders[shape])
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
-    return _numbered([*calibrations, *blocks], seed)
+    checks = [block for block in calibrations if (block.step or 0) >= CALIBRATION_STEPS]
+    return _numbered([*(block for block in calibrations if block not in checks), *blocks, *checks], seed)
 
 
 def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, ...]:
@@ -60,9 +72,11 @@ def _is_searched(campaign: Campaign, level: str) -> bool:
     return isinstance(campaign.levels[level], CapacityLoad)
 
 
-def _uncounted_slices(campaign: Campaign, level: str) -> int:
-    """Uncounted slices per datapath; a search has none, because it has many blocks."""
-    return 0 if _is_searched(campaign, level) else bool(campaign.probes) + campaign.flame_graphs
+def _slices_of_blocks(campaign: Campaign, level: str) -> Iterator[int]:
+    """Slices per datapath of consecutive blocks, with the uncounted ones; a search has none of these."""
+    if _is_searched(campaign, level):
+        return cycle(map(trials_of_step, range(SEARCH_STEPS)))
+    return repeat(campaign.slices + bool(campaign.probes) + campaign.flame_graphs)
 
 
 def _round_blocks(
@@ -92,32 +106,50 @@ def _round_blocks(
 
 
 def _calibrations(campaign: Campaign, blocks: Sequence[PlannedBlock], rng: random.Random) -> list[PlannedBlock]:
-    """One block per (workload, host) that needs a capacity; a separate generator does not change ``blocks``."""
+    """The blocks in a closed loop, those of the searches in an open one, and those that check the capacity at the end.
+
+    Per (workload, host) that needs a capacity; a separate generator does not change ``blocks``.
+    """
     waiting = {name for name, load in campaign.levels.items() if isinstance(load, (ShareLoad, CapacityLoad))}
     used = dict.fromkeys((block.workload, block.host) for block in blocks if block.level in waiting)
-    orders = _slice_orders(campaign.labels, campaign.calibration_slices, rng)
-    return [
-        PlannedBlock(
-            index=0,
-            workload=workload,
-            level=CALIBRATION,
-            load=campaign.calibration_load,
-            datapaths=campaign.labels,
-            order=next(orders),
-            host=host,
-            parameters=campaign.parameters.get(workload, {}),
-            clients=campaign.clients,
-            calibration=True,
+    places = sorted(used, key=lambda pair: (campaign.workloads.index(pair[0]), pair[1]))
+    orders = _slice_orders(campaign.labels, repeat(campaign.calibration_slices), rng)
+    closed = [_calibration_block(campaign, *place, next(orders)) for place in places]
+    shared = {block.workload for block in blocks if block.level in shares_of(campaign.levels)}
+    hosts = sorted({host for _, host in places})
+    steps = [1] * CALIBRATION_STEPS + [CHECK_TRIALS] * CHECK_STEPS
+    searching = _slice_orders(campaign.labels, cycle(steps), rng)
+    searches = [
+        _calibration_block(campaign, workload, host, next(searching)).model_copy(
+            update={"load": calibration_load(campaign), "chain": hosts.index(host), "step": step}
         )
-        for workload, host in sorted(used, key=lambda pair: (campaign.workloads.index(pair[0]), pair[1]))
+        for workload, host in places
+        if workload in shared
+        for step in range(len(steps))
     ]
+    return closed + searches
 
 
-def _slice_orders(labels: Sequence[str], slices: int, rng: random.Random) -> Iterator[tuple[str, ...]]:
-    """Endless slice orders for blocks, balanced over consecutive blocks."""
+def _calibration_block(campaign: Campaign, workload: str, host: str, order: tuple[str, ...]) -> PlannedBlock:
+    return PlannedBlock(
+        index=0,
+        workload=workload,
+        level=CALIBRATION,
+        load=campaign.calibration_load,
+        datapaths=campaign.labels,
+        order=order,
+        host=host,
+        parameters=campaign.parameters.get(workload, {}),
+        clients=campaign.clients,
+        calibration=True,
+    )
+
+
+def _slice_orders(labels: Sequence[str], slices: Iterator[int], rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """Endless slice orders for blocks with so many ``slices`` per datapath, balanced over consecutive blocks."""
     rounds = _rounds(labels, rng)
-    while True:
-        yield tuple(label for _ in range(slices) for label in next(rounds))
+    for count in slices:
+        yield tuple(label for _ in range(count) for label in next(rounds))
 
 
 def _rounds(labels: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:

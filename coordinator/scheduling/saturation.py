@@ -1,222 +1,245 @@
-"""The search for the highest open rate at which a datapath still meets an SLO, by bisection. Pure.
+"""The search for the highest open rate at which a datapath still meets a goal: an SLO, or that it is not overloaded.
 
-A search is a chain of steps. Each step is a block with a separate rate for every datapath. The search begins around the
-closed-loop capacity from the campaign's calibration. Every step halves the logarithm of its bracket. A step's outcome
-is ``met``, ``missed`` or ``unknown``. If a step stays unknown after all its attempts, the search ends without a figure.
+The search follows MLRsearch (draft-ietf-bmwg-mlrsearch): several trials per rate; the capacity is where half of them
+exceed the goal; both ends are measured again before they become bounds; and what contradicts re-opens the bracket. The
+bounds are those that all its trials together allow (coordinator/scheduling/likelihood.py). Pure.
 
-Every search begins with a bracket shifted by a random part of its last, smallest step (seeded by the campaign). Without
-the shift, all searches would try the same rates. Two equal datapaths would then differ by a whole step or not at all,
-the same in every block: an interval without width around a wrong ratio.
+A search is a chain of steps. Each step is a block with a separate rate for every datapath, and a few trials at each.
+The first steps halve what is left, the next ones measure on both sides of the middle, the last ones at the two ends. A
+search ends when its bounds are as narrow as asked, or after its last step.
+
+Every search begins with a range shifted by a random part of its width (seeded by the campaign). Without the shift, all
+searches would try the same rates.
 """
 
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
+from coordinator.scheduling.likelihood import RateTrials, quantiles_per_s
 from coordinator.scheduling.records import AttemptRecord
-from domain.campaign import SEARCH_REQUESTS, SEARCH_STEPS, Campaign
-from domain.load import MAX_RATE_PER_S, USUAL_ERRORS, CapacityLoad
-from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
+from coordinator.scheduling.step_result import Aim, StepResult, step_result
+from domain.campaign import Campaign
+from domain.load import MAX_RATE_PER_S, CapacityLoad
+from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, CapacityBounds
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
-REACH_UP = 1.5  # … and above it: the host may have drifted since the calibration
-TOLERANCE = 0.03  # a bracket this narrow ends the search
-MAX_DEVIATION = 0.01  # of the offered rate from the requested rate …
-ARRIVAL_ERRORS = 4.0  # … and so many standard deviations of a Poisson count
-PERCENTILE = 99.0
-
-_OVERLOAD_REASONS = frozenset({Reason.ERRORS, Reason.OVERLOADED})  # a rate above what the datapath carries
-_RETRIED = _OVERLOAD_REASONS | TRANSIENT_REASONS | {Reason.GENERATOR_SATURATED}
-
-
-class Outcome(StrEnum):
-    """The outcome of a step for one rate."""
-
-    MET = "met"
-    MISSED = "missed"
-    UNKNOWN = "unknown"
+REACH_UP = 1.2  # … and above it: the host may have drifted since the calibration
+CONFIDENCE_OF_BOUNDS = 0.98  # that the capacity is between them
+END_TRIALS = 3  # at or beyond an end, within the asked width, before it is a bound
+MAX_WIDTH = 0.5  # wider bounds give no figure
+HOPELESS = 0.95  # so probably outside its range, a capacity is not searched for any longer
+NARROWEST = 1.03  # a range must be wider for a search
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """An outcome; ``why`` is set if it is unknown, and ``again`` if another attempt may decide it."""
+class Goal:
+    """What a search is for: its trials' aim, the width of its bounds, its steps, and how sure its bounds are."""
 
-    outcome: Outcome
-    why: str = ""
-    again: bool = False
+    aim: Aim
+    width: float
+    steps: int = SEARCH_STEPS
+    coarse_steps: int = COARSE_STEPS
+    end_trials: int = END_TRIALS
+    confidence: float = CONFIDENCE_OF_BOUNDS
 
 
 @dataclass(frozen=True)
-class Bracket:
-    """The highest rate within the SLO lies between ``low_per_s`` and ``high_per_s``.
+class Search:
+    """The state of a search for one datapath: its trials so far, and what follows from them.
 
-    ``met`` and ``missed`` say that a step has confirmed the lower and the upper end. Before that the ends are only the
-    start of the search. ``lost`` says why the search ended without a figure.
+    ``lost`` says why it ended without a figure. ``unclear`` says why a step had no trial that counts.
     """
 
     low_per_s: float
     high_per_s: float
-    met: bool = False
-    missed: bool = False
+    goal: Goal
+    trials: tuple[RateTrials, ...] = ()
+    steps: int = 0
     lost: str = ""
+    unclear: str = field(default="", compare=False)
 
     @property
     def next_per_s(self) -> int | None:
-        """The next rate to try, the geometric middle; ``None`` when the search has ended."""
-        # Rates are whole numbers: at low rates, the middle is off by up to one.
-        if self.lost or self.high_per_s <= self.low_per_s * (1 + TOLERANCE) + 1:
+        """The next rate to try; ``None`` when the search has ended."""
+        if self.lost or self.steps >= self.goal.steps or self._is_hopeless:
             return None
-        middle = round(math.sqrt(self.low_per_s * self.high_per_s))
-        return middle if self.low_per_s < middle < self.high_per_s else None
+        lower, first, middle, third, upper = self._quantiles
+        ends = [end for end in (lower, upper) if not self._is_measured(end)]
+        narrow = upper <= lower * (1 + self.goal.width)
+        if self.trials and narrow and not ends:
+            return None
+        at = middle
+        if self.trials and ends and (narrow or self.steps >= self.goal.steps - 2 >= self.goal.coarse_steps):
+            at = ends[0]
+        elif self.steps >= self.goal.coarse_steps:
+            at = third if (self.steps - self.goal.coarse_steps) % 2 else first
+        return max(1, round(min(max(at, self.low_per_s), self.high_per_s, MAX_RATE_PER_S)))
+
+    @property
+    def bounds(self) -> CapacityBounds:
+        """The bounds as they are; an end outside the range of the search is none."""
+        if not self.trials:
+            return CapacityBounds()
+        lower, _, middle, _, upper = self._quantiles
+        low, high = (lower if lower >= self.low_per_s * 0.99 else None), (upper if upper <= self.high_per_s else None)
+        below = [one for one in self.trials if low is not None and one.rate_per_s <= low * (1 + self.goal.width / 2)]
+        above = [one for one in self.trials if high is not None and one.rate_per_s >= high / (1 + self.goal.width / 2)]
+        return CapacityBounds(
+            lower_per_s=low,
+            per_s=middle if low is not None and high is not None else None,
+            upper_per_s=high,
+            met=sum(one.met for one in below),
+            met_of=sum(one.count for one in below),
+            missed=sum(one.missed for one in above),
+            missed_of=sum(one.count for one in above),
+        )
 
     @property
     def figure_per_s(self) -> float | None:
-        """The highest rate that met the SLO, once the bracket is narrow and both ends are confirmed."""
-        known = self.met and self.missed and not self.lost and self.next_per_s is None
-        return self.low_per_s if known else None
+        """The best estimate of the capacity, once the search has ended with two bounds that are near enough."""
+        return None if self.why_none else self.bounds.per_s
 
     @property
     def why_none(self) -> str:
         """Why there is no figure; empty if there is one."""
-        if self.lost or self.figure_per_s is not None:
+        if self.lost:
             return self.lost
         if self.next_per_s is not None:
             return "its search was not finished"
-        if not self.met:
-            return f"the SLO was missed even at about {_about(self.high_per_s)}/s, the lowest rate tried"
-        return f"the SLO was met even at about {_about(self.low_per_s)}/s, far above its closed-loop capacity"
+        bounds = self.bounds
+        if bounds.lower_per_s is None and self.trials:
+            return f"the goal was missed even at about {_about(self.low_per_s)}/s, the lowest rate tried"
+        if bounds.upper_per_s is None and self.trials:
+            return f"the goal was met even at about {_about(self.high_per_s)}/s, above its closed-loop capacity"
+        if bounds.width is None or bounds.width > MAX_WIDTH:
+            return self.unclear or f"its trials leave it open between {self._between}"
+        return ""
+
+    @property
+    def shortfall(self) -> str:
+        """Why the bounds are wider than asked; empty if they are not, or if there is no figure."""
+        width = self.bounds.width
+        if self.why_none or width is None or width <= self.goal.width * 1.05:
+            return ""
+        return f"its bounds are {width:.1%} apart, not {self.goal.width:.1%}, after all its {self.goal.steps} blocks"
 
     @property
     def sustainable_per_s(self) -> int:
         """A rate below the known limit, for a datapath whose search has ended while others continue."""
-        return max(1, math.floor(self.low_per_s))
+        lower = self.bounds.lower_per_s
+        return max(1, math.floor(self.low_per_s if lower is None else min(lower, self.high_per_s)))
+
+    def after(self, rate_per_s: int, result: StepResult) -> "Search":
+        """The search after one more step at ``rate_per_s``; a step without a trial that counts may end it."""
+        if not result.known:
+            lost = "" if result.again else (self.lost or result.why)
+            return replace(self, steps=self.steps + 1, lost=lost, unclear=result.why)
+        known = {one.rate_per_s: one for one in self.trials}
+        before = known.get(rate_per_s, RateTrials(rate_per_s, 0, 0))
+        known[rate_per_s] = RateTrials(rate_per_s, before.met + result.met, before.missed + result.missed)
+        return replace(self, steps=self.steps + 1, trials=tuple(known[rate] for rate in sorted(known)))
+
+    @property
+    def _quantiles(self) -> tuple[float, ...]:
+        """The lower bound, a quarter, the middle, three quarters, the upper bound."""
+        if not self.trials:
+            return (self.low_per_s, *[math.sqrt(self.low_per_s * self.high_per_s)] * 3, self.high_per_s)
+        return self._every_quantile[1:-1]
+
+    @property
+    def _every_quantile(self) -> tuple[float, ...]:
+        tail = (1 - self.goal.confidence) / 2
+        levels = (1 - HOPELESS, tail, 0.25, 0.5, 0.75, 1 - tail, HOPELESS)
+        return quantiles_per_s(self.low_per_s, self.high_per_s, self.trials, levels)
+
+    @property
+    def _is_hopeless(self) -> bool:
+        """True if the capacity is almost certainly outside the range."""
+        if not self.trials:
+            return False
+        return self._every_quantile[-1] < self.low_per_s or self._every_quantile[0] > self.high_per_s
+
+    def _is_measured(self, end_per_s: float) -> bool:
+        """True if enough trials were made at this end: on its side of the middle, and within the asked width."""
+        middle, near = self._quantiles[2], 1 + self.goal.width
+        made = (
+            one.count
+            for one in self.trials
+            if (one.rate_per_s < middle) == (end_per_s < middle) and 1 / near <= one.rate_per_s / end_per_s <= near
+        )
+        return sum(made) >= self.goal.end_trials
+
+    @property
+    def _between(self) -> str:
+        lower, *_, upper = self._quantiles
+        return f"{_about(lower)} and {_about(upper)}/s"
 
 
 def _about(rate_per_s: float) -> str:
-    # Two digits, so that searches with slightly shifted brackets give the same text.
+    # Two digits, so that searches with slightly shifted ranges give the same text.
     return f"{float(f'{rate_per_s:.2g}'):,.0f}"
 
 
-def bisect(bracket: Bracket, rate_per_s: int, result: StepResult) -> Bracket:
-    """The bracket after a step at ``rate_per_s``; an ended search keeps its bracket."""
-    if bracket.next_per_s is None:
-        return bracket
-    if result.outcome is Outcome.MET:
-        return replace(bracket, low_per_s=float(rate_per_s), met=True)
-    if result.outcome is Outcome.MISSED:
-        return replace(bracket, high_per_s=float(rate_per_s), missed=True)
-    return replace(bracket, lost=result.why or "unknown")
+def goal_of(slo: CapacityLoad) -> Goal:
+    """The goal of a capacity level."""
+    return Goal(Aim(slo, slo.arrival), slo.width)
 
 
-def initial_bracket(capacity_per_s: float, lowest_per_s: float, shift: float) -> Bracket:
-    """The first bracket for a closed-loop capacity; ``shift`` (0 to 1) is relative to the last step."""
+def initial_search(capacity_per_s: float, lowest_per_s: float, goal: Goal, shift: float = 0.0) -> Search:
+    """The first state for a closed-loop capacity; ``shift`` (0 to 1) is relative to the asked width."""
     high = min(capacity_per_s * REACH_UP, float(MAX_RATE_PER_S))
     low = max(capacity_per_s / REACH_DOWN, lowest_per_s, 1.0)
-    if high <= low * (1 + TOLERANCE):
-        why = f"its trials are too short: a p99 needs {SEARCH_REQUESTS:,} requests; use more or longer slices"
-        return Bracket(low, high, lost=why)
-    steps = min(SEARCH_STEPS, math.ceil(math.log2(math.log(high / low) / math.log1p(TOLERANCE))))
-    moved = math.exp(shift * math.log(high / low) / 2**steps)
-    return Bracket(low * moved, min(high * moved, float(MAX_RATE_PER_S)))
+    if high <= low * NARROWEST:
+        why = f"its trials are too short: a p99 needs {SEARCH_REQUESTS:,} requests; use a longer open_slice_s"
+        return Search(low, max(high, low), goal, lost=why)
+    moved = (1 + goal.width) ** shift
+    return Search(low * moved, min(high * moved, float(MAX_RATE_PER_S)), goal)
 
 
-def initial_brackets(
+def initial_searches(
     campaign: Campaign, capacities_per_s: Mapping[str, float], seed: int, workload: str, level: str, chain: int
-) -> dict[str, Bracket]:
-    """The first bracket of every datapath in one search."""
+) -> dict[str, Search]:
+    """The first state of every datapath in one search of a capacity level."""
+    slo = campaign.levels[level]
+    if not isinstance(slo, CapacityLoad):
+        raise TypeError(f"{level} is searched, but {slo} is not a capacity level")
     return {
-        label: initial_bracket(
+        label: initial_search(
             capacities_per_s[label],
             campaign.lowest_searched_per_s,
+            goal_of(slo),
             random.Random(f"{seed}/{workload}/{level}/{chain}/{label}").random(),  # noqa: S311 (repeatable)
         )
         for label in campaign.labels
     }
 
 
-def replay_steps(
-    slo: CapacityLoad, initial: Mapping[str, Bracket], attempts: Iterable[AttemptRecord]
-) -> dict[str, Bracket]:
-    """The brackets after all ended steps of one search, which stays on the host of its first step."""
+def replay_steps(initial: Mapping[str, Search], attempts: Iterable[AttemptRecord]) -> dict[str, Search]:
+    """The state after all ended steps of one search, which stays on the host of its first step."""
     by_step: dict[int, list[AttemptRecord]] = {}
     for attempt in attempts:
         if attempt.search is not None and attempt.search.ended:
             by_step.setdefault(attempt.search.step, []).append(attempt)
-    brackets, host = dict(initial), ""
+    searches, host = dict(initial), ""
     for _, of_step in sorted(by_step.items()):
         host = host or next((a.host for a in of_step if a.result is not None), "")
-        for label, bracket in brackets.items():
-            if bracket.next_per_s is not None and (rate := _rate(of_step, label)) is not None:
-                brackets[label] = bisect(bracket, rate, step_result(slo, label, of_step, host))
-    return brackets
+        for label, search in searches.items():
+            if not search.lost and (rate := _rate(of_step, label)) is not None:
+                searches[label] = search.after(rate, step_result(search.goal.aim, label, of_step, host))
+    return searches
 
 
-def step_result(slo: CapacityLoad, label: str, attempts: Sequence[AttemptRecord], host: str) -> StepResult:
-    """The result of one step on ``host`` for a datapath's rate: the first known one, else the last."""
-    why = f"no trial on {host}, where its search began" if host else "its block had no result"
-    result = StepResult(Outcome.UNKNOWN, why)
-    for attempt in sorted(attempts, key=lambda a: a.attempt):
-        if attempt.result is None or attempt.search is None or attempt.host != host:
-            continue
-        for trial in attempt.result.trials:
-            if trial.datapath == label:
-                result = judge(slo, attempt.search.rates_per_s[label], trial)
-        if result.outcome is not Outcome.UNKNOWN:
-            return result
-    return result
-
-
-def next_rates(brackets: Mapping[str, Bracket]) -> dict[str, int] | None:
+def next_rates(searches: Mapping[str, Search]) -> dict[str, int] | None:
     """The rate of every datapath in the next step; ``None`` when all searches have ended.
 
     A finished datapath stays in the block at a rate that it carries, so that the other slices keep their neighbours.
     """
-    if all(bracket.next_per_s is None for bracket in brackets.values()):
+    rates = {label: search.next_per_s for label, search in searches.items()}
+    if all(rate is None for rate in rates.values()):
         return None
-    return {label: bracket.next_per_s or bracket.sustainable_per_s for label, bracket in brackets.items()}
-
-
-def judge(slo: CapacityLoad, rate_per_s: int, trial: TrialResult) -> StepResult:
-    """Whether a trial at ``rate_per_s`` met the SLO. A failed request counts as never answered."""
-    reasons, failed = set(trial.validity.reasons), sum(trial.errors.values())
-    made = trial.requests + failed
-    if reasons - _OVERLOAD_REASONS:
-        finding = next(f for f in trial.validity.findings if f.reason not in _OVERLOAD_REASONS)
-        return StepResult(Outcome.UNKNOWN, f"{finding.reason}, {finding.detail}", again=reasons <= _RETRIED)
-    share = failed / made if made else 0.0
-    tolerated = USUAL_ERRORS < share <= slo.errors  # errors that this SLO allows although they make a trial invalid
-    if Reason.OVERLOADED in reasons or share > slo.errors or (Reason.ERRORS in reasons and not tolerated):
-        return StepResult(Outcome.MISSED)
-    if made < SEARCH_REQUESTS:
-        return StepResult(Outcome.UNKNOWN, f"{made:,} requests, where a p99 needs {SEARCH_REQUESTS:,}", again=True)
-    offered = made if trial.due is None else trial.due
-    made_per_s = offered / trial.duration_s if trial.duration_s else 0.0
-    allowed = MAX_DEVIATION
-    if trial.due is not None and slo.arrival == "poisson" and trial.duration_s:
-        allowed += ARRIVAL_ERRORS / math.sqrt(rate_per_s * trial.duration_s)
-    wrong_rate = StepResult(
-        Outcome.UNKNOWN, f"{made_per_s:,.0f}/s were made where {rate_per_s:,}/s were due", again=True
-    )
-    if made_per_s > rate_per_s * (1 + allowed):
-        return wrong_rate
-    if _missed_by_latency(slo, trial, made):
-        return StepResult(Outcome.MISSED)
-    return wrong_rate if made_per_s < rate_per_s * (1 - allowed) else StepResult(Outcome.MET)
-
-
-def _missed_by_latency(slo: CapacityLoad, trial: TrialResult, made: int) -> bool:
-    """True also if no latency is known, because then no request was answered.
-
-    The latency of a trial has failed requests, too. In older results, which do not have ``due``, it has not; there they
-    count as slower than all others.
-    """
-    rank = PERCENTILE
-    if trial.due is None:
-        rank = PERCENTILE * made / trial.requests if trial.requests else math.inf
-    p99_us = trial.latency_us(rank) if rank <= 100 else None
-    return p99_us is None or p99_us > slo.p99_us
+    return {label: rate or searches[label].sustainable_per_s for label, rate in rates.items()}
 
 
 def _rate(attempts: Sequence[AttemptRecord], label: str) -> int | None:

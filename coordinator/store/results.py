@@ -10,9 +10,9 @@ from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
-from domain.campaign import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_STEPS
 from domain.telemetry import TelemetryAccount
 from domain.trial import BlockResult, TrialResult
 
@@ -85,9 +85,15 @@ def trial_result(session: Session, trial_id: str) -> TrialResult | None:
 def shown_load(block: BlockRow) -> str:
     """The block's load as shown to users, with the rate of a share, or the step of a search."""
     if block.step is not None:
-        return f"{block.plan.load}, step {block.step + 1} of {SEARCH_STEPS}"
+        return f"{block.plan.load}, {_step_text(block.step, calibration=block.calibration)}"
     found = block.campaign.calibration.get(block.workload)
     return load_text(block.plan.load, found.rates_per_s.get(block.level) if found else None)
+
+
+def _step_text(step: int, *, calibration: bool) -> str:
+    if calibration and step >= CALIBRATION_STEPS:
+        return f"check {step - CALIBRATION_STEPS + 1} of {CHECK_STEPS}"
+    return f"step {step + 1} of at most {CALIBRATION_STEPS if calibration else SEARCH_STEPS}"
 
 
 def _accepted_number(block: BlockRow) -> int | None:

@@ -17,7 +17,7 @@ from coordinator.scheduling.lifecycle import (
 )
 from coordinator.store.calibration import finish_calibration
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
-from coordinator.store.search import continue_search, is_unclear
+from coordinator.store.search import continue_search, is_check, is_unclear
 from domain.trial import BlockResult
 
 
@@ -114,9 +114,9 @@ def end_attempt(
 def _close(session: Session, block: BlockRow, now: float) -> None:
     """End a block: release blocks that wait for it, and end its campaign if it was the last."""
     block.ended_at = now
-    if block.calibration and (event := finish_calibration(session, block.campaign, block.workload, now)):
+    if block.chain is not None and not is_check(block) and (event := continue_search(session, block, now)):
         note(session, block.campaign_id, now, event)
-    if block.chain is not None and (event := continue_search(session, block, now)):
+    if block.calibration and (event := finish_calibration(session, block.campaign, block, now)):
         note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
 

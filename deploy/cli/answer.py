@@ -12,6 +12,7 @@ from deploy.cli.render import headline, print_report
 from domain.answer import Answer, Column, Entry, Row
 from domain.gate import Outcome, counts_text
 from domain.report import CampaignReport
+from domain.trial import Reason
 
 MOST_LINES = 40
 MOST_WIDTH = 100
@@ -62,9 +63,9 @@ def _below(report: CampaignReport, answer: Answer, rest: str) -> Iterable[str]:
     yield from _gate(report)
     if report.left_out:
         yield f"[bold red]{escape(report.left_out)}[/bold red]"
-    if report.invalid:
-        count = len(report.invalid)
-        yield f"{count} invalid {'trial is' if count == 1 else 'trials are'} not analysed; the whole report names them."
+    # That a datapath is overloaded is a result: the table and a sentence say so.
+    if count := sum(set(trial.reasons) != {Reason.OVERLOADED} for trial in report.invalid):
+        yield f"{count} invalid {'trial is' if count == 1 else 'trials are'} not analysed; the whole report says why."
     yield f"[bold]Scope[/bold]: {escape(answer.scope.text)}."
     yield escape(rest)
 

@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from domain.carrying import CarryingWord, OverloadedTrials
+from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
 NONE = "–"
 MARK = "!"  # the latency depends on the generator
-_STYLES = {CarryingWord.CARRIES: "green", CarryingWord.DOES_NOT_CARRY: "red", CarryingWord.UNDECIDED: "yellow"}
+_STYLES = {CarryingWord.DOES_NOT_CARRY.value: "red", CarryingWord.UNDECIDED.value: "yellow"}
 
 
 def carried_text(cell: CellResult) -> str:
@@ -59,6 +61,13 @@ def print_load_notes(report: CampaignReport, console: Console) -> None:
         console.print("≥ of overloaded trials: what was not answered counts with the time it waited\n", highlight=False)
 
 
+def print_placement(report: CampaignReport, console: Console) -> None:
+    """Whether generator, DUT and origin had CPUs of their own."""
+    if report.cpu_placement:
+        text = escape(report.cpu_placement).replace(SHARED, f"[yellow]{SHARED}[/yellow]")
+        console.print(f"CPU placement: {text}\n", highlight=False)
+
+
 def print_carrying(report: CampaignReport, console: Console) -> None:
     """A statement per open level and pair of datapaths, where one of them did not carry the load in some block."""
     found = [one for one in report.carrying if not one.is_plain]
@@ -66,7 +75,11 @@ def print_carrying(report: CampaignReport, console: Console) -> None:
         return
     console.print("[bold]Which datapath carries the load[/bold]", highlight=False)
     for one in sorted(found, key=lambda one: one.word is CarryingWord.UNDECIDED):
-        console.print(f"  [{_STYLES[one.word]}]{one.word.value:>14}[/]  {escape(one.sentence)}", highlight=False)
+        row = Table.grid(padding=0)
+        row.add_column(no_wrap=True)
+        row.add_column()
+        row.add_row(f"[{_STYLES[one.title]}]{one.title:>14}[/]  ", escape(one.sentence))
+        console.print(row)
     console.print()
 
 

@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from deploy.cli.searched import print_open_capacities, print_searches
 from domain.metric import Metric
 from domain.report import Calibration, CampaignReport
 
@@ -16,6 +17,8 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
         found = Calibration.model_validate(record)
         if found.failure:
             console.print(f"[bold red]No capacity:[/bold red] {escape(found.failure)}\n", highlight=False)
+        elif found.open_loop is not None:
+            print_open_capacities(workload, found, found.open_loop, console)
         elif found.requests_per_s is not None and found.rates_per_s:
             console.print(
                 f"Shares of {workload} refer to {found.requests_per_s:,.0f} requests/s, the capacity of its slowest "
@@ -30,6 +33,7 @@ def print_calibration(report: CampaignReport, console: Console) -> None:
                 f"{capacities}\n",
                 highlight=False,
             )
+    print_searches(report, console)
 
 
 def print_offloads(report: CampaignReport, console: Console) -> None:

@@ -22,6 +22,7 @@ from deploy.cli.remarks import (
     print_probe_tax,
     print_telemetry,
 )
+from deploy.cli.searched import lower_per_s, upper_per_s
 from deploy.cli.slow import SLOW_FIGURES
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
@@ -45,6 +46,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
             console.print()
             console.print(_table(report, workload, labels))
     _print_notes(report, console)
+    load.print_placement(report, console)
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
@@ -275,6 +277,8 @@ _OPEN_FIGURES: _Figures = (
 
 _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
+    ("  lower bound", lambda c: _number(lower_per_s(c)), None),
+    ("  upper bound", lambda c: _number(upper_per_s(c)), None),
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
     *load.CAPACITY_ROWS,

@@ -13,7 +13,6 @@ from tests.bench.stage import Measured
 
 # Of bpf_trace_run(): finding, entering and leaving the program, which the kernel's account does not include.
 ENTRY_NS = 25
-_BEGIN, _END = "<!-- bench-probes: written by `make bench-probes DOCS=1` -->", "<!-- bench-probes: end -->"
 
 
 @dataclass
@@ -81,14 +80,6 @@ def table(costs: dict[str, Cost]) -> str:
         figures = f"{cost.ns_per_event:.0f} | {cost.events_per_request:.1f} | {cost.timed_per_request:.2f}"
         lines.append(f"| `{name}` | {figures} | {cost.ns_per_request / 1000:.2f} |")
     return "\n".join(lines)
-
-
-def with_table(document: str, text: str) -> str:
-    """The document with a new text between the marks. Raises ``ValueError`` if it has no marks."""
-    if _BEGIN not in document or _END not in document:
-        raise ValueError(f"no place for the table: {_BEGIN} and {_END} are not in the document")
-    head, tail = document.split(_BEGIN)[0], document.split(_END)[1]
-    return f"{head}{_BEGIN}\n\n{text}\n\n{_END}{tail}"
 
 
 def _programs() -> list[tuple[int, int]]:

@@ -23,8 +23,9 @@ from domain.sample import TrialTags
 from probes.base import Probe
 from probes.session import ProbeSession
 from tests.bench.figures import Ratio, heading
-from tests.bench.overhead import Cost, Slices, cost_of, table, with_table
+from tests.bench.overhead import Cost, Slices, cost_of, table
 from tests.bench.plans import closed, opened
+from tests.bench.published import with_text
 from tests.bench.stage import Measured, labs, run
 from workers.lab.lab import Lab
 
@@ -164,7 +165,8 @@ def main(arguments: list[str]) -> int:
             bench.session.close()
     print(f"\n{summary(found)}\nThe goal is {GOAL:.0%}: {'met' if found['goal_met'] else 'NOT MET'}")
     if options.write_docs:
-        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), f"{summary(found)}\n\n{table(costs)}"))
+        text = f"{summary(found)}\n\n{table(costs)}"
+        DOCUMENT.write_text(with_text(DOCUMENT.read_text(), "bench-probes", text))
     print(json.dumps(found, default=float))
     return 0
 

@@ -3,18 +3,20 @@
 In an open loop the generator asks for SCHED_RR, so that a due send does not wait for what it measures. On shared CPUs
 it then runs before proxy and origin. Here each datapath gets the same open load with and without it, in turns, so that
 both meet the same host noise. It takes about five minutes. The last line is one JSON object: for each datapath, latency
-and CPU per request with ÷ without real-time priority, and datapath ÷ ``direct`` with it and without. ``--quick`` makes
-it tiny.
+and CPU per request with ÷ without real-time priority, and datapath ÷ ``direct`` with it and without. ``--turns`` sets
+the number of pairs, ``--quick`` makes it tiny, and ``--write-docs`` writes the table into docs/traffic.md.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from domain.load import OpenLoad
 from tests.bench.figures import Findings, heading, paired
 from tests.bench.plans import OWN
+from tests.bench.published import with_text
 from tests.bench.stage import GENERATORS, BenchError, labs, target
 from workers.lab.lab import Lab
 from workers.traffic.base import GeneratorPlan, Schedule, TargetTraffic
@@ -23,6 +25,8 @@ LABELS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect")
 BASE = LABELS[0]
 RATE_PER_S = 6_000  # about a quarter of what the slowest one carries on two CPUs
 CONNECTIONS = 512
+TURNS = 12
+DOCUMENT = Path(__file__).parents[2] / "docs" / "traffic.md"
 PRIORITIES = {"with": True, "without": False}
 
 
@@ -91,16 +95,41 @@ def report(findings: Findings, found: Turns, labels: Sequence[str]) -> None:
         findings.facts[f"lag_p99_us_{label}_{name}"] = lags[len(lags) // 2]
 
 
+def table(findings: Findings, labels: Sequence[str], rate_per_s: int, turns: int) -> str:
+    """The table of docs/traffic.md."""
+    head = (
+        f"Poisson arrivals at {rate_per_s:,}/s on shared CPUs, {turns} pairs of turns. *With ÷ without* is what the "
+        "priority does\nto a datapath; the last two columns are what it does to a comparison of p99."
+    )
+    lines = [
+        "| datapath | p50, with ÷ without | p99, with ÷ without | CPU per request, with ÷ without "
+        f"| p99 ÷ `{BASE}`, with | p99 ÷ `{BASE}`, without |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label in labels:
+        names = [f"real_time_{figure}_{label}" for figure in FIGURES]
+        names += [f"p99_us_{label}_over_{BASE}_{name}" for name in PRIORITIES]
+        cells = [str(findings.ratios.get(name, "–")) for name in names]
+        lines.append(f"| `{label}` | {' | '.join(cells)} |")
+    return "\n".join([head, "", *lines])
+
+
 def main(arguments: list[str]) -> int:
     """Measure and report; see the module."""
     parser = argparse.ArgumentParser(prog="make bench-real-time", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
     parser.add_argument("--rate", type=int, default=RATE_PER_S, help="requests per second of each datapath")
+    parser.add_argument("--turns", type=int, default=TURNS, help="pairs of turns with and without")
+    parser.add_argument("--write-docs", action="store_true", help="write the table into docs/traffic.md")
     options = parser.parse_args(arguments)
     labels = LABELS[:2] if options.quick else LABELS
-    found = measure(labels, 500 if options.quick else options.rate, *((2, 0.3) if options.quick else (12, 2.0)))
+    rate_per_s, turns, slice_s = (500, 2, 0.3) if options.quick else (options.rate, options.turns, 2.0)
+    found = measure(labels, rate_per_s, turns, slice_s)
     findings = Findings()
     report(findings, found, labels)
+    if options.write_docs:
+        text = table(findings, labels, rate_per_s, turns)
+        DOCUMENT.write_text(with_text(DOCUMENT.read_text(), "bench-real-time", text))
     print()
     print(findings.json())
     return 0

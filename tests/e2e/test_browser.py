@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -82,6 +83,13 @@ def test_the_form_names_the_field_that_is_wrong_and_keeps_the_rest(tab: Tab) -> 
     assert [c for c in tab.complaints if "422" not in c] == []
 
 
+def check_answer(page: Page, report: dict[str, Any]) -> None:
+    """The page shows the words of the report."""
+    for statement in report["answer"]["statements"]:
+        expect(page.locator(".answer")).to_contain_text(statement["sentence"])
+    expect(page.locator(".answer .scope")).to_contain_text(f"this boot of {report['campaign']['hosts'][0]}")
+
+
 def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
     page = tab.page
     fill_a_short_campaign(page)
@@ -104,6 +112,7 @@ def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None
     expected = first["sentence"] if first["pairs"] >= 5 else "a verdict needs 5"  # host noise may leave too few pairs
     expect(page.locator("#results")).to_contain_text(expected)
     assert first["sentence"].startswith("ebpf_redirect ")
+    check_answer(page, report)
     valid = report["results"][0]["valid_trials"]
     expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
     if valid:

@@ -55,3 +55,22 @@ def test_the_probes_bench_ends_with_the_tax_and_each_probes_cost() -> None:
     assert {"forward", "rx_steering"} <= set(busy)
     assert all(10 < ns < 5000 for ns in busy.values()), busy
     assert 0 < results["fixed_rate_cpu_all_probes"]["low"] <= results["fixed_rate_cpu_all_probes"]["high"]
+
+
+@in_windows
+def test_the_bench_of_known_truths_ends_with_its_rows_and_finds_an_overload() -> None:
+    parts = ("overload", "power", "resolution")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.truth", "--quick", *(text for part in parts for text in ("--part", part))],
+        cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert set(results["facts"]) == {f"{part}_s" for part in parts}
+    above, below = (row for row in results["rows"] if row["part"] == "overload")
+    assert (above["value"], above["found"], below["value"], below["found"]) == (1, True, 0, True)
+    rows = {row["cause"]: row for row in results["rows"] if row["part"] == "resolution"}
+    assert len(rows) == 3
+    for row in rows.values():
+        assert row["value"] is None or row["value"] > 0
+        assert row["cause"] in done.stdout

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from domain.condition import TERMS
 from domain.jobs import Feature, HostCapabilities, Variant
+from domain.placement import CPU_PLACEMENT
 from workers.agent.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _print(capabilities: HostCapabilities) -> None:
         for variant in variants:
             table.add_row(family, variant.name, _yes(variant.available), "; ".join(variant.missing))
     table.add_section()
+    table.caption = f"CPUs: {capabilities.fingerprint.get(CPU_PLACEMENT, 'unknown')}"
     for feature in capabilities.features:
         table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
     table.caption = "Features that nothing above requires are listed for information."

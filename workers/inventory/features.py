@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,11 @@ from bpf.enums import AttachType, ProgramType
 from bpf.loader import BpfError
 from domain.jobs import Feature
 from workers.inventory import kernel_features as kernel
-from workers.lab import netns
+from workers.lab import cpus, netns
 
 PROGRAMS = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
-    "nsenter": "util-linux", "setpriv": "util-linux", "h2load": "nghttp2-client",
+    "nsenter": "util-linux", "setpriv": "util-linux", "taskset": "util-linux", "h2load": "nghttp2-client",
     "openssl": "openssl",
 }  # fmt: skip
 """Programs that variants use, and Debian's package of each."""
@@ -104,6 +104,7 @@ def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
             _feature(f"program.{name}", os.access(path, os.X_OK), f"{name} is not built.", "Run: make setup")
             for name, path in own_programs.items()
         ),
+        _cpus_of_their_own(cpus.cores_of(os.sched_getaffinity(0))),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),
     )
@@ -112,6 +113,12 @@ def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
 def _feature(name: str, present: bool, reason: str, remedy: str) -> Feature:
     return Feature(name=name, present=True) if present else Feature(
         name=name, present=False, reason=reason, remedy=remedy)  # fmt: skip
+
+
+def _cpus_of_their_own(cores: Sequence[Sequence[int]]) -> Feature:
+    remedy = f"Use a host with at least {cpus.FEWEST_CPUS} CPUs of {cpus.FEWEST_CORES} cores."
+    why = cpus.missing(cores)
+    return _feature("cpus.own", not why, f"{why}.", remedy)
 
 
 def _program(name: str, package: str) -> Feature:

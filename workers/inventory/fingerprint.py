@@ -7,6 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from domain.placement import CPU_PLACEMENT
+from workers.lab import cpus
+
 _CPU = Path("/sys/devices/system/cpu")
 ROOT = Path(__file__).parents[2]
 _VERSIONS = {
@@ -59,6 +62,7 @@ def _cpu() -> dict[str, str]:
     return {
         "cpu_model": _first(r"^model name\s*:\s*(.*)$", info),
         "cpus": str(len(os.sched_getaffinity(0))),
+        CPU_PLACEMENT: str(cpus.placement()),
         "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
         "turbo_off": _read(_CPU / "intel_pstate/no_turbo"),
         "smt": _read(_CPU / "smt/control"),

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 
 from probes.base import LabView
-from workers.lab import cleanup, clients, endpoints, netns, offloads, proc_net, sysctls
+from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.endpoints import Client, ClientEndpoint
@@ -156,7 +156,7 @@ class Lab:
         Raises :class:`LabError` if it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
-        entry = netns.entry(self.netns_of(role_ns), argv)
+        entry = netns.entry(self.netns_of(role_ns), argv, cpus.placement().bound(role_ns))
         try:
             with log.open("wb") as output:
                 popen = subprocess.Popen(

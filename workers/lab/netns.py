@@ -95,12 +95,14 @@ def call_in_new(function: Callable[[], T]) -> T:
     return _in_thread(unshared)
 
 
-def entry(name: str, argv: Sequence[str]) -> list[str]:
+def entry(name: str, argv: Sequence[str], cpus: Sequence[int] = ()) -> list[str]:
     """The command that runs ``argv`` in the namespace; it dies with the thread that starts it.
 
-    nsenter and setpriv replace themselves, so the process that is started is the program's.
+    With ``cpus``, it runs on them only. nsenter, setpriv and taskset replace themselves, so the process that is started
+    is the program's.
     """
-    return ["nsenter", f"--net={path(name)}", "setpriv", "--pdeathsig", "KILL", *argv]
+    bound = ["taskset", "--cpu-list", ",".join(map(str, cpus))] if cpus else []
+    return ["nsenter", f"--net={path(name)}", "setpriv", "--pdeathsig", "KILL", *bound, *argv]
 
 
 def run_in(name: str, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> str:

@@ -6,12 +6,12 @@ It answers the lab's client address only. A request from any other address gets 
 
 import contextlib
 import http.client
-import os
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workers.lab import cpus
 from workers.lab.addresses import endpoint
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
@@ -75,7 +75,7 @@ class NginxOrigin:
         listen, tls = self.listening()
         config.write_text(
             _CONFIG.format(
-                workers=len(os.sched_getaffinity(0)),
+                workers=len(cpus.placement().server),
                 files=WORKER_CONNECTIONS + 256,
                 connections=WORKER_CONNECTIONS,
                 run_dir=self.lab.run_dir,
@@ -128,7 +128,7 @@ class NginxOrigin:
         return len(self.lab.answering) > 1
 
     def wrong_clients(self) -> list[str]:
-        """Addresses that asked but are not the lab's client: one per request, at most 1,000."""
+        """The source addresses of requests that no client of the lab sent: one per request, at most 1,000."""
         try:
             with (self.lab.run_dir / "wrong.log").open() as log:
                 return [line.strip() for line, _ in zip(log, range(1000), strict=False)]

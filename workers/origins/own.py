@@ -4,14 +4,13 @@ It serves the lab's client only. It closes connections and drops datagrams from 
 """
 
 import json
-import os
 import signal
 import socket
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from workers.lab import netns
+from workers.lab import cpus, netns
 from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.process import Process
@@ -26,24 +25,26 @@ _GREETING = b"showdown"
 
 @dataclass
 class TrafficOrigin:
-    """Serves ``service`` on the lab's origin port: ``http``, ``tcp`` or ``udp``."""
+    """Serves ``service`` on the lab's origin port: ``http``, ``tcp`` or ``udp``. ``options`` are further arguments."""
 
     lab: Lab
     service: str
     stall_ms: int = 0
     stall_every_ms: int = 0
+    options: tuple[str, ...] = ()
     _process: Process | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens. Raises :class:`OriginError`, or ``LabError``."""
-        cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", cpus]
+        own = ",".join(map(str, cpus.placement().server))
+        argv = [str(program.PATH), "origin", f"--{self.service}", str(self.lab.origin_port), "--cpus", own]
         for address in self.lab.answering:
             argv += ["--address", address]
         for address in expected_sources(self.lab):
             argv += ["--expect-client", address]
         if self.stall_ms:
             argv += ["--stall-ms", str(self.stall_ms), "--stall-every-ms", str(self.stall_every_ms)]
+        argv += self.options
         self._process = self.lab.spawn("server", argv, task_role="origin")
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._lines("ready"):

@@ -17,6 +17,7 @@ from domain.trial import Reason, SliceResult
 from workers.datapaths.base import DatapathError
 from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter, Recording
+from workers.runner.overload import is_carried
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
 from workers.traffic.merge import by_name
@@ -166,7 +167,7 @@ class Measuring:
         trial_run.watched_slices += [one for one in traffic.slices if not one.warm_up]
 
     def _slice(self, one: SliceTraffic, *, probed: bool, profiled: bool) -> SliceResult:
-        return SliceResult(
+        found = SliceResult(
             started_s=one.started_s - self.began_s,
             duration_s=one.duration_s,
             requests=one.requests,
@@ -183,7 +184,9 @@ class Measuring:
             profiled=profiled,
             steal_s=one.cpu.steal_s,
             foreign_s=one.cpu.foreign_s,
+            latency_p99_ns=one.latency_p99_ns,
         )
+        return found.model_copy(update={"carried": is_carried(found, one.cpu)})
 
     def _report(self, trial_run: TrialRun, interval: Interval) -> None:
         """Report an interval of a running generator: the block's progress, and a point for the charts."""

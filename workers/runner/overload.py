@@ -35,6 +35,16 @@ def shortfalls(slices: Sequence[SliceResult]) -> list[str]:
     return found
 
 
+def is_carried(one: SliceResult, cpu: CpuTime) -> bool | None:
+    """Whether a slice of an open level carried its load; ``None`` in a closed loop, or if the generator does not say.
+
+    A growing backlog shows only over several slices.
+    """
+    if not one.due or one.delivered is None:
+        return None
+    return not shortfalls([one]) and not is_full(cpu)
+
+
 def is_full(cpu: CpuTime) -> bool:
     """True if the traffic filled the host. What others took, other processes or the hypervisor, counts as idle."""
     capacity_s = cpu.wall_s * cpu.cpus

@@ -17,6 +17,7 @@ from domain.noise_limits import (
     MAX_SLICE_STEAL_SHARE,
     MAX_STEAL_SHARE,
 )
+from domain.texts import share_text
 from domain.trial import Finding, Reason, SliceResult, Validity
 from domain.watched import Watched
 from workers.runner.overload import is_full, shortfalls
@@ -163,7 +164,7 @@ def _judge_path(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
     if requests and proof.accounted < MIN_ACCOUNTED:
         add(
             Reason.BYPASSED,
-            f"the datapath's counters show {proof.accounted:.1%} of {proof.requests} requests "
+            f"the datapath's counters show {share_text(proof.accounted)} of {proof.requests} requests "
             f"(packets {counters.packets}, bytes {counters.bytes}, connections {counters.connections})",
         )
     if requests and not (
@@ -244,7 +245,8 @@ def _judge_traffic(evidence: Evidence, add: _AddFinding) -> None:
     for problem in evidence.body_problems:
         add(Reason.CORRUPT, problem)
     if evidence.busiest_thread_share > MAX_THREAD_SHARE:
-        add(Reason.GENERATOR_SATURATED, f"a generator thread ran {evidence.busiest_thread_share:.0%} of the time")
+        ran = share_text(evidence.busiest_thread_share, 0)
+        add(Reason.GENERATOR_SATURATED, f"a generator thread ran {ran} of the time")
     traffic_s = sum(s.duration_s for s in evidence.slices)
     if evidence.stalled_s > MAX_STALL_SHARE * traffic_s:
         detail = f"the generator stalled for {evidence.stalled_s * 1e3:.0f} ms of {traffic_s:.1f} s"
@@ -276,8 +278,8 @@ def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
     if detail := _excess(evidence, evidence.cpu.steal_s, stolen, MAX_STEAL_SHARE, MAX_SLICE_STEAL_SHARE):
         add(Reason.STEAL, f"the hypervisor took {detail}")
     if detail := _excess(evidence, evidence.cpu.foreign_s, foreign, MAX_FOREIGN_SHARE, MAX_SLICE_FOREIGN_SHARE):
-        waited_s, wall_s = evidence.cpu.waited_s, evidence.cpu.wall_s
-        pressure = f"; a task waited for a CPU {waited_s / wall_s:.0%} of the time" if waited_s and wall_s else ""
+        waited = evidence.cpu.waited_share
+        pressure = f"; a task waited for a CPU {share_text(waited, 0)} of the time" if waited else ""
         add(Reason.INTERFERENCE, f"other processes used {detail}{pressure}")
     for (stage, role), histogram in evidence.watched.stages.items():
         seen = histogram.count + histogram.lost
@@ -288,12 +290,10 @@ def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
 
 def _excess(evidence: Evidence, whole_s: float, parts_s: Sequence[float], limit: float, slice_limit: float) -> str:
     """By how much CPU seconds exceed their limit over the trial, or else in its worst slice; empty if they do not."""
-    capacity_s = evidence.cpu.wall_s * evidence.cpu.cpus
-    if capacity_s and whole_s / capacity_s > limit:
-        return f"{whole_s / capacity_s:.1%} of the CPUs"
-    shares = [
-        part_s / (one.wall_s * one.cpus) if one.wall_s else 0.0
-        for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)
-    ]
+    if (share := evidence.cpu.share_of(whole_s)) > limit:
+        return f"{share_text(share)} of the CPUs"
+    shares = [one.share_of(part_s) for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)]
     worst = max(shares, default=0.0)
-    return f"{worst:.1%} of the CPUs in slice {shares.index(worst) + 1} of {len(shares)}" if worst > slice_limit else ""
+    if worst <= slice_limit:
+        return ""
+    return f"{share_text(worst)} of the CPUs in slice {shares.index(worst) + 1} of {len(shares)}"

@@ -155,6 +155,7 @@ class SliceTraffic:
     pending_middle: int = 0
     pending_end: int = 0
     slow: str | None = None  # its slowest request in each millisecond, in an open loop (domain/episodes.py)
+    latency_p99_ns: int | None = None  # open loop
 
     @property
     def requests_per_s(self) -> float:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from domain.cpu_time import CpuTime
 from domain.load import ClosedLoad, OpenLoad
+from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
 from workers.lab.host_cpu import HostTicks, host_ticks
@@ -79,7 +80,7 @@ class Ended:
 
 
 def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, seconds: float) -> TargetTraffic:
-    threads = min(len(os.sched_getaffinity(0)), plan.connections) if isinstance(plan.load, ClosedLoad) else 1
+    threads = min(len(cpus.placement().client), plan.connections) if isinstance(plan.load, ClosedLoad) else 1
     if isinstance(plan.load, OpenLoad) and plan.load.rate_per_s not in OPEN_RATES_PER_S:
         return TargetTraffic(failure=f"h2load has no honest schedule for {plan.load}")
     with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
@@ -211,7 +212,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
     with tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(
-                namespaces.entry(netns, argv),
+                namespaces.entry(netns, argv, cpus.placement().bound("client")),
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
         except OSError as error:

@@ -104,6 +104,7 @@ def _slice(parts: Sequence[SliceTraffic]) -> SliceTraffic:
         begun_s=max(begun, default=None),
         slow=merged_steps(slow) if len(slow) == len(parts) else None,
         timeline=reduce(Timeline.plus, timelines) if len(timelines) == len(parts) else None,
+        latency_p99_ns=max((part.latency_p99_ns for part in parts if part.latency_p99_ns is not None), default=None),
     )
 
 

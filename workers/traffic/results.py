@@ -84,6 +84,7 @@ def _slice(line: Mapping[str, Any], closed: bool, threads: int) -> SliceTraffic:
         begun_s=line["begun_ns"] / 1e9 if line["begun_ns"] else None,
         timeline=_timeline(line["timeline"]) if "timeline" in line else None,
         slow=line.get("slow"),
+        latency_p99_ns=None if closed else line.get("latency", {}).get("p99_ns"),
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.load import OpenLoad
+from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.traffic import program
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
@@ -152,10 +153,10 @@ def _step_us(slice_s: float) -> int:
 
 
 def cpus_of(client: int, clients: int, connections: int) -> list[int]:
-    """The CPUs of a client's threads: the same number for each client, together at most all CPUs if possible."""
-    cpus = sorted(os.sched_getaffinity(0))
-    threads = max(1, min(len(cpus), connections) // clients)
-    return [cpus[(client * threads + index) % len(cpus)] for index in range(threads)]
+    """The CPUs of a client's threads: as many for each client, together at most all of the generator's if possible."""
+    own = cpus.placement().client
+    threads = max(1, min(len(own), connections) // clients)
+    return [own[(client * threads + index) % len(own)] for index in range(threads)]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad
+from workers.lab import cpus
 from workers.lab import netns as namespaces
 from workers.lab.addresses import endpoint
 from workers.lab.host_cpu import host_ticks
@@ -54,7 +55,7 @@ class Wrk:
 def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, seconds: float) -> TargetTraffic:
     if not isinstance(plan.load, ClosedLoad):
         return TargetTraffic(failure=f"wrk makes closed loops only, not {plan.load}")
-    threads = max(1, min(len(os.sched_getaffinity(0)), plan.connections))
+    threads = max(1, min(len(cpus.placement().client), plan.connections))
     argv = ["wrk", f"-t{threads}", f"-c{plan.connections}", f"-d{math.ceil(seconds)}s", "--timeout", "2s",
             "-s", str(_SCRIPT), f"http://{endpoint(target.address, target.port)}{plan.path}"]  # fmt: skip
     before, ticks = _children_cpu_s(), host_ticks()
@@ -128,7 +129,7 @@ def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> t
     """Run until ``end`` (monotonic); returns (failure, output), one of them empty."""
     try:
         process = subprocess.Popen(
-            namespaces.entry(netns, argv),
+            namespaces.entry(netns, argv, cpus.placement().bound("client")),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as error:

@@ -1,10 +1,14 @@
 """Every shipped campaign loads, and matches its comments."""
 
+import re
+
 import pytest
 
 from coordinator.scheduling.admission import KnownHost, admit
 from domain.campaign import Campaign, read_campaign_toml
+from domain.expectation import read_expectation
 from domain.load import CapacityLoad, ClosedLoad, ShareLoad
+from domain.metric import Metric
 from domain.problems import InvalidInput
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import capabilities
@@ -63,11 +67,33 @@ def test_the_quick_campaign_is_quick_and_still_gives_verdicts():
     assert campaign.traffic_s <= 24, "40 seconds in all, start-up and labs included"
 
 
+def test_the_ramp_campaign_is_short_and_its_example_of_steps_fits_its_slices():
+    campaign = load("ramp.toml")
+    assert [str(load) for load in campaign.levels.values()] == ["open(3000..30000, ramp)"]
+    assert campaign.traffic_s == 157.5
+    steps = re.search(r'"(open\(.*steps\))"', (DIRECTORY / "ramp.toml").read_text())
+    assert steps
+    read_campaign_toml((DIRECTORY / "ramp.toml").read_text().replace("open(3000..30000, ramp)", steps[1]))
+
+
 def test_the_slo_campaign_is_short_and_still_gives_verdicts():
     campaign = load("slo.toml")
     assert [type(load) for load in campaign.levels.values()] == [CapacityLoad]
     assert campaign.blocks >= 5
     assert campaign.traffic_s < 130, "four minutes in all, labs included"
+
+
+def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
+    campaign = load("gate.toml")
+    found = [read_expectation(text) for text in campaign.expect.values()]
+    assert {one.metric for one in found} == {
+        Metric.CPU_US_PER_REQUEST,
+        Metric.REQUESTS_PER_S,
+        Metric.LATENCY_P50_US,
+    }
+    assert {one.reference for one in found} == {"tproxy", None}
+    assert campaign.blocks > 5, "an interval needs five blocks, and one may be lost"
+    assert campaign.traffic_s < 90, "two minutes in all, labs included"
 
 
 def test_the_conditions_campaign_crosses_one_level_with_what_it_names():

@@ -11,9 +11,11 @@ from deploy.cli.kept import MOST_KEPT, keep, read_kept
 from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
+from domain.failures import InvalidTrial
 from domain.gate import Check, Outcome
 from domain.metric import Metric
 from domain.report import CampaignReport, FingerprintBlocks
+from domain.trial import Reason
 from tests.simulated import a_campaign, report_of
 
 FACTS = {"id": "k3f9x2ab", "name": "showdown", "state": "complete", "seed": 42}
@@ -90,6 +92,18 @@ def test_what_is_missing_is_said():
     text = "\n".join(printed(report))
     for line in ("No answer yet: why.", "3 further ones.", "* from few blocks", "Blocks 3 are left out."):
         assert line in text
+
+
+def test_invalid_trials_are_counted_and_overloaded_ones_are_a_result():
+    def trial(*reasons):
+        return InvalidTrial(trial="t", block=1, attempt=1, datapath="a", workload="w", level="l", reasons=reasons)
+
+    def lines(*trials):
+        return [line for line in printed(answer().model_copy(update={"invalid": trials})) if "invalid" in line]
+
+    overloaded, stolen = trial(Reason.OVERLOADED), trial(Reason.OVERLOADED, Reason.STEAL)
+    assert lines(overloaded, overloaded) == []
+    assert lines(overloaded, stolen) == ["1 invalid trial is not analysed; the whole report says why."]
 
 
 def test_a_report_of_an_older_coordinator_is_printed_whole(found):

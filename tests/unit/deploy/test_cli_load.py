@@ -8,7 +8,7 @@ from domain.report import CampaignReport, CellResult
 from domain.trial import Reason
 from tests.unit.deploy.test_cli_render import cell, printed
 
-SENTENCE = "tproxy does not carry 20,000/s at busy load in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."
+SENTENCE = "tproxy does not carry 20,000/s at busy in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."
 
 
 def open_cell(datapath: str = "tproxy", **changes: object) -> CellResult:
@@ -78,5 +78,26 @@ def test_an_overloaded_datapath_shows_its_censored_latencies() -> None:
 def test_who_carries_the_load_is_a_sentence() -> None:
     plain = carrying(CarryingWord.UNDECIDED, 6)
     text = " ".join(" ".join(printed(CampaignReport(campaign={}, carrying=(plain, carrying())), width=120)).split())
-    assert f"Which datapath carries the load carries {SENTENCE}" in text
+    assert f"Which datapath carries the load does not carry {SENTENCE}" in text
     assert text.count(SENTENCE) == 1, "where both carry the load there is nothing to say"
+
+
+@pytest.mark.parametrize(
+    ("placement", "shown"),
+    [
+        ("shared CPUs: generator, DUT and origin run on 0-1", True),
+        ("generator on 0; DUT on 1-2; origin on 3", True),
+        ("", False),
+    ],
+)
+def test_the_report_says_who_ran_where(placement: str, shown: bool) -> None:
+    text = "\n".join(printed(CampaignReport(campaign={}, cpu_placement=placement)))
+    assert (f"CPU placement: {placement}" in text) is shown
+    assert ("CPU placement" in text) is shown
+
+
+def test_the_word_is_that_of_the_sentences_first_datapath() -> None:
+    undecided = carrying(CarryingWord.UNDECIDED, 3)
+    neither = carrying(CarryingWord.UNDECIDED, 0)
+    titles = [one.title for one in (carrying(), carrying(CarryingWord.DOES_NOT_CARRY, 0), undecided, neither)]
+    assert titles == ["does not carry", "does not carry", "undecided", "does not carry"]

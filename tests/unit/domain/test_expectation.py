@@ -52,6 +52,7 @@ def places(text: str) -> tuple[tuple[str, str], ...]:
             " a . p50_us @ half / http_churn >2_0e3* b . p50_us ",
             Expectation("a", "b", Metric.LATENCY_P50_US, False, 20_000, ("half", "http_churn")),
         ),
+        ("a.percent_over_5ms <= 0.5", Expectation("a", None, Metric.PERCENT_OVER_5MS, True, 0.5)),
         ("a.requests_per_s > b@many", Expectation("a", "b", Metric.REQUESTS_PER_S, False, 1.0, ("many",))),
     ],
 )
@@ -117,6 +118,8 @@ def test_any_text_is_read_or_refused_by_its_name(text: str) -> None:
         ("tproxy.p99_us <= direct.p50_us", "write the same metric on both sides"),
         ("tproxy.p99_us@half <= direct@busy", "so name one place"),
         ("tproxy.p99_us <= 1.1 * tproxy", "compares tproxy with itself"),
+        ("tproxy.percent_over_5ms <= 2 * direct", "is a share, which has no ratio; write a percentage on the right"),
+        ("tproxy.percent_over_5ms@many <= 1", "needs an open level, such as open(50%); many is closed(64)"),
         ("nosuch.p99_us <= 5", "'nosuch' is not among the datapaths; choose from direct, tproxy, ebpf"),
         ("tproxy.p99_us <= nosuch", "'nosuch' is not among the datapaths"),
         ("tproxy.p99_us@nosuch <= 5", "'nosuch' is no level; choose from half, busy, many, slo"),

@@ -6,7 +6,6 @@ it carried.
 
 import csv
 import io
-import os
 import resource
 import socket
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
+from workers.lab import cpus
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -153,7 +153,7 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     fds = _fd_limit()
     config.write_text(
         CONFIG.format(
-            threads=len(os.sched_getaffinity(0)),
+            threads=len(cpus.placement().dut),
             # It refuses to start when two descriptors per connection exceed the limit.
             maxconn=min(MAX_CONNECTIONS, (fds - SPARE_FDS) // 2),
             fds=fds,

@@ -4,7 +4,6 @@ The relay moves bytes with splice(2). If it is given socket maps, it hands its c
 bytes itself.
 """
 
-import os
 import resource
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
+from workers.lab import cpus
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -65,7 +65,7 @@ def running(lab: Lab, maps: SocketMaps | None = None) -> Iterator[Relay]:
     argv = [
         *(str(program.PATH), "--transparent", "--stats-page", str(path)),
         *("--listen", endpoint(_ANY_ADDRESS[lab.spec.ip_version], LISTEN_PORT), "--backlog", str(BACKLOG)),
-        *("--threads", str(len(os.sched_getaffinity(0))), "--connections", str(_connections())),
+        *("--threads", str(len(cpus.placement().dut)), "--connections", str(_connections())),
     ]
     if maps:
         argv += ["--targets-fd", str(maps.targets), "--verdict-fd", str(maps.verdict)]

@@ -50,6 +50,8 @@ static const struct option_row rows[] = {
 	       read_client),
 	{"service-us", "N", OPTION_US, FIELD(service_ns), 1, SECOND_US, NULL,
 	 "how long each HTTP request occupies its thread: an origin of known capacity", NULL},
+	{"delay-us", "N", OPTION_US, FIELD(delay_ns), 1, SECOND_US, NULL,
+	 "how long after it was read each HTTP request is answered, exactly; its thread waits meanwhile", NULL},
 	{"stall-ms", "N", OPTION_MS, FIELD(stall_ns), 1, HOUR_MS, NULL,
 	 "how long each stall lasts, in which nothing is accepted, read or sent", NULL},
 	{"stall-every-ms", "N", OPTION_MS, FIELD(stall_every_ns), 1, HOUR_MS, NULL,

@@ -28,6 +28,7 @@ struct origin_plan {
 	int cpus[ORIGIN_CPUS_MAX];
 	const char *netns;
 	uint64_t service_ns;		   // each HTTP request occupies its thread for so long
+	uint64_t delay_ns;		   // each HTTP request is answered so long after it was read
 	uint64_t stall_ns, stall_every_ns; // frozen while monotonic time % stall_every < stall
 	int clients_count;
 	union address clients[ADDRESSES_MAX]; // only these are served; none: everyone is

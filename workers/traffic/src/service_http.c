@@ -11,6 +11,7 @@
 #include "upload.h"
 
 #define MAKE_UP_NS (2 * NS_PER_MS)
+#define POLL_NS (NS_PER_MS / 2) // timers of virtual machines are late by tens of microseconds
 
 // A response was sent. True: the connection takes another request.
 static bool finish(struct server *s, struct peer *p)
@@ -29,6 +30,23 @@ static bool finish(struct server *s, struct peer *p)
 	return false;
 }
 
+static void sleep_until(uint64_t at_ns)
+{
+	struct timespec until = timespec_of(at_ns);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+}
+
+// With --delay-us: an answer of known latency. The thread polls the clock at the end, so that no late timer adds to it.
+static void delay(uint64_t delay_ns)
+{
+	uint64_t until = now_ns() + delay_ns;
+	if (delay_ns > POLL_NS)
+		sleep_until(until - POLL_NS);
+	while (now_ns() < until)
+		;
+}
+
 // With --service-us: the thread is a server with one place and a constant service time. A late wake-up is made up for,
 // so that its capacity is the stated one; MAKE_UP_NS limits how much of an idle time counts as such.
 static void occupy(struct server *s)
@@ -39,9 +57,7 @@ static void occupy(struct server *s)
 	s->occupied_until_ns += s->plan->service_ns;
 	if (s->occupied_until_ns <= now)
 		return;
-	struct timespec until = timespec_of(s->occupied_until_ns);
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-		;
+	sleep_until(s->occupied_until_ns);
 }
 
 // Returns how many bytes belong to the request's head; 0: it is incomplete.
@@ -59,6 +75,8 @@ static size_t begin_request(struct server *s, struct peer *p, const uint8_t *dat
 	s->served.requests++;
 	if (s->plan->service_ns)
 		occupy(s);
+	if (s->plan->delay_ns)
+		delay(s->plan->delay_ns);
 	p->keep_alive = head.keep_alive;
 	upload_begin(p, &head);
 	route(s, p, &head);

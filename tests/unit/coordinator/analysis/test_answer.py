@@ -10,6 +10,7 @@ from coordinator.analysis.answer_table import load_words
 from coordinator.analysis.prices import us_text
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
+from domain.carrying import Carrying, CarryingWord
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict, VerdictWord
 from domain.texts import fit_text, ratio_text
 from tests.simulated import NOISES
@@ -62,12 +63,13 @@ def test_each_word_and_interval_is_that_of_its_primary_verdict(kind, seed):
     for verdict in verdicts:
         bounds = verdict.simultaneous_low, verdict.simultaneous_high
         if verdict.verdict is VerdictWord.INCONCLUSIVE:
-            assert f"the data fit anything from {fit_text(*bounds)}" in sentence
+            assert f"{fit_text(*bounds)} in " in sentence.partition("the data fit anything from ")[2]
         else:
             assert ratio_text(verdict.ratio, *bounds).replace(" ", " × ", 1) in sentence
             claims += 1
     assert len(_CLAIM.findall(sentence)) == claims
-    assert len(verdicts) == sentence.count(";") + 1
+    open_ones = sentence.partition("the data fit anything from ")[2]
+    assert len(verdicts) == claims + len(re.findall("[%×] to .*? in ", open_ones))
 
 
 def test_a_price_is_that_of_the_list_and_of_the_table(found):
@@ -108,7 +110,7 @@ def test_four_pairs_are_no_sentence():
     campaign = a_campaign("tproxy", "ebpf_sk_assign")
     few, enough = (reported(campaign, pairs_with(1.5, pairs)) for pairs in (MIN_PAIRS - 1, MIN_PAIRS))
     assert few.answer.statements == ()
-    assert few.answer.missing.endswith("a sentence needs 5 valid blocks, and the most that any figure has is 4.")
+    assert few.answer.missing.endswith("A sentence needs 5 valid blocks, and the most that any figure has is 4.")
     assert {entry.noted for row in few.answer.rows for entry in row.entries} == {True}
     assert few.answer.note.startswith("from fewer than 5 blocks")
     assert [one.topic for one in enough.answer.statements] == [Topic.COMPARED, Topic.CARRIED]
@@ -118,7 +120,9 @@ def test_four_pairs_are_no_sentence():
 def test_no_valid_trial_is_no_sentence():
     campaign = a_campaign("tproxy", "ebpf_sk_assign")
     report = reported(campaign, [{"tproxy": None, "ebpf_sk_assign": None}] * 6)
-    assert report.answer.missing == "No answer yet: a sentence needs 5 valid blocks, and no datapath has a valid one."
+    assert report.answer.missing == (
+        "A sentence needs 5 valid blocks, and no datapath has a valid one; the most common reason is bypassed."
+    )
     assert [entry.text for entry in report.answer.rows[0].entries] == ["bypassed", "–"]
 
 
@@ -180,6 +184,36 @@ def test_each_function_has_the_price_of_one_datapath():
     )
 
 
+def carrying(label: str, carried: int, **changes: object) -> Carrying:
+    values = {
+        "datapath": label, "reference": "tproxy", "workload": "http_keepalive", "level": "half", "load": "open(20000)",
+        "word": CarryingWord.CARRIES, "carried": carried, "reference_carried": 0, "blocks": 6, "p": 0.0043,
+        "comparisons": 3, "sentence": "",
+    }  # fmt: skip
+    return Carrying(**(values | changes))
+
+
+def test_what_is_overloaded_is_said_with_its_test(found):
+    campaign = a_simulated_campaign(8)
+    undecided = carrying("ebpf_sk_assign", 2, word=CarryingWord.UNDECIDED, p=0.45)
+    later = carrying("direct", 6, level="quarter")
+    stated = [undecided, carrying("ebpf_redirect", 5, p=0.0152), carrying("direct", 6), later]
+    text = of(found.model_copy(update={"answer": again(campaign, found, carrying=stated)}), Topic.CARRIED)
+    assert text.startswith("At 256 connections in requests/s: ebpf_redirect ")
+    assert text.endswith(
+        "; at half (20,000/s) the load is carried by direct in 6 of 6 blocks, ebpf_redirect in 5, tproxy in 0"
+        " (Fisher's exact test against tproxy, p ≤ 0.015)."
+    )
+    nothing = again(campaign, found, carrying=[undecided, carrying("direct", 6, p=None)])
+    assert "Fisher" not in nothing.statements[2].sentence
+
+
+def test_comparisons_over_other_blocks_are_not_mixed(found):
+    stated = [carrying("direct", 6), carrying("ebpf_redirect", 5, blocks=5)]
+    text = again(a_simulated_campaign(8), found, carrying=stated).statements[2].sentence
+    assert "carried by direct in 6 of 6 blocks, tproxy in 0 (" in text
+
+
 def test_one_datapath_has_only_its_rate():
     report = reported(a_campaign("tproxy"), [{"tproxy": 30_000.0 + i} for i in range(5)])
     assert [one.topic for one in report.answer.statements] == [Topic.CARRIED]
@@ -193,6 +227,7 @@ def test_one_datapath_has_only_its_rate():
         ("closed(64) under conntrack", "closed(64) under conntrack", "64 connections under conntrack"),
         ("open(12900)", "open(12900)", "12,900/s"),
         ("open(12900, constant)", "open(12900, constant)", "12,900/s, constant"),
+        ("open(1000..20000, ramp)", "open(1000..20000, ramp)", "open(1000..20000, ramp)"),
         ("open(25%)", "open(25%) = 9,800/s", "9,800/s"),
         ("open(25%) under ipv6", "open(25%) = 9,800/s under ipv6", "9,800/s under ipv6"),
         ("open(25%)", "open(25%)", "open(25%)"),

@@ -63,7 +63,7 @@ def test_six_of_six_against_none_is_decided() -> None:
     assert (found.carried, found.reference_carried, found.blocks) == (6, 0, 6)
     assert found.p == pytest.approx(2 / 924)
     assert found.sentence == (
-        "tproxy does not carry 20,000/s at busy load in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 "
+        "tproxy does not carry 20,000/s at busy in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 "
         "(Fisher's exact test, p = 0.0022)."
     )
 
@@ -78,7 +78,7 @@ def test_three_blocks_decide_nothing() -> None:
     found = only(report_of(PAIR, SIX_TO_NONE[:3]))
     assert found.word is CarryingWord.UNDECIDED
     assert found.sentence == (
-        "ebpf_redirect carries 20,000/s at busy load in 3 of 3 blocks, tproxy in 0 of 3: undecided "
+        "ebpf_redirect carries 20,000/s at busy in 3 of 3 blocks, tproxy in 0 of 3: undecided "
         "(Fisher's exact test, p = 0.1)."
     )
 
@@ -87,7 +87,7 @@ def test_an_equal_outcome_has_no_p() -> None:
     both: list[Outcomes] = [{"tproxy": OVERLOADED, "ebpf_redirect": OVERLOADED}] * 6
     found = only(report_of(PAIR, both))
     assert (found.p, found.word, found.comparisons, found.is_plain) == (None, CarryingWord.UNDECIDED, 0, False)
-    assert found.sentence == "neither ebpf_redirect nor tproxy carries 20,000/s at busy load in any of 6 blocks."
+    assert found.sentence == "neither ebpf_redirect nor tproxy carries 20,000/s at busy in any of 6 blocks."
     assert only(report_of(PAIR, [{"tproxy": CARRIED, "ebpf_redirect": CARRIED}] * 6)).is_plain
 
 
@@ -102,6 +102,8 @@ def test_an_equal_outcome_has_no_p() -> None:
         ((Reason.STEAL,), None),
         ((Reason.OVERLOADED, Reason.STEAL), None),
         ((Reason.OVERLOADED, Reason.BYPASSED), None),
+        ((Reason.OVERLOADED, Reason.DROPS), False),
+        ((Reason.DROPS,), None),
         ((Reason.OTHER_FINGERPRINT,), None),
     ],
 )
@@ -228,9 +230,15 @@ def test_a_level_whose_rate_changes_has_figures_and_statements_but_no_verdict() 
     report = report_of(campaign, blocks)
     assert (report.verdicts, report.prices) == ((), ())
     assert only(report).sentence.startswith(
-        "tproxy does not carry all of open(1000, 2000, 3000, steps) at busy load in 6 of 6 blocks; ebpf_sk_assign"
+        "tproxy does not carry all of open(1000, 2000, 3000, steps) at busy in 6 of 6 blocks; ebpf_sk_assign"
     )
     tproxy, sk_assign = report.results
     assert sk_assign.cpu_us_per_request is not None
     assert tproxy.carried_up_to is not None
     assert report_of(PAIR, SIX_TO_NONE).results[0].carried_up_to is None
+
+
+def test_a_copy_is_named_as_one() -> None:
+    blocks: list[Outcomes] = [{"tproxy": OVERLOADED, "tproxy#2": CARRIED}] * 6
+    found = only(report_of(a_campaign("tproxy", "tproxy", levels=BUSY), blocks))
+    assert found.sentence.endswith("(Fisher's exact test, p = 0.0022; note: A/A, the same datapath twice).")

@@ -89,8 +89,8 @@ def test_a_difference_shows_shares_and_colors() -> None:
     # Twice the samples with the same shares; only the softirq's share moved to the proxy.
     reference = Stacks({"dut": {"main;read_[k]": 120, "main;write_[k]": 20}, "softirq": {"net_rx_action_[k]": 60}})
     svg = flame_svg("t", ONE, reference)
-    assert "read_[k]: 30.00% of 100 samples, -30.00% relative to the reference" in svg
-    assert "net_rx_action_[k]: 60.00% of 100 samples, +30.00% relative to the reference" in svg
+    assert "read_[k]: 30.00 % of 100 samples, -30.00 % relative to the reference" in svg
+    assert "net_rx_action_[k]: 60.00 % of 100 samples, +30.00 % relative to the reference" in svg
     fills = {
         group.findtext(f"{SVG}title", "").partition(":")[0]: group.find(f"{SVG}rect").attrib["fill"]  # type: ignore[union-attr]
         for group in ElementTree.fromstring(svg).iter(f"{SVG}g")
@@ -112,7 +112,7 @@ def test_of_very_many_frames_only_the_widest_are_drawn_and_each_keeps_its_caller
     many = Stacks({"server": {f"main;f{n};g{n}": 1 + n for n in range(60)}}, hertz=997)
     svg = flame_svg("many", many)
     assert 30 <= svg.count("<g data-x") <= 40
-    assert "main: 100.00%" in svg
+    assert "main: 100.00 %" in svg
     for n in range(60):
         assert (f"<title>f{n}:" in svg) or (f"<title>g{n}:" not in svg)
     assert "<title>f59:" in svg

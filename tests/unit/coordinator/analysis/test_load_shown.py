@@ -40,7 +40,7 @@ def test_a_latency_that_depends_on_the_generator_says_so() -> None:
         "the generator was late by 150 µs at p99, of a latency of 1,000 µs",
     )
     assert load_cautions([a_trial("tproxy", 100, **OPEN, queued=11)]) == (
-        "1.1% of the requests waited for a free connection of the generator",
+        "1.1 % of the requests waited for a free connection of the generator",
     )
 
 

@@ -57,3 +57,10 @@ def test_a_campaign_over_midnight():
 def test_blocks_that_are_left_out_are_not_in_the_scope():
     other = {**FACTS, "kernel": "6.19.0 #1", "boot_id": "b2"}
     assert scope(FACTS, FACTS, other).text == scope(FACTS, FACTS).text
+
+
+def test_cpus_of_their_own_are_not_shared():
+    own = {"cpus": "4", "cpu_placement": "generator on 0; DUT on 1-2; origin on 3"}
+    assert (scope(FACTS).shared_cpus, scope(FACTS | own).shared_cpus) == (True, False)
+    assert "these 4 virtual CPUs" in scope(FACTS | own).text
+    assert "these 2 shared virtual CPUs" in scope(FACTS).text

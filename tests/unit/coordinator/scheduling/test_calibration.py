@@ -1,5 +1,6 @@
 """Shares of capacity: the calibration comes first, its rate is recorded, and without it no share is measured."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from coordinator.scheduling.calibration import ready_block
 from coordinator.store.models import BlockRow
 from domain.jobs import LEASE_S, BlockMessage, Variant
 from domain.load import OpenLoad
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
 from domain.trial import MAX_ATTEMPTS
-from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result, trial
 
 OPEN = "http_open"
 LEVELS = {"capacity": "closed(32)", "low": "open(25%)", "high": "open(90%)"}
 RATES = {"direct": 40_000, "tproxy": 39_251}
+CARRIED = {"direct": 32_000, "tproxy": 21_000}  # in the open loop
 
 
 def submit(coordinator_app: CoordinatorApp, **changes: Any) -> str:
@@ -25,6 +28,39 @@ def states(coordinator_app: CoordinatorApp, campaign_id: str) -> dict[int, tuple
     with coordinator_app.store.read() as session:
         rows = session.scalars(select(BlockRow).where(BlockRow.campaign_id == campaign_id).order_by(BlockRow.index))
         return {row.index: (row.level, row.state) for row in rows}
+
+
+def open_report(job: Mapping[str, Any], carried: Mapping[str, int], reasons: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A worker's report of a block of the search, or of the check: each datapath carries rates up to its capacity."""
+    block, trials = job["block"], []
+    for label in block["datapaths"]:
+        rate, slices = int(block["loads"][label].removeprefix("open(").removesuffix(")")), block["order"].count(label)
+        met = rate <= carried[label]
+        found = reasons or (() if met else ("overloaded",))
+        one = trial(label, workload=block["workload"], level="calibration", requests=rate * slices, reasons=found)
+        part = one["slices"][0] | {"requests": rate, "carried": met}
+        trials.append(one | {"duration_s": float(slices), "slices": [part] * slices})
+    return {"host": block["host"], "trials": trials, "wall_s": 4.0}
+
+
+def open_step(
+    coordinator_app: CoordinatorApp,
+    carried: Mapping[str, int] = CARRIED,
+    host: str = "h1",
+    reasons: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Run the last message's block, a step of the search or the check."""
+    message = next(m for h, m in reversed(coordinator_app.dispatcher.sent) if h == host)
+    job = claimed(coordinator_app, message, host)
+    body = {"lease": job["lease"], "result": open_report(job, carried, reasons)}
+    assert coordinator_app.call("report", message, body).status_code == 204
+    return job
+
+
+def search_open(coordinator_app: CoordinatorApp, carried: Mapping[str, int] = CARRIED) -> None:
+    """Run the search that follows the closed loop."""
+    for _ in range(CALIBRATION_STEPS):
+        open_step(coordinator_app, carried)
 
 
 def claimed(coordinator_app: CoordinatorApp, message: BlockMessage, host: str = "h1") -> dict[str, Any]:
@@ -54,6 +90,7 @@ def run_calibration(coordinator_app: CoordinatorApp, campaign_id: str) -> dict[s
     block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
     body = {"lease": job["lease"], "result": block_result}
     assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    search_open(coordinator_app)
     return dict(coordinator_app.view(campaign_id)["calibration"][OPEN])
 
 
@@ -68,29 +105,94 @@ def run_level(coordinator_app: CoordinatorApp) -> tuple[str, str]:
     return block["level"], block["load"]
 
 
-def test_shares_become_rates(coordinator_app: CoordinatorApp) -> None:
+def test_shares_are_of_what_the_slowest_datapath_carries_in_the_open_loop(coordinator_app: CoordinatorApp) -> None:
+    """By the closed loop the shares would be 9,810 and 35,300/s: the higher one is carried by none of the two."""
     coordinator_app.register()
     campaign_id = submit(coordinator_app, probes=["run_queue"])
     calibration = run_calibration(coordinator_app, campaign_id)
-    assert calibration["rates_per_s"] == {"low": 9_810, "high": 35_300}
-    assert (calibration["datapath"], calibration["host"], calibration["requests_per_s"]) == ("tproxy", "h1", 39_251)
+    bounds = calibration["open_loop"]["bounds"]
+    for label, carried in CARRIED.items():
+        assert bounds[label]["lower_per_s"] <= carried <= bounds[label]["upper_per_s"]
+    lower = bounds["tproxy"]["lower_per_s"]
+    assert lower > 0.8 * CARRIED["tproxy"]
+    assert (calibration["datapath"], calibration["host"], calibration["requests_per_s"]) == ("tproxy", "h1", lower)
+    low, high = calibration["rates_per_s"]["low"], calibration["rates_per_s"]["high"]
+    assert (low, high) == (pytest.approx(0.25 * lower, rel=0.01), pytest.approx(0.90 * lower, rel=0.01))
+    assert (calibration["open_loop"]["blocks"], calibration["open_loop"]["seconds"]) == (CALIBRATION_STEPS, 20.0)
+    assert calibration["open_loop"]["load"] == "open(100%)"
     loads = dict(run_level(coordinator_app) for _ in range(3))
-    assert loads == {"capacity": "closed(32)", "low": "open(9810)", "high": "open(35300)"}
+    assert loads == {"capacity": "closed(32)", "low": f"open({low})", "high": f"open({high})"}
+    for _ in range(CHECK_STEPS):
+        open_step(coordinator_app)
 
     view = coordinator_app.view(campaign_id)
-    assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 4, 4)
-    assert any("tproxy on h1 is slowest with 39,251 requests/s at closed(32)" in h["message"] for h in view["history"])
+    blocks = 1 + CALIBRATION_STEPS + 3 + CHECK_STEPS
+    assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", blocks, blocks)
+    assert any(f"tproxy on h1 is slowest; it carries {lower:,.0f} to " in h["message"] for h in view["history"])
     report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
     assert {r["level"]: r["load"] for r in report["results"]} == {
         "capacity": "closed(32)",
-        "low": "open(25%) = 9,810/s",
-        "high": "open(90%) = 35,300/s",
+        "low": f"open(25%) = {low:,}/s",
+        "high": f"open(90%) = {high:,}/s",
     }
     assert {r["valid_trials"] for r in report["results"]} == {1}
-    assert report["campaign"]["calibration"][OPEN] == calibration
+    assert report["invalid"] == []  # what was too much is an answer
+    check = report["campaign"]["calibration"][OPEN]["open_loop"]["check"]
+    assert check["sentence"] == "no capacity had moved by more than 10% at the campaign's end"
     trials = coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]
     assert [(t["level"], t["load"], t["calibration"]) for t in trials[:2]] == [("calibration", "closed(32)", True)] * 2
-    assert {t["load"] for t in trials if t["level"] == "low"} == {"open(25%) = 9,810/s"}
+    assert trials[2]["load"].startswith("open(100%), step 1 of at most 5: ")
+    assert trials[-1]["load"].startswith("open(100%), check 2 of 2: ")
+    assert {t["load"] for t in trials if t["level"] == "low"} == {f"open(25%) = {low:,}/s"}
+
+
+@pytest.mark.parametrize(
+    ("lower_share", "upper_share", "fell", "rose"),
+    [(0.85, 0.0, ["tproxy"], []), (0.0, 1.15, [], ["tproxy"]), (0.95, 0.0, [], []), (0.0, 1.05, [], [])],
+)
+def test_a_capacity_that_moved_is_named_at_the_end(
+    coordinator_app: CoordinatorApp, lower_share: float, upper_share: float, fell: list[str], rose: list[str]
+) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, levels={"low": "open(25%)"}, probes=["run_queue"])
+    bounds = run_calibration(coordinator_app, campaign_id)["open_loop"]["bounds"]["tproxy"]
+    run_level(coordinator_app)
+    now = CARRIED | {"tproxy": round(lower_share * bounds["lower_per_s"] + upper_share * bounds["upper_per_s"])}
+    asked = [open_step(coordinator_app, now)["block"]["loads"]["tproxy"] for _ in range(CHECK_STEPS)]
+    below, above = (int(load[5:-1]) for load in asked)
+    assert (below, above) == (round(0.9 * bounds["lower_per_s"]), round(1.1 * bounds["upper_per_s"]))
+    check = coordinator_app.view(campaign_id)["calibration"][OPEN]["open_loop"]["check"]
+    assert (check["fell"], check["rose"], check["unknown"]) == (fell, rose, {})
+    assert ("so its shares were others by then" in check["sentence"]) == bool(fell or rose)
+    assert coordinator_app.view(campaign_id)["state"] == "complete"
+
+
+def test_a_check_that_the_host_disturbs_says_that_nothing_is_known(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app, levels={"low": "open(25%)"}, probes=["run_queue"])
+    run_calibration(coordinator_app, campaign_id)
+    run_level(coordinator_app)
+    for _ in range(CHECK_STEPS * MAX_ATTEMPTS):
+        open_step(coordinator_app, reasons=("steal",))
+    view = coordinator_app.view(campaign_id)
+    check = view["calibration"][OPEN]["open_loop"]["check"]
+    assert (view["state"], check["fell"], check["rose"], set(check["unknown"])) == ("complete", [], [], set(CARRIED))
+    assert "not checked at the campaign's end: direct: steal" in check["sentence"]
+
+
+def test_a_datapath_that_carries_nothing_leaves_no_shares_and_the_other_levels_go_on(
+    coordinator_app: CoordinatorApp,
+) -> None:
+    coordinator_app.register()
+    campaign_id = submit(coordinator_app)
+    coordinator_app.run_block(rates=RATES)
+    while states(coordinator_app, campaign_id)[CALIBRATION_STEPS][1] in ("held", "dispatched"):
+        open_step(coordinator_app, CARRIED | {"tproxy": 100})
+    failure = coordinator_app.view(campaign_id)["calibration"][OPEN]["failure"]
+    assert "the open-loop capacity of tproxy on h1 was not found: the goal was missed even at about 9,800/s" in failure
+    coordinator_app.run_block()
+    view = coordinator_app.view(campaign_id)
+    assert (view["state"], view["blocks_failed"]) == ("complete", 2 + CHECK_STEPS)
 
 
 def test_a_campaign_without_a_closed_level_calibrates_at_a_stated_number_of_connections(
@@ -99,7 +201,7 @@ def test_a_campaign_without_a_closed_level_calibrates_at_a_stated_number_of_conn
     coordinator_app.register()
     campaign_id = submit(coordinator_app, levels={"low": "open(25%)"}, workloads=[OPEN])
     assert claimed(coordinator_app, coordinator_app.last_sent())["block"]["load"] == "closed(64)"
-    assert len(states(coordinator_app, campaign_id)) == 2
+    assert len(states(coordinator_app, campaign_id)) == 2 + CALIBRATION_STEPS + CHECK_STEPS
 
 
 def test_capacity_is_found_in_the_plain_condition_and_shares_are_offered_under_their_own(
@@ -127,7 +229,8 @@ def test_a_disturbed_calibration_is_tried_again(coordinator_app: CoordinatorApp)
     assert "held" in {s for _, s in states(coordinator_app, campaign_id).values()}
     message = coordinator_app.run_block(rates=RATES)
     assert message.attempt == 2
-    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] == 9_810
+    search_open(coordinator_app)
+    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] > 4_000
     assert "held" not in {s for _, s in states(coordinator_app, campaign_id).values()}
 
 
@@ -141,9 +244,10 @@ def test_a_calibration_that_fails_fails_its_shares_and_says_so(coordinator_app: 
         )
     by_level = dict(states(coordinator_app, campaign_id).values())
     assert by_level == {"calibration": "failed", "low": "failed", "high": "failed", "capacity": "dispatched"}
+    assert [s for level, s in states(coordinator_app, campaign_id).values()].count("failed") == 3 + 7
     coordinator_app.run_block()  # blocks that need no capacity continue
     view = coordinator_app.view(campaign_id)
-    assert (view["state"], view["blocks_failed"]) == ("complete", 3)
+    assert (view["state"], view["blocks_failed"]) == ("complete", 3 + CALIBRATION_STEPS + CHECK_STEPS)
     failure = "the calibration of http_open failed (block 0 on h1): the lab could not be built"
     assert (
         coordinator_app.get(f"campaigns/{campaign_id}/report").json["campaign"]["calibration"][OPEN]["failure"]
@@ -175,7 +279,7 @@ def test_a_calibration_whose_result_comes_late_still_counts(coordinator_app: Coo
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
     block_result = result("h1", ["direct", "tproxy"], workload=OPEN, level="calibration", rates=RATES)
     assert coordinator_app.call("report", message, {"lease": lease, "result": block_result}).status_code == 204
-    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"]["low"] == 9_810
+    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["capacities_per_s"] == RATES
     assert len(coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 2
 
 
@@ -216,10 +320,16 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
         assert (
             coordinator_app.call("report", message, {"lease": job["lease"], "result": block_result}).status_code == 204
         )
+    for _ in range(CALIBRATION_STEPS):  # each host has its own search
+        open_step(coordinator_app, {"direct": 14_000, "tproxy": 12_000}, "h1")
+        assert {s for level, s in states(coordinator_app, campaign_id).values() if level == "low"} == {"held"}
+        open_step(coordinator_app, {"direct": 13_000, "tproxy": 7_000}, "h2")
     found = coordinator_app.view(campaign_id)["calibration"][OPEN]
-    assert (found["host"], found["rates_per_s"]) == ("h2", {"low": 5_000})
-    jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[2:]]
-    assert [job["block"]["load"] for job in jobs] == ["open(5000)"] * 2  # both hosts continued at once
+    assert (found["host"], found["datapath"]) == ("h2", "tproxy")
+    assert 2_800 < found["rates_per_s"]["low"] <= 3_500
+    jobs = [claimed(coordinator_app, message, host) for host, message in coordinator_app.dispatcher.sent[-2:]]
+    both = [f"open({found['rates_per_s']['low']})"] * 2  # both continued at once
+    assert [job["block"]["load"] for job in jobs] == both
     assert {job["block"]["host"] for job in jobs} == {"h1", "h2"}
 
 
@@ -228,11 +338,12 @@ def test_each_workload_has_its_own_capacity(coordinator_app: CoordinatorApp) -> 
     register_with(coordinator_app, Variant(name="other_open", level_kinds=("open", "closed")))
     campaign_id = submit(coordinator_app, workloads=[OPEN, "other_open"], levels={"low": "open(10%)"})
     coordinator_app.run_block(rates={"direct": 10_000, "tproxy": 10_000})
-    by_workload = coordinator_app.view(campaign_id)["calibration"]
-    assert set(by_workload) == {OPEN}
+    assert set(coordinator_app.view(campaign_id)["calibration"]) == {OPEN}
     coordinator_app.run_block(rates={"direct": 5_000, "tproxy": 5_000})
+    for carried in (8_000, 4_000):
+        search_open(coordinator_app, {"direct": carried, "tproxy": carried})
     rates = {w: c["rates_per_s"]["low"] for w, c in coordinator_app.view(campaign_id)["calibration"].items()}
-    assert rates == {OPEN: 1_000, "other_open": 500}
+    assert rates == {OPEN: pytest.approx(750, rel=0.1), "other_open": pytest.approx(375, rel=0.1)}
 
 
 def register_with(coordinator_app: CoordinatorApp, workload: Variant) -> None:
@@ -249,8 +360,9 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     submit(coordinator_app, levels={"low": "open(25%)"})
     shares = coordinator_app.view(submit(coordinator_app, levels={"low": "open(25%)"}))["progress"]["left_s"]
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
-    # One more block: two datapaths with a second of warm-up and two of traffic each, and its labs.
-    assert shares - fixed == pytest.approx(2 * 3 + 5)
+    # A block in a closed loop, with two seconds of traffic per datapath; five blocks of one trial, two of two trials.
+    # Each has a second of warm-up, and its labs.
+    assert shares - fixed == pytest.approx(2 * (3 + 5 * 2 + 2 * 3) + 8 * 5)
 
 
 def test_shares_need_a_workload_with_both_kinds_of_load(coordinator_app: CoordinatorApp) -> None:
@@ -289,8 +401,13 @@ def test_the_calibration_of_a_host_that_goes_away_moves_to_another(coordinator_a
     assert coordinator_app.call("report", first, {"lease": job["lease"], "result": block_result}).status_code == 204
     assert coordinator_app.last_sent() == BlockMessage(block_id=f"{campaign_id}-1", attempt=1)
     coordinator_app.run_block(rates={"direct": 30_000, "tproxy": 30_000})
-    assert coordinator_app.view(campaign_id)["calibration"][OPEN]["rates_per_s"] == {"low": 15_000}
-    for _ in range(2):
+    while coordinator_app.view(campaign_id)["state"] == "running":
         coordinator_app.wait(1, present=("h1",))
-        coordinator_app.run_block()
-    assert coordinator_app.view(campaign_id)["state"] == "complete"
+        job = claimed(coordinator_app, coordinator_app.last_sent())
+        block = job["block"]
+        found = result("h1", block["datapaths"], workload=OPEN, level=block["level"])
+        body = {"lease": job["lease"], "result": open_report(job, CARRIED) if block["calibration"] else found}
+        assert coordinator_app.call("report", coordinator_app.last_sent(), body).status_code == 204
+    view = coordinator_app.view(campaign_id)
+    assert view["state"] == "complete"
+    assert 9_000 < view["calibration"][OPEN]["rates_per_s"]["low"] <= 10_500

@@ -14,6 +14,7 @@ from domain.jobs import HostCapabilities, Variant
 from domain.load import ClosedLoad
 from domain.problems import InvalidInput
 from tests.unit.coordinator.coordinator_app import campaign
+from workers.lab.cpus import Placement
 from workers.traffic import program
 from workers.traffic.base import GeneratorPlan, Schedule, Target
 from workers.traffic.showdown_traffic import ShowdownTraffic, cpus_of
@@ -88,7 +89,8 @@ def test_the_form_asks_and_shows() -> None:
 
 
 def test_threads_are_shared_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    """Over the generator's CPUs, which are all where they are shared."""
+    monkeypatch.setattr("workers.lab.cpus.placement", lambda: Placement((0, 1, 2, 3), (4, 5), (6,)))
     assert cpus_of(0, 1, 64) == [0, 1, 2, 3]
     assert cpus_of(0, 1, 3) == [0, 1, 2]
     assert [cpus_of(client, 2, 64) for client in range(2)] == [[0, 1], [2, 3]]

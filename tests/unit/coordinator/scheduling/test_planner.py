@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from coordinator.scheduling.planner import plan, williams_rows
 from domain.block import Block
-from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.campaign import Campaign, read_campaign
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, trials_of_step
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
 
@@ -171,9 +172,31 @@ def test_shares_of_capacity_begin_with_a_calibration_per_workload_and_host() -> 
     assert {(b.level, str(b.load), b.calibration, b.probed) for b in first} == {("calibration", "closed(8)", True, 0)}
     for block in first:  # at least two seconds of traffic
         assert Counter(block.order) == dict.fromkeys(campaign.labels, 7)
-    assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4))
-    assert not any(b.calibration for b in blocks[4:])
-    assert {(b.level, str(b.load)) for b in blocks[4:]} == {(n, str(v)) for n, v in campaign.levels.items()}
+    open_blocks = 4 * (CALIBRATION_STEPS + CHECK_STEPS)
+    assert campaign.calibration_blocks == (4 + open_blocks) / 2  # of each host
+    assert [b.index for b in blocks] == list(range(campaign.total_blocks + 4 + open_blocks))
+    rest = [b for b in blocks if not b.calibration]
+    assert {(b.level, str(b.load)) for b in rest} == {(n, str(v)) for n, v in campaign.levels.items()}
+
+
+def test_shares_search_in_the_open_loop_first_and_check_the_capacity_last() -> None:
+    campaign = shares(levels={"low": "open(25%, constant) under no_gso", "high": "open(90%)"}, probes=["run_queue"])
+    blocks = plan(campaign, ["a", "b"], 11)
+    searching = blocks[4 : 4 + 4 * CALIBRATION_STEPS]
+    assert [(b.workload, b.host, b.chain, b.step) for b in searching] == [
+        (workload, host, chain, step)
+        for workload in ("w0", "w1")
+        for chain, host in enumerate(("a", "b"))
+        for step in range(CALIBRATION_STEPS)
+    ]
+    checking = blocks[-4 * CHECK_STEPS :]
+    assert [b.step for b in checking] == [CALIBRATION_STEPS, CALIBRATION_STEPS + 1] * 4
+    for block, trials in [(b, 1) for b in searching] + [(b, CHECK_TRIALS) for b in checking]:
+        assert (block.level, str(block.load), block.calibration, block.probed) == (
+            *("calibration", "open(100%, constant)"),
+            *(True, 0),
+        )
+        assert Counter(block.order) == dict.fromkeys(campaign.labels, trials)
 
 
 def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
@@ -191,7 +214,7 @@ def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
         assert len({b.host for b in of_chain}) == 1
         assert {b.probed for b in of_chain} == {0}
         for block in of_chain:
-            assert Counter(block.order) == dict.fromkeys(campaign.labels, campaign.slices)
+            assert Counter(block.order) == dict.fromkeys(campaign.labels, trials_of_step(block.step or 0))
     assert {(b.chain, b.step, b.probed) for b in blocks if b.level == "low"} == {(None, None, 3)}
 
 

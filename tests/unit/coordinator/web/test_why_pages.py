@@ -99,12 +99,12 @@ def test_flame_graphs_on_their_page_and_over_rest(coordinator_app: CoordinatorAp
     page = browser.get(f"/campaigns/{campaign_id}/flame-graphs?cell=tproxy.http_keepalive.low")
     assert page.status_code == 200
     assert "200 samples at 997 per second and CPU, 2 lost" in " ".join(sentences(page))
-    assert "recv_[k]: 50.00% of 200 samples" in page.text
+    assert "recv_[k]: 50.00 % of 200 samples" in page.text
     query = "cell=tproxy.http_keepalive.low&against=direct.http_keepalive.low"
     svg = coordinator_app.get(f"campaigns/{campaign_id}/flame-graph.svg?{query}")
     assert svg.mimetype == "image/svg+xml"
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
-    assert "net_rx_action_[k]: 50.00% of 200 samples, -20.00% relative to the reference" in svg.text
+    assert "net_rx_action_[k]: 50.00 % of 200 samples, -20.00 % relative to the reference" in svg.text
     folded = coordinator_app.get(f"campaigns/{campaign_id}/stacks.folded?cell=tproxy.http_keepalive.low")
     assert folded.text.splitlines() == ["dut;main;recv_[k] 100", "softirq;net_rx_action_[k] 100"]
 
@@ -210,7 +210,7 @@ def test_a_trial_shows_its_own_time_roles_work_and_stacks(
         "100 samples of the profiled slice at 997 per second and CPU, 1 lost: dut 50.0 %, softirq 50.0 %"
         in " ".join(texts)
     )
-    assert "recv_[k]: 50.00% of 100 samples" in page.text
+    assert "recv_[k]: 50.00 % of 100 samples" in page.text
     svg = coordinator_app.get(f"trials/{trials['direct']}/flame-graph.svg")
     assert ElementTree.fromstring(svg.text).tag.endswith("svg")
     folded = coordinator_app.get(f"trials/{trials['direct']}/stacks.folded")

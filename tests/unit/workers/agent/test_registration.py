@@ -182,3 +182,9 @@ def test_a_slow_git_leaves_the_commit_unknown(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(fingerprint, "ROOT", Path(__file__).parents[4])
     assert os.path.exists(fingerprint.ROOT / ".git")
     assert fingerprint.commit() == "unknown: TimeoutExpired of git describe"
+
+
+def test_the_fingerprint_names_the_boot():
+    # A report counts the boots that its blocks ran in, so a verdict can say "this boot".
+    boot = fingerprint.fingerprint()["boot_id"]
+    assert boot == fingerprint.fingerprint()["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -61,7 +61,7 @@ def test_a_trial_reports_what_was_due_and_what_was_answered_in_time(world: World
     assert (trial.requests_per_s, trial.queued_share, trial.cpus_used) == (990, 0.015, 1.0)
     assert trial.lag_p99_us == pytest.approx(40, rel=1e-3)
     assert trial.cautions == (
-        "1.5% of the requests waited for a free connection of the generator",
+        "1.5 % of the requests waited for a free connection of the generator",
         "the generator was late by 40 µs at p99, of a latency of 300 µs",
     )
     assert [(one.pending_middle, one.pending_end) for one in trial.slices] == [(8, 10)] * 2

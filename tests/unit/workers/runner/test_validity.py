@@ -151,13 +151,15 @@ def test_one_slice_that_was_disturbed_is_found(one: dict[str, float], expected: 
     evidence = sliced(**one)
     assert reasons(evidence) == expected
     for finding in judge(evidence, prove(evidence)).findings:
-        assert "22.5% of the CPUs in slice 3 of 10" in finding.detail
+        assert "22.5 % of the CPUs in slice 3 of 10" in finding.detail
 
 
 def test_interference_says_how_long_tasks_waited() -> None:
     evidence = good(cpu=CpuTime(wall_s=2, cpus=2, foreign_s=1, waited_s=0.5))
     detail = judge(evidence, prove(evidence)).findings[0].detail
-    assert detail == "other processes used 25.0% of the CPUs; a task waited for a CPU 25% of the time"
+    assert detail == "other processes used 25.0 % of the CPUs; a task waited for a CPU 25 % of the time"
+    assert CpuTime(wall_s=2, cpus=2, waited_s=2.1).waited_share == 1
+    assert CpuTime(wall_s=2, cpus=2).waited_share == 0
 
 
 def test_the_limit_of_the_generators_lag_prefers_no_datapath() -> None:

@@ -1,0 +1,92 @@
+"""The sentence on what each datapath carries: rates with their intervals, and levels that overload some. Pure."""
+
+from collections.abc import Sequence
+
+from coordinator.analysis.answer_table import figure_text, place_words, workload_words
+from domain.campaign import Campaign
+from domain.carrying import Carrying, CarryingWord
+from domain.load import CapacityLoad, ClosedLoad
+from domain.report import MIN_PAIRS, CampaignReport, CellResult
+from domain.texts import number_text, p_text
+
+MOST_CARRIED = 4  # datapaths in one part of the sentence
+
+
+def carried_sentence(campaign: Campaign, report: CampaignReport) -> str:
+    """Both parts in one sentence; empty without either."""
+    text = "; ".join(part for part in (_rates(campaign, report), _overload(campaign, report)) if part)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _rates(campaign: Campaign, report: CampaignReport) -> str:
+    """The rates within the limit of a capacity level, or else those with the most connections."""
+    levels = (*_capacities(campaign), *_closed(campaign))
+    for workload, level in ((workload, level) for workload in campaign.workloads for level in levels):
+        cells = [c for c in report.results if (c.workload, c.level) == (workload, level) and _has_figure(c)]
+        if cells:
+            cells.sort(key=lambda cell: -(_rate(cell) or 0.0))
+            where = place_words(campaign, report, (level,))
+            figures = ", ".join(f"{cell.datapath} {_figure(cell)}" for cell in _few(campaign, cells))
+            return f"{where} in requests/s: {figures}{workload_words(campaign, workload)}"
+    return ""
+
+
+def _overload(campaign: Campaign, report: CampaignReport) -> str:
+    """The first level at which Fisher's exact test finds a difference: in how many blocks each carried the load."""
+    decided = [one for one in report.carrying if one.word is not CarryingWord.UNDECIDED and one.p is not None]
+    if not decided:
+        return ""
+    first = decided[0]
+    key = _key(first)
+    alike = [one for one in decided if _key(one) == key][: MOST_CARRIED - 1]
+    counts = {one.datapath: one.carried for one in alike} | {first.reference: first.reference_carried}
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    (label, most), *others = ordered
+    figures = [f"{label} in {most} of {first.blocks} blocks", *(f"{name} in {count}" for name, count in others)]
+    largest = max(one.p or 0.0 for one in alike)
+    p = p_text(largest)
+    test = f"Fisher's exact test against {first.reference}, p {p if p.startswith('<') else f'≤ {p}'}"
+    where = place_words(campaign, report, (first.level,))
+    words = workload_words(campaign, first.workload)
+    return f"{where} the load is carried by {', '.join(figures)}{words} ({test})"
+
+
+def _key(one: Carrying) -> tuple[str, str, str, int, int]:
+    return one.workload, one.level, one.reference, one.reference_carried, one.blocks
+
+
+def _capacities(campaign: Campaign) -> list[str]:
+    return [level for level, load in campaign.levels.items() if isinstance(load, CapacityLoad)]
+
+
+def _closed(campaign: Campaign) -> list[str]:
+    """Closed levels, the one with the most connections first."""
+    found = [(load.connections, level) for level, load in campaign.levels.items() if isinstance(load, ClosedLoad)]
+    return [level for _, level in sorted(found, key=lambda one: -one[0])]
+
+
+def _has_figure(cell: CellResult) -> bool:
+    return cell.compared and cell.pairs >= MIN_PAIRS and _rate(cell) is not None
+
+
+def _rate(cell: CellResult) -> float | None:
+    return cell.slo_capacity_per_s if cell.is_capacity else cell.requests_per_s
+
+
+def _figure(cell: CellResult) -> str:
+    """A figure as the table has it, with its interval."""
+    low, high = (
+        (cell.slo_capacity_per_s_low, cell.slo_capacity_per_s_high)
+        if cell.is_capacity
+        else (cell.requests_per_s_low, cell.requests_per_s_high)
+    )
+    if low is None or high is None:
+        return figure_text(cell)
+    return f"{figure_text(cell)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"
+
+
+def _few(campaign: Campaign, cells: Sequence[CellResult]) -> list[CellResult]:
+    """All cells if they are few; else the highest, the lowest and the reference."""
+    if len(cells) <= MOST_CARRIED:
+        return list(cells)
+    return [cell for cell in cells if cell in (cells[0], cells[-1]) or cell.datapath == campaign.reference_label]

@@ -1,0 +1,41 @@
+"""The reference campaign's design for simulations, and the noise of a trial at each of its levels."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+
+from domain.campaign import Campaign, read_campaign
+from domain.load import AnyLoad, CapacityLoad, ClosedLoad, ShareLoad
+from tests import ROOT
+from tests.simulated import SPREADS, Spreads
+
+REFERENCE = ROOT / "deploy" / "campaigns" / "showdown.toml"
+RATE_OF_A_PERCENT = 200  # any rate serves: noise does not depend on it here
+RECORDED = {"open": SPREADS["half"], "closed": SPREADS["medium"]}
+_NOT_SIMULATED = ("probes", "expect")
+
+
+@cache
+def reference() -> Campaign:
+    """The reference campaign with rates for its shares, and without what is not simulated: probes and searches."""
+    data = tomllib.loads(REFERENCE.read_text())
+    whole = read_campaign(data)
+    levels = {name: _simulated(load) for name, load in whole.levels.items() if not isinstance(load, CapacityLoad)}
+    kept = {field: value for field, value in data.items() if field not in _NOT_SIMULATED}
+    return read_campaign(kept | {"levels": levels, "seed": 7})
+
+
+def _simulated(load: AnyLoad) -> str:
+    return str(load.at(load.percent * RATE_OF_A_PERCENT) if isinstance(load, ShareLoad) else load)
+
+
+def spreads_of(noise: Mapping[str, tuple[float, ...]], campaign: Campaign) -> Spreads:
+    """The noise at each level of a campaign: measured there, else at another level of its kind, else as recorded."""
+    spreads = {}
+    for level, load in campaign.levels.items():
+        known = RECORDED["closed" if isinstance(load, ClosedLoad) else "open"]
+        alike = [one for one in noise.values() if len(one) == len(known)]
+        spreads[level] = noise.get(level) or SPREADS.get(level) or known
+        if level not in noise and alike:
+            spreads[level] = alike[-1]
+    return spreads

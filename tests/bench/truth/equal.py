@@ -1,0 +1,128 @@
+"""Equal datapaths: simulated campaigns through the whole analysis, and a real one of each datapath beside its copy."""
+
+import math
+from collections.abc import Mapping, Sequence
+from multiprocessing import get_context
+from statistics import fmean
+
+from scipy.special import betaincinv
+
+import workers.datapaths
+from coordinator.analysis.statistics import CONFIDENCE
+from domain.campaign import Cell, read_campaign
+from domain.metric import Metric
+from domain.registry import discover
+from domain.report import CampaignReport, Family
+from tests.bench.truth.blocks import Measured, context, run_campaign
+from tests.bench.truth.design import reference, spreads_of
+from tests.bench.truth.table import Row
+from tests.bench.words import ALLOWED, false_words
+from tests.simulated import DRIFTING, NOISES, words
+from workers.datapaths.base import Datapath
+
+SIMULATED = "equal datapaths, simulated"
+REAL = "equal datapaths on this host"
+KINDS = (*NOISES, DRIFTING)
+CHUNK = 25  # campaigns of one task of the pool
+PROCESSES = 2
+REAL_LEVELS = {"quarter": "open(5000)", "half": "open(10000)", "connections_64": "closed(64)"}
+OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US)
+CLOSED_METRICS = (Metric.REQUESTS_PER_S,)
+
+
+def _counted(task: tuple[str, int, int]) -> tuple[str, int]:
+    kind, seed, campaigns = task
+    shares = false_words(campaigns, kind, seed, reference(), spreads_of({}, reference()))
+    return kind, round(shares[Family.PRIMARY] * campaigns)
+
+
+def simulated(campaigns: int) -> list[Row]:
+    """For each kind of noise, the share of campaigns with at least one false primary word."""
+    tasks = [
+        (kind, 1000 * number + begin, min(CHUNK, campaigns - begin))
+        for number, kind in enumerate(KINDS)
+        for begin in range(0, campaigns, CHUNK)
+    ]
+    counts = dict.fromkeys(KINDS, 0)
+    with get_context("spawn").Pool(PROCESSES) as pool:
+        for kind, false in pool.imap_unordered(_counted, tasks):
+            counts[kind] += false
+    return [simulated_row(kind, false, campaigns) for kind, false in counts.items()]
+
+
+def simulated_row(kind: str, false: int, campaigns: int) -> Row:
+    """Wrong if the interval of the share lies above 5 %."""
+    low, high = share_bounds(false, campaigns)
+    note = f"{false} of {campaigns} campaigns; at most {ALLOWED:.0%}"
+    cause = f"P(a false word), {kind} noise"
+    return Row(SIMULATED, cause, None, 100 * false / campaigns, 100 * low, 100 * high, "%", low <= ALLOWED, note)
+
+
+def share_bounds(count: int, total: int) -> tuple[float, float]:
+    """The exact interval of a share (Clopper and Pearson 1934)."""
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return low, high
+
+
+def real(labels: Sequence[str], levels: Mapping[str, str], blocks: int, slices: int) -> tuple[list[Row], Measured]:
+    """Each datapath twice, in a design like the reference campaign's."""
+    campaign = read_campaign(
+        {
+            "name": "truth-equal", "datapaths": [name for name in labels for _ in range(2)], "levels": dict(levels),
+            "blocks": blocks, "slices": slices, "slice_s": 0.5, "open_slice_s": 1.0, "warm_up_s": 0.2, "seed": 1,
+        }
+    )  # fmt: skip
+    with context(discover(workers.datapaths, Datapath)) as host:
+        measured = run_campaign(campaign, host)
+    return real_rows(measured.report, measured.why_invalid), measured
+
+
+def real_rows(report: CampaignReport, why: str = "") -> list[Row]:
+    """False words by family; the primary ones count, the exploratory ones are shown."""
+    rows = []
+    for family in (Family.PRIMARY, Family.EXPLORATORY):
+        compared = [v for v in report.verdicts if v.family is family and v.has_enough_pairs]
+        if not compared:
+            rows.append(Row(REAL, f"false {family} words", 0, None, found=False, note=f"too few valid pairs: {why}"))
+            continue
+        false = words(report, family)
+        named = "; ".join(f"{v.datapath} ÷ {v.reference}, {v.metric} at {v.level}" for v in false)
+        note = f"of {len(compared)} comparisons" + f": {named}" * bool(false)
+        found = not false if family is Family.PRIMARY else None
+        rows.append(Row(REAL, f"false {family} words", 0, float(len(false)), found=found, note=note))
+    return rows
+
+
+def noise_of(measured: Measured) -> dict[str, tuple[float, ...]]:
+    """By level: the noise of one trial's figures, from the ratios of datapaths to their copies.
+
+    A ratio has the noise of two trials. A level without two pairs, or without noise, is missing.
+    """
+    data, copies = measured.data, [label for label in measured.campaign.labels if "#" in label]
+    found = {}
+    for level, load in measured.campaign.levels.items():
+        metrics = CLOSED_METRICS if load.kind == "closed" else OPEN_METRICS
+        spreads = tuple(
+            pair_noise([data.log_ratios(_cell(copy, level), copy.partition("#")[0], metric) for copy in copies])
+            for metric in metrics
+        )
+        if all(spread > 0 for spread in spreads):
+            found[level] = spreads
+    return found
+
+
+def _cell(label: str, level: str) -> Cell:
+    return Cell(datapath=label, workload="http_keepalive", level=level)
+
+
+def pair_noise(groups: Sequence[Sequence[float]]) -> float:
+    """The noise of one trial: the standard deviation within groups of log-ratios ÷ √2; 0 without any."""
+    squares, freedom = 0.0, 0
+    for logs in groups:
+        if len(logs) > 1:
+            middle = fmean(logs)
+            squares += math.fsum((log - middle) ** 2 for log in logs)
+            freedom += len(logs) - 1
+    return math.sqrt(squares / freedom / 2) if freedom else 0.0
