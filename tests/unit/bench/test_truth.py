@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_ind
 
-from coordinator.scheduling.saturation import Bracket
 from domain.metric import Metric
 from domain.report import Price
+from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.burner import Burned, Burner
 from tests.bench.truth.table import Row, Table
@@ -71,15 +71,16 @@ def test_a_delay_is_found_within_20_us(value: float | None, found: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "found"), [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)]
+    ("low", "high", "found"),
+    [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)],
 )
 def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: float, found: bool) -> None:
-    row = searched.search_row(Bracket(low, high, met=True, missed=True), 7)
+    row = searched.search_row(CapacityBounds(lower_per_s=low, per_s=(low + high) / 2, upper_per_s=high), 9)
     assert (row.found, row.low, row.high) == (found, low, high)
 
 
 def test_a_search_without_an_answer_says_why() -> None:
-    row = searched.search_row(Bracket(1_800, 2_200, lost="too much host noise"), 7)
+    row = searched.search_row(CapacityBounds(lower_per_s=1_800), 9, "too much host noise")
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
 
