@@ -12,8 +12,8 @@ from domain.report import Price
 from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.burner import Burned, Burner
+from tests.bench.truth.simulation import DRIFTING, report_of
 from tests.bench.truth.table import Row, Table
-from tests.simulated import DRIFTING, SPREADS, a_campaign, report_of
 
 PRICE = Price(
     datapath="burn_1000", over="burn_0", workload="http_keepalive", level="level", pairs=12, datapath_us=20, over_us=17,
@@ -96,9 +96,10 @@ def test_false_words_may_exceed_5_percent_by_chance_only(false: int, found: bool
 
 
 def test_words_about_equal_datapaths_are_counted() -> None:
-    rng = np.random.default_rng(5)
-    same, _ = equal.real_rows(report_of(a_campaign(), rng, "normal", {}))
-    other, _ = equal.real_rows(report_of(a_campaign(), rng, "normal", {"ebpf_sk_assign": 0.7}))
+    rng, campaign = np.random.default_rng(5), design.reference()
+    spreads = design.spreads_of({}, campaign)
+    same, _ = equal.real_rows(report_of(campaign, rng, "normal", {}, spreads))
+    other, _ = equal.real_rows(report_of(campaign, rng, "normal", {"ebpf_sk_assign": 0.7}, spreads))
     assert (same.value, same.found) == (0, True)
     assert other.value is not None
     assert other.value >= 1
@@ -179,9 +180,12 @@ def test_the_table_counts_what_was_found_and_its_json_holds_the_rows() -> None:
 
 
 def test_a_drifting_host_leaves_noise_in_the_ratios_and_no_bias() -> None:
-    rng = np.random.default_rng(8)
-    quiet = {level: tuple(1e-6 for _ in spread) for level, spread in SPREADS.items()}
-    reports = [report_of(a_campaign(), rng, DRIFTING, {}, quiet) for _ in range(12)]
-    ratios = [v.ratio for report in reports for v in report.verdicts if v.ratio is not None]
-    assert 0.003 < np.std(np.log(ratios)) < 0.05
-    assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.004)
+    rng, campaign = np.random.default_rng(8), design.reference()
+    quiet = {level: tuple(1e-6 for _ in spread) for level, spread in design.spreads_of({}, campaign).items()}
+    found = {
+        kind: [v.ratio for _ in range(12) for v in report_of(campaign, rng, kind, {}, quiet).verdicts if v.ratio]
+        for kind in ("normal", DRIFTING)
+    }
+    assert np.std(np.log(found["normal"])) < 1e-4
+    assert 0.003 < np.std(np.log(found[DRIFTING])) < 0.05
+    assert np.mean(np.log(found[DRIFTING])) == pytest.approx(0, abs=0.004)
