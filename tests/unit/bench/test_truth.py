@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_ind
 
+from domain.load import ClosedLoad, OpenLoad
 from domain.metric import Metric
 from domain.report import Price
 from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
+from tests.bench.truth.blocks import a_block
 from tests.bench.truth.burner import Burned, Burner
 from tests.bench.truth.simulation import DRIFTING, report_of
 from tests.bench.truth.table import Row, Table
@@ -19,6 +21,15 @@ PRICE = Price(
     datapath="burn_1000", over="burn_0", workload="http_keepalive", level="level", pairs=12, datapath_us=20, over_us=17,
     us=3.0, low_us=2.7, high_us=3.3, metric=Metric.CPU_US_PER_REQUEST, sentence="",
 )  # fmt: skip
+
+
+def test_a_block_alternates_and_gives_each_label_its_rate() -> None:
+    loads = {"above": OpenLoad(rate_per_s=1200), "below": OpenLoad(rate_per_s=800)}
+    block = a_block(loads, 3)
+    assert block.order == ("above", "below", "below", "above", "above", "below")
+    assert [block.rate_per_s(label) for label in loads] == [1200, 800]
+    assert block.load == loads["above"], "the highest"
+    assert a_block({"direct": ClosedLoad(connections=64)}, 1).loads == {}
 
 
 def burner_row(arm: tuple[float, float], price: Price = PRICE) -> Row:
