@@ -25,7 +25,7 @@ from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
-MIN_BEYOND = 10  # requests slower than a percentile; so p99.9 needs 10,000 requests in a cell
+MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted
 
 
 class VerdictWord(StrEnum):
@@ -61,10 +61,13 @@ class Percentiles(Frozen):
     p99: float
     p999: float
     count: int
+    p99_episodes: int | None = Field(default=None, description="Slow episodes beyond it; null if they are not counted.")
+    p999_episodes: int | None = None
 
     def rests_on_few(self, percentile: float) -> bool:
-        """True if fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): then it is only a hint."""
-        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
+        """True if fewer than :data:`MIN_BEYOND` episodes lie beyond ``percentile`` (0–100): then it is only a hint."""
+        episodes = {99: self.p99_episodes, 99.9: self.p999_episodes}.get(percentile)
+        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6 if episodes is None else episodes < MIN_BEYOND
 
 
 class CellResult(Frozen):
@@ -283,9 +286,7 @@ class CampaignReport(Frozen):
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
-    crossovers: tuple[Crossover, ...] = Field(
-        default=(), description="Where another datapath begins to win; exploratory."
-    )
+    crossovers: tuple[Crossover, ...] = ()
     overload_onsets: tuple[OverloadOnset, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()

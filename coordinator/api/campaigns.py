@@ -22,7 +22,7 @@ from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTri
 from domain.gate import Check
 from domain.metric import SHARE_METRICS
 from domain.problems import InvalidInput, Problem
-from domain.report import CampaignReport, CellResult, Verdict
+from domain.report import CampaignReport, CellResult, Percentiles, Verdict
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
@@ -243,7 +243,7 @@ _NESTED = {
         *("lower_per_s", "upper_per_s", "met", "met_of", "missed", "missed_of"),
         *("searches", "blocks", "seconds", "goal_width"),
     ),
-    "latency_us": ("p50", "p99", "p999", "count"),
+    "latency_us": tuple(Percentiles.model_fields),
     "service_time_us": ("p50", "p99", "p999", "count"),
     "carried_in": tuple(CarriedBlocks.model_fields),
     "carried_up_to": tuple(CarriedRates.model_fields),
