@@ -153,6 +153,7 @@ class Verdict(Frozen):
     workload: Name
     level: str = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
     pooled_over: tuple[str, ...] = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
+    weights: tuple[float, ...] = Field(default=(), description="Of those levels in the pooled estimate, as shares.")
     metric: Metric
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY

@@ -3,7 +3,7 @@
 The primary family is fixed before any figure: its size does not depend on which trials were valid.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
@@ -29,6 +29,10 @@ class Question:
         """The log-ratios of one level."""
         label, reference = self.pair
         return data.log_ratios(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
+
+    def rows(self, data: CampaignResults, level: str) -> Sequence[Mapping[str, float]]:
+        """The figures of all compared datapaths in the blocks that count at one level."""
+        return data.compared(self.workload, level, self.metric).rows
 
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:

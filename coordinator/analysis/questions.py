@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Question
-from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval, stratified
+from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval
+from coordinator.analysis.weights import Noise, noise_of, weighted, weights_of
 from domain.report import MIN_PAIRS
 
 SIGNIFICANCE = 0.05
@@ -23,6 +24,7 @@ class Answer:
 
     question: Question
     logs: Mapping[str, Sequence[float]]  # by level
+    noises: Mapping[str, Noise | None]  # by level, of all datapaths compared there
     family: int
     adjusted: float = 1.0
 
@@ -37,9 +39,19 @@ class Answer:
         return tuple(level for level, logs in self.logs.items() if len(logs) > 1)
 
     @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each of those levels, as shares."""
+        return weights_of([len(stratum) for stratum in self.strata], self._noises) if self.strata else ()
+
+    @property
+    def _noises(self) -> tuple[Noise, ...]:
+        known = (self.noises[level] for level in self.pooled_levels)
+        return tuple(noise for noise in known if noise is not None)
+
+    @property
     def pooled(self) -> Estimate | None:
-        """The mean over levels; ``None`` with too few pairs."""
-        found = stratified(self.strata)
+        """The weighted mean over levels; ``None`` with too few pairs."""
+        found = weighted(self.strata, self._noises)
         return found if found is not None and found.count >= MIN_PAIRS else None
 
     @property
@@ -105,7 +117,12 @@ def answers(data: CampaignResults, questions: Sequence[Question]) -> tuple[Answe
     """An answer for each question. Questions without data count in the family, with a p of 1."""
     family = len(questions)
     drafts = [
-        Answer(question, {level: question.logs(data, level) for level in question.levels}, family)
+        Answer(
+            question,
+            {level: question.logs(data, level) for level in question.levels},
+            {level: noise_of(question.rows(data, level)) for level in question.levels},
+            family,
+        )
         for question in questions
     ]
     adjusted = holm([draft.p for draft in drafts])

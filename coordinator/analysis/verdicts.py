@@ -80,7 +80,9 @@ def _pooled(context: Context, answer: Answer) -> Verdict:
         verdict = _verdict(context, place, Family.SHOWN, pairs, estimate)
     else:
         verdict = _verdict(context, place, Family.PRIMARY, pairs, estimate, answer.adjusted, bounds)
-    verdict = verdict.model_copy(update={"pooled_over": answer.pooled_levels or question.levels})
+    verdict = verdict.model_copy(
+        update={"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights}
+    )
     return sentence_of(context, verdict, answer.differs_p if answer.judged_apart else None)
 
 
