@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from domain.budget import Budget, Precision, check_budget
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, cross_product
-from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
+from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.names import CampaignName, HostName, Label, Name
@@ -83,11 +84,7 @@ class Campaign(Frozen):
         strict=True,
         description="Counted slices per trial; probes watch one more slice, which is not counted.",
     )
-    # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic,
-    # because both sides meet the same host noise. On a busy two-core host the standard error, relative to 1 s slices,
-    # was 0.65 with 0.1 s, 0.79 with 0.2 s, 0.93 with 0.5 s and 2.3 with 3 s. The default is not 0.1 s because a slice
-    # must hold several whole answers of the slowest workload (`stream`: 80 ms).
-    slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
+    slice_s: float = Field(default=DEFAULT_SLICE_S, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     open_slice_s: float = Field(
         default=1.0,
         ge=MIN_OPEN_SLICE_S,
@@ -118,6 +115,8 @@ class Campaign(Frozen):
     )
     equivalence_margin: float = Field(default=0.03, gt=0, le=0.5)
     primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
+    precision: Precision = None
+    budget: Budget = None
 
     @field_validator("description")
     @classmethod
@@ -158,7 +157,7 @@ class Campaign(Frozen):
             raise ValueError(f"{CALIBRATION!r} is reserved for the search for the capacity; choose another name")
         return levels
 
-    @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", mode="before")
+    @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
         if isinstance(value, (bool, str)):
@@ -193,6 +192,7 @@ class Campaign(Frozen):
                 f"slices: {self.traffic_s / 3600:.1f} hours of traffic; the limit is "
                 f"{MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
             )
+        check_budget(self)
         return self
 
     @property

@@ -12,6 +12,7 @@ from pydantic import Field
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.looks import Exactness
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.telemetry import TelemetryAccount
@@ -179,6 +180,11 @@ class Verdict(Frozen):
         return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
 
     @property
+    def decided(self) -> bool:
+        """True if the verdict says something: neither inconclusive nor without a word."""
+        return self.verdict not in (VerdictWord.INCONCLUSIVE, VerdictWord.NONE)
+
+    @property
     def has_enough_pairs(self) -> bool:
         """False if there were too few valid pairs for a verdict."""
         return self.pairs >= MIN_PAIRS
@@ -253,3 +259,4 @@ class CampaignReport(Frozen):
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
+    exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

@@ -36,6 +36,11 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def share_text(share: float) -> str:
+    """A share in percent with two digits: ``1.8 %``."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
 def _percent(ratio: float) -> str:
     value = 100 * (ratio - 1)
     text = f"{abs(value):.0f}" if abs(value) >= 9.95 else f"{abs(value):.2g}"

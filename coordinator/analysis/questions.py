@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Question
+from coordinator.analysis.stage import Stage
 from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval
 from coordinator.analysis.weights import Noise, noise_of, weighted, weights_of
 from domain.report import MIN_PAIRS
@@ -26,6 +27,7 @@ class Answer:
     logs: Mapping[str, Sequence[float]]  # by level
     noises: Mapping[str, Noise | None]  # by level, of all datapaths compared there
     family: int
+    stage: Stage
     adjusted: float = 1.0
 
     @property
@@ -52,7 +54,7 @@ class Answer:
     def pooled(self) -> Estimate | None:
         """The weighted mean over levels; ``None`` with too few pairs."""
         found = weighted(self.strata, self._noises)
-        return found if found is not None and found.count >= MIN_PAIRS else None
+        return self.stage.judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     @property
     def over_levels(self) -> bool:
@@ -77,19 +79,19 @@ class Answer:
     def level_estimate(self, level: str) -> Estimate | None:
         """One level's own estimate; ``None`` with too few pairs."""
         found = interval(self.logs[level])
-        return found if found is not None and found.count >= MIN_PAIRS else None
+        return self.stage.judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     def level_p(self, level: str) -> float:
         """One level's p, multiplied for its share of the question's error rate; 1 without an estimate."""
         estimate = self.level_estimate(level)
-        return min(1.0, estimate.p / self._share(pooled=False)) if estimate else 1.0
+        return min(1.0, self.stage.p(estimate.p) / self._share(pooled=False)) if estimate else 1.0
 
     @property
     def p(self) -> float:
         """The question's p, before Holm's adjustment; 1 without enough pairs."""
         if self.own_levels:
             return min(map(self.level_p, self.own_levels))
-        return min(1.0, self.pooled.p / self._share(pooled=True)) if self.pooled else 1.0
+        return min(1.0, self.stage.p(self.pooled.p) / self._share(pooled=True)) if self.pooled else 1.0
 
     def level_adjusted(self, level: str) -> float:
         """A level's p adjusted over the family; of the clearest level, the question's own."""
@@ -102,7 +104,7 @@ class Answer:
         Holm's steps can prove a sign where this interval still touches zero: it then ends at zero (Guilbaud 2008).
         """
         share = self._share(pooled=pooled)
-        low, high = estimate.bounds(1 - SIGNIFICANCE * share / self.family)
+        low, high = estimate.bounds(1 - self.stage.rate(SIGNIFICANCE * share / self.family))
         if adjusted < SIGNIFICANCE and low < 0 < high:
             return (0.0, high) if estimate.mean > 0 else (low, 0.0)
         return low, high
@@ -113,7 +115,7 @@ class Answer:
         return POOLED_SHARE if pooled else (1 - POOLED_SHARE) / len(self.question.levels)
 
 
-def answers(data: CampaignResults, questions: Sequence[Question]) -> tuple[Answer, ...]:
+def answers(data: CampaignResults, questions: Sequence[Question], stage: Stage) -> tuple[Answer, ...]:
     """An answer for each question. Questions without data count in the family, with a p of 1."""
     family = len(questions)
     drafts = [
@@ -122,6 +124,7 @@ def answers(data: CampaignResults, questions: Sequence[Question]) -> tuple[Answe
             {level: question.logs(data, level) for level in question.levels},
             {level: noise_of(question.rows(data, level)) for level in question.levels},
             family,
+            stage,
         )
         for question in questions
     ]

@@ -15,7 +15,9 @@ from coordinator.analysis.decomposition import decompositions, differences
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pooling import lasting_facts
+from coordinator.analysis.precision import exactness_of
 from coordinator.analysis.prices import prices_of
+from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.records import AttemptRecord
@@ -50,7 +52,8 @@ def build_report(
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
     data = CampaignResults(campaign, attempts, seed, calibration)
     taxes, shared = _probe_tax(data), data.fingerprints
-    verdicts = verdicts_of(data, _proven(taxes or {}))
+    stage = stage_of(campaign, record, attempts)
+    verdicts = verdicts_of(data, _proven(taxes or {}), stage)
     return CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
@@ -60,17 +63,14 @@ def build_report(
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
-        failed_attempts=tuple(
-            FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
-            for a in attempts
-            if a.result is None and a.reason
-        ),
+        failed_attempts=tuple(_failed(attempts)),
         telemetry=_telemetry(attempts),
         fingerprints=tuple(
             FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
             for facts, blocks in shared.groups
         ),
         left_out=shared.sentence,
+        exactness=exactness_of(data, stage),
     )
 
 
@@ -143,6 +143,12 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                     reasons=trial.validity.reasons,
                     details=tuple(finding.detail for finding in trial.validity.findings),
                 )
+
+
+def _failed(attempts: Iterable[AttemptRecord]) -> Iterable[FailedAttempt]:
+    for a in attempts:
+        if a.result is None and a.reason:
+            yield FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
 
 
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:

@@ -49,6 +49,7 @@ class Context:
     primary: int
     exploratory: int
     taxes: Mapping[str, float]
+    no_word: str = ""  # why there is none before the next look
 
 
 def sentence_of(context: Context, verdict: Verdict, levels_differ_p: float | None = None) -> Verdict:
@@ -69,6 +70,8 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     figures = f"{_figures(verdict)}, {verdict.pairs} pairs"
     if verdict.family is Family.SHOWN:
         return f"{compared}: {_why_shown(context, verdict, levels_differ_p)}: {figures}."
+    if context.no_word:
+        return f"{compared}: {context.no_word}: {figures}."
     prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
     notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
     return f"{prefix}{_claim(context, verdict, where, compared)}: {figures}, {_p(context, verdict)}{notes}."

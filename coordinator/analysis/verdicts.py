@@ -12,11 +12,13 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Pair, are_alike, compared_pairs, is_judged, primary_questions
 from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
 from coordinator.analysis.sentences import Context, sentence_of
+from coordinator.analysis.stage import Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
 from domain.metric import Metric, metrics_of
 from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
 
 Bounds = tuple[float, float]
+AT_ITS_LOOK = Stage()  # the only one, after all blocks
 
 
 class Place(NamedTuple):
@@ -28,10 +30,10 @@ class Place(NamedTuple):
     pair: Pair
 
 
-def verdicts_of(data: CampaignResults, taxes: Mapping[str, float]) -> tuple[Verdict, ...]:
+def verdicts_of(data: CampaignResults, taxes: Mapping[str, float], stage: Stage = AT_ITS_LOOK) -> tuple[Verdict, ...]:
     """Every comparison, the primary ones first; ``taxes`` is the proven cost of watching, by label."""
     pairs = compared_pairs(data)
-    family = answers(data, primary_questions(data, pairs))
+    family = answers(data, primary_questions(data, pairs), stage)
     own = {
         Place(answer.question.workload, level, answer.question.metric, answer.question.pair): answer
         for answer in family
@@ -41,7 +43,7 @@ def verdicts_of(data: CampaignResults, taxes: Mapping[str, float]) -> tuple[Verd
     estimates = {place: _enough(_logs(data, place)) for place in rest}
     ps = {place: one.p for place, one in estimates.items() if one and _family(data, place) is Family.EXPLORATORY}
     adjusted = dict(zip(ps, benjamini_hochberg(list(ps.values())), strict=True))
-    context = Context(data, len(family), len(ps), taxes)
+    context = Context(data, len(family), len(ps), taxes, stage.no_word)
     found = [_pooled(context, answer) for answer in family if answer.over_levels]
     found += [_primary(context, place, answer) for place, answer in own.items()]
     found += [_other(context, place, estimates[place], adjusted.get(place)) for place in rest]
@@ -109,7 +111,9 @@ def _verdict(
     simultaneous: Bounds | None = None,
 ) -> Verdict:
     """A verdict without its sentence."""
-    word = VerdictWord.NONE if family is Family.SHOWN else VerdictWord.INCONCLUSIVE
+    if context.no_word:
+        p, simultaneous = None, None
+    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else VerdictWord.INCONCLUSIVE
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
         word = _word(estimate, bounds, p, place.metric, context.data.campaign.equivalence_margin)

@@ -47,6 +47,11 @@ def weights_of(counts: Sequence[int], noises: Sequence[Noise]) -> tuple[float, .
     return tuple(one / whole for one in inverse)
 
 
+def meier_term(shares: Sequence[float], noises: Sequence[Noise]) -> float:
+    """What estimated weights add to the variance of a mean, as a share of it (Meier 1953)."""
+    return 4 * math.fsum(share * (1 - share) / one.freedom for share, one in zip(shares, noises, strict=True))
+
+
 def weighted(strata: Sequence[Sequence[float]], noises: Sequence[Noise]) -> Estimate | None:
     """The weighted mean of the strata's means; ``None`` without strata, or if one has fewer than two values.
 
@@ -76,7 +81,7 @@ def weighted(strata: Sequence[Sequence[float]], noises: Sequence[Noise]) -> Esti
     freedom = math.fsum(part.freedom for part in known)
     if whole > 0:
         freedom = 1 / math.fsum((v / whole) ** 2 / part.freedom for v, part in zip(variances, known, strict=True))
-    estimated = 4 * math.fsum(share * (1 - share) / one.freedom for share, one in zip(shares, noises, strict=True))
+    estimated = meier_term(shares, noises)
     return Estimate(
         math.fsum(share * part.mean for share, part in zip(shares, known, strict=True)),
         math.sqrt(whole * (1 + estimated)),

@@ -17,6 +17,7 @@ from rich.console import Console
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError
 from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.planning import plan_lines
 from deploy.cli.progress import Display, follow
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
@@ -83,7 +84,10 @@ def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Inter
             display.say(note)
 
     with Coordinator(stack.url, stack.token) as coordinator:
-        campaign_id = str(coordinator.submit(toml)["id"])
+        created = coordinator.submit(toml)
+        campaign_id = str(created["id"])
+        for line in plan_lines(created):
+            display.say(line)
         try:
             follow(coordinator, campaign_id, display, each_time=watch)
         except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
 from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
 
 DEFAULT_URL = "http://127.0.0.1:8400"
@@ -45,6 +46,8 @@ def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
     created = coordinator.submit(read_campaign_file(campaign))
     campaign_id = str(created["id"])
+    for line in plan_lines(created):
+        click.echo(line, err=True)
     if wait:
         with Display(Console(stderr=True)) as display:
             follow(coordinator, campaign_id, display)
@@ -72,7 +75,7 @@ def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) 
     if as_json:
         print_json(campaign)
         return
-    details = [current_cell(campaign), time_left(campaign), campaign["error"]]
+    details = [current_cell(campaign), time_left(campaign), precision_reached(campaign), campaign["error"]]
     click.echo(
         f"{campaign_id} {campaign['name']}: {campaign['state']}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"

@@ -67,8 +67,8 @@ def _print_prices(prices: Sequence[Price], console: Console) -> None:
 
 def _print_exploratory(verdicts: Sequence[Verdict], console: Console) -> None:
     enough = [verdict for verdict in verdicts if verdict.has_enough_pairs]
-    found = [verdict for verdict in enough if verdict.verdict is not VerdictWord.INCONCLUSIVE]
-    if not verdicts:
+    found = [verdict for verdict in enough if verdict.decided]
+    if not verdicts or all(verdict.verdict is VerdictWord.NONE for verdict in verdicts):  # before a look
         return
     console.print("\n[bold]Exploratory[/bold] (on average up to 5 % of such findings are chance)", highlight=False)
     for verdict in found:

@@ -51,6 +51,8 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "flame_graphs": False,
         "equivalence_margin": 0.03,
         "primary": [],
+        "precision": None,
+        "budget": None,
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
