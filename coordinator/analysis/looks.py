@@ -12,6 +12,7 @@ looks (Maurer and Bretz 2013).
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,11 +21,22 @@ from scipy.special import ndtr, ndtri
 
 from domain.looks import Look
 
-_POINTS = 129  # of the density between the bounds
-_HALVINGS = 45
+_POINTS = 97  # of the density between the bounds
+_HALVINGS = 40
+_HIGHEST = 40.0  # bound of |z| that nothing reaches
 _DEVIATES = np.linspace(0.05, 8.0, 54)  # error rates from 0.96 to 1e-15, as two-sided normal deviates
 
 Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _State:
+    """After a look, for several error rates: its bounds of |z|, and the sums that are still within all bounds."""
+
+    bounds: Numbers  # by rate
+    used: Numbers  # of the rates
+    places: Numbers  # rate × point
+    density: Numbers  # the probability of each place
 
 
 def spent(rate: float, share: float) -> float:
@@ -34,17 +46,7 @@ def spent(rate: float, share: float) -> float:
 
 def bounds(looks: Sequence[Look], rate: float) -> list[float]:
     """For each look, the bound of |z| that keeps the error rate up to it at what may be spent by then."""
-    found: list[float] = []
-    places, density, used = np.zeros(1), np.ones(1), 0.0
-    for number, look in enumerate(looks):
-        before = looks[number - 1].blocks if number else 0
-        step = math.sqrt(max(look.blocks - before, 1e-9))
-        allowed = spent(rate, look.share) - used
-        bound = _solve(places, density, step, allowed, math.sqrt(look.blocks))
-        found.append(bound / math.sqrt(look.blocks))
-        used += _crossed(places, density, step, bound)
-        places, density = _continued(places, density, step, bound)
-    return found
+    return [float(_after(tuple(looks[: n + 1]), (rate,)).bounds[0]) for n in range(len(looks))]
 
 
 def deviate_rate(deviate: float) -> float:
@@ -52,52 +54,67 @@ def deviate_rate(deviate: float) -> float:
     return float(2 * ndtr(-deviate))
 
 
+_RATES = tuple(deviate_rate(deviate) for deviate in _DEVIATES)
+
+
 def sequential_p(looks: Sequence[Look], p: float) -> float:
     """The smallest error rate at which the last of ``looks`` rejects with this ``p``; ``p`` itself at a single look."""
     if _is_plain(looks):
         return p
-    deviates = np.interp(-ndtri(max(p, 1e-300) / 2), _last_bounds(tuple(looks)), _DEVIATES)
-    return max(p, float(2 * ndtr(-deviates)))
+    deviates = np.interp(-ndtri(max(p, 1e-300) / 2), _last_bounds(looks), _DEVIATES)
+    return max(p, deviate_rate(float(deviates)))
 
 
 def nominal_rate(looks: Sequence[Look], rate: float) -> float:
     """The error rate of a single test at the last of ``looks``, so that all looks together keep ``rate``."""
     if _is_plain(looks):
         return rate
-    bound = np.interp(-ndtri(rate / 2), _DEVIATES, _last_bounds(tuple(looks)))
-    return min(rate, float(2 * ndtr(-bound)))
+    bound = np.interp(-ndtri(rate / 2), _DEVIATES, _last_bounds(looks))
+    return min(rate, deviate_rate(float(bound)))
 
 
 def _is_plain(looks: Sequence[Look]) -> bool:
     return len(looks) == 0 or (len(looks) == 1 and looks[0].share == 1)
 
 
-@lru_cache(maxsize=64)
-def _last_bounds(looks: tuple[Look, ...]) -> Numbers:
+def _last_bounds(looks: Sequence[Look]) -> Numbers:
     """The bound of the last look, for each of :data:`_DEVIATES`."""
-    found = [bounds(looks, float(2 * ndtr(-deviate)))[-1] for deviate in _DEVIATES]
-    return np.maximum.accumulate(np.array(found))
+    return np.maximum.accumulate(_after(tuple(looks), _RATES).bounds)
 
 
-def _crossed(places: Numbers, density: Numbers, step: float, bound: float) -> float:
-    """The probability of a sum beyond ±``bound`` after one more ``step``; ``density`` is of the sum before."""
-    return float((density * (ndtr((-bound - places) / step) + ndtr((places - bound) / step))).sum())
+@lru_cache(maxsize=64)
+def _after(looks: tuple[Look, ...], rates: tuple[float, ...]) -> _State:
+    """The state after the last of ``looks``: a step of the recursion by Armitage, McPherson and Rowe (1969)."""
+    if not looks:
+        nothing = np.zeros((len(rates), 1))
+        return _State(np.zeros(len(rates)), np.zeros(len(rates)), nothing, nothing + 1)
+    before, look = _after(looks[:-1], rates), looks[-1]
+    step = math.sqrt(max(look.blocks - (looks[-2].blocks if len(looks) > 1 else 0), 1e-9))
+    allowed = np.array([spent(rate, look.share) for rate in rates]) - before.used
+    bound = _solve(before, step, allowed, _HIGHEST * math.sqrt(look.blocks))
+    used = before.used + _crossed(before, step, bound)
+    nodes, weights = _legendre()
+    places = nodes[None, :] * bound[:, None]
+    steps = (places[:, :, None] - before.places[:, None, :]) / step
+    kernel = np.exp(-0.5 * steps**2) / (step * math.sqrt(2 * math.pi))
+    density = (kernel @ before.density[:, :, None])[:, :, 0] * weights * bound[:, None]
+    return _State(bound / math.sqrt(look.blocks), used, places, density)
 
 
-def _solve(places: Numbers, density: Numbers, step: float, allowed: float, scale: float) -> float:
-    low, high = 0.0, 40.0 * scale
+def _crossed(before: _State, step: float, bound: Numbers) -> Numbers:
+    """The probability, by rate, of a sum beyond ±``bound`` after one more step."""
+    ends = bound[:, None]
+    beyond = ndtr((-ends - before.places) / step) + ndtr((before.places - ends) / step)
+    return np.asarray((before.density * beyond).sum(axis=1))
+
+
+def _solve(before: _State, step: float, allowed: Numbers, highest: float) -> Numbers:
+    low, high = np.zeros(len(allowed)), np.full(len(allowed), highest)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _crossed(places, density, step, middle) > allowed else (low, middle)
+        above = _crossed(before, step, middle) > allowed
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
     return high
-
-
-def _continued(places: Numbers, density: Numbers, step: float, bound: float) -> tuple[Numbers, Numbers]:
-    """The sum's places within the bound and their probabilities, by Gauss and Legendre's rule."""
-    nodes, weights = _legendre()
-    new = nodes * bound
-    kernel = np.exp(-0.5 * ((new[:, None] - places[None, :]) / step) ** 2) / (step * math.sqrt(2 * math.pi))
-    return new, (kernel @ density) * weights * bound
 
 
 @lru_cache(maxsize=1)
