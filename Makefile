@@ -21,7 +21,7 @@ showdown: setup ## Set up, then run the reference campaign: TPROXY against eBPF
 test: setup ## Set up, then run every test (root: the kernel tests too)
 	@$(BIN)/python -m tests.suite
 
-check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, stale documents
+check: setup ## Lint, types, import rules, C format; sizes, words, sentences, links, privates in tests, stale documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -53,7 +53,7 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
-bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (6 min)
+bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (12 min)
 	@$(BIN)/python -m tests.bench.words
 
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md

@@ -119,7 +119,7 @@ class Instance:
 
     def empty(self, name: str) -> int:
         """Delete every entry of a hash map; returns how many there were. Raises :class:`BpfError`."""
-        return emptied(self._maps[name], self._shapes[name].key_bytes)
+        return delete_entries(self._maps[name], self._shapes[name].key_bytes)
 
     def map_fd(self, name: str) -> int:
         """A map's file descriptor, which this instance closes."""
@@ -196,7 +196,7 @@ class ArrayEntry:
         bpf_in_place(Command.MAP_UPDATE_ELEM, self._attributes, "an entry")
 
 
-def emptied(fd: int, key_bytes: int) -> int:
+def delete_entries(fd: int, key_bytes: int) -> int:
     """Delete every entry of a hash map; returns how many there were. Raises :class:`BpfError`."""
     key, count = ctypes.create_string_buffer(key_bytes), 0
     while True:

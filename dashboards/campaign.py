@@ -142,6 +142,17 @@ _BY_TRIAL = {
         ("service_time_p50_us", "service_time_p99_us", "service_time_p999_us"),
         "From the actual send, over all slices of a valid trial.",
     ),
+    "CPUs busy by trial": ("short", ("cpus_used",), "How full the host was in a trial, on average; invalid ones too."),
+    "Requests that waited for a connection, by trial": (
+        "percentunit",
+        ("queued_share",),
+        "Share of the due requests without a free connection of the generator. Above 1 %, reports say so.",
+    ),
+    "Generator's lag by trial": (
+        "µs",
+        ("lag_p99_us",),
+        "The generator's own lateness at p99, which is part of every latency. Above 10 % of it, reports say so.",
+    ),
 }
 """Figures of trials by title: unit, fields, description."""
 
@@ -153,7 +164,8 @@ def _trials() -> Iterator[Json]:
         yield lines(title, description, unit, [series(select(fields, TRIAL, _CELLS, _BY_CELL), legend)], points=True)
     columns = (
         '"run", "datapath", "workload", "level", "host", "valid", "reasons", "details", "requests", "errors", '
-        '"requests_per_s", "cpu_us_per_request", "latency_p99_us", "service_time_p99_us"'
+        '"requests_per_s", "cpu_us_per_request", "latency_p99_us", "service_time_p99_us", '
+        '"cpus_used", "queued_share", "lag_p99_us"'
     )
     yield table(
         "Newest trials",
@@ -167,6 +179,9 @@ def _trials() -> Iterator[Json]:
             "cpu_us_per_request": "µs",
             "latency_p99_us": "µs",
             "service_time_p99_us": "µs",
+            "cpus_used": "short",
+            "queued_share": "percentunit",
+            "lag_p99_us": "µs",
         },
         links=trial_links(model.TRIAL_PAGE),
         sorted_by="Time",

@@ -1,18 +1,15 @@
-"""How exact a campaign shall become, and how long it may take: ``precision = 0.02``, ``budget = "10 min"``.
+"""How exact a campaign is to become, and how long it may take: ``precision = 0.02``, ``budget = "10 min"``.
 
 With either of them, the campaign adds blocks after the planned ones. It ends when each primary interval is narrow
 enough, or when the budget is spent.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field
 
 from domain.duration import duration_text, read_duration
 from domain.metric import Metric
-
-if TYPE_CHECKING:
-    from domain.campaign import Campaign
 
 DEFAULT_BUDGET_S = 1_800.0  # of a campaign with a precision and no budget
 MIN_BUDGET_S = 30.0
@@ -47,17 +44,30 @@ Budget = Annotated[
 ]
 
 
-def is_adaptive(campaign: "Campaign") -> bool:
+class Budgeted(Protocol):
+    """The fields of a campaign that a budget is about; :class:`~domain.campaign.Campaign` checks its own."""
+
+    @property
+    def precision(self) -> float | None: ...
+    @property
+    def budget(self) -> str | None: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def traffic_s(self) -> float: ...
+
+
+def is_adaptive(campaign: Budgeted) -> bool:
     """Whether the campaign adds blocks after the planned ones."""
     return campaign.precision is not None or campaign.budget is not None
 
 
-def budget_s_of(campaign: "Campaign") -> float:
+def budget_s_of(campaign: Budgeted) -> float:
     """Seconds that an adaptive campaign may take, from its start."""
     return DEFAULT_BUDGET_S if campaign.budget is None else read_duration(campaign.budget)
 
 
-def check_budget(campaign: "Campaign") -> None:
+def check_budget(campaign: Budgeted) -> None:
     """Raises :class:`ValueError` if the budget does not even suffice for the traffic of the planned blocks."""
     if campaign.budget is not None and campaign.traffic_s > budget_s_of(campaign):
         raise ValueError(

@@ -13,11 +13,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from domain.budget import Budget, Precision, check_budget
 from domain.condition import ConditionText
-from domain.crossing import MAX_LEVELS, cross_product
+from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
+from domain.expectation import Expectations
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
-from domain.names import CampaignName, HostName, Label, Name
+from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.workload import Values
@@ -64,7 +65,7 @@ class Campaign(Frozen):
         default={},
         max_length=MAX_LEVELS,
         exclude=True,
-        description="Every level runs under each condition, as medium_plain, medium_ruled. A stored campaign "
+        description="Every level runs under each condition, as half_plain, half_ruled. A stored campaign "
         "has them in its levels.",
     )
     levels: dict[Name, LoadLevel] = Field(
@@ -117,6 +118,7 @@ class Campaign(Frozen):
     primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
     precision: Precision = None
     budget: Budget = None
+    expect: Expectations = Field(default={})
 
     @field_validator("description")
     @classmethod
@@ -178,9 +180,7 @@ class Campaign(Frozen):
                     f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
                     "its parameters"
                 )
-        for level, load in self.levels.items():
-            if load.divided is not None and load.divided < self.clients:
-                raise ValueError(f"levels.{level}: {load} gives {self.clients} clients less than one each; raise it")
+        check_levels(self.levels, self.slices, self.clients)
         searches = f" ({SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
@@ -198,12 +198,7 @@ class Campaign(Frozen):
     @property
     def labels(self) -> tuple[str, ...]:
         """Each datapath's label, in the campaign's order; a second copy is ``name#2``."""
-        seen: dict[str, int] = {}
-        labels = []
-        for name in self.datapaths:
-            seen[name] = seen.get(name, 0) + 1
-            labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-        return tuple(labels)
+        return labels_of(self.datapaths)
 
     @property
     def reference_label(self) -> str:

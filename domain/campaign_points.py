@@ -11,6 +11,9 @@ TRIAL = "trial"
 CAMPAIGN_PROGRESS = "campaign_progress"
 VERDICT = "verdict"
 
+LOAD_FIELDS = ("cpus_used", "queued_share", "lag_p99_us")
+"""The fields of every trial point about its load, named as in :class:`domain.trial.TrialResult`."""
+
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 """The percentiles (0–100) of a trial point's ``latency_…_us`` and ``service_time_…_us`` fields."""
 
@@ -18,7 +21,8 @@ PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 def trial_point(tags: TrialTags, trial: TrialResult, time_ns: int) -> Point:
     """One finished trial: ``valid`` and ``invalid`` (one is 1, the other 0), its counts, and its figures.
 
-    An invalid trial has reasons instead of figures, because its counts do not describe its datapath.
+    An invalid trial has reasons instead of figures, because its counts do not describe its datapath. Its load is shown
+    all the same: how full the host was, and the generator's part, may be the reason.
     """
     valid = trial.validity.valid
     fields: dict[str, int | float | str] = {
@@ -29,7 +33,13 @@ def trial_point(tags: TrialTags, trial: TrialResult, time_ns: int) -> Point:
         "reasons": ", ".join(trial.validity.reasons),
         "details": "; ".join(finding.detail for finding in trial.validity.findings),
     }
-    return Point(TRIAL, tags.as_dict(), fields | (_figures(trial) if valid else {}), time_ns)
+    return Point(TRIAL, tags.as_dict(), fields | load_figures(trial) | (_figures(trial) if valid else {}), time_ns)
+
+
+def load_figures(trial: TrialResult) -> dict[str, float]:
+    """How full the host was, and the generator's part in the latency; what is not known is left out."""
+    known = {name: getattr(trial, name) for name in LOAD_FIELDS}
+    return {name: float(value) for name, value in known.items() if value is not None}
 
 
 def _figures(trial: TrialResult) -> dict[str, float]:

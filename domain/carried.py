@@ -1,5 +1,6 @@
 """How much of its load was carried, by a slice or by a trial."""
 
+import math
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -9,6 +10,19 @@ from domain.frozen import Frozen
 # Above these shares a trial's latency depends on the generator, and the report says so.
 MAX_QUEUED_SHARE = 0.01  # of the due requests, that waited for a free connection
 MAX_SHOWN_LAG_SHARE = 0.10  # of the latency at p99, that is the generator's own lateness at p99
+
+
+# An open level is carried if what was due in a slice is answered in it, but for the requests that were pending at its
+# middle: one latency's worth (Little's law). The rest is room for single stalls of the host at a slice's end, and for
+# the noise of counting a few pending requests.
+MIN_DELIVERED_SHARE = 0.99
+COUNT_ERRORS = 2.0  # standard deviations of the difference of two Poisson counts, which matter at low rates only
+
+
+def is_delivered(due: int, delivered: int, pending: int, slices: int = 1) -> bool:
+    """Whether enough of what was due in slices was answered in them; ``pending`` at their middles, in all."""
+    noise = COUNT_ERRORS * math.sqrt(2 * (pending + slices))
+    return delivered + noise >= MIN_DELIVERED_SHARE * (due - pending)
 
 
 class Carried(Frozen):
@@ -51,12 +65,22 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known and len(known) == len(every) else None
 
 
+def is_queued(queued_share: float | None) -> bool:
+    """Whether so many requests waited for a free connection that the latency depends on the generator."""
+    return queued_share is not None and queued_share > MAX_QUEUED_SHARE
+
+
+def is_late(lag_p99_us: float | None, latency_p99_us: float | None) -> bool:
+    """Whether the generator's own lateness is so large a part of the latency that it must be named."""
+    return lag_p99_us is not None and bool(latency_p99_us) and lag_p99_us > MAX_SHOWN_LAG_SHARE * (latency_p99_us or 0)
+
+
 def cautions(queued_share: float | None, lag_p99_us: float | None, latency_p99_us: float | None) -> tuple[str, ...]:
     """What a reader of a latency must know about the generator, in sentences."""
     found = []
-    if queued_share is not None and queued_share > MAX_QUEUED_SHARE:
+    if is_queued(queued_share):
         found.append(f"{queued_share:.1%} of the requests waited for a free connection of the generator")
-    if lag_p99_us is not None and latency_p99_us and lag_p99_us > MAX_SHOWN_LAG_SHARE * latency_p99_us:
+    if is_late(lag_p99_us, latency_p99_us):
         late = f"the generator was late by {lag_p99_us:,.0f} µs at p99"
         found.append(f"{late}, of a latency of {latency_p99_us:,.0f} µs")
     return tuple(found)

@@ -1,11 +1,11 @@
-"""The cross product of load levels and conditions."""
+"""A campaign's load levels: their cross product with conditions, and what they must fit."""
 
 from collections.abc import Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
 from domain.condition import Condition
-from domain.load import AnyLoad
+from domain.load import AnyLoad, OpenLoad
 from domain.names import Name
 
 MAX_LEVELS = 16  # of a campaign, including those that conditions add
@@ -38,3 +38,12 @@ def cross_product(levels: Mapping[str, AnyLoad], conditions: Mapping[str, Condit
                 raise ValueError(f"two levels would be named {both}; rename a level or a condition")
             found[both] = load.model_copy(update={"condition": condition})
     return found
+
+
+def check_levels(levels: Mapping[str, AnyLoad], slices: int, clients: int) -> None:
+    """Whether trials of so many slices, by so many clients, can have these levels. Raises ``ValueError`` if not."""
+    for level, load in levels.items():
+        if isinstance(load, OpenLoad) and load.profile and (why := load.profile.problem_with(slices)):
+            raise ValueError(f"levels.{level}: {why}")
+        if load.divided is not None and load.divided < clients:
+            raise ValueError(f"levels.{level}: {load} gives {clients} clients less than one each; raise it")

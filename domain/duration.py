@@ -1,12 +1,14 @@
-"""How long a campaign's slices and its traffic are, and durations as text. Pure arithmetic on a campaign's fields."""
+"""How long a campaign's slices and its traffic are, and durations as text. Pure arithmetic on a campaign's fields.
+
+:class:`~domain.campaign.Campaign` limits its own duration, so this module must not import it: :class:`Timed` names
+the fields that count.
+"""
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
-
-if TYPE_CHECKING:
-    from domain.campaign import Campaign
 
 # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic, because
 # both sides meet the same host noise. On a busy two-core host the standard error, relative to 1 s slices, was 0.65 with
@@ -23,7 +25,36 @@ WATCHED_WARM_UP_S = 0.05
 WATCHED_SLICE_S = 0.3
 
 
-def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
+class Timed(Protocol):
+    """The fields of a campaign that its duration depends on."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def workloads(self) -> Sequence[str]: ...
+    @property
+    def levels(self) -> Mapping[str, AnyLoad]: ...
+    @property
+    def probes(self) -> Sequence[str]: ...
+    @property
+    def flame_graphs(self) -> bool: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def slices(self) -> int: ...
+    @property
+    def slice_s(self) -> float: ...
+    @property
+    def open_slice_s(self) -> float: ...
+    @property
+    def warm_up_s(self) -> float: ...
+    @property
+    def calibration_blocks(self) -> int: ...
+    @property
+    def calibration_slices(self) -> int: ...
+
+
+def slice_s_at(campaign: Timed, load: AnyLoad) -> float:
     """Seconds of one slice at a level."""
     if isinstance(load, ClosedLoad):
         return campaign.slice_s
@@ -31,7 +62,7 @@ def slice_s_at(campaign: "Campaign", load: AnyLoad) -> float:
     return max(campaign.slice_s, campaign.open_slice_s, searched_s)
 
 
-def block_traffic_s(campaign: "Campaign", load: AnyLoad) -> float:
+def block_traffic_s(campaign: Timed, load: AnyLoad) -> float:
     """Seconds of traffic of one datapath in one block, including warm-up and uncounted slices."""
     slice_s = slice_s_at(campaign, load)
     block_s = campaign.slices * slice_s + campaign.warm_up_s
@@ -41,7 +72,7 @@ def block_traffic_s(campaign: "Campaign", load: AnyLoad) -> float:
     return block_s
 
 
-def traffic_s(campaign: "Campaign", search_steps: int) -> float:
+def traffic_s(campaign: Timed, search_steps: int) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
     calibration_s = campaign.calibration_slices * campaign.slice_s + campaign.warm_up_s
     total_s = campaign.calibration_blocks * calibration_s

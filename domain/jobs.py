@@ -69,7 +69,7 @@ class Heartbeat(Frozen):
 
 
 class HeartbeatAnswer(Frozen):
-    """Whether the worker shall continue."""
+    """Whether the worker may continue."""
 
     cancel: bool
 

@@ -1,19 +1,21 @@
 """Load levels: how hard the generator drives.
 
 Written ``closed(64)``, ``open(20000)``, ``open(25%)`` or ``capacity(p99<=5ms)``. Arrivals and the limit of requests in
-flight may be named in an open level: ``open(20000, constant)``, ``open(25%, poisson, in_flight<=512)``. A condition
-(domain/condition.py) may follow: ``closed(64) under ballast(1000), conntrack``.
+flight may be named in an open level: ``open(20000, constant)``, ``open(25%, poisson, in_flight<=512)``. The rate may
+change (domain/profile.py): ``open(1000..20000, ramp)``. A condition (domain/condition.py) may follow: ``closed(64)
+under ballast(1000), conntrack``.
 """
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
 from domain.frozen import Frozen
+from domain.profile import PROFILES, RAMP, STEPS, Profile, read_profile
 
 Arrival = Literal["poisson", "constant"]
 MAX_CONNECTIONS = 10_000
@@ -96,20 +98,36 @@ class _OpenLevel(_Level):
 
 
 class OpenLoad(_OpenLevel):
-    """Requests leave on a schedule of ``rate_per_s``, independent of the answers. Measures latency under load."""
+    """Requests leave on a schedule of ``rate_per_s``, independent of the answers. Measures latency under load.
+
+    With a ``profile`` the rate changes, and ``rate_per_s`` is its highest.
+    """
 
     kind: Literal["open"] = "open"
     rate_per_s: int = Field(ge=1, le=MAX_RATE_PER_S, strict=True)
+    profile: Profile | None = None
+
+    @model_validator(mode="after")
+    def _peak_is_the_rate(self) -> Self:
+        if self.profile is not None and self.profile.peak_per_s != self.rate_per_s:
+            raise ValueError(f"the highest rate of {self.profile} is {self.profile.peak_per_s}, not {self.rate_per_s}")
+        return self
 
     @property
     def bare(self) -> str:
         """See the base."""
-        return f"open({self.rate_per_s}{self.arrivals})"
+        return f"open({self.profile or self.rate_per_s}{self.arrivals})"
+
+    @property
+    def mean_per_s(self) -> int:
+        """The mean rate of a trial."""
+        return self.profile.mean_per_s if self.profile else self.rate_per_s
 
     @property
     def divided(self) -> int:
         """See the base."""
-        return self.rate_per_s if self.in_flight is None else min(self.rate_per_s, self.in_flight)
+        lowest = min(self.profile.rates_per_s) if self.profile else self.rate_per_s
+        return lowest if self.in_flight is None else min(lowest, self.in_flight)
 
 
 class ShareLoad(_OpenLevel):
@@ -158,6 +176,7 @@ def _time_text(time_us: int) -> str:
 _CLOSED = re.compile(r"^\s*closed\s*\(\s*([0-9]{1,9})\s*\)\s*$")
 _ARRIVALS = r"(?:,\s*(poisson|constant)\s*)?(?:,\s*in_flight\s*<=\s*([0-9]{1,9})\s*)?"
 _OPEN = re.compile(rf"^\s*open\s*\(\s*([0-9]{{1,9}})\s*(%?)\s*{_ARRIVALS}\)\s*$")
+_RAMP, _STEPS = (re.compile(rf"^\s*open\s*\(\s*{rates}{_ARRIVALS}\)\s*$") for rates in (RAMP, STEPS))
 _CAPACITY = re.compile(
     r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
     rf"(?:,\s*errors\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,4}})?)\s*%\s*)?{_ARRIVALS}\)\s*$"
@@ -165,8 +184,10 @@ _CAPACITY = re.compile(
 _UNDER = re.compile(r"(\bunder\b)")
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _CONDITION = r"(under\b.*)?$"
+_WRITTEN = (_CLOSED, _OPEN, _RAMP, _STEPS, _CAPACITY)
 _SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"
-_OPTIONS = "an open level may name 'constant' or 'poisson' and then 'in_flight<=512', as in open(20000, constant)"
+_OPTIONS = "an open level may name 'constant' or 'poisson' and then 'in_flight<=512', as in open(20000, constant); "
+_OPTIONS += PROFILES
 
 
 def _parse_load(value: Any) -> Any:
@@ -191,6 +212,10 @@ def _parse_bare(text: str) -> dict[str, Any]:
             {"kind": "share", "percent": int(match[1])} if match[2] else {"kind": "open", "rate_per_s": int(match[1])}
         )
         return size | _arrivals(match[3], match[4])
+    if match := _RAMP.match(text):
+        return {"kind": "open"} | read_profile("ramp", f"{match[1]} {match[2]}") | _arrivals(match[3], match[4])
+    if match := _STEPS.match(text):
+        return {"kind": "open"} | read_profile("steps", match[1]) | _arrivals(match[2], match[3])
     if text.lstrip().startswith("capacity"):
         return _parse_capacity(text)
     options = f"; {_OPTIONS}" if text.lstrip().startswith("open") else ""
@@ -229,7 +254,7 @@ LoadLevel = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in (_CLOSED, _OPEN, _CAPACITY)),
+            "pattern": "|".join(one.pattern.removesuffix("$") + _CONDITION for one in _WRITTEN),
             "description": f"How hard the generator drives: {_SPELLINGS}. 'under' and a condition may follow: "
             f"terms separated by commas, of {TERMS}.",
             "examples": [
@@ -238,6 +263,8 @@ LoadLevel = Annotated[
                 "open(20000, constant)",
                 "open(25%)",
                 "open(25%, poisson, in_flight<=512)",
+                "open(1000..20000, ramp)",
+                "open(1000, 5000, 20000, steps)",
                 "capacity(p99<=5ms)",
                 "closed(64) under ballast(1000), conntrack",
             ],

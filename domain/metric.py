@@ -33,11 +33,19 @@ OPEN_METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY
 CAPACITY_METRICS = (Metric.SLO_CAPACITY_PER_S,)
 
 
+def first_metric(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> Metric:
+    """The metric whose blocks a level's figures are of; also where nothing is compared."""
+    return next(iter(metrics_of(level)), OPEN_METRICS[0])
+
+
 def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
     """The metrics compared at a level, the primary one first.
 
-    An open level sets the rate, so rates are not compared there. Latencies of a closed level are service times.
+    An open level sets the rate, so rates are not compared there. Latencies of a closed level are service times. Where
+    the rate changes, nothing is compared: a figure over several rates is that of none of them.
     """
+    if isinstance(level, OpenLoad) and level.profile is not None:
+        return ()
     if isinstance(level, CapacityLoad):
         return CAPACITY_METRICS
     return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS

@@ -1,6 +1,6 @@
 """The allowed names, and the message for a name that is not allowed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -51,3 +51,13 @@ SHAPES = {
 def datapath_of(label: str) -> str:
     """The datapath behind a label: ``datapath_of("direct#2") == "direct"``."""
     return label.partition("#")[0]
+
+
+def labels_of(datapaths: Sequence[str]) -> tuple[str, ...]:
+    """Each datapath's label; a second copy is ``name#2``."""
+    seen: dict[str, int] = {}
+    labels = []
+    for name in datapaths:
+        seen[name] = seen.get(name, 0) + 1
+        labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(labels)

@@ -9,9 +9,13 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.answer import Answer
+from domain.carried import is_late, is_queued
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.frozen import Frozen
+from domain.gate import Check
 from domain.looks import Exactness
 from domain.metric import Metric
 from domain.names import Label, Name
@@ -115,12 +119,26 @@ class CellResult(Frozen):
     lag_p99_us: float | None = Field(default=None, description="The generator's own lateness; open loop only.")
     cpus_used: float | None = Field(default=None, description="CPUs of the host that were busy on average, of `cpus`.")
     cpus: int | None = Field(default=None, description="CPUs of the host.")
+    carried_in: CarriedBlocks | None = Field(default=None, description="Blocks in which its open load was carried.")
+    carried_up_to: CarriedRates | None = Field(default=None, description="Where the rate changes: the highest carried.")
+    overloaded: OverloadedTrials | None = Field(default=None, description="Its overloaded trials, if any.")
     caveats: tuple[str, ...] = Field(default=(), description="What a reader must know besides the figures.")
 
     @property
     def is_capacity(self) -> bool:
         """True if the figure is a capacity within an SLO."""
         return self.load.startswith("capacity")
+
+    @property
+    def is_queued(self) -> bool:
+        """True if more than 1 % of the requests waited for a free connection of the generator."""
+        return is_queued(self.queued_share)
+
+    @property
+    def is_late(self) -> bool:
+        """True if the generator's lag exceeds a tenth of the p99 shown."""
+        pooled = self.latency_us.p99 if self.latency_us else None
+        return is_late(self.lag_p99_us, self.latency_p99_us or pooled)
 
     @property
     def open_loop(self) -> bool:
@@ -237,6 +255,7 @@ class ConditionCost(Frozen):
 class FingerprintBlocks(Frozen):
     """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
 
+    id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
     facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
     blocks: tuple[int, ...] = Field(description="Their indexes.")
     analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
@@ -250,7 +269,9 @@ class CampaignReport(Frozen):
     )
     results: tuple[CellResult, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    expectations: tuple[Check, ...] = ()
     prices: tuple[Price, ...] = ()
+    carrying: tuple[Carrying, ...] = ()
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -258,5 +279,6 @@ class CampaignReport(Frozen):
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
+    answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
     exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

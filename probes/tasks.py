@@ -37,10 +37,10 @@ class TaskProbe(TracingProbe):
     def write_task(self, pid: int, group: int, role: str) -> None:
         """Watch a task with its group; ``ANY_GROUP`` watches it with every lab."""
         number = self.task_roles.index(role)
-        self._started().write("tasks", pid, group=group, role=number, queued=_NOT_WAITING)
+        self.loaded_module().write("tasks", pid, group=group, role=number, queued=_NOT_WAITING)
 
     def _group(self, lab: LabView) -> int:
-        module = self._started()
+        module = self.loaded_module()
         tasks = frozenset((pid, role) for role in self.task_roles for pid in lab.tasks.get(role, ()))
         if len(tasks) > MAX_LAB_TASKS:
             raise ProbeError(f"{lab.label} has {len(tasks)} tasks; {MAX_LAB_TASKS} can be watched")

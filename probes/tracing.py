@@ -17,7 +17,7 @@ from domain.jobs import HostCapabilities
 from domain.sample import FIRST_EXPONENT, LAST_EXPONENT, StageHistogram, StageSample
 from probes.base import LabView, Pending, Probe, ProbeError, Reading
 
-# Features of workers/agent/capabilities.py without which no probe runs.
+# Features of workers/inventory/features.py without which no probe runs.
 FEATURES = ("root", "bcc", "kernel_headers", "btf", "raw_tracepoints")
 # In the order in which ``watched_device()`` and ``side_of()`` of bpf/include/probe.h number them.
 SIDES = ("client", "dut", "server")
@@ -117,14 +117,14 @@ class TracingProbe(Probe):
         return self._hooks
 
     def take_hooks(self) -> tuple[Hook, ...]:
-        self._started()
+        self.loaded_module()
         if self._chain is not None:
             self._chain.close()
         self._chain = None
         return self._hooks
 
     def watch(self, lab: LabView | None, *, accept: bool = True) -> None:
-        module = self._started()
+        module = self.loaded_module()
         if lab is None:
             self._write_watch(self._watch.value.__class__())
             if self._chain is not None:
@@ -147,7 +147,7 @@ class TracingProbe(Probe):
         return Pending(begun - self._begun, max(0, unended - self._unended), longest_ns)
 
     def read(self) -> Reading:
-        module = self._started()
+        module = self.loaded_module()
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         module.drain()
         samples, self._samples = self._samples, []
@@ -176,7 +176,8 @@ class TracingProbe(Probe):
         """The number of the lab's group of tasks, for probes that watch tasks."""
         return 0
 
-    def _started(self) -> Module:
+    def loaded_module(self) -> Module:
+        """The probe's module with its maps. Raises :class:`ProbeError` before :meth:`start`."""
         if self._module is None:
             raise ProbeError(f"{self.name} was not started")
         return self._module

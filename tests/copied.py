@@ -46,10 +46,13 @@ COPIES = (DATAPATH, PROBE, WORKLOAD)
 
 
 def write_copies(directory: Path) -> None:
-    """Write all copies, and a conftest.py with the fixtures of the checkout."""
+    """Write all copies, and a conftest.py with the fixtures of each directory that the checkout has them for."""
     for copy in COPIES:
         copy.write(directory)
     (directory / "conftest.py").write_text("from tests.conftest import *\n")
+    for place in (path for path in (directory / "tests" / "kernel").iterdir() if path.is_dir()):
+        if (ROOT / "tests" / "kernel" / place.name / "conftest.py").exists():
+            (place / "conftest.py").write_text(f"from tests.kernel.{place.name}.conftest import *\n")
 
 
 def build_generator(directory: Path) -> None:

@@ -29,10 +29,11 @@ LEVELS = {
     "medium": "closed(64)",
     "high": "closed(256)",
 }
-NOISES = ("normal", "t3", "stalls", "drift")
+NOISES = ("normal", "t3", "stalls")
+ALL_NOISES = (*NOISES, "drift")
 _DRIFT = 0.15  # from block to block, common to all datapaths of a block
 _WITHIN = 0.2  # with the noise "drift": the share of a block's drift that happens between its datapaths
-_SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
+SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -105,14 +106,15 @@ class Host:
         # With the noise "drift" the host walks, and a datapath meets more or less of a block's step by its place.
         walks = self.kind == "drift"
         self.level_of_host = self.level_of_host + step if walks else step
-        places = self.rng.permutation(len(FUNCTIONS)) / len(FUNCTIONS) - 0.5
+        count = len(FUNCTIONS)
+        places = self.rng.permutation(count) / count - 0.5 if walks else np.zeros(count)
         trials = tuple(
             _trial(
                 label,
                 level,
                 self.rng,
                 self.kind,
-                self.level_of_host + _WITHIN * step * place * walks + math.log(self.truth.get(label, 1)),
+                self.level_of_host + _WITHIN * step * place + math.log(self.truth.get(label, 1)),
             )
             for label, place in zip(FUNCTIONS, places, strict=True)
         )
@@ -122,7 +124,7 @@ class Host:
 
 
 def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + np.array(_SPREADS[level]) * draw(rng, kind, (len(_SPREADS[level]),)))
+    cost, *times = np.exp(shift + np.array(SPREADS[level]) * draw(rng, kind, (len(SPREADS[level]),)))
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.power import PastNoise, kind_of
 from coordinator.analysis.precision import exactness_of, excess_of
 from coordinator.analysis.stage import Stage, stage_of
 from coordinator.analysis.verdicts import verdicts_of
+from coordinator.analysis.weights import Noise
 from coordinator.scheduling.next_look import after_look, first_looks
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.looks import Looks
+from domain.metric import metrics_of
 from domain.report import Family, Verdict
-from tests.simulated import Host, Truth, words_of
+from tests.simulated import SPREADS, Host, Truth, a_campaign, words_of
 
 BLOCK_S = 4.0
 
@@ -55,3 +58,15 @@ def run(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -
         record = {"state": "running" if looks.next else "complete", "looks": looks.model_dump(mode="json")}
         verdicts.append(verdicts_of(data, {}, stage_of(campaign, record, attempts)))
     return Run(tuple(verdicts), looks)
+
+
+def past_noises() -> list[PastNoise]:
+    """The noise of the simulated host as the planner would know it from earlier campaigns."""
+    campaign, found = a_campaign(), []
+    for level, spreads in SPREADS.items():
+        load = campaign.levels[level]
+        for metric, spread in zip(metrics_of(load), spreads[: len(metrics_of(load))], strict=False):
+            noise = Noise(spread**2, 100)
+            traffic_s = campaign.slices * campaign.slice_s_at(load)
+            found.append(PastNoise("http_keepalive", str(load), kind_of(load), metric, noise, traffic_s))
+    return found

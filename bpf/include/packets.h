@@ -44,20 +44,44 @@ static __always_inline void track(struct packet *packet, struct stage *stat, con
 	packet->device = device;
 }
 
-/* The same at netif_receive_skb, for one in TRACK_EVERY: the packet itself names its device. */
-static __always_inline void track_received(struct packet *packet, struct stage *stat, const struct watch *cfg,
-					   __u64 skb)
+/* The slot for a packet whose tracking may begin, or NULL. A packet that the slot holds with the same address ended
+ * unseen: this one must not pair with its start.
+ */
+static __always_inline struct packet *cleared_slot(__u64 skb)
 {
+	struct packet *packet = packet_slot(skb);
+
+	if (packet && is_tracked(packet, skb))
+		packet->skb = 0;
+	return packet;
+}
+
+/* Track a packet, for one in TRACK_EVERY, from its netif_receive_skb: the packet itself names its device. */
+static __always_inline void track_received(const struct watch *cfg, __u64 skb)
+{
+	struct packet *packet = cleared_slot(skb);
+	struct stage *stat = stage_of(0);
 	const void *dev = NULL;
 	int device;
 
-	if (!cfg->open || !should_track(stat))
+	if (!packet || !stat || !cfg->open || !should_track(stat))
 		return;
 	if (bpf_probe_read_kernel(&dev, sizeof(dev), (void *)skb + SK_BUFF_DEV))
 		return;
 	device = watched_device(cfg, dev);
 	if (device >= 0)
 		track(packet, stat, cfg, skb, device, RECEIVED);
+}
+
+/* End the tracking of this packet now, in the one role of a stage without sides. */
+static __always_inline void end_packet(const struct watch *cfg, struct packet *packet)
+{
+	struct stage *stat = stage_of(0);
+
+	if (!stat)
+		return;
+	end(stat, cfg, &packet->start, bpf_ktime_get_ns(), 0);
+	packet->skb = 0;
 }
 
 #endif

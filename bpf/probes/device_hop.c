@@ -12,14 +12,10 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 
 	if (!cfg)
 		return 0;
-	packet = packet_slot(skb);
-	stat = stage_of(0);
-	if (!packet || !stat)
-		return 0;
 	/* GRO merged an earlier packet at this address into another, or it was dropped: it never arrived. */
-	if (is_tracked(packet, skb))
-		packet->skb = 0;
-	if (!cfg->open || !should_track(stat))
+	packet = cleared_slot(skb);
+	stat = stage_of(0);
+	if (!packet || !stat || !cfg->open || !should_track(stat))
 		return 0;
 	device = watched_device(cfg, (void *)ctx->args[1]);
 	if (device < 0)

@@ -4,21 +4,10 @@
 
 RAW_TRACEPOINT_PROBE(netif_receive_skb)
 {
-	u64 skb = ctx->args[0];
 	struct watch *cfg = watched();
-	struct packet *packet;
-	struct stage *stat;
 
-	if (!cfg)
-		return 0;
-	packet = packet_slot(skb);
-	stat = stage_of(0);
-	if (!packet || !stat)
-		return 0;
-	/* An earlier packet at this address ended in the DUT. This one must not pair with its start. */
-	if (is_tracked(packet, skb))
-		packet->skb = 0;
-	track_received(packet, stat, cfg, skb);
+	if (cfg)
+		track_received(cfg, ctx->args[0]);
 	return 0;
 }
 
@@ -27,7 +16,6 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	u64 skb = ctx->args[0];
 	struct watch *cfg = watched();
 	struct packet *packet;
-	struct stage *stat;
 	u32 ingress = 0;
 	int egress;
 
@@ -44,10 +32,6 @@ RAW_TRACEPOINT_PROBE(net_dev_start_xmit)
 	egress = watched_device(cfg, (void *)ctx->args[1]);
 	if (!(egress == 1 && ingress == cfg->device[0].ifindex) && !(egress == 0 && ingress == cfg->device[1].ifindex))
 		return 0;
-	stat = stage_of(0);
-	if (!stat)
-		return 0;
-	end(stat, cfg, &packet->start, bpf_ktime_get_ns(), 0);
-	packet->skb = 0;
+	end_packet(cfg, packet);
 	return 0;
 }

@@ -13,14 +13,10 @@ RAW_TRACEPOINT_PROBE(net_dev_queue)
 
 	if (!cfg)
 		return 0;
-	packet = packet_slot(skb);
-	stat = stage_of(0);
-	if (!packet || !stat)
-		return 0;
 	/* The qdisc dropped an earlier packet at this address, or the kernel segmented it. */
-	if (is_tracked(packet, skb))
-		packet->skb = 0;
-	if (!cfg->open || !should_track(stat))
+	packet = cleared_slot(skb);
+	stat = stage_of(0);
+	if (!packet || !stat || !cfg->open || !should_track(stat))
 		return 0;
 	if (bpf_probe_read_kernel(&dev, sizeof(dev), (void *)skb + SK_BUFF_DEV))
 		return 0;

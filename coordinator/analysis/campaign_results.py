@@ -184,10 +184,10 @@ class CampaignResults:
         return load_text(self.campaign.levels[level], found.rates_per_s.get(level) if found else None)
 
     def asked_per_s(self, workload: str, level: str) -> int | None:
-        """The scheduled rate of an open level or a share; ``None`` for other levels."""
+        """The scheduled rate of an open level or a share, its mean if it changes; ``None`` for other levels."""
         load, found = self.campaign.levels[level], self.calibration.get(workload)
         if isinstance(load, OpenLoad):
-            return load.rate_per_s
+            return load.mean_per_s
         return found.rates_per_s.get(level) if found else None
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
-from domain.load import CapacityLoad
-from domain.metric import Metric, metrics_of
+from domain.load import CapacityLoad, ClosedLoad, OpenLoad
+from domain.metric import Metric, first_metric
 from domain.report import MIN_PAIRS, CellResult, Interval, Percentiles
 from domain.trial import Reason, TrialResult
 
@@ -25,8 +26,9 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         return _capacity_result(data, cell)
     trials = data.trials(cell)
     valid = [trial for trial in trials if trial.validity.valid]
-    first = metrics_of(data.campaign.levels[cell.level])[0]
+    first = first_metric(data.campaign.levels[cell.level])
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
+    load = _load_carried(data, cell, trials)
     return CellResult(
         **_identity(data, cell),
         requests_per_s=rate.value if rate else None,
@@ -46,7 +48,13 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         invalid_trials=len(trials) - len(valid),
         invalid_for=None if valid else _commonest(trials),
         **_surroundings(data, cell, valid),
-        caveats=(*_left_out(data, cell, first), *_shortfall(data, cell, valid), *_mixed_offloads(valid)),
+        **load,
+        caveats=(
+            *_left_out(data, cell, first),
+            *_shortfall(data, cell, valid, p99.value if p99 else None),
+            *overload_caveat(load.get("overloaded"), load.get("carried_in")),
+            *_mixed_offloads(valid),
+        ),
     )
 
 
@@ -100,6 +108,19 @@ def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialResul
     }
 
 
+def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+    """Whether an open level's load was carried, and what the overloaded trials were like."""
+    load = data.campaign.levels[cell.level]
+    if isinstance(load, ClosedLoad):
+        return {}
+    changes = isinstance(load, OpenLoad) and load.profile is not None
+    return {
+        "carried_in": carried_blocks(trials),
+        "carried_up_to": carried_up_to(trials) if changes else None,
+        "overloaded": overloaded_trials(trials),
+    }
+
+
 def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
     """Offloads are the same within a block; a caveat says if hosts differ."""
     if all(trial.offloads == trials[0].offloads for trial in trials):
@@ -107,14 +128,16 @@ def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
     return ("its trials had different offloads: compare the results host by host",)
 
 
-def _shortfall(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> tuple[str, ...]:
+def _shortfall(
+    data: CampaignResults, cell: Cell, trials: Sequence[TrialResult], p99_us: float | None
+) -> tuple[str, ...]:
     """A caveat if an open level answered fewer requests in its slices than were due: its load was lower."""
     asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(trial.duration_s for trial in trials)
     if asked_per_s is None or not seconds:
         return ()
     made_per_s = sum(trial.answered_within for trial in trials) / seconds
     due = sum(trial.due or round(asked_per_s * trial.duration_s) for trial in trials)  # Poisson counts vary
-    cautions = load_cautions(trials)
+    cautions = load_cautions(trials, p99_us)
     if made_per_s * seconds >= ENOUGH * due:
         return cautions
     share = f"{100 * made_per_s * seconds / due:.1f} %"
@@ -158,7 +181,7 @@ def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, .
 
 def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interval | None:
     # An open level sets the rate, so a share of it means nothing; there the limit is compared like other datapaths.
-    metric = metrics_of(data.campaign.levels[cell.level])[0]
+    metric = first_metric(data.campaign.levels[cell.level])
     if data.limit is None or not metric.higher_is_better:
         return None
     if cell.datapath == data.limit:

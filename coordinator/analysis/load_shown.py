@@ -20,10 +20,14 @@ def load_shown(trials: Sequence[TrialResult]) -> dict[str, Any]:
     }
 
 
-def load_cautions(trials: Sequence[TrialResult]) -> tuple[str, ...]:
-    """What a reader of the cell's latency must know about the generator, in sentences."""
+def load_cautions(trials: Sequence[TrialResult], latency_p99_us: float | None = None) -> tuple[str, ...]:
+    """What a reader of the cell's latency must know about the generator, in sentences.
+
+    ``latency_p99_us`` is the p99 that the cell shows; without one, the pooled p99 counts.
+    """
     shown = load_shown(trials)
-    return cautions(shown["queued_share"], shown["lag_p99_us"], _p99_us([trial.latency for trial in trials]))
+    p99_us = latency_p99_us or _p99_us([trial.latency for trial in trials])
+    return cautions(shown["queued_share"], shown["lag_p99_us"], p99_us)
 
 
 def _cpu(trials: Sequence[TrialResult]) -> CpuTime:

@@ -1,13 +1,16 @@
 """Which blocks may be analysed together: those with a sound environment, all of one fingerprint. Pure."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.report import FingerprintBlocks
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
 
-# Facts that change by themselves, or differ between like hosts: a boot's exact memory, the name of the root disk. What
-# a command line switches shows in the mitigations and in the number of CPUs.
-_NOT_COMPARED = frozenset({"conntrack_entries", "memory_kib", "command_line"})
+# Facts that change by themselves, or differ between like hosts: the boot and its exact memory, the name of the root
+# disk. What a command line switches shows in the mitigations and in the number of CPUs.
+_NOT_COMPARED = frozenset({"boot_id", "conntrack_entries", "memory_kib", "command_line"})
 _SHOWN = 3  # facts that a sentence names
 
 
@@ -37,6 +40,19 @@ class Fingerprints:
         return cls(lasting_facts(reference), [(facts, tuple(members)) for facts, members in groups])
 
     @property
+    def listed(self) -> tuple[FingerprintBlocks, ...]:
+        """The fingerprints as a report has them."""
+        return tuple(
+            FingerprintBlocks(
+                id=fingerprint_id(facts),
+                facts=dict(facts),
+                blocks=blocks,
+                analysed=lasting_facts(facts) == self.reference,
+            )
+            for facts, blocks in self.groups
+        )
+
+    @property
     def sentence(self) -> str:
         """What was left out, and the reason; empty if all blocks have one fingerprint."""
         compared = [(lasting_facts(facts), members) for facts, members in self.groups]
@@ -53,6 +69,12 @@ class Fingerprints:
 def lasting_facts(fingerprint: Mapping[str, str]) -> dict[str, str]:
     """The facts of a fingerprint that two blocks must share: kernel, CPU, mitigations, versions and settings."""
     return {name: value for name, value in fingerprint.items() if name not in _NOT_COMPARED}
+
+
+def fingerprint_id(facts: Mapping[str, str]) -> str:
+    """Twelve digits that stand for the facts that blocks must share; empty without facts."""
+    shared = json.dumps(lasting_facts(facts), sort_keys=True)
+    return hashlib.sha256(shared.encode()).hexdigest()[:12] if facts else ""
 
 
 def difference(facts: Mapping[str, str], reference: Mapping[str, str]) -> str:

@@ -8,18 +8,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from coordinator.analysis.answer import answer_of
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.pooling import lasting_facts
 from coordinator.analysis.precision import exactness_of
 from coordinator.analysis.prices import prices_of
+from coordinator.analysis.scope import scope_of
 from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Outcome, judge
 from domain.campaign import Campaign
@@ -27,7 +31,7 @@ from domain.failures import FailedAttempt, InvalidTrial
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
-from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, FingerprintBlocks, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
 from domain.trial import TrialResult
 
@@ -54,24 +58,24 @@ def build_report(
     taxes, shared = _probe_tax(data), data.fingerprints
     stage = stage_of(campaign, record, attempts)
     verdicts = verdicts_of(data, _proven(taxes or {}), stage)
-    return CampaignReport(
+    report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
+        expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
+        carrying=carrying_of(data, stage),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
         invalid=tuple(_invalid_trials(campaign, attempts)),
         failed_attempts=tuple(_failed(attempts)),
         telemetry=_telemetry(attempts),
-        fingerprints=tuple(
-            FingerprintBlocks(facts=dict(facts), blocks=blocks, analysed=lasting_facts(facts) == shared.reference)
-            for facts, blocks in shared.groups
-        ),
+        fingerprints=shared.listed,
         left_out=shared.sentence,
         exactness=exactness_of(data, stage),
     )
+    return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
 
 def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
@@ -129,7 +133,7 @@ def _watched_rate(trial: TrialResult) -> float | None:
 
 
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, except those that tell a search step that a rate was too high."""
+    """Every invalid trial of every attempt, except those that show a search step that a rate was too high."""
     for attempt in attempts:
         for trial in attempt.result.trials if attempt.result else ():
             if not trial.validity.valid and not _is_search_outcome(campaign, attempt, trial):

@@ -80,7 +80,7 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
 def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> str:
     """Where a comparison holds: a level with its load, or the levels that it is pooled over."""
     if len(levels) == 1:
-        where = f"at {levels[0]} load ({data.load(workload, levels[0])})"
+        where = f"at {levels[0]} ({data.load(workload, levels[0])})"
     else:
         where = f"over the levels {', '.join(levels)}"
     return where + (f" of {workload}" if len(data.campaign.workloads) > 1 else "")

@@ -56,6 +56,10 @@ class Stage:
         return estimate
 
 
+AT_ITS_LOOK = Stage()
+"""After the only look."""
+
+
 def stage_of(campaign: Campaign, record: Mapping[str, Any], attempts: Sequence[AttemptRecord]) -> Stage:
     """The stage of a campaign with that record (:func:`coordinator.store.views.campaign_record`) and those attempts."""
     looks = Looks.model_validate(record.get("looks") or {})

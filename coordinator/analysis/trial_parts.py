@@ -15,13 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from coordinator.analysis.path import SEND_WAIT, StagePath
+from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.sample import is_matched
 from domain.trial import ProbeReading, SliceResult, TrialResult
 from domain.watched import StageRole
-
-# Of the CPUs in a watched slice. Noise there spoils the explanation only, and not the trial, which does not count it.
-MAX_WATCHED_STEAL_SHARE = 0.05
-MAX_WATCHED_FOREIGN_SHARE = 0.10
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,10 @@ def watched_trial(trial: TrialResult, path: StagePath) -> WatchedTrial | None:
 
 
 def is_disturbed(trial: TrialResult) -> bool:
-    """True if the host was not left alone in a watched slice. Results of older versions do not say, and are used."""
+    """True if the host was not left alone in a watched slice. Results of older versions do not say, and are used.
+
+    Such noise spoils the explanation only: the trial does not count its watched slices.
+    """
     return any(one.probed and _is_noisy(one, trial.cpu.cpus) for one in trial.slices)
 
 

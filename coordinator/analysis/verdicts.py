@@ -12,13 +12,12 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Pair, are_alike, compared_pairs, is_judged, primary_questions
 from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
 from coordinator.analysis.sentences import Context, sentence_of
-from coordinator.analysis.stage import Stage
+from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
 from domain.metric import Metric, metrics_of
 from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
 
 Bounds = tuple[float, float]
-AT_ITS_LOOK = Stage()  # the only one, after all blocks
 
 
 class Place(NamedTuple):

@@ -35,7 +35,7 @@ class WatchedLevel:
 
     @cached_property
     def stages(self) -> Mapping[StageRole, Measured]:
-        """Each stage that some datapath has, in the order of the path; nobody may have measured it."""
+        """Each stage that some datapath has, in the order of the path; perhaps no datapath measured it."""
         found = {key for block in self.blocks for trial in block.values() for key in (*trial.parts, *trial.unmeasured)}
         ordered = sorted(found, key=lambda key: (self.path.stages.index(key.stage), key.role))
         return {key: self._measured(key) for key in ordered if any(self.has(label, key) for label in self.labels)}

@@ -1,4 +1,4 @@
-"""One ratio from several levels: the mean of the levels' means, weighted by what each level can tell. Pure.
+"""One ratio from several levels: the mean of the levels' means, weighted by how exact each level is. Pure.
 
 Near saturation a level's latency varies five times as much as elsewhere. With equal weights such a level alone decides
 how exact the mean is. So a level's weight is the inverse of its noise. The noise is that of all datapaths compared at

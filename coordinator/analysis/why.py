@@ -12,7 +12,7 @@ SHOWN_SHARE = 0.01  # of the largest difference: smaller parts are in the table,
 def explanation(difference: Difference, load: str) -> str:
     """The difference in one sentence; ``load`` is the level as shown to users."""
     one, other, pairs = difference.datapath, difference.reference, difference.pairs
-    where = f"at {difference.level} load ({load}) of {difference.workload}"
+    where = f"at {difference.level} ({load}) of {difference.workload}"
     if pairs < MIN_PAIRS:
         few = f"only {pairs} {'pair' if pairs == 1 else 'pairs'} of watched trials; a difference needs {MIN_PAIRS}"
         return f"{one} compared with {other} {where}: no stage's difference is known, {few}."

@@ -13,11 +13,14 @@ from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.analysis.report import build_report
+from coordinator.api.provenance import provenance
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import looks, results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
+from domain.gate import Check
 from domain.planning import Plan
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
@@ -44,6 +47,12 @@ class VerdictList(BaseModel):
     """Each datapath against the reference, per workload, level and metric."""
 
     verdicts: list[Verdict]
+
+
+class ExpectationList(BaseModel):
+    """Each expectation at each of its levels: pass, fail or undecided."""
+
+    expectations: list[Check]
 
 
 @blueprint.post("/campaigns")
@@ -149,18 +158,44 @@ def get_verdicts(campaign_id: str) -> Mapping[str, Any]:
     return {"verdicts": report_of(campaign_id).verdicts}
 
 
+@blueprint.get("/campaigns/<campaign_id>/expectations")
+@blueprint.output(ExpectationList)
+@blueprint.doc(responses=[404])
+def get_expectations(campaign_id: str) -> Mapping[str, Any]:
+    """Which of the campaign's expectations hold, with their intervals."""
+    return {"expectations": report_of(campaign_id).expectations}
+
+
 @blueprint.get("/campaigns/<campaign_id>/results.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_results_csv(campaign_id: str) -> Response:
-    """One line per cell."""
-    return _csv(CellResult, report_of(campaign_id).results, f"{campaign_id}-results")
+    """One line per cell, with the scope and the fingerprint in columns."""
+    report = report_of(campaign_id)
+    return _csv(CellResult, report.results, f"{campaign_id}-results", provenance(report))
 
 
 @blueprint.get("/campaigns/<campaign_id>/verdicts.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_verdicts_csv(campaign_id: str) -> Response:
-    """One line per verdict."""
-    return _csv(Verdict, report_of(campaign_id).verdicts, f"{campaign_id}-verdicts")
+    """One line per verdict, with the scope and the fingerprint in columns."""
+    report = report_of(campaign_id)
+    return _csv(Verdict, report.verdicts, f"{campaign_id}-verdicts", provenance(report))
+
+
+@blueprint.get("/campaigns/<campaign_id>/expectations.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_expectations_csv(campaign_id: str) -> Response:
+    """One line per expectation and level, with the scope and the fingerprint in columns."""
+    report = report_of(campaign_id)
+    return _csv(Check, report.expectations, f"{campaign_id}-expectations", provenance(report))
+
+
+@blueprint.get("/campaigns/<campaign_id>/carrying.csv")
+@blueprint.doc(responses=_CSV_RESPONSES)
+def get_carrying_csv(campaign_id: str) -> Response:
+    """One line per open level and pair of datapaths, with the scope and the fingerprint: which carries the load."""
+    report = report_of(campaign_id)
+    return _csv(Carrying, report.carrying, f"{campaign_id}-carrying", provenance(report))
 
 
 def report_of(campaign_id: str) -> CampaignReport:
@@ -208,14 +243,15 @@ def _unknown(campaign_id: str) -> Any:
     abort(404, f"there is no campaign {campaign_id[:40]!r}")
 
 
-def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str) -> Response:
+def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, same: Mapping[str, str]) -> Response:
+    """A file with one line per row; ``same`` are columns that have one value in all lines."""
     text = io.StringIO()
     writer = csv.writer(text)
     header = _columns(model)
-    writer.writerow(header)
+    writer.writerow([*header, *same])
     for row in rows:
         flat = dict(_flatten(row.model_dump(mode="json")))
-        writer.writerow([flat.get(column, "") for column in header])
+        writer.writerow([*(flat.get(column, "") for column in header), *same.values()])
     disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(text.getvalue(), mimetype="text/csv", headers=disposition)
 
@@ -224,6 +260,9 @@ _NESTED = {
     "share_of_direct": ("value", "low", "high"),
     "latency_us": ("p50", "p99", "p999", "count"),
     "service_time_us": ("p50", "p99", "p999", "count"),
+    "carried_in": tuple(CarriedBlocks.model_fields),
+    "carried_up_to": tuple(CarriedRates.model_fields),
+    "overloaded": tuple(OverloadedTrials.model_fields),
 }
 
 

@@ -26,7 +26,7 @@ class ErrorBody(BaseModel):
 class StrictJson(DefaultJSONProvider):
     """JSON as in RFC 8259: UTF-8, no NaN or Infinity, no repeated names, numbers within double range."""
 
-    sort_keys = False  # keep the campaign's order of levels: low, medium, high
+    sort_keys = False  # keep the campaign's order of levels
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Raises ``ValueError``."""

@@ -283,10 +283,15 @@ def _unsupported_rates(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterat
 
 
 def _unsupported_arrivals(workload: str, level: str, load: AnyLoad, arrivals: Sequence[str]) -> Iterator[Problem]:
-    """A generator that offers some arrivals only has no limit of requests in flight either."""
-    if isinstance(load, ClosedLoad) or not arrivals or (load.arrival in arrivals and load.in_flight is None):
+    """A generator that offers some arrivals only has no limit of requests in flight either, and one rate."""
+    changes = isinstance(load, OpenLoad) and load.profile is not None
+    if isinstance(load, ClosedLoad) or not arrivals:
+        return
+    if load.arrival in arrivals and load.in_flight is None and not changes:
         return
     allowed = " or ".join(arrivals)
-    message = f"{workload} offers {allowed} arrivals without a limit of requests in flight only; write "
-    example = load.model_copy(update={"arrival": arrivals[0], "in_flight": None})
+    what = "at a rate that does not change" if changes else "without a limit of requests in flight"
+    message = f"{workload} offers {allowed} arrivals {what} only; write "
+    plain = {"arrival": arrivals[0], "in_flight": None} | ({"profile": None} if changes else {})
+    example = load.model_copy(update=plain)
     yield Problem(field=f"levels.{level}", message=f"{message}{example}")

@@ -62,7 +62,7 @@ def exactness(session: Session, campaign_id: str) -> Exactness | None:
 
 
 def _measured_shapes(session: Session, row: CampaignRow) -> set[Shape]:
-    """The workloads and levels that more blocks can tell more about: those with a block that was measured."""
+    """The workloads and levels that more blocks say more about: those with a block that was measured."""
     query = select(BlockRow.workload, BlockRow.level).distinct()
     done = query.where(BlockRow.campaign_id == row.id, BlockRow.state == BlockState.DONE)
     rows = session.execute(done.where(BlockRow.calibration.is_(False), BlockRow.chain.is_(None)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from coordinator.web import expect_field
 from domain.campaign import Campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.names import datapath_of
@@ -22,6 +23,7 @@ from domain.workload import Parameter
 _TEXTS = ("name", "description", "reference", "budget")
 _INTEGERS = ("blocks", "slices", "clients", "seed")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
+_AREAS = (expect_field.FIELD,)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
@@ -68,7 +70,7 @@ class Form:
     @property
     def general_errors(self) -> list[str]:
         """Messages that belong to no field of the form, and those of levels without a row."""
-        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, "levels", *self.parameters}
+        fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, *_AREAS, "levels", *self.parameters}
         rows = {name for name, _ in self.levels}
         return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
 
@@ -117,7 +119,8 @@ def shown(data: Mapping[str, Any]) -> Form:
     names = (*_TEXTS, *_INTEGERS, *_NUMBERS)
     return Form(
         values={name: "" if data.get(name) is None else f"{data[name]}" for name in names}
-        | {name: "on" if data.get(name) else "" for name in _FLAGS},
+        | {name: "on" if data.get(name) else "" for name in _FLAGS}
+        | {expect_field.FIELD: expect_field.text_of(data.get(expect_field.FIELD, {}))},
         chosen={**lists, COPY: copies},
         levels=tuple(data.get("levels", {}).items()),
         parameters={
@@ -131,7 +134,7 @@ def shown(data: Mapping[str, Any]) -> Form:
 def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
     """The form as it came in, every keystroke kept."""
     return Form(
-        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS)},
+        values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS, *_AREAS)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
         levels=tuple(_level_rows(form)),
         parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
@@ -156,6 +159,8 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
     data |= {name: values for name, values in lists.items() if values or name in ("datapaths", "workloads")}
     data["levels"] = dict(_level_rows(form))
+    if expected := expect_field.expectations_of(form.get(expect_field.FIELD, "")):
+        data[expect_field.FIELD] = expected
     if parameters := _parameters(form, lists["workloads"]):
         data["parameters"] = parameters
     return data
@@ -171,11 +176,12 @@ def _parameters(form: Submitted, workloads: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-def repeated_levels(form: Submitted) -> list[Problem]:
+def repeated_names(form: Submitted) -> list[Problem]:
     """A mapping cannot hold a name twice, so this one problem is found here."""
     names = [name for name, _ in _level_rows(form)]
     repeated = dict.fromkeys(name for name in names if names.count(name) > 1)
-    return [Problem(field=f"levels.{name}", message="named twice; name each level once") for name in repeated]
+    levels = [Problem(field=f"levels.{name}", message="named twice; name each level once") for name in repeated]
+    return levels + expect_field.repeated_names(form.get(expect_field.FIELD, ""))
 
 
 def _level_rows(form: Submitted) -> list[tuple[str, str]]:
@@ -198,9 +204,9 @@ def _number(text: str) -> float | str:
 
 
 def _field_of(problem: Problem) -> str:
-    # A list's entries are shown with the list; each level has its row.
+    # A list's entries are shown with the list, and so are expectations; each level has its row.
     first, _, rest = problem.field.partition(".")
-    return first if not rest or first in _LISTS else problem.field
+    return first if not rest or first in (*_LISTS, *_AREAS) else problem.field
 
 
 def _level_of(problem: Problem) -> str | None:

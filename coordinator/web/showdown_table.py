@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.campaign import Campaign
+from domain.carrying import Carrying, CarryingWord
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.metric import Metric
 from domain.report import (
@@ -170,6 +171,12 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
                     )
                 )
     return tuple(found)
+
+
+def carrying_rows(report: CampaignReport) -> tuple[Carrying, ...]:
+    """Statements on who carries a load, those with a word first; none where both carried it in every block."""
+    found = [one for one in report.carrying if not one.is_plain]
+    return tuple(sorted(found, key=lambda one: one.word is CarryingWord.UNDECIDED))
 
 
 def price_rows(report: CampaignReport) -> tuple[PriceRow, ...]:

@@ -18,6 +18,7 @@ from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
 from coordinator.web.entry import blueprint
 from coordinator.web.showdown_table import (
+    carrying_rows,
     cost_rows,
     price_rows,
     primary_verdicts,
@@ -29,6 +30,7 @@ from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign, read_campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.failures import group_by_reasons
+from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
 from domain.planning import Plan
 from domain.problems import InvalidInput
@@ -41,6 +43,8 @@ _DOWNLOADS = (
     ("report (JSON)", "campaigns.get_report"),
     ("results (CSV)", "campaigns.get_results_csv"),
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
+    ("expectations (CSV)", "campaigns.get_expectations_csv"),
+    ("carried loads (CSV)", "campaigns.get_carrying_csv"),
 )
 
 
@@ -200,7 +204,7 @@ def _submitted_campaign() -> Campaign:
     """Raises :class:`InvalidInput`."""
     if "toml" in request.form:
         return read_campaign_toml(request.form["toml"])
-    repeated = forms.repeated_levels(request.form)
+    repeated = forms.repeated_names(request.form)
     try:
         found = read_campaign(forms.mapping_of(request.form))
     except InvalidInput as error:
@@ -247,8 +251,12 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "primary": primary_verdicts(report),
         "primary_waiting": primary_waiting(report),
         "prices": price_rows(report),
+        "scope": report.answer.scope.text if report.answer else "",
+        "carrying": carrying_rows(report),
         "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
         "downloads": _DOWNLOADS,
+        "gate": worst(report.expectations),
+        "gate_counts": counts_text(report.expectations),
     }
 
 

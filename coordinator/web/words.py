@@ -1,9 +1,12 @@
 """The format of figures and times on pages. Pure; registered as Jinja filters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
-from domain.report import Price, Verdict
+from domain.answer import Column
+from domain.carrying import OverloadedTrials
+from domain.report import CellResult, Price, Verdict
 from domain.texts import ratio_text
 
 NOTHING = "–"
@@ -50,6 +53,11 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{_three(100 * value) if value < 10 else f'{100 * value:.0f}'} %"
 
 
+def cpus(found: CellResult | OverloadedTrials) -> str:
+    """How full the host was: ``1.49 of 2``."""
+    return NOTHING if found.cpus_used is None or found.cpus is None else f"{found.cpus_used:.2f} of {found.cpus}"
+
+
 def duration(seconds: float | None) -> str:
     """A duration as text: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if seconds is None:
@@ -65,6 +73,11 @@ def duration(seconds: float | None) -> str:
 def moment(at: str | None) -> str:
     """An ISO 8601 time in UTC, to the second: ``2026-02-03 14:05:06``."""
     return NOTHING if not at else f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def groupby_level(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """Neighbouring columns of one level together."""
+    return [(level, list(group)) for level, group in groupby(columns, key=lambda column: column.level)]
 
 
 def spelled(name: str) -> str:
@@ -83,8 +96,10 @@ FILTERS: dict[str, Callable[..., object]] = {
     "figure": figure,
     "ratio": ratio,
     "percent": percent,
+    "cpus": cpus,
     "with_interval": with_interval,
     "duration": duration,
+    "groupby_level": groupby_level,
     "moment": moment,
     "spelled": spelled,
 }

@@ -68,6 +68,10 @@ class Coordinator:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
 
+    def page(self, campaign_id: str) -> str:
+        """The address of the campaign's page."""
+        return f"{self.url}/campaigns/{_segment(campaign_id)}"
+
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **request)

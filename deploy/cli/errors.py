@@ -12,23 +12,28 @@ class ExitCode(IntEnum):
     """Why a command ended; documented in ``showdown --help``."""
 
     OK = 0
-    INTERNAL = 1
+    EXPECTATION_FAILED = 1
     USAGE = 2
     INVALID = 3
     FAILED = 4
     INCOMPLETE = 5
-    UNREACHABLE = 6
+    UNDECIDED = 6
+    UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits.h
+    INTERNAL = 70  # EX_SOFTWARE
     INTERRUPTED = 130
 
 
 MEANINGS = {
-    ExitCode.OK: "success",
-    ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
+    ExitCode.OK: "success; every expectation of the campaign passes, if it has any",
+    ExitCode.EXPECTATION_FAILED: "an expectation of the campaign failed; of 'doctor' and 'matrix': a check failed",
     ExitCode.USAGE: "wrong usage, or the campaign does not exist",
     ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
-    ExitCode.INCOMPLETE: "the campaign is complete, but host noise or failures left cells without a valid trial",
+    ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
+    "valid trial",
+    ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
+    ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
     ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and its labs were removed",
 }
 

@@ -16,14 +16,16 @@ from rich.console import Console
 
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError
-from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.kept import keep as keep_report
+from deploy.cli.kept import state_directory
+from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.planning import plan_lines
 from deploy.cli.progress import Display, follow
+from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 
-DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_PORT = 8400
 CANCEL_S = 20.0  # labs are removed within 10 s of a cancellation
 WATCH_S = 1.0
@@ -58,14 +60,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.command()
 @campaign_argument
 @json_option
+@full_option
+@result_files_options
 @click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
 @click.pass_context
-def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> None:
+def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: bool, files: ResultFiles) -> None:
     """Measure CAMPAIGN, a TOML file, on this machine.
 
     Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
-    table and the verdicts, and stops everything. SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL
-    replace the private servers. Progress goes to standard error.
+    answer, and stops everything. The whole report is kept in SHOWDOWN_STATE_DIR for 'showdown report'.
+    SHOWDOWN_BROKER_URL, SHOWDOWN_INFLUX_URL and SHOWDOWN_DATABASE_URL replace the private servers. Progress goes to
+    standard error.
+
+    With expectations in CAMPAIGN, the exit code is 0 if all pass, 1 if one fails, and 6 if none fails and one is
+    undecided; without, 0 or 5. See 'showdown --help' for the others.
     """
     toml = read_campaign_file(campaign)
     interrupts = Interrupts()
@@ -75,7 +83,17 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, keep: bool) -> Non
             for note in stack.notes:
                 display.say(note)
             report = _conduct(stack, toml, display, interrupts)
-    ctx.exit(finish(report, as_json=as_json))
+    rest = "" if as_json else _kept(report)
+    ctx.exit(finish(report, as_json=as_json, full=full, rest=rest, files=files))
+
+
+def _kept(report: CampaignReport) -> str:
+    """Keep the report, and say how to print it; the campaign is not lost if the directory cannot be written."""
+    try:
+        return f"The rest: showdown report {keep_report(report)} --full (or --json)"
+    except OSError as error:
+        click.echo(f"the report cannot be kept: {error}", err=True)
+        return "The rest: run with --full or --json"
 
 
 def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Interrupts) -> CampaignReport:
@@ -131,11 +149,11 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
 )
 @json_option
 def up(port: int, *, as_json: bool) -> None:
-    """Keep a private stack running until Ctrl-C or SIGTERM; prints its address and the login token.
+    """Keep a private stack running until Ctrl-C. Prints its address and the login token.
 
     Its state is stored in SHOWDOWN_STATE_DIR (default: /var/lib/showdown); the next 'up' continues from it.
     """
-    directory = Path(os.environ.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR)
+    directory = state_directory()
     try:
         # A stack that stays up also tests traits, for the matrix page; a single run does not wait for that.
         environment = {"SHOWDOWN_TEST_WHEN_IDLE": "1", **os.environ}

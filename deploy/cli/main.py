@@ -4,6 +4,9 @@ Each room registers its commands as entry points ``showdown.commands``. This mod
 cannot be imported on this host loses only its own commands.
 """
 
+import os
+import sys
+import traceback
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
@@ -41,9 +44,23 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             click.echo("interrupted", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
+        except click.ClickException as error:
+            # click's own default is 1, which says that an expectation failed. A failed command is no failed gate.
+            if error.exit_code != ExitCode.EXPECTATION_FAILED:
+                raise
+            error.show()
+            ctx.exit(ExitCode.INTERNAL)
+        except click.exceptions.Exit:
+            raise
+        except BrokenPipeError:  # the reader has gone: what is left in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(ExitCode.INTERNAL)
+        except Exception:  # Python's own exit status of a traceback is 1, too
+            traceback.print_exc()
+            ctx.exit(ExitCode.INTERNAL)
 
 
 def _unavailable(point: EntryPoint, error: Exception) -> click.Command:

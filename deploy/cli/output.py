@@ -8,14 +8,27 @@ from typing import Any
 import click
 from rich.console import Console
 
+from deploy.cli.answer import print_answer
 from deploy.cli.errors import CampaignInvalid, ExitCode, UsageProblem
 from deploy.cli.render import lost_cells, print_report
+from deploy.cli.result_files import ResultFiles
 from domain.campaign import read_campaign_toml
+from domain.gate import Outcome, worst
 from domain.problems import InvalidInput
 from domain.report import CampaignReport
 
+NO_FILES = ResultFiles()
+_OUTCOMES = {
+    Outcome.PASS: ExitCode.OK,
+    Outcome.FAIL: ExitCode.EXPECTATION_FAILED,
+    Outcome.UNDECIDED: ExitCode.UNDECIDED,
+}
+
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead."
+)
+full_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--full", is_flag=True, help="Print the whole report instead of the answer."
 )
 campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.argument(
     "campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,21 +54,29 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def finish(report: CampaignReport, *, as_json: bool) -> ExitCode:
-    """Print a report, and return the exit code."""
+def finish(report: CampaignReport, *, as_json: bool, full: bool, rest: str, files: ResultFiles = NO_FILES) -> ExitCode:
+    """Print a report or its answer, write its files, and return the exit code; ``rest`` says where the report is."""
     if as_json:
         print_json(report.model_dump(mode="json"))
-    else:
+    elif full:
         print_report(report, Console())
+    else:
+        print_answer(report, Console(), rest=rest)
+    files.write(report)
+    code = exit_code_of(report)
+    missing = lost_cells(report) if report.campaign.get("state") == "complete" else []
+    if missing and not as_json:
+        cells = ", ".join(f"{cell.datapath} at {cell.level}" for cell in missing)
+        status = f": exit status {int(code)}" if code is ExitCode.INCOMPLETE else ""
+        click.echo(f"Host noise or failures left no valid trial for {cells}{status}.", err=True)
+    return code
+
+
+def exit_code_of(report: CampaignReport) -> ExitCode:
+    """Failed or cancelled; else as the expectations say; without any, whether each cell has a trial or its reason."""
     state = report.campaign.get("state")
     if state in ("failed", "cancelled"):
         return ExitCode.FAILED
-    if state == "complete" and (missing := lost_cells(report)):
-        if not as_json:
-            cells = ", ".join(f"{cell.datapath} at {cell.level}" for cell in missing)
-            click.echo(
-                f"Host noise or failures left no valid trial for {cells}: exit status {int(ExitCode.INCOMPLETE)}.",
-                err=True,
-            )
-        return ExitCode.INCOMPLETE
-    return ExitCode.OK
+    if (outcome := worst(report.expectations)) is not None:
+        return _OUTCOMES[outcome]
+    return ExitCode.INCOMPLETE if state == "complete" and lost_cells(report) else ExitCode.OK

@@ -11,26 +11,39 @@ from rich.table import Table
 
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
-from deploy.cli.output import campaign_argument, finish, json_option, print_json, read_campaign_file
+from deploy.cli.kept import read_kept
+from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
+from deploy.cli.result_files import ResultFiles, result_files_options
 
 DEFAULT_URL = "http://127.0.0.1:8400"
+
+
+def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--url`` and ``--token``."""
+    url = click.option(
+        "--url", envvar="SHOWDOWN_COORDINATOR_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
+        help="Address of the coordinator.",
+    )  # fmt: skip
+    token = click.option("--token", envvar="SHOWDOWN_TOKEN", default="", show_envvar=True, help="The user's token.")
+    return url(token(command))
+
+
+def coordinator_at(url: str, token: str) -> Coordinator:
+    """A client. Raises :class:`UsageProblem` without a token."""
+    if not token:
+        raise UsageProblem("a token is required: give --token or SHOWDOWN_TOKEN ('showdown up' prints the token)")
+    return Coordinator(url, token)
 
 
 def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--url`` and ``--token``, and a :class:`Coordinator` as its first argument."""
 
-    @click.option(
-        "--url", envvar="SHOWDOWN_COORDINATOR_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
-        help="Address of the coordinator.",
-    )  # fmt: skip
-    @click.option("--token", envvar="SHOWDOWN_TOKEN", default="", show_envvar=True, help="The user's token.")
+    @address_options
     @functools.wraps(command)
     def with_coordinator(url: str, token: str, **options: Any) -> Any:
-        if not token:
-            raise UsageProblem("a token is required: give --token or SHOWDOWN_TOKEN ('showdown up' prints the token)")
-        with Coordinator(url, token) as coordinator:
+        with coordinator_at(url, token) as coordinator:
             return command(coordinator, **options)
 
     return with_coordinator
@@ -40,10 +53,23 @@ def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
 @campaign_argument
 @click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
 @json_option
+@full_option
+@result_files_options
 @coordinator_command
 @click.pass_context
-def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait: bool, as_json: bool) -> None:
+def submit(
+    ctx: click.Context,
+    coordinator: Coordinator,
+    campaign: Path,
+    *,
+    wait: bool,
+    as_json: bool,
+    full: bool,
+    files: ResultFiles,
+) -> None:
     """Submit CAMPAIGN, a TOML file, to a coordinator."""
+    if files.wanted and not wait:
+        raise UsageProblem("--junit and --markdown need --wait: there are no results before the campaign has ended")
     created = coordinator.submit(read_campaign_file(campaign))
     campaign_id = str(created["id"])
     for line in plan_lines(created):
@@ -51,7 +77,8 @@ def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait
     if wait:
         with Display(Console(stderr=True)) as display:
             follow(coordinator, campaign_id, display)
-        ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+        found, rest = coordinator.report(campaign_id), _rest(coordinator, campaign_id)
+        ctx.exit(finish(found, as_json=as_json, full=full, rest=rest, files=files))
     if as_json:
         print_json(created)
     else:
@@ -63,7 +90,7 @@ def submit(ctx: click.Context, coordinator: Coordinator, campaign: Path, *, wait
 @json_option
 @coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID; without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns."""
     if campaign_id is None:
         campaigns = coordinator.campaigns()
         if as_json:
@@ -94,13 +121,27 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
 
 
 @click.command()
-@click.argument("campaign_id")
+@click.argument("campaign")
 @json_option
-@coordinator_command
+@full_option
+@result_files_options
+@address_options
 @click.pass_context
-def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Print the table and the verdicts of CAMPAIGN_ID, finished or not."""
-    ctx.exit(finish(coordinator.report(campaign_id), as_json=as_json))
+def report(
+    ctx: click.Context, campaign: str, url: str, token: str, *, as_json: bool, full: bool, files: ResultFiles
+) -> None:
+    """Print the answer of CAMPAIGN, finished or not: its id, or the file that 'run' kept of it."""
+    if Path(campaign).is_file():
+        rest = f"The rest: showdown report {campaign} --full (or --json)"
+        ctx.exit(finish(read_kept(Path(campaign)), as_json=as_json, full=full, rest=rest, files=files))
+    with coordinator_at(url, token) as coordinator:
+        found = coordinator.report(campaign)
+        ctx.exit(finish(found, as_json=as_json, full=full, rest=_rest(coordinator, campaign), files=files))
+
+
+def _rest(coordinator: Coordinator, campaign_id: str) -> str:
+    """Where the whole report is."""
+    return f"The rest: showdown report {campaign_id} --full (or --json), or {coordinator.page(campaign_id)}"
 
 
 @click.command()
@@ -108,7 +149,7 @@ def report(ctx: click.Context, coordinator: Coordinator, campaign_id: str, *, as
 @json_option
 @coordinator_command
 def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
-    """Cancel CAMPAIGN_ID; its running blocks are stopped and removed."""
+    """Cancel CAMPAIGN_ID. Its running blocks are stopped and removed."""
     campaign = coordinator.cancel(campaign_id)
     if as_json:
         print_json(campaign)

@@ -1,6 +1,6 @@
 """A campaign's report as text: one table per workload, a sentence per verdict, and invalid trials.
 
-The table has a row per load level (low, medium, high) and a column per datapath, like vendors' tables.
+The table has a row per load level and a column per datapath, like vendors' tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,18 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.cli import load
+from deploy.cli.expectations import print_expectations
+from deploy.cli.fingerprint import print_fingerprints
+from deploy.cli.invalid import print_failed, print_invalid
 from deploy.cli.remarks import (
     print_calibration,
     print_caveats,
     print_condition_costs,
-    print_item,
     print_offloads,
     print_probe_tax,
     print_telemetry,
 )
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
-from domain.failures import InvalidTrial, group_by_reasons
 from domain.metric import Metric
 from domain.names import LIMIT
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
@@ -31,12 +33,11 @@ NONE = "–"
 FEW = "*"  # marks a percentile of few requests
 _GAP = 2
 _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
-_MOST_DETAILS = 12  # failed attempts to print; --json has all
 
 
 def print_report(report: CampaignReport, console: Console) -> None:
     """Print the whole report; it fits into 80 columns or the console's width."""
-    console.print(_headline(report), highlight=False)
+    console.print(headline(report), highlight=False)
     for workload in dict.fromkeys(cell.workload for cell in report.results):
         for labels in _portions(_columns(report, workload), console.width):
             console.print()
@@ -45,15 +46,18 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_offloads(report, console)
     print_calibration(report, console)
     print_condition_costs(report, console)
+    load.print_carrying(report, console)
     print_verdicts(report, console)
     print_why(report, console)
     print_caveats(report, console)
-    _print_invalid(report.invalid, console)
-    _print_failed(report, console)
+    print_invalid(report.invalid, console)
+    print_failed(report, console)
     if report.left_out:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)
     print_probe_tax(report, console)
     print_telemetry(report, console)
+    print_fingerprints(report, console)
+    print_expectations(report, console)
 
 
 def _print_notes(report: CampaignReport, console: Console) -> None:
@@ -61,6 +65,7 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
     if any(verdict.ratio is not None for verdict in report.verdicts):
         console.print(f"×: figure ÷ figure, with the 95 % interval of that pair alone; {MIN_PAIRS} pairs at least.")
         console.print("Only the verdicts below take into account how many comparisons there are.\n")
+    load.print_load_notes(report, console)
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
         console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
 
@@ -81,7 +86,8 @@ def reference_of(report: CampaignReport) -> str:
     return str(named[0]) if named and report.verdicts else ""
 
 
-def _headline(report: CampaignReport) -> str:
+def headline(report: CampaignReport) -> str:
+    """The campaign's name, state, id and seed."""
     facts = report.campaign
     parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
     parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]
@@ -128,9 +134,9 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         of_level = [cells.get((level, label)) for label in labels]
         first = next(cell for (name, _), cell in cells.items() if name == level)
         bare, _, condition = first.load.partition(" under ")
-        load, equals, rate = bare.partition(" = ")
-        kind, _, slo = load.partition("(")
-        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else load}")
+        offered, equals, rate = bare.partition(" = ")
+        kind, _, slo = offered.partition("(")
+        table.add_row(f"[bold]{level}[/bold] {kind if first.is_capacity else offered}")
         for bound in slo.removesuffix(")").split(", ") if first.is_capacity else ():
             table.add_row(f"  {bound}")
         if equals:  # the rate of a share, on a separate line to save width
@@ -138,7 +144,7 @@ def _table(report: CampaignReport, workload: str, labels: Sequence[str]) -> Tabl
         for term in condition.split(", ") if condition else ():
             table.add_row(f"  under {term}")
         for number, (name, show, metric) in enumerate(_figures_of(first)):
-            table.add_row(f"  {name}", *(_figure_text(cell, show, first=not number) for cell in of_level))
+            table.add_row(f"  {name}", *(_figure_text(cell, name, show, first=not number) for cell in of_level))
             if metric is not None and reference:
                 compared = [verdicts.get((level, label, metric)) for label in labels]
                 table.add_row(f"  × {reference}", *map(_ratio, compared))
@@ -158,15 +164,18 @@ def _title(report: CampaignReport, workload: str) -> str:
 
 def _figures_of(cell: CellResult) -> "_Figures":
     figures = _CAPACITY_FIGURES if cell.is_capacity else _OPEN_FIGURES if cell.open_loop else _CLOSED_FIGURES
+    figures = (*figures, *load.PROFILE_ROWS) if cell.carried_up_to else figures
     return (*figures, _WALKED) if "ballast" in cell.condition else figures
 
 
-def _figure_text(cell: CellResult | None, show: Callable[[CellResult], str], *, first: bool) -> str:
-    """A figure; without valid trials, the first figure of a level is the reason."""
+def _figure_text(cell: CellResult | None, name: str, show: Callable[[CellResult], str], *, first: bool) -> str:
+    """A figure; without valid trials, the first one is the reason, and others are those of overloaded trials."""
     if cell is None:
         return NONE
     text = show(cell)
-    return f"[red]{cell.invalid_for}[/red]" if first and text == NONE and cell.invalid_for else text
+    if text != NONE:
+        return text
+    return f"[red]{cell.invalid_for}[/red]" if first and cell.invalid_for else load.overloaded_text(cell, name) or NONE
 
 
 def _ratio(verdict: Verdict | None) -> str:
@@ -240,6 +249,7 @@ _CLOSED_FIGURES: _Figures = (
     ("CPU µs/request", _cpu, None),  # its verdicts are sentences below the table
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
+    *load.CLOSED_ROWS,
     ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
@@ -250,6 +260,7 @@ _OPEN_FIGURES: _Figures = (
     ("latency p99 µs", lambda c: _latency(c.latency_p99_us, c.latency_us, 99), Metric.LATENCY_P99_US),
     ("pooled p99.9 µs", _pooled_p999, None),
     ("requests/s", _rate, None),
+    *load.OPEN_ROWS,
     ("pairs", _pairs, None),
     ("valid trials", _trials, None),
     ("tracked", _conntrack_text, None),
@@ -259,34 +270,9 @@ _CAPACITY_FIGURES: _Figures = (
     ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
+    *load.CAPACITY_ROWS,
     ("pairs", _pairs, None),
     ("searches", _trials, None),
     ("tracked", _conntrack_text, None),
 )
-
-
 _WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
-
-
-def _print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
-    """A line per cell and reasons, with the numbers of the first such trial; --json has every trial."""
-    if not invalid:
-        return
-    console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for first, trials in group_by_reasons(invalid):
-        reasons = ", ".join(reason.value for reason in first.reasons)
-        where = f"{first.datapath}, {first.workload} at {first.level}"
-        which = f"block {first.block}, attempt {first.attempt}"
-        which = f"{trials} trials, first {which}" if trials > 1 else which
-        details = f": {'; '.join(first.details)}" if first.details else ""
-        print_item(f"{where}: [red]{reasons}[/red] ({which}{escape(details)})", console)
-
-
-def _print_failed(report: CampaignReport, console: Console) -> None:
-    if not report.failed_attempts:
-        return
-    console.print(f"\n[bold]Attempts without a result: {len(report.failed_attempts)}[/bold]", highlight=False)
-    for failed in report.failed_attempts[:_MOST_DETAILS]:
-        print_item(f"block {failed.block}, attempt {failed.attempt} on {failed.host}: {escape(failed.reason)}", console)
-    if len(report.failed_attempts) > _MOST_DETAILS:
-        print_item(f"and {len(report.failed_attempts) - _MOST_DETAILS} more; --json has them all", console)

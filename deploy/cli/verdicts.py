@@ -22,9 +22,10 @@ _PRICED = {Metric.CPU_US_PER_REQUEST: "CPU µs/request", Metric.LATENCY_P50_US: 
 
 def print_verdicts(report: CampaignReport, console: Console) -> None:
     """Primary verdicts in full; of the exploratory comparisons those with a word, and the number of the others."""
-    _print_primary([one for one in report.verdicts if one.family is Family.PRIMARY], console)
-    _print_prices(report.prices, console)
-    _print_exploratory([one for one in report.verdicts if one.family is Family.EXPLORATORY], console)
+    scope = f"Scope: {report.answer.scope.text}" if report.answer else ""
+    _print_primary([one for one in report.verdicts if one.family is Family.PRIMARY], scope, console)
+    _print_prices(report.prices, scope, console)
+    _print_exploratory([one for one in report.verdicts if one.family is Family.EXPLORATORY], scope, console)
 
 
 def style_of(verdict: Verdict) -> str:
@@ -32,10 +33,11 @@ def style_of(verdict: Verdict) -> str:
     return STYLES[verdict.verdict] if verdict.family is Family.PRIMARY else ""
 
 
-def _print_primary(verdicts: Sequence[Verdict], console: Console) -> None:
+def _print_primary(verdicts: Sequence[Verdict], scope: str, console: Console) -> None:
     if not verdicts:
         return
-    console.print("[bold]Verdicts[/bold] (primary comparisons; 95 % confidence for all together)", highlight=False)
+    heading = "[bold]Verdicts[/bold] (primary comparisons; 95 % confidence for all together)"
+    _print_heading(heading, scope, console)
     for verdict in verdicts:
         if verdict.has_enough_pairs:
             _print_sentence(verdict.title, style_of(verdict), verdict.sentence, console)
@@ -43,12 +45,13 @@ def _print_primary(verdicts: Sequence[Verdict], console: Console) -> None:
         _print_sentence("no verdict", "yellow", waiting, console)
 
 
-def _print_prices(prices: Sequence[Price], console: Console) -> None:
+def _print_prices(prices: Sequence[Price], scope: str, console: Console) -> None:
     """Across functions nothing is faster: what one costs over the other, in µs."""
     if not prices:
         return
     over = ", ".join(dict.fromkeys(price.over for price in prices))
-    console.print(f"\n[bold]Price over {over}[/bold], with the 95 % interval of each figure alone", highlight=False)
+    heading = f"\n[bold]Price over {over}[/bold], with the 95 % interval of each figure alone"
+    _print_heading(heading, scope, console)
     several = len({price.workload for price in prices}) > 1
     for metric, title in _PRICED.items():
         table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="")
@@ -65,12 +68,13 @@ def _print_prices(prices: Sequence[Price], console: Console) -> None:
             console.print(table)
 
 
-def _print_exploratory(verdicts: Sequence[Verdict], console: Console) -> None:
+def _print_exploratory(verdicts: Sequence[Verdict], scope: str, console: Console) -> None:
     enough = [verdict for verdict in verdicts if verdict.has_enough_pairs]
     found = [verdict for verdict in enough if verdict.decided]
     if not verdicts or all(verdict.verdict is VerdictWord.NONE for verdict in verdicts):  # before a look
         return
-    console.print("\n[bold]Exploratory[/bold] (on average up to 5 % of such findings are chance)", highlight=False)
+    heading = "\n[bold]Exploratory[/bold] (on average up to 5 % of such findings are chance)"
+    _print_heading(heading, scope, console)
     for verdict in found:
         _print_sentence("", "dim", verdict.sentence, console)
     open_ones = len(enough) - len(found)
@@ -79,6 +83,13 @@ def _print_exploratory(verdicts: Sequence[Verdict], console: Console) -> None:
         _print_sentence("", "dim", f"{open_ones} {comparisons} inconclusive; --json has every interval.", console)
     if waiting := too_few(verdicts):
         _print_sentence("", "dim", waiting, console)
+
+
+def _print_heading(heading: str, scope: str, console: Console) -> None:
+    """A list's heading, and where and when it holds."""
+    console.print(heading, highlight=False)
+    if scope:
+        console.print(escape(scope), highlight=False)
 
 
 def _print_sentence(word: str, style: str, sentence: str, console: Console) -> None:

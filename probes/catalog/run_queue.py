@@ -45,7 +45,7 @@ class RunQueue(TaskProbe):
 
     def read(self) -> Reading:
         """Durations, and ``wakeups_<role>`` as work for the roles that have been seen."""
-        counts = self._started().per_cpu("wakeups", 0)
+        counts = self.loaded_module().per_cpu("wakeups", 0)
         woken = {role: sum(one.count[index] for one in counts) for index, role in enumerate(self.roles)}
         wakeups = {f"wakeups_{role}": count for role, count in woken.items() if count}
         return replace(super().read(), work=wakeups)

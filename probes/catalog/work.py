@@ -33,7 +33,7 @@ class Work(TaskProbe):
 
     def read(self) -> Reading:
         """Work only, no durations. A role or reason is listed once it was seen."""
-        done = self._started().per_cpu("work", 0)
+        done = self.loaded_module().per_cpu("work", 0)
 
         def sums(field: str) -> list[int]:
             return [sum(column) for column in zip(*(getattr(one, field) for one in done), strict=True)]

@@ -24,11 +24,11 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
             for label, lab in running_labs.items():
                 pairs[label].append(_pair(lab, ("ours", "wrk"), slice_s, turned))
     aa = paired([a for a, _ in same], [b for _, b in same])
-    findings.tell("agreement_a_a_throughput", aa, "A/A: requests/s of ours ÷ ours on direct")
+    findings.report("agreement_a_a_throughput", aa, "A/A: requests/s of ours ÷ ours on direct")
     for label, both in pairs.items():
         ratio = paired([a for a, _ in both], [b for _, b in both])
         text = f"{label}: requests/s of ours ÷ wrk (within A/A)"
-        findings.tell(f"agreement_{label}_throughput", ratio, text, ratio.within(aa))
+        findings.report(f"agreement_{label}_throughput", ratio, text, ratio.within(aa))
         if label == BASE:
             continue
         # Generator and path share the CPUs, so a cheaper generator leaves more to every path. A campaign therefore uses
@@ -36,7 +36,7 @@ def agreement(findings: Findings, datapaths: tuple[str, ...], blocks: int, slice
         shares = [[mine / base for mine, base in zip(*two, strict=True)] for two in zip(both, pairs[BASE], strict=True)]
         share = paired([ours for ours, _ in shares], [wrk for _, wrk in shares])
         text = f"{label} as a share of {BASE}: ours ÷ wrk (within A/A)"
-        findings.tell(f"agreement_{label}_share_of_{BASE}", share, text, share.within(aa))
+        findings.report(f"agreement_{label}_share_of_{BASE}", share, text, share.within(aa))
 
 
 def _pair(lab: Lab, generators: tuple[str, str], slice_s: float, turned: bool) -> tuple[float, float]:

@@ -105,7 +105,7 @@ class Findings:
     goals: dict[str, bool] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
 
-    def tell(self, name: str, ratio: Ratio, text: str, goal: bool | None = None) -> None:
+    def report(self, name: str, ratio: Ratio, text: str, goal: bool | None = None) -> None:
         """Store a ratio, and print it with its goal, if it has one."""
         self.ratios[name] = ratio
         verdict = ""

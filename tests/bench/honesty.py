@@ -64,10 +64,10 @@ def honesty(findings: Findings, freezes: tuple[Freeze, ...], repeats: int) -> No
                 ours.append(_ours(lab, freeze))
                 peers |= {"h2load": beside.result()} if beside else {}
             peers["wrk *"] = _wrk(lab, freeze.seconds)
-        _tell(findings, freeze, ours, peers)
+        _print(findings, freeze, ours, peers)
 
 
-def _tell(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str, Seen | str]) -> None:
+def _print(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str, Seen | str]) -> None:
     ratio = ratio_to([one.p99_ns / one.schedule_p99_ns for one in ours], 1.0)
     p50_ns = max(one.p50_ns for one in ours)
     print(f"  {freeze}: the schedule says p99 = {ours[0].schedule_p99_ns / 1e6:.1f}")
@@ -75,7 +75,7 @@ def _tell(findings: Findings, freeze: Freeze, ours: list[Seen], peers: dict[str,
         text = seen if isinstance(seen, str) else f"{seen.p50_ns / 1e6:9.2f} / {seen.p99_ns / 1e6:9.2f}"
         print(f"    {name:<18} {text}")
     key = f"honesty_p99_{freeze.stall_ms}ms_of_{freeze.every_ms}ms"
-    findings.tell(key, ratio, "p99 of ours ÷ the schedule's (within 5 %)", abs(ratio.ratio - 1) <= MAX_P99_ERROR)
+    findings.report(key, ratio, "p99 of ours ÷ the schedule's (within 5 %)", abs(ratio.ratio - 1) <= MAX_P99_ERROR)
     findings.facts[f"{key}_p50_ms"] = p50_ns / 1e6
     findings.goals[f"{key}_p50_unharmed"] = p50_ns <= MAX_P50_NS
 

@@ -79,7 +79,7 @@ class Bench:
             probe.stop()
 
 
-def tell(text: str, slices: Slices) -> tuple[Ratio, Ratio]:
+def ratios(text: str, slices: Slices) -> tuple[Ratio, Ratio]:
     """Print and return throughput and CPU time per request, watched ÷ alone."""
     rate, cpu = slices.throughput(), slices.cpu_per_request()
     print(f"  {text:<26} requests/s × {rate!s:<24} CPU per request × {cpu!s}", flush=True)
@@ -90,16 +90,16 @@ def measure(bench: Bench, names: Sequence[str], pairs: int) -> tuple[dict[str, A
     """All measurements; ``pairs`` are those of all probes at saturation, and the others get parts of them."""
     heading(f"Saturated: closed({CONNECTIONS}) on direct, slices of {bench.slice_s:g} s, watched ÷ alone")
     everything = bench.pairs(names, pairs)
-    all_rate, all_cpu = tell(f"all {len(names)} probes", everything)
+    all_rate, all_cpu = ratios(f"all {len(names)} probes", everything)
     steady = bench.pairs(names, max(2, pairs // 15), slice_s=bench.slice_s * LONG)
-    steady_rate, _ = tell(f"all, slices of {bench.slice_s * LONG:g} s", steady)
+    steady_rate, _ = ratios(f"all, slices of {bench.slice_s * LONG:g} s", steady)
     rate_per_s = max(100, round(everything.rate_per_s() / 2))
     heading(f"At a fixed rate: {rate_per_s} requests/s")
-    _, fixed_cpu = tell(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
+    _, fixed_cpu = ratios(f"all {len(names)} probes", bench.pairs(names, max(2, pairs // 5), rate_per_s))
     heading("Each probe alone, saturated")
     # A probe of a stage that direct lacks is not attached.
     applying = [name for name in names if bench.catalog[name].applies(bench.lab.view())]
-    alone = {name: tell(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
+    alone = {name: ratios(name, bench.pairs([name], max(2, pairs // 30))) for name in applying}
     heading("Per event, attached all the time at saturation")
     costs = {name: bench.per_event(name, bench.slice_s * 3) for name in names}
     print(table(costs), flush=True)

@@ -57,7 +57,7 @@ def turn(running_labs: Mapping[str, Lab], plan: GeneratorPlan, slice_s: float) -
     """One slice on every datapath. Raises :class:`BenchError`."""
     schedule = Schedule(tuple(running_labs), slice_s, 0.2)
     targets = [target(lab) for lab in running_labs.values()]
-    found = GENERATORS["ours"].run(plan, targets, schedule, stop=lambda: False, tell=lambda _: None)
+    found = GENERATORS["ours"].run(plan, targets, schedule, stop=lambda: False, report=lambda _: None)
     return {label: seen(traffic) for label, traffic in found.items()}
 
 
@@ -81,11 +81,11 @@ def report(findings: Findings, found: Turns, labels: Sequence[str]) -> None:
         values = {key: [getattr(one, figure) for one in turns] for key, turns in found.items()}
         for label in labels:
             ratio = paired(values[label, "with"], values[label, "without"])
-            findings.tell(f"real_time_{figure}_{label}", ratio, f"{label}: with ÷ without")
+            findings.report(f"real_time_{figure}_{label}", ratio, f"{label}: with ÷ without")
         for label in labels[1:]:
             for name in PRIORITIES:
                 ratio = paired(values[label, name], values[BASE, name])
-                findings.tell(f"{figure}_{label}_over_{BASE}_{name}", ratio, f"{label} ÷ {BASE}, {name}")
+                findings.report(f"{figure}_{label}_over_{BASE}_{name}", ratio, f"{label} ÷ {BASE}, {name}")
     for (label, name), turns in found.items():
         lags = sorted(one.lag_p99_us for one in turns)
         findings.facts[f"lag_p99_us_{label}_{name}"] = lags[len(lags) // 2]

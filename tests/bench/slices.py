@@ -39,7 +39,7 @@ def one_round(running_labs: dict[str, Lab], slice_s: float, pairs: int) -> tuple
         [target(running_labs[label]) for label in LABELS],
         Schedule(order_of(pairs), slice_s, 0.1),
         stop=lambda: False,
-        tell=lambda _: None,
+        report=lambda _: None,
     )
     return rates(found[LABELS[0]]), rates(found[LABELS[1]])
 
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
             print(f"  {text}", flush=True)
         else:
             ratio = one.over(found[reference_s])
-            findings.tell(f"standard_error_{name}_over_{_named(reference_s)}", ratio, f"{text}; ÷ {reference_s:g} s")
+            findings.report(f"standard_error_{name}_over_{_named(reference_s)}", ratio, f"{text}; ÷ {reference_s:g} s")
     findings.facts["best_slice_s"] = min(found, key=lambda length: found[length].log_error_of_1_s)
     print()
     print(findings.json())

@@ -90,7 +90,7 @@ def run(
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     schedule = Schedule((lab.label,), seconds, warm_up_s, timeline)
-    found = GENERATORS[generator].run(plan, [target(lab)], schedule, stop=lambda: False, tell=lambda _: None)
+    found = GENERATORS[generator].run(plan, [target(lab)], schedule, stop=lambda: False, report=lambda _: None)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     traffic = found[lab.label]
     if traffic.failure or not traffic.requests or traffic.errors:

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> int:
         with private_influxd(path) as url:
             found = compare(url, path / "spool", pairs, count)
     ratio = paired(found["stream"], found["plain"])
-    findings.tell("points_per_s", ratio, f"points/s of the stream ÷ a plain client (≥ {GOAL})", ratio.ratio >= GOAL)
+    findings.report("points_per_s", ratio, f"points/s of the stream ÷ a plain client (≥ {GOAL})", ratio.ratio >= GOAL)
     for arm, rates in found.items():
         findings.facts[f"{arm}_points_per_s"] = median(rates)
     print()

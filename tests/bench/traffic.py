@@ -33,8 +33,8 @@ def speed(findings: Findings, lab: Lab, pairs: int, seconds: float) -> float:
                 found[generator].append(run(generator, lab, closed(generator, CONNECTIONS), seconds))
     rate = paired(*([one.requests_per_s for one in found[name]] for name in ("ours", "wrk")))
     cost = paired(*([one.own_cpu_us for one in found[name]] for name in ("ours", "wrk")))
-    findings.tell("closed_loop_requests_per_s", rate, "requests/s of ours ÷ wrk (≥ 1.2)", rate.ratio >= SPEED_GOAL)
-    findings.tell("closed_loop_cpu_per_request", cost, "CPU per request of ours ÷ wrk (≤ 1)", cost.ratio <= 1)
+    findings.report("closed_loop_requests_per_s", rate, "requests/s of ours ÷ wrk (≥ 1.2)", rate.ratio >= SPEED_GOAL)
+    findings.report("closed_loop_cpu_per_request", cost, "CPU per request of ours ÷ wrk (≤ 1)", cost.ratio <= 1)
     for name, runs in found.items():
         findings.facts[f"{name}_requests_per_s"] = median(one.requests_per_s for one in runs)
         findings.facts[f"{name}_cpu_us_per_request"] = median(one.own_cpu_us for one in runs)
@@ -56,7 +56,7 @@ def schedule(findings: Findings, lab: Lab, capacity_per_s: float, repeats: int, 
         lag = ratio_to(lags, LAG_GOAL_NS)
         text = f"schedule lag p{percentile} at {half}/s ÷ 100 µs" + (" (≤ 1)" if percentile == 99 else "")
         met = lag.ratio <= 1 if percentile == 99 else None
-        findings.tell(f"schedule_lag_p{percentile}_over_100us", lag, text, met)
+        findings.report(f"schedule_lag_p{percentile}_over_100us", lag, text, met)
     for name, rate in (("half", half), ("tenth", tenth)):
         share = median(_bunched(timings["send_gap"], rate) for timings in runs[rate])
         findings.facts[f"sends_within_half_a_gap_at_a_{name}_of_capacity"] = share

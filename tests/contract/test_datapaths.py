@@ -11,8 +11,10 @@ from bpf.loader import source_path
 from domain.jobs import Feature, HostCapabilities
 from domain.names import FUNCTIONS, LIMIT
 from tests.variants import DATAPATHS
+from workers.agent.capabilities import OWN_PROGRAMS
 from workers.datapaths._fake import FakeDatapath
 from workers.datapaths.base import Datapath, DatapathError
+from workers.inventory.features import PROGRAMS, TRIES
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
 from workers.lab.spec import LabSpec
@@ -79,7 +81,7 @@ def test_unknown_features_count_as_absent(datapath: Datapath) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, datapath in DATAPATHS.items() if "bcc" in datapath.requires])
-def test_its_c_source_bears_its_name_and_licence(name: str) -> None:
+def test_its_c_source_has_its_name_and_licence(name: str) -> None:
     text = source_path(f"datapaths/{name}.c").read_text()
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n")
 
@@ -113,9 +115,6 @@ def _methods(kind: type) -> set[str]:
 
 
 def _host(*, present: bool) -> HostCapabilities:
-    from workers.agent.capabilities import OWN_PROGRAMS
-    from workers.inventory.features import PROGRAMS, TRIES
-
     names = [
         "root",
         "kernel_headers",

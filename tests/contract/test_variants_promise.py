@@ -78,7 +78,7 @@ def test_the_command_line_lists_them(more: Path, reported: HostCapabilities) -> 
 
 
 def test_the_coordinator_learns_of_them_from_a_host_alone(reported: HostCapabilities, tmp_path: Path) -> None:
-    """It runs in this process, which has not got the files."""
+    """It runs in this process, which does not have the files."""
     app = CoordinatorApp(tmp_path)
     runs_all = {
         family: tuple(one.model_copy(update={"missing": ()}) for one in getattr(reported, family))

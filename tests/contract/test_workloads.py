@@ -8,6 +8,7 @@ import workers.workloads
 from domain.jobs import Feature, HostCapabilities
 from domain.load import ClosedLoad, OpenLoad
 from domain.problems import InvalidInput
+from domain.profile import Profile
 from domain.registry import discover
 from workers.traffic.base import Generator, TargetTraffic
 from workers.traffic.h2load import H2load
@@ -95,8 +96,13 @@ def test_an_open_loop_of_streams_has_connections_for_all_in_progress() -> None:
 def test_arrivals_that_the_generator_does_not_offer_are_refused(name: str) -> None:
     workload = WORKLOADS[name]
     assert workload.open_arrivals == ("constant",)
-    for level in (OpenLoad(rate_per_s=100), OpenLoad(rate_per_s=100, arrival="constant", in_flight=9)):
-        with pytest.raises(ValueError, match=f"{name} carries constant arrivals without a limit only"):
+    ramp = Profile(shape="ramp", rates_per_s=(50, 100))
+    for level in (
+        OpenLoad(rate_per_s=100),
+        OpenLoad(rate_per_s=100, arrival="constant", in_flight=9),
+        OpenLoad(rate_per_s=100, arrival="constant", profile=ramp),
+    ):
+        with pytest.raises(ValueError, match=f"{name} carries constant arrivals at one rate and without a limit only"):
             workload.plan(level)
 
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def test_the_stream_delivers_about_as_fast_as_a_plain_client(tmp_path: Path) -> None:
-    # Loose, for the machine may be busy; a client that writes line by line or builds its lines anew is at 0.1.
+    # Loose, for the machine may be busy; a client that writes line by line or rebuilds its lines is at 0.1.
     with private_influxd(tmp_path) as url:
         found = compare(url, tmp_path / "spool", pairs=4, count=5_000)
     assert paired(found["stream"], found["plain"]).ratio > 0.4, found

@@ -1,15 +1,17 @@
-"""Run the checks of files: all of them, or those that are named: links, sizes, words, sentences, commits."""
+"""Run the checks of files: all of them, or those that are named: links, sizes, words, sentences, privates, commits."""
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
 
-from tests.house import house_commits, house_links, house_sentences, house_sizes, house_words
-from tests.house.findings import report
+from tests.house import house_commits, house_links, house_privates, house_sentences, house_sizes, house_words
+from tests.house.findings import Finding, report
 
-CHECKS = {
+CHECKS: Mapping[str, Callable[[], Iterator[Finding]]] = {
     "links": house_links.findings,
     "sizes": house_sizes.findings,
     "words": house_words.findings,
     "sentences": house_sentences.findings,
+    "privates": house_privates.findings,
     "commits": house_commits.findings,
 }
 

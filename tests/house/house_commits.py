@@ -57,7 +57,8 @@ def main() -> int:
     if len(sys.argv) > 3:
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
-    return report(findings(*sys.argv[1:]))
+    base, head, *_ = [*sys.argv[1:], "", ""]
+    return report(findings(base, head or "HEAD"))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ def test_the_datapaths_own_tests_pass(more: Path) -> None:
     assert passed(more, more / DATAPATH.files[2].format(DATAPATH.name))
 
 
+def test_the_tests_of_its_function_find_the_datapath(more: Path) -> None:
+    found = passed(more, "tests/kernel/datapaths/test_datapath_forward.py", "-k", DATAPATH.name)
+    assert f"test_it_forwards[carries_and_counts-{DATAPATH.name}]" in found
+
+
 def test_the_generic_break_test_finds_the_fault_of_the_copied_test_file(more: Path) -> None:
     """An emptied map is an invalid trial, for the declared reason, and the path is closed."""
     found = passed(more, "tests/kernel/runner/test_block_broken.py", "-k", f"emptied and {DATAPATH.name}")

@@ -20,6 +20,12 @@ def test_error(broken): pass
 """
 
 
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts need no plugin, and start faster without."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def parts(directory: Path, **good: bool) -> dict[str, list[str]]:
     """Parts of one file each, which pass or not."""
     (directory / "pytest.ini").write_text("[pytest]\n")

@@ -41,7 +41,7 @@ def worker(loglevel: str) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> None:
-    """Say what this host can run; each "no" with its reason and remedy. Exit code 1 if no datapath runs.
+    """Say what this host can run. Each "no" has its reason and remedy. Exit code 1 if no datapath runs.
 
     Also shows telemetry status: points that wait in SHOWDOWN_STATE_DIR, the last error, what the last block lost.
     """
@@ -63,7 +63,10 @@ def doctor(as_json: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def workloads(as_json: bool) -> None:
-    """List the workloads and their parameters, which a campaign sets in [parameters.WORKLOAD] of its TOML."""
+    """List the workloads and their parameters.
+
+    A campaign sets the parameters in [parameters.WORKLOAD] of its TOML.
+    """
     from workers.agent.capabilities import workload_variants
 
     found = workload_variants()
@@ -88,7 +91,10 @@ def workloads(as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(everything: bool, as_json: bool) -> None:
-    """Remove what killed workers left on this machine: namespaces, processes and files of Showdown only."""
+    """Remove what killed workers left on this machine.
+
+    These are namespaces, processes and files of Showdown only.
+    """
     from workers.lab.cleanup import REGISTER_DIR, foreign_leftovers, remove_netns
     from workers.lab.cleanup import sweep as sweep_register
 
@@ -115,6 +121,7 @@ def _print(capabilities: HostCapabilities) -> None:
     table.add_section()
     for feature in capabilities.features:
         table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
+    table.caption = "Features that nothing above requires are listed for information."
     console.print(table)
 
 

@@ -19,7 +19,7 @@ class ExplicitProxy(Datapath):
 
     name = "explicit_proxy"
     function = "steer"
-    summary = "The client asks HAProxy itself, without any steering: the control arm."
+    summary = "The client connects to HAProxy itself, without any steering: the control arm."
     requires = ("program.haproxy",)
 
     def client_endpoint(self, lab: Lab) -> ClientEndpoint:

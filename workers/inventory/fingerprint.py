@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 _CPU = Path("/sys/devices/system/cpu")
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 _VERSIONS = {
     "haproxy": (["haproxy", "-v"], r"version (\S+)"),
     "nginx": (["nginx", "-v"], r"nginx/(\S+)"),
@@ -47,6 +47,7 @@ def fingerprint() -> dict[str, str]:
         **{f"sysctl.{name.replace('/', '.')}": _read(Path("/proc/sys", name)) for name in _SYSCTLS},
         "memory_kib": _first(r"^MemTotal:\s+(\d+)", _read(Path("/proc/meminfo"))),
         "clock_source": _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+        "boot_id": _read(Path("/proc/sys/kernel/random/boot_id")),
         "conntrack_entries": _read(Path("/proc/sys/net/netfilter/nf_conntrack_count")),
         "commit": commit(),
     }
@@ -99,9 +100,9 @@ def _bcc_version() -> str:
 def commit() -> str:
     """The checkout's commit, with ``-dirty`` if files differ from it; or why it is unknown. Never raises."""
     git = shutil.which("git")
-    if git is None or not (_ROOT / ".git").exists():
+    if git is None or not (ROOT / ".git").exists():
         return "unknown: not a git checkout"
-    argv = [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    argv = [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError) as error:

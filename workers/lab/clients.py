@@ -15,9 +15,8 @@ from workers.lab import netns, offloads, sysctls
 from workers.lab.addresses import Addresses
 from workers.lab.endpoints import Client
 
-_PERMANENT = 128  # NUD_PERMANENT
 _ONLINK = 4  # RTNH_F_ONLINK
-_LINK_SCOPE = 253
+_LINK_SCOPE = 253  # RT_SCOPE_LINK
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _near_end(network: ClientNetwork, client: Client) -> dict[str, bool]:
             ip.link("set", index=index, **sysctls.SILENT)
             for one in network.each():
                 address = one.clients[client.number - 1]
-                ip.neigh("add", dst=address, lladdr=far_mac, ifindex=index, state=_PERMANENT)
+                ip.neigh("add", dst=address, lladdr=far_mac, ifindex=index, state=sysctls.NUD_PERMANENT)
                 ip.route("add", dst=f"{address}/{one.host_bits}", oif=index, scope=_LINK_SCOPE)
     finally:
         os.close(place)
@@ -102,6 +101,6 @@ def _far_end(network: ClientNetwork, client: Client) -> dict[str, bool]:
         for one in network.each():
             address = one.clients[client.number - 1]
             ip.addr("add", index=index, address=address, prefixlen=one.host_bits, **sysctls.NODAD[one.version])
-            ip.neigh("add", dst=one.gateway, lladdr=near_mac, ifindex=index, state=_PERMANENT)
+            ip.neigh("add", dst=one.gateway, lladdr=near_mac, ifindex=index, state=sysctls.NUD_PERMANENT)
             ip.route("add", dst=one.everything, gateway=one.gateway, oif=index, flags=_ONLINK)
     return offloads.set_offloads(far, network.offloads)

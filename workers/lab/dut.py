@@ -9,6 +9,7 @@ from pyroute2 import IPRoute
 
 from workers.lab import netns, sysctls
 from workers.lab.lab import Lab
+from workers.lab.proc_net import DevicePackets, device_packets, ip_counter, ipv6_counters
 
 MARK = 1  # of packets that the DUT delivers locally although their destination is elsewhere
 LOCAL_TABLE = 100
@@ -63,14 +64,14 @@ def arrivals_at(place: str) -> Iterator[Callable[[], int]]:
         stack.callback(os.close, devices)
 
         def received() -> int:
-            return everything() - _device_rows(devices)["lo"][1]
+            return everything() - device_packets(_text(devices))["lo"].received
 
         at_first = received()
         yield lambda: received() - at_first
 
 
 @contextmanager
-def noted(lab: Lab, *notes: str) -> Iterator[None]:
+def lab_notes(lab: Lab, *notes: str) -> Iterator[None]:
     """Add notes to the lab's figures while the context lasts."""
     lab.notes += notes
     try:
@@ -126,21 +127,23 @@ class Devices:
 
     def received(self, role: str) -> int:
         """Packets that a device has received since this object was made. Raises ``OSError`` if it is gone."""
-        return self._grown(role, 1)
+        now, before = self._both(role)
+        return now.received - before.received
 
     def sent(self, role: str) -> int:
         """Packets that a device has sent since this object was made. Raises ``OSError`` if it is gone."""
-        return self._grown(role, 9)
+        now, before = self._both(role)
+        return now.sent - before.sent
 
-    def _grown(self, role: str, column: int) -> int:
+    def _both(self, role: str) -> tuple[DevicePackets, DevicePackets]:
         try:
             name = self._names[role]
-            return self._rows()[name][column] - self._at_first[name][column]
+            return self._rows()[name], self._at_first[name]
         except KeyError as error:
             raise OSError(f"device {error} is gone") from error
 
-    def _rows(self) -> dict[str, list[int]]:
-        return _device_rows(self._fd)
+    def _rows(self) -> dict[str, DevicePackets]:
+        return device_packets(_text(self._fd))
 
 
 @contextmanager
@@ -168,25 +171,14 @@ def _counted(place: str, ipv4: tuple[str, str, str], *ipv6: str) -> Iterator[Cal
             stack.callback(os.close, statistics6)
 
         def value() -> int:
-            rows = (row for row in _text(statistics).splitlines() if row.startswith(line))
-            names, values = (row.split() for row in rows)
-            count = int(values[names.index(column)])
+            count = ip_counter(_text(statistics), line, column)
             if statistics6 is None:
                 return count
-            of_ipv6 = dict(row.split() for row in _text(statistics6).splitlines())
-            return count + sum(int(of_ipv6[name]) for name in ipv6)
+            of_ipv6 = ipv6_counters(_text(statistics6))
+            return count + sum(of_ipv6[name] for name in ipv6)
 
         yield value
 
 
 def _text(fd: int) -> str:
     return os.pread(fd, 65536, 0).decode()
-
-
-def _device_rows(fd: int) -> dict[str, list[int]]:
-    rows = {}
-    for line in _text(fd).splitlines()[2:]:
-        name, _, numbers = line.partition(":")
-        # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
-        rows[name.strip()] = [int(number) for number in numbers.split()]
-    return rows

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pyroute2 import IPRoute
 
 from probes.base import LabView
-from workers.lab import cleanup, clients, endpoints, netns, offloads, sysctls
+from workers.lab import cleanup, clients, endpoints, netns, offloads, proc_net, sysctls
 from workers.lab.addresses import VERSIONS, Addresses
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
 from workers.lab.endpoints import Client, ClientEndpoint
@@ -144,13 +144,10 @@ class Lab:
 
         It is the server's device, because a client may be on the DUT itself.
         """
-        for line in os.pread(self._server_devices, 65536, 0).decode().splitlines():
-            name, _, numbers = line.partition(":")
-            if name.strip() == self.devices["server"]:
-                # /proc/net/dev: eight receive columns (bytes, packets, …), then the same for transmit.
-                columns = numbers.split()
-                return int(columns[1]) + int(columns[9])
-        raise LabError(f"{self.devices['server']} is gone")
+        devices = proc_net.device_packets(os.pread(self._server_devices, 65536, 0).decode())
+        if (found := devices.get(self.devices["server"])) is None:
+            raise LabError(f"{self.devices['server']} is gone")
+        return found.received + found.sent
 
     def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None, fds: Sequence[int] = ()) -> Process:
         """Start a program in the namespace ``client``, ``dut`` or ``server``; it stops with the lab at the latest.
@@ -255,8 +252,7 @@ class Lab:
             flags = sysctls.NODAD[addresses.version]
             ip.addr("add", index=index, address=address, prefixlen=addresses.link_bits, **flags)
         for address in theirs if device == "dut_server" else theirs[:1]:
-            # NUD_PERMANENT: an idle lab resolves no neighbour.
-            ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=128)
+            ip.neigh("add", dst=address, lladdr=self.mac(peer), ifindex=index, state=sysctls.NUD_PERMANENT)
         if DEVICES[device] != "dut":
             ip.route("add", dst=addresses.everything, gateway=theirs[0])
 

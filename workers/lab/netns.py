@@ -20,7 +20,7 @@ ENOENT, EINVAL = 2, 22
 
 T = TypeVar("T")
 
-_libc = ctypes.CDLL(None, use_errno=True)
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def create(name: str) -> None:
@@ -30,7 +30,7 @@ def create(name: str) -> None:
     os.close(os.open(entry, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
 
     def unshared() -> None:
-        _check(_libc.unshare(CLONE_NEWNET), f"new network namespace {name}")
+        _check(LIBC.unshare(CLONE_NEWNET), f"new network namespace {name}")
         _mount("/proc/thread-self/ns/net", str(entry), MS_BIND)
 
     try:
@@ -47,7 +47,7 @@ def remove(name: str) -> None:
     """
     entry = path(name)
     # EINVAL: not mounted. If the creation of a namespace was cut short, only its file exists.
-    if _libc.umount2(str(entry).encode(), MNT_DETACH) != 0 and ctypes.get_errno() not in (EINVAL, ENOENT):
+    if LIBC.umount2(str(entry).encode(), MNT_DETACH) != 0 and ctypes.get_errno() not in (EINVAL, ENOENT):
         _check(-1, f"unmount {entry}")
     entry.unlink(missing_ok=True)
 
@@ -76,7 +76,7 @@ def call_in(name: str, function: Callable[[], T]) -> T:
     fd = os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
 
     def entered() -> T:
-        _check(_libc.setns(fd, CLONE_NEWNET), f"enter {name}")
+        _check(LIBC.setns(fd, CLONE_NEWNET), f"enter {name}")
         return function()
 
     try:
@@ -89,7 +89,7 @@ def call_in_new(function: Callable[[], T]) -> T:
     """Call ``function`` in a thread with a new nameless namespace, which ends with the thread: nothing can be left."""
 
     def unshared() -> T:
-        _check(_libc.unshare(CLONE_NEWNET), "new network namespace")
+        _check(LIBC.unshare(CLONE_NEWNET), "new network namespace")
         return function()
 
     return _in_thread(unshared)
@@ -153,7 +153,7 @@ def _in_thread(function: Callable[[], T]) -> T:
 def _share_directory() -> None:
     """As ``ip netns`` does: a shared mount, so that other mount namespaces see entries come and go."""
     DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if _libc.mount(b"", str(DIRECTORY).encode(), b"none", MS_SHARED | MS_REC, None) == 0:
+    if LIBC.mount(b"", str(DIRECTORY).encode(), b"none", MS_SHARED | MS_REC, None) == 0:
         return
     if ctypes.get_errno() != EINVAL:
         _check(-1, f"share {DIRECTORY}")
@@ -162,7 +162,7 @@ def _share_directory() -> None:
 
 
 def _mount(source: str, target: str, flags: int) -> None:
-    _check(_libc.mount(source.encode(), target.encode(), b"none", flags, None), f"mount {target}")
+    _check(LIBC.mount(source.encode(), target.encode(), b"none", flags, None), f"mount {target}")
 
 
 def _check(result: int, what: str) -> None:

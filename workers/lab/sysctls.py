@@ -34,6 +34,9 @@ solicited-node multicast group. Without multicast, a router does not join the gr
 reports.
 """
 
+NUD_PERMANENT = 0x80
+"""The state of every neighbour entry: an idle lab resolves no address (include/uapi/linux/neighbour.h)."""
+
 NODAD: Mapping[int, Mapping[str, int]] = {4: {}, 6: {"flags": 0x02}}
 """IFA_F_NODAD by IP version: an IPv6 address is usable at once, and never tentative."""
 

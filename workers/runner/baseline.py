@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from domain.cpu_time import CpuTime
+from domain.noise_limits import MAX_FOREIGN_IDLE_SHARE
 from workers.runner.cpu import CpuMeter
 
 BASELINE_S = 0.5  # idle time before the first slice, with every lab built …
 BASELINE_LOOKS = 4  # … repeated while other processes are busy; a second attempt waits 4 times as long, a third 9 times
-MAX_FOREIGN_IDLE_SHARE = 0.05
 
 
 def idle_baseline(

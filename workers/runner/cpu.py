@@ -77,7 +77,7 @@ class CpuMeter:
         self.own_netns = set(own_netns)
         self.own_pids = {os.getpid()} if own_pids is None else set(own_pids)
         self._netns: dict[tuple[int, int], int | None] = {}
-        self._foreign: Foreign = ByGroup(group) if group else ByProcess(self._is_foreign)
+        self._foreign: Foreign = ByGroup(group) if group else ByProcess(self.is_foreign)
         self._lock = threading.Lock()
 
     def snapshot(self) -> CpuSnapshot:
@@ -85,6 +85,15 @@ class CpuMeter:
         with self._lock:
             foreign_s = self._foreign.used_s()
             return CpuSnapshot(time.monotonic(), host_ticks(), foreign_s, read_waited_s(_PRESSURE))
+
+    def is_foreign(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
+        """Whether a process is foreign; ``processes`` are those among which its ancestors are looked for."""
+        ancestor: ProcessTicks | None = process
+        while ancestor is not None:
+            if ancestor.pid in self.own_pids:
+                return False
+            ancestor = processes.get(ancestor.parent)
+        return not self.own_netns or self._netns_of(process) not in self.own_netns
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Recording]:
@@ -103,14 +112,6 @@ class CpuMeter:
             ended.set()
             thread.join()
             recording.snapshots.append(self.snapshot())
-
-    def _is_foreign(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
-        ancestor: ProcessTicks | None = process
-        while ancestor is not None:
-            if ancestor.pid in self.own_pids:
-                return False
-            ancestor = processes.get(ancestor.parent)
-        return not self.own_netns or self._netns_of(process) not in self.own_netns
 
     def _netns_of(self, process: ProcessTicks) -> int | None:
         # Reading the link costs more than the whole stat line, and a process rarely changes its namespace. A process

@@ -7,7 +7,7 @@ between two looks counts only if its parent waits for it.
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -109,6 +109,11 @@ class KernelThreads:
             self._ns += sum(max(0, ns - known.get(pid, 0)) for pid, ns in now.items())
         self._before, self._others = now, others
         return self._ns / 1e9
+
+    @property
+    def pids(self) -> Set[int]:
+        """The threads that :meth:`used_s` found last."""
+        return (self._before or {}).keys()
 
 
 def gained_ticks(before: Mapping[ProcessKey, ProcessTicks], now: Mapping[ProcessKey, ProcessTicks]) -> int:

@@ -19,7 +19,7 @@ from workers.origins.base import OriginError
 from workers.runner.cpu import CpuMeter, Recording
 from workers.runner.trial_run import Telemetry, TrialRun
 from workers.traffic.base import Generator, GeneratorPlan, Interval, Schedule, SliceTraffic, TargetTraffic
-from workers.traffic.merging import by_name
+from workers.traffic.merge import by_name
 from workers.workloads.base import Workload
 
 DRAIN_S = 0.02  # between two readings of counters before and after traffic, until they no longer change …
@@ -75,7 +75,7 @@ class Measuring:
                 [trial_run.target for trial_run in usable],
                 replace(schedule, order=order, timeline=probed),
                 stop=self.stop,
-                tell=lambda interval: self._report(by_label[interval.label], interval),
+                report=lambda interval: self._report(by_label[interval.label], interval),
             )
         if self.stop():
             raise Cancelled

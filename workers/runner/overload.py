@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from domain.carried import is_delivered
 from domain.cpu_time import CpuTime
 from domain.trial import SliceResult
 
-# An open level is carried if what was due in a slice is answered in it, but for the requests that were pending at its
-# middle: one latency's worth (Little's law). The rest is room for single stalls of the host at a slice's end, and for
-# the noise of counting a few pending requests.
-MIN_DELIVERED_SHARE = 0.99
-COUNT_ERRORS = 2.0  # standard deviations of the difference of two Poisson counts, which matter at low rates only
 # If the load is carried, as many requests are pending at a slice's end as at its middle. Growth counts if its mean over
 # the slices, less this many standard errors, exceeds this share of what was due in the half.
 GROWTH_ERRORS = 2.0
@@ -29,8 +25,7 @@ def shortfalls(slices: Sequence[SliceResult]) -> list[str]:
         return []
     found = []
     due, delivered, middle, _ = (sum(one[column] or 0 for one in known) for column in range(4))
-    noise = COUNT_ERRORS * (2 * (middle + len(known))) ** 0.5
-    if delivered + noise < MIN_DELIVERED_SHARE * (due - middle):
+    if not is_delivered(due, delivered, middle, len(known)):
         found.append(f"{delivered} of {due} requests that were due in the slices were answered in them")
     growth = [at_end - at_middle for *_, at_middle, at_end in known]
     if len(growth) >= MIN_GROWTH_SLICES:

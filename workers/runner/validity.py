@@ -10,6 +10,12 @@ from domain.counters import Counters
 from domain.cpu_time import CpuTime
 from domain.evidence import Proof, Surroundings
 from domain.histogram import LatencyHistogram
+from domain.noise_limits import (
+    MAX_FOREIGN_SHARE,
+    MAX_SLICE_FOREIGN_SHARE,
+    MAX_SLICE_STEAL_SHARE,
+    MAX_STEAL_SHARE,
+)
 from domain.trial import Finding, Reason, SliceResult, Validity
 from domain.watched import Watched
 from workers.runner.overload import is_full, shortfalls
@@ -20,11 +26,6 @@ MAX_ACCOUNTED_BY_ORIGIN = 1.01
 SPARE_CONNECTIONS = 1  # a balancer and its origin may differ by so many: opened and closed without a request
 MAX_ERROR_SHARE = 0.001
 MAX_DROP_SHARE = 0.001
-# Of the CPUs, over the counted slices of a trial, and in any one of them.
-MAX_STEAL_SHARE = 0.05
-MAX_FOREIGN_SHARE = 0.10
-MAX_SLICE_STEAL_SHARE = 0.20
-MAX_SLICE_FOREIGN_SHARE = 0.20
 MAX_PROBE_LOSS = 0.05
 MAX_THREAD_SHARE = 0.95  # of a CPU, by a generator thread; above it the generator is the bottleneck
 MAX_STUCK_SHARE = 0.1  # of the connections; if more get no answer, the path was broken

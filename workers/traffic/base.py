@@ -240,12 +240,12 @@ class Generator(Protocol):
         schedule: Schedule,
         *,
         stop: Callable[[], bool],
-        tell: Callable[[Interval], None],
+        report: Callable[[Interval], None],
     ) -> Mapping[str, TargetTraffic]:
         """Make the planned traffic, slice by slice; one result per target, by label.
 
         A generator's failure is a result and raises nothing. If a target fails, the others still get their slices.
         When this returns, all connections are closed, so that the counters of datapaths can be read. Once ``stop()``
-        is true, it ends the generator with the failure ``stopped``. If ``tell`` raises, it ends the generator and
+        is true, it ends the generator with the failure ``stopped``. If ``report`` raises, it ends the generator and
         passes the exception on.
         """

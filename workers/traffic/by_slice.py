@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from domain.histogram import LatencyHistogram
 from workers.traffic.base import Interval, Schedule, Target, TargetTraffic
-from workers.traffic.merging import by_name, sums
+from workers.traffic.merge import by_name, sums
 
 MakeSlice = Callable[[Target, float], TargetTraffic]
 """Makes traffic on one target for a number of seconds."""
@@ -18,7 +18,7 @@ def run(
     schedule: Schedule,
     *,
     stop: Callable[[], bool],
-    tell: Callable[[Interval], None],
+    report: Callable[[Interval], None],
 ) -> dict[str, TargetTraffic]:
     """See ``Generator.run``. A target on which the generator failed gets no further slice."""
     by_label = {target.label: target for target in targets}
@@ -35,7 +35,7 @@ def run(
         if stop():
             return {name: replace(result, failure="stopped") for name, result in results.items()}
         if one.slices and not warming:
-            tell(_interval(label, index + 1 - len(warm_up), one))
+            report(_interval(label, index + 1 - len(warm_up), one))
     return results
 
 

@@ -56,15 +56,15 @@ class H2load:
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target on which h2load failed gets no further slice."""
         make = partial(_slice, plan, stop)
-        return by_slice.run(make, targets, schedule, stop=stop, tell=tell)
+        return by_slice.run(make, targets, schedule, stop=stop, report=report)
 
 
 @dataclass
-class _Ended:
+class Ended:
     """A process that ended: its output, its CPU time, and readings of the host's ticks (monotonic s, ticks)."""
 
     text: str = ""
@@ -98,7 +98,7 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
             return TargetTraffic(failure=f"h2load: {error}")
     answer = len(plan.answer or b"")
     wall_s = ended.ticks[-1][0] - ended.ticks[0][0]
-    found = _Found(summary, rows, answer, to_monotonic_s, ended)
+    found = RunOutput(summary, rows, answer, to_monotonic_s, ended)
     one = found.closed(plan.connections) if isinstance(plan.load, ClosedLoad) else found.open(plan.load, seconds)
     return replace(one, busiest_thread_share=ended.cpu_s / (threads * max(wall_s, 1e-9)))
 
@@ -113,14 +113,14 @@ def _load(plan: GeneratorPlan, seconds: float) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class RunOutput:
     """The output of one run, from which the traffic is computed."""
 
     summary: output.Summary
     rows: list[output.Row]
     answer_bytes: int
     to_monotonic_s: float
-    ended: _Ended
+    ended: Ended
 
     def closed(self, connections: int) -> TargetTraffic:
         """A closed loop: the ramp, in which connections are opened, is a warm-up; the rest is the slice."""
@@ -204,9 +204,9 @@ class _Found:
         )
 
 
-def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) -> _Ended:
+def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) -> Ended:
     """Run h2load to its end, which comes at the latest after ``seconds`` and its timeouts."""
-    ended = _Ended(ticks=[(time.monotonic(), host_ticks())])
+    ended = Ended(ticks=[(time.monotonic(), host_ticks())])
     deadline = time.monotonic() + seconds + TIMEOUT_S + _GRACE_S
     with tempfile.TemporaryFile() as said:
         try:
@@ -235,7 +235,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
     return ended
 
 
-def _reap(process: "subprocess.Popen[bytes]", ended: _Ended) -> int | None:
+def _reap(process: "subprocess.Popen[bytes]", ended: Ended) -> int | None:
     """The process's exit status, or ``None`` while it runs. Unlike Popen.poll, this also records its CPU time."""
     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     if not pid:

@@ -19,7 +19,7 @@ from domain.load import OpenLoad
 from workers.lab import netns as namespaces
 from workers.traffic import program
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, Target, TargetTraffic
-from workers.traffic.merging import merged_line, merged_targets
+from workers.traffic.merge import merged_line, merged_targets
 from workers.traffic.results import read_final
 from workers.traffic.running import Line, Running, client_names
 
@@ -27,7 +27,7 @@ TIMEOUT_MS = 2000  # of a request, with its connect, beyond the intended duratio
 DRAIN_MS = 100  # how long every slice waits for its last answers, beyond their intended duration; no measuring time
 TIMELINE_STEP_US = 100  # of a slice's timeline; windows of some milliseconds consist of such steps
 TIMELINE_STEPS = 20_000  # the most steps of a slice, so that they fit into a line
-_GRACE_S = 15.0  # beyond the slices: connects, timeouts, the last drain, and the delays of a busy host
+GRACE_S = 15.0  # beyond the slices: connects, timeouts, the last drain, and the delays of a busy host
 _REPORTED_BY_SECOND_S = 1.0  # longer slices are reported every second
 
 
@@ -45,35 +45,35 @@ class ShowdownTraffic:
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target that cannot be reached fails, and a new run begins without it."""
         results: dict[str, TargetTraffic] = {}
         left = list(targets)
         while left:
             order = tuple(label for label in schedule.order if label not in results)
-            found = _Run(plan, left, replace(schedule, order=order), stop, tell).results()
+            found = Run(plan, left, replace(schedule, order=order), stop, report).results()
             results |= found
             left = [target for target in left if target.label not in results]
         return {target.label: results[target.label] for target in targets}
 
 
 @dataclass
-class _Run:
+class Run:
     """One run of the generator: a process per client."""
 
     plan: GeneratorPlan
     targets: Sequence[Target]
     schedule: Schedule
     stop: Callable[[], bool]
-    tell: Callable[[Interval], None]
+    report: Callable[[Interval], None]
 
     def results(self) -> dict[str, TargetTraffic]:
         """The results of every target, or of the target that prevented the run."""
         labels = {f"t{index}": target.label for index, target in enumerate(self.targets)}
         with _file_of(self.plan.answer) as answer, self._rendezvous() as rendezvous:
-            argvs = [self._argv(answer, client, rendezvous) for client in range(self.clients)]
-            gathering = _Gathering(self.clients, _Reporter(self.schedule, labels, self.tell))
+            argvs = [self.argv(answer, client, rendezvous) for client in range(self.clients)]
+            gathering = _Gathering(self.clients, IntervalReporter(self.schedule, labels, self.report))
             failure, finals = Running(argvs, self._within_s(), self.stop, gathering.take, rendezvous).finals()
         if failure:
             return {label: TargetTraffic(failure=failure) for label in labels.values()}
@@ -99,14 +99,15 @@ class _Run:
         finally:
             os.close(descriptor)
 
-    def _argv(self, answer: str, client: int = 0, rendezvous: tuple[int, ...] = ()) -> list[str]:
+    def argv(self, answer: str, client: int = 0, rendezvous: tuple[int, ...] = ()) -> list[str]:
+        """The command line of a client's process; ``answer`` is a file with the expected body, or empty."""
         plan, schedule = self.plan, self.schedule
         names = {target.label: f"t{index}" for index, target in enumerate(self.targets)}
         load = ["--closed"]
         if isinstance(plan.load, OpenLoad):
             # Generator, datapath and origin share the host's CPUs, but an open loop must send on time. It may have
             # real-time priority because it sleeps most of the time; a closed loop never sleeps.
-            load = ["--open", str(plan.load.rate_per_s), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
+            load = [*_rates(plan.load), "--arrival", plan.load.arrival, "--seed", str(plan.seed)]
             load += ["--real-time"] if plan.real_time else []
         argv = [str(program.PATH), "load", *load, "--connections", str(plan.connections)]
         argv += plan.options
@@ -134,7 +135,16 @@ class _Run:
         traffic_s = self.schedule.slice_s * slices + self.schedule.warm_up_s * warm_ups
         drain_s = self.plan.answer_s + DRAIN_MS / 1000  # each slice waits for its last answers
         traffic_s += drain_s * (slices + warm_ups)
-        return 2 * traffic_s + _GRACE_S
+        return 2 * traffic_s + GRACE_S
+
+
+def _rates(load: OpenLoad) -> list[str]:
+    """The options for the rate; with a profile, it changes over the target's slices."""
+    if load.profile is None:
+        return ["--open", str(load.rate_per_s)]
+    rates = [str(rate) for rate in load.profile.rates_per_s]
+    changes = ["--ramp-to", rates[-1]] if load.profile.shape == "ramp" else ["--steps", ",".join(rates)]
+    return ["--open", rates[0], *changes]
 
 
 def _step_us(slice_s: float) -> int:
@@ -161,12 +171,12 @@ def _file_of(answer: bytes | None) -> Iterator[str]:
 
 
 @dataclass
-class _Reporter:
+class IntervalReporter:
     """Turns the lines of a running generator into intervals: one per short slice, one per second of a long one."""
 
     schedule: Schedule
     labels: Mapping[str, str]
-    tell: Callable[[Interval], None]
+    report: Callable[[Interval], None]
     done: int = 0
     last_s: float = 0.0
 
@@ -187,7 +197,7 @@ class _Reporter:
 
     def _report(self, name: str, counts: Mapping[str, Any], seconds: float, errors: int, time_ns: int) -> None:
         times = counts.get("latency") or counts.get("service_time") or {}
-        self.tell(
+        self.report(
             Interval(
                 label=self.labels[name],
                 slices_done=self.done,
@@ -205,7 +215,7 @@ class _Gathering:
     """Merges the lines of all clients about the same slice or the same second into one line."""
 
     clients: int
-    reporter: _Reporter
+    reporter: IntervalReporter
     _seconds: dict[int, int] = field(default_factory=dict)
     _lines: dict[tuple[str, int], list[Line]] = field(default_factory=dict)
 

@@ -44,11 +44,11 @@ class Wrk:
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See the contract. A target on which wrk failed gets no further slice."""
         make = partial(_slice, plan, stop)
-        return by_slice.run(make, targets, schedule, stop=stop, tell=tell)
+        return by_slice.run(make, targets, schedule, stop=stop, report=report)
 
 
 def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, seconds: float) -> TargetTraffic:

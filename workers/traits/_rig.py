@@ -49,7 +49,7 @@ class Rig:
         return secrets.token_hex(16)
 
     def connect(self, timeout_s: float = CONNECT_S) -> socket.socket:
-        """A connection from the client's namespace to the address that it asks. Raises ``OSError``."""
+        """A connection from the client's namespace to its destination. Raises ``OSError``."""
         client = self.lab.client_endpoint
         connection = netns.call_in(
             client.netns, lambda: socket.create_connection((client.address, client.port), timeout=timeout_s)
@@ -58,7 +58,7 @@ class Rig:
         return connection
 
     def datagram_socket(self, timeout_s: float) -> socket.socket:
-        """A UDP socket in the client's namespace, connected to the address that it asks. Raises ``OSError``."""
+        """A UDP socket in the client's namespace, connected to the client's destination. Raises ``OSError``."""
         client = self.lab.client_endpoint
 
         def make() -> socket.socket:
@@ -149,7 +149,7 @@ def _and_differ(received: bytes, expected: bytes) -> str:
 
 @contextmanager
 def rig(datapath: Datapath, register: CleanupRegister, ip_version: int = 4) -> Iterator[Rig]:
-    """A lab with ``datapath`` attached and answering. Errors of building, attaching and asking are raised."""
+    """A lab with ``datapath`` attached and answering. Errors of building, attaching and connecting are raised."""
     with ExitStack() as stack:
         spec = LabSpec(
             secrets.token_hex(_TAG_BYTES),

@@ -51,7 +51,7 @@ class Visit:
 
     token: str
     peer: tuple[str, int]
-    asked: tuple[str, int]
+    reached_at: tuple[str, int]
     received: int = 0
     digest: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
@@ -108,8 +108,8 @@ class Witness:
         with connection, contextlib.suppress(OSError, ValueError):  # the client sees that it was cut off
             stream = connection.makefile("rb", buffering=0)
             order = Order(**json.loads(_line(stream)))
-            asked = connection.getsockname()
-            visit = Visit(order.token, (peer[0], peer[1]), (asked[0], asked[1]))
+            own = connection.getsockname()
+            visit = Visit(order.token, (peer[0], peer[1]), (own[0], own[1]))
             with self._news:
                 self._visits[order.token] = visit
                 self._news.notify_all()

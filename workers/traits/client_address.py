@@ -9,7 +9,7 @@ class ClientAddress(Trait):
 
     name = "client_address"
     title = "client address kept"
-    summary = "The address that the origin sees is the one from which the client's own socket asks."
+    summary = "The origin sees the address that the client's own socket has."
 
     def check(self, bench: Bench) -> Finding:
         """See the contract."""
@@ -17,6 +17,6 @@ class ClientAddress(Trait):
         with rig.open_connection() as opened:
             client, seen = opened.client, rig.visit_of(opened.token).peer
         if seen[0] != client[0]:
-            return no(f"The client asked from {client[0]}, the origin saw {seen[0]}.")
+            return no(f"The client connected from {client[0]}, the origin saw {seen[0]}.")
         port = "its port too" if seen[1] == client[1] else f"another port ({seen[1]} for {client[1]})"
-        return yes(f"The client asked from {client[0]}, the origin saw {seen[0]}, and {port}.")
+        return yes(f"The client connected from {client[0]}, the origin saw {seen[0]}, and {port}.")

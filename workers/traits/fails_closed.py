@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain.traits import Finding
 from workers.lab import dut, netns
+from workers.lab.proc_net import ip_counter
 from workers.traits._parts import parts_of
 from workers.traits._rig import Rig
 from workers.traits._witness import Order
@@ -60,8 +61,7 @@ def _proxy_runs(rig: Rig) -> bool:
 def _routed(rig: Rig) -> int:
     """Packets that the DUT has routed so far."""
     text = netns.call_in(rig.lab.dut_ns, Path("/proc/thread-self/net/snmp").read_text)
-    names, values = (line.split() for line in text.splitlines() if line.startswith("Ip:"))
-    return int(values[names.index("ForwDatagrams")])
+    return ip_counter(text, "Ip:", "ForwDatagrams")
 
 
 def _try(rig: Rig) -> list[str]:

@@ -23,11 +23,13 @@ class Ipv6(Trait):
         try:
             with bench.fresh(ip_version=6) as rig:
                 visit = rig.exchange(BYTES, BYTES)
-                if ":" not in visit.asked[0]:
-                    raise TraitError(f"the lab does not use IPv6: its origin was asked as {visit.asked[0]}")
+                if ":" not in visit.reached_at[0]:
+                    raise TraitError(f"the lab does not use IPv6: its origin was reached at {visit.reached_at[0]}")
                 counted = rig.attachment.counters()
                 if counted.leaked_packets:
                     return no(f"A conversation crossed, but {counted.leaked_packets} packets bypassed the datapath.")
-                return yes(f"{BYTES:,} bytes each way; the origin saw {visit.peer[0]} ask {visit.asked[0]}.")
+                return yes(
+                    f"{BYTES:,} bytes each way; the origin saw {visit.peer[0]} connect to {visit.reached_at[0]}."
+                )
         except (DatapathError, OSError, ValueError) as error:
             return no(f"In an IPv6 lab: {error}.")

@@ -13,13 +13,13 @@ _SOCKADDR_IN = struct.Struct("!2xH4s8x")
 
 
 class OriginalDestination(Trait):
-    """Asks the proxy's socket if there is a proxy, else the origin's."""
+    """Reads the proxy's socket if there is a proxy, else the origin's."""
 
     name = "original_destination"
     title = "destination kept"
     summary = (
-        "The address and port that the client asked reach the proxy (its socket bears them, or SO_ORIGINAL_DST reports "
-        "them); without a proxy, they reach the origin untranslated."
+        "The proxy learns the client's destination: its socket has that address and port, or SO_ORIGINAL_DST reports "
+        "them. Without a proxy, the origin is reached at them, untranslated."
     )
 
     def check(self, bench: Bench) -> Finding:
@@ -27,30 +27,31 @@ class OriginalDestination(Trait):
         rig = bench.shared()
         client = rig.lab.client_endpoint
         if client.address in (rig.lab.dut_client_address, rig.lab.dut_server_address):
-            return not_applicable("The client asks the proxy itself: it names no other destination.")
+            return not_applicable("The client connects to the proxy itself and names no other destination.")
         with rig.open_connection() as opened:
-            at_origin = rig.visit_of(opened.token).asked
+            at_origin = rig.visit_of(opened.token).reached_at
             if rig.proxies:
                 return _at_proxy((client.address, client.port), at_origin, *_destinations_at_proxy(rig, opened))
         if at_origin == (client.address, client.port):
-            return yes(f"The client asked {_words(at_origin)}, and the origin was asked under the same address.")
-        return no(f"The client asked {client.address}:{client.port}, the origin was asked as {_words(at_origin)}.")
+            return yes(f"The client connected to {_words(at_origin)}, and the origin was reached at the same address.")
+        wanted = (client.address, client.port)
+        return no(f"The client connected to {_words(wanted)}, the origin was reached at {_words(at_origin)}.")
 
 
 def _at_proxy(
     wanted: tuple[str, int], at_origin: tuple[str, int], own: tuple[str, int], tracked: tuple[str, int] | None
 ) -> Finding:
-    onward = "" if at_origin == wanted else f"; the origin was then asked as {_words(at_origin)}"
+    onward = "" if at_origin == wanted else f"; the origin was then reached at {_words(at_origin)}"
     if own == wanted:
-        return yes(f"The client asked {_words(wanted)}, which is what the proxy's socket bears{onward}.")
+        return yes(f"The client connected to {_words(wanted)}, which is the address of the proxy's socket{onward}.")
     if tracked == wanted:
         return yes(
-            f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, and SO_ORIGINAL_DST reports "
-            f"the destination{onward}."
+            f"The client connected to {_words(wanted)}; the proxy's socket has {_words(own)}, and SO_ORIGINAL_DST "
+            f"reports the destination{onward}."
         )
     option = f"SO_ORIGINAL_DST reports {_words(tracked)}" if tracked else "SO_ORIGINAL_DST reports nothing"
     return no(
-        f"The client asked {_words(wanted)}; the proxy's socket bears {_words(own)}, {option}: it asks "
+        f"The client connected to {_words(wanted)}; the proxy's socket has {_words(own)}, {option}: it connects to "
         "the origin of its configuration."
     )
 

@@ -11,13 +11,13 @@ WAIT_S = 0.15
 
 
 class Udp(Trait):
-    """Sends datagrams to the address and port that the client asks."""
+    """Sends datagrams to the address and port that the client connects to."""
 
     name = "udp"
     title = "UDP"
     summary = (
-        f"Of {ATTEMPTS} datagrams to the address that the client asks, "
-        "some reach the origin and come back, none past it."
+        f"Of {ATTEMPTS} datagrams to the address that the client connects to, "
+        "some reach the origin and come back. None bypasses the datapath."
     )
 
     def check(self, bench: Bench) -> Finding:

@@ -33,8 +33,10 @@ class H2loadWorkload(Workload):
         if isinstance(level, OpenLoad) and level.rate_per_s not in OPEN_RATES_PER_S:
             rates = ", ".join(map(str, OPEN_RATES_PER_S))
             raise ValueError(f"{self.name} carries open loads at rates of {rates}/s only, not {level}")
-        if isinstance(level, OpenLoad) and (level.arrival not in self.open_arrivals or level.in_flight is not None):
-            raise ValueError(f"{self.name} carries constant arrivals without a limit only, not {level}")
+        if isinstance(level, OpenLoad) and (
+            level.arrival not in self.open_arrivals or level.in_flight is not None or level.profile
+        ):
+            raise ValueError(f"{self.name} carries constant arrivals at one rate and without a limit only, not {level}")
         answer = body_of(fill_parameters(self.name, self.parameters, parameters)["body_bytes"])
         connections = level.connections if isinstance(level, ClosedLoad) else level.rate_per_s
         return GeneratorPlan(H2load.name, level, connections, path="/", answer=answer, options=self.options)

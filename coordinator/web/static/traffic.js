@@ -129,7 +129,7 @@
       scales: { x: { time: true, range }, y: { range: (_, __, high) => [0, (high || 1) * 1.18] } },
       axes: [charts.clockAxis(), charts.axis({ size: 62, values: (_, splits) => splits.map(charts.rate) })],
       series: [{}, ...lines.map((line) => drawn(line))],
-      hooks: { draw: [nameCells], setCursor: [(plot) => tell(plot.cursor.idx == null ? null : plot.data[0][plot.cursor.idx])] },
+      hooks: { draw: [nameCells], setCursor: [(plot) => showFigures(plot.cursor.idx == null ? null : plot.data[0][plot.cursor.idx])] },
     },
     aligned([0]),
   ]);
@@ -144,7 +144,7 @@
   ]);
 
   // The figures under the pointer; without a pointer the latest, or the range if the campaign has ended.
-  const tell = (at) => {
+  const showFigures = (at) => {
     const rows = lines.map((line) => {
       const real = line.points.filter((point) => point.values[0] != null);
       if (at == null && !live) return [line, null, ...[0, 1, 2].map((i) => spread(real, i)), sum(real)];
@@ -204,7 +204,7 @@
       rates.draw();
       times.draw();
     }
-    tell(null);
+    showFigures(null);
   };
 
   const ended = () => {

@@ -26,6 +26,7 @@ from tests.kernel.wire import both, digest, everything, exactly, sending, wire
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sockops import Shortcut, ShortProxy
+from workers.lab.proc_net import device_packets
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 BODY_BYTES = 5_000_000
@@ -51,7 +52,7 @@ def shortcut(b: Bench) -> Shortcut:
 
 
 def loopback_packets(b: Bench) -> int:
-    return int(b.in_dut("cat", "/proc/self/net/dev").split("lo:")[1].split()[1])
+    return device_packets(b.in_dut("cat", "/proc/self/net/dev"))["lo"].received
 
 
 def answered_or_refused(established: socket.socket) -> None:

@@ -2,15 +2,13 @@
 
 import http.client
 import random
-import socket
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bpf.layout import Fields
 from domain.trial import Reason
 from tests.kernel.bench import Bench, bench, new_tag
 from tests.kernel.datapaths.faults import (
@@ -27,10 +25,10 @@ from tests.kernel.datapaths.faults import (
     clear_config,
     detach_program,
 )
+from tests.kernel.datapaths.forward_checks import CHECKS, delivers_nothing_and_shows_it, misdirect
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_xdp import EbpfXdp
-from workers.datapaths.lib import forwarding
 from workers.datapaths.lib.xdp import Mode
 from workers.lab import netns, offloads
 from workers.lab.cleanup import CleanupRegister
@@ -67,18 +65,18 @@ def chosen() -> Datapath:
     return DATAPATHS["ebpf_xdp"]
 
 
-def test_it_carries_and_counts_traffic(datapath: EbpfXdp, tmp_path: Path) -> None:
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_forwards_in_generic_mode_too(check: Callable[[Bench], None], tmp_path: Path) -> None:
+    with bench(EbpfXdp(Mode.GENERIC), tmp_path) as b:
+        check(b)
+
+
+def test_a_wrong_interface_index_delivers_nothing_in_either_mode(
+    datapath: EbpfXdp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misdirect(monkeypatch, 4242)
     with bench(datapath, tmp_path) as b:
-        assert b.get(20) == 20
-        assert b.get(5) == 5
-        c = b.counters()
-        assert c.packets is not None
-        assert 25 <= c.packets <= 25 * 3 + 20
-        assert c.connections == 2
-        assert c.bytes is not None
-        assert 25 * 100 < c.bytes < 25 * 500
-        assert (c.leaked_packets, c.dropped_packets) == (0, 0)
-        assert set(b.clients_seen(25)) == {b.lab.client_address}
+        delivers_nothing_and_shows_it(b)
 
 
 def test_large_bodies_arrive_whole_in_either_mode(datapath: EbpfXdp, tmp_path: Path) -> None:
@@ -99,65 +97,10 @@ def test_large_bodies_arrive_whole_in_either_mode(datapath: EbpfXdp, tmp_path: P
         assert (counters.leaked_packets, counters.dropped_packets) == (0, 0)
 
 
-@pytest.mark.parametrize("role", ["client", "server"])
-def test_it_decrements_the_time_to_live_like_a_router(datapath: EbpfXdp, tmp_path: Path, role: str) -> None:
-    rules = "table ip watch { chain c { type filter hook input priority 0; ip protocol tcp ip ttl != 63 drop; }\n }\n"
-    with bench(datapath, tmp_path) as b:
-        netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3, timeout_s=0.5) == 3
-
-
-def test_it_ends_what_has_no_time_left_to_live(datapath: EbpfXdp, tmp_path: Path) -> None:
-    with bench(datapath, tmp_path) as b:
-
-        def connect() -> int:
-            with socket.socket() as client:
-                client.settimeout(0.5)
-                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
-                return client.connect_ex((b.lab.server_address, b.lab.origin_port))
-
-        assert netns.call_in(b.lab.client_ns, connect) != 0
-        assert b.counters().dropped_packets > 0
-        assert b.counters().packets == b.counters().leaked_packets == 0
-
-
-def test_netfilter_and_routing_see_none_of_it(datapath: EbpfXdp, tmp_path: Path) -> None:
-    rules = "table ip watch { chain c { type filter hook prerouting priority raw; ip protocol tcp counter drop; }\n }\n"
-    with bench(datapath, tmp_path) as b:
-        netns.run_in(b.lab.dut_ns, ["nft", "-f", "-"], stdin=rules)
-        assert b.get(3) == 3
-        assert "counter packets 0 bytes 0" in b.in_dut("nft", "list", "ruleset")
-
-
-@pytest.mark.parametrize("role", ["dut_client", "dut_server"])
-def test_a_detached_program_closes_the_path_and_shows(chosen: Datapath, tmp_path: Path, role: str) -> None:
-    with bench(chosen, tmp_path) as b:
-        with b.connection() as established:
-            b.in_dut("ip", "link", "set", "dev", b.lab.devices[role], "xdpdrv", "off")
-            established.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
-            with pytest.raises(TimeoutError):
-                established.recv(100)
-        assert b.get(timeout_s=0.3) == 0
-        assert b.counters().leaked_packets > 0
-        if role == "dut_client":
-            assert b.clients_seen() == []
-
-
 def test_an_end_that_takes_no_frames_loses_them_and_shows(chosen: Datapath, tmp_path: Path) -> None:
     """A veth without NAPI drops what is redirected into its peer."""
     with bench(chosen, tmp_path) as b:
         netns.run_in(b.lab.server_ns, ["ip", "link", "set", "dev", b.lab.devices["server"], "xdpdrv", "off"])
-        assert b.get(timeout_s=0.5) == 0
-        assert b.clients_seen() == []
-        assert b.counters().packets == 0
-        assert b.counters().dropped_packets > 0
-
-
-def test_a_wrong_interface_index_delivers_nothing_and_shows(
-    datapath: EbpfXdp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    misdirect(monkeypatch, 4242)
-    with bench(datapath, tmp_path) as b:
         assert b.get(timeout_s=0.5) == 0
         assert b.clients_seen() == []
         assert b.counters().packets == 0
@@ -202,19 +145,6 @@ def test_a_taken_hook_leaves_nothing_attached(chosen: Datapath, tmp_path: Path) 
             assert _nothing_attached(other)
         assert _nothing_attached(lab)
         assert netns.run_in(lab.dut_ns, ["sysctl", "-n", "net.ipv4.ip_forward"]).strip() == "1"
-
-
-def misdirect(monkeypatch: pytest.MonkeyPatch, ifindex: int) -> None:
-    """Configurations made from now on name a device towards the origin that is not there."""
-    right = forwarding.config
-
-    def wrong(lab: Lab) -> Fields:
-        config = right(lab)
-        neighbour = config["to_origin"]
-        assert isinstance(neighbour, Mapping)
-        return {**config, "to_origin": {**neighbour, "ifindex": ifindex}}
-
-    monkeypatch.setattr(forwarding, "config", wrong)
 
 
 def _mode_of(b: Bench) -> tuple[bool, bool]:

@@ -70,12 +70,14 @@ def test_a_detached_program_closes_the_path_and_shows(name: str, role: str, tmp_
         with b.connection() as established:
             steered = b.counters().packets
             assert detach_ingress(b.lab, role) == 1
-            # The kernel still finds the proxy's established socket: uncounted, and so no proof of anything.
+            # The kernel may still find the proxy's established socket: uncounted, and so no proof of anything. It does
+            # not if it flushed cached routes, up to 1 s after a change of a carrier (net/core/link_watch.c).
             still = FACTS[name].early_demux and role == "dut_client"
-            assert answered(established, timeout_s=2 if still else 0.3) == still  # a busy machine may answer late
+            carried = answered(established, timeout_s=2 if still else 0.3)  # a busy machine may answer late
+            assert still or not carried
             if role == "dut_client":
                 assert b.counters().packets == steered
-        seen = b.clients_seen(int(still))
+        seen = b.clients_seen(int(carried))
         assert b.get(timeout_s=0.3) == 0
         assert b.clients_seen() == seen or role == "dut_server"
         assert b.counters().leaked_packets > 0

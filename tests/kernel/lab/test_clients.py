@@ -178,7 +178,7 @@ def test_eight_clients_and_requests_of_another_kind(rig: Rig) -> None:
     assert min(trial.proof.clients.values()) > 0
 
 
-def test_a_datapath_whose_client_is_not_in_a_namespace_of_its_own_takes_one(rig: Rig) -> None:
+def test_a_datapath_whose_client_has_no_separate_namespace_takes_one(rig: Rig) -> None:
     trial = rig.run(ClosedLoad(connections=4), ("ebpf_connect",))["ebpf_connect"]
     assert trial.validity.reasons[0] == Reason.DATAPATH_FAILED
     assert "takes one client only" in trial.validity.findings[0].detail
@@ -239,7 +239,7 @@ def test_a_cancelled_block_leaves_no_client_behind(rig: Rig) -> None:
 
 
 def test_clients_that_hang_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showdown_traffic, "_GRACE_S", -5.4)
+    monkeypatch.setattr(showdown_traffic, "GRACE_S", -5.4)
     trial = rig.run(ClosedLoad(connections=4), ("direct",), slices=10)["direct"]
     details = [one.detail for one in trial.validity.findings if one.reason == Reason.GENERATOR_FAILED]
     assert details == ["client 1 of 2, client 2 of 2 did not end in time"]

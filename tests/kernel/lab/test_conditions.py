@@ -109,7 +109,7 @@ def test_connections_that_come_to_be_tracked_are_found_out(tmp_path: Path) -> No
 
 
 @in_windows
-def test_who_needs_tracking_is_tracked_and_nobody_else(tmp_path: Path) -> None:
+def test_only_what_needs_tracking_is_tracked(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("nft_dnat", "direct"), load=ClosedLoad(connections=8))
     assert {label: reasons(trial) for label, trial in trials.items()} == {"nft_dnat": set(), "direct": set()}
     assert around(trials["direct"]).conntrack_entries == 0
@@ -135,7 +135,7 @@ def test_offloads_that_are_taken_are_off_on_every_device(tmp_path: Path, clients
 
 
 @in_windows
-def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path) -> None:
+def test_the_most_rules_are_added_fast_and_do_not_slow_other_counters(tmp_path: Path) -> None:
     datapath = DATAPATHS["tproxy"]
     with ExitStack() as stack:
         lab = stack.enter_context(built(LabSpec(new_tag(), datapath.name, 3), CleanupRegister(tmp_path)))
@@ -152,7 +152,7 @@ def test_the_most_rules_stand_soon_and_leave_other_counters_fast(tmp_path: Path)
         assert under_rules_s < 5  # 0.8 s
 
 
-def test_rules_that_somebody_flushed_are_no_evidence(tmp_path: Path) -> None:
+def test_flushed_rules_are_no_evidence(tmp_path: Path) -> None:
     with (
         built(LabSpec(new_tag(), "direct", 4), CleanupRegister(tmp_path)) as lab,
         apply_condition(lab, Condition(ballast_rules=2)) as shown,

@@ -37,7 +37,7 @@ def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: P
     assert_nothing_left(tag, inodes, tmp_path)
 
 
-def test_names_tell_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> None:
+def test_names_show_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> None:
     lab = Lab(LabSpec("abc123", "a" * 32 + "#2", 8), CleanupRegister(tmp_path))
     assert lab.client_ns == f"sd-abc123-8{'a' * 32}-2-client"
     assert all(len(name) <= 15 for name in lab.devices.values())
@@ -61,7 +61,7 @@ def test_a_spec_that_could_not_be_named_is_refused(tag: str, label: str, positio
         LabSpec(tag, label, position)
 
 
-def test_idle_labs_send_nothing_and_stand_side_by_side(tmp_path: Path) -> None:
+def test_idle_labs_send_nothing_and_exist_side_by_side(tmp_path: Path) -> None:
     tag, register = new_tag(), CleanupRegister(tmp_path)
     with ExitStack() as stack:
         labs = [stack.enter_context(built(LabSpec(tag, "direct", position), register)) for position in range(4)]
@@ -159,7 +159,7 @@ def _state(task: int) -> str:
 
 def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_path: Path) -> None:
     given, kept = os.pipe()
-    os.set_inheritable(kept, True)  # as if somebody had been careless
+    os.set_inheritable(kept, True)  # as careless code would
     try:
         with built(LabSpec(new_tag(), "direct", 1), CleanupRegister(tmp_path)) as lab:
             process = lab.spawn("dut", ["ls", "/proc/self/fd"], task_role=None, fds=[given])
@@ -173,7 +173,7 @@ def test_a_program_inherits_the_descriptors_that_it_is_given_and_no_other(tmp_pa
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_several_clients_stand_behind_a_router_each_with_an_address_of_its_own(version: int, tmp_path: Path) -> None:
+def test_several_clients_are_behind_a_router_each_with_its_address(version: int, tmp_path: Path) -> None:
     tag, register = new_tag(), CleanupRegister(tmp_path)
     with ExitStack() as stack:
         specs = [LabSpec(tag, "direct", at, clients=8, ip_version=version) for at in range(2)]

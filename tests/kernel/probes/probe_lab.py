@@ -194,7 +194,7 @@ def growth(probe: Probe, before: StageHistogram, role: str = "") -> StageHistogr
 def kept(probe: Probe, table: str) -> int:
     """How many packets or sockets a probe still tracks: entries of its map whose first word is not 0."""
     assert isinstance(probe, TracingProbe)
-    return sum(memoryview(bytes(value)).cast("Q")[0] != 0 for value in probe._started().table(table).values())
+    return sum(memoryview(bytes(value)).cast("Q")[0] != 0 for value in probe.loaded_module().table(table).values())
 
 
 class Since:

@@ -35,12 +35,6 @@ QUESTIONS = 300
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def other_lab() -> Iterator[ProbeLab]:
     with probe_lab(os.getpid()) as lab:
         yield lab

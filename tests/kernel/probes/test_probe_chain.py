@@ -1,25 +1,16 @@
 """Several probes on the same tracepoints: the chain attaches one program to each, and every probe counts correctly."""
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
 from bpf.chain import GATES, Chain, Hook
 from bpf.loader import BpfError
 from probes.catalog.forward import Forward
 from probes.catalog.rx_steering import RxSteering
-from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, probe_lab, stage_of
+from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, stage_of
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 QUESTIONS = 200
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 def test_probes_in_one_chain_count_as_they_do_alone(lab: ProbeLab) -> None:

@@ -39,12 +39,6 @@ for _ in range(int(sys.argv[2])):
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def connect() -> Iterator[Probe]:
     yield from started(Connect())
 

@@ -78,12 +78,6 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def notify() -> Iterator[Probe]:
     yield from started(Notify())
 

@@ -4,8 +4,7 @@ The test puts a fault into a copy of a probe's C source. The fault keeps a start
 check against pairing with unrelated events.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from tests.kernel.probes import (
     test_probe_splice_work,
     test_probe_work,
 )
-from tests.kernel.probes.probe_lab import ProbeLab, probe_lab
+from tests.kernel.probes.probe_lab import ProbeLab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -100,12 +99,6 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
 
 # Whether another packet gets a freed packet's address depends on chance: the two may be on different CPUs.
 TRIES = 5
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 @pytest.mark.parametrize("fault", FAULTS)

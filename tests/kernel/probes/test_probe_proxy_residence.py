@@ -147,12 +147,6 @@ class EverySample(ProxyResidence):
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def residence() -> Iterator[Probe]:
     yield from started(EverySample())
 

@@ -12,7 +12,7 @@ import pytest
 from probes.base import Probe
 from probes.catalog.run_queue import RunQueue
 from tests.host_noise import in_windows
-from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, growth, probe_lab, stage_of, started
+from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, growth, stage_of, started
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -50,12 +50,6 @@ for _ in range(int(sys.argv[1])):
         pass
 """
 )
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -94,12 +94,6 @@ for _ in range(int(sys.argv[2])):
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
 def socket_wait() -> Iterator[Probe]:
     yield from started(SocketWait())
 

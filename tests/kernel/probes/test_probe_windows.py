@@ -18,7 +18,7 @@ from probes.catalog.rx_steering import RxSteering
 from probes.catalog.work import Work
 from probes.session import ProbeSession
 from tests.host_noise import in_windows
-from tests.kernel.probes.probe_lab import ECHO, SERVER, ProbeLab, in_netns, probe_lab
+from tests.kernel.probes.probe_lab import ECHO, SERVER, ProbeLab, in_netns
 from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -44,12 +44,6 @@ for _ in range(int(sys.argv[3])):
     ask()
 print(time.monotonic())
 """
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from bpf.btf import BtfError
 from probes import tracing
 from probes.base import Probe
 from probes.catalog.work import Work, drop_reasons
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -70,12 +71,6 @@ for _ in range(int(sys.argv[1])):
 print("done", flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +158,7 @@ def test_retransmissions_count(work: Probe, lab: ProbeLab) -> None:
     assert (seen["drops_netfilter_drop"], seen["packets_empty_server"]) == (2, 2)
 
 
+@in_windows
 def test_context_switches_agree_with_the_kernels_own_count(work: Probe, lab: ProbeLab) -> None:
     command = [sys.executable, "-c", NAPS, "200"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched:

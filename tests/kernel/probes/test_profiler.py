@@ -13,7 +13,7 @@ from domain.stacks import Stacks
 from probes.base import ProbeError
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
-from tests.kernel.probes.probe_lab import DUT_CLIENT, FORWARDER, SERVER, SPRAY, ProbeLab, probe_lab
+from tests.kernel.probes.probe_lab import DUT_CLIENT, FORWARDER, SERVER, SPRAY, ProbeLab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
@@ -28,12 +28,6 @@ while time.process_time() - begun < 0.5:
 print("done", flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[ProbeLab]:
-    with probe_lab(os.getpid()) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")

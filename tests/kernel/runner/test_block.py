@@ -80,7 +80,7 @@ class Saboteur:
         schedule: Schedule,
         *,
         stop: Callable[[], bool],
-        tell: Callable[[Interval], None],
+        report: Callable[[Interval], None],
     ) -> Mapping[str, TargetTraffic]:
         """See Generator."""
         delay_s = 0 if self.at == 1 else self.when * schedule.slice_s * len(schedule.order)
@@ -90,7 +90,7 @@ class Saboteur:
             if self.at == 1:
                 timer.join()
         try:
-            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
+            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, report=report)
         finally:
             for timer in timers:
                 timer.join()
@@ -189,7 +189,7 @@ def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> Non
 
 
 @in_windows
-def test_stacks_tell_whose_time_it_was(tmp_path: Path) -> None:
+def test_stacks_show_whose_time_it_was(tmp_path: Path) -> None:
     trials = measure(tmp_path, ("direct", "tproxy"), profiled=True)
     seen = {label: trial.stacks for label, trial in trials.items()}
     for label, stacks in seen.items():

@@ -44,7 +44,7 @@ def loops() -> Iterator[list["subprocess.Popen[bytes]"]]:
         loop.wait()
 
 
-def test_short_lived_processes_beside_a_block_are_interference(
+def test_short_lived_foreign_processes_are_interference(
     tmp_path: Path, home: Path, loops: list["subprocess.Popen[bytes]"]
 ) -> None:
     def start(_: object) -> None:

@@ -65,13 +65,13 @@ class Stopped:
         schedule: Schedule,
         *,
         stop: Callable[[], bool],
-        tell: Callable[[Interval], None],
+        report: Callable[[Interval], None],
     ) -> Mapping[str, TargetTraffic]:
         """See Generator."""
         timer = threading.Timer(0.8, self._stall)
         timer.start()
         try:
-            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, tell=tell)
+            return ShowdownTraffic().run(plan, targets, schedule, stop=stop, report=report)
         finally:
             timer.join()
 

@@ -91,13 +91,13 @@ class Disturbed(H2load):
         schedule: Schedule,
         *,
         stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Interval], None] = lambda _: None,
+        report: Callable[[Interval], None] = lambda _: None,
     ) -> dict[str, TargetTraffic]:
         """See Generator."""
         thread = threading.Timer(self.after_s, self.fault)
         thread.start()
         try:
-            return super().run(plan, targets, schedule, stop=stop, tell=tell)
+            return super().run(plan, targets, schedule, stop=stop, report=report)
         finally:
             thread.join()
 
@@ -233,11 +233,11 @@ def test_stopping_ends_h2load_at_once(tmp_path: Path) -> None:
             schedule: Schedule,
             *,
             stop: Callable[[], bool] = lambda: False,
-            tell: Callable[[Interval], None] = lambda _: None,
+            report: Callable[[Interval], None] = lambda _: None,
         ) -> dict[str, TargetTraffic]:
             nonlocal seen
             began = time.monotonic()
-            seen = super().run(plan, targets, Schedule(schedule.order, 30.0), tell=tell,
+            seen = super().run(plan, targets, Schedule(schedule.order, 30.0), report=report,
                                stop=lambda: time.monotonic() - began > 0.3)  # fmt: skip
             assert time.monotonic() - began < 2
             return dict(seen)

@@ -198,11 +198,11 @@ def test_a_body_that_differs_makes_the_trial_corrupt(tmp_path: Path) -> None:
             schedule: Schedule,
             *,
             stop: Callable[[], bool] = lambda: False,
-            tell: Callable[[Interval], None] = lambda _: None,
+            report: Callable[[Interval], None] = lambda _: None,
         ) -> dict[str, TargetTraffic]:
             assert plan.answer is not None
             other = replace(plan, answer=plan.answer[:-1] + b"!")
-            return super().run(other, targets, schedule, stop=stop, tell=tell)
+            return super().run(other, targets, schedule, stop=stop, report=report)
 
     (trial,) = measure(
         tmp_path, "http_keepalive", ClosedLoad(connections=1), ("direct",), generator=Expecting()

@@ -141,7 +141,7 @@ def test_programs_that_are_filters_are_taken_away_too(tmp_path: Path, monkeypatc
     )
 
 
-def test_a_datapath_that_cannot_stand_is_an_error_and_the_next_one_is_tested(tmp_path: Path) -> None:
+def test_a_datapath_that_cannot_be_attached_is_an_error_and_the_next_one_is_tested(tmp_path: Path) -> None:
     def no_luck(_lab: Lab) -> None:
         raise DatapathError("no luck")
 

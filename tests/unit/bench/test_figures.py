@@ -104,8 +104,8 @@ def test_what_wrk_prints_is_read() -> None:
 
 def test_findings_end_in_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     findings = Findings()
-    findings.tell("speed", Ratio(1.25, 1.2, 1.3), "requests/s", True)
-    findings.tell("plain", Ratio(1, 1, 1), "nothing asked of it")
+    findings.report("speed", Ratio(1.25, 1.2, 1.3), "requests/s", True)
+    findings.report("plain", Ratio(1, 1, 1), "nothing asked of it")
     findings.facts["rate"] = 12.3456789
     assert "1.250 [1.200, 1.300]" in capsys.readouterr().out
     printed = json.loads(findings.json())

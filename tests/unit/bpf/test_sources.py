@@ -13,7 +13,7 @@ MAX_FUNCTION_LINES, MAX_FILE_LINES = 40, 300
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_no_header_of_ours_is_left_to_the_compiler(source: str) -> None:
+def test_none_of_our_headers_is_left_to_the_compiler(source: str) -> None:
     assert not re.search(r'^\s*#\s*include\s+"', joined(source), re.MULTILINE)
 
 

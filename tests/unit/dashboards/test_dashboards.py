@@ -81,7 +81,7 @@ def test_every_panel_explains_itself(panel: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_legends_tell_series_apart_by_every_tag_they_are_grouped_by(panel: dict[str, Any]) -> None:
+def test_legends_separate_series_by_every_tag_they_are_grouped_by(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         grouped = re.search(r"GROUP BY (.*)", target["query"])
         tags = set(re.findall(r'"(\w+)"', grouped.group(1))) if grouped else set()

@@ -75,6 +75,12 @@ class Fake:
         return httpx.Response(201, json=body)
 
 
+@pytest.fixture(autouse=True)
+def state(monkeypatch, tmp_path):
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
 @pytest.fixture
 def stack(monkeypatch):
     class Stack(FakeStack):
@@ -123,6 +129,24 @@ def test_run_prints_exactly_the_report_and_leaves_nothing(stack, fake):
 
 def test_run_prints_the_table(stack, fake):
     assert invoke("run", CAMPAIGN).stdout.startswith("quick · complete")
+
+
+def test_run_keeps_the_report_for_later(stack, fake, state):
+    printed = invoke("run", CAMPAIGN).stdout
+    kept = state / "reports" / "k3f9x2ab.json"
+    assert CampaignReport.model_validate_json(kept.read_bytes()) == REPORT
+    assert f"showdown report {kept} --full" not in printed, "a report without an answer is printed whole"
+    kept.unlink()
+    assert invoke("run", CAMPAIGN, "--json").exit_code == 0
+    assert not kept.exists()
+
+
+def test_a_directory_that_cannot_be_written_loses_no_answer(stack, fake, state):
+    state.write_text("no directory")
+    result = invoke("run", CAMPAIGN)
+    assert result.exit_code == 0
+    assert "the report cannot be kept" in result.stderr
+    assert result.stdout.startswith("quick · complete")
 
 
 def test_keep_keeps_the_directory_and_names_it(stack, fake):

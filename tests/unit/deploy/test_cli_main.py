@@ -21,6 +21,18 @@ def fine():
     """Works."""
 
 
+@click.command()
+def odd():
+    """Fails with a traceback."""
+    raise RuntimeError("not foreseen")
+
+
+@click.command()
+def refused():
+    """Fails with click's own error."""
+    raise click.ClickException("not foreseen")
+
+
 NOT_A_COMMAND = 7
 
 
@@ -91,3 +103,12 @@ def test_an_interrupt_has_its_own_exit_code(commands):
 @pytest.mark.parametrize("arguments", [["nonsense"], ["number"], ["--nonsense"], ["fine", "--nonsense"]])
 def test_wrong_usage(commands, arguments):
     assert commands.invoke(main, arguments).exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("name", ["odd", "refused"])
+def test_a_failure_of_showdown_is_no_failed_expectation(monkeypatch, name):
+    points = [EntryPoint(one, f"{__name__}:{one}", GROUP) for one in ("odd", "refused")]
+    monkeypatch.setattr(Commands, "find", staticmethod(lambda: points))
+    result = CliRunner().invoke(main, [name])
+    assert result.exit_code == ExitCode.INTERNAL == 70
+    assert "not foreseen" in result.stderr

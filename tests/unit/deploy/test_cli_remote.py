@@ -11,6 +11,7 @@ import deploy.cli.remote
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
+from domain.answer import Answer, Scope, Statement, Topic
 from domain.report import CampaignReport, CellResult
 from domain.trial import Reason
 from tests import ROOT
@@ -27,6 +28,11 @@ def cell(valid_trials):
 def report(state="complete", valid_trials=5):
     facts = {"id": "k3f9x2ab", "name": "quick", "state": state, "seed": 7}
     return CampaignReport(campaign=facts, results=(cell(valid_trials),))
+
+
+def answered(found):
+    statement = Statement(topic=Topic.PRICE, sentence="tproxy costs nothing.")
+    return found.model_copy(update={"answer": Answer(statements=(statement,), scope=Scope(text="this boot of vm"))})
 
 
 def view(state="running"):
@@ -150,6 +156,36 @@ def test_an_overloaded_datapath_explains_its_cell_and_host_noise_does_not(fake, 
     printed = invoke("report", "k3f9x2ab")
     assert printed.exit_code == code
     assert ("Host noise or failures left no valid trial for" in printed.stderr) == (code != ExitCode.OK)
+
+
+def test_the_answer_by_default_and_the_whole_report_on_request(fake):
+    fake.report = answered(fake.report)
+    short, full = invoke("report", "k3f9x2ab").stdout, invoke("report", "k3f9x2ab", "--full").stdout
+    assert "tproxy costs nothing." in short
+    assert "showdown report k3f9x2ab --full (or --json), or http://127.0.0.1:8400/campaigns/k3f9x2ab" in short
+    assert "valid trials" not in short
+    assert "valid trials" in full
+    assert "tproxy costs nothing." not in full
+
+
+def test_a_kept_report_needs_no_coordinator(fake, tmp_path, monkeypatch):
+    monkeypatch.delenv("SHOWDOWN_TOKEN")
+    kept = tmp_path / "k3f9x2ab.json"
+    kept.write_text(answered(fake.report).model_dump_json())
+    result = invoke("report", kept)
+    assert result.exit_code == 0
+    assert f"showdown report {kept} --full" in " ".join(result.stdout.split())
+    assert "valid trials" in invoke("report", kept, "--full").stdout
+    assert CampaignReport.model_validate_json(invoke("report", kept, "--json").stdout) == answered(fake.report)
+    assert fake.requests == []
+
+
+def test_a_file_that_is_no_report(fake, tmp_path):
+    bad = tmp_path / "k3f9x2ab.json"
+    bad.write_text("{}")
+    result = invoke("report", bad)
+    assert result.exit_code == ExitCode.USAGE
+    assert "no report of this version" in result.stderr
 
 
 def test_cancel(fake):

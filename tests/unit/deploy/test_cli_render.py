@@ -23,7 +23,7 @@ def cell(datapath, level="low", **changes):
         "datapath": datapath, "function": "steer", "role": "limit" if datapath == "direct" else "",
         "workload": "http_keepalive", "level": level, "load": LEVELS[level],
         "requests_per_s": 50_000 * ratio, "cpu_us_per_request": 30.0 / ratio, "share_of_direct": share,
-        "pairs": 6, "valid_trials": 6, "invalid_trials": 0,
+        "pairs": 6, "valid_trials": 6, "invalid_trials": 0, "cpus_used": 1.95, "cpus": 2,
     }  # fmt: skip
     return CellResult(**(values | changes))
 
@@ -82,8 +82,9 @@ def test_four_datapaths_at_three_loads_fit_80_columns_side_by_side():
         assert rows[start + 5][:3] == ["share", "of", "direct"]
         assert rows[start + 5][3::2] == ["50", "50", "95", "100"]
         assert " ".join(rows[start + 6][:7]) == "95 % interval 48 – 53 %"
-        assert rows[start + 7] == ["pairs", "6", "6", "6", "6"]
-        assert " ".join(rows[start + 8]) == "valid trials 6 of 6 6 of 6 6 of 6 6 of 6"
+        assert " ".join(rows[start + 7]) == "CPUs busy 1.95 of 2 1.95 of 2 1.95 of 2 1.95 of 2"
+        assert rows[start + 8] == ["pairs", "6", "6", "6", "6"]
+        assert " ".join(rows[start + 9]) == "valid trials 6 of 6 6 of 6 6 of 6 6 of 6"
 
 
 def test_every_verdict_has_its_sentence():
@@ -154,7 +155,8 @@ def test_latency_is_shown_for_open_loads_only():
         assert rows[here + 2][4] == "0.96"
     assert rows[start + 11][:4] == ["pooled", "p99.9", "µs", "2,000"]
     assert rows[start + 12][0] == "requests/s"
-    assert rows[start + 13] == ["pairs", "6", "6", "6", "6"]
+    assert [rows[start + row][0] for row in range(13, 17)] == ["carried", "CPUs", "queued", "p99"]
+    assert rows[start + 17] == ["pairs", "6", "6", "6", "6"]
     assert not any(row[:2] == ["share", "of"] for row in rows)
 
 

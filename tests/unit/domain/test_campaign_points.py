@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
+from domain.campaign_points import LOAD_FIELDS, campaign_progress_point, trial_point, verdict_point
 from domain.metric import Metric
 from domain.report import Verdict, VerdictWord
 from domain.sample import TrialTags
@@ -20,7 +20,7 @@ FIGURES = {"requests_per_s", "cpu_us_per_request", "latency_p50_us", "latency_p9
 def test_a_valid_trial_has_its_figures_in_their_units() -> None:
     point = trial_point(TAGS, trial("tproxy"), 7)
     assert point.tags == TAGS.as_dict()
-    counted = {name: value for name, value in point.fields.items() if name not in FIGURES}
+    counted = {name: value for name, value in point.fields.items() if name not in {*FIGURES, *LOAD_FIELDS}}
     assert counted == {"valid": 1, "invalid": 0, "requests": 4000, "errors": 3, "reasons": "", "details": ""}
     assert point.fields["requests_per_s"] == 2000.0
     assert point.fields["cpu_us_per_request"] == pytest.approx(0.5e6 / 4000)
@@ -35,6 +35,18 @@ def test_an_invalid_trial_has_reasons_and_no_figure() -> None:
     assert (fields["valid"], fields["invalid"], fields["reasons"]) == (0, 1, "bypassed, steal")
     assert fields["details"] == "12 %; 9 % stolen"
     assert not FIGURES & set(fields)
+
+
+@pytest.mark.parametrize("findings", [(), (Finding(reason=Reason.OVERLOADED, detail="12 of 20 answered"),)])
+def test_every_trial_has_its_load(findings: tuple[Finding, ...]) -> None:
+    fields = trial_point(TAGS, trial("tproxy", findings), 7).fields
+    assert (fields["cpus_used"], fields["queued_share"]) == (0.25, 0.015)
+    assert fields["lag_p99_us"] == pytest.approx(20, rel=0.01)
+
+
+def test_a_load_that_is_not_known_is_left_out() -> None:
+    older = trial("tproxy").model_copy(update={"due": None, "queued": None, "timings": {}})
+    assert set(LOAD_FIELDS) & set(trial_point(TAGS, older, 7).fields) == {"cpus_used"}
 
 
 def test_progress_counts_blocks() -> None:

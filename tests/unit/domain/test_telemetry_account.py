@@ -29,7 +29,7 @@ def test_accounts_add_up_by_cause() -> None:
     assert (both.rejected, both.dropped) == (3, 13)
 
 
-def test_what_nobody_knows_of_is_seen() -> None:
+def test_an_unaccounted_point_is_found() -> None:
     assert unaccounted(TelemetryAccount(produced=3, delivered=1, lost=1)) == 1
 
 

@@ -73,7 +73,7 @@ def test_every_block_carries_the_parameters_of_its_workload() -> None:
         assert block.parameters == ({"body_bytes": 1 << 20} if block.workload == "bulk_download" else {})
 
 
-def test_hosts_tell_them_and_older_hosts_need_not() -> None:
+def test_hosts_report_them_and_older_hosts_need_not() -> None:
     host = HostCapabilities(host="h", workloads=(Variant(name="stream", parameters=(TOKENS, GAP), protocols=("tcp",)),))
     assert HostCapabilities.model_validate_json(host.model_dump_json()) == host
     assert (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import house_commits, house_links, house_sentences, house_sizes, house_words
-from tests.house.findings import Finding, report
+from tests.house import house_commits, house_links, house_privates, house_sentences, house_sizes, house_words
+from tests.house.findings import ROOT, Finding, report
 
 
 @pytest.fixture
@@ -121,6 +121,32 @@ def test_a_pattern_is_looked_for_by_how_each_of_its_alternatives_begins() -> Non
     assert house_words.stems_of(r"\(DESIGN") == ("",)
 
 
+def test_private_names_of_others_are_found_in_tests(repository: Path) -> None:
+    text = (
+        "from tests import _rig\n"
+        "from workers.lab.lab import _build\n"
+        "class A:\n"
+        "    def b(self) -> None:\n"
+        "        self._mine = os._exit\n"
+        "        self.lab._indexes = getattr(lab, '_devices')\n"
+        "monkeypatch.setattr('workers.lab.lab._libc', None)\n"
+        "monkeypatch.setattr('workers._rig.PAUSE_S', named._replace(one=1))\n"
+    )
+    write(repository, "tests/unit/test_a.py", text)
+    write(repository, "workers/lab/lab.py", text)
+    assert whats(house_privates.findings(repository)) == [
+        ("tests/unit/test_a.py", 2, "_build is private"),
+        ("tests/unit/test_a.py", 6, "_devices is private"),
+        ("tests/unit/test_a.py", 6, "_indexes is private"),
+        ("tests/unit/test_a.py", 7, "_libc is private"),
+    ]
+
+
+def test_each_exception_for_private_names_is_still_needed() -> None:
+    for name, private in house_privates.EXCEPTIONS:
+        assert private in {one for _, one in house_privates.private_names((ROOT / name).read_text())}
+
+
 def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
     words = "Word" + " word" * 29
     write(
@@ -135,7 +161,7 @@ def test_long_sentences_are_found_where_they_begin(repository: Path) -> None:
     ]
 
 
-def test_what_a_measurement_wrote_is_no_prose_of_ours(repository: Path) -> None:
+def test_what_a_measurement_wrote_is_not_checked_as_prose(repository: Path) -> None:
     words = " ".join(["word"] * 31)
     write(repository, "page.md", f"<!-- matrix: begin -->\n{words}\n<!-- matrix: end -->\n\n{words}\n")
     assert [one.line for one in house_sentences.findings(repository)] == [5]

@@ -25,7 +25,7 @@ STATS_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 10_000
 SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
 
-_EVERYBODY = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
+_ANY_ADDRESS = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
 
 CONFIG = """\
 global
@@ -46,7 +46,7 @@ defaults
     backlog 65535
 
 frontend steered
-    bind {everybody}:{port}{transparent}
+    bind {any_address}:{port}{transparent}
     maxconn {maxconn}
     default_backend origin
 
@@ -72,14 +72,14 @@ class Proxying:
 
     def lines(self, version: int) -> dict[str, object]:
         """The values for the configuration's template, for traffic of an IP version."""
-        everybody = _EVERYBODY[version]
+        any_address = _ANY_ADDRESS[version]
         source = (
-            f"source {everybody} usesrc clientip"
+            f"source {any_address} usesrc clientip"
             if self.keeps_client
             else self.source and f"source {endpoint(self.source, 0)}"
         )
         return {
-            "everybody": everybody,
+            "any_address": any_address,
             "port": self.port,
             "transparent": " transparent" if self.transparent else "",
             "source": f"    {source}\n" if source else "",

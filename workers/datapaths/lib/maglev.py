@@ -11,12 +11,12 @@ from functools import lru_cache
 SLOTS = 16_381
 """A prime, as the paper requires, and thousands per origin of a lab: shares are equal within 0.1 %."""
 
-NOBODY = 0xFF
-MAX_BACKENDS = NOBODY
+NO_BACKEND = 0xFF
+MAX_BACKENDS = NO_BACKEND
 
 
 def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> bytes:
-    """For each slot the index in ``backends`` of its backend; :data:`NOBODY` in all slots when none is ``up``.
+    """For each slot the index in ``backends`` of its backend; :data:`NO_BACKEND` in all slots when none is ``up``.
 
     Raises ``ValueError`` for duplicate backends, for more than fit a byte, and for a number of slots that is not prime
     or less than the number of backends.
@@ -31,14 +31,14 @@ def table(backends: Sequence[str], up: Collection[str], slots: int = SLOTS) -> b
 @lru_cache(maxsize=64)
 def _populated(backends: tuple[tuple[int, str], ...], slots: int) -> bytes:
     """Each backend in turn takes the next slot of its permutation that is still free (the paper's listing 1)."""
-    out = bytearray([NOBODY]) * slots
+    out = bytearray([NO_BACKEND]) * slots
     turns = [(number, *_permutation(name, slots)) for number, name in backends]
     places = [offset for _, offset, _ in turns]
     free = slots if turns else 0
     while free:
         for turn, (number, _, skip) in enumerate(turns):
             place = places[turn]
-            while out[place] != NOBODY:
+            while out[place] != NO_BACKEND:
                 place = (place + skip) % slots
             out[place] = number
             places[turn] = (place + skip) % slots

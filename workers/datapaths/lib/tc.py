@@ -89,5 +89,5 @@ class TcPrograms(Programs):
             with tcx_links(lab, programs):
                 yield
         else:
-            with ingress_filters(lab, programs), dut.noted(lab, _NO_TCX):
+            with ingress_filters(lab, programs), dut.lab_notes(lab, _NO_TCX):
                 yield

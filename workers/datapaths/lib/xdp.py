@@ -69,7 +69,7 @@ class XdpPrograms(Programs):
 
     @contextmanager
     def _on_devices(self, lab: Lab, programs: Mapping[str, int]) -> Iterator[None]:
-        with on_dut(lab, programs, self._mode) as mode, dut.noted(lab, _NOTES[mode]):
+        with on_dut(lab, programs, self._mode) as mode, dut.lab_notes(lab, _NOTES[mode]):
             yield
 
 

@@ -212,7 +212,7 @@ static enum outcome watch_sides(struct session *session)
 	for (int i = 0; i < SIDES && outcome == OUTCOME_CONTINUE; i++) {
 		uint32_t events = needed_events(&session->directions[i], &session->directions[!i]);
 		if (!events && session->directions[!i].shut)
-			unwatch(&session->sides[i]); // epoll would report the hang-up of a closed socket for ever
+			unwatch(&session->sides[i]); // epoll would report the hang-up of a closed socket forever
 		else
 			outcome = watch(&session->sides[i], events);
 	}

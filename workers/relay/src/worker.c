@@ -51,7 +51,7 @@ static void accept_clients(struct worker *w)
 		if (fd < 0) {
 			session_pool_return(&w->relay->sessions, session);
 			// Without descriptors or memory the client stays in the backlog, and epoll would report it at
-			// once and for ever.
+			// once and forever.
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 				hold_back(w);
 			return;

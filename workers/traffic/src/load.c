@@ -125,7 +125,7 @@ static const char *start_threads(pthread_barrier_t *barrier, sem_t *finished)
 	for (int i = 0; i < plan->cpus_count; i++) {
 		workers[i].barrier = barrier;
 		workers[i].finished = finished;
-		// The threads that have started would wait at the barrier for ever: the process ends instead.
+		// The threads that have started would wait at the barrier forever: the process ends instead.
 		if (pthread_create(&workers[i].thread, NULL, worker_run, &workers[i]))
 			return "cannot start a thread";
 	}

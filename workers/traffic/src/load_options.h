@@ -21,7 +21,7 @@ void load_options_help(FILE *out);
 // Appends the rates of "R1,R2,…" to the plan's profile.
 bool load_options_steps(struct plan *plan, struct args *args, const char *text);
 
-// plan_target.c: parses one --target.
+// load_target.c: parses one --target.
 option_reader target_read;
 
 #endif

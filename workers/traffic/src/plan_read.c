@@ -52,7 +52,7 @@ static bool resolve_threads(struct plan *plan, struct args *args)
 	if (!plan->cpus_count)
 		plan->cpus[plan->cpus_count++] = args_first_cpu();
 	if ((plan->clients > 1) != (plan->rendezvous_fd >= 0))
-		return args_refuse(args, "--client: of several needs --rendezvous, and only it does");
+		return args_refuse(args, "--client: several clients need --rendezvous, and one client takes none");
 	if (plan->connections < (uint32_t)plan_threads(plan))
 		return args_refuse(args, "--connections: %u is fewer than the %d threads of --cpus%s",
 				   plan->connections, plan_threads(plan), plan->clients > 1 ? " of all clients" : "");

@@ -126,7 +126,7 @@ bool rendezvous_timed_out(const struct plan *plan, uint64_t waited_ns, char *fai
 	for (int i = 1; i < plan->clients; i++)
 		if (atomic_load(&plan->rendezvous->drained[i]) < atomic_load(&plan->rendezvous->drained[last]))
 			last = i;
-	snprintf(failure, size, "client %d of %d ended no slice for %.1f s in which the others waited for it", last + 1,
+	snprintf(failure, size, "client %d of %d ended no slice for %.1f s while the others waited", last + 1,
 		 plan->clients, (double)waited_ns / (double)NS_PER_S);
 	return true;
 }

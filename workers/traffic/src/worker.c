@@ -70,7 +70,7 @@ static void drain_slice(struct worker *w)
 		record_drained(w, now_ns());
 }
 
-// The last slice has drained. Answers that still come are late, but the counts of both ends shall agree.
+// The last slice has drained. Answers that still come are late, but the counts of both ends must agree.
 static void settle(struct worker *w)
 {
 	uint64_t limit = w->slice_end_ns + w->plan->settle_ns;

@@ -18,7 +18,7 @@ class MatrixReporter:
     """Between a host's disk and its coordinator. Exceptions of ``report`` and ``request_tests`` go to the caller.
 
     ``task_counts`` returns the tasks received so far and those in progress; the host is idle while both stay the same.
-    ``request_tests`` is ``None`` if the host shall not test on its own.
+    ``request_tests`` is ``None`` if the host must not test by itself.
     """
 
     state_dir: Path

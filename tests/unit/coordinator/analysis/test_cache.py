@@ -64,7 +64,7 @@ def test_memory_forgets_the_oldest_and_keeps_no_failure() -> None:
     assert cache.get("b", 2, lambda: 5) == 5
 
 
-def test_two_who_ask_at_once_wait_for_one_making() -> None:
+def test_two_callers_at_once_wait_for_one_computation() -> None:
     cache: VersionedCache[int] = VersionedCache(2)
     made, begun, go_on = [], threading.Event(), threading.Event()
 

@@ -105,7 +105,7 @@ def test_the_mean_is_of_the_requests_that_were_sent_while_the_probes_looked() ->
     assert direct.unwatched_us is None
 
 
-def test_what_requests_took_while_nobody_looked_stands_beside_it() -> None:
+def test_the_mean_of_unwatched_slices_is_reported_too() -> None:
     times = {"latency": LatencyHistogram.of({90_000: 5}), "service_time": LatencyHistogram.of({70_000: 5})}
     opened, closed = reported(
         (a_trial("direct", 100, DIRECT, **times), a_trial("tproxy", 500, TPROXY, service_time=times["service_time"]))
@@ -114,7 +114,7 @@ def test_what_requests_took_while_nobody_looked_stands_beside_it() -> None:
     assert closed.unwatched_us == pytest.approx(70, rel=1e-2)
 
 
-def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_moments() -> None:
+def test_a_generator_that_does_not_separate_them_leaves_the_pace_of_those_moments() -> None:
     """Closed loop: the traffic had four fifths of its pace, so requests took a quarter longer."""
     slowed = a_trial("direct", 100, DIRECT, watched_pace=0.8)
     opened = a_trial("tproxy", 500, TPROXY, watched_pace=0.8, latency=LatencyHistogram.of({500_000: REQUESTS}))
@@ -123,7 +123,7 @@ def test_a_generator_that_does_not_tell_them_apart_leaves_the_pace_of_those_mome
     assert tproxy.mean_us == pytest.approx(500, rel=1e-3)
 
 
-def test_the_wait_before_the_send_is_a_part_of_its_own() -> None:
+def test_the_wait_before_the_send_is_a_separate_part() -> None:
     """Open loop: latency starts at the intended send; the stages start at the actual one."""
     window = WindowTimes(requests=50, service_time_ns=50 * 100_000, latency_ns=50 * 300_000)
     late = a_trial("direct", 250, DIRECT, window_times=window)

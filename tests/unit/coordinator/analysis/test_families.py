@@ -68,7 +68,7 @@ def test_levels_that_differ_are_judged_one_by_one() -> None:
     assert not of(report, Family.EXPLORATORY)
 
 
-def test_a_level_without_pairs_is_not_in_the_pooled_estimate_and_the_sentence_says_which_are() -> None:
+def test_a_level_without_pairs_is_not_pooled_and_the_sentence_names_those_that_are() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", levels=LEVELS)
     report = report_of(campaign, {level: {"tproxy": 1.0, "ebpf_sk_assign": 1.0} for level in ("low", "high")})
     (pooled,) = of(report, Family.PRIMARY).values()
@@ -125,7 +125,7 @@ def test_declared_pairs_and_metrics_are_the_family() -> None:
     assert ("ebpf_sk_assign", "low") in of(report, Family.EXPLORATORY)
 
 
-def test_each_condition_is_a_question_of_its_own() -> None:
+def test_each_condition_is_a_separate_question() -> None:
     campaign = a_campaign("tproxy", "ebpf_sk_assign", levels=LEVELS, conditions={"plain": "", "ruled": "ballast(1000)"})
     report = report_of(campaign, {name: {"tproxy": 1.0, "ebpf_sk_assign": 1.0} for name in campaign.levels})
     assert {v.level for v in of(report, Family.PRIMARY).values()} == {
@@ -145,9 +145,7 @@ def test_another_function_has_a_price_over_the_routed_path_in_microseconds() -> 
     assert price.us == pytest.approx(price.datapath_us - price.over_us)
     assert price.low_us < price.us < price.high_us
     assert price.sentence.startswith("proxying (tproxy) costs ")
-    assert price.sentence.endswith(
-        " of CPU per request over the routed path (direct) at low load (closed(8)), 6 pairs."
-    )
+    assert price.sentence.endswith(" of CPU per request over the routed path (direct) at low (closed(8)), 6 pairs.")
     words = {(v.datapath, v.reference): v.verdict for v in report.verdicts if v.metric is Metric.REQUESTS_PER_S}
     assert words["ebpf_redirect", "tproxy"] is words["direct", "tproxy"] is VerdictWord.NONE
 
@@ -156,5 +154,5 @@ def test_without_a_routed_path_the_price_is_over_the_reference_and_may_be_nothin
     campaign = a_campaign("tproxy", "ebpf_redirect")
     (price,) = report_of(campaign, {"low": {"tproxy": 1.0, "ebpf_redirect": 1.0}}, noise=0.2).prices
     assert (price.datapath, price.over) == ("ebpf_redirect", "tproxy")
-    assert price.sentence.endswith("over tproxy at low load (closed(8)), 6 pairs; it may be nothing.")
+    assert price.sentence.endswith("over tproxy at low (closed(8)), 6 pairs; it may be nothing.")
     assert report_of(campaign, {"low": {"tproxy": 1.0, "ebpf_redirect": 1.0}}, blocks=4).prices == ()

@@ -179,7 +179,7 @@ def test_a_sentence_has_ratio_simultaneous_interval_pairs_and_p() -> None:
     verdict = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign"), pairs_with(2.0, 6)))
     interval = f"[{verdict.simultaneous_low:.3f}, {verdict.simultaneous_high:.3f}]"
     claim, figures = verdict.sentence.split(": ")
-    assert claim == "ebpf_sk_assign is faster than tproxy at low load (closed(8))"
+    assert claim == "ebpf_sk_assign is faster than tproxy at low (closed(8))"
     assert figures == (
         f"{verdict.ratio:.3f} × the requests/s {interval}, 6 pairs, p < 0.001 among 1 primary comparisons."
     )

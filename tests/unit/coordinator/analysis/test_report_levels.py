@@ -27,7 +27,7 @@ from tests.unit.coordinator.analysis.results import (
 )
 
 
-def test_watched_slices_tell_the_tax_of_the_probes() -> None:
+def test_watched_slices_show_the_tax_of_the_probes() -> None:
     def slices(rate: int) -> tuple[SliceResult, ...]:
         common = {"started_s": 0.0, "duration_s": 1.0, "connections": 8, "bytes_received": 0}
         return (SliceResult(requests=rate, probed=True, **common), SliceResult(requests=10_000, **common))
@@ -116,7 +116,7 @@ def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given(
     assert words[Metric.LATENCY_P99_US] == (Family.EXPLORATORY, VerdictWord.FASTER, pytest.approx(0.25, rel=0.01))
     sentence = next(v.sentence for v in of_low if v.metric is Metric.LATENCY_P99_US)
     assert sentence.startswith(
-        "exploratory: ebpf_sk_assign answers faster than tproxy at low load (open(1000)): 0.25 × the p99 latency "
+        "exploratory: ebpf_sk_assign answers faster than tproxy at low (open(1000)): 0.25 × the p99 latency "
     )
     assert {r.share_of_direct for r in report.results if r.level == "low"} == {None}
 

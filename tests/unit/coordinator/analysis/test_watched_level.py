@@ -73,7 +73,7 @@ def test_a_stage_that_only_the_reference_has_is_named_as_its_own() -> None:
     assert shown == pytest.approx(found.mean_us.us, abs=1e-9)
 
 
-def test_a_watched_stage_without_events_is_zero_in_that_trial_and_absent_if_it_never_has_any() -> None:
+def test_a_watched_stage_without_events_is_zero_in_that_trial_and_absent_without_any() -> None:
     none = {"count": 0, "sum_ns": 0, "events": 0.0, "matched": None}
     blocks = [
         (

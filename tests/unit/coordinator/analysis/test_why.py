@@ -5,12 +5,12 @@ import pytest
 from scipy.stats import t
 
 from coordinator.analysis.decomposition import of_trial
-from coordinator.analysis.trial_parts import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.explanation import Difference
+from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.trial import TrialResult
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
 
-WHERE = "at low load (closed(8)) of http_keepalive"
+WHERE = "at low (closed(8)) of http_keepalive"
 Pair = tuple[TrialResult, TrialResult]
 
 

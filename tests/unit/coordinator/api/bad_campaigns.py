@@ -167,6 +167,17 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
         ({f: 1}, f)
         for f in ("nosuch", "Name", "id", "state", "__proto__", "campaign", "block", "load", "exec", "command")
     ],
+    # expect
+    *[({"expect": e}, "expect") for e in (None, 1, "direct.requests_per_s > 1", True)],
+    ({"expect": {"a b": "x"}}, "expect.a b"),
+    *[
+        ({"expect": {"gate": e}, "blocks": 5}, "expect.gate")
+        for e in (
+            *("", "nosuch.requests_per_s > 1", "direct.nosuch > 1", "direct.p99_us < 1", "direct.requests_per_s > 1@x"),
+            *("direct.requests_per_s@x > 1", "direct.requests_per_s > 1\x00", "capacity(direct) > 1", None, 1, [], {}),
+        )
+    ],
+    ({"expect": ["direct.requests_per_s > 1"], "blocks": 4}, "expect.expectation_1"),
 ]
 
 # (text sent as JSON, the field in the answer)

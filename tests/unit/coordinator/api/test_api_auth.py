@@ -140,7 +140,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(coordinator_app: Coordi
     assert coordinator_app.settings.token not in cookie
 
 
-def test_a_forged_session_is_nobody(coordinator_app: CoordinatorApp) -> None:
+def test_a_forged_session_is_refused(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.client.set_cookie("showdown", "eyJ1c2VyIjoiYWRtaW4ifQ.aaaa.bbbb")
     assert coordinator_app.client.get("/api/v1/campaigns").status_code == 401
 

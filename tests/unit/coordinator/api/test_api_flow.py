@@ -168,7 +168,7 @@ def test_a_silent_worker_loses_its_attempt_and_the_block_is_tried_again(coordina
 
 
 @pytest.mark.parametrize(("reasons", "after"), [((), [(1, "done")]), (("steal",), [(1, "done"), (2, "dispatched")])])
-def test_a_late_result_counts_while_nobody_measures_again(
+def test_a_late_result_counts_until_the_block_is_measured_again(
     coordinator_app: CoordinatorApp, reasons: tuple[str, ...], after: list[tuple[int, str]]
 ) -> None:
     coordinator_app.register()
@@ -243,7 +243,7 @@ def test_a_disturbed_block_is_measured_again_and_its_first_attempt_stays_visible
     assert coordinator_app.view(campaign_id)["state"] == "complete"
 
 
-def test_a_result_stands_when_the_attempts_after_it_fail(coordinator_app: CoordinatorApp) -> None:
+def test_a_result_counts_when_the_attempts_after_it_fail(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=1)
     coordinator_app.run_block(reasons=("interference",))

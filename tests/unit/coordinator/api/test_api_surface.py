@@ -29,8 +29,11 @@ def test_the_specification_is_valid_and_complete(coordinator_app: CoordinatorApp
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        *[("GET", f"campaigns/nosuch{more}", 404) for more in ("", "/trials", "/results", "/verdicts", "/report")],
-        *[("GET", f"campaigns/nosuch/{more}.csv", 404) for more in ("results", "verdicts")],
+        *[
+            ("GET", f"campaigns/nosuch{more}", 404)
+            for more in ("", "/trials", "/results", "/verdicts", "/report", "/expectations")
+        ],
+        *[("GET", f"campaigns/nosuch/{more}.csv", 404) for more in ("results", "verdicts", "expectations")],
         ("POST", "campaigns/nosuch/cancel", 404),
         ("GET", "trials/nosuch", 404),
         ("GET", "trials/nosuch/kernel-latency", 404),

@@ -31,6 +31,12 @@ def test_arrivals_that_it_does_not_offer(coordinator_app: CoordinatorApp, level:
     assert submitted(coordinator_app, level, CONSTANT) == [{"field": "levels.low", "message": message}]
 
 
+def test_a_rate_that_changes_is_not_offered_either(coordinator_app: CoordinatorApp) -> None:
+    message = "few_rates offers constant arrivals at a rate that does not change only; write open(250, constant)"
+    found = submitted(coordinator_app, "open(100..250, ramp, constant)", CONSTANT)
+    assert found == [{"field": "levels.low", "message": message}]
+
+
 def submitted(coordinator_app: CoordinatorApp, level: str, variant: Variant = FEW) -> list[dict[str, str]]:
     coordinator_app.register()
     known = capabilities("h1")

@@ -102,7 +102,7 @@ def test_a_campaign_without_a_closed_level_calibrates_at_a_stated_number_of_conn
     assert len(states(coordinator_app, campaign_id)) == 2
 
 
-def test_capacity_is_found_in_the_plain_condition_and_a_share_of_it_asked_for_under_its_own(
+def test_capacity_is_found_in_the_plain_condition_and_shares_are_offered_under_their_own(
     coordinator_app: CoordinatorApp,
 ) -> None:
     coordinator_app.register()
@@ -223,7 +223,7 @@ def test_of_two_hosts_each_calibrates_and_the_slower_sets_the_rate(coordinator_a
     assert {job["block"]["host"] for job in jobs} == {"h1", "h2"}
 
 
-def test_each_workload_has_a_capacity_of_its_own(coordinator_app: CoordinatorApp) -> None:
+def test_each_workload_has_its_own_capacity(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     register_with(coordinator_app, Variant(name="other_open", level_kinds=("open", "closed")))
     campaign_id = submit(coordinator_app, workloads=[OPEN, "other_open"], levels={"low": "open(10%)"})

@@ -114,7 +114,7 @@ def test_linear_drift_cancels_within_a_block_of_even_slices(datapaths: int) -> N
 
 
 @pytest.mark.parametrize("datapaths", range(2, 10))
-def test_every_datapath_stands_at_every_position_equally_often(datapaths: int) -> None:
+def test_every_datapath_is_at_every_position_equally_often(datapaths: int) -> None:
     blocks = plan(make(datapaths=datapaths, levels=1, blocks=datapaths * 2, slices=2), ["a"], 9)
     positions = Counter((label, position) for order in slice_orders(blocks) for position, label in enumerate(order))
     assert set(positions.values()) == {2}

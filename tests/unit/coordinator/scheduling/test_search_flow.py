@@ -118,7 +118,7 @@ def test_five_searches_give_a_verdict_and_the_csv_has_the_figure(coordinator_app
     assert (verdict["metric"], verdict["datapath"], verdict["pairs"]) == ("slo_capacity_per_s", "tproxy", 5)
     assert (verdict["verdict"], verdict["low"] < 12 / 31 < verdict["high"]) == ("slower", True)
     assert verdict["low"] < verdict["high"]  # searches differ, so the interval has a width
-    assert "carries less within the SLO than direct at slo load (capacity(p99<=5ms))" in verdict["sentence"]
+    assert "carries less within the SLO than direct at slo (capacity(p99<=5ms))" in verdict["sentence"]
     shares = {r["datapath"]: r["share_of_direct"]["value"] for r in report["results"]}
     assert shares == {"direct": 1.0, "tproxy": pytest.approx(12 / 31, rel=0.03)}
     header, *lines = coordinator_app.get(f"campaigns/{campaign_id}/results.csv").text.splitlines()

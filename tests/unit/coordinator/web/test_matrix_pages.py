@@ -17,7 +17,7 @@ FOUND = matrix(
 )
 
 
-def tell(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:
+def report_matrix(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:
     body = found.model_dump(mode="json")
     answer = coordinator_app.client.put(
         f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=coordinator_app.worker
@@ -28,19 +28,19 @@ def tell(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", 
 def test_a_hosts_report_can_be_read_and_the_newest_is_stored(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     assert coordinator_app.get("hosts/h1/matrix").status_code == 404
-    tell(coordinator_app, FOUND)
-    tell(coordinator_app, FOUND)
+    report_matrix(coordinator_app, FOUND)
+    report_matrix(coordinator_app, FOUND)
     assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == FOUND
     newer = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(seconds=1))
-    tell(coordinator_app, newer)
-    tell(coordinator_app, FOUND)
+    report_matrix(coordinator_app, newer)
+    report_matrix(coordinator_app, FOUND)
     assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == newer
 
 
 def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
-    tell(coordinator_app, FOUND, host="h2", status=422)
-    tell(coordinator_app, matrix(row("direct"), host="h3"), host="h3", status=404)
+    report_matrix(coordinator_app, FOUND, host="h2", status=422)
+    report_matrix(coordinator_app, matrix(row("direct"), host="h3"), host="h3", status=404)
     body = FOUND.model_dump(mode="json")
     body["rows"][0]["findings"].pop("udp")
     for headers, status in ((coordinator_app.worker, 422), (coordinator_app.user, 401), ({}, 401)):
@@ -76,7 +76,7 @@ def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: 
     coordinator_app.register()
     page = browser.get("/matrix")
     assert any(s.startswith("This host has reported no matrix yet") for s in sentences(page))
-    tell(coordinator_app, FOUND)
+    report_matrix(coordinator_app, FOUND)
     page = browser.get("/matrix")
     assert '<summary class="answer-no" title="None of 3 &lt;datagrams&gt; came back.">no</summary>' in page.text
     assert "<p>None of 3 &lt;datagrams&gt; came back.</p>" in page.text
@@ -91,7 +91,7 @@ def test_the_page_shows_each_answer_in_words_with_its_evidence(coordinator_app: 
 def test_the_page_says_when_the_host_runs_another_kernel_now(coordinator_app: CoordinatorApp) -> None:
     browser = signed_in(coordinator_app)
     coordinator_app.register()
-    tell(coordinator_app, FOUND)
+    report_matrix(coordinator_app, FOUND)
     block_result = capabilities("h1").model_copy(update={"fingerprint": {"kernel": "7.1.0 #1 SMP"}})
     body = block_result.model_dump(mode="json")
     assert (

@@ -51,7 +51,7 @@ def test_shares_and_times() -> None:
 
 
 @pytest.mark.parametrize(("top", "step"), [(150_000, 50_000), (100, 20), (1, 0.2), (11, 2.5), (3e6, 1e6)])
-def test_gridlines_stand_at_round_numbers(top: float, step: float) -> None:
+def test_gridlines_are_at_round_numbers(top: float, step: float) -> None:
     assert nice_step(top) == pytest.approx(step)
 
 

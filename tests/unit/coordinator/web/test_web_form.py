@@ -61,7 +61,7 @@ def test_parameters_survive_the_way_through_the_form() -> None:
     assert forms.mapping_of(typed(form, **changes))["parameters"] == {"stream": {"gap_us": 0}}
 
 
-def test_a_parameter_has_its_problem_beside_it_and_keeps_what_was_typed() -> None:
+def test_a_parameter_has_its_problem_next_to_it_and_keeps_what_was_typed() -> None:
     sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
     with pytest.raises(InvalidInput) as refusal:
         read_campaign(forms.mapping_of(sent))
@@ -99,7 +99,7 @@ def test_what_is_left_empty_is_left_to_the_domain() -> None:
         ({"level_name": [], "level_load": []}, "levels"),
     ],
 )
-def test_each_problem_stands_beside_its_field(changes: dict[str, str | list[str]], field: str) -> None:
+def test_each_problem_is_next_to_its_field(changes: dict[str, str | list[str]], field: str) -> None:
     sent = typed(forms.blank(), **changes)
     with pytest.raises(InvalidInput) as refusal:
         read_campaign(forms.mapping_of(sent))
@@ -119,7 +119,7 @@ def test_a_level_has_its_problems_in_its_row(load: str) -> None:
     assert form.rows == (("low", "closed(8)"), ("odd", load), ("", ""))
 
 
-def test_a_problem_without_a_field_of_its_own_is_not_lost() -> None:
+def test_a_problem_without_a_separate_field_is_not_lost() -> None:
     form = forms.submitted(
         MultiDict(), [Problem(field="campaign", message="odd"), Problem(field="levels.x.y", message="z")]
     )
@@ -128,7 +128,7 @@ def test_a_problem_without_a_field_of_its_own_is_not_lost() -> None:
 
 def test_a_level_named_twice_is_a_problem() -> None:
     sent = typed(forms.blank(), level_name=["a", "b", "a"], level_load=["closed(1)"] * 3)
-    assert [p.field for p in forms.repeated_levels(sent)] == ["levels.a"]
+    assert [p.field for p in forms.repeated_names(sent)] == ["levels.a"]
 
 
 def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:

@@ -102,7 +102,7 @@ def test_a_trial_links_the_kernel_latency_of_its_cell_while_its_block_ran(
     }
 
 
-def test_the_references_own_trial_stands_beside_another_datapath(
+def test_the_references_own_trial_is_linked_with_another_datapath(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     campaign_id = coordinator_app.submit(blocks=1)

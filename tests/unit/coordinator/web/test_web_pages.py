@@ -199,7 +199,7 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     texts = sentences(page)
     assert "open(25%) = 10,000/s" in texts
     assert {"µs p50", "µs p99", "CPU-µs/req", "Pooled p99.9 µs"} <= set(texts)
-    claim = "tproxy answers as fast as direct within ±3 % at low load (open(25%) = 10,000/s): 1.00 ×"
+    claim = "tproxy answers as fast as direct within ±3 % at low (open(25%) = 10,000/s): 1.00 ×"
     assert any(s.startswith(f"{claim} the p50 latency") for s in texts)
     assert any(s.startswith(f"exploratory: {claim} the p99 latency") for s in texts)
     assert "of direct" not in texts  # the schedule sets the rate
@@ -251,7 +251,7 @@ def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, br
     texts = sentences(browser.get(path))
     assert "req/s within the SLO" in texts
     assert "5 searches" in texts
-    assert any(s.startswith("tproxy carries less within the SLO than direct at slo load") for s in texts)
+    assert any(s.startswith("tproxy carries less within the SLO than direct at slo") for s in texts)
     assert "Capacity within the SLO" in texts
     assert "Throughput" not in texts
     assert "invalid" not in " ".join(texts).replace("No trial was invalid", "")

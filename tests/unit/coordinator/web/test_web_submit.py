@@ -53,6 +53,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "primary": [],
         "precision": None,
         "budget": None,
+        "expect": {},
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
@@ -60,7 +61,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
     assert 'value="closed(64)"' in again
 
 
-def test_problems_stand_beside_their_fields_and_the_input_is_kept(
+def test_problems_are_next_to_their_fields_and_the_input_is_kept(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
@@ -74,7 +75,7 @@ def test_problems_stand_beside_their_fields_and_the_input_is_kept(
     assert 'id="level-2-error"' in answer.text
 
 
-def test_what_the_hosts_cannot_run_is_said_beside_its_field(
+def test_what_the_hosts_cannot_run_is_reported_next_to_its_field(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register(missing={"tproxy": ("nft lacks tproxy",)})
@@ -116,7 +117,7 @@ def test_the_page_says_which_values_were_run(coordinator_app: CoordinatorApp, br
     assert "tokens 1,000, gap_us 5,000" in browser.get(f"/campaigns/{campaign_id}").text
 
 
-def test_a_workload_that_a_datapath_cannot_carry_is_said_beside_the_workloads(
+def test_a_workload_that_a_datapath_cannot_carry_is_reported_next_to_the_workloads(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()

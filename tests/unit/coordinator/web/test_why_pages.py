@@ -57,7 +57,7 @@ def test_the_page_shows_where_the_time_went(coordinator_app: CoordinatorApp, bro
     page = browser.get(f"/campaigns/{measured(coordinator_app, blocks=5)}")
     shown = " ".join(sentences(page))
     assert (
-        "A mean watched request of tproxy takes 350 [350, 350] µs longer than one of direct at low load (closed(8)) of "
+        "A mean watched request of tproxy takes 350 [350, 350] µs longer than one of direct at low (closed(8)) of "
         "http_keepalive, 5 pairs: only tproxy has proxy_residence (to_origin) "
         "300 [300, 300]; the rest, which no stage explains, +50 [50, 50]." in shown
     )

@@ -148,12 +148,12 @@ def test_it_is_announced_after_the_report_and_not_for_a_claim_refused(
     def measure(*_: object) -> BlockResult:
         raise RuntimeError("no lab")
 
-    def tell(found: BlockJob) -> None:
+    def announce(found: BlockJob) -> None:
         seen.append((found.block_id, str(coordinator_app.view(found.campaign_id)["history"])))
 
     message = coordinator_app.last_sent()
-    execute(message, worker, measure, announce=tell)
+    execute(message, worker, measure, announce=announce)
     assert [block for block, _ in seen] == [message.block_id]
     assert "no lab" in seen[0][1]
-    execute(BlockMessage(block_id=message.block_id, attempt=1), worker, measure, announce=tell)
+    execute(BlockMessage(block_id=message.block_id, attempt=1), worker, measure, announce=announce)
     assert len(seen) == 1

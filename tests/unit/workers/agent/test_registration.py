@@ -179,6 +179,6 @@ def test_a_slow_git_leaves_the_commit_unknown(monkeypatch: pytest.MonkeyPatch) -
         raise subprocess.TimeoutExpired(argv, 5)
 
     monkeypatch.setattr(subprocess, "run", slow)
-    monkeypatch.setattr(fingerprint, "_ROOT", Path(__file__).parents[4])
-    assert os.path.exists(fingerprint._ROOT / ".git")
+    monkeypatch.setattr(fingerprint, "ROOT", Path(__file__).parents[4])
+    assert os.path.exists(fingerprint.ROOT / ".git")
     assert fingerprint.commit() == "unknown: TimeoutExpired of git describe"

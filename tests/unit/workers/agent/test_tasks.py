@@ -12,7 +12,7 @@ from workers.agent.config import WorkerSettings
 
 
 def test_datapaths_live_as_long_as_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # A new one per block would compile its programs anew, and leave the former ones' descriptors open.
+    # A new one per block would compile its programs again, and leave the former ones' descriptors open.
     hosts: list[Any] = []
 
     class Runner:

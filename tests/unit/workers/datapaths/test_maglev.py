@@ -58,8 +58,8 @@ def test_its_slots_follow_from_the_names_alone() -> None:
     assert maglev.table(BACKENDS, BACKENDS)[:12].hex() == "020202030303030303020201"
 
 
-def test_nobody_up_is_nobody_everywhere() -> None:
-    assert maglev.table(BACKENDS, ()) == bytes([maglev.NOBODY]) * maglev.SLOTS
+def test_without_a_backend_every_slot_is_empty() -> None:
+    assert maglev.table(BACKENDS, ()) == bytes([maglev.NO_BACKEND]) * maglev.SLOTS
 
 
 @pytest.mark.parametrize(

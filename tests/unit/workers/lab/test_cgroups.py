@@ -62,7 +62,7 @@ def test_a_host_that_allows_no_group_is_measured_without(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("path", ["/c/sd-ABCDEF", "/c/../sd-abcdef", "/c/sd-abcdef/x", "c/sd-abcdef", "/c/abcdef"])
-def test_only_groups_of_ours_are_registered(path: str, tmp_path: Path) -> None:
+def test_only_our_groups_are_registered(path: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no valid name"):
         CleanupRegister(tmp_path).add_cgroup("abcdef", path)
     assert remove_cgroup(path) == []

@@ -22,7 +22,7 @@ def umount_fails(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(netns, "_libc", SimpleNamespace(umount2=umount2))
+    monkeypatch.setattr(netns, "LIBC", SimpleNamespace(umount2=umount2))
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOMEM])

@@ -131,7 +131,7 @@ class FakeGenerator:
         schedule: Schedule,
         *,
         stop: Callable[[], bool],
-        tell: Callable[[Interval], None],
+        report: Callable[[Interval], None],
     ) -> dict[str, TargetTraffic]:
         results = {target.label: TargetTraffic() for target in targets}
         self.world.targets = list(results)
@@ -147,7 +147,7 @@ class FakeGenerator:
                 self.world.requests[label] = self.world.requests.get(label, 0) + 1000
                 results[label] = self._plus(results[label], warming)
             if not warming:
-                tell(Interval(label, index + 1 - len(warm_up), 1, 1000.0, 0, 10, 20))
+                report(Interval(label, index + 1 - len(warm_up), 1, 1000.0, 0, 10, 20))
         return {label: given[label] or result for label, result in results.items()}
 
     def _plus(self, total: TargetTraffic, warm_up: bool) -> TargetTraffic:

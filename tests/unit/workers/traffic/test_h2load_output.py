@@ -8,7 +8,7 @@ from domain.load import ClosedLoad, OpenLoad
 from tests import ROOT
 from workers.lab.host_cpu import host_ticks
 from workers.traffic.base import GeneratorPlan, Schedule, Target, TargetTraffic
-from workers.traffic.h2load import H2load, _Ended, _Found
+from workers.traffic.h2load import Ended, H2load, RunOutput
 from workers.traffic.h2load_output import (
     Garbage,
     Row,
@@ -32,9 +32,9 @@ def recorded(name: str) -> tuple[Summary, list[Row]]:
     return summary, rows
 
 
-def found(name: str, answer_bytes: int = BODY_BYTES) -> _Found:
+def found(name: str, answer_bytes: int = BODY_BYTES) -> RunOutput:
     now = 1.0, host_ticks()
-    return _Found(*recorded(name), answer_bytes, 0.0, _Ended(ticks=[now, now]))
+    return RunOutput(*recorded(name), answer_bytes, 0.0, Ended(ticks=[now, now]))
 
 
 def traffic(name: str, answer_bytes: int = BODY_BYTES) -> TargetTraffic:
@@ -105,7 +105,7 @@ def test_a_schedule_that_slipped_is_a_limit() -> None:
     assert times.latency is not None
     assert times.latency.percentile_ns(100) == pytest.approx(100.1e6, rel=0.01), "the latency must include the lateness"
     now = 1.0, host_ticks()
-    result = _Found(summary, rows, BODY_BYTES, 0.0, _Ended(ticks=[now, now])).open(OpenLoad(rate_per_s=200), 0.5)
+    result = RunOutput(summary, rows, BODY_BYTES, 0.0, Ended(ticks=[now, now])).open(OpenLoad(rate_per_s=200), 0.5)
     assert "late by 49.5 ms" in result.limit
 
 
@@ -115,7 +115,7 @@ def test_the_limit_of_the_lateness_is_the_same_for_slow_answers() -> None:
         rows = [Row(10**15 + round(5240.5 * i) + answer_us, 200, 100) for i in range(100)]
         summary = Summary(100, 100, 100, 100, 0, 0, 20_000, 6400, Times(answer_us, answer_us, answer_us, 0))
         now = 1.0, host_ticks()
-        result = _Found(summary, rows, BODY_BYTES, 0.0, _Ended(ticks=[now, now])).open(OpenLoad(rate_per_s=200), 0.5)
+        result = RunOutput(summary, rows, BODY_BYTES, 0.0, Ended(ticks=[now, now])).open(OpenLoad(rate_per_s=200), 0.5)
         assert "late by 11.9 ms" in result.limit
 
 

@@ -1,17 +1,18 @@
 """Reading showdown-traffic: results per target, which target failed, and the reports while it runs."""
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad, OpenLoad
+from domain.profile import Profile
 from domain.window_times import WindowTimes
 from workers.traffic import program, showdown_traffic
 from workers.traffic.base import GeneratorPlan, Interval, Schedule, SliceTraffic, Target, Timeline, sent_within
 from workers.traffic.results import read_final
-from workers.traffic.showdown_traffic import ShowdownTraffic, _Reporter
+from workers.traffic.showdown_traffic import IntervalReporter, ShowdownTraffic
 
 TICKS = {"user": 10, "nice": 1, "system": 5, "idle": 20, "iowait": 1, "irq": 0, "softirq": 2, "steal": 1}
 LABELS = {"t0": "direct", "t1": "tproxy"}
@@ -92,9 +93,27 @@ def test_a_timeline_is_requested_if_probes_watch(slice_s: float, step_us: str) -
     plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
     for timeline in (False, True):
         schedule = Schedule(("direct",), slice_s, timeline=timeline)
-        run = showdown_traffic._Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
-        argv = run._argv("")
+        run = showdown_traffic.Run(plan, [Target("direct", "a", "198.18.0.1", 80)], schedule, bool, lambda _: None)
+        argv = run.argv("")
         assert (argv[argv.index("--timeline-us") + 1] == step_us) if timeline else "--timeline-us" not in argv
+
+
+@pytest.mark.parametrize(
+    ("shape", "rates", "options"),
+    [
+        ("ramp", (1000, 20_000), ["--open", "1000", "--ramp-to", "20000", "--arrival"]),
+        ("ramp", (20_000, 1000), ["--open", "20000", "--ramp-to", "1000", "--arrival"]),
+        ("steps", (5, 9, 7), ["--open", "5", "--steps", "5,9,7", "--arrival"]),
+    ],
+)
+def test_a_rate_that_changes_is_given_to_the_generator(
+    shape: Literal["ramp", "steps"], rates: tuple[int, ...], options: list[str]
+) -> None:
+    load = OpenLoad(rate_per_s=max(rates), profile=Profile(shape=shape, rates_per_s=rates))
+    plan, targets = GeneratorPlan("showdown-traffic", load, 8), [Target("direct", "a", "198.18.0.1", 80)]
+    argv = showdown_traffic.Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None).argv("")
+    begin = argv.index("--open")
+    assert argv[begin : begin + len(options)] == options
 
 
 def test_an_open_loops_arrivals_and_seed_are_given_to_the_generator() -> None:
@@ -104,7 +123,7 @@ def test_an_open_loops_arrivals_and_seed_are_given_to_the_generator() -> None:
     ):
         plan = GeneratorPlan("showdown-traffic", load, 8, seed=11)
         targets = [Target("direct", "a", "198.18.0.1", 80)]
-        argv = showdown_traffic._Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None)._argv("")
+        argv = showdown_traffic.Run(plan, targets, Schedule(("direct",), 1.0), bool, lambda _: None).argv("")
         assert (argv[argv.index("--arrival") + 1], argv[argv.index("--seed") + 1]) == (arrival, "11")
         assert "--settle-ms" not in argv  # every slice drains alike; the run waits longer for late answers only
 
@@ -143,8 +162,8 @@ def test_busy_cpu_time_is_the_time_until_the_drain_less_idle_time() -> None:
 def test_a_targets_own_rate_is_passed_to_the_generator() -> None:
     targets = [Target("direct", "a", "198.18.0.1", 80, rate_per_s=123), Target("tproxy", "b", "198.18.0.1", 80)]
     plan = GeneratorPlan("showdown-traffic", OpenLoad(rate_per_s=500), 8)
-    run = showdown_traffic._Run(plan, targets, Schedule(("direct", "tproxy"), 0.1), lambda: False, lambda _: None)
-    argv = run._argv("")
+    run = showdown_traffic.Run(plan, targets, Schedule(("direct", "tproxy"), 0.1), lambda: False, lambda _: None)
+    argv = run.argv("")
     assert [text.partition(",port=80")[2] for text in argv if text.startswith("label=")] == [",rate=123", ""]
     assert argv[argv.index("--open") + 1] == "500"
 
@@ -195,7 +214,7 @@ def test_a_histogram_that_cannot_be_read_is_a_failed_generator() -> None:
 
 def test_each_short_slice_is_reported_and_a_warm_up_is_not() -> None:
     reported: list[Interval] = []
-    reporter = _Reporter(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, reported.append)
+    reporter = IntervalReporter(Schedule(("tproxy", "direct"), 0.2, 0.2), LABELS, reported.append)
     for one in (line("t0", 0, warm_up=True), line("t1", 2), {"type": "second"}, line("t0", 3, delivered=0, latency={})):
         reporter.take(one)
     assert [(i.label, i.slices_done, i.requests_per_s, i.p99_ns) for i in reported] == [
@@ -206,7 +225,7 @@ def test_each_short_slice_is_reported_and_a_warm_up_is_not() -> None:
 
 def test_long_slices_are_reported_for_each_second_of_a_single_target() -> None:
     reported: list[Interval] = []
-    reporter = _Reporter(Schedule(("direct", "tproxy"), 5.0), LABELS, reported.append)
+    reporter = IntervalReporter(Schedule(("direct", "tproxy"), 5.0), LABELS, reported.append)
     some = {"sent": 1000, "requests": 1000, "errors": {"reset": 2}, "service_time": {"p50_ns": 5, "p99_ns": 9}}
     none = {"sent": 0, "requests": 0, "errors": {}, "service_time": {}}
     reporter.take({"type": "second", "t_s": 1.0, "targets": {"t0": some, "t1": none}})
@@ -217,7 +236,7 @@ def test_long_slices_are_reported_for_each_second_of_a_single_target() -> None:
 
 def run_with(monkeypatch: pytest.MonkeyPatch, argv: list[str], **how: Any) -> str:
     """The failure of a run with another program instead of the generator."""
-    monkeypatch.setattr(showdown_traffic._Run, "_argv", lambda self, *_: argv)
+    monkeypatch.setattr(showdown_traffic.Run, "argv", lambda self, *_: argv)
     plan = GeneratorPlan(program.NAME, ClosedLoad(connections=1), 1)
     target = Target("direct", "none", "127.0.0.1", 1)
     results = ShowdownTraffic().run(plan, [target], Schedule(("direct",), 0.1), **how)
@@ -241,7 +260,7 @@ def test_a_generator_that_fails_is_never_a_zero(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_generator_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showdown_traffic, "_GRACE_S", 0.1)
+    monkeypatch.setattr(showdown_traffic, "GRACE_S", 0.1)
     assert "did not end in time" in run_with(monkeypatch, ["sleep", "60"])
 
 

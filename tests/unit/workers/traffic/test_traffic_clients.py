@@ -1,4 +1,4 @@
-"""Several generators in step, one per client: one schedule, one set of slices, and no client waits for ever."""
+"""Several generators in step, one per client: one schedule, one set of slices, and no client waits forever."""
 
 import json
 import os
@@ -139,8 +139,8 @@ def test_no_client_waits_for_one_that_cannot_start() -> None:
         (["--client", "0/2"], "--client: '0' is not"),
         (["--client", "3/2"], "--client: '2' is not"),
         (["--client", "1/9"], "--client: '9' is not"),
-        (["--client", "1/2"], "--client: of several needs --rendezvous"),
-        (["--rendezvous", "3"], "--client: of several needs --rendezvous"),
+        (["--client", "1/2"], "--client: several clients need --rendezvous"),
+        (["--rendezvous", "3"], "--client: several clients need --rendezvous"),
         (["--client", "1/2", "--rendezvous", "999"], "--rendezvous: not a file to be mapped"),
         (["--client", "1/8", "--rendezvous", "999", "--connections", "7"], "fewer than the 8 threads of --cpus of all"),
     ],

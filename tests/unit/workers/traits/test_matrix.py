@@ -80,7 +80,7 @@ class NoIpv6(FakeBench):
         raise self.trouble
 
 
-def test_a_datapath_that_cannot_stand_in_an_ipv6_lab_has_not_got_it_and_a_lab_that_fails_says_nothing(
+def test_a_datapath_that_fails_in_an_ipv6_lab_lacks_ipv6_and_a_failed_lab_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = NoIpv6(FakeDatapath())
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_understood_is_no_matrix(tmp_path: Path, caplog: pyte
     assert len(keep(matrix(row("direct")), tmp_path).rows) == 1
 
 
-def test_the_tables_tell_each_answer_and_the_evidence() -> None:
+def test_the_tables_show_each_answer_and_the_evidence() -> None:
     found = matrix(
         row("direct", udp=(Answer.NOT_APPLICABLE, "Why not.")),
         row("tproxy", "steer", client_address=(Answer.NO, "It saw [another]."), udp=(Answer.ERROR, "It broke.")),

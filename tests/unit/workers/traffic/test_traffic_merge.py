@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from workers.traffic.base import SliceTraffic, TargetTraffic, Timeline
-from workers.traffic.merging import merged, merged_line, merged_targets
+from workers.traffic.merge import merged, merged_line, merged_targets
 
 CPU = CpuTime(wall_s=0.2, cpus=2, user_s=0.1, system_s=0.1, idle_s=0.2)
 SLICES = 3
@@ -156,7 +156,7 @@ def test_failures_and_limits_name_their_client() -> None:
     of_other = replace(good, failure="client 1 of 2 failed")
     got = merged({"client 1 of 2": replace(good, failure="no memory"), "client 2 of 2": of_other})
     assert got.failure == "client 1 of 2: no memory", "a client's own failure must precede the reports of others"
-    reported = "client 2 of 2 ended no slice for 2.6 s in which the others waited for it"
+    reported = "client 2 of 2 ended no slice for 2.6 s while the others waited"
     both = dict.fromkeys(("client 1 of 2", "client 2 of 2"), replace(good, failure=reported))
     assert merged(both).failure == reported
 

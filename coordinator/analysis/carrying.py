@@ -1,0 +1,235 @@
+"""Who carries an open level's load: k of n blocks per cell, and Fisher's exact test per pair of datapaths. Pure.
+
+A block counts for a cell if its trial was carried or overloaded, and for a pair if that holds for both. Reasons of the
+environment take a whole block out; reasons of the proof, and errors without overload, take it out for that datapath.
+
+Pairs whose outcome was the same in all blocks cannot be decided, whatever the test; so they are not in Holm's family.
+That depends on how many blocks were carried in all, and not on who carried them, so the error rate holds. Blocks that
+disturb both datapaths alike make Fisher's test conservative.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import comb
+from statistics import median
+from typing import NamedTuple
+
+from scipy.special import betaincinv
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.families import compared_pairs
+from coordinator.analysis.load_shown import load_shown
+from coordinator.analysis.questions import SIGNIFICANCE
+from coordinator.analysis.stage import AT_ITS_LOOK, Stage
+from coordinator.analysis.statistics import CONFIDENCE, holm
+from domain.campaign import Cell
+from domain.carried import is_delivered
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
+from domain.histogram import LatencyHistogram
+from domain.load import OpenLoad, ShareLoad
+from domain.texts import p_text
+from domain.trial import REASON_CLASSES, Reason, ReasonClass, TrialResult
+
+
+class _Counts(NamedTuple):
+    """One pair at one level, over the blocks that count for both."""
+
+    workload: str
+    level: str
+    pair: tuple[str, str]
+    carried: int
+    reference_carried: int
+    blocks: int
+
+    @property
+    def is_decidable(self) -> bool:
+        """Whether the outcomes differ at all."""
+        return 0 < self.carried + self.reference_carried < 2 * self.blocks
+
+    @property
+    def p(self) -> float:
+        """Fisher's exact p."""
+        missed, reference_missed = self.blocks - self.carried, self.blocks - self.reference_carried
+        return fisher_p(self.carried, missed, self.reference_carried, reference_missed)
+
+
+def is_carried(trial: TrialResult) -> bool | None:
+    """Whether a trial's load was carried; ``None`` if the trial does not say.
+
+    Results of older versions lack what was due: then nothing shows that the load was carried.
+    """
+    reasons = trial.validity.reasons
+    if any(REASON_CLASSES[reason] is not ReasonClass.OUTCOME for reason in reasons):
+        return None
+    if Reason.OVERLOADED in reasons:
+        return False
+    return None if reasons or trial.due is None else True
+
+
+def carried_blocks(trials: Iterable[TrialResult]) -> CarriedBlocks | None:
+    """A cell's k of n blocks; ``None`` without a block that counts."""
+    outcomes = [found for trial in trials if (found := is_carried(trial)) is not None]
+    if not outcomes:
+        return None
+    low, high = clopper_pearson(sum(outcomes), len(outcomes))
+    return CarriedBlocks(blocks=sum(outcomes), of=len(outcomes), low=low, high=high)
+
+
+def overloaded_trials(trials: Iterable[TrialResult]) -> OverloadedTrials | None:
+    """What the overloaded trials of a cell were like; ``None`` if there are none."""
+    found = [trial for trial in trials if is_carried(trial) is False]
+    if not found:
+        return None
+    seconds = sum(trial.duration_s for trial in found)
+    latency = LatencyHistogram.merged([trial.latency for trial in found if trial.latency is not None])
+    p50, p99 = (latency.percentile_ns(percentile) if latency.count else None for percentile in (50, 99))
+    shown = load_shown(found)
+    due = [trial.due for trial in found if trial.due is not None]
+    return OverloadedTrials(
+        trials=len(found),
+        delivered_per_s=sum(trial.answered_within for trial in found) / seconds if seconds else None,
+        due_per_s=sum(due) / seconds if seconds and len(due) == len(found) else None,
+        p50_us=None if p50 is None else p50 / 1000,
+        p99_us=None if p99 is None else p99 / 1000,
+        censored_share=min(1.0, sum(trial.censored for trial in found) / latency.count) if latency.count else None,
+        cpus_used=shown["cpus_used"],
+        cpus=shown["cpus"],
+    )
+
+
+def carried_up_to(trials: Iterable[TrialResult]) -> CarriedRates | None:
+    """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
+    found = [_highest_carried(trial) for trial in trials if is_carried(trial) is not None]
+    if not found:
+        return None
+    return CarriedRates(
+        blocks=len(found), median_per_s=median(found), lowest_per_s=min(found), highest_per_s=max(found)
+    )
+
+
+def _highest_carried(trial: TrialResult) -> float:
+    """The rate up to which each slice was carried, as it was due in the slice."""
+    counted = [one for one in trial.slices if one.due and one.duration_s and not one.probed and not one.profiled]
+    highest = 0.0
+    for one in sorted(counted, key=lambda one: (one.due or 0) / one.duration_s):
+        if not is_delivered(one.due or 0, one.answered_within, one.pending_middle):
+            break
+        highest = (one.due or 0) / one.duration_s
+    return highest
+
+
+def carrying_of(data: CampaignResults, stage: Stage = AT_ITS_LOOK) -> tuple[Carrying, ...]:
+    """A statement per open level and pair of datapaths, in the order of the campaign; words come at a look only."""
+    found = list(_counts(data))
+    decidable = [one for one in found if one.is_decidable]
+    adjusted = dict(zip(decidable, holm([stage.p(one.p) for one in decidable]), strict=True))
+    statements = tuple(_statement(data, one, adjusted.get(one), len(decidable)) for one in found)
+    return tuple(_without_word(one, stage.no_word) for one in statements) if stage.no_word else statements
+
+
+def _without_word(one: Carrying, why: str) -> Carrying:
+    """The statement before its look: counts, and why they have no word."""
+    if one.p is None:
+        return one
+    counts = f"{one.datapath} carries {one.load} in {one.carried} of {one.blocks} blocks, {one.reference} in"
+    sentence = f"{counts} {one.reference_carried} of {one.blocks}: {why}."
+    update = {"word": CarryingWord.UNDECIDED, "p": None, "p_alone": None, "sentence": sentence}
+    return one.model_copy(update=update)
+
+
+def _counts(data: CampaignResults) -> Iterable[_Counts]:
+    for workload in data.campaign.workloads:
+        for level, load in data.campaign.levels.items():
+            if isinstance(load, (OpenLoad, ShareLoad)):
+                for pair in compared_pairs(data):
+                    outcomes = _outcomes(data, workload, level, pair)
+                    ours, theirs = (sum(outcome[side] for outcome in outcomes) for side in (0, 1))
+                    if outcomes:
+                        yield _Counts(workload, level, pair, ours, theirs, len(outcomes))
+
+
+def _outcomes(data: CampaignResults, workload: str, level: str, pair: tuple[str, str]) -> list[tuple[bool, bool]]:
+    """Per block that counts for both: whether each of the two carried the load."""
+    blocks = data.blocks.get((workload, level), [])
+    both = [tuple(is_carried(block[label]) for label in pair) for block in blocks if all(one in block for one in pair)]
+    return [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
+
+
+def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparisons: int) -> Carrying:
+    cell = Cell(datapath=counts.pair[0], workload=counts.workload, level=counts.level)
+    word = CarryingWord.UNDECIDED
+    if p is not None and p < SIGNIFICANCE:
+        more = counts.carried > counts.reference_carried
+        word = CarryingWord.CARRIES if more else CarryingWord.DOES_NOT_CARRY
+    return Carrying(
+        datapath=cell.datapath,
+        reference=counts.pair[1],
+        workload=cell.workload,
+        level=cell.level,
+        load=data.load(cell.workload, cell.level),
+        word=word,
+        carried=counts.carried,
+        reference_carried=counts.reference_carried,
+        blocks=counts.blocks,
+        p=p,
+        p_alone=counts.p if p is not None else None,
+        comparisons=comparisons,
+        sentence=_sentence(counts, word, _load_words(data, counts), p, comparisons),
+    )
+
+
+def _load_words(data: CampaignResults, counts: _Counts) -> str:
+    """``20,000/s at busy load``: the rate, and where it was offered."""
+    rate, load = data.asked_per_s(counts.workload, counts.level), data.campaign.levels[counts.level]
+    offered = data.load(counts.workload, counts.level) if rate is None else f"{rate:,}/s"
+    if isinstance(load, OpenLoad) and load.profile is not None:
+        offered = f"all of {load.bare}"
+    of = f" of {counts.workload}" if len(data.campaign.workloads) > 1 else ""
+    return f"{offered} at {counts.level} load{of}"
+
+
+def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, comparisons: int) -> str:
+    (ours, theirs), n = counts.pair, counts.blocks
+    blocks = "block" if n == 1 else "blocks"
+    if p is None:
+        if counts.carried:
+            return f"{ours} and {theirs} carry {load} in {n} of {n} {blocks}."
+        return f"neither {ours} nor {theirs} carries {load} in any of {n} {blocks}."
+    among = f" among {comparisons} comparisons" if comparisons > 1 else ""
+    test = f"Fisher's exact test, p {_p(p)}{among}"
+    if word is CarryingWord.UNDECIDED:
+        figures = f"{ours} carries {load} in {counts.carried} of {n} {blocks}, {theirs} in {counts.reference_carried}"
+        return f"{figures} of {n}: undecided ({test})."
+    sides = [(counts.carried, ours), (counts.reference_carried, theirs)]
+    (fewer, weak), (more, strong) = sorted(sides)
+    claim = f"{weak} does not carry {load} in {n - fewer} of {n} {blocks}; {strong} carries it in {more} of {n}"
+    return f"{claim} ({test})."
+
+
+def _p(p: float) -> str:
+    return text if (text := p_text(p)).startswith("<") else f"= {text}"
+
+
+def fisher_p(carried: int, missed: int, other_carried: int, other_missed: int) -> float:
+    """Two-sided p of Fisher's exact test: the probability of all tables that are not likelier than the one found."""
+    ours, theirs = carried + missed, other_carried + other_missed
+    total = carried + other_carried
+    ways = [comb(ours, k) * comb(theirs, total - k) for k in range(max(0, total - theirs), min(ours, total) + 1)]
+    found = comb(ours, carried) * comb(theirs, other_carried)
+    return sum(way for way in ways if way <= found) / sum(ways)
+
+
+def clopper_pearson(successes: int, count: int) -> tuple[float, float]:
+    """The exact interval of a share, at 95 %."""
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(successes, count - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, count - successes, 1 - tail)) if successes < count else 1.0
+    return low, high
+
+
+def overload_caveat(overloaded: OverloadedTrials | None, carried: CarriedBlocks | None) -> Sequence[str]:
+    """A caveat for a cell whose figures are those of the blocks that it carried; empty if it carried all or none."""
+    if overloaded is None or carried is None or not carried.blocks:
+        return ()
+    late = f", with a p99 of at least {overloaded.p99_us:,.0f} µs" if overloaded.p99_us is not None else ""
+    where = f"{carried.of - carried.blocks} of {carried.of} blocks"
+    return (f"overloaded in {where}{late}: its figures are of the others",)

@@ -1,0 +1,167 @@
+"""Which of a campaign's expectations hold, judged on intervals. Pure.
+
+Ratios are those of the verdicts: means of log-ratios over the blocks that count. Figures are those of the table. A
+check passes if its own 95 % interval satisfies the limit: a campaign that should not pass does so in at most 2.5 % of
+cases, however many checks it has. A check fails if its interval for all checks together (Bonferroni) violates the
+limit: a campaign that should pass has a failed check in at most 2.5 % of cases.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.missed_blocks import missed_blocks
+from coordinator.analysis.statistics import CONFIDENCE, Estimate, finite_exp, interval
+from coordinator.scheduling.lifecycle import CampaignState
+from domain.campaign import Cell
+from domain.expectation import Expectation, places_of, read_expectation
+from domain.gate import Check, Outcome
+from domain.metric import Metric
+from domain.report import MIN_PAIRS
+from domain.texts import number_text
+
+MISSED_SHARE = 0.5  # of a level's blocks; a datapath that missed its load in more of them does not carry it
+_UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s"}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One check: an expectation at one place."""
+
+    name: str
+    expression: str
+    expectation: Expectation
+    workload: str
+    level: str
+
+    def cell(self, label: str) -> Cell:
+        """A datapath's cell here."""
+        return Cell(datapath=label, workload=self.workload, level=self.level)
+
+
+def checks_of(data: CampaignResults, state: str = CampaignState.COMPLETE) -> tuple[Check, ...]:
+    """Each expectation at each of its places.
+
+    They are undecided unless the campaign's ``state`` is complete: an interval that is looked at until it fits lies.
+    """
+    places = list(_places(data))
+    return tuple(_check(data, place, len(places), state) for place in places)
+
+
+def _places(data: CampaignResults) -> Iterator[_Place]:
+    campaign = data.campaign
+    for name, text in campaign.expect.items():
+        expectation = read_expectation(text)
+        for workload, level in places_of(expectation, campaign.levels, campaign.workloads):
+            yield _Place(name, text, expectation, workload, level)
+
+
+def _check(data: CampaignResults, place: _Place, family: int, state: str) -> Check:
+    expectation = place.expectation
+    logs = _logs(data, place)
+    estimate = interval(logs) if len(logs) >= MIN_PAIRS else None
+    if state != CampaignState.COMPLETE:
+        outcome, why = Outcome.UNDECIDED, f"the campaign is {state}, not complete"
+    elif not_carried := _not_carried(data, place):
+        outcome, why = not_carried
+    elif estimate is None:
+        outcome, why = Outcome.UNDECIDED, _too_few(data, place, len(logs))
+    else:
+        outcome, why = _judged(expectation, estimate, family)
+    found: Mapping[str, Any] = _figures(estimate, family) if estimate else {}
+    where = place.level if len(data.campaign.workloads) == 1 else f"{place.level} of {place.workload}"
+    figure = f"{_figure_text(expectation, found)}, {len(logs)} {_pairs(expectation)}" if found else ""
+    return Check(
+        name=place.name,
+        expression=place.expression,
+        workload=place.workload,
+        level=place.level,
+        datapath=expectation.label,
+        reference=expectation.reference,
+        metric=expectation.metric,
+        at_most=expectation.at_most,
+        limit=expectation.limit,
+        outcome=outcome,
+        pairs=len(logs),
+        sentence=f"at {where} " + "; ".join(filter(None, (figure, why))),
+        **found,
+    )
+
+
+def _logs(data: CampaignResults, place: _Place) -> list[float]:
+    """The logarithms of the ratio, or of the figure, in each block that counts."""
+    expectation, cell = place.expectation, place.cell(place.expectation.label)
+    if expectation.reference is not None:
+        return data.log_ratios(cell, expectation.reference, expectation.metric)
+    return [math.log(figure) for figure in data.figures(cell, expectation.metric)]
+
+
+def _judged(expectation: Expectation, estimate: Estimate, family: int) -> tuple[Outcome, str]:
+    limit = math.log(expectation.limit)
+    sign = 1.0 if expectation.at_most else -1.0
+    low, high = sorted((sign * (estimate.low - limit), sign * (estimate.high - limit)))  # at most zero is asked for
+    if high <= 0:
+        return Outcome.PASS, ""
+    if low <= 0:
+        return Outcome.UNDECIDED, "the interval covers the limit"
+    if min(sign * (end - limit) for end in _together(estimate, family)) <= 0:
+        return Outcome.UNDECIDED, f"alone it misses the limit, but among {family} checks that may be chance"
+    return Outcome.FAIL, ""
+
+
+def _together(estimate: Estimate, family: int) -> tuple[float, float]:
+    return estimate.bounds(1 - (1 - CONFIDENCE) / family)
+
+
+def _figures(estimate: Estimate, family: int) -> dict[str, float]:
+    low, high = _together(estimate, family)
+    return {
+        "value": finite_exp(estimate.mean),
+        "low": finite_exp(estimate.low),
+        "high": finite_exp(estimate.high),
+        "simultaneous_low": finite_exp(low),
+        "simultaneous_high": finite_exp(high),
+    }
+
+
+def _figure_text(expectation: Expectation, found: Mapping[str, float]) -> str:
+    value, low, high = (number_text(found[name], found["low"], found["high"]) for name in ("value", "low", "high"))
+    if expectation.reference is not None:
+        return f"{value} × {expectation.reference} [{low}, {high}]"
+    return f"{value}{_UNITS.get(expectation.metric, ' µs')} [{low}, {high}]"
+
+
+def _pairs(expectation: Expectation) -> str:
+    return "pairs" if expectation.reference is not None else _units(expectation)
+
+
+def _not_carried(data: CampaignResults, place: _Place) -> tuple[Outcome, str] | None:
+    """What follows if a datapath did not carry the load in some blocks: their figures are missing, not good."""
+    expectation = place.expectation
+    for label in filter(None, (expectation.label, expectation.reference)):
+        found = missed_blocks(data, place.cell(label))
+        if not found.missed:
+            continue
+        why = f"{label} did not carry the load in {found.missed} of {found.blocks} blocks ({found.reason})"
+        fails = label == expectation.label and expectation.wants_better
+        if fails and found.blocks >= MIN_PAIRS and found.missed > MISSED_SHARE * found.blocks:
+            return Outcome.FAIL, why
+        return Outcome.UNDECIDED, why
+    return None
+
+
+def _too_few(data: CampaignResults, place: _Place, pairs: int) -> str:
+    expectation = place.expectation
+    if expectation.reference is not None:
+        labels = data.compared(place.workload, place.level, expectation.metric).labels
+        missing = [label for label in (expectation.label, expectation.reference) if label not in labels]
+        if labels and missing:
+            return f"{missing[0]} has no figure in enough {_units(expectation)}, so it is not compared"
+    few = f"only {pairs}" if pairs else "no"
+    return f"{few} valid {_pairs(expectation)}; an interval needs {MIN_PAIRS}"
+
+
+def _units(expectation: Expectation) -> str:
+    return "searches" if expectation.metric is Metric.SLO_CAPACITY_PER_S else "blocks"

@@ -1,0 +1,82 @@
+"""A campaign's report as GitHub-flavoured Markdown, for the summary of a CI job. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from domain.gate import counts_text, worst
+from domain.report import CampaignReport, CellResult, Family, Percentiles
+
+NONE = "–"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+_FIGURES = ("requests/s", "capacity/s", "CPU µs/request", "p50 µs", "p99 µs", "valid trials")
+
+
+def markdown_of(report: CampaignReport) -> str:
+    """The gate's outcome, every check, the primary verdicts, and the figures of every cell."""
+    facts = report.campaign
+    outcome = worst(report.expectations)
+    title = [_escaped(facts.get("name") or "campaign"), _escaped(facts.get("state") or "")]
+    title += [f"**{outcome.value}**"] if outcome else []
+    parts = [f"## {' · '.join(filter(None, title))}", _facts(report)]
+    if report.expectations:
+        rows = ((f"**{one.outcome.value}**", f"{_code(one.name)}: {_code(one.expression)}", _escaped(one.sentence))
+                for one in report.expectations)  # fmt: skip
+        parts += ["### Expectations", f"{counts_text(report.expectations)}, judged on 95 % intervals."]
+        parts += [_table(("outcome", "expectation", "measured"), rows)]
+    if report.answer:
+        parts += [f"- **{one.topic.value}**: {_escaped(one.sentence)}" for one in report.answer.statements]
+        parts += [f"Scope of all results: {_escaped(report.answer.scope.text)}."]
+    sentences = [one.sentence for one in report.verdicts if one.family is Family.PRIMARY and one.has_enough_pairs]
+    if sentences:
+        parts += ["### Verdicts", "\n".join(f"- {_escaped(sentence)}" for sentence in sentences)]
+    for workload in dict.fromkeys(cell.workload for cell in report.results):
+        cells = [cell for cell in report.results if cell.workload == workload]
+        parts += [f"### {_escaped(workload)}", _table(("level", "datapath", *_FIGURES), map(_row, cells))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _facts(report: CampaignReport) -> str:
+    known = [
+        f"{name} {_code(report.campaign[name])}" for name in ("id", "seed") if report.campaign.get(name) is not None
+    ]
+    invalid = f"{len(report.invalid)} invalid trials" if report.invalid else ""
+    return ", ".join(filter(None, [f"Campaign {', '.join(known)}" if known else "", invalid]))
+
+
+def _row(cell: CellResult) -> tuple[str, ...]:
+    times: Percentiles | None = cell.latency_us or cell.service_time_us
+    p50 = cell.latency_p50_us if cell.open_loop else times.p50 if times else None
+    p99 = cell.latency_p99_us if cell.open_loop else times.p99 if times else None
+    count = f"{cell.valid_trials} of {cell.valid_trials + cell.invalid_trials}"
+    return (
+        f"{_escaped(cell.level)} {_code(cell.load)}",
+        _code(cell.datapath),
+        _number(cell.requests_per_s),
+        _number(cell.slo_capacity_per_s),
+        _number(cell.cpu_us_per_request, 1),
+        _number(p50),
+        _number(p99),
+        f"{count} ({_escaped(cell.invalid_for)})" if cell.invalid_for else count,
+    )
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(value: object) -> str:
+    """Text that no Markdown is read into, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def _code(value: object) -> str:
+    """Text as code. A fence must be longer than the backticks in it, and a table ends its cell at any bare bar."""
+    text = " ".join(str(value).split())
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")

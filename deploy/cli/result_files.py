@@ -1,0 +1,96 @@
+"""Files of a report for CI: JUnit XML and Markdown. They are written whole or not at all."""
+
+import functools
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.cli.errors import CommandError, UsageProblem
+from deploy.cli.junit import junit_of
+from deploy.cli.markdown import markdown_of
+from domain.report import CampaignReport
+
+_MODE = 0o644
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where a report goes besides standard output."""
+
+    junit: Path | None = None
+    markdown: Path | None = None
+
+    @property
+    def wanted(self) -> tuple[tuple[Path, Callable[[CampaignReport], str]], ...]:
+        """The files that were asked for, and what fills them."""
+        both = ((self.junit, junit_of), (self.markdown, markdown_of))
+        return tuple((path, content) for path, content in both if path is not None)
+
+    def check(self) -> None:
+        """Raises :class:`UsageProblem` if a file cannot be written, before minutes are spent on its content."""
+        for path, _ in self.wanted:
+            if _is_special(path):
+                continue
+            if not os.access(_target(path).parent, os.W_OK | os.X_OK):
+                raise UsageProblem(f"{path} cannot be written: make the directory {path.parent}, or choose another")
+
+    def write(self, report: CampaignReport) -> None:
+        """Write the files of a campaign that measured something. Raises :class:`CommandError`."""
+        if self.junit is not None and not report.expectations:
+            click.echo(f"{self.junit} has no test cases: the campaign has no expectations", err=True)
+        measured = any(cell.valid_trials or cell.invalid_trials for cell in report.results)
+        for path, content in self.wanted:
+            if not measured:
+                click.echo(f"{path} is not written: the campaign has no results", err=True)
+                continue
+            try:
+                _write(path, content(report))
+            except OSError as error:
+                raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--junit`` and ``--markdown`` as one argument ``files``, checked before it runs."""
+    path = click.Path(dir_okay=False, path_type=Path)
+
+    @click.option("--junit", type=path, metavar="FILE", help="Write the expectations as JUnit XML, too.")
+    @click.option("--markdown", type=path, metavar="FILE", help="Write a summary in GitHub's Markdown, too.")
+    @functools.wraps(command)
+    def with_files(*arguments: Any, junit: Path | None, markdown: Path | None, **options: Any) -> Any:
+        files = ResultFiles(junit, markdown)
+        files.check()
+        return command(*arguments, files=files, **options)
+
+    return with_files
+
+
+def _write(path: Path, text: str) -> None:
+    """A reader sees the former file or the whole new one."""
+    if _is_special(path):  # such as /dev/stdout: replacing it would destroy it
+        path.write_text(text, encoding="utf-8", errors="replace")
+        return
+    target = _target(path)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        os.chmod(name, _MODE)
+        os.replace(name, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path))
