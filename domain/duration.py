@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, SEARCH_TRIALS, shares_of
+from domain.searched import (
+    CALIBRATION_STEPS,
+    CHECK_STEPS,
+    CHECK_TRIALS,
+    SEARCH_STEPS,
+    SEARCH_TRIALS,
+    searches_of,
+    shares_of,
+)
 
 # In a slice of an open level requests must have the time to queue: what a short slice sends above the capacity is
 # answered after it. A second is ten times the drain.
@@ -78,6 +86,7 @@ def traffic_s(campaign: Timed) -> float:
         blocks = len(campaign.workloads) * campaign.blocks
         if isinstance(load, CapacityLoad):
             block_s = SEARCH_TRIALS * slice_s + SEARCH_STEPS * campaign.warm_up_s
+            blocks = len(campaign.workloads) * searches_of(load, campaign.blocks)
         else:
             block_s += (max(slice_s, WATCHED_SLICE_S) + watched_warm_up_s) * bool(campaign.probes)
             block_s += slice_s * campaign.flame_graphs

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_ind
 
-from coordinator.scheduling.saturation import Bracket
+from coordinator.scheduling.saturation import goal_of, initial_search
+from coordinator.scheduling.step_result import StepResult
 from domain.metric import Metric
 from domain.report import Price
+from domain.searched import trials_of_step
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.burner import Burned, Burner
 from tests.bench.truth.table import Row, Table
@@ -70,16 +72,22 @@ def test_a_delay_is_found_within_20_us(value: float | None, found: bool) -> None
     assert row.found is found, "however wide the interval is"
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "found"), [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)]
-)
-def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: float, found: bool) -> None:
-    row = searched.search_row(Bracket(low, high, met=True, missed=True), 7)
-    assert (row.found, row.low, row.high) == (found, low, high)
+@pytest.mark.parametrize(("threshold", "found"), [(2_000, True), (1_985, True), (1_700, False), (2_300, False)])
+def test_a_search_must_enclose_the_capacity_within_2_percent(threshold: int, found: bool) -> None:
+    search = initial_search(2_000, 1_000, goal_of(searched.SLO), 0.5)
+    while (rate := search.next_per_s) is not None:
+        trials = trials_of_step(search.steps)
+        met = trials if rate <= threshold else 0
+        search = search.after(rate, StepResult(met=met, missed=trials - met))
+    row = searched.search_row(search)
+    assert (row.found, row.low, row.high) == (found, search.bounds.lower_per_s, search.bounds.upper_per_s)
 
 
 def test_a_search_without_an_answer_says_why() -> None:
-    row = searched.search_row(Bracket(1_800, 2_200, lost="too much host noise"), 7)
+    search = initial_search(2_000, 1_000, goal_of(searched.SLO), 0.5).after(
+        1_500, StepResult(why="too much host noise")
+    )
+    row = searched.search_row(search)
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
 

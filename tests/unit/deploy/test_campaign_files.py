@@ -56,7 +56,7 @@ def test_the_reference_campaign_has_shares_and_a_capacity():
     campaign = load("showdown.toml")
     shares = {name: load.percent for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
     assert shares == {"quarter": 25, "half": 50, "busy": 80}
-    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms)"
+    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms, searches=1)"
     assert campaign.calibration_load == campaign.levels["connections_64"]
 
 
@@ -80,7 +80,7 @@ def test_the_slo_campaign_is_short_and_still_gives_verdicts():
     campaign = load("slo.toml")
     assert [type(load) for load in campaign.levels.values()] == [CapacityLoad]
     assert campaign.blocks >= 5
-    assert campaign.traffic_s < 130, "four minutes in all, labs included"
+    assert campaign.traffic_s + 3.0 * campaign.total_blocks < 600, "ten minutes in all, labs included"
 
 
 def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
@@ -93,7 +93,7 @@ def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
     }
     assert {one.reference for one in found} == {"tproxy", None}
     assert campaign.blocks > 5, "an interval needs five blocks, and one may be lost"
-    assert campaign.traffic_s < 90, "two minutes in all, labs included"
+    assert campaign.traffic_s < 130, "three minutes in all, labs included"
 
 
 def test_the_conditions_campaign_crosses_one_level_with_what_it_names():
