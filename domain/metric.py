@@ -61,10 +61,8 @@ def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple
 
 
 def shares_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
-    """The shares of slow requests that are compared at a level: those of open levels, where a request is due."""
-    if isinstance(level, OpenLoad) and level.profile is not None:
-        return ()
-    return SHARE_METRICS if isinstance(level, (OpenLoad, ShareLoad)) else ()
+    """The shares of slow requests that are compared at a level: those of open levels with one rate."""
+    return SHARE_METRICS if metrics_of(level) == OPEN_METRICS else ()
 
 
 def slow_metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:

@@ -16,8 +16,10 @@ from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
+from domain.fingerprints import FingerprintBlocks
 from domain.frozen import Frozen
 from domain.gate import Check
+from domain.looks import Exactness
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
@@ -25,7 +27,7 @@ from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
-MIN_BEYOND = 10  # requests slower than a percentile; so p99.9 needs 10,000 requests in a cell
+MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted
 
 
 class VerdictWord(StrEnum):
@@ -61,10 +63,13 @@ class Percentiles(Frozen):
     p99: float
     p999: float
     count: int
+    p99_episodes: int | None = Field(default=None, description="Slow episodes beyond it; null if they are not counted.")
+    p999_episodes: int | None = None
 
     def rests_on_few(self, percentile: float) -> bool:
-        """True if fewer than :data:`MIN_BEYOND` requests lie beyond ``percentile`` (0–100): then it is only a hint."""
-        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6
+        """True if fewer than :data:`MIN_BEYOND` episodes lie beyond ``percentile`` (0–100): then it is only a hint."""
+        episodes = {99: self.p99_episodes, 99.9: self.p999_episodes}.get(percentile)
+        return self.count * (100 - percentile) < 100 * MIN_BEYOND - 1e-6 if episodes is None else episodes < MIN_BEYOND
 
 
 class CellResult(Frozen):
@@ -183,6 +188,7 @@ class Verdict(Frozen):
     workload: Name
     level: str = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
     pooled_over: tuple[str, ...] = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
+    weights: tuple[float, ...] = Field(default=(), description="Of those levels in the pooled estimate, as shares.")
     metric: Metric
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
@@ -209,6 +215,11 @@ class Verdict(Frozen):
         """The word as shown to users; an exploratory one says so."""
         word = "no verdict" if self.verdict is VerdictWord.NONE else self.verdict.value
         return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
+
+    @property
+    def decided(self) -> bool:
+        """True if the verdict says something: neither inconclusive nor without a word."""
+        return self.verdict not in (VerdictWord.INCONCLUSIVE, VerdictWord.NONE)
 
     @property
     def has_enough_pairs(self) -> bool:
@@ -260,15 +271,6 @@ class ConditionCost(Frozen):
     high: float
 
 
-class FingerprintBlocks(Frozen):
-    """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
-
-    id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
-    facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
-    blocks: tuple[int, ...] = Field(description="Their indexes.")
-    analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
-
-
 class CampaignReport(Frozen):
     """All results of a campaign in one object."""
 
@@ -283,9 +285,7 @@ class CampaignReport(Frozen):
     condition_costs: tuple[ConditionCost, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
     differences: tuple[Difference, ...] = ()
-    crossovers: tuple[Crossover, ...] = Field(
-        default=(), description="Where another datapath begins to win; exploratory."
-    )
+    crossovers: tuple[Crossover, ...] = ()
     overload_onsets: tuple[OverloadOnset, ...] = ()
     invalid: tuple[InvalidTrial, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
@@ -296,3 +296,4 @@ class CampaignReport(Frozen):
     )
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
+    exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

@@ -5,14 +5,15 @@ The noise of each metric is that of its trials on the reference machine, as stan
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
-from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
@@ -29,12 +30,10 @@ LEVELS = {
     "high": "closed(256)",
 }
 NOISES = ("normal", "t3", "stalls")
-DRIFTING = "drift"
-"""Normal noise on a host that drifts from slice to slice, so that interleaving leaves a part of it in the ratios."""
-_DRIFT = 0.15  # common to all datapaths of a block
-_STEP = 0.03  # of a drifting host, from slice to slice: 17 % over the 32 slices of four blocks
-Spreads = Mapping[str, tuple[float, ...]]
-SPREADS: Spreads = {  # CPU, p50, p99 at open levels; rate at closed ones
+ALL_NOISES = (*NOISES, "drift")
+_DRIFT = 0.15  # from block to block, common to all datapaths of a block
+_WITHIN = 0.2  # with the noise "drift": the share of a block's drift that happens between its datapaths
+SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -68,11 +67,10 @@ Truth = Mapping[str, float]
 """By label: the factor on its cost, its times and the inverse of its rate; 1 where it is missing."""
 
 
-def a_campaign(blocks: int = 6) -> Campaign:
+def a_campaign(blocks: int = 6, **more: Any) -> Campaign:
     """The reference campaign's design."""
-    return read_campaign(
-        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "slices": 2, "seed": 7}
-    )
+    base = {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
+    return read_campaign({**base, **more})
 
 
 def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -85,35 +83,48 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
     return noise
 
 
-def report_of(
-    campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth, spreads: Spreads = SPREADS
-) -> CampaignReport:
-    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level."""
-    attempts: list[AttemptRecord] = []
-    host = 0.0  # where a drifting host is, as a logarithm
-    for block in plan(campaign, ["one"], campaign.seed):
-        if kind == DRIFTING:
-            walk = host + np.cumsum(rng.normal(0, _STEP, len(block.order)))
-            host = float(walk[-1])
-            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in FUNCTIONS}
-        else:
-            drifts = dict.fromkeys(FUNCTIONS, rng.normal(0, _DRIFT))
-        trials = tuple(
-            _trial(label, block.level, draw(rng, kind, (len(spreads[block.level]),)) * spreads[block.level],
-                   drifts[label] + math.log(truth.get(label, 1)))
-            for label in FUNCTIONS
-        )  # fmt: skip
-        result = BlockResult(host="one", trials=trials, wall_s=1)
-        attempts.append(
-            AttemptRecord(
-                block.index, f"b-{block.index}", "http_keepalive", block.level, 1, "one", "done", "", True, result
-            )
-        )
+def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
+    """A whole campaign through the whole analysis."""
+    host = Host(rng, kind, truth)
+    attempts = [host.block(level) for level in campaign.levels for _ in range(campaign.blocks)]
     return build_report(campaign, {}, attempts)
 
 
-def _trial(label: str, level: str, noise: NDArray[np.float64], shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + noise)
+@dataclass
+class Host:
+    """A host with its noise, and datapaths with their true differences; it numbers its blocks."""
+
+    rng: np.random.Generator
+    kind: str
+    truth: Truth
+    blocks: int = 0
+    level_of_host: float = 0.0
+
+    def block(self, level: str) -> AttemptRecord:
+        """The next block, at a level."""
+        step = self.rng.normal(0, _DRIFT)
+        # With the noise "drift" the host walks, and a datapath meets more or less of a block's step by its place.
+        walks = self.kind == "drift"
+        self.level_of_host = self.level_of_host + step if walks else step
+        count = len(FUNCTIONS)
+        places = self.rng.permutation(count) / count - 0.5 if walks else np.zeros(count)
+        trials = tuple(
+            _trial(
+                label,
+                level,
+                self.rng,
+                self.kind,
+                self.level_of_host + _WITHIN * step * place + math.log(self.truth.get(label, 1)),
+            )
+            for label, place in zip(FUNCTIONS, places, strict=True)
+        )
+        result = BlockResult(host="one", trials=trials, wall_s=1)
+        index, self.blocks = self.blocks, self.blocks + 1
+        return AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
+
+
+def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
+    cost, *times = np.exp(shift + np.array(SPREADS[level]) * draw(rng, kind, (len(SPREADS[level]),)))
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))
@@ -134,5 +145,10 @@ def _trial(label: str, level: str, noise: NDArray[np.float64], shift: float) -> 
 
 def words(report: CampaignReport, family: Family) -> list[Verdict]:
     """The comparisons of a family that got the word faster or slower."""
+    return words_of(report.verdicts, family)
+
+
+def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
+    """Those of a family with the word faster or slower."""
     decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
-    return [verdict for verdict in report.verdicts if verdict.family is family and verdict.verdict in decided]
+    return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

@@ -9,7 +9,8 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
-from coordinator.analysis.searched import search_caveats, searched_capacity
+from coordinator.analysis.searched import reason_for_none, search_caveats, searched_capacity
+from coordinator.analysis.slow import with_episodes
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
 from domain.histogram import LatencyHistogram
@@ -45,7 +46,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         share_of_direct=_share_of_limit(data, cell, bool(valid)),
         pairs=len(data.figures(cell, first)),
         compared=_is_compared(data, cell, first),
-        latency_us=_percentiles(trial.latency for trial in valid),
+        latency_us=with_episodes(_percentiles(trial.latency for trial in valid), valid),
         service_time_us=_percentiles(trial.service_time for trial in valid),
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
@@ -88,6 +89,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         compared=_is_compared(data, cell, Metric.SLO_CAPACITY_PER_S),
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
+        invalid_for=reason_for_none(ended),
         **_surroundings(data, cell, data.search_trials(cell)),
         caveats=search_caveats(ended),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
 from domain.load import OpenLoad, ShareLoad
+from domain.metric import shares_of
 
 MIN_RATES = 3  # of a ladder; two levels are compared as levels
 
@@ -18,12 +19,15 @@ class Ladder:
 
 
 def ladders(data: CampaignResults) -> tuple[Ladder, ...]:
-    """The ladders of a campaign; a share belongs to one as soon as its rate is known."""
+    """The ladders of a campaign; a share belongs to one as soon as its rate is known.
+
+    A level whose rate changes during a trial is no rung: its figures are of no single rate.
+    """
     found: dict[tuple[str, ...], dict[int, str]] = {}
     for workload in data.campaign.workloads:
         for level, load in data.campaign.levels.items():
             rate_per_s = data.asked_per_s(workload, level)
-            if isinstance(load, (OpenLoad, ShareLoad)) and rate_per_s is not None:
+            if rate_per_s is not None and isinstance(load, (OpenLoad, ShareLoad)) and shares_of(load):
                 key = workload, str(load.condition), load.arrival, str(load.in_flight)
                 found.setdefault(key, {}).setdefault(rate_per_s, level)
     return tuple(

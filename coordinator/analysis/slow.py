@@ -11,9 +11,8 @@ from domain.episodes import Episodes
 from domain.exceedance import has_shares
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
+from domain.report import MIN_BEYOND, Percentiles
 from domain.trial import TrialResult
-
-MIN_EPISODES = 10  # beyond a percentile or a time, of each datapath over all blocks; beyond p99.9 per trial
 
 Pair = tuple[str, str]
 
@@ -47,11 +46,20 @@ def _episodes(data: CampaignResults, workload: str, level: str, metric: Metric, 
     if key not in data.episodes:
         blocks = data.blocks.get((workload, level), [])
         trials = [trial for block in blocks if (trial := block.get(label)) and _has_times(trial, metric)]
-        needed = MIN_EPISODES * (len(trials) if metric is Metric.LATENCY_P999_US else min(1, len(trials)))
+        needed = MIN_BEYOND * (len(trials) if metric is Metric.LATENCY_P999_US else min(1, len(trials)))
         known = [trial.episodes for trial in trials if trial.episodes is not None]
         count = _beyond(known, _limit_ns(trials, metric)) if len(known) == len(trials) else None
         data.episodes[key] = count, needed
     return data.episodes[key]
+
+
+def with_episodes(pooled: Percentiles | None, trials: Sequence[TrialResult]) -> Percentiles | None:
+    """The pooled percentiles of trials with the episodes beyond them, if every trial counts episodes."""
+    known = [trial.episodes for trial in trials if trial.episodes is not None]
+    if pooled is None or len(known) < len(trials):
+        return pooled
+    beyond = {name: _beyond(known, us * 1000) for name, us in (("p99", pooled.p99), ("p999", pooled.p999))}
+    return pooled.model_copy(update={f"{name}_episodes": count for name, count in beyond.items()})
 
 
 def _has_times(trial: TrialResult, metric: Metric) -> bool:

@@ -33,7 +33,7 @@ from domain.texts import number_text
 from domain.trial import Reason
 
 NONE = "–"
-FEW = "*"  # marks a percentile of few requests
+FEW = "*"  # marks a percentile that rests on few slow requests
 _GAP = 2
 _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
 
@@ -72,7 +72,10 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
         console.print("Only the verdicts below take into account how many comparisons there are.\n")
     load.print_load_notes(report, console)
     if any(cell.latency_us and cell.latency_us.rests_on_few(99.9) for cell in report.results):
-        console.print(f"{FEW} fewer than {MIN_BEYOND} requests were slower: only a hint\n", highlight=False)
+        console.print(
+            f"{FEW} fewer than {MIN_BEYOND} slow episodes (or requests, if episodes are not counted): only a hint\n",
+            highlight=False,
+        )
 
 
 def lost_cells(report: CampaignReport) -> list[CellResult]:
@@ -238,7 +241,7 @@ def _cpu(cell: CellResult) -> str:
 
 
 def _latency(value: float | None, pooled: Percentiles | None, percentile: float) -> str:
-    """A percentile; marked if few requests of all trials together lie beyond it."""
+    """A percentile; marked if few slow episodes of all trials together lie beyond it."""
     return _number(value) + (FEW if value is not None and pooled and pooled.rests_on_few(percentile) else "")
 
 

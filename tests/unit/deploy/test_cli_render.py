@@ -172,7 +172,7 @@ def test_a_percentile_that_rests_on_few_requests_says_so(requests, marks):
     for name, figure, mark in zip(("p50", "p99", "p99.9"), figures, marks, strict=True):
         [row] = [row for row in rows if row[1:3] == [name, "µs"]]
         assert row[3:] == [figure + mark] * 4
-    assert any(line.startswith("* fewer than 10 requests") for line in lines) == ("*" in marks)
+    assert any(line.startswith("* fewer than 10 slow episodes") for line in lines) == ("*" in marks)
     assert max(map(len, lines)) <= 80
 
 

@@ -170,6 +170,16 @@ def test_p999_is_compared_only_where_each_trial_has_ten_episodes_on_average() ->
     assert verdict.family is Family.EXPLORATORY
 
 
+def test_mark_and_verdict_of_a_percentile_follow_the_same_rule() -> None:
+    """Of 120,000 requests 1,200 lie beyond p99: that is few, if they belong to six episodes."""
+    few = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=1).results[0].latency_us
+    assert (few.count, few.p99_episodes, few.rests_on_few(99), few.rests_on_few(50)) == (120_000, 6, True, False)
+    enough = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=2).results[0].latency_us
+    assert (enough.p99_episodes, enough.rests_on_few(99)) == (12, False)
+    unknown = shares({"tproxy": 2.0, "ebpf_sk_assign": 2.0}, episodes=None).results[0].latency_us
+    assert (unknown.p99_episodes, unknown.rests_on_few(99)) == (None, False)
+
+
 def test_a_declared_share_is_primary_and_pooled_over_levels() -> None:
     rng = np.random.default_rng(5)
     attempts: list[AttemptRecord] = []
