@@ -11,9 +11,8 @@ from domain.names import Label
 # One trial of a search is one slice. The first steps only find the region, so they have fewer trials.
 COARSE_STEPS = 4
 COARSE_TRIALS = 2  # per datapath and step
-FINE_STEPS = 6
 FINE_TRIALS = 3
-SEARCH_STEPS = COARSE_STEPS + FINE_STEPS  # blocks of one search, at most
+SEARCH_STEPS = 10  # blocks of one search, at most
 SEARCH_REQUESTS = 1_000  # per trial of a search; fewer give no reliable p99
 CALIBRATION_STEPS = 5  # blocks of one trial per datapath, which find the capacity that shares refer to
 CHECK_STEPS = 2  # blocks at a campaign's end, which check that capacity …

@@ -12,7 +12,6 @@ from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
-from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
@@ -29,12 +28,8 @@ LEVELS = {
     "high": "closed(256)",
 }
 NOISES = ("normal", "t3", "stalls")
-DRIFTING = "drift"
-"""Normal noise on a host that drifts from slice to slice, so that interleaving leaves a part of it in the ratios."""
 _DRIFT = 0.15  # common to all datapaths of a block
-_STEP = 0.03  # of a drifting host, from slice to slice: 17 % over the 32 slices of four blocks
-Spreads = Mapping[str, tuple[float, ...]]
-SPREADS: Spreads = {  # CPU, p50, p99 at open levels; rate at closed ones
+_SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -71,7 +66,7 @@ Truth = Mapping[str, float]
 def a_campaign(blocks: int = 6) -> Campaign:
     """The reference campaign's design."""
     return read_campaign(
-        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "slices": 2, "seed": 7}
+        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
     )
 
 
@@ -85,35 +80,25 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
     return noise
 
 
-def report_of(
-    campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth, spreads: Spreads = SPREADS
-) -> CampaignReport:
-    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level."""
+def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
+    """A whole campaign through the whole analysis."""
     attempts: list[AttemptRecord] = []
-    host = 0.0  # where a drifting host is, as a logarithm
-    for block in plan(campaign, ["one"], campaign.seed):
-        if kind == DRIFTING:
-            walk = host + np.cumsum(rng.normal(0, _STEP, len(block.order)))
-            host = float(walk[-1])
-            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in FUNCTIONS}
-        else:
-            drifts = dict.fromkeys(FUNCTIONS, rng.normal(0, _DRIFT))
-        trials = tuple(
-            _trial(label, block.level, draw(rng, kind, (len(spreads[block.level]),)) * spreads[block.level],
-                   drifts[label] + math.log(truth.get(label, 1)))
-            for label in FUNCTIONS
-        )  # fmt: skip
-        result = BlockResult(host="one", trials=trials, wall_s=1)
-        attempts.append(
-            AttemptRecord(
-                block.index, f"b-{block.index}", "http_keepalive", block.level, 1, "one", "done", "", True, result
+    for level in campaign.levels:
+        for _ in range(campaign.blocks):
+            index = len(attempts)
+            drift = rng.normal(0, _DRIFT)
+            trials = tuple(
+                _trial(label, level, rng, kind, drift + math.log(truth.get(label, 1))) for label in FUNCTIONS
             )
-        )
+            result = BlockResult(host="one", trials=trials, wall_s=1)
+            attempts.append(
+                AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
+            )
     return build_report(campaign, {}, attempts)
 
 
-def _trial(label: str, level: str, noise: NDArray[np.float64], shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + noise)
+def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
+    cost, *times = np.exp(shift + np.array(_SPREADS[level]) * draw(rng, kind, (len(_SPREADS[level]),)))
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))

@@ -66,7 +66,9 @@ def _closed(campaign: Campaign) -> list[str]:
 
 
 def _has_figure(cell: CellResult) -> bool:
-    return cell.compared and cell.pairs >= MIN_PAIRS and _rate(cell) is not None
+    """Whether a rate is of enough blocks; a search answers by itself, as it has several trials beyond each bound."""
+    enough = cell.slo_search is not None or cell.pairs >= MIN_PAIRS
+    return cell.compared and enough and _rate(cell) is not None
 
 
 def _rate(cell: CellResult) -> float | None:
@@ -74,12 +76,10 @@ def _rate(cell: CellResult) -> float | None:
 
 
 def _figure(cell: CellResult) -> str:
-    """A figure as the table has it, with its interval."""
-    low, high = (
-        (cell.slo_capacity_per_s_low, cell.slo_capacity_per_s_high)
-        if cell.is_capacity
-        else (cell.requests_per_s_low, cell.requests_per_s_high)
-    )
+    """A figure as the table has it, with the bounds of its searches, or with its interval."""
+    if cell.slo_search is not None:
+        return f"{figure_text(cell)} (bounds {cell.slo_search.range_text.removesuffix('/s')})"
+    low, high = cell.requests_per_s_low, cell.requests_per_s_high
     if low is None or high is None:
         return figure_text(cell)
     return f"{figure_text(cell)} [{number_text(low, low, high)}, {number_text(high, low, high)}]"

@@ -130,7 +130,7 @@ def _entry(cell: CellResult | None, figure: _Figure, *, first: bool) -> Entry:
     if cell is None or value is None:
         reason = cell.invalid_for.value.replace("_", " ") if cell is not None and cell.invalid_for and first else NONE
         return Entry(text=reason)
-    noted = cell.pairs < MIN_PAIRS or bool(cell.caveats)
+    noted = (cell.pairs < MIN_PAIRS and cell.slo_search is None) or bool(cell.caveats)
     return Entry(value=value, text=f"{value:,.{figure.digits}f}", noted=noted)
 
 

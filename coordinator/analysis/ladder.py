@@ -19,7 +19,10 @@ class Ladder:
 
 
 def ladders(data: CampaignResults) -> tuple[Ladder, ...]:
-    """The ladders of a campaign; a share belongs to one as soon as its rate is known."""
+    """The ladders of a campaign; a share belongs to one as soon as its rate is known.
+
+    A level whose rate changes during a trial is no rung: its figures are of no single rate.
+    """
     found: dict[tuple[str, ...], dict[int, str]] = {}
     for workload in data.campaign.workloads:
         for level, load in data.campaign.levels.items():

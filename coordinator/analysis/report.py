@@ -159,14 +159,6 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                 )
 
 
-def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
-    return tuple(
-        FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
-        for a in attempts
-        if a.result is None and a.reason
-    )
-
-
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
     if attempt.search is None:
         return False

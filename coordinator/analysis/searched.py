@@ -8,6 +8,7 @@ from coordinator.scheduling.saturation import Search
 from domain.campaign import Cell
 from domain.load import CapacityLoad
 from domain.searched import SearchedCapacity
+from domain.trial import Reason
 
 
 def searched_capacity(data: CampaignResults, cell: Cell) -> SearchedCapacity | None:
@@ -34,6 +35,12 @@ def searched_capacity(data: CampaignResults, cell: Cell) -> SearchedCapacity | N
         goal_width=level.width,
         widest=max(one.width for one in bounds if one.width is not None),
     )
+
+
+def reason_for_none(ended: Sequence[Search]) -> Reason | None:
+    """Overloaded, if every search missed its goal at the lowest rate it tried: that is a result, and no lost cell."""
+    missed = [search for search in ended if not search.lost and search.trials and search.bounds.lower_per_s is None]
+    return Reason.OVERLOADED if missed and len(missed) == len(ended) else None
 
 
 def search_caveats(ended: Sequence[Search]) -> tuple[str, ...]:

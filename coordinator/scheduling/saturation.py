@@ -17,7 +17,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from coordinator.scheduling.likelihood import RateTrials, quantiles_per_s
+from coordinator.scheduling import likelihood
+from coordinator.scheduling.likelihood import RateTrials
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.step_result import Aim, StepResult, step_result
 from domain.campaign import Campaign
@@ -65,7 +66,7 @@ class Search:
         """The next rate to try; ``None`` when the search has ended."""
         if self.lost or self.steps >= self.goal.steps or self._is_hopeless:
             return None
-        lower, first, middle, third, upper = self._quantiles
+        lower, first, middle, third, upper = self.quantiles_per_s
         ends = [end for end in (lower, upper) if not self._is_measured(end)]
         narrow = upper <= lower * (1 + self.goal.width)
         if self.trials and narrow and not ends:
@@ -82,7 +83,7 @@ class Search:
         """The bounds as they are; an end outside the range of the search is none."""
         if not self.trials:
             return CapacityBounds()
-        lower, _, middle, _, upper = self._quantiles
+        lower, _, middle, _, upper = self.quantiles_per_s
         low, high = (lower if lower >= self.low_per_s * 0.99 else None), (upper if upper <= self.high_per_s else None)
         below = [one for one in self.trials if low is not None and one.rate_per_s <= low * (1 + self.goal.width / 2)]
         above = [one for one in self.trials if high is not None and one.rate_per_s >= high / (1 + self.goal.width / 2)]
@@ -142,7 +143,7 @@ class Search:
         return replace(self, steps=self.steps + 1, trials=tuple(known[rate] for rate in sorted(known)))
 
     @property
-    def _quantiles(self) -> tuple[float, ...]:
+    def quantiles_per_s(self) -> tuple[float, ...]:
         """The lower bound, a quarter, the middle, three quarters, the upper bound."""
         if not self.trials:
             return (self.low_per_s, *[math.sqrt(self.low_per_s * self.high_per_s)] * 3, self.high_per_s)
@@ -152,7 +153,7 @@ class Search:
     def _every_quantile(self) -> tuple[float, ...]:
         tail = (1 - self.goal.confidence) / 2
         levels = (1 - HOPELESS, tail, 0.25, 0.5, 0.75, 1 - tail, HOPELESS)
-        return quantiles_per_s(self.low_per_s, self.high_per_s, self.trials, levels)
+        return likelihood.quantiles_per_s(self.low_per_s, self.high_per_s, self.trials, levels)
 
     @property
     def _is_hopeless(self) -> bool:
@@ -163,7 +164,7 @@ class Search:
 
     def _is_measured(self, end_per_s: float) -> bool:
         """True if enough trials were made at this end: on its side of the middle, and within the asked width."""
-        middle, near = self._quantiles[2], 1 + self.goal.width
+        middle, near = self.quantiles_per_s[2], 1 + self.goal.width
         made = (
             one.count
             for one in self.trials
@@ -173,7 +174,7 @@ class Search:
 
     @property
     def _between(self) -> str:
-        lower, *_, upper = self._quantiles
+        lower, *_, upper = self.quantiles_per_s
         return f"{_about(lower)} and {_about(upper)}/s"
 
 

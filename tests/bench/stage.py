@@ -101,10 +101,10 @@ def run(
 
 
 @contextmanager
-def one_cpu() -> Iterator[None]:
-    """Limit generators to one thread on the first CPU; running origins keep their threads."""
+def one_cpu(cpu: int | None = None) -> Iterator[None]:
+    """Limit generators to one thread, on this CPU or the first; running origins keep their threads."""
     all_of_them = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(all_of_them)})
+    os.sched_setaffinity(0, {min(all_of_them) if cpu is None else cpu})
     try:
         yield
     finally:

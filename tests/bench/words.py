@@ -10,37 +10,32 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from domain.campaign import Campaign
 from domain.metric import Metric
 from domain.report import Family
-from tests.simulated import NOISES, SPREADS, Spreads, a_campaign, report_of, words
+from tests.simulated import NOISES, a_campaign, report_of, words
 
 DIFFERENCES = (0.97, 0.95, 0.9, 0.8)  # ratios of cost and time
 METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.REQUESTS_PER_S)
 ALLOWED = 0.05
 
 
-def false_words(
-    campaigns: int, kind: str, seed: int, campaign: Campaign | None = None, spreads: Spreads = SPREADS
-) -> dict[str, float]:
+def false_words(campaigns: int, kind: str, seed: int) -> dict[str, float]:
     """The share of campaigns of equal datapaths with at least one word, by family."""
     rng = np.random.default_rng(seed)
     counts = dict.fromkeys((Family.PRIMARY, Family.EXPLORATORY), 0)
     for _ in range(campaigns):
-        report = report_of(campaign or a_campaign(), rng, kind, {}, spreads)
+        report = report_of(a_campaign(), rng, kind, {})
         for family in counts:
             counts[family] += bool(words(report, family))
     return {str(family): count / campaigns for family, count in counts.items()}
 
 
-def power(
-    campaigns: int, ratio: float, seed: int, campaign: Campaign | None = None, spreads: Spreads = SPREADS
-) -> dict[str, float]:
+def power(campaigns: int, ratio: float, seed: int) -> dict[str, float]:
     """The share of campaigns that give ebpf_sk_assign ÷ tproxy a primary word, by metric."""
     rng = np.random.default_rng(seed)
     found = dict.fromkeys(METRICS, 0)
     for _ in range(campaigns):
-        report = report_of(campaign or a_campaign(), rng, "normal", {"ebpf_sk_assign": ratio}, spreads)
+        report = report_of(a_campaign(), rng, "normal", {"ebpf_sk_assign": ratio})
         named = {v.metric for v in words(report, Family.PRIMARY) if v.datapath == "ebpf_sk_assign"}
         for metric in found:
             found[metric] += metric in named

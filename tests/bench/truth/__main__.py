@@ -5,16 +5,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from coordinator.scheduling.saturation import Goal
 from domain.trial import MAX_ATTEMPTS
 from tests.bench.figures import heading
 from tests.bench.truth import burning, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.design import reference, spreads_of
+from tests.bench.truth.simulation import Spreads
 from tests.bench.truth.table import Row, Table
-from tests.simulated import Spreads
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Size:
     burner_blocks: Mapping[str, int] | None = None
     overload_slices: Mapping[float, int] | None = None
     overload_repeats: int = 2
+    search: Goal = searched.GOAL
     delays_us: tuple[int, ...] = origins.DELAYS_US
     delay_blocks: int = 6
     delay_slices: int = 3
@@ -42,6 +44,7 @@ QUICK = Size(
     burner_blocks={"closed(64)": 5},
     overload_slices={0.2: 5},
     overload_repeats=1,
+    search=replace(searched.GOAL, steps=4, coarse_steps=3),
     delays_us=(1_000,),
     delay_blocks=5,
     delay_slices=2,
@@ -71,7 +74,7 @@ class Bench:
         self.parts: Mapping[str, Callable[[], Iterable[Row]]] = {
             "burner": lambda: burner_rows(size),
             "overload": lambda: origins.overload(size.overload_slices or {}, size.overload_repeats),
-            "search": searched.searched,
+            "search": lambda: searched.searched(size.search),
             "delay": lambda: origins.delays(size.delays_us, size.delay_blocks, size.delay_slices),
             "simulated": lambda: equal.simulated(size.campaigns),
             "equal": self.equal,

@@ -15,14 +15,14 @@ from domain.registry import discover
 from domain.report import CampaignReport, Family
 from tests.bench.truth.blocks import Measured, context, run_campaign
 from tests.bench.truth.design import reference, spreads_of
+from tests.bench.truth.simulation import KINDS, false_words
 from tests.bench.truth.table import Row
-from tests.bench.words import ALLOWED, false_words
-from tests.simulated import DRIFTING, NOISES, words
+from tests.simulated import words
 from workers.datapaths.base import Datapath
 
 SIMULATED = "equal datapaths, simulated"
 REAL = "equal datapaths on this host"
-KINDS = (*NOISES, DRIFTING)
+ALLOWED = 0.05
 CHUNK = 25  # campaigns of one task of the pool
 PROCESSES = 2
 REAL_LEVELS = {"quarter": "open(5000)", "half": "open(10000)", "connections_64": "closed(64)"}
@@ -32,8 +32,7 @@ CLOSED_METRICS = (Metric.REQUESTS_PER_S,)
 
 def _counted(task: tuple[str, int, int]) -> tuple[str, int]:
     kind, seed, campaigns = task
-    shares = false_words(campaigns, kind, seed, reference(), spreads_of({}, reference()))
-    return kind, round(shares[Family.PRIMARY] * campaigns)
+    return kind, false_words(campaigns, kind, seed, reference(), spreads_of({}, reference()))
 
 
 def simulated(campaigns: int) -> list[Row]:

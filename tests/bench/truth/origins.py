@@ -12,6 +12,7 @@ from tests.bench.stage import one_cpu
 from tests.bench.truth.blocks import Measured, OriginOf, a_block, context, run_campaign, tried
 from tests.bench.truth.table import Row
 from workers.datapaths.direct import Direct
+from workers.lab import cpus
 from workers.lab.lab import Lab
 from workers.origins.own import TrafficOrigin
 from workers.traffic.base import GeneratorPlan
@@ -32,7 +33,7 @@ class OneThread(TrafficOrigin):
 
     def start(self) -> None:
         """See TrafficOrigin."""
-        with one_cpu():
+        with one_cpu(cpus.placement().server[-1]):
             super().start()
 
 

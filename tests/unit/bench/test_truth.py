@@ -7,18 +7,29 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_ind
 
-from coordinator.scheduling.saturation import Bracket
+from domain.load import ClosedLoad, OpenLoad
 from domain.metric import Metric
 from domain.report import Price
+from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
+from tests.bench.truth.blocks import a_block
 from tests.bench.truth.burner import Burned, Burner
+from tests.bench.truth.simulation import DRIFTING, report_of
 from tests.bench.truth.table import Row, Table
-from tests.simulated import DRIFTING, SPREADS, a_campaign, report_of
 
 PRICE = Price(
     datapath="burn_1000", over="burn_0", workload="http_keepalive", level="level", pairs=12, datapath_us=20, over_us=17,
     us=3.0, low_us=2.7, high_us=3.3, metric=Metric.CPU_US_PER_REQUEST, sentence="",
 )  # fmt: skip
+
+
+def test_a_block_alternates_and_gives_each_label_its_rate() -> None:
+    loads = {"above": OpenLoad(rate_per_s=1200), "below": OpenLoad(rate_per_s=800)}
+    block = a_block(loads, 3)
+    assert block.order == ("above", "below", "below", "above", "above", "below")
+    assert [block.rate_per_s(label) for label in loads] == [1200, 800]
+    assert block.load == loads["above"], "the highest"
+    assert a_block({"direct": ClosedLoad(connections=64)}, 1).loads == {}
 
 
 def burner_row(arm: tuple[float, float], price: Price = PRICE) -> Row:
@@ -71,15 +82,16 @@ def test_a_delay_is_found_within_20_us(value: float | None, found: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "found"), [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)]
+    ("low", "high", "found"),
+    [(1_980, 2_020, True), (2_030, 2_060, True), (2_050, 2_080, False), (1_890, 1_940, False)],
 )
 def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: float, found: bool) -> None:
-    row = searched.search_row(Bracket(low, high, met=True, missed=True), 7)
+    row = searched.search_row(CapacityBounds(lower_per_s=low, per_s=(low + high) / 2, upper_per_s=high), 9)
     assert (row.found, row.low, row.high) == (found, low, high)
 
 
 def test_a_search_without_an_answer_says_why() -> None:
-    row = searched.search_row(Bracket(1_800, 2_200, lost="too much host noise"), 7)
+    row = searched.search_row(CapacityBounds(lower_per_s=1_800), 9, "too much host noise")
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
 
@@ -95,9 +107,10 @@ def test_false_words_may_exceed_5_percent_by_chance_only(false: int, found: bool
 
 
 def test_words_about_equal_datapaths_are_counted() -> None:
-    rng = np.random.default_rng(5)
-    same, _ = equal.real_rows(report_of(a_campaign(), rng, "normal", {}))
-    other, _ = equal.real_rows(report_of(a_campaign(), rng, "normal", {"ebpf_sk_assign": 0.7}))
+    rng, campaign = np.random.default_rng(5), design.reference()
+    spreads = design.spreads_of({}, campaign)
+    same, _ = equal.real_rows(report_of(campaign, rng, "normal", {}, spreads))
+    other, _ = equal.real_rows(report_of(campaign, rng, "normal", {"ebpf_sk_assign": 0.7}, spreads))
     assert (same.value, same.found) == (0, True)
     assert other.value is not None
     assert other.value >= 1
@@ -178,9 +191,12 @@ def test_the_table_counts_what_was_found_and_its_json_holds_the_rows() -> None:
 
 
 def test_a_drifting_host_leaves_noise_in_the_ratios_and_no_bias() -> None:
-    rng = np.random.default_rng(8)
-    quiet = {level: tuple(1e-6 for _ in spread) for level, spread in SPREADS.items()}
-    reports = [report_of(a_campaign(), rng, DRIFTING, {}, quiet) for _ in range(12)]
-    ratios = [v.ratio for report in reports for v in report.verdicts if v.ratio is not None]
-    assert 0.003 < np.std(np.log(ratios)) < 0.05
-    assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.004)
+    rng, campaign = np.random.default_rng(8), design.reference()
+    quiet = {level: tuple(1e-6 for _ in spread) for level, spread in design.spreads_of({}, campaign).items()}
+    found = {
+        kind: [v.ratio for _ in range(12) for v in report_of(campaign, rng, kind, {}, quiet).verdicts if v.ratio]
+        for kind in ("normal", DRIFTING)
+    }
+    assert np.std(np.log(found["normal"])) < 1e-4
+    assert 0.003 < np.std(np.log(found[DRIFTING])) < 0.05
+    assert np.mean(np.log(found[DRIFTING])) == pytest.approx(0, abs=0.004)

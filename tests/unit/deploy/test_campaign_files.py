@@ -15,7 +15,7 @@ from tests.unit.coordinator.coordinator_app import capabilities
 
 DIRECTORY = ROOT / "deploy" / "campaigns"
 FILES = sorted(DIRECTORY.glob("*.toml"))
-BLOCK_SET_UP_S = 3.0  # building and removing the labs of four datapaths on two CPUs
+BLOCK_SET_UP_S = 3.0  # building and removing the labs of four datapaths on two CPUs, with some time to spare
 FOUR = {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"}
 
 
@@ -49,14 +49,14 @@ def test_the_reference_campaign_answers_the_vendors_table():
     assert campaign.reference_label == "tproxy"
     assert str(campaign.levels["connections_64"]) == "closed(64)"
     assert campaign.blocks >= 5, "a verdict needs five valid pairs"
-    assert campaign.traffic_s + BLOCK_SET_UP_S * campaign.total_blocks <= 480, "eight minutes in all"
+    blocks = campaign.total_blocks + campaign.calibration_blocks
+    assert campaign.traffic_s + BLOCK_SET_UP_S * blocks <= 480, "eight minutes in all"
 
 
-def test_the_reference_campaign_has_shares_and_a_capacity():
+def test_the_reference_campaign_has_shares():
     campaign = load("showdown.toml")
     shares = {name: load.percent for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
     assert shares == {"quarter": 25, "half": 50, "busy": 80}
-    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms)"
     assert campaign.calibration_load == campaign.levels["connections_64"]
 
 
@@ -80,7 +80,7 @@ def test_the_slo_campaign_is_short_and_still_gives_verdicts():
     campaign = load("slo.toml")
     assert [type(load) for load in campaign.levels.values()] == [CapacityLoad]
     assert campaign.blocks >= 5
-    assert campaign.traffic_s < 130, "four minutes in all, labs included"
+    assert campaign.traffic_s < 420, "nine minutes in all, labs included"
 
 
 def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
@@ -93,7 +93,7 @@ def test_the_gate_campaign_is_short_and_can_decide_each_kind_of_expectation():
     }
     assert {one.reference for one in found} == {"tproxy", None}
     assert campaign.blocks > 5, "an interval needs five blocks, and one may be lost"
-    assert campaign.traffic_s < 90, "two minutes in all, labs included"
+    assert campaign.traffic_s < 130, "three minutes in all, labs included"
 
 
 def test_the_conditions_campaign_crosses_one_level_with_what_it_names():
@@ -121,7 +121,7 @@ def test_the_reference_campaign_needs_a_workload_with_both_kinds_of_load():
     assert admit(campaign, [workload_of("closed", "open")]) == ("h1",)
     with pytest.raises(InvalidInput) as refused:
         admit(campaign, [workload_of("closed")])
-    assert [p.field for p in refused.value.problems] == ["levels.quarter", "levels.half", "levels.busy", "levels.slo"]
+    assert [p.field for p in refused.value.problems] == ["levels.quarter", "levels.half", "levels.busy"]
     with pytest.raises(InvalidInput) as refused:
         admit(campaign, [workload_of("open")])
     assert "found with closed loads" in refused.value.problems[0].message

@@ -12,6 +12,7 @@ from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
 from domain.carrying import Carrying, CarryingWord
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict, VerdictWord
+from domain.searched import SearchedCapacity
 from domain.texts import fit_text, ratio_text
 from tests.simulated import NOISES
 from tests.simulated import a_campaign as a_simulated_campaign
@@ -145,10 +146,10 @@ def test_a_verdict_without_its_gate_is_not_quoted(found, change):
 
 
 def test_a_price_that_may_be_nothing_says_so(found):
-    prices = [p.model_copy(update={"low_us": -1.0}) for p in found.prices]
-    answer = again(a_simulated_campaign(8), found, prices=prices)
-    assert answer.statements[1].sentence.count("(it may be nothing)") == 2
-    assert "it may be nothing" not in of(found, Topic.PRICE)
+    for low_us, times in ((-1.0, 2), (1.0, 0)):
+        prices = [p.model_copy(update={"low_us": low_us}) for p in found.prices]
+        answer = again(a_simulated_campaign(8), found, prices=prices)
+        assert answer.statements[1].sentence.count("(it may be nothing)") == times
 
 
 def test_a_datapath_that_is_not_compared_has_no_rate_in_the_sentence(found):
@@ -212,6 +213,24 @@ def test_comparisons_over_other_blocks_are_not_mixed(found):
     stated = [carrying("direct", 6), carrying("ebpf_redirect", 5, blocks=5)]
     text = again(a_simulated_campaign(8), found, carrying=stated).statements[2].sentence
     assert "carried by direct in 6 of 6 blocks, tproxy in 0 (" in text
+
+
+def test_a_searched_capacity_has_its_bounds_and_needs_no_five_searches():
+    campaign = a_campaign("tproxy", "direct", levels={"slo": "capacity(p99<=5ms)", "c": "closed(8)"})
+    report = reported(campaign, [])
+    bounds = SearchedCapacity(lower_per_s=19_600, per_s=20_000, upper_per_s=20_400, met=9, met_of=9, missed=6,
+                              missed_of=6, searches=1, blocks=10, seconds=90, goal_width=0.02)  # fmt: skip
+    figures = {"slo_capacity_per_s": 20_000.0, "slo_search": bounds, "pairs": 1, "valid_trials": 1, "compared": True}
+    results = [
+        cell.model_copy(update=figures if (cell.datapath, cell.level) == ("tproxy", "slo") else {})
+        for cell in report.results
+    ]
+    answer = again(campaign, report, results=results)
+    assert [one.sentence for one in answer.statements] == [
+        "At slo (p99<=5ms) in requests/s: tproxy 20,000 (bounds 19,600 – 20,400)."
+    ]
+    entry = answer.rows[0].entries[0]
+    assert (entry.text, entry.noted) == ("20,000", False)
 
 
 def test_one_datapath_has_only_its_rate():

@@ -6,6 +6,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_up_to, carrying_of, clopper_pearson, fisher_p, is_carried
+from coordinator.analysis.ladder import ladders
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
@@ -242,3 +243,10 @@ def test_a_copy_is_named_as_one() -> None:
     blocks: list[Outcomes] = [{"tproxy": OVERLOADED, "tproxy#2": CARRIED}] * 6
     found = only(report_of(a_campaign("tproxy", "tproxy", levels=BUSY), blocks))
     assert found.sentence.endswith("(Fisher's exact test, p = 0.0022; note: A/A, the same datapath twice).")
+
+
+def test_a_level_whose_rate_changes_is_no_rung_of_a_ladder() -> None:
+    rungs = {f"at_{rate}": f"open({rate})" for rate in (1000, 2000, 4000)}
+    campaign = a_campaign("tproxy", "direct", levels=rungs | RAMP, slices=12)
+    (ladder,) = ladders(CampaignResults(campaign, [], 1, {}))
+    assert [rate for rate, _ in ladder.rungs] == [1000, 2000, 4000]
