@@ -9,6 +9,7 @@ from domain.campaign import Campaign, read_campaign_toml
 from domain.expectation import read_expectation
 from domain.load import CapacityLoad, ClosedLoad, ShareLoad
 from domain.metric import Metric
+from domain.primary import read_primary
 from domain.problems import InvalidInput
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import capabilities
@@ -51,6 +52,13 @@ def test_the_reference_campaign_answers_the_vendors_table():
     assert campaign.blocks >= 5, "a verdict needs five valid pairs"
     blocks = campaign.total_blocks + campaign.calibration_blocks
     assert campaign.traffic_s + BLOCK_SET_UP_S * blocks <= 480, "eight minutes in all"
+
+
+def test_the_reference_campaign_judges_steering_and_little_else():
+    [pair] = map(read_primary, load("showdown.toml").primary)
+    assert (pair.label, pair.reference) == ("ebpf_sk_assign", "tproxy")
+    assert Metric.CPU_US_PER_REQUEST in pair.metrics
+    assert len(pair.metrics) <= 3, "each comparison more widens all intervals"
 
 
 def test_the_reference_campaign_has_shares():
