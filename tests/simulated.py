@@ -5,7 +5,9 @@ The noise of each metric is that of its trials on the reference machine, as stan
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -28,8 +30,10 @@ LEVELS = {
     "high": "closed(256)",
 }
 NOISES = ("normal", "t3", "stalls")
-_DRIFT = 0.15  # common to all datapaths of a block
-_SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
+ALL_NOISES = (*NOISES, "drift")
+_DRIFT = 0.15  # from block to block, common to all datapaths of a block
+_WITHIN = 0.2  # with the noise "drift": the share of a block's drift that happens between its datapaths
+SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -63,11 +67,10 @@ Truth = Mapping[str, float]
 """By label: the factor on its cost, its times and the inverse of its rate; 1 where it is missing."""
 
 
-def a_campaign(blocks: int = 6) -> Campaign:
+def a_campaign(blocks: int = 6, **more: Any) -> Campaign:
     """The reference campaign's design."""
-    return read_campaign(
-        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
-    )
+    base = {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
+    return read_campaign({**base, **more})
 
 
 def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -82,23 +85,46 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
 
 def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
     """A whole campaign through the whole analysis."""
-    attempts: list[AttemptRecord] = []
-    for level in campaign.levels:
-        for _ in range(campaign.blocks):
-            index = len(attempts)
-            drift = rng.normal(0, _DRIFT)
-            trials = tuple(
-                _trial(label, level, rng, kind, drift + math.log(truth.get(label, 1))) for label in FUNCTIONS
-            )
-            result = BlockResult(host="one", trials=trials, wall_s=1)
-            attempts.append(
-                AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
-            )
+    host = Host(rng, kind, truth)
+    attempts = [host.block(level) for level in campaign.levels for _ in range(campaign.blocks)]
     return build_report(campaign, {}, attempts)
 
 
+@dataclass
+class Host:
+    """A host with its noise, and datapaths with their true differences; it numbers its blocks."""
+
+    rng: np.random.Generator
+    kind: str
+    truth: Truth
+    blocks: int = 0
+    level_of_host: float = 0.0
+
+    def block(self, level: str) -> AttemptRecord:
+        """The next block, at a level."""
+        step = self.rng.normal(0, _DRIFT)
+        # With the noise "drift" the host walks, and a datapath meets more or less of a block's step by its place.
+        walks = self.kind == "drift"
+        self.level_of_host = self.level_of_host + step if walks else step
+        count = len(FUNCTIONS)
+        places = self.rng.permutation(count) / count - 0.5 if walks else np.zeros(count)
+        trials = tuple(
+            _trial(
+                label,
+                level,
+                self.rng,
+                self.kind,
+                self.level_of_host + _WITHIN * step * place + math.log(self.truth.get(label, 1)),
+            )
+            for label, place in zip(FUNCTIONS, places, strict=True)
+        )
+        result = BlockResult(host="one", trials=trials, wall_s=1)
+        index, self.blocks = self.blocks, self.blocks + 1
+        return AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
+
+
 def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + np.array(_SPREADS[level]) * draw(rng, kind, (len(_SPREADS[level]),)))
+    cost, *times = np.exp(shift + np.array(SPREADS[level]) * draw(rng, kind, (len(SPREADS[level]),)))
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))
@@ -119,5 +145,10 @@ def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: f
 
 def words(report: CampaignReport, family: Family) -> list[Verdict]:
     """The comparisons of a family that got the word faster or slower."""
+    return words_of(report.verdicts, family)
+
+
+def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
+    """Those of a family with the word faster or slower."""
     decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
-    return [verdict for verdict in report.verdicts if verdict.family is family and verdict.verdict in decided]
+    return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

@@ -57,6 +57,24 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
     return _numbered([*(block for block in calibrations if block not in checks), *blocks, *checks], seed)
 
 
+def more_blocks(
+    campaign: Campaign, hosts: Sequence[str], seed: int, rounds: tuple[int, int]
+) -> tuple[PlannedBlock, ...]:
+    """The blocks of later rounds, from the first of ``rounds`` to before the second, in the same balanced orders.
+
+    They have no searches and no calibration: those belong to the planned blocks. The caller numbers them.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    found = []
+    for block in plan(campaign.model_copy(update={"blocks": rounds[1]}), hosts, seed):
+        if not block.calibration and block.chain is None:
+            shape = block.workload, block.level
+            seen[shape] = seen.get(shape, 0) + 1
+            if seen[shape] > rounds[0]:
+                found.append(block)
+    return tuple(found)
+
+
 def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, ...]:
     """The blocks in their order, each with its order of building; a separate generator does not change the rest."""
     rng = random.Random(f"build {seed}")  # noqa: S311 (a reproducible order, not a secret)

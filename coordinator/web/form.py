@@ -21,9 +21,9 @@ from domain.primary import read_primary
 from domain.problems import Problem
 from domain.workload import Parameter
 
-_TEXTS = ("name", "description", "reference")
+_TEXTS = ("name", "description", "reference", "budget")
 _INTEGERS = ("blocks", "slices", "clients", "seed")
-_NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin")
+_NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
