@@ -44,7 +44,7 @@ QUICK = Size(
     burner_blocks={"closed(64)": 5},
     overload_slices={0.2: 5},
     overload_repeats=1,
-    search=replace(searched.GOAL, steps=4, coarse_steps=3),
+    search=replace(searched.GOAL, steps=6),
     delays_us=(1_000,),
     delay_blocks=5,
     delay_slices=2,

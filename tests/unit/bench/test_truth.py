@@ -90,7 +90,9 @@ def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: f
     assert (row.found, row.low, row.high) == (found, low, high)
 
 
-def test_a_search_without_an_answer_says_why() -> None:
+def test_a_search_without_an_answer_says_why_and_wide_bounds_are_none() -> None:
+    wide = CapacityBounds(lower_per_s=1_800, per_s=2_000, upper_per_s=2_200)
+    assert searched.search_row(wide, 6, shortfall="its bounds are 22 % apart").found is False
     row = searched.search_row(CapacityBounds(lower_per_s=1_800), 9, "too much host noise")
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
