@@ -14,8 +14,8 @@ from tests.bench.truth import burning, equal, origins, power, resolution, search
 from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.design import reference, spreads_of
-from tests.bench.truth.simulation import Spreads
 from tests.bench.truth.table import Row, Table
+from tests.simulated import Spreads
 
 
 @dataclass(frozen=True)

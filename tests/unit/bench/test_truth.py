@@ -14,8 +14,8 @@ from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import a_block
 from tests.bench.truth.burner import Burned, Burner
-from tests.bench.truth.simulation import DRIFTING, report_of
 from tests.bench.truth.table import Row, Table
+from tests.simulated import DRIFTING, report_of
 
 PRICE = Price(
     datapath="burn_1000", over="burn_0", workload="http_keepalive", level="level", pairs=12, datapath_us=20, over_us=17,
