@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coordinator.scheduling.next_look import after_look, first_looks
-from domain.campaign import read_campaign
+from domain.campaign import MAX_BLOCKS, read_campaign
 from domain.looks import MAX_LOOKS, Looks
 
 BASE = {"name": "x", "datapaths": ["direct", "tproxy"], "levels": {"low": "closed(8)"}, "slices": 2}
@@ -51,4 +51,4 @@ def test_it_ends_where_no_block_fits_any_more(more: dict[str, Any]) -> None:
 def test_limits_of_a_campaign_hold_for_added_blocks() -> None:
     looks = step(first_looks(CAMPAIGN, 1990), 60, round_s=0.1)
     assert looks.next is not None
-    assert looks.next.until <= 2000
+    assert looks.next.until <= MAX_BLOCKS

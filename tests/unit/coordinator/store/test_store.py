@@ -26,7 +26,9 @@ from coordinator.store.models import Base, BlockRow, EventRow
 from coordinator.store.work import register_host
 from domain.campaign import read_campaign
 from domain.jobs import LEASE_S
+from domain.searched import CHECK_STEPS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
+from tests.unit.coordinator.scheduling.calibrations import open_step, search_open
 
 
 @pytest.fixture
@@ -221,6 +223,20 @@ def postgres_url() -> Iterator[str]:
             server.wait(20)
 
 
+def run_shares(coordinator_app: CoordinatorApp) -> None:
+    shares = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
+    coordinator_app.run_block(rates={"direct": 5000, "tproxy": 4000})
+    search_open(coordinator_app, carried := {"direct": 4000, "tproxy": 3000})
+    coordinator_app.run_block()
+    for _ in range(CHECK_STEPS):
+        open_step(coordinator_app, carried)
+    view = coordinator_app.view(shares)
+    found = view["calibration"]["http_open"]
+    assert (view["state"], found["datapath"]) == ("complete", "tproxy")
+    assert 1200 < found["rates_per_s"]["low"] <= 1500
+    assert found["open_loop"]["check"]["fell"] == []
+
+
 def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
     coordinator_app = CoordinatorApp(tmp_path, postgres_url)
     coordinator_app.store.migrate()
@@ -236,12 +252,7 @@ def test_a_campaign_runs_on_postgresql(postgres_url: str, tmp_path: Path) -> Non
     assert coordinator_app.view(campaign_id)["state"] == "complete"
     assert len(coordinator_app.get(f"campaigns/{campaign_id}/trials").json["trials"]) == 6
 
-    shares = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(50%)"}, blocks=1)
-    coordinator_app.run_block(rates={"direct": 5000, "tproxy": 4000})
-    coordinator_app.run_block()
-    view = coordinator_app.view(shares)
-    assert (view["state"], view["calibration"]["http_open"]["rates_per_s"]) == ("complete", {"low": 2000})
-
+    run_shares(coordinator_app)
     other = coordinator_app.submit()
     message = coordinator_app.last_sent()
     answers: list[int] = []

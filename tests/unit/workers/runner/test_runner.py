@@ -65,8 +65,11 @@ def test_a_trial_reports_what_was_due_and_what_was_answered_in_time(world: World
         "the generator was late by 40 µs at p99, of a latency of 300 µs",
     )
     assert [(one.pending_middle, one.pending_end) for one in trial.slices] == [(8, 10)] * 2
-    world.faults["carried"] |= {"delivered": 940}
-    assert reasons(run(world, plan={"load": OpenLoad(rate_per_s=1000)}))["fake"] == {Reason.OVERLOADED}
+    assert [one.carried for one in trial.slices] == [True, True]
+    world.faults["carried"] |= {"delivered": 940, "latency_p99_ns": 7_000_000}
+    found = run(world, plan={"load": OpenLoad(rate_per_s=1000)})
+    assert reasons(found)["fake"] == {Reason.OVERLOADED}
+    assert [(one.carried, one.latency_p99_ns) for one in found["fake"].slices] == [(False, 7_000_000)] * 2
 
 
 def test_without_rates_of_their_own_all_have_the_blocks_load(world: World) -> None:

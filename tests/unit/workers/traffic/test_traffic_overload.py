@@ -9,7 +9,7 @@ from domain.histogram import LatencyHistogram
 from domain.trial import SliceResult
 from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import good, load, origin, target
-from workers.runner.overload import MIN_IDLE_SHARE, is_full, shortfalls
+from workers.runner.overload import MIN_IDLE_SHARE, is_carried, is_full, shortfalls
 from workers.traffic.results import read_final
 
 NS_PER_MS = 1_000_000
@@ -30,7 +30,7 @@ def slices_at(share: float, slice_ms: int, count: int, arrival: str) -> list[Sli
         SliceResult(
             started_s=one.started_s, duration_s=one.duration_s, requests=one.requests, delivered=one.delivered,
             due=one.due, queued=one.queued, pending_middle=one.pending_middle, pending_end=one.pending_end,
-            connections=512, bytes_received=one.bytes_received,
+            connections=512, bytes_received=one.bytes_received, latency_p99_ns=one.latency_p99_ns,
         )
         for one in traffic.slices
     ]  # fmt: skip
@@ -53,6 +53,19 @@ def test_what_is_above_the_capacity_is_overload_for_every_slice(slice_ms: int, c
 def test_what_is_below_the_capacity_is_carried(slice_ms: int, count: int, arrival: str) -> None:
     below = slices_at(0.8, slice_ms, count, arrival)
     assert shortfalls(below) == [], below
+
+
+@in_windows
+def test_every_slice_is_a_trial_with_its_own_p99() -> None:
+    """In a slice of a second at 1.2 × the capacity, the last request waits for 0.2 s."""
+    above, below = slices_at(1.2, 1000, 3, "constant"), slices_at(0.7, 1000, 3, "constant")
+    idle = CpuTime(wall_s=1, cpus=2, idle_s=1)
+    assert [is_carried(one, idle) for one in above] == [False] * 3
+    assert [is_carried(one, idle) for one in below] == [True] * 3
+    assert is_carried(below[0], CpuTime(wall_s=1, cpus=2, idle_s=0.01)) is False
+    assert all((one.latency_p99_ns or 0) > 100 * NS_PER_MS for one in above)
+    assert all(0 < (one.latency_p99_ns or 0) < 50 * NS_PER_MS for one in below)
+    assert is_carried(below[0].model_copy(update={"due": None}), idle) is None  # a closed loop
 
 
 @in_windows
