@@ -22,10 +22,10 @@ from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, shares_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, searches_of, shares_of
 from domain.workload import Values
 
-MAX_BLOCKS = 2_000  # per campaign, over all workloads and levels
+MAX_BLOCKS = 2_880  # per campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # per campaign; split a larger one
 MAX_COPIES = 9  # of one datapath; labels end in #2 to #9
 MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time over long dotted keys
@@ -219,8 +219,8 @@ class Campaign(Frozen):
     @property
     def search_blocks(self) -> int:
         """Blocks that are steps of a search for a capacity."""
-        searched = sum(isinstance(load, CapacityLoad) for load in self.levels.values())
-        return len(self.workloads) * searched * self.blocks * SEARCH_STEPS
+        searched = [load for load in self.levels.values() if isinstance(load, CapacityLoad)]
+        return len(self.workloads) * sum(searches_of(load, self.blocks) for load in searched) * SEARCH_STEPS
 
     @property
     def total_blocks(self) -> int:

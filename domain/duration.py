@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, SEARCH_TRIALS, shares_of
+from domain.searched import (
+    CALIBRATION_STEPS,
+    CHECK_STEPS,
+    CHECK_TRIALS,
+    SEARCH_STEPS,
+    SEARCH_TRIALS,
+    searches_of,
+    shares_of,
+)
 
 # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic, because
 # both sides meet the same host noise. On a busy two-core host the standard error, relative to 1 s slices, was 0.65 with
@@ -86,9 +94,13 @@ def block_traffic_s(campaign: Timed, load: AnyLoad) -> float:
 
 def traffic_s(campaign: Timed) -> float:
     """Seconds of traffic in the whole campaign, including warm-up and one host's calibration."""
-    blocks = len(campaign.workloads) * campaign.blocks
-    total_s = sum(blocks * block_traffic_s(campaign, load) for load in campaign.levels.values())
-    return len(campaign.labels) * (total_s + calibration_s(campaign))
+    total_s = sum(_blocks_of(campaign, load) * block_traffic_s(campaign, load) for load in campaign.levels.values())
+    return len(campaign.labels) * (len(campaign.workloads) * total_s + calibration_s(campaign))
+
+
+def _blocks_of(campaign: Timed, load: AnyLoad) -> int:
+    """Blocks per workload at a level, or searches."""
+    return searches_of(load, campaign.blocks) if isinstance(load, CapacityLoad) else campaign.blocks
 
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}

@@ -6,7 +6,7 @@ The noise of each metric is that of its trials on the reference machine, as stan
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
+from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
+from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
 from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
@@ -31,9 +33,12 @@ LEVELS = {
 }
 NOISES = ("normal", "t3", "stalls")
 ALL_NOISES = (*NOISES, "drift")
-_DRIFT = 0.15  # from block to block, common to all datapaths of a block
-_WITHIN = 0.2  # with the noise "drift": the share of a block's drift that happens between its datapaths
-SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
+DRIFTING = "drift"
+"""Normal noise on a host that drifts from slice to slice, so that interleaving leaves a part of it in the ratios."""
+_DRIFT = 0.15  # common to all datapaths of a block
+_STEP = 0.03  # of a drifting host, from slice to slice: 17 % over the 32 slices of four blocks
+Spreads = Mapping[str, tuple[float, ...]]
+SPREADS: Spreads = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -69,7 +74,14 @@ Truth = Mapping[str, float]
 
 def a_campaign(blocks: int = 6, **more: Any) -> Campaign:
     """The reference campaign's design."""
-    base = {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
+    base = {
+        "name": "simulated",
+        "datapaths": list(FUNCTIONS),
+        "levels": LEVELS,
+        "blocks": blocks,
+        "slices": 2,
+        "seed": 7,
+    }
     return read_campaign({**base, **more})
 
 
@@ -83,48 +95,46 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
     return noise
 
 
-def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
-    """A whole campaign through the whole analysis."""
-    host = Host(rng, kind, truth)
-    attempts = [host.block(level) for level in campaign.levels for _ in range(campaign.blocks)]
-    return build_report(campaign, {}, attempts)
+def report_of(
+    campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth, spreads: Spreads = SPREADS
+) -> CampaignReport:
+    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level."""
+    host = Host(rng, kind, truth, spreads)
+    return build_report(campaign, {}, [host.run(block) for block in plan(campaign, ["one"], campaign.seed)])
 
 
 @dataclass
 class Host:
-    """A host with its noise, and datapaths with their true differences; it numbers its blocks."""
+    """A host with its noise, and datapaths with their true differences."""
 
     rng: np.random.Generator
     kind: str
     truth: Truth
-    blocks: int = 0
-    level_of_host: float = 0.0
+    spreads: Spreads = field(default_factory=lambda: SPREADS)
+    drift: float = 0.0  # where a drifting host is, as a logarithm
 
-    def block(self, level: str) -> AttemptRecord:
-        """The next block, at a level."""
-        step = self.rng.normal(0, _DRIFT)
-        # With the noise "drift" the host walks, and a datapath meets more or less of a block's step by its place.
-        walks = self.kind == "drift"
-        self.level_of_host = self.level_of_host + step if walks else step
-        count = len(FUNCTIONS)
-        places = self.rng.permutation(count) / count - 0.5 if walks else np.zeros(count)
+    def run(self, block: PlannedBlock) -> AttemptRecord:
+        """Measure one block."""
+        level, rng = block.level, self.rng
+        if self.kind == DRIFTING:
+            walk = self.drift + np.cumsum(rng.normal(0, _STEP, len(block.order)))
+            self.drift = float(walk[-1])
+            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in FUNCTIONS}
+        else:
+            drifts = dict.fromkeys(FUNCTIONS, rng.normal(0, _DRIFT))
         trials = tuple(
-            _trial(
-                label,
-                level,
-                self.rng,
-                self.kind,
-                self.level_of_host + _WITHIN * step * place + math.log(self.truth.get(label, 1)),
-            )
-            for label, place in zip(FUNCTIONS, places, strict=True)
-        )
+            _trial(label, level, draw(rng, self.kind, (len(self.spreads[level]),)) * self.spreads[level],
+                   drifts[label] + math.log(self.truth.get(label, 1)))
+            for label in FUNCTIONS
+        )  # fmt: skip
         result = BlockResult(host="one", trials=trials, wall_s=1)
-        index, self.blocks = self.blocks, self.blocks + 1
-        return AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
+        return AttemptRecord(
+            block.index, f"b-{block.index}", "http_keepalive", level, 1, "one", "done", "", True, result
+        )
 
 
-def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + np.array(SPREADS[level]) * draw(rng, kind, (len(SPREADS[level]),)))
+def _trial(label: str, level: str, noise: NDArray[np.float64], shift: float) -> TrialResult:
+    cost, *times = np.exp(shift + noise)
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))

@@ -11,6 +11,7 @@ from coordinator.analysis.stage import Stage, stage_of
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.analysis.weights import Noise
 from coordinator.scheduling.next_look import after_look, first_looks
+from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.looks import Looks
@@ -19,6 +20,7 @@ from domain.report import Family, Verdict
 from tests.simulated import SPREADS, Host, Truth, a_campaign, words_of
 
 BLOCK_S = 4.0
+MOST_BLOCKS = 60  # per level
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class Run:
 def run(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> Run:
     """Run a campaign that adds blocks to its end; a block takes :data:`BLOCK_S` seconds."""
     host, shapes = Host(rng, kind, truth), len(campaign.levels)
+    planned = plan(campaign.model_copy(update={"blocks": MOST_BLOCKS}), ["one"], campaign.seed)
     attempts: list[AttemptRecord] = []
     looks, verdicts = first_looks(campaign, campaign.blocks * shapes), []
     while looks.next is not None:
-        while len(attempts) < looks.next.until:
-            attempts.extend(host.block(level) for level in campaign.levels)
+        attempts += [host.run(block) for block in planned[len(attempts) : looks.next.until]]
         data = CampaignResults(campaign, tuple(attempts), 7, {})
         looks = after_look(
             campaign,

@@ -3,14 +3,15 @@
 The primary family is fixed before any figure: its size does not depend on which trials were valid.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.weights import Noise, noise_of
 from domain.campaign import Campaign, Cell
 from domain.load import ClosedLoad
-from domain.metric import Metric, metrics_of, shares_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of, shares_of
 from domain.names import datapath_of
 from domain.primary import PRIMARY_METRICS, read_primary
 
@@ -46,9 +47,10 @@ class Question:
         label, reference = self.pair
         return data.contrasts(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
 
-    def rows(self, data: CampaignResults, level: str) -> Sequence[Mapping[str, float]]:
-        """The figures of all compared datapaths in the blocks that count at one level."""
-        return data.compared(self.workload, level, self.metric).rows
+    def noise(self, data: CampaignResults, level: str) -> Noise | None:
+        """The noise of all compared datapaths in the blocks that count at one level."""
+        rows = data.compared(self.workload, level, self.metric).rows
+        return noise_of(rows, as_logs=self.metric not in SHARE_METRICS)
 
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:

@@ -17,7 +17,7 @@ from coordinator.analysis.weights import Noise, meier_term, weights_of
 from domain.campaign import Campaign
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
 from domain.looks import Look
-from domain.metric import Metric
+from domain.metric import SHARE_METRICS, Metric
 from domain.names import Label, Name, datapath_of
 from domain.planning import ASKED, MOST_BLOCKS, POWER, Showable
 from domain.report import MIN_PAIRS
@@ -66,6 +66,8 @@ def showable(design: PlannedDesign, looks: Sequence[Look], past: Sequence[PastNo
     questions = primary_questions(design, compared_pairs(design))
     alike: dict[tuple[str, Metric, tuple[str, ...]], int] = {}
     for one in questions:
+        if one.metric in SHARE_METRICS:  # their noise depends on how many requests are slow, which is not known yet
+            continue
         key = one.workload, one.metric, one.levels
         alike[key] = alike.get(key, 0) + 1
     return tuple(

@@ -12,7 +12,8 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Question
 from coordinator.analysis.stage import Stage
 from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval
-from coordinator.analysis.weights import Noise, noise_of, weighted, weights_of
+from coordinator.analysis.weights import Noise, weighted, weights_of
+from domain.budget import PRECISE_METRICS
 from domain.report import MIN_PAIRS
 
 SIGNIFICANCE = 0.05
@@ -54,7 +55,10 @@ class Answer:
     def pooled(self) -> Estimate | None:
         """The weighted mean over levels; ``None`` with too few pairs."""
         found = weighted(self.strata, self._noises)
-        return self.stage.judged(found) if found is not None and found.count >= MIN_PAIRS else None
+        return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
+
+    def _judged(self, estimate: Estimate) -> Estimate | None:
+        return self.stage.judged(estimate) if self.question.metric in PRECISE_METRICS else estimate
 
     @property
     def over_levels(self) -> bool:
@@ -79,7 +83,7 @@ class Answer:
     def level_estimate(self, level: str) -> Estimate | None:
         """One level's own estimate; ``None`` with too few pairs."""
         found = interval(self.logs[level])
-        return self.stage.judged(found) if found is not None and found.count >= MIN_PAIRS else None
+        return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     def level_p(self, level: str) -> float:
         """One level's p, multiplied for its share of the question's error rate; 1 without an estimate."""
@@ -122,7 +126,7 @@ def answers(data: CampaignResults, questions: Sequence[Question], stage: Stage) 
         Answer(
             question,
             {level: question.logs(data, level) for level in question.levels},
-            {level: noise_of(question.rows(data, level)) for level in question.levels},
+            {level: question.noise(data, level) for level in question.levels},
             family,
             stage,
         )

@@ -27,16 +27,17 @@ class Noise:
     freedom: float
 
 
-def noise_of(rows: Sequence[Mapping[str, float]]) -> Noise | None:
+def noise_of(rows: Sequence[Mapping[str, float]], *, as_logs: bool = True) -> Noise | None:
     """The noise of figures by label in blocks; ``None`` with fewer than two blocks or labels.
 
-    It is what remains of the logarithms without the means of blocks and of labels.
+    It is what remains of the logarithms, or of shares themselves, without the means of blocks and of labels.
     """
     if len(rows) < 2 or len(rows[0]) < 2:
         return None
-    logs = np.log(np.array([[row[label] for label in rows[0]] for row in rows]))
-    rest = logs - logs.mean(axis=1, keepdims=True) - logs.mean(axis=0, keepdims=True) + logs.mean()
-    freedom = (logs.shape[0] - 1) * (logs.shape[1] - 1)
+    table = np.array([[row[label] for label in rows[0]] for row in rows])
+    values = np.log(table) if as_logs else table
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+    freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
     return Noise(float((rest**2).sum()) / freedom, freedom)
 
 

@@ -25,6 +25,7 @@ from domain.searched import (
     CHECK_STEPS,
     CHECK_TRIALS,
     SEARCH_STEPS,
+    searches_of,
     shares_of,
     trials_of_step,
 )
@@ -50,6 +51,9 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
     for round_number in range(campaign.blocks):
         rng.shuffle(shapes)
         for shape in shapes:
+            searched = campaign.levels[shape[1]]
+            if isinstance(searched, CapacityLoad) and round_number >= searches_of(searched, campaign.blocks):
+                continue
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
             blocks += _round_blocks(campaign, shape, round_number, host, orders[shape])
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)

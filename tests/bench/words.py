@@ -14,9 +14,10 @@ import numpy as np
 
 from coordinator.analysis.plan_words import even_looks
 from coordinator.analysis.power import PlannedDesign, showable
+from domain.campaign import Campaign
 from domain.metric import Metric
 from domain.report import Family
-from tests.simulated import ALL_NOISES, FUNCTIONS, a_campaign, report_of, words
+from tests.simulated import ALL_NOISES, FUNCTIONS, SPREADS, Spreads, a_campaign, report_of, words
 from tests.simulated_looks import past_noises, run
 
 DIFFERENCES = (0.97, 0.95, 0.9, 0.8)  # ratios of cost and time
@@ -29,23 +30,27 @@ ADAPTIVE: Mapping[str, Mapping[str, Any]] = {  # campaigns that add blocks of 4 
 }
 
 
-def false_words(campaigns: int, kind: str, seed: int) -> dict[str, float]:
+def false_words(
+    campaigns: int, kind: str, seed: int, campaign: Campaign | None = None, spreads: Spreads = SPREADS
+) -> dict[str, float]:
     """The share of campaigns of equal datapaths with at least one word, by family."""
     rng = np.random.default_rng(seed)
     counts = dict.fromkeys((Family.PRIMARY, Family.EXPLORATORY), 0)
     for _ in range(campaigns):
-        report = report_of(a_campaign(), rng, kind, {})
+        report = report_of(campaign or a_campaign(), rng, kind, {}, spreads)
         for family in counts:
             counts[family] += bool(words(report, family))
     return {str(family): count / campaigns for family, count in counts.items()}
 
 
-def power(campaigns: int, ratio: float, seed: int) -> dict[str, float]:
+def power(
+    campaigns: int, ratio: float, seed: int, campaign: Campaign | None = None, spreads: Spreads = SPREADS
+) -> dict[str, float]:
     """The share of campaigns that give ebpf_sk_assign ÷ tproxy a primary word, by metric."""
     rng = np.random.default_rng(seed)
     found = dict.fromkeys(METRICS, 0)
     for _ in range(campaigns):
-        report = report_of(a_campaign(), rng, "normal", {"ebpf_sk_assign": ratio})
+        report = report_of(campaign or a_campaign(), rng, "normal", {"ebpf_sk_assign": ratio}, spreads)
         named = {v.metric for v in words(report, Family.PRIMARY) if v.datapath == "ebpf_sk_assign"}
         for metric in found:
             found[metric] += metric in named

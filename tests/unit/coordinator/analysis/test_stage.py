@@ -8,13 +8,17 @@ from scipy.special import stdtrit
 from scipy.stats import binom
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.families import Question
 from coordinator.analysis.precision import exactness_of, excess_of
+from coordinator.analysis.questions import Answer
 from coordinator.analysis.report import build_report
 from coordinator.analysis.stage import Stage, stage_of
-from coordinator.analysis.statistics import Estimate
+from coordinator.analysis.statistics import Estimate, interval
+from coordinator.scheduling.planner import more_blocks, plan
 from domain.looks import Exactness, Look, Looks, Width
+from domain.metric import Metric
 from domain.report import Family, VerdictWord
-from tests.simulated import ALL_NOISES, LEVELS, Host, a_campaign
+from tests.simulated import ALL_NOISES, Host, a_campaign
 from tests.simulated_looks import run
 
 ADAPTIVE = {"slices": 1, "slice_s": 0.2, "precision": 0.03, "budget": "5 min"}
@@ -44,7 +48,7 @@ def test_a_true_difference_is_found_by_blocks_that_were_added() -> None:
 
 def test_between_looks_nothing_has_a_word_and_figures_are_shown() -> None:
     campaign, host = a_campaign(), Host(np.random.default_rng(1), "normal", {"ebpf_sk_assign": 0.5})
-    attempts = [host.block(level) for level in LEVELS for _ in range(6)]
+    attempts = [host.run(block) for block in plan(campaign, ["one"], 7)]
     looks = Looks(taken=(Look(blocks=6, until=30, share=0.3),), next=Look(blocks=12, until=60, share=1)).model_dump(
         mode="json"
     )
@@ -52,7 +56,8 @@ def test_between_looks_nothing_has_a_word_and_figures_are_shown() -> None:
     record = {"state": "running", "looks": looks}
     at_the_look = build_report(adaptive, record, attempts)
     assert any(one.decided for one in at_the_look.verdicts)
-    between = build_report(adaptive, record, [*attempts, host.block("half")])
+    more = host.run(more_blocks(campaign, ["one"], 7, (6, 7))[0].model_copy(update={"index": 30}))
+    between = build_report(adaptive, record, [*attempts, more])
     assert all(one.verdict is VerdictWord.NONE for one in between.verdicts)
     assert between.exactness.no_word == "no word before look 2 at 12 blocks per level"
     primary = [one for one in between.verdicts if one.family is Family.PRIMARY]
@@ -113,7 +118,7 @@ def test_the_widest_interval_decides_whether_a_campaign_is_exact_enough(
 
 def test_exactness_is_about_cost_and_names_the_widest_first() -> None:
     campaign, host = a_campaign(), Host(np.random.default_rng(2), "normal", {})
-    attempts = [host.block(level) for level in LEVELS for _ in range(6)]
+    attempts = [host.run(block) for block in plan(campaign, ["one"], 7)]
     found = exactness_of(CampaignResults(campaign, attempts, 7, {}), Stage())
     assert {width.metric for width in found.widths} == {"cpu_us_per_request", "requests_per_s"}
     half_widths = [width.half_width for width in found.widths]
@@ -124,3 +129,16 @@ def test_exactness_is_about_cost_and_names_the_widest_first() -> None:
     for width in found.widths:
         own = verdicts[width.datapath, width.level, width.metric]
         assert 1 + width.half_width == pytest.approx(own.high / own.ratio)
+
+
+@pytest.mark.parametrize("metric", [Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US])
+def test_only_comparisons_of_cost_may_have_ended_a_campaign(metric: Metric) -> None:
+    logs = list(0.01 * np.random.default_rng(4).normal(size=6))
+    own = interval(logs)
+    assert own is not None
+    goal = 1.1 * (own.high - own.mean)
+    question = Question(("a", "b"), "w", metric, ("half",))
+    found = Answer(question, {"half": logs}, {"half": None}, 1, Stage(goal=goal)).level_estimate("half")
+    assert found is not None
+    expected = goal if metric is Metric.CPU_US_PER_REQUEST else own.high - own.mean
+    assert found.high - found.mean == pytest.approx(expected)

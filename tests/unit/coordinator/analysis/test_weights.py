@@ -110,3 +110,10 @@ def test_no_input_gives_a_nan(logs: list[float], variance: float) -> None:
     halves = [logs[: len(logs) // 2], logs[len(logs) // 2 :]]
     pooled = weighted(halves, [Noise(variance, 3), Noise(1.0, 3)])
     assert all(map(math.isfinite, [pooled.mean, pooled.low, pooled.high, pooled.p]))
+
+
+def test_shares_may_be_zero_and_have_no_logarithm() -> None:
+    # Shares: block 1 is (0, 1), block 2 is (0, 3). Without means they are ±0.5; one degree of freedom.
+    noise = noise_of([{"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 3.0}], as_logs=False)
+    assert noise is not None
+    assert (noise.variance, noise.freedom) == (pytest.approx(4 * 0.25), 1)

@@ -57,6 +57,9 @@ def test_results_are_by_label_with_a_separate_warm_up() -> None:
     assert direct.timings["latency"].count == 100
     assert (direct.failure, direct.limit, direct.errors) == ("", "", {})
     assert direct.censored == 4
+    assert [one.slow for one in direct.slices] == [None, None], "closed loops and older generators report none"
+    steps = [line("t0", 0), line("t1", 1, slow="0A1")]
+    assert read_final(final(slices=steps), LABELS)["tproxy"].slices[0].slow == "0A1"
 
 
 def test_a_rate_counts_what_was_answered_within_the_slice() -> None:
