@@ -53,7 +53,7 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
-bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (6 min)
+bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (12 min)
 	@$(BIN)/python -m tests.bench.words
 
 bench-truth: setup ## Causes of known size, and what campaigns find of them; the last line is JSON (root, 25 min); QUICK=1: 2 min

@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from domain.budget import Budget, Precision, check_budget
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, check_levels, cross_product
-from domain.duration import MIN_OPEN_SLICE_S, slice_s_at, traffic_s
+from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.expectation import Expectations
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
@@ -21,10 +22,10 @@ from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, shares_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, searches_of, shares_of
 from domain.workload import Values
 
-MAX_BLOCKS = 2_000  # per campaign, over all workloads and levels
+MAX_BLOCKS = 2_880  # per campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # per campaign; split a larger one
 MAX_COPIES = 9  # of one datapath; labels end in #2 to #9
 MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time over long dotted keys
@@ -84,10 +85,7 @@ class Campaign(Frozen):
         strict=True,
         description="Counted slices per trial; probes watch one more slice, which is not counted.",
     )
-    # Shorter slices give a more exact ratio, because both sides meet the same host noise: the standard error was 0.79
-    # of that of 1 s slices with 0.2 s, and 0.65 with 0.1 s (`make bench-slices`). But a slice must hold several whole
-    # answers of the slowest workload (`stream`: 80 ms).
-    slice_s: float = Field(default=0.2, ge=0.1, le=60, description="Seconds of traffic in one slice.")
+    slice_s: float = Field(default=DEFAULT_SLICE_S, ge=0.1, le=60, description="Seconds of traffic in one slice.")
     open_slice_s: float = Field(
         default=1.0,
         ge=MIN_OPEN_SLICE_S,
@@ -119,6 +117,8 @@ class Campaign(Frozen):
     equivalence_margin: float | None = Field(default=None, gt=0, le=0.5)
     margins: Margins = Field(default={})
     primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
+    precision: Precision = None
+    budget: Budget = None
     expect: Expectations = Field(default={})
 
     @field_validator("description")
@@ -160,7 +160,7 @@ class Campaign(Frozen):
             raise ValueError(f"{CALIBRATION!r} is reserved for the search for the capacity; choose another name")
         return levels
 
-    @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", mode="before")
+    @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
         if isinstance(value, (bool, str)):
@@ -193,6 +193,7 @@ class Campaign(Frozen):
                 f"slices: {self.traffic_s / 3600:.1f} hours of traffic; the limit is "
                 f"{MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
             )
+        check_budget(self)
         return self
 
     @property
@@ -218,8 +219,8 @@ class Campaign(Frozen):
     @property
     def search_blocks(self) -> int:
         """Blocks that are steps of a search for a capacity."""
-        searched = sum(isinstance(load, CapacityLoad) for load in self.levels.values())
-        return len(self.workloads) * searched * self.blocks * SEARCH_STEPS
+        searched = [load for load in self.levels.values() if isinstance(load, CapacityLoad)]
+        return len(self.workloads) * sum(searches_of(load, self.blocks) for load in searched) * SEARCH_STEPS
 
     @property
     def total_blocks(self) -> int:

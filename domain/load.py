@@ -147,14 +147,15 @@ class ShareLoad(_OpenLevel):
 class CapacityLoad(_OpenLevel):
     """The highest open rate at which a datapath meets an SLO; a search finds two bounds of it for each datapath.
 
-    The datapath must answer 99 % of all requests within ``p99_us``; failed requests count as too late. At most the
-    share ``errors`` may fail. The search ends when its bounds are ``width`` apart, relative to the lower one.
+    99 % of all requests must be answered within ``p99_us``, failed ones included; the share ``errors`` may fail. The
+    search ends when its bounds are ``width`` apart. There are as many as the campaign has blocks, or ``searches``.
     """
 
     kind: Literal["capacity"] = "capacity"
     p99_us: int = Field(ge=MIN_P99_US, le=MAX_P99_US, strict=True)
     errors: float = Field(default=USUAL_ERRORS, ge=0, le=MAX_ERRORS)
     width: float = Field(default=USUAL_WIDTH, ge=MIN_WIDTH, le=MAX_WIDTH)
+    searches: int | None = Field(default=None, ge=1, le=200, strict=True)
 
     @field_validator("errors", "width")
     @classmethod
@@ -166,7 +167,8 @@ class CapacityLoad(_OpenLevel):
         """See the base."""
         errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
         width = "" if self.width == USUAL_WIDTH else f", width<={100 * self.width:g}%"
-        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{width}{self.arrivals})"
+        searches = "" if self.searches is None else f", searches={self.searches}"
+        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{width}{searches}{self.arrivals})"
 
 
 AnyLoad = ClosedLoad | OpenLoad | ShareLoad | CapacityLoad
@@ -184,7 +186,7 @@ _RAMP, _STEPS = (re.compile(rf"^\s*open\s*\(\s*{rates}{_ARRIVALS}\)\s*$") for ra
 _CAPACITY = re.compile(
     r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
     r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?"
-    rf"(?:,\s*width\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,2}})?)\s*%\s*)?{_ARRIVALS}\)\s*$"
+    rf"(?:,\s*width\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,2}})?)\s*%\s*)?(?:,\s*searches\s*=\s*([0-9]{{1,3}})\s*)?{_ARRIVALS}\)\s*$"
 )
 _UNDER = re.compile(r"(\bunder\b)")
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
@@ -251,7 +253,8 @@ def _parse_capacity(text: str) -> dict[str, Any]:
     if not MIN_WIDTH <= width <= MAX_WIDTH:
         raise ValueError(f"width<={match[4]}%: the allowed range is {100 * MIN_WIDTH:g} to {100 * MAX_WIDTH:g}%")
     found = {"kind": "capacity", "p99_us": int(p99_us), "errors": errors, "width": width}
-    return found | _arrivals(match[5], match[6])
+    searches = {"searches": int(match[5])} if match[5] else {}
+    return found | searches | _arrivals(match[6], match[7])
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)

@@ -16,8 +16,10 @@ from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
 from domain.failures import FailedAttempt, InvalidTrial
+from domain.fingerprints import FingerprintBlocks
 from domain.frozen import Frozen
 from domain.gate import Check
+from domain.looks import Exactness
 from domain.metric import Metric
 from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
@@ -186,6 +188,7 @@ class Verdict(Frozen):
     workload: Name
     level: str = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
     pooled_over: tuple[str, ...] = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
+    weights: tuple[float, ...] = Field(default=(), description="Of those levels in the pooled estimate, as shares.")
     metric: Metric
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
@@ -212,6 +215,11 @@ class Verdict(Frozen):
         """The word as shown to users; an exploratory one says so."""
         word = "no verdict" if self.verdict is VerdictWord.NONE else self.verdict.value
         return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
+
+    @property
+    def decided(self) -> bool:
+        """True if the verdict says something: neither inconclusive nor without a word."""
+        return self.verdict not in (VerdictWord.INCONCLUSIVE, VerdictWord.NONE)
 
     @property
     def has_enough_pairs(self) -> bool:
@@ -263,15 +271,6 @@ class ConditionCost(Frozen):
     high: float
 
 
-class FingerprintBlocks(Frozen):
-    """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
-
-    id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
-    facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
-    blocks: tuple[int, ...] = Field(description="Their indexes.")
-    analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")
-
-
 class CampaignReport(Frozen):
     """All results of a campaign in one object."""
 
@@ -297,3 +296,4 @@ class CampaignReport(Frozen):
     )
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
+    exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

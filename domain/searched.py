@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from domain.frozen import Frozen
-from domain.load import AnyLoad, ShareLoad
+from domain.load import AnyLoad, CapacityLoad, ShareLoad
 from domain.names import Label
 
 # One trial of a search is one slice. The first steps only find the region, so they have fewer trials.
@@ -31,6 +31,11 @@ SEARCH_TRIALS = sum(map(trials_of_step, range(SEARCH_STEPS)))
 def shares_of(levels: Mapping[str, AnyLoad]) -> dict[str, ShareLoad]:
     """The levels that are shares of a capacity, by name."""
     return {name: load for name, load in levels.items() if isinstance(load, ShareLoad)}
+
+
+def searches_of(level: CapacityLoad, blocks: int) -> int:
+    """How many searches a campaign of so many blocks makes."""
+    return blocks if level.searches is None else min(blocks, level.searches)
 
 
 class CapacityBounds(Frozen):

@@ -41,6 +41,11 @@ def share_text(share: float, decimals: int = 1, sign: str = "") -> str:
     return f"{100 * share:{sign}.{decimals}f} %"
 
 
+def percent_text(share: float) -> str:
+    """A small share in percent with two digits: ``1.8 %``."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
 def _percent(ratio: float) -> str:
     value = 100 * (ratio - 1)
     text = f"{abs(value):.0f}" if abs(value) >= 9.95 else f"{abs(value):.2g}"

@@ -5,14 +5,18 @@ The noise of each metric is that of its trials on the reference machine, as stan
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
+from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
+from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
 from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
@@ -28,8 +32,13 @@ LEVELS = {
     "high": "closed(256)",
 }
 NOISES = ("normal", "t3", "stalls")
+ALL_NOISES = (*NOISES, "drift")
+DRIFTING = "drift"
+"""Normal noise on a host that drifts from slice to slice, so that interleaving leaves a part of it in the ratios."""
 _DRIFT = 0.15  # common to all datapaths of a block
-_SPREADS = {  # CPU, p50, p99 at open levels; rate at closed ones
+_STEP = 0.03  # of a drifting host, from slice to slice: 17 % over the 32 slices of four blocks
+Spreads = Mapping[str, tuple[float, ...]]
+SPREADS: Spreads = {  # CPU, p50, p99 at open levels; rate at closed ones
     "quarter": (0.037, 0.13, 0.83),
     "half": (0.027, 0.65, 0.55),
     "low": (0.071,),
@@ -63,11 +72,17 @@ Truth = Mapping[str, float]
 """By label: the factor on its cost, its times and the inverse of its rate; 1 where it is missing."""
 
 
-def a_campaign(blocks: int = 6) -> Campaign:
+def a_campaign(blocks: int = 6, **more: Any) -> Campaign:
     """The reference campaign's design."""
-    return read_campaign(
-        {"name": "simulated", "datapaths": list(FUNCTIONS), "levels": LEVELS, "blocks": blocks, "seed": 7}
-    )
+    base = {
+        "name": "simulated",
+        "datapaths": list(FUNCTIONS),
+        "levels": LEVELS,
+        "blocks": blocks,
+        "slices": 2,
+        "seed": 7,
+    }
+    return read_campaign({**base, **more})
 
 
 def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -80,25 +95,46 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
     return noise
 
 
-def report_of(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> CampaignReport:
-    """A whole campaign through the whole analysis."""
-    attempts: list[AttemptRecord] = []
-    for level in campaign.levels:
-        for _ in range(campaign.blocks):
-            index = len(attempts)
-            drift = rng.normal(0, _DRIFT)
-            trials = tuple(
-                _trial(label, level, rng, kind, drift + math.log(truth.get(label, 1))) for label in FUNCTIONS
-            )
-            result = BlockResult(host="one", trials=trials, wall_s=1)
-            attempts.append(
-                AttemptRecord(index, f"b-{index}", "http_keepalive", level, 1, "one", "done", "", True, result)
-            )
-    return build_report(campaign, {}, attempts)
+def report_of(
+    campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth, spreads: Spreads = SPREADS
+) -> CampaignReport:
+    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level."""
+    host = Host(rng, kind, truth, spreads)
+    return build_report(campaign, {}, [host.run(block) for block in plan(campaign, ["one"], campaign.seed)])
 
 
-def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: float) -> TrialResult:
-    cost, *times = np.exp(shift + np.array(_SPREADS[level]) * draw(rng, kind, (len(_SPREADS[level]),)))
+@dataclass
+class Host:
+    """A host with its noise, and datapaths with their true differences."""
+
+    rng: np.random.Generator
+    kind: str
+    truth: Truth
+    spreads: Spreads = field(default_factory=lambda: SPREADS)
+    drift: float = 0.0  # where a drifting host is, as a logarithm
+
+    def run(self, block: PlannedBlock) -> AttemptRecord:
+        """Measure one block."""
+        level, rng = block.level, self.rng
+        if self.kind == DRIFTING:
+            walk = self.drift + np.cumsum(rng.normal(0, _STEP, len(block.order)))
+            self.drift = float(walk[-1])
+            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in FUNCTIONS}
+        else:
+            drifts = dict.fromkeys(FUNCTIONS, rng.normal(0, _DRIFT))
+        trials = tuple(
+            _trial(label, level, draw(rng, self.kind, (len(self.spreads[level]),)) * self.spreads[level],
+                   drifts[label] + math.log(self.truth.get(label, 1)))
+            for label in FUNCTIONS
+        )  # fmt: skip
+        result = BlockResult(host="one", trials=trials, wall_s=1)
+        return AttemptRecord(
+            block.index, f"b-{block.index}", "http_keepalive", level, 1, "one", "done", "", True, result
+        )
+
+
+def _trial(label: str, level: str, noise: NDArray[np.float64], shift: float) -> TrialResult:
+    cost, *times = np.exp(shift + noise)
     latency = None
     if times:
         latency = Times(*(round(scale * time) for scale, time in zip((100_000, 1_000_000), times, strict=True)))
@@ -119,5 +155,10 @@ def _trial(label: str, level: str, rng: np.random.Generator, kind: str, shift: f
 
 def words(report: CampaignReport, family: Family) -> list[Verdict]:
     """The comparisons of a family that got the word faster or slower."""
+    return words_of(report.verdicts, family)
+
+
+def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
+    """Those of a family with the word faster or slower."""
     decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
-    return [verdict for verdict in report.verdicts if verdict.family is family and verdict.verdict in decided]
+    return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

@@ -51,7 +51,7 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     return Answer(
         statements=statements,
         missing="" if statements else _missing(report),
-        further=_further(sum(map(_is_answered, report.verdicts)) - len(quoted)),
+        further=_further(report, sum(map(_is_answered, report.verdicts)) - len(quoted)),
         columns=columns,
         rows=rows,
         note=note,
@@ -172,7 +172,10 @@ def _cost(price: Price) -> str:
     return f"{us_text(price)} of {_PRICED[price.metric]}{nothing}"
 
 
-def _further(count: int) -> str:
+def _further(report: CampaignReport, count: int) -> str:
+    """What no sentence has: comparisons without room, or all of them before a look at the data."""
+    if report.exactness.no_word:
+        return f"There is {report.exactness.no_word}."
     if count <= 0:
         return ""
     return f"{count} further primary {'comparison is' if count == 1 else 'comparisons are'} in the whole report."

@@ -21,6 +21,7 @@ from coordinator.analysis.families import compared_pairs
 from coordinator.analysis.load_shown import load_shown
 from coordinator.analysis.missed_blocks import COMPATIBLE
 from coordinator.analysis.questions import SIGNIFICANCE
+from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import CONFIDENCE, holm
 from domain.campaign import Cell
 from domain.carried import is_delivered
@@ -119,12 +120,23 @@ def _highest_carried(trial: TrialResult) -> float:
     return highest
 
 
-def carrying_of(data: CampaignResults) -> tuple[Carrying, ...]:
-    """A statement per open level and pair of datapaths, in the order of the campaign."""
+def carrying_of(data: CampaignResults, stage: Stage = AT_ITS_LOOK) -> tuple[Carrying, ...]:
+    """A statement per open level and pair of datapaths, in the order of the campaign; words come at a look only."""
     found = list(_counts(data))
     decidable = [one for one in found if one.is_decidable]
-    adjusted = dict(zip(decidable, holm([one.p for one in decidable]), strict=True))
-    return tuple(_statement(data, one, adjusted.get(one), len(decidable)) for one in found)
+    adjusted = dict(zip(decidable, holm([stage.p(one.p) for one in decidable]), strict=True))
+    statements = tuple(_statement(data, one, adjusted.get(one), len(decidable)) for one in found)
+    return tuple(_without_word(one, stage.no_word) for one in statements) if stage.no_word else statements
+
+
+def _without_word(one: Carrying, why: str) -> Carrying:
+    """The statement before its look: counts, and why they have no word."""
+    if one.p is None:
+        return one
+    counts = f"{one.datapath} carries {one.load} in {one.carried} of {one.blocks} blocks, {one.reference} in"
+    sentence = f"{counts} {one.reference_carried} of {one.blocks}: {why}."
+    update = {"word": CarryingWord.UNDECIDED, "p": None, "p_alone": None, "sentence": sentence}
+    return one.model_copy(update=update)
 
 
 def _counts(data: CampaignResults) -> Iterable[_Counts]:

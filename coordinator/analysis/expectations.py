@@ -11,7 +11,7 @@ Shares of slow requests are means, as in the table; all other figures and all ra
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.missed_blocks import missed_blocks
@@ -26,6 +26,47 @@ from domain.texts import number_text
 
 MISSED_SHARE = 0.5  # of a level's blocks; a datapath that missed its load in more of them does not carry it
 _UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s", **dict.fromkeys(SHARE_METRICS, " %")}
+
+
+class Look(Protocol):
+    """What a campaign that adds blocks until it is exact must correct: it ends at the first look that suits it."""
+
+    def rate(self, rate: float) -> float:
+        """The error rate of this look alone, so that all looks together keep ``rate``."""
+
+    def judged(self, estimate: Estimate | None) -> Estimate | None:
+        """The estimate, with a larger error if its own may have ended the campaign by chance."""
+
+
+class OnlyLook:
+    """That of a campaign with a fixed number of blocks: nothing to correct."""
+
+    def rate(self, rate: float) -> float:
+        """See :class:`Look`."""
+        return rate
+
+    def judged(self, estimate: Estimate | None) -> Estimate | None:
+        """See :class:`Look`."""
+        return estimate
+
+
+_ONLY_LOOK = OnlyLook()
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """The intervals of one check: its own, and that for all checks together."""
+
+    look: Look
+    family: int
+
+    def own(self, estimate: Estimate) -> tuple[float, float]:
+        """95 % for this check alone."""
+        return estimate.bounds(1 - self.look.rate(1 - CONFIDENCE))
+
+    def together(self, estimate: Estimate) -> tuple[float, float]:
+        """95 % for all checks of the campaign (Bonferroni)."""
+        return estimate.bounds(1 - self.look.rate((1 - CONFIDENCE) / self.family))
 
 
 @dataclass(frozen=True)
@@ -43,13 +84,14 @@ class _Place:
         return Cell(datapath=label, workload=self.workload, level=self.level)
 
 
-def checks_of(data: CampaignResults, state: str = CampaignState.COMPLETE) -> tuple[Check, ...]:
+def checks_of(data: CampaignResults, state: str = CampaignState.COMPLETE, look: Look = _ONLY_LOOK) -> tuple[Check, ...]:
     """Each expectation at each of its places.
 
     They are undecided unless the campaign's ``state`` is complete: an interval that is looked at until it fits lies.
     """
     places = list(_places(data))
-    return tuple(_check(data, place, len(places), state) for place in places)
+    judge = _Judge(look, len(places))
+    return tuple(_check(data, place, judge, state) for place in places)
 
 
 def _places(data: CampaignResults) -> Iterator[_Place]:
@@ -60,10 +102,10 @@ def _places(data: CampaignResults) -> Iterator[_Place]:
             yield _Place(name, text, expectation, workload, level)
 
 
-def _check(data: CampaignResults, place: _Place, family: int, state: str) -> Check:
+def _check(data: CampaignResults, place: _Place, judge: _Judge, state: str) -> Check:
     expectation = place.expectation
     values = _values(data, place)
-    estimate = interval(values) if len(values) >= MIN_PAIRS else None
+    estimate = judge.look.judged(interval(values)) if len(values) >= MIN_PAIRS else None
     if state != CampaignState.COMPLETE:
         outcome, why = Outcome.UNDECIDED, f"the campaign is {state}, not complete"
     elif not_carried := _not_carried(data, place):
@@ -71,8 +113,8 @@ def _check(data: CampaignResults, place: _Place, family: int, state: str) -> Che
     elif estimate is None:
         outcome, why = Outcome.UNDECIDED, _too_few(data, place, len(values))
     else:
-        outcome, why = _judged(expectation, estimate, family)
-    found: Mapping[str, Any] = _figures(expectation, estimate, family) if estimate else {}
+        outcome, why = _judged(expectation, estimate, judge)
+    found: Mapping[str, Any] = _figures(expectation, estimate, judge) if estimate else {}
     where = place.level if len(data.campaign.workloads) == 1 else f"{place.level} of {place.workload}"
     figure = f"{_figure_text(expectation, found)}, {len(values)} {_pairs(expectation)}" if found else ""
     return Check(
@@ -101,27 +143,23 @@ def _values(data: CampaignResults, place: _Place) -> list[float]:
     return figures if expectation.metric in SHARE_METRICS else [math.log(figure) for figure in figures]
 
 
-def _judged(expectation: Expectation, estimate: Estimate, family: int) -> tuple[Outcome, str]:
+def _judged(expectation: Expectation, estimate: Estimate, judge: _Judge) -> tuple[Outcome, str]:
     limit = expectation.limit if expectation.metric in SHARE_METRICS else math.log(expectation.limit)
     sign = 1.0 if expectation.at_most else -1.0
-    low, high = sorted((sign * (estimate.low - limit), sign * (estimate.high - limit)))  # at most zero is asked for
+    low, high = sorted(sign * (end - limit) for end in judge.own(estimate))  # at most zero is asked for
     if high <= 0:
         return Outcome.PASS, ""
     if low <= 0:
         return Outcome.UNDECIDED, "the interval covers the limit"
-    if min(sign * (end - limit) for end in _together(estimate, family)) <= 0:
-        return Outcome.UNDECIDED, f"alone it misses the limit, but among {family} checks that may be chance"
+    if min(sign * (end - limit) for end in judge.together(estimate)) <= 0:
+        return Outcome.UNDECIDED, f"alone it misses the limit, but among {judge.family} checks that may be chance"
     return Outcome.FAIL, ""
 
 
-def _together(estimate: Estimate, family: int) -> tuple[float, float]:
-    return estimate.bounds(1 - (1 - CONFIDENCE) / family)
-
-
-def _figures(expectation: Expectation, estimate: Estimate, family: int) -> dict[str, float]:
-    low, high = _together(estimate, family)
-    ends = {"value": estimate.mean, "low": estimate.low, "high": estimate.high}
-    ends |= {"simultaneous_low": low, "simultaneous_high": high}
+def _figures(expectation: Expectation, estimate: Estimate, judge: _Judge) -> dict[str, float]:
+    ends = {"value": estimate.mean}
+    ends |= zip(("low", "high"), judge.own(estimate), strict=True)
+    ends |= zip(("simultaneous_low", "simultaneous_high"), judge.together(estimate), strict=True)
     if expectation.metric in SHARE_METRICS:
         return {name: min(100.0, max(0.0, end)) for name, end in ends.items()}
     return {name: finite_exp(end) for name, end in ends.items()}

@@ -5,15 +5,32 @@ The primary family is fixed before any figure: its size does not depend on which
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.weights import Noise, noise_of
 from domain.campaign import Campaign, Cell
 from domain.load import ClosedLoad
-from domain.metric import Metric, metrics_of, shares_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of, shares_of
 from domain.names import datapath_of
 from domain.primary import PRIMARY_METRICS, read_primary
 
 Pair = tuple[str, str]  # label, reference
+
+
+class Design(Protocol):
+    """A campaign, with what is known of its datapaths: before the run from its hosts, afterwards from its trials."""
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign."""
+
+    @property
+    def limit(self) -> str | None:
+        """The label whose role is the limit."""
+
+    def function(self, label: str) -> str:
+        """What a label's datapath does to traffic."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,11 @@ class Question:
         label, reference = self.pair
         return data.contrasts(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
 
+    def noise(self, data: CampaignResults, level: str) -> Noise | None:
+        """The noise of all compared datapaths in the blocks that count at one level."""
+        rows = data.compared(self.workload, level, self.metric).rows
+        return noise_of(rows, as_logs=self.metric not in SHARE_METRICS)
+
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:
     """(label, reference): each label with the campaign's reference, each copy with its original."""
@@ -38,7 +60,7 @@ def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:
     return tuple(dict.fromkeys([*pairs, *_copies(campaign, besides=reference)]))
 
 
-def compared_pairs(data: CampaignResults) -> tuple[Pair, ...]:
+def compared_pairs(data: Design) -> tuple[Pair, ...]:
     """Every comparison: like :func:`stage_pairs`, with the pairs within each function and the declared ones."""
     campaign = data.campaign
     pairs = [(label, campaign.reference_label) for label in campaign.labels if label != campaign.reference_label]
@@ -50,12 +72,12 @@ def compared_pairs(data: CampaignResults) -> tuple[Pair, ...]:
     return tuple(found.values())
 
 
-def are_alike(data: CampaignResults, pair: Pair) -> bool:
+def are_alike(data: Design, pair: Pair) -> bool:
     """Whether two datapaths do the same to traffic: only then one can be better than the other."""
     return data.function(pair[0]) == data.function(pair[1])
 
 
-def primary_questions(data: CampaignResults, pairs: Sequence[Pair]) -> tuple[Question, ...]:
+def primary_questions(data: Design, pairs: Sequence[Pair]) -> tuple[Question, ...]:
     """The primary family: the declared pairs, or all pairs of one function; each metric over the levels that have it.
 
     Levels under different conditions are different questions.
@@ -66,12 +88,17 @@ def primary_questions(data: CampaignResults, pairs: Sequence[Pair]) -> tuple[Que
         for pair in pairs
         if are_alike(data, pair)
     ]
+    return questions_about(data.campaign, chosen)
+
+
+def questions_about(campaign: Campaign, chosen: Sequence[tuple[Pair, Sequence[Metric]]]) -> tuple[Question, ...]:
+    """Each chosen pair by each of its metrics, for every workload."""
     return tuple(
         Question(pair, workload, metric, levels)
-        for workload in data.campaign.workloads
+        for workload in campaign.workloads
         for pair, metrics in chosen
         for metric in metrics
-        for levels in _levels_by_condition(data.campaign, metric)
+        for levels in _levels_by_condition(campaign, metric)
     )
 
 
@@ -88,7 +115,7 @@ def _levels_by_condition(campaign: Campaign, metric: Metric) -> tuple[tuple[str,
     return tuple(tuple(levels) for levels in found.values())
 
 
-def _within_functions(data: CampaignResults) -> Iterator[Pair]:
+def _within_functions(data: Design) -> Iterator[Pair]:
     """Within a function without the campaign's reference: each label with the limit, or else with the first."""
     groups: dict[str, list[str]] = {}
     for label in data.campaign.labels:

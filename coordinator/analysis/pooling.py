@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.report import FingerprintBlocks
+from domain.fingerprints import FingerprintBlocks
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
 
 # Facts that change by themselves, or differ between like hosts: the boot and its exact memory, the name of the root

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Question
-from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval, stratified
+from coordinator.analysis.stage import Stage
+from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval
+from coordinator.analysis.weights import Noise, weighted, weights_of
+from domain.budget import PRECISE_METRICS
 from domain.report import MIN_PAIRS
 
 SIGNIFICANCE = 0.05
@@ -23,7 +26,9 @@ class Answer:
 
     question: Question
     logs: Mapping[str, Sequence[float]]  # by level
+    noises: Mapping[str, Noise | None]  # by level, of all datapaths compared there
     family: int
+    stage: Stage
     adjusted: float = 1.0
 
     @property
@@ -37,10 +42,23 @@ class Answer:
         return tuple(level for level, logs in self.logs.items() if len(logs) > 1)
 
     @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each of those levels, as shares."""
+        return weights_of([len(stratum) for stratum in self.strata], self._noises) if self.strata else ()
+
+    @property
+    def _noises(self) -> tuple[Noise, ...]:
+        known = (self.noises[level] for level in self.pooled_levels)
+        return tuple(noise for noise in known if noise is not None)
+
+    @property
     def pooled(self) -> Estimate | None:
-        """The mean over levels; ``None`` with too few pairs."""
-        found = stratified(self.strata)
-        return found if found is not None and found.count >= MIN_PAIRS else None
+        """The weighted mean over levels; ``None`` with too few pairs."""
+        found = weighted(self.strata, self._noises)
+        return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
+
+    def _judged(self, estimate: Estimate) -> Estimate | None:
+        return self.stage.judged(estimate) if self.question.metric in PRECISE_METRICS else estimate
 
     @property
     def over_levels(self) -> bool:
@@ -65,19 +83,19 @@ class Answer:
     def level_estimate(self, level: str) -> Estimate | None:
         """One level's own estimate; ``None`` with too few pairs."""
         found = interval(self.logs[level])
-        return found if found is not None and found.count >= MIN_PAIRS else None
+        return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     def level_p(self, level: str) -> float:
         """One level's p, multiplied for its share of the question's error rate; 1 without an estimate."""
         estimate = self.level_estimate(level)
-        return min(1.0, estimate.p / self._share(pooled=False)) if estimate else 1.0
+        return min(1.0, self.stage.p(estimate.p) / self._share(pooled=False)) if estimate else 1.0
 
     @property
     def p(self) -> float:
         """The question's p, before Holm's adjustment; 1 without enough pairs."""
         if self.own_levels:
             return min(map(self.level_p, self.own_levels))
-        return min(1.0, self.pooled.p / self._share(pooled=True)) if self.pooled else 1.0
+        return min(1.0, self.stage.p(self.pooled.p) / self._share(pooled=True)) if self.pooled else 1.0
 
     def level_adjusted(self, level: str) -> float:
         """A level's p adjusted over the family; of the clearest level, the question's own."""
@@ -90,7 +108,7 @@ class Answer:
         Holm's steps can prove a sign where this interval still touches zero: it then ends at zero (Guilbaud 2008).
         """
         share = self._share(pooled=pooled)
-        low, high = estimate.bounds(1 - SIGNIFICANCE * share / self.family)
+        low, high = estimate.bounds(1 - self.stage.rate(SIGNIFICANCE * share / self.family))
         if adjusted < SIGNIFICANCE and low < 0 < high:
             return (0.0, high) if estimate.mean > 0 else (low, 0.0)
         return low, high
@@ -101,11 +119,17 @@ class Answer:
         return POOLED_SHARE if pooled else (1 - POOLED_SHARE) / len(self.question.levels)
 
 
-def answers(data: CampaignResults, questions: Sequence[Question]) -> tuple[Answer, ...]:
+def answers(data: CampaignResults, questions: Sequence[Question], stage: Stage) -> tuple[Answer, ...]:
     """An answer for each question. Questions without data count in the family, with a p of 1."""
     family = len(questions)
     drafts = [
-        Answer(question, {level: question.logs(data, level) for level in question.levels}, family)
+        Answer(
+            question,
+            {level: question.logs(data, level) for level in question.levels},
+            {level: question.noise(data, level) for level in question.levels},
+            family,
+            stage,
+        )
         for question in questions
     ]
     adjusted = holm([draft.p for draft in drafts])

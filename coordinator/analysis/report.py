@@ -19,8 +19,10 @@ from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
+from coordinator.analysis.precision import exactness_of
 from coordinator.analysis.prices import prices_of
 from coordinator.analysis.scope import scope_of
+from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.scheduling.lifecycle import CampaignState
@@ -57,14 +59,15 @@ def build_report(
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
     data = CampaignResults(campaign, attempts, seed, calibration)
     taxes, shared = _probe_tax(data), data.fingerprints
-    verdicts = verdicts_of(data, _proven(taxes or {}))
+    stage = stage_of(campaign, record, attempts)
+    verdicts = verdicts_of(data, _proven(taxes or {}), stage)
     report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
         expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
         prices=prices_of(data),
-        carrying=carrying_of(data),
+        carrying=carrying_of(data, stage),
         condition_costs=condition_costs(data),
         decompositions=decompositions(data, path),
         differences=differences(data, stage_pairs(campaign), path),
@@ -76,6 +79,7 @@ def build_report(
         fingerprints=shared.listed,
         cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
+        exactness=exactness_of(data, stage),
     )
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
@@ -157,6 +161,12 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                     reasons=trial.validity.reasons,
                     details=tuple(finding.detail for finding in trial.validity.findings),
                 )
+
+
+def _failed(attempts: Iterable[AttemptRecord]) -> Iterable[FailedAttempt]:
+    for a in attempts:
+        if a.result is None and a.reason:
+            yield FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
 
 
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:

@@ -53,6 +53,7 @@ class Context:
     primary: int
     exploratory: int
     taxes: Mapping[str, float]
+    no_word: str = ""  # why there is none before the next look
 
 
 def sentence_of(context: Context, verdict: Verdict, levels_differ_p: float | None = None) -> Verdict:
@@ -74,6 +75,8 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     figures = f"{points_text(verdict) if shares else _figures(verdict)}, {verdict.pairs} pairs"
     if verdict.family is Family.SHOWN:
         return f"{compared}: {_why_shown(context, verdict, levels_differ_p)}: {figures}."
+    if context.no_word:
+        return f"{compared}: {context.no_word}: {figures}."
     prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
     notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
     if shares:

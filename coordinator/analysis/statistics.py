@@ -1,4 +1,4 @@
-"""Statistics of paired log-ratios: Student's t, strata, Holm, Benjamini–Hochberg. Pure numbers, without campaigns.
+"""Statistics of paired log-ratios: Student's t, levels that differ, Holm, Benjamini–Hochberg. Pure, without campaigns.
 
 Ratios are analysed as logarithms, where a ratio and its inverse are equally far from "no difference".
 """
@@ -77,24 +77,6 @@ def student_t(values: Logs) -> Estimate:
     """The mean of at least two values."""
     n = values.size
     return Estimate(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n), n - 1, n)
-
-
-def stratified(strata: Sequence[Sequence[float]]) -> Estimate | None:
-    """The mean of the strata's means: each stratum counts alike, whatever its number of values or its noise.
-
-    Degrees of freedom after Welch and Satterthwaite. A stratum needs two values; ``None`` if one has fewer.
-    """
-    parts = [interval(stratum) for stratum in strata]
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
-        return None
-    variances = [part.standard_error**2 for part in known]
-    whole = math.fsum(variances)
-    freedom = math.fsum(part.freedom for part in known)
-    if whole > 0:
-        freedom = 1 / math.fsum((v / whole) ** 2 / part.freedom for v, part in zip(variances, known, strict=True))
-    mean = math.fsum(part.mean for part in known) / len(known)
-    return Estimate(mean, math.sqrt(whole) / len(known), freedom, sum(part.count for part in known))
 
 
 def heterogeneity_p(strata: Sequence[Sequence[float]]) -> float:

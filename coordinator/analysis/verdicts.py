@@ -13,6 +13,7 @@ from coordinator.analysis.families import Pair, are_alike, compared_pairs, is_ju
 from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
 from coordinator.analysis.sentences import Context, sentence_of
 from coordinator.analysis.slow import has_data, lack_of_slow
+from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
 from domain.campaign import Cell
 from domain.metric import Metric, metrics_of, slow_metrics_of
@@ -30,10 +31,10 @@ class Place(NamedTuple):
     pair: Pair
 
 
-def verdicts_of(data: CampaignResults, taxes: Mapping[str, float]) -> tuple[Verdict, ...]:
+def verdicts_of(data: CampaignResults, taxes: Mapping[str, float], stage: Stage = AT_ITS_LOOK) -> tuple[Verdict, ...]:
     """Every comparison, the primary ones first; ``taxes`` is the proven cost of watching, by label."""
     pairs = compared_pairs(data)
-    family = answers(data, primary_questions(data, pairs))
+    family = answers(data, primary_questions(data, pairs), stage)
     own = {
         Place(answer.question.workload, level, answer.question.metric, answer.question.pair): answer
         for answer in family
@@ -43,7 +44,7 @@ def verdicts_of(data: CampaignResults, taxes: Mapping[str, float]) -> tuple[Verd
     estimates = {place: _enough(_logs(data, place)) for place in rest}
     ps = {place: one.p for place, one in estimates.items() if one and _family(data, place) is Family.EXPLORATORY}
     adjusted = dict(zip(ps, benjamini_hochberg(list(ps.values())), strict=True))
-    context = Context(data, len(family), len(ps), taxes)
+    context = Context(data, len(family), len(ps), taxes, stage.no_word)
     found = [_pooled(context, answer) for answer in family if answer.over_levels]
     found += [_primary(context, place, answer) for place, answer in own.items()]
     found += [_other(context, place, estimates[place], adjusted.get(place)) for place in rest]
@@ -85,7 +86,9 @@ def _pooled(context: Context, answer: Answer) -> Verdict:
         verdict = _verdict(context, place, Family.SHOWN, pairs, estimate)
     else:
         verdict = _verdict(context, place, Family.PRIMARY, pairs, estimate, answer.adjusted, bounds)
-    verdict = verdict.model_copy(update={"pooled_over": answer.pooled_levels or question.levels})
+    verdict = verdict.model_copy(
+        update={"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights}
+    )
     return sentence_of(context, verdict, answer.differs_p if answer.judged_apart else None)
 
 
@@ -112,7 +115,9 @@ def _verdict(
     simultaneous: Bounds | None = None,
 ) -> Verdict:
     """A verdict without its sentence."""
-    word = VerdictWord.NONE if family is Family.SHOWN else VerdictWord.INCONCLUSIVE
+    if context.no_word:
+        p, simultaneous = None, None
+    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else VerdictWord.INCONCLUSIVE
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
         word = _word(estimate, bounds, p, place.metric, context.data.margin(place.metric))

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from coordinator import ticker
 from coordinator.analysis.report import build_report
 from coordinator.api.provenance import provenance
+from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import results, submission, transitions, views
+from coordinator.store import looks, results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.gate import Check
 from domain.metric import SHARE_METRICS
+from domain.planning import Plan
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Percentiles, Verdict
 
@@ -74,6 +76,20 @@ def submit_campaign(campaign: Campaign) -> str:
     return campaign_id
 
 
+@blueprint.post("/campaigns/plan")
+@blueprint.output(Plan)
+@blueprint.doc(responses={422: "The campaign would be refused; each problem names its field"})
+def plan() -> Plan:
+    """What a campaign could show, and how long it would take; nothing is submitted."""
+    return plan_campaign(_campaign_of_request())
+
+
+def plan_campaign(campaign: Campaign) -> Plan:
+    """The plan of a campaign that is not submitted. Raises :class:`InvalidInput`."""
+    with services().store.read() as session:
+        return submission.preview(session, campaign, services().clock())
+
+
 @blueprint.get("/campaigns")
 @blueprint.output(CampaignList)
 def list_campaigns() -> Mapping[str, Any]:
@@ -87,8 +103,7 @@ def list_campaigns() -> Mapping[str, Any]:
 @blueprint.doc(responses=[404])
 def get_campaign(campaign_id: str) -> Mapping[str, Any]:
     """A campaign with its progress."""
-    with services().store.read() as session:
-        return views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
+    return get_view(campaign_id)
 
 
 @blueprint.post("/campaigns/<campaign_id>/cancel")
@@ -112,7 +127,12 @@ def cancel_by_id(campaign_id: str) -> None:
 def get_view(campaign_id: str) -> Mapping[str, Any]:
     """The campaign's view. Aborts with 404 if it is unknown."""
     with services().store.read() as session:
-        return views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
+        view = views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
+        if not CampaignState(view["state"]).ended and view["blocks_done"]:
+            version = view["state"], results.results_version(session, campaign_id)
+            found = services().exactness.get(campaign_id, version, lambda: looks.exactness(session, campaign_id))
+            view["progress"]["exactness"] = found.model_dump(mode="json") if found is not None else None
+    return view
 
 
 @blueprint.get("/campaigns/<campaign_id>/report")

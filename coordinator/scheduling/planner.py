@@ -25,6 +25,7 @@ from domain.searched import (
     CHECK_STEPS,
     CHECK_TRIALS,
     SEARCH_STEPS,
+    searches_of,
     shares_of,
     trials_of_step,
 )
@@ -50,11 +51,32 @@ def plan(campaign: Campaign, hosts: Sequence[str], seed: int) -> tuple[PlannedBl
     for round_number in range(campaign.blocks):
         rng.shuffle(shapes)
         for shape in shapes:
+            searched = campaign.levels[shape[1]]
+            if isinstance(searched, CapacityLoad) and round_number >= searches_of(searched, campaign.blocks):
+                continue
             host = hosts[(first_host[shape] + round_number) % len(hosts)]
             blocks += _round_blocks(campaign, shape, round_number, host, orders[shape])
     calibrations = _calibrations(campaign, blocks, random.Random(seed))  # noqa: S311 (as above)
     checks = [block for block in calibrations if (block.step or 0) >= CALIBRATION_STEPS]
     return _numbered([*(block for block in calibrations if block not in checks), *blocks, *checks], seed)
+
+
+def more_blocks(
+    campaign: Campaign, hosts: Sequence[str], seed: int, rounds: tuple[int, int]
+) -> tuple[PlannedBlock, ...]:
+    """The blocks of later rounds, from the first of ``rounds`` to before the second, in the same balanced orders.
+
+    They have no searches and no calibration: those belong to the planned blocks. The caller numbers them.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    found = []
+    for block in plan(campaign.model_copy(update={"blocks": rounds[1]}), hosts, seed):
+        if not block.calibration and block.chain is None:
+            shape = block.workload, block.level
+            seen[shape] = seen.get(shape, 0) + 1
+            if seen[shape] > rounds[0]:
+                found.append(block)
+    return tuple(found)
 
 
 def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, ...]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from coordinator.scheduling import likelihood
 from coordinator.scheduling.likelihood import RateTrials
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.step_result import Aim, StepResult, step_result
+from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_result
 from domain.campaign import Campaign
 from domain.load import MAX_RATE_PER_S, CapacityLoad
 from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, CapacityBounds
@@ -32,11 +32,15 @@ END_TRIALS = 3  # at or beyond an end, within the asked width, before it is a bo
 MAX_WIDTH = 0.5  # wider bounds give no figure
 HOPELESS = 0.95  # so probably outside its range, a capacity is not searched for any longer
 NARROWEST = 1.03  # a range must be wider for a search
+STEPS_BEFORE = 7  # of the searches of older versions, with one trial each
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a search is for: its trials' aim, the width of its bounds, its steps, and how sure its bounds are."""
+    """What a search is for: its trials' aim, the width of its bounds, its steps, and how sure its bounds are.
+
+    Bounds wider than ``max_width`` give no figure.
+    """
 
     aim: Aim
     width: float
@@ -44,6 +48,7 @@ class Goal:
     coarse_steps: int = COARSE_STEPS
     end_trials: int = END_TRIALS
     confidence: float = CONFIDENCE_OF_BOUNDS
+    max_width: float = MAX_WIDTH
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ class Search:
             return f"the goal was missed even at about {_about(self.low_per_s)}/s, the lowest rate tried"
         if bounds.upper_per_s is None and self.trials:
             return f"the goal was met even at about {_about(self.high_per_s)}/s, above its closed-loop capacity"
-        if bounds.width is None or bounds.width > MAX_WIDTH:
+        if bounds.width is None or bounds.width > self.goal.max_width:
             return self.unclear or f"its trials leave it open between {self._between}"
         return ""
 
@@ -224,6 +229,10 @@ def replay_steps(initial: Mapping[str, Search], attempts: Iterable[AttemptRecord
         if attempt.search is not None and attempt.search.ended:
             by_step.setdefault(attempt.search.step, []).append(attempt)
     searches, host = dict(initial), ""
+    results = [one for of_step in by_step.values() for one in of_step if one.result is not None]
+    if results and not any(map(is_judged, results)):
+        before = {label: replace(one.goal, steps=STEPS_BEFORE, max_width=math.inf) for label, one in initial.items()}
+        searches = {label: replace(one, goal=before[label]) for label, one in initial.items()}
     for _, of_step in sorted(by_step.items()):
         host = host or next((a.host for a in of_step if a.result is not None), "")
         for label, search in searches.items():

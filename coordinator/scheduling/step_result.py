@@ -90,6 +90,11 @@ def judge(aim: Aim, rate_per_s: int, trial: TrialResult) -> StepResult:
     return StepResult(met=len(trials) - missed_slices, missed=missed_slices)
 
 
+def is_judged(attempt: AttemptRecord) -> bool:
+    """False for results of older versions, whose slices are not judged one by one."""
+    return attempt.result is not None and any(_parts(trial) for trial in attempt.result.trials)
+
+
 def _parts(trial: TrialResult) -> list[SliceResult]:
     """The slices of which each is a trial; none if the runner did not judge them one by one."""
     counted = [one for one in trial.slices if not one.probed and not one.profiled]

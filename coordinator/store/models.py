@@ -21,6 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from domain.block import PlannedBlock
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
+from domain.looks import Looks
+from domain.planning import Plan
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
@@ -82,6 +84,10 @@ class CampaignRow(Base):
     calibration: Mapped[dict[str, Calibration]] = mapped_column(
         JsonText(dict[str, Calibration]), default=dict, server_default="{}"
     )
+
+    # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
+    plan: Mapped[Plan | None] = mapped_column(JsonText(Plan))
+    looks: Mapped[Looks | None] = mapped_column(JsonText(Looks))
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 

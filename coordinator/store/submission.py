@@ -7,12 +7,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import KnownHost, admit, with_parameters
-from coordinator.scheduling.lifecycle import BlockState, CampaignState
+from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.scheduling.next_look import first_looks
 from coordinator.scheduling.planner import plan
-from coordinator.store.models import BlockRow, CampaignRow, HostRow
+from coordinator.store.block_rows import row_of, waits_for_a_rate
+from coordinator.store.models import CampaignRow, HostRow
+from coordinator.store.planning import plan_of
 from coordinator.store.transitions import note
+from domain.budget import is_adaptive
 from domain.campaign import Campaign
-from domain.load import CapacityLoad, ShareLoad
+from domain.jobs import HostCapabilities
+from domain.planning import Plan
 
 ONLINE_S = 60.0  # a host that is silent for longer gets no blocks; workers report every 30 s
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -30,15 +35,26 @@ def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
     return [KnownHost(row.capabilities, is_online(row, now)) for row in rows]
 
 
+def admitted(session: Session, campaign: Campaign, now: float) -> tuple[Campaign, Sequence[HostCapabilities]]:
+    """The campaign with its default parameters, and the hosts that will run it. Raises :class:`InvalidInput`."""
+    known = known_hosts(session, now)
+    by_name = {host.name: host.capabilities for host in known}
+    chosen = [by_name[name] for name in admit(campaign, known)]
+    return with_parameters(campaign, chosen), chosen
+
+
+def preview(session: Session, campaign: Campaign, now: float) -> Plan:
+    """The plan of a campaign that is not submitted. Raises :class:`domain.problems.InvalidInput`."""
+    return plan_of(session, *admitted(session, campaign, now))
+
+
 def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
     """Check the campaign against the registered hosts, plan it and store it with its default parameters.
 
     Raises :class:`domain.problems.InvalidInput`; then nothing is created.
     """
-    known = known_hosts(session, now)
-    hosts = admit(campaign, known)
-    by_name = {host.name: host.capabilities for host in known}
-    campaign = with_parameters(campaign, [by_name[name] for name in hosts])
+    campaign, capabilities = admitted(session, campaign, now)
+    hosts = tuple(one.host for one in capabilities)
     seed = campaign.seed or 1 + secrets.randbelow(2**31 - 1)
     row = CampaignRow(
         id=_new_id(session),
@@ -49,25 +65,14 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
         hosts=hosts,
         created_at=now,
         error="",
+        plan=plan_of(session, campaign, capabilities),
     )
     session.add(row)
     session.flush()  # the blocks reference it
-    session.add_all(
-        BlockRow(
-            id=f"{row.id}-{block.index}",
-            campaign_id=row.id,
-            index=block.index,
-            workload=block.workload,
-            level=block.level,
-            host=block.host,
-            state=BlockState.HELD if isinstance(block.load, (ShareLoad, CapacityLoad)) else BlockState.WAITING,
-            plan=block,
-            chain=block.chain,
-            step=block.step,
-            calibration=block.calibration,
-        )
-        for block in plan(campaign, hosts, seed)
-    )
+    blocks = plan(campaign, hosts, seed)
+    if is_adaptive(campaign):
+        row.looks = first_looks(campaign, len(blocks))
+    session.add_all(row_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks)
     note(session, row.id, now, "submitted")
     return row
 

@@ -16,6 +16,7 @@ from coordinator.scheduling.lifecycle import (
     CampaignState,
 )
 from coordinator.store.calibration import finish_calibration
+from coordinator.store.looks import take_look
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
 from coordinator.store.search import continue_search, is_check, is_unclear
 from domain.trial import BlockResult
@@ -141,7 +142,7 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
 
 
 def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
-    """End the campaign if all its blocks have ended."""
+    """End the campaign if all its blocks have ended, unless its look says that more blocks follow."""
     session.flush()
     rows = session.execute(
         select(BlockRow.state, BlockRow.calibration).where(BlockRow.campaign_id == campaign.id)
@@ -150,6 +151,10 @@ def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None
     event = lifecycle.event_after_blocks(measured, calibrations)
     if event is None or CampaignState(campaign.state).ended:
         return
+    if event is CampaignEvent.ALL_ENDED and (look := take_look(session, campaign, now)):
+        note(session, campaign.id, now, look)
+        if campaign.looks is not None and campaign.looks.next is not None:
+            return
     campaign.state = lifecycle.campaign_after(CampaignState(campaign.state), event)
     campaign.ended_at = now
     if campaign.state == CampaignState.FAILED:

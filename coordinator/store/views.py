@@ -7,14 +7,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
+from coordinator.scheduling.next_look import campaign_left_s
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.planning import SET_UP_S
 from coordinator.store.results import shown_load
 from coordinator.store.times import iso
 from domain.campaign import Campaign
+from domain.looks import Exactness
+from domain.planning import Plan
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
-
-_SET_UP_S = 5.0  # of a block: labs, datapaths, origins, probes; an estimate until the first block has ended
 
 
 class CampaignSummary(BaseModel):
@@ -65,7 +67,10 @@ class Progress(BaseModel):
     running: list[RunningBlock] = []
     waiting_for: list[str] = Field(default=[], description="Hosts that have not claimed a block yet.")
     elapsed_s: float = 0.0
-    left_s: float | None = Field(default=None, description="Estimate; null when the campaign has ended.")
+    left_s: float | None = Field(
+        default=None, description="Estimate, or what is left of the budget; null when the campaign has ended."
+    )
+    exactness: Exactness | None = Field(default=None, description="How exact the comparisons of cost are by now.")
 
 
 class HistoryEntry(BaseModel):
@@ -82,6 +87,7 @@ class CampaignView(CampaignSummary):
     calibration: dict[str, Calibration] = Field(
         description="By workload, after its calibration; empty if no level depends on the capacity."
     )
+    plan: Plan | None = Field(default=None, description="What the planner said before the run.")
     progress: Progress
     history: list[HistoryEntry]
 
@@ -102,7 +108,15 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
     summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {})))
     calibration = {workload: found.model_dump(mode="json") for workload, found in row.calibration.items()}
     campaign = row.campaign.model_dump(mode="json")
-    return {**summary.model_dump(mode="json"), "calibration": calibration, "campaign": campaign}
+    looks = row.looks.model_dump(mode="json") if row.looks is not None else None
+    plan = row.plan.model_dump(mode="json") if row.plan is not None else None
+    return {
+        **summary.model_dump(mode="json"),
+        "calibration": calibration,
+        "campaign": campaign,
+        "looks": looks,
+        "plan": plan,
+    }
 
 
 def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, Any] | None:
@@ -118,6 +132,7 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
         **_summary(row, counts),
         campaign=row.campaign,
         calibration=row.calibration,
+        plan=row.plan,
         progress=_progress(session, row, counts, now),
         history=[HistoryEntry(at=iso(e.at) or "", message=e.message) for e in reversed(events.all())],
     )
@@ -165,7 +180,7 @@ def _progress(session: Session, row: CampaignRow, counts: dict[str, int], now: f
         running=running,
         waiting_for=sorted(set(session.scalars(waiting))),
         elapsed_s=elapsed_s,
-        left_s=_left_s(session, row, counts, running),
+        left_s=_left_s(session, row, counts, running, elapsed_s),
     )
     if not running:
         return progress
@@ -209,8 +224,13 @@ def _running_blocks(session: Session, campaign_id: str) -> list[RunningBlock]:
     ]
 
 
-def _left_s(session: Session, row: CampaignRow, counts: dict[str, int], running: list[RunningBlock]) -> float:
-    """The estimated time left: remaining blocks × mean time per block, divided by the number of hosts."""
+def _left_s(
+    session: Session, row: CampaignRow, counts: dict[str, int], running: list[RunningBlock], elapsed_s: float
+) -> float:
+    """The estimated time left: remaining blocks × mean time per block, divided by the number of hosts.
+
+    A campaign that may add blocks has what is left of its budget, if that is more.
+    """
     query = (
         select(func.avg(AttemptRow.ended_at - AttemptRow.claimed_at))
         .join(BlockRow)
@@ -219,8 +239,11 @@ def _left_s(session: Session, row: CampaignRow, counts: dict[str, int], running:
     block_s = session.scalar(query)
     if block_s is None:
         campaign = row.campaign
-        block_s = campaign.traffic_s / (campaign.total_blocks + campaign.calibration_blocks) + _SET_UP_S
+        block_s = campaign.traffic_s / (campaign.total_blocks + campaign.calibration_blocks) + SET_UP_S
     to_go = sum(count for state, count in counts.items() if not BlockState(state).ended)
     begun = sum(block.slices_done / max(1, block.slices_total) for block in running)
     hosts = max(1, min(len(row.hosts), to_go))
-    return round(max(0.0, to_go - begun) * block_s / hosts, 1)
+    left_s = max(0.0, to_go - begun) * block_s / hosts
+    if row.looks is not None and row.looks.next is not None and row.state != CampaignState.CANCELLING:
+        left_s = max(left_s, campaign_left_s(row.campaign, elapsed_s))
+    return round(left_s, 1)

@@ -17,12 +17,13 @@ from coordinator.web import expect_field, line_fields
 from domain.campaign import Campaign, read_campaign_toml
 from domain.crossing import MAX_LEVELS
 from domain.names import datapath_of
+from domain.primary import read_primary
 from domain.problems import Problem
 from domain.workload import Parameter
 
-_TEXTS = ("name", "description", "reference")
+_TEXTS = ("name", "description", "reference", "budget")
 _INTEGERS = ("blocks", "slices", "clients", "seed")
-_NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin")
+_NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
@@ -103,6 +104,8 @@ def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
         data[family] = [name for name in data[family] if name in names] if names else data[family]
     if data["reference"] not in data["datapaths"]:
         data["reference"] = ""
+    pairs = {entry: read_primary(entry) for entry in data["primary"]}
+    data["primary"] = [text for text, one in pairs.items() if {one.label, one.reference} <= set(data["datapaths"])]
     return shown(data)
 
 

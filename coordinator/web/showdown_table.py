@@ -14,7 +14,6 @@ from domain.report import (
     Family,
     Price,
     Verdict,
-    VerdictWord,
     too_few,
 )
 
@@ -143,7 +142,7 @@ def _loads(report: CampaignReport) -> dict[tuple[str, str], str]:
 def primary_verdicts(report: CampaignReport) -> tuple[Verdict, ...]:
     """The primary verdicts with enough pairs, those with a word first."""
     found = [v for v in report.verdicts if v.family is Family.PRIMARY and v.has_enough_pairs]
-    return tuple(sorted(found, key=lambda v: v.verdict is VerdictWord.INCONCLUSIVE))
+    return tuple(sorted(found, key=lambda v: not v.decided))
 
 
 def primary_waiting(report: CampaignReport) -> str:
@@ -166,8 +165,8 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
                         workload,
                         level,
                         loads.get((workload, level), str(load)),
-                        decided=tuple(v for v in decidable if v.verdict is not VerdictWord.INCONCLUSIVE),
-                        inconclusive=tuple(v for v in decidable if v.verdict is VerdictWord.INCONCLUSIVE),
+                        decided=tuple(v for v in decidable if v.decided),
+                        inconclusive=tuple(v for v in decidable if not v.decided),
                         too_few=too_few(here),
                     )
                 )

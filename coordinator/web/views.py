@@ -33,6 +33,7 @@ from domain.crossing import MAX_LEVELS
 from domain.failures import group_by_reasons
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
+from domain.planning import Plan
 from domain.problems import InvalidInput
 from domain.report import MIN_PAIRS, CampaignReport
 
@@ -91,6 +92,8 @@ def submit_campaign() -> AnyResponse | tuple[str, int]:
     if request.form.get("add_level"):
         return _form_page(forms.submitted(request.form), spare_levels=1), 200
     try:
+        if request.form.get("plan"):
+            return _form_page(forms.submitted(request.form), plan=api.plan_campaign(_submitted_campaign())), 200
         campaign_id = api.submit_campaign(_submitted_campaign())
     except InvalidInput as error:
         if "toml" in request.form:
@@ -162,7 +165,7 @@ def _campaign_list() -> dict[str, Any]:
     return {"campaigns": found, "live": any(not CampaignState(c["state"]).ended for c in found)}
 
 
-def _form_page(form: forms.Form | None = None, spare_levels: int = 0) -> str:
+def _form_page(form: forms.Form | None = None, spare_levels: int = 0, plan: Plan | None = None) -> str:
     with services().store.read() as session:
         now = services().clock()
         variants = {family: variant_list(session, family, now) for family in _FAMILIES}
@@ -176,6 +179,7 @@ def _form_page(form: forms.Form | None = None, spare_levels: int = 0) -> str:
     return render_template(
         "web/new_campaign.html",
         form=form.with_rows(spare_levels),
+        plan=plan,
         most_levels=MAX_LEVELS,
         choices=choices,
         hosts=known_hosts,

@@ -19,6 +19,7 @@ from deploy.cli.errors import CommandError
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
+from deploy.cli.planning import plan_lines
 from deploy.cli.progress import Display, follow
 from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
@@ -101,7 +102,10 @@ def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Inter
             display.say(note)
 
     with Coordinator(stack.url, stack.token) as coordinator:
-        campaign_id = str(coordinator.submit(toml)["id"])
+        created = coordinator.submit(toml)
+        campaign_id = str(created["id"])
+        for line in plan_lines(created):
+            display.say(line)
         try:
             follow(coordinator, campaign_id, display, each_time=watch)
         except KeyboardInterrupt:

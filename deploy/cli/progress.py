@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import Unreachable
+from deploy.cli.planning import may_add_blocks, precision_reached
 from domain.campaign import CALIBRATION
 
 POLL_S = 1.0  # polling costs CPU on the measured host
@@ -58,6 +59,7 @@ class Display:
         cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
             now = current_cell(campaign)
+            left = ", ".join(text for text in (left, precision_reached(campaign)) if text)
             self._bar.update(self._task, description=state, completed=done, total=total, cell=now, left=left)
             return
         # One line per block, because the datapath changes with every slice.
@@ -65,7 +67,8 @@ class Display:
         line += f", now {cell_text(cell)}" if cell else ""
         if line != self._last_line:
             self._last_line = line
-            self.say(line + (f", {left}" if left else ""))
+            details = [left, precision_reached(campaign)]
+            self.say(line + "".join(f", {detail}" for detail in details if detail))
 
 
 def current_cell(campaign: Mapping[str, Any]) -> str:
@@ -90,7 +93,8 @@ def time_left(campaign: Mapping[str, Any]) -> str:
     if left_s is None:
         return ""
     minutes, seconds = divmod(round(left_s), 60)
-    return f"about {minutes} min {seconds:02} s left" if minutes else f"about {seconds} s left"
+    about = "at most" if may_add_blocks(campaign) else "about"
+    return f"{about} {minutes} min {seconds:02} s left" if minutes else f"{about} {seconds} s left"
 
 
 def follow(

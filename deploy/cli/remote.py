@@ -13,6 +13,7 @@ from deploy.cli.client import Coordinator
 from deploy.cli.errors import UsageProblem
 from deploy.cli.kept import read_kept
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
+from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
 
@@ -71,6 +72,8 @@ def submit(
         raise UsageProblem("--junit and --markdown need --wait: there are no results before the campaign has ended")
     created = coordinator.submit(read_campaign_file(campaign))
     campaign_id = str(created["id"])
+    for line in plan_lines(created):
+        click.echo(line, err=True)
     if wait:
         with Display(Console(stderr=True)) as display:
             follow(coordinator, campaign_id, display)
@@ -99,7 +102,7 @@ def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) 
     if as_json:
         print_json(campaign)
         return
-    details = [current_cell(campaign), time_left(campaign), campaign["error"]]
+    details = [current_cell(campaign), time_left(campaign), precision_reached(campaign), campaign["error"]]
     click.echo(
         f"{campaign_id} {campaign['name']}: {campaign['state']}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"

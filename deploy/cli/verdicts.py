@@ -70,8 +70,8 @@ def _print_prices(prices: Sequence[Price], scope: str, console: Console) -> None
 
 def _print_exploratory(verdicts: Sequence[Verdict], scope: str, console: Console) -> None:
     enough = [verdict for verdict in verdicts if verdict.has_enough_pairs]
-    found = [verdict for verdict in enough if verdict.verdict is not VerdictWord.INCONCLUSIVE]
-    if not verdicts:
+    found = [verdict for verdict in enough if verdict.decided]
+    if not verdicts or all(verdict.verdict is VerdictWord.NONE for verdict in verdicts):  # before a look
         return
     heading = "\n[bold]Exploratory[/bold] (on average up to 5 % of such findings are chance)"
     _print_heading(heading, scope, console)

@@ -9,7 +9,6 @@ import shutil
 import signal
 import tempfile
 import time
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from typing import Any
 import httpx
 import pytest
 
-from coordinator.scheduling.saturation import initial_bracket
 from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
-from domain.campaign import read_campaign
 from domain.report import CampaignReport
+from domain.searched import SEARCH_STEPS
 from domain.trial import Reason
 from tests.audit import unaccounted
 from tests.e2e.conftest import Running, own_environment
@@ -31,7 +29,7 @@ from tests.host_noise import windows
 from workers.lab import netns
 from workers.runner.runner import lab_tag
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}
 DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]
@@ -239,27 +237,30 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
 
 
+@pytest.mark.alone
 def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     for window in windows():
         with window:  # host noise may spoil the calibration, and with it the search
             campaign_id = running.run(SEARCH, timeout_s=240)
             view = running.coordinator.campaign(campaign_id)
-            assert (view["state"], view["blocks_done"], view["blocks_total"]) == ("complete", 8, 8), view["error"]
-    capacities = view["calibration"]["http_keepalive"]["capacities_per_s"]
+            assert view["state"] == "complete", view["error"]
     trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
-    asked = {label: [int(t["load"].rpartition(": ")[2][:-2].replace(",", "")) for t in trials if t["datapath"] == label]
-             for label in capacities}  # fmt: skip
-    lowest_per_s = read_campaign(tomllib.loads(SEARCH)).lowest_searched_per_s
-    for label, capacity in capacities.items():
-        assert asked[label][0] == pytest.approx(initial_bracket(capacity, lowest_per_s, 0.5).next_per_s, rel=0.03)
-        assert len(set(asked[label])) > 1  # the next rate follows from what the one before gave
+    asked: dict[str, list[int]] = {}
     for trial in trials:
+        rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
+        asked.setdefault(trial["datapath"], []).append(rate)
         if trial["validity"]["valid"]:
-            rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
             # Arrivals are Poisson: over two slices of 1 s their count varies by its square root.
             assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02 + 4 / (2 * rate) ** 0.5)
-    for result in get(running, f"campaigns/{campaign_id}/results").json()["results"]:
-        figure = result["slo_capacity_per_s"]
+    for rates in asked.values():
+        assert 2 < len(set(rates)) <= SEARCH_STEPS  # the next rate follows from what the one before gave
+    results = get(running, f"campaigns/{campaign_id}/results").json()["results"]
+    assert {result["datapath"] for result in results} == set(asked) == {"direct", "tproxy"}
+    for result in results:
+        figure, found = result["slo_capacity_per_s"], result["slo_search"]
         # On a machine that others use, a search may end without a figure; it then says why, and never guesses.
-        assert (figure is None) == bool(result["caveats"])
-        assert figure is None or round(figure) in asked[result["datapath"]]
+        assert figure is not None or result["caveats"]
+        if figure is not None:
+            assert found["lower_per_s"] <= figure <= found["upper_per_s"]
+            assert 0 < found["met"] <= found["met_of"]
+            assert 0 < found["missed"] <= found["missed_of"]

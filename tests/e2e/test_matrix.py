@@ -8,7 +8,7 @@ import pytest
 from domain.traits import Answer, TraitMatrix
 from tests.e2e.conftest import Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 ASKED = ("direct", "tproxy")
 

@@ -15,7 +15,7 @@ import redis
 from deploy.stack.stack import PrivateStack
 from workers.lab.cleanup import REGISTER_DIR
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]
 SERVERS = ("redis-server", "influxd", "coordinator", "ticker", "worker")

@@ -22,7 +22,7 @@ from tests.e2e.conftest import Running, own_environment
 from tests.e2e.test_campaign import trials_of
 from workers.lab import netns
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 HERE, THERE = "198.18.200.1", "198.18.200.2"  # RFC 2544: no real host's addresses
 SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]

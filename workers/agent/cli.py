@@ -120,11 +120,11 @@ def _print(capabilities: HostCapabilities) -> None:
         for variant in variants:
             table.add_row(family, variant.name, _yes(variant.available), "; ".join(variant.missing))
     table.add_section()
-    table.caption = f"CPUs: {capabilities.fingerprint.get(CPU_PLACEMENT, 'unknown')}"
     for feature in capabilities.features:
         table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
     table.caption = "Features that nothing above requires are listed for information."
     console.print(table)
+    console.print(f"CPU placement: {capabilities.fingerprint.get(CPU_PLACEMENT, 'unknown')}", highlight=False)
 
 
 def _print_pipeline(health: "PipelineHealth") -> None:

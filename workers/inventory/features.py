@@ -104,7 +104,7 @@ def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
             _feature(f"program.{name}", os.access(path, os.X_OK), f"{name} is not built.", "Run: make setup")
             for name, path in own_programs.items()
         ),
-        _cpus_of_their_own(cpus.cores_of(os.sched_getaffinity(0))),
+        cpus_of_their_own(cpus.cores_of(os.sched_getaffinity(0))),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),
     )
@@ -115,7 +115,8 @@ def _feature(name: str, present: bool, reason: str, remedy: str) -> Feature:
         name=name, present=False, reason=reason, remedy=remedy)  # fmt: skip
 
 
-def _cpus_of_their_own(cores: Sequence[Sequence[int]]) -> Feature:
+def cpus_of_their_own(cores: Sequence[Sequence[int]]) -> Feature:
+    """Whether generator, DUT and origin can have CPUs of their own; ``cores`` are those that the worker may use."""
     remedy = f"Use a host with at least {cpus.FEWEST_CPUS} CPUs of {cpus.FEWEST_CORES} cores."
     why = cpus.missing(cores)
     return _feature("cpus.own", not why, f"{why}.", remedy)

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 
+from coordinator.store.planning import most_blocks
 from domain.campaign import Campaign, read_campaign
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad, ShareLoad
 from tests import ROOT
@@ -12,17 +13,20 @@ from tests.bench.truth.simulation import Spreads
 REFERENCE = ROOT / "deploy" / "campaigns" / "showdown.toml"
 RATE_OF_A_PERCENT = 200  # any rate serves: noise does not depend on it here
 RECORDED = {"open": (0.037, 0.13, 0.83), "closed": (0.032,)}  # at half of the capacity, and of 64 connections
-_NOT_SIMULATED = ("probes", "expect")
+_NOT_SIMULATED = ("probes", "expect", "precision", "budget")
 
 
 @cache
 def reference() -> Campaign:
-    """The reference campaign with rates for its shares, and without what is not simulated: probes and searches."""
+    """The reference campaign with all blocks that its budget allows for, by the planner's estimate.
+
+    It has rates for its shares, and lacks what is not simulated: probes, searches and looks.
+    """
     data = tomllib.loads(REFERENCE.read_text())
     whole = read_campaign(data)
     levels = {name: _simulated(load) for name, load in whole.levels.items() if not isinstance(load, CapacityLoad)}
     kept = {field: value for field, value in data.items() if field not in _NOT_SIMULATED}
-    return read_campaign(kept | {"levels": levels, "seed": 7})
+    return read_campaign(kept | {"levels": levels, "blocks": most_blocks(whole, hosts=1), "seed": 7})
 
 
 def _simulated(load: AnyLoad) -> str:

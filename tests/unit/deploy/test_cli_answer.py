@@ -12,9 +12,10 @@ from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
 from domain.failures import InvalidTrial
+from domain.fingerprints import FingerprintBlocks
 from domain.gate import Check, Outcome
 from domain.metric import Metric
-from domain.report import CampaignReport, FingerprintBlocks
+from domain.report import CampaignReport
 from domain.trial import Reason
 from tests.simulated import a_campaign, report_of
 

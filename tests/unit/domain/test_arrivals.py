@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.campaign import Campaign, read_campaign
 from domain.load import MAX_CONNECTIONS, CapacityLoad, OpenLoad, ShareLoad
 from domain.problems import InvalidInput
+from domain.searched import SEARCH_STEPS, SEARCH_TRIALS
 
 
 def a_campaign(level: object, **more: object) -> Campaign:
@@ -98,4 +99,6 @@ def test_the_traffic_of_every_level_is_counted_with_its_own_slices() -> None:
          "warm_up_s": 0.5}
     )  # fmt: skip
     calibration_s = one.calibration_slices * 0.2 + 0.5
-    assert one.traffic_s == pytest.approx(2 * (3 * (5.5 + 1.5 + SEARCH_STEPS * 5.5) + calibration_s))
+    assert one.traffic_s == pytest.approx(
+        2 * (3 * (5.5 + 1.5 + SEARCH_TRIALS * 1.0 + SEARCH_STEPS * 0.5) + calibration_s)
+    )

@@ -81,9 +81,9 @@ def test_problems_name_their_field() -> None:
 def test_limits_across_fields_name_the_field_that_mends_them() -> None:
     levels = {f"l{i}": "closed(1)" for i in range(8)}
     big = {"name": "x", "datapaths": ["direct"], "levels": levels, "workloads": ["a", "b"]}
-    assert MAX_BLOCKS == 8 * 2 * 125
-    assert read_campaign(big | {"blocks": 125}).total_blocks == MAX_BLOCKS
-    assert fields(big | {"blocks": 126}) == ["blocks"]
+    assert MAX_BLOCKS == 8 * 2 * 180
+    assert read_campaign(big | {"blocks": 180}).total_blocks == MAX_BLOCKS
+    assert fields(big | {"blocks": 181}) == ["blocks"]
     assert fields(big | {"blocks": 100, "slices": 1000}) == ["slices"]
 
 
@@ -151,8 +151,10 @@ def test_calibration_takes_the_largest_closed_level_and_its_time() -> None:
         with_levels(a="closed(8)", b="closed(256)", c="open(50%)") | {"slices": 2, "slice_s": 0.5, "blocks": 5}
     )
     assert (campaign.calibration_load, campaign.calibration_slices) == (ClosedLoad(connections=256), 4)
-    assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1)
-    assert campaign.traffic_s == 10 * 2 * (2 * 0.5 + 1.0) + 5 * 2 * (2 * 1.0 + 1.0) + 2 * (4 * 0.5 + 1.0)
+    # One block in the closed loop, five of one trial in the open one, and two of two trials at the end.
+    assert (campaign.total_blocks, campaign.calibration_blocks) == (15, 1 + 5 + 2)
+    calibration_s = (4 * 0.5 + 1.0) + 5 * (1.0 + 1.0) + 2 * (2 * 1.0 + 1.0)
+    assert campaign.traffic_s == 10 * 2 * (2 * 0.5 + 1.0) + 5 * 2 * (2 * 1.0 + 1.0) + 2 * calibration_s
     alone = read_campaign(with_levels(a="open(50%)"))
     assert alone.calibration_load == ClosedLoad(connections=64)
     assert read_campaign(with_levels(a="open(50)")).calibration_blocks == 0

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.campaign import SEARCH_STEPS, Campaign, read_campaign
+from domain.campaign import Campaign, read_campaign
 from domain.load import MAX_ERRORS, MAX_P99_US, MIN_P99_US, CapacityLoad
 from domain.problems import InvalidInput
+from domain.searched import SEARCH_STEPS, SEARCH_TRIALS
 
 
 def a_campaign(level: object, **more: object) -> Campaign:
@@ -36,12 +37,20 @@ def test_it_survives_being_written(p99_us: int, errors_ppm: int) -> None:
 def test_usual_errors_are_not_written() -> None:
     assert str(a_campaign("capacity(p99<=5000us, errors<=0.1%)").levels["slo"]) == "capacity(p99<=5ms)"
     assert str(a_campaign("capacity(p99<=5ms, errors<=0%)").levels["slo"]) == "capacity(p99<=5ms, errors<=0%)"
+    assert str(a_campaign("capacity(p99<=5ms, width<=2%)").levels["slo"]) == "capacity(p99<=5ms)"
+    one = a_campaign("capacity(p99<=5ms, searches=2)", blocks=5)
+    assert (str(one.levels["slo"]), one.search_blocks) == ("capacity(p99<=5ms, searches=2)", 2 * SEARCH_STEPS)
+    wide = "capacity(p99<=5ms, errors<=0.5%, width<=7.5%, constant, in_flight<=64)"
+    assert str(a_campaign(wide).levels["slo"]) == wide
+    assert a_campaign(wide).levels["slo"].width == 0.075
 
 
 @pytest.mark.parametrize(
     ("level", "message"),
     [
-        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%), with the time in us, ms or s"),
+        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%, width<=5%), with the time in"),
+        ("capacity(p99<=5ms, width<=0.1%)", "width<=0.1%: the allowed range is 0.5 to 20%"),
+        ("capacity(p99<=5ms, width<=30%)", "width<=30%: the allowed range is 0.5 to 20%"),
         ("capacity(p99<=5)", "the time in us, ms or s"),
         ("capacity(p99<5ms)", "is not a capacity"),
         ("capacity(p99<=1.5us)", "write whole microseconds"),
@@ -65,10 +74,11 @@ def test_every_step_is_counted() -> None:
     assert one.total_blocks == 4 * SEARCH_STEPS
     assert one.calibration_blocks == 1
     # Probes watch neither search steps nor a calibration.
-    assert one.traffic_s == 4 * SEARCH_STEPS * 3.5 + 3.5
-    with pytest.raises(InvalidInput, match=r"2800 blocks in total .7 for each search"):
+    assert one.traffic_s == 4 * (SEARCH_TRIALS * 1.0 + SEARCH_STEPS * 0.5) + 3.5
+    with pytest.raises(InvalidInput, match=r"4000 blocks in total .up to 10 for each search"):
         a_campaign("capacity(p99<=5ms)", blocks=200, workloads=["a", "b"])
 
 
 def test_no_rate_is_tried_whose_trial_would_be_too_short_for_a_p99() -> None:
-    assert a_campaign("capacity(p99<=5ms)", slices=3, slice_s=0.2).lowest_searched_per_s == 334
+    assert a_campaign("capacity(p99<=5ms)", slices=3, slice_s=0.2).lowest_searched_per_s == 1_000
+    assert a_campaign("capacity(p99<=5ms)", open_slice_s=3.0).lowest_searched_per_s == 334

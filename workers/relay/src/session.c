@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -140,8 +141,11 @@ static enum outcome finish_connect(struct session *session)
 {
 	int error = 0;
 	socklen_t size = sizeof error;
-	if (getsockopt(session->sides[ORIGIN].fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error)
+	if (getsockopt(session->sides[ORIGIN].fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		return OUTCOME_FAILED;
+	// An origin that accepts and resets before this thread looks is no failure of the relay.
+	if (error)
+		return error == ECONNRESET || error == EPIPE ? OUTCOME_RESET : OUTCOME_FAILED;
 	session->connecting = false;
 	return session->owner->relay->options.maps.verdict_fd >= 0 ? join_kernel(session) : OUTCOME_CONTINUE;
 }

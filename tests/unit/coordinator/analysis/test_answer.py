@@ -11,6 +11,7 @@ from coordinator.analysis.prices import us_text
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
 from domain.carrying import Carrying, CarryingWord
+from domain.looks import Exactness
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict, VerdictWord
 from domain.searched import SearchedCapacity
 from domain.texts import fit_text, ratio_text
@@ -163,6 +164,14 @@ def test_comparisons_that_find_no_room_are_counted(found):
     assert found.answer.further == (
         f"{len(primary) - len(quoted(found, 'tproxy'))} further primary comparisons are in the whole report."
     )
+
+
+def test_before_a_look_no_comparison_is_quoted_and_the_answer_says_so(found):
+    verdicts = [v.model_copy(update={"verdict": VerdictWord.NONE}) for v in found.verdicts]
+    exactness = Exactness(no_word="no word before the look at 5 blocks")
+    answer = again(a_simulated_campaign(8), found, verdicts=verdicts, exactness=exactness)
+    assert [one.topic for one in answer.statements] == [Topic.PRICE, Topic.CARRIED]
+    assert answer.further == "There is no word before the look at 5 blocks."
 
 
 def test_each_function_has_the_price_of_one_datapath():

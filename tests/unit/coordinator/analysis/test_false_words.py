@@ -8,14 +8,14 @@ from scipy.stats import binom
 
 from domain.metric import Metric
 from domain.report import CampaignReport, Family
-from tests.simulated import NOISES, a_campaign, report_of, words
+from tests.simulated import ALL_NOISES, a_campaign, report_of, words
 
 CAMPAIGNS = 120  # per noise; `make bench-words` simulates more
 ALLOWED = 0.05
 CERTAIN = 0.999  # so often a method that keeps to 5 % passes
 
 
-@pytest.fixture(scope="module", params=NOISES)
+@pytest.fixture(scope="module", params=ALL_NOISES)
 def equal(request: pytest.FixtureRequest) -> list[CampaignReport]:
     """Campaigns of datapaths that do not differ."""
     rng = np.random.default_rng(20)

@@ -43,7 +43,9 @@ def test_levels_are_pooled_and_answer_what_no_single_level_does() -> None:
     ((pooled,), levels) = of(report, Family.PRIMARY).values(), of(report, Family.EXPLORATORY)
     assert (pooled.level, pooled.pooled_over, pooled.pairs) == ("low+medium+high", ("low", "medium", "high"), 18)
     assert pooled.verdict is VerdictWord.FASTER
-    assert pooled.ratio == pytest.approx(math.prod(v.ratio for v in levels.values()) ** (1 / 3))
+    shares = dict(zip(pooled.pooled_over, pooled.weights, strict=True))
+    assert sum(shares.values()) == pytest.approx(1)
+    assert pooled.ratio == pytest.approx(math.prod(v.ratio ** shares[v.level] for v in levels.values()))
     assert pooled.low == pytest.approx(1.06, rel=0.06)
     assert pooled.high / pooled.low < min(v.high / v.low for v in levels.values())
     assert pooled.sentence.startswith("ebpf_sk_assign is faster than tproxy over the levels low, medium, high: 1.0")

@@ -1,4 +1,4 @@
-"""Statistics with known answers: coverage by simulation, strata, Holm and Benjamini–Hochberg by hand."""
+"""Statistics with known answers: coverage by simulation, strata that differ, Holm and Benjamini–Hochberg by hand."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_ind
 
 from coordinator.analysis import statistics
-from coordinator.analysis.statistics import benjamini_hochberg, heterogeneity_p, holm, interval, stratified
+from coordinator.analysis.statistics import benjamini_hochberg, heterogeneity_p, holm, interval
 
 SIMULATIONS = 1_000
 TRUTH = math.log(1.5)
@@ -62,25 +62,6 @@ def test_without_scatter_the_interval_is_the_value() -> None:
     assert interval([0.0] * 5).p == 1.0
 
 
-def test_each_stratum_counts_alike_whatever_its_size() -> None:
-    # Means 2 and 10; the variances are 1 of three values and 2.5 of five.
-    estimate = stratified([[1.0, 2.0, 3.0], [8.0, 9.0, 10.0, 11.0, 12.0]])
-    assert estimate.mean == pytest.approx(6)
-    assert estimate.standard_error == pytest.approx(math.sqrt(1 / 3 + 2.5 / 5) / 2)
-    assert estimate.freedom == pytest.approx((1 / 3 + 0.5) ** 2 / ((1 / 3) ** 2 / 2 + 0.5**2 / 4))
-    assert estimate.count == 8
-    assert stratified([[1.0, 2.0], [1.0]]) is None, "one value has no variance"
-    assert stratified([]) is None
-    alone = [1.0, 2.0, 4.0]
-    assert stratified([alone]).freedom == pytest.approx(interval(alone).freedom)
-
-
-def test_the_pooled_interval_covers_the_truth_where_levels_have_different_noise() -> None:
-    rng, spreads = np.random.default_rng(2), np.array([[0.02], [0.06], [0.2]])
-    estimates = [stratified(list(0.1 + spreads * rng.normal(0, 1, (3, 6)))) for _ in range(SIMULATIONS)]
-    assert 0.93 <= np.mean([e.low <= 0.1 <= e.high for e in estimates]) <= 0.985
-
-
 def test_heterogeneity_of_two_strata_is_welchs_t_test() -> None:
     rng = np.random.default_rng(3)
     one, other = rng.normal(0, 1, 6), rng.normal(1, 3, 9)
@@ -121,6 +102,4 @@ def test_no_input_gives_a_nan(logs: list[float]) -> None:
     assert 0 <= estimate.p <= 1
     halves = [logs[: len(logs) // 2], logs[len(logs) // 2 :]]
     if len(logs) >= 4:
-        pooled = stratified(halves)
-        assert all(map(math.isfinite, [pooled.mean, pooled.low, pooled.high, pooled.p]))
         assert 0 <= heterogeneity_p(halves) <= 1

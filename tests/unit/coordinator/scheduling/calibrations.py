@@ -11,8 +11,6 @@ from domain.searched import CALIBRATION_STEPS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result, trial
 
 OPEN = "http_open"
-
-OPEN = "http_open"
 LEVELS = {"capacity": "closed(32)", "low": "open(25%)", "high": "open(90%)"}
 RATES = {"direct": 40_000, "tproxy": 39_251}
 CARRIED = {"direct": 32_000, "tproxy": 21_000}  # in the open loop

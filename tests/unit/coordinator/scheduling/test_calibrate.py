@@ -16,6 +16,7 @@ from coordinator.scheduling.lifecycle import (
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.load import MAX_RATE_PER_S, OpenLoad, ShareLoad
+from domain.report import Calibration
 from domain.trial import BlockResult
 from tests.unit.coordinator.coordinator_app import trial
 
@@ -97,3 +98,16 @@ def test_a_calibration_is_no_result_of_a_campaign() -> None:
     assert event_after_blocks([BlockState.FAILED], [BlockState.DONE]) is CampaignEvent.ALL_FAILED
     assert event_after_blocks([BlockState.DONE], [BlockState.FAILED]) is CampaignEvent.ALL_ENDED
     assert event_after_blocks([BlockState.DONE], [BlockState.RUNNING]) is None
+
+
+def test_a_stored_calibration_of_an_older_version_still_loads() -> None:
+    stored = {
+        "load": "closed(64)",
+        "requests_per_s": 39_251.0,
+        "datapath": "tproxy",
+        "host": "h1",
+        "rates_per_s": {"low": 9_810},
+        "capacities_per_s": {"tproxy": 39_251.0},
+    }
+    calibration = Calibration.model_validate(stored)
+    assert (calibration.rates_per_s, calibration.open_loop) == ({"low": 9_810}, None)

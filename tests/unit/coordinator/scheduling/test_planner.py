@@ -218,6 +218,13 @@ def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
     assert {(b.chain, b.step, b.probed) for b in blocks if b.level == "low"} == {(None, None, 3)}
 
 
+def test_a_level_may_have_fewer_searches_than_blocks() -> None:
+    campaign = shares(workloads=1, blocks=4, levels={"slo": "capacity(p99<=5ms, searches=1)", "low": "closed(8)"})
+    blocks = plan(campaign, ["a"], 11)
+    assert Counter(b.level for b in blocks) == {"calibration": 1, "slo": SEARCH_STEPS, "low": 4}
+    assert {b.chain for b in blocks if b.level == "slo"} == {0}
+
+
 def test_a_host_that_runs_no_share_calibrates_nothing() -> None:
     blocks = plan(shares(workloads=1, blocks=1), ["a", "b", "c", "d"], 5)
     used = {b.host for b in blocks if str(b.load).startswith("open")}

@@ -188,6 +188,21 @@ def test_steps_add_their_trials_in_any_order() -> None:
         assert search.steps == 2
 
 
+def test_a_search_of_an_older_version_has_its_figure_after_seven_steps() -> None:
+    """It was a bisection with one trial per rate: its bounds are wide, and no figure is lost."""
+    attempts, low, high = [], 1_600.0, 38_400.0
+    for number in range(7):
+        rate = round((low * high) ** 0.5)
+        met = rate <= 12_000
+        attempts.append(an_attempt(number, {"direct": rate}, one_at(rate, slow_us=4_000 if met else 9_000)))
+        low, high = (rate, high) if met else (low, rate)
+    assert replayed(*attempts[:6]).next_per_s is not None
+    search = replayed(*attempts)
+    assert (search.next_per_s, search.why_none) == (None, "")
+    assert search.figure_per_s == pytest.approx(12_000, rel=0.05)
+    assert "apart, not 2.0%, after all its 7 blocks" in search.shortfall
+
+
 def test_a_step_that_may_be_tried_again_says_nothing_yet() -> None:
     unclear = an_attempt(0, {"direct": FIRST}, one_at(FIRST, reasons=(Reason.STEAL,)), ended=False)
     assert replayed(unclear) == INITIAL["direct"]

@@ -172,6 +172,8 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     form = forms.blank({"datapaths": ["direct", "ebpf_redirect"], "probes": ["run_queue"], "workloads": []})
     assert form.chosen["datapaths"] == ("direct", "ebpf_redirect")
     assert form.values["reference"] == ""
+    assert form.values["primary"] == "", "a comparison of datapaths that no host has would be refused"
+    assert "ebpf_sk_assign / tproxy" in forms.blank().values["primary"]
     assert form.chosen["probes"] == ("run_queue",)
     assert form.chosen["workloads"] == ("http_keepalive",)  # no host has reported any, so the default remains
 

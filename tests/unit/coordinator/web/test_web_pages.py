@@ -1,12 +1,15 @@
 """The pages over the real application: campaigns in every state, trials, hosts."""
 
+import re
+
 from flask.testing import FlaskClient
 
-from domain.campaign import SEARCH_STEPS
 from domain.jobs import LEASE_S
+from domain.searched import CHECK_STEPS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
 from tests.unit.coordinator.pages import csrf, send, sentences
-from tests.unit.coordinator.scheduling.test_search_flow import step, submit
+from tests.unit.coordinator.scheduling.calibrations import open_step, search_open
+from tests.unit.coordinator.scheduling.test_search_flow import finish, step, submit
 
 
 def test_the_life_of_a_campaign_on_its_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
@@ -183,33 +186,36 @@ def test_shares_of_capacity_on_the_page_from_calibration_to_latency(
     path = f"/campaigns/{campaign_id}"
     message = coordinator_app.last_sent()
     lease = coordinator_app.claim(message)
-    running = sentences(browser.get(f"{path}/progress?seen=0"))
-    assert "calibration" in running
-    assert any(s.startswith(", finding the capacity") for s in running)
+    assert any(s.startswith(", finding the capacity") for s in sentences(browser.get(f"{path}/progress?seen=0")))
     more = {"workload": "http_open", "level": "calibration", "rates": {"direct": 50_000, "tproxy": 40_000}}
     block_result = result("h1", ["direct", "tproxy"], **more)
     coordinator_app.call("report", message, {"lease": lease, "result": block_result})
+    assert not any("Calibrated" in s for s in sentences(browser.get(path)))
+    search_open(coordinator_app, {"direct": 36_000, "tproxy": 24_000})
     page = sentences(browser.get(path))
-    assert any("Calibrated: shares of http open refer to 40.0 k requests/s" in s for s in page)
+    found = coordinator_app.view(campaign_id)["calibration"]["http_open"]
+    shown = f"{found['requests_per_s'] / 1000:.1f} k requests/s"
+    assert any(f"Calibrated: shares of http open refer to {shown}: what its slowest datapath" in s for s in page)
     assert "The first figures appear when the first block has ended." in page  # the calibration has no figures
 
     for _ in range(5):
         coordinator_app.run_block(latency_ns=100_000)
+    for _ in range(CHECK_STEPS):
+        open_step(coordinator_app, {"direct": 36_000, "tproxy": 24_000})
     page = browser.get(path)
     texts = sentences(page)
-    assert "open(25%) = 10,000/s" in texts
+    load = f"open(25%) = {found['rates_per_s']['low']:,}/s"
+    assert load in texts
+    assert any("Checked: no capacity had moved by more than 10%" in s for s in texts)
     assert {"µs p50", "µs p99", "CPU-µs/req", "Pooled p99.9 µs"} <= set(texts)
-    claim = "tproxy answers as fast as direct within ±{} % at low (open(25%) = 10,000/s): 1.00 × the {} latency"
-    assert any(s.startswith(claim.format(5, "p50")) for s in texts)
-    assert any(s.startswith(f"exploratory: {claim.format(10, 'p99')}") for s in texts)
+    claim = "tproxy answers as fast as direct within ±{} % at low ({}): 1.00 × the {} latency"
+    assert any(s.startswith(claim.format(5, load, "p50")) for s in texts)
+    assert any(s.startswith(f"exploratory: {claim.format(10, load, 'p99')}") for s in texts)
     assert "of direct" not in texts  # the schedule sets the rate
     assert "few requests" not in texts  # of 5,000 requests in each cell, 50 lie beyond p99
     assert "Latency p50 in µs of each datapath, http open" in texts
-    assert "Throughput" not in texts
-    assert "not analysed" in sentences(browser.get(f"{path}/trials"))
     calibration = browser.get(f"/trials/{campaign_id}-0-1-0")
     assert "which finds the capacity and belongs to no cell" in calibration.text
-    assert "as fast as" not in browser.get(f"{path}/headline").text
     assert "equivalent" in browser.get(f"{path}/headline").text
 
 
@@ -243,13 +249,14 @@ def test_a_search_for_a_capacity_on_the_page(coordinator_app: CoordinatorApp, br
     waiting = sentences(browser.get(path))
     assert "Searches of http open started around each datapath's capacity at" in waiting
     coordinator_app.claim(coordinator_app.last_sent())
-    assert "capacity(p99&lt;=5ms), step 1 of 7" in sentences(browser.get(f"{path}/progress?seen=1"))
+    assert "capacity(p99&lt;=5ms), step 1 of at most 10" in sentences(browser.get(f"{path}/progress?seen=1"))
     coordinator_app.wait(LEASE_S + 1, present=("h1",))
-    for _ in range(5 * SEARCH_STEPS):
-        coordinator_app.wait(1, present=("h1",))
-        step(coordinator_app)
+    finish(coordinator_app, campaign_id)
     texts = sentences(browser.get(path))
     assert "req/s within the SLO" in texts
+    assert sum(s.startswith("bounds ") for s in texts) == 2
+    assert any(re.match(r"met in (\d+) of \1 up to the lower, missed in (\d+) of \2 from the upper$", s) for s in texts)
+    assert any(re.match(r"searched for \d+ s$", s) for s in texts)
     assert "5 searches" in texts
     assert any(s.startswith("tproxy carries less within the SLO than direct at slo") for s in texts)
     assert "Capacity within the SLO" in texts

@@ -52,6 +52,8 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "equivalence_margin": None,
         "margins": {},
         "primary": ["direct / tproxy"],
+        "precision": None,
+        "budget": None,
         "expect": {},
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST

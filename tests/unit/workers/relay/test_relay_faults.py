@@ -1,6 +1,7 @@
 """The relay when epoll_ctl(EPOLL_CTL_ADD) fails, as it does without memory or beyond fs.epoll.max_user_watches.
 
-Lowering that limit would affect the whole host. A preloaded library fails the calls instead, while the test says so.
+Lowering that limit would affect the whole host. A preloaded library fails the calls instead, while the test says so. It
+also keeps the relay in connect(2), so that the origin can act first, as on a busy host.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, running
+from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, reset, running
 
 BOTH_BUILDS = pytest.mark.parametrize("name", [PLAIN, SANITIZED])
 # The switch is a file descriptor that the relay inherits: after it has become `nobody` it cannot open the test's files.
@@ -24,6 +25,7 @@ SHIM = """\
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int epoll_ctl(int epoll_fd, int command, int fd, struct epoll_event *event)
@@ -38,6 +40,18 @@ int epoll_ctl(int epoll_fd, int command, int fd, struct epoll_event *event)
 		return -1;
 	}
 	return real(epoll_fd, command, fd, event);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	static int (*real)(int, const struct sockaddr *, socklen_t);
+	if (!real)
+		real = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+	int result = real(fd, address, size), error = errno;
+	if (getenv("CONNECT_US"))
+		usleep(atoi(getenv("CONNECT_US")));
+	errno = error;
+	return result;
 }
 """
 
@@ -73,7 +87,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running_with_faults(shim: Path, directory: Path, name: str) -> Iterator[tuple[Relay, Faults]]:
+def running_with_faults(shim: Path, directory: Path, name: str, **more: str) -> Iterator[tuple[Relay, Faults]]:
     """A relay for one connection at a time: if it leaks a session, it cannot serve the next client."""
     switch_fd, count_fd = os.memfd_create("switch"), os.memfd_create("count")
     env = {
@@ -81,6 +95,7 @@ def running_with_faults(shim: Path, directory: Path, name: str) -> Iterator[tupl
         "FAULT_FD": str(switch_fd),
         "FAULT_COUNT_FD": str(count_fd),
         "ASAN_OPTIONS": "verify_asan_link_order=0",
+        **more,
     }
     try:
         fds = switch_fd, count_fd
@@ -130,3 +145,15 @@ def test_a_listener_that_epoll_refuses_is_tried_again(name: str, shim: Path, tmp
             with relay.origin() as served:
                 assert served.recv(100) == b"patience"
         assert relay.counters_once_idle().failures == 0
+
+
+@BOTH_BUILDS
+def test_an_origin_that_accepts_and_resets_at_once_is_no_failure_of_the_relay(
+    name: str, shim: Path, tmp_path: Path
+) -> None:
+    with running_with_faults(shim, tmp_path, name, CONNECT_US="200000") as (relay, _), relay.client() as client:
+        reset(relay.origin())
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        counters = relay.counters_once_idle()
+        assert (counters.accepted, counters.resets, counters.failures) == (1, 1, 0)

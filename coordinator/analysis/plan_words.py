@@ -1,0 +1,66 @@
+"""The plan of a campaign in sentences, and its looks. Pure."""
+
+import math
+from collections.abc import Sequence
+
+from domain.budget import budget_s_of, is_adaptive
+from domain.campaign import Campaign
+from domain.duration import duration_text
+from domain.looks import MAX_LOOKS, Look
+from domain.metric import Metric
+from domain.planning import Plan, Showable
+from domain.texts import percent_text
+
+_NAMES = {
+    Metric.CPU_US_PER_REQUEST: "CPU per request",
+    Metric.REQUESTS_PER_S: "requests/s",
+    Metric.LATENCY_P50_US: "p50 latency",
+    Metric.SLO_CAPACITY_PER_S: "capacity",
+}
+
+
+def even_looks(first: int, most: int) -> tuple[Look, ...]:
+    """Looks spread evenly from the planned blocks to the most that the budget allows for."""
+    count = min(MAX_LOOKS, 1 + most - first)
+    blocks = [first + math.ceil((most - first) * step / max(1, count - 1)) for step in range(count)]
+    return tuple(Look(blocks=number, until=number, share=number / most) for number in blocks)
+
+
+def plan_in_words(campaign: Campaign, plan: Plan) -> tuple[str, ...]:
+    """When it looks and ends, then what it shows by each metric."""
+    return (_course(campaign, plan), *(_shown(campaign, plan, one) for one in plan.showable))
+
+
+def _course(campaign: Campaign, plan: Plan) -> str:
+    if not is_adaptive(campaign):
+        return f"{plan.blocks} blocks per level, about {duration_text(plan.duration_s)}; words come after the last."
+    goal = f"until cost is known within ±{percent_text(campaign.precision)} or " if campaign.precision else "until "
+    budget = duration_text(budget_s_of(campaign))
+    looks = "one look" if plan.looks == 1 else f"at most {plan.looks} looks"
+    return (
+        f"{plan.blocks} blocks per level, then more {goal}{budget} are spent: "
+        f"about {plan.most_blocks} in that time, with {looks}."
+    )
+
+
+def _shown(campaign: Campaign, plan: Plan, one: Showable) -> str:
+    where = f"{_NAMES.get(one.metric, one.metric)} over {', '.join(one.levels)}"
+    where += f" of {one.workload}" if len(campaign.workloads) > 1 else ""
+    blocks = plan.blocks if one.metric is Metric.SLO_CAPACITY_PER_S else plan.most_blocks
+    found = f"{blocks} blocks are too few for a verdict"
+    if one.difference is not None:
+        found = f"{blocks} blocks find a difference of {percent_text(one.difference)} with 80 % power"
+    needed = ", ".join(f"{percent_text(float(asked))} needs {_count(count)}" for asked, count in one.blocks_for.items())
+    source = f"noise of {one.campaigns} earlier levels" if one.campaigns else "default noise"
+    return f"{where}: {found}; {needed} ({source}: {_noises(one)} per pair)."
+
+
+def _count(blocks: int | None) -> str:
+    return "more than 1,000" if blocks is None else f"{blocks}"
+
+
+def _noises(one: Showable) -> str:
+    values: Sequence[float] = sorted(set(one.noise.values()))
+    if len(values) == 1 or percent_text(values[0]) == percent_text(values[-1]):
+        return percent_text(values[0])
+    return f"{percent_text(values[0])} to {percent_text(values[-1])}"

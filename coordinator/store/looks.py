@@ -1,0 +1,89 @@
+"""A look at the data of a campaign that adds blocks: is it exact enough, and what follows.
+
+Callers hold the campaign's lock, and all blocks have ended.
+"""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.precision import exactness_of, excess_of
+from coordinator.analysis.stage import stage_of
+from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
+from coordinator.scheduling.next_look import after_look
+from coordinator.scheduling.planner import more_blocks
+from coordinator.store.block_rows import row_of
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow
+from coordinator.store.results import attempt_records
+from domain.looks import Exactness
+from domain.texts import percent_text
+
+Shape = tuple[str, str]  # workload, level
+_BETWEEN_BLOCKS_S = 0.5  # from a block's report to the next block's claim
+
+
+def take_look(session: Session, row: CampaignRow, now: float) -> str:
+    """Take the look that all ended blocks make possible; returns what follows, or "" if the campaign has no more looks.
+
+    If more blocks follow, they are in the session.
+    """
+    if row.looks is None or row.looks.next is None or row.state != CampaignState.RUNNING:
+        return ""
+    shapes, before = _measured_shapes(session, row), row.looks.next
+    found = exactness(session, row.id) or Exactness()
+    widest = found.widest
+    row.looks = after_look(
+        row.campaign,
+        row.looks,
+        shapes=len(shapes),
+        elapsed_s=now - (row.started_at if row.started_at is not None else now),
+        round_s=_round_s(session, row, len(shapes)),
+        excess=excess_of(found),
+    )
+    number = len(row.looks.taken)
+    text = f"look {number} at {before.blocks} blocks per level"
+    text += f": the widest interval of cost is ±{percent_text(widest.half_width or 0.0)}" if widest else ""
+    if row.looks.next is None:
+        why = "narrow enough" if row.looks.taken[-1].narrow else "no time for more blocks"
+        return f"{text}; the last one: {why}"
+    _add(session, row, shapes, (before.blocks, row.looks.next.blocks), before.until)
+    return f"{text}; the next one is at {row.looks.next.blocks}"
+
+
+def exactness(session: Session, campaign_id: str) -> Exactness | None:
+    """How exact a campaign's comparisons of cost are by now; ``None`` if it is unknown. It reads no histograms."""
+    row = session.get(CampaignRow, campaign_id)
+    if row is None:
+        return None
+    attempts = attempt_records(session, row.id)
+    looks = row.looks.model_dump(mode="json") if row.looks is not None else None
+    stage = stage_of(row.campaign, {"state": row.state, "looks": looks}, attempts)
+    return exactness_of(CampaignResults(row.campaign, attempts, row.seed, row.calibration), stage)
+
+
+def _measured_shapes(session: Session, row: CampaignRow) -> set[Shape]:
+    """The workloads and levels that more blocks say more about: those with a block that was measured."""
+    query = select(BlockRow.workload, BlockRow.level).distinct()
+    done = query.where(BlockRow.campaign_id == row.id, BlockRow.state == BlockState.DONE)
+    rows = session.execute(done.where(BlockRow.calibration.is_(False), BlockRow.chain.is_(None)))
+    return {(workload, level) for workload, level in rows}
+
+
+def _round_s(session: Session, row: CampaignRow, shapes: int) -> float:
+    """Seconds of one more round, from the campaign's own blocks: all attempts at them, divided by the hosts."""
+    query = (
+        select(func.sum(AttemptRow.ended_at - AttemptRow.claimed_at), func.count(func.distinct(BlockRow.id)))
+        .join(BlockRow)
+        .where(BlockRow.campaign_id == row.id, BlockRow.calibration.is_(False), BlockRow.chain.is_(None))
+        .where(AttemptRow.state.in_([AttemptState.DONE, AttemptState.FAILED]))
+    )
+    spent_s, blocks = session.execute(query).one()
+    block_s = (spent_s or 0.0) / blocks if blocks else 0.0
+    return shapes * (block_s + _BETWEEN_BLOCKS_S) / max(1, min(len(row.hosts), shapes))
+
+
+def _add(session: Session, row: CampaignRow, shapes: set[Shape], rounds: tuple[int, int], first_index: int) -> None:
+    wanted = (b for b in more_blocks(row.campaign, row.hosts, row.seed, rounds) if (b.workload, b.level) in shapes)
+    for index, planned in enumerate(wanted, start=first_index):
+        session.add(row_of(row.id, planned.model_copy(update={"index": index}), held=False))
+    session.flush()

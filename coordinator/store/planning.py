@@ -1,0 +1,106 @@
+"""The plan of a campaign, from its hosts' earlier campaigns: what its design can show, and how long it takes."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.plan_words import even_looks, plan_in_words
+from coordinator.analysis.power import PastNoise, PlannedDesign, kind_of, showable
+from coordinator.analysis.weights import noise_of
+from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.scheduling.next_look import campaign_left_s, most_rounds
+from coordinator.store.models import CampaignRow
+from coordinator.store.results import attempt_records
+from domain.budget import budget_s_of, is_adaptive
+from domain.campaign import Campaign
+from domain.duration import block_traffic_s
+from domain.jobs import HostCapabilities
+from domain.load import AnyLoad, CapacityLoad
+from domain.metric import metrics_of
+from domain.names import LIMIT_BEFORE_ROLES, datapath_of
+from domain.planning import Plan
+from domain.primary import PRIMARY_METRICS
+
+SET_UP_S = 4.0  # of a block: labs, datapaths, origins, probes; 3.8 s of four datapaths on two CPUs
+_REMEMBERED = 3  # campaigns whose noise counts, the newest ones
+_LOOKED_AT = 50  # campaigns among which they are searched for
+_KEPT = 64
+
+_known: OrderedDict[str, tuple[PastNoise, ...]] = OrderedDict()  # by campaign; an ended campaign never changes
+
+
+def plan_of(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Plan:
+    """What the campaign can show on those hosts, with the noise of their earlier campaigns."""
+    functions = {variant.name: variant.function or "" for host in hosts for variant in host.datapaths}
+    limit = next((label for label in campaign.labels if datapath_of(label) == LIMIT_BEFORE_ROLES), None)
+    design = PlannedDesign(campaign, functions, limit)
+    duration_s, most = _duration_s(campaign, len(hosts)), most_blocks(campaign, len(hosts))
+    if is_adaptive(campaign):
+        duration_s = max(duration_s, budget_s_of(campaign))
+    looks = even_looks(campaign.blocks, most)
+    found = showable(design, looks, _history(session, campaign, hosts))
+    plan = Plan(
+        blocks=campaign.blocks,
+        most_blocks=most,
+        looks=len(looks),
+        duration_s=duration_s,
+        primary=sum(one.comparisons for one in found),
+        showable=found,
+    )
+    return plan.model_copy(update={"sentences": plan_in_words(campaign, plan)})
+
+
+def most_blocks(campaign: Campaign, hosts: int) -> int:
+    """The blocks per workload and level that fit into the budget, by estimate; without one, the planned blocks."""
+    if not is_adaptive(campaign):
+        return campaign.blocks
+    shapes = [load for load in campaign.levels.values() if not isinstance(load, CapacityLoad)]
+    round_s = sum(_block_s(campaign, load) for load in shapes) * len(campaign.workloads) / hosts
+    left_s = campaign_left_s(campaign, _duration_s(campaign, hosts))
+    count = len(shapes) * len(campaign.workloads)
+    return most_rounds(campaign, campaign.blocks, count, campaign.total_blocks, left_s, round_s)
+
+
+def _block_s(campaign: Campaign, load: AnyLoad) -> float:
+    return len(campaign.labels) * block_traffic_s(campaign, load) + SET_UP_S
+
+
+def _duration_s(campaign: Campaign, hosts: int) -> float:
+    blocks = campaign.total_blocks + campaign.calibration_blocks
+    return (campaign.traffic_s + blocks * SET_UP_S) / max(1, min(hosts, campaign.blocks))
+
+
+def _history(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> list[PastNoise]:
+    """The noise of the newest complete campaigns that ran on one of the hosts with one of the workloads."""
+    names = {host.host for host in hosts}
+    query = select(CampaignRow).where(CampaignRow.state == CampaignState.COMPLETE)
+    rows = session.scalars(query.order_by(CampaignRow.ended_at.desc(), CampaignRow.id).limit(_LOOKED_AT))
+    alike = [row for row in rows if names & set(row.hosts) and set(row.campaign.workloads) & set(campaign.workloads)]
+    return [one for row in alike[:_REMEMBERED] for one in _noise_of(session, row)]
+
+
+def _noise_of(session: Session, row: CampaignRow) -> tuple[PastNoise, ...]:
+    known = _known.get(row.id)
+    if known is None:
+        known = _known[row.id] = past_noise(
+            CampaignResults(row.campaign, attempt_records(session, row.id), row.seed, row.calibration)
+        )
+        while len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return known
+
+
+def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:
+    """The noise of each level of a campaign by each metric that may be primary."""
+    campaign = data.campaign
+    return tuple(
+        PastNoise(workload, str(load), kind_of(load), metric, noise, campaign.slices * campaign.slice_s_at(load))
+        for workload in campaign.workloads
+        for level, load in campaign.levels.items()
+        for metric in metrics_of(load)
+        if metric in PRIMARY_METRICS
+        if (noise := noise_of(data.compared(workload, level, metric).rows))
+    )
