@@ -9,12 +9,13 @@ Shares of slow requests are means, as in the table; all other figures and all ra
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.missed_blocks import missed_blocks
+from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import CONFIDENCE, Estimate, finite_exp, interval
 from coordinator.scheduling.lifecycle import CampaignState
 from domain.campaign import Cell
@@ -28,45 +29,25 @@ MISSED_SHARE = 0.5  # of a level's blocks; a datapath that missed its load in mo
 _UNITS = {Metric.REQUESTS_PER_S: "/s", Metric.SLO_CAPACITY_PER_S: "/s", **dict.fromkeys(SHARE_METRICS, " %")}
 
 
-class Look(Protocol):
-    """What a campaign that adds blocks until it is exact must correct: it ends at the first look that suits it."""
-
-    def rate(self, rate: float) -> float:
-        """The error rate of this look alone, so that all looks together keep ``rate``."""
-
-    def judged(self, estimate: Estimate | None) -> Estimate | None:
-        """The estimate, with a larger error if its own may have ended the campaign by chance."""
-
-
-class OnlyLook:
-    """That of a campaign with a fixed number of blocks: nothing to correct."""
-
-    def rate(self, rate: float) -> float:
-        """See :class:`Look`."""
-        return rate
-
-    def judged(self, estimate: Estimate | None) -> Estimate | None:
-        """See :class:`Look`."""
-        return estimate
-
-
-_ONLY_LOOK = OnlyLook()
-
-
 @dataclass(frozen=True)
 class _Judge:
-    """The intervals of one check: its own, and that for all checks together."""
+    """The intervals of one check: its own, and that for all checks together; over all looks of the campaign."""
 
-    look: Look
+    stage: Stage
     family: int
+
+    def estimate(self, expectation: Expectation, values: Sequence[float]) -> Estimate | None:
+        """The mean; ``None`` with too few values. The width of ratios may have ended the campaign."""
+        found = interval(values) if len(values) >= MIN_PAIRS else None
+        return found if expectation.reference is None else self.stage.judged(found)
 
     def own(self, estimate: Estimate) -> tuple[float, float]:
         """95 % for this check alone."""
-        return estimate.bounds(1 - self.look.rate(1 - CONFIDENCE))
+        return estimate.bounds(1 - self.stage.rate(1 - CONFIDENCE))
 
     def together(self, estimate: Estimate) -> tuple[float, float]:
         """95 % for all checks of the campaign (Bonferroni)."""
-        return estimate.bounds(1 - self.look.rate((1 - CONFIDENCE) / self.family))
+        return estimate.bounds(1 - self.stage.rate((1 - CONFIDENCE) / self.family))
 
 
 @dataclass(frozen=True)
@@ -84,13 +65,15 @@ class _Place:
         return Cell(datapath=label, workload=self.workload, level=self.level)
 
 
-def checks_of(data: CampaignResults, state: str = CampaignState.COMPLETE, look: Look = _ONLY_LOOK) -> tuple[Check, ...]:
+def checks_of(
+    data: CampaignResults, state: str = CampaignState.COMPLETE, stage: Stage = AT_ITS_LOOK
+) -> tuple[Check, ...]:
     """Each expectation at each of its places.
 
     They are undecided unless the campaign's ``state`` is complete: an interval that is looked at until it fits lies.
     """
     places = list(_places(data))
-    judge = _Judge(look, len(places))
+    judge = _Judge(stage, len(places))
     return tuple(_check(data, place, judge, state) for place in places)
 
 
@@ -105,7 +88,7 @@ def _places(data: CampaignResults) -> Iterator[_Place]:
 def _check(data: CampaignResults, place: _Place, judge: _Judge, state: str) -> Check:
     expectation = place.expectation
     values = _values(data, place)
-    estimate = judge.look.judged(interval(values)) if len(values) >= MIN_PAIRS else None
+    estimate = judge.estimate(expectation, values)
     if state != CampaignState.COMPLETE:
         outcome, why = Outcome.UNDECIDED, f"the campaign is {state}, not complete"
     elif not_carried := _not_carried(data, place):

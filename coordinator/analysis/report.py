@@ -65,7 +65,7 @@ def build_report(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
         verdicts=verdicts,
-        expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE),
+        expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE, stage),
         prices=prices_of(data),
         carrying=carrying_of(data, stage),
         condition_costs=condition_costs(data),

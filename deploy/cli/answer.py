@@ -78,7 +78,8 @@ def _gate(report: CampaignReport) -> Iterable[str]:
     open_ones = [check for check in report.expectations if check.outcome is not Outcome.PASS]
     for check in open_ones[:MOST_CHECKS]:
         style = STYLES[check.outcome]
-        line = _cut(check.line, MOST_WIDTH - len(f"  {check.outcome.value}  "))
+        measured_first = f"{check.name} {check.sentence} (expected: {check.expression})"
+        line = _cut(measured_first, MOST_WIDTH - len(f"  {check.outcome.value}  "))
         yield f"  [{style}]{check.outcome.value}[/{style}]  {escape(line)}"
     if len(open_ones) > MOST_CHECKS:
         yield f"  and {len(open_ones) - MOST_CHECKS} more that do not pass"

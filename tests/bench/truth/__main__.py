@@ -14,8 +14,8 @@ from tests.bench.truth import burning, equal, origins, power, resolution, search
 from tests.bench.truth.blocks import patience
 from tests.bench.truth.burner import Burner
 from tests.bench.truth.design import reference, spreads_of
-from tests.bench.truth.simulation import Spreads
 from tests.bench.truth.table import Row, Table
+from tests.simulated import Spreads
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Size:
     differences: Sequence[float] = power.DIFFERENCES
     resolution_s: float = 300.0
     resolution_slices: int = 10
+    runs: int = 5  # of each datapath, one after another
 
 
 FULL = Size(burner_blocks={"closed(64)": 12, "open(4000)": 8}, overload_slices=origins.SLICES)
@@ -44,7 +45,7 @@ QUICK = Size(
     burner_blocks={"closed(64)": 5},
     overload_slices={0.2: 5},
     overload_repeats=1,
-    search=replace(searched.GOAL, steps=4, coarse_steps=3),
+    search=replace(searched.GOAL, steps=6),
     delays_us=(1_000,),
     delay_blocks=5,
     delay_slices=2,
@@ -54,6 +55,7 @@ QUICK = Size(
     differences=(0.1,),
     resolution_s=12.0,
     resolution_slices=2,
+    runs=2,
 )
 
 
@@ -79,7 +81,7 @@ class Bench:
             "simulated": lambda: equal.simulated(size.campaigns),
             "equal": self.equal,
             "power": lambda: power.powers(size.power_campaigns, size.differences, self.spreads, self.whose),
-            "resolution": lambda: resolution.resolutions(size.resolution_s, size.resolution_slices),
+            "resolution": lambda: resolution.resolutions(size.resolution_s, size.resolution_slices, size.runs),
         }
 
     def equal(self) -> list[Row]:

@@ -67,6 +67,7 @@ def row_of(burner: Burner, level: str, arm: tuple[float, float], reference: tupl
     packets, burned_ns = arm
     known = (burned_ns - reference[1]) / packets
     value, low, high = (us * 1000 / packets for us in (price.us, price.low_us, price.high_us))
-    note = f"{packets:.2f} packets a request, {price.pairs} pairs" + "; may be nothing" * (low <= 0 <= high)
+    note = f"{packets:.2f} packets and {price.over_us:.1f} µs a request, {price.pairs} pairs"
+    note += "; may be nothing" * (low <= 0 <= high)
     found = low <= known <= high and known >= MIN_BURNED * burner.burn_ns
     return Row(PART, cause_of(burner, level), known, value, low, high, "ns", found, note)

@@ -8,7 +8,7 @@ from coordinator.store.planning import most_blocks
 from domain.campaign import Campaign, read_campaign
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad, ShareLoad
 from tests import ROOT
-from tests.bench.truth.simulation import Spreads
+from tests.simulated import Spreads
 
 REFERENCE = ROOT / "deploy" / "campaigns" / "showdown.toml"
 RATE_OF_A_PERCENT = 200  # any rate serves: noise does not depend on it here

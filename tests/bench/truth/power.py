@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 
 from tests.bench.truth.design import reference
-from tests.bench.truth.simulation import METRICS, Spreads, power
+from tests.bench.truth.simulation import METRICS, power
 from tests.bench.truth.table import Row
+from tests.simulated import Spreads
 
 PART = "difference found in 80 %"
 WANTED = 0.8

@@ -21,7 +21,6 @@ from workers.datapaths.direct import Direct
 
 PART = "resolution"
 CONNECTIONS = 64
-RUNS = 5  # of each datapath, one after another
 GOAL_RATIO, GOAL = 3.0, 0.015
 LABELS = ("direct", "direct#2")
 
@@ -77,33 +76,35 @@ def interleaved(seconds: float, slices: int) -> tuple[Resolution | None, Measure
     return Resolution(half, error), measured
 
 
-def sequential(seconds: float) -> Resolution | None:
+def sequential(seconds: float, runs: int) -> Resolution | None:
     """All runs of A, then all of B; each run is a separate lab with one long slice. ``None`` if one had no traffic."""
     rates: dict[str, list[float]] = {label: [] for label in LABELS}
     with context({"direct": Direct()}) as host:
         for label, found in rates.items():
-            for _ in range(RUNS):
+            for _ in range(runs):
                 block = a_block({label: ClosedLoad(connections=CONNECTIONS)}, 1)
-                found.append(tried(block, host, seconds / (2 * RUNS))[-1].trials[0].requests_per_s or 0.0)
+                found.append(tried(block, host, seconds / (2 * runs))[-1].trials[0].requests_per_s or 0.0)
     if not all(min(found) > 0 for found in rates.values()):
         return None
     return Resolution.of(welch(rates[LABELS[1]], rates[LABELS[0]]))
 
 
-def resolutions(seconds: float, slices: int = 10) -> list[Row]:
+def resolutions(seconds: float, slices: int, runs: int) -> list[Row]:
     """Both designs, and how much finer the first is."""
     ours, measured = interleaved(seconds, slices)
-    usual = sequential(seconds)
+    usual = sequential(seconds, runs)
     how = f"{len(measured.trials(LABELS[0]))} blocks in {measured.wall_s:.0f} s"
-    return resolution_rows(ours, usual, seconds, how if ours else f"{how}, {measured.why_invalid}")
+    return resolution_rows(ours, usual, seconds, runs, how if ours else f"{how}, {measured.why_invalid}")
 
 
-def resolution_rows(ours: Resolution | None, usual: Resolution | None, seconds: float, how: str) -> list[Row]:
+def resolution_rows(
+    ours: Resolution | None, usual: Resolution | None, seconds: float, runs: int, how: str
+) -> list[Row]:
     """Rows for both, and for their ratio."""
     minutes = f"{seconds / 60:g} min"
     rows = [
         _row(f"interleaved pairs, {minutes}", ours, how, goal=True),
-        _row(f"{RUNS} runs of A, then {RUNS} of B, {minutes}", usual, "Welch's t", goal=False),
+        _row(f"{runs} runs of A, then {runs} of B, {minutes}", usual, "Welch's t", goal=False),
     ]
     ratio = usual.half / ours.half if ours and usual and ours.half else None
     note = f"goal: at least {GOAL_RATIO:g}"

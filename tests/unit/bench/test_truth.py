@@ -14,8 +14,8 @@ from domain.searched import CapacityBounds
 from tests.bench.truth import burning, design, equal, origins, power, resolution, searched
 from tests.bench.truth.blocks import a_block
 from tests.bench.truth.burner import Burned, Burner
-from tests.bench.truth.simulation import DRIFTING, report_of
 from tests.bench.truth.table import Row, Table
+from tests.simulated import DRIFTING, report_of
 
 PRICE = Price(
     datapath="burn_1000", over="burn_0", workload="http_keepalive", level="level", pairs=12, datapath_us=20, over_us=17,
@@ -90,7 +90,9 @@ def test_a_search_must_enclose_the_capacity_within_2_percent(low: float, high: f
     assert (row.found, row.low, row.high) == (found, low, high)
 
 
-def test_a_search_without_an_answer_says_why() -> None:
+def test_a_search_without_an_answer_says_why_and_wide_bounds_are_none() -> None:
+    wide = CapacityBounds(lower_per_s=1_800, per_s=2_000, upper_per_s=2_200)
+    assert searched.search_row(wide, 6, shortfall="its bounds are 22 % apart").found is False
     row = searched.search_row(CapacityBounds(lower_per_s=1_800), 9, "too much host noise")
     assert (row.found, row.value, row.note) == (False, None, "too much host noise")
 
@@ -103,7 +105,7 @@ def test_the_interval_of_a_share_is_clopper_and_pearsons(count: int, total: int)
 
 @pytest.mark.parametrize(("false", "found"), [(0, True), (10, True), (16, True), (18, False), (60, False)])
 def test_false_words_may_exceed_5_percent_by_chance_only(false: int, found: bool) -> None:
-    assert equal.simulated_row("normal", false, 200).found is found
+    assert equal.simulated_row("normal noise", false, 200).found is found
 
 
 def test_words_about_equal_datapaths_are_counted() -> None:
@@ -166,15 +168,15 @@ def test_welchs_t_is_scipys() -> None:
 def test_the_goals_of_the_resolution() -> None:
     fine, coarse = resolution.Resolution(0.01, 0.002), resolution.Resolution(0.05, 0.06)
     assert (fine.is_wrong, coarse.is_wrong) == (False, True)
-    ours, usual, ratio = resolution.resolution_rows(fine, coarse, 300, "20 blocks in 300 s")
+    ours, usual, ratio = resolution.resolution_rows(fine, coarse, 300, 5, "20 blocks in 300 s")
     assert (ours.found, usual.found, ratio.found) == (True, None, True)
     assert "outside of its interval" in usual.note
     assert ratio.value == pytest.approx(5)
     assert ours.cause == "interleaved pairs, 5 min"
-    *_, coarser = resolution.resolution_rows(coarse, coarse, 300, "")
+    *_, coarser = resolution.resolution_rows(coarse, coarse, 300, 5, "")
     assert coarser.found is False
     for one, other in ((None, coarse), (fine, None)):
-        *_, unknown = resolution.resolution_rows(one, other, 300, "")
+        *_, unknown = resolution.resolution_rows(one, other, 300, 5, "")
         assert (unknown.value, unknown.found) == (None, False)
 
 

@@ -57,7 +57,7 @@ def test_the_reference_campaign_has_five_rounds_within_eight_minutes():
     campaign = load("showdown.toml")
     assert most_blocks(campaign, hosts=1) >= MIN_PAIRS, "a verdict needs five pairs"
     assert budget_s_of(campaign) <= 470, "and the servers need some seconds to start"
-    assert campaign.precision <= 0.022, "so that a difference of 3 % is found in four of five campaigns"
+    assert campaign.precision is None, "else it may end before every level has five pairs"
 
 
 def test_the_reference_campaign_judges_steering_and_little_else():

@@ -11,7 +11,6 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.compared import Compared, compared
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.report import build_report
-from coordinator.analysis.statistics import Estimate, interval
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.gate import Check, Outcome, counts_text, worst
@@ -246,30 +245,6 @@ def test_a_fail_must_hold_among_all_checks() -> None:
     assert first.sentence.endswith("alone it misses the limit, but among 20 checks that may be chance")
     assert (first.low, first.high) == (alone.low, alone.high)
     assert (first.simultaneous_high or 0) > 1.12 > (first.high or 2)
-
-
-class Sequential:
-    """The last of several looks: a tenth of the error rate is left, and the error is twice what it seems."""
-
-    def rate(self, rate: float) -> float:
-        return rate / 10
-
-    def judged(self, estimate: Estimate | None) -> Estimate | None:
-        return estimate and replace(estimate, standard_error=2 * estimate.standard_error)
-
-
-def test_a_campaign_that_adds_blocks_pays_for_its_looks() -> None:
-    blocks = pairs_with(1.10, 6, noise=0.02)
-    attempts = [an_attempt(i, rates) for i, rates in enumerate(blocks)]
-    campaign = a_campaign(*PAIR, expect=[f"{RATE} >= 1.09 * tproxy", f"{RATE} >= 1.12 * tproxy"])
-    data = CampaignResults(campaign, attempts, 7, {})
-    assert [check.outcome for check in checks_of(data)] == [Outcome.PASS, Outcome.FAIL]
-    paid = checks_of(data, look=Sequential())
-    assert [check.outcome for check in paid] == [Outcome.UNDECIDED, Outcome.UNDECIDED]
-    estimate = interval(data.log_ratios(campaign.cells[1], "tproxy", Metric.REQUESTS_PER_S))
-    assert estimate
-    low, _ = replace(estimate, standard_error=2 * estimate.standard_error).bounds(0.995)
-    assert paid[0].low == pytest.approx(math.exp(low))
 
 
 def searched(expression: str, rates: Sequence[Mapping[str, float | None]]) -> Check:
