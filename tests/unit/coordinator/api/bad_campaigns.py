@@ -155,7 +155,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     # across fields
     (
         {
-            "blocks": 200,
+            "blocks": 300,
             "levels": {f"l{i}": "closed(1)" for i in range(6)},
             "workloads": ["http_keepalive", "http_open"],
         },

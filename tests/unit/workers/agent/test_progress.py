@@ -88,6 +88,7 @@ def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the
     assert set(verdicts) == {
         ("high", "requests_per_s"), ("high", "cpu_us_per_request"),
         *(("low", metric) for metric in ("cpu_us_per_request", "latency_p50_us", "latency_p99_us")),
+        *(("low", f"percent_over_{ms}ms") for ms in (1, 5, 20)),
     }  # fmt: skip
     slower = verdicts["high", "requests_per_s"]
     assert (slower.tags["datapath"], slower.tags["reference"]) == ("tproxy", "direct")
