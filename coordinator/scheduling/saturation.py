@@ -115,10 +115,11 @@ class Search:
         if self.next_per_s is not None:
             return "its search was not finished"
         bounds = self.bounds
-        if bounds.lower_per_s is None and self.trials:
-            return f"the goal was missed even at about {_about(self.low_per_s)}/s, the lowest rate tried"
-        if bounds.upper_per_s is None and self.trials:
-            return f"the goal was met even at about {_about(self.high_per_s)}/s, above its closed-loop capacity"
+        lowest, highest = self._ends_tried
+        if bounds.lower_per_s is None and lowest and lowest.missed > lowest.met:
+            return f"the goal was missed even at about {_about(lowest.rate_per_s)}/s, the lowest rate tried"
+        if bounds.upper_per_s is None and highest and highest.met > highest.missed:
+            return f"the goal was met even at about {_about(highest.rate_per_s)}/s, the highest rate tried"
         if bounds.width is None or bounds.width > self.goal.max_width:
             return self.unclear or f"its trials leave it open between {self._between}"
         return ""
@@ -176,6 +177,12 @@ class Search:
             if (one.rate_per_s < middle) == (end_per_s < middle) and 1 / near <= one.rate_per_s / end_per_s <= near
         )
         return sum(made) >= self.goal.end_trials
+
+    @property
+    def _ends_tried(self) -> tuple[RateTrials, RateTrials] | tuple[None, None]:
+        """The trials at the lowest and at the highest rate; none without trials."""
+        rates = sorted(self.trials, key=lambda one: one.rate_per_s)
+        return (rates[0], rates[-1]) if rates else (None, None)
 
     @property
     def _between(self) -> str:

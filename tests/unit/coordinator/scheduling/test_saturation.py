@@ -125,6 +125,12 @@ def test_no_guess_becomes_a_number() -> None:
     assert "missed even at about 1,000/s" in never.why_none
     assert always.figure_per_s is None  # only a lower bound
     assert "met even at about 19,000/s" in always.why_none
+    # A range that was not tried to its end says nothing about the end.
+    trials = RateTrials(2_000, 1, 0), RateTrials(2_241, 0, 1)
+    unfinished = Search(150.0, 2_400.0, GOAL, trials, steps=GOAL.steps)
+    assert unfinished.bounds.upper_per_s is None
+    assert "even at" not in unfinished.why_none
+    assert "leave it open" in unfinished.why_none
 
 
 def test_a_trial_too_short_for_a_p99_is_not_asked_for() -> None:
