@@ -166,7 +166,8 @@ class PrivateStack:
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
         if len(str(socket)) > _MAX_SOCKET_PATH:
-            raise StackError(f"{self.state_dir} is too long for a unix socket's path; set a shorter SHOWDOWN_STATE_DIR")
+            shorter = "choose a shorter directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
+            raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
         self._environment["SHOWDOWN_BROKER_URL"] = f"redis+socket://{socket}"
 

@@ -92,6 +92,7 @@ def check_answer(page: Page, report: dict[str, Any]) -> None:
     expect(page.locator(".answer .scope")).to_contain_text(f"this boot of {report['campaign']['hosts'][0]}")
 
 
+@pytest.mark.alone  # noise repeats its blocks
 def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
     page = tab.page
     fill_a_short_campaign(page)
