@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Self
 
+import numpy as np
 from hdrh.histogram import HdrHistogram
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -126,8 +127,9 @@ class LatencyHistogram:
 
     def _recorded(self) -> list[tuple[int, int]]:
         """(index, count) of every non-empty bucket. The library's own iterators take a hundred times as long."""
-        counts = self._hdr.counts[: self._hdr.counts_len]
-        return [(index, count) for index, count in enumerate(counts) if count]
+        counts = np.ctypeslib.as_array(self._hdr.counts)[: self._hdr.counts_len]
+        (indexes,) = counts.nonzero()
+        return list(zip(indexes.tolist(), counts[indexes].tolist(), strict=True))
 
     @classmethod
     def _validated(cls, text: str, info: ValidationInfo) -> Self:
