@@ -118,6 +118,7 @@ class CellResult(Frozen):
     valid_trials: int = Field(ge=0, description="At a capacity level: searches that found a rate.")
     invalid_trials: int = Field(ge=0, description="At a capacity level: searches that found none.")
     invalid_for: Reason | None = Field(default=None, description="The most common reason, if no trial is valid.")
+    left_open: bool = Field(default=False, description="Searches ran to their end, and their trials leave it open.")
     condition: str = Field(default="", description="The condition, as written behind a level; empty for the plain one.")
     tracked: bool | None = Field(default=None, description="Whether the DUT tracked its connections (conntrack).")
     ballast_packets: int | None = Field(

@@ -146,7 +146,7 @@ def _price_rows(
 
 
 def _price_entry(price: Price | None) -> Entry:
-    if price is None:
+    if price is None or price.low_us <= 0 <= price.high_us:  # it may be nothing
         return Entry(text="")
     sign = "+" if price.us >= 0 else ""
     return Entry(value=price.us, text=f"{sign}{number_text(price.us, price.low_us, price.high_us)}")

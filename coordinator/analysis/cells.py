@@ -9,7 +9,7 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
-from coordinator.analysis.searched import reason_for_none, search_caveats, searched_capacity
+from coordinator.analysis.searched import is_left_open, reason_for_none, search_caveats, searched_capacity
 from coordinator.analysis.slow import with_episodes
 from coordinator.analysis.statistics import finite_exp, interval
 from domain.campaign import Cell
@@ -90,6 +90,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         valid_trials=len(figures),
         invalid_trials=len(ended) - len(figures),
         invalid_for=reason_for_none(ended),
+        left_open=is_left_open(ended),
         **_surroundings(data, cell, data.search_trials(cell)),
         caveats=search_caveats(ended),
     )

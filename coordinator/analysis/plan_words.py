@@ -33,12 +33,12 @@ def plan_in_words(campaign: Campaign, plan: Plan) -> tuple[str, ...]:
 
 def _course(campaign: Campaign, plan: Plan) -> str:
     if not is_adaptive(campaign):
-        return f"{plan.blocks} blocks per level, about {duration_text(plan.duration_s)}; words come after the last."
+        return f"{_blocks(plan.blocks)} per level, about {duration_text(plan.duration_s)}; words come after the last."
     goal = f"until cost is known within ±{percent_text(campaign.precision)} or " if campaign.precision else "until "
     budget = duration_text(budget_s_of(campaign))
     looks = "one look" if plan.looks == 1 else f"at most {plan.looks} looks"
     return (
-        f"{plan.blocks} blocks per level, then more {goal}{budget} are spent: "
+        f"{_blocks(plan.blocks)} per level, then more {goal}{budget} are spent: "
         f"about {plan.most_blocks} in that time, with {looks}."
     )
 
@@ -53,6 +53,10 @@ def _shown(campaign: Campaign, plan: Plan, one: Showable) -> str:
     needed = ", ".join(f"{percent_text(float(asked))} needs {_count(count)}" for asked, count in one.blocks_for.items())
     source = f"noise of {one.campaigns} earlier levels" if one.campaigns else "default noise"
     return f"{where}: {found}; {needed} ({source}: {_noises(one)} per pair)."
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
 
 
 def _count(blocks: int | None) -> str:

@@ -43,6 +43,14 @@ def reason_for_none(ended: Sequence[Search]) -> Reason | None:
     return Reason.OVERLOADED if missed and len(missed) == len(ended) else None
 
 
+def is_left_open(ended: Sequence[Search]) -> bool:
+    """Whether searches without a figure ran to their end: their trials count, and say too little. No cell is lost."""
+    without = [search for search in ended if search.figure_per_s is None]
+    return bool(without) and all(
+        search.trials and not search.lost and not search.unclear and search.next_per_s is None for search in without
+    )
+
+
 def search_caveats(ended: Sequence[Search]) -> tuple[str, ...]:
     """Why searches found no rate, and how far the bounds of the others are apart."""
     whys = Counter(search.why_none for search in ended if search.figure_per_s is None)

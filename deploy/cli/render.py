@@ -81,9 +81,11 @@ def _print_notes(report: CampaignReport, console: Console) -> None:
 def lost_cells(report: CampaignReport) -> list[CellResult]:
     """Cells without a figure for which host noise or a failure is the reason.
 
-    An overloaded datapath explains its cell: that it does not carry the load is a result.
+    An overloaded datapath explains its cell: that it does not carry the load is a result. So do searches that ran to
+    their end and leave the capacity open: a caveat says between which rates.
     """
-    return [cell for cell in report.results if cell.valid_trials == 0 and cell.invalid_for is not Reason.OVERLOADED]
+    without = [cell for cell in report.results if cell.valid_trials == 0]
+    return [cell for cell in without if cell.invalid_for is not Reason.OVERLOADED and not cell.left_open]
 
 
 def reference_of(report: CampaignReport) -> str:
