@@ -17,6 +17,7 @@ from domain.campaign import Campaign
 from domain.load import MAX_RATE_PER_S
 from domain.report import Calibration
 from domain.searched import CALIBRATION_STEPS, CHECK_CHANGE, CapacityBounds, CapacityCheck, OpenCapacities, shares_of
+from domain.texts import share_text
 
 
 def with_open_capacity(
@@ -104,7 +105,7 @@ def _results(campaign: Campaign, attempts: Sequence[AttemptRecord]) -> dict[int,
 
 
 def _sentence(found: Calibration, fell: Sequence[str], rose: Sequence[str], unknown: Mapping[str, str]) -> str:
-    percent = f"{CHECK_CHANGE:.0%}"
+    percent = share_text(CHECK_CHANGE, 0)
     parts = []
     if fell:
         parts.append(f"the capacity of {', '.join(fell)} had fallen by more than {percent} at the campaign's end")

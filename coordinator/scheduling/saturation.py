@@ -24,6 +24,7 @@ from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_
 from domain.campaign import Campaign
 from domain.load import MAX_RATE_PER_S, CapacityLoad
 from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, CapacityBounds
+from domain.texts import share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
 REACH_UP = 1.2  # … and above it: the host may have drifted since the calibration
@@ -130,7 +131,8 @@ class Search:
         width = self.bounds.width
         if self.why_none or width is None or width <= self.goal.width * 1.05:
             return ""
-        return f"its bounds are {width:.1%} apart, not {self.goal.width:.1%}, after all its {self.goal.steps} blocks"
+        apart, asked = share_text(width), share_text(self.goal.width)
+        return f"its bounds are {apart} apart, not {asked}, after all its {self.goal.steps} blocks"
 
     @property
     def sustainable_per_s(self) -> int:

@@ -9,6 +9,7 @@ from rich.table import Table
 from domain.carrying import CarryingWord, OverloadedTrials
 from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
+from domain.texts import share_text
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
 NONE = "–"
@@ -37,7 +38,7 @@ def cpus_text(cell: CellResult) -> str:
 
 def queued_text(cell: CellResult) -> str:
     """The share of requests that waited for a free connection of the generator."""
-    return NONE if cell.queued_share is None else f"{cell.queued_share:.1%}{_mark(cell.is_queued)}"
+    return NONE if cell.queued_share is None else f"{share_text(cell.queued_share)}{_mark(cell.is_queued)}"
 
 
 def lag_text(cell: CellResult) -> str:

@@ -41,7 +41,7 @@ def test_an_open_row_shows_load_and_generator() -> None:
         cpus_used=1.494, cpus=2, queued_share=0.004, carried_in=CarriedBlocks(blocks=4, of=6, low=0, high=1)
     )
     text = "\n".join(printed(CampaignReport(campaign={}, results=(found,))))
-    for row in ("carried 4 of 6", "CPUs busy 1.49 of 2", "queued 0.4%", "p99 lag µs 20"):
+    for row in ("carried 4 of 6", "CPUs busy 1.49 of 2", "queued 0.4 %", "p99 lag µs 20"):
         assert row in " ".join(text.split()), text
     assert MARK + " " not in text
 

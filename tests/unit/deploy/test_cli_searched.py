@@ -12,7 +12,7 @@ BOUNDS = {
     "tproxy": {"lower_per_s": 19_600, "per_s": 20_400, "upper_per_s": 21_200, "met": 3, "met_of": 3},
     "direct": {"lower_per_s": 41_000, "met": 2, "met_of": 2},
 }
-CHECK = {"fell": ["tproxy"], "sentence": "the capacity of tproxy had fallen by more than 10% at the campaign's end"}
+CHECK = {"fell": ["tproxy"], "sentence": "the capacity of tproxy had fallen by more than 10 % at the campaign's end"}
 FOUND = {
     "load": "closed(64)",
     "requests_per_s": 19_600,

@@ -98,7 +98,7 @@ def test_bounds_that_are_wider_than_asked_say_so() -> None:
         half = trials // 2 if 11_000 < rate < 13_500 else 0 if rate > 12_000 else trials
         noisy = after(noisy, (rate, half, trials - half))
     assert noisy.figure_per_s is not None
-    assert "apart, not 2.0%, after all its 10 blocks" in noisy.shortfall
+    assert "apart, not 2.0 %, after all its 10 blocks" in noisy.shortfall
 
 
 def test_searches_begin_apart_by_less_than_their_width() -> None:
@@ -206,7 +206,7 @@ def test_a_search_of_an_older_version_has_its_figure_after_seven_steps() -> None
     search = replayed(*attempts)
     assert (search.next_per_s, search.why_none) == (None, "")
     assert search.figure_per_s == pytest.approx(12_000, rel=0.05)
-    assert "apart, not 2.0%, after all its 7 blocks" in search.shortfall
+    assert "apart, not 2.0 %, after all its 7 blocks" in search.shortfall
 
 
 def test_a_step_that_may_be_tried_again_says_nothing_yet() -> None:
