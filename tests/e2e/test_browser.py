@@ -15,7 +15,7 @@ from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
 
 CAMPAIGN_MS = 240_000  # five blocks of two datapaths take 40 s on an idle host; the rest is for busy ones
 
@@ -92,7 +92,6 @@ def check_answer(page: Page, report: dict[str, Any]) -> None:
     expect(page.locator(".answer .scope")).to_contain_text(f"this boot of {report['campaign']['hosts'][0]}")
 
 
-@pytest.mark.alone  # noise repeats its blocks
 def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
     page = tab.page
     fill_a_short_campaign(page)
