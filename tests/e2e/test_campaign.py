@@ -66,7 +66,7 @@ slices = 2
 slice_s = 0.2
 warm_up_s = 0.0
 [levels]
-slo = "capacity(p99<=20ms, width<=50%)"
+slo = "capacity(p99<=20ms, width<=20%)"
 """
 
 
