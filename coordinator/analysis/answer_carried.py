@@ -22,12 +22,15 @@ def _rates(campaign: Campaign, report: CampaignReport) -> str:
     """The rates within the limit of a capacity level, or else those with the most connections."""
     levels = (*_capacities(campaign), *_closed(campaign))
     for workload, level in ((workload, level) for workload in campaign.workloads for level in levels):
-        cells = [c for c in report.results if (c.workload, c.level) == (workload, level) and _has_figure(c)]
+        here = [cell for cell in report.results if (cell.workload, cell.level) == (workload, level)]
+        cells = [cell for cell in here if _has_figure(cell)]
         if cells:
             cells.sort(key=lambda cell: -(_rate(cell) or 0.0))
             where = place_words(campaign, report, (level,))
             figures = ", ".join(f"{cell.datapath} {_figure(cell)}" for cell in _few(campaign, cells))
-            return f"{where} in requests/s: {figures}{workload_words(campaign, workload)}"
+            unknown = " and ".join(cell.datapath for cell in here if cell.left_open)
+            left = f"; the search left open what {unknown} can carry" if unknown else ""
+            return f"{where} in requests/s: {figures}{left}{workload_words(campaign, workload)}"
     return ""
 
 

@@ -245,6 +245,11 @@ def test_a_searched_capacity_has_its_bounds_and_needs_no_five_searches():
     ]
     entry = answer.rows[0].entries[0]
     assert (entry.text, entry.noted) == ("20,000", False)
+    left_open = [
+        cell.model_copy(update={"left_open": (cell.datapath, cell.level) == ("direct", "slo")}) for cell in results
+    ]
+    (sentence,) = [one.sentence for one in again(campaign, report, results=left_open).statements]
+    assert sentence.endswith("(bounds 19,600 – 20,400); the search left open what direct can carry.")
 
 
 def test_one_datapath_has_only_its_rate():
