@@ -262,5 +262,6 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
         assert figure is not None or result["caveats"]
         if figure is not None:
             assert found["lower_per_s"] <= figure <= found["upper_per_s"]
-            assert 0 < found["met"] <= found["met_of"]
-            assert 0 < found["missed"] <= found["missed_of"]
+            # Bounds follow from all trials together, so there need not be one beyond each.
+            assert 0 <= found["met"] <= found["met_of"]
+            assert 0 <= found["missed"] <= found["missed_of"]
