@@ -60,7 +60,7 @@ low = "closed(4)"
 
 SEARCH = """
 name = "search"
-datapaths = ["direct", "tproxy"]
+datapaths = ["tproxy"]
 blocks = 1
 slices = 2
 slice_s = 0.2
@@ -238,10 +238,11 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(900)  # host noise repeats its blocks
 def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     for window in windows():
         with window:  # host noise may spoil the calibration, and with it the search
-            campaign_id = running.run(SEARCH, timeout_s=240)
+            campaign_id = running.run(SEARCH, timeout_s=400)
             view = running.coordinator.campaign(campaign_id)
             assert view["state"] == "complete", view["error"]
     trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
@@ -255,7 +256,7 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     for rates in asked.values():
         assert 2 < len(set(rates)) <= SEARCH_STEPS  # the next rate follows from what the one before gave
     results = get(running, f"campaigns/{campaign_id}/results").json()["results"]
-    assert {result["datapath"] for result in results} == set(asked) == {"direct", "tproxy"}
+    assert {result["datapath"] for result in results} == set(asked) == {"tproxy"}
     for result in results:
         figure, found = result["slo_capacity_per_s"], result["slo_search"]
         # On a machine that others use, a search may end without a figure; it then says why, and never guesses.
