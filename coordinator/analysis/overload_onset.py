@@ -6,7 +6,7 @@ Rates at which blocks disagree lie within the interval.
 
 from collections.abc import Iterator
 
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks
@@ -51,7 +51,7 @@ def _count(data: CampaignResults, workload: str, level: str, label: str) -> Coun
 
 
 def _mostly(count: int, of: int) -> bool:
-    return of > 0 and float(binom.sf(count - 1, of, 0.5)) < SIGNIFICANCE
+    return of > 0 and float(bdtrc(count - 1, of, 0.5)) < SIGNIFICANCE
 
 
 def _sentence(onset: OverloadOnset, place: str) -> str:

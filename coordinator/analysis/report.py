@@ -163,12 +163,6 @@ def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> It
                 )
 
 
-def _failed(attempts: Iterable[AttemptRecord]) -> Iterable[FailedAttempt]:
-    for a in attempts:
-        if a.result is None and a.reason:
-            yield FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
-
-
 def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
     if attempt.search is None:
         return False
