@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from domain.load import AnyLoad
-from domain.metric import SHARE_METRICS, Metric, metrics_of, shares_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of, share_metrics_of
 from domain.names import Name, labels_of
 from domain.report import MIN_PAIRS
 
@@ -91,7 +91,7 @@ def places_of(
 ) -> tuple[tuple[str, str], ...]:
     """(workload, level) of each check: without a place, every level that has the metric. Raises :class:`ValueError`."""
     metric = expectation.metric
-    having = [level for level, load in levels.items() if metric in (*metrics_of(load), *shares_of(load))]
+    having = [level for level, load in levels.items() if metric in (*metrics_of(load), *share_metrics_of(load))]
     chosen_levels = [name for name in expectation.place if name in levels]
     chosen_workloads = [name for name in expectation.place if name in workloads and name not in levels]
     for name in expectation.place:

@@ -60,11 +60,11 @@ def metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple
     return CLOSED_METRICS if isinstance(level, ClosedLoad) else OPEN_METRICS
 
 
-def shares_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
+def share_metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
     """The shares of slow requests that are compared at a level: those of open levels with one rate."""
     return SHARE_METRICS if metrics_of(level) == OPEN_METRICS else ()
 
 
 def slow_metrics_of(level: ClosedLoad | OpenLoad | ShareLoad | CapacityLoad) -> tuple[Metric, ...]:
     """What is compared of slow requests besides: shares, and p99.9, which needs more data than most trials have."""
-    return (Metric.LATENCY_P999_US, *SHARE_METRICS) if shares_of(level) else ()
+    return (Metric.LATENCY_P999_US, *SHARE_METRICS) if share_metrics_of(level) else ()

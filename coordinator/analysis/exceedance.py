@@ -6,7 +6,7 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import interval
 from domain.campaign import Cell
 from domain.exceedance import MeanShare
-from domain.metric import shares_of
+from domain.metric import share_metrics_of
 from domain.report import MIN_PAIRS, Verdict, VerdictWord
 from domain.texts import decimals_of
 
@@ -14,7 +14,7 @@ from domain.texts import decimals_of
 def mean_shares(data: CampaignResults, cell: Cell) -> dict[str, Any]:
     """The shares of slow requests of a cell; fields of :class:`domain.report.CellResult`."""
     load = data.campaign.levels[cell.level]
-    return {metric.value: _mean(data.figures(cell, metric)) for metric in shares_of(load)}
+    return {metric.value: _mean(data.figures(cell, metric)) for metric in share_metrics_of(load)}
 
 
 def _mean(percents: list[float]) -> MeanShare | None:

@@ -11,7 +11,7 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.weights import Noise, noise_of
 from domain.campaign import Campaign, Cell
 from domain.load import ClosedLoad
-from domain.metric import SHARE_METRICS, Metric, metrics_of, shares_of
+from domain.metric import SHARE_METRICS, Metric, metrics_of, share_metrics_of
 from domain.names import datapath_of
 from domain.primary import PRIMARY_METRICS, read_primary
 
@@ -110,7 +110,7 @@ def is_judged(campaign: Campaign, level: str, metric: Metric) -> bool:
 def _levels_by_condition(campaign: Campaign, metric: Metric) -> tuple[tuple[str, ...], ...]:
     found: dict[str, list[str]] = {}
     for level, load in campaign.levels.items():
-        if metric in (*metrics_of(load), *shares_of(load)) and is_judged(campaign, level, metric):
+        if metric in (*metrics_of(load), *share_metrics_of(load)) and is_judged(campaign, level, metric):
             found.setdefault(str(load.condition), []).append(level)
     return tuple(tuple(levels) for levels in found.values())
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
 from domain.load import OpenLoad, ShareLoad
-from domain.metric import shares_of
+from domain.metric import share_metrics_of
 
 MIN_RATES = 3  # of a ladder; two levels are compared as levels
 
@@ -27,7 +27,7 @@ def ladders(data: CampaignResults) -> tuple[Ladder, ...]:
     for workload in data.campaign.workloads:
         for level, load in data.campaign.levels.items():
             rate_per_s = data.asked_per_s(workload, level)
-            if rate_per_s is not None and isinstance(load, (OpenLoad, ShareLoad)) and shares_of(load):
+            if rate_per_s is not None and isinstance(load, (OpenLoad, ShareLoad)) and share_metrics_of(load):
                 key = workload, str(load.condition), load.arrival, str(load.in_flight)
                 found.setdefault(key, {}).setdefault(rate_per_s, level)
     return tuple(
