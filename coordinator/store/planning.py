@@ -1,11 +1,11 @@
 """The plan of a campaign, from its hosts' earlier campaigns: what its design can show, and how long it takes."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from coordinator.analysis.cache import VersionedCache
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.plan_words import even_looks, plan_in_words
 from coordinator.analysis.power import PastNoise, PlannedDesign, kind_of, showable
@@ -27,9 +27,8 @@ from domain.primary import PRIMARY_METRICS
 SET_UP_S = 4.0  # of a block: labs, datapaths, origins, probes; 3.8 s of four datapaths on two CPUs
 _REMEMBERED = 3  # campaigns whose noise counts, the newest ones
 _LOOKED_AT = 50  # campaigns among which they are searched for
-_KEPT = 64
 
-_known: OrderedDict[str, tuple[PastNoise, ...]] = OrderedDict()  # by campaign; an ended campaign never changes
+_noises: VersionedCache[tuple[PastNoise, ...]] = VersionedCache(64)  # by campaign; an ended one has one version
 
 
 def plan_of(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> Plan:
@@ -83,14 +82,11 @@ def _history(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilit
 
 
 def _noise_of(session: Session, row: CampaignRow) -> tuple[PastNoise, ...]:
-    known = _known.get(row.id)
-    if known is None:
-        known = _known[row.id] = past_noise(
-            CampaignResults(row.campaign, attempt_records(session, row.id), row.seed, row.calibration)
-        )
-        while len(_known) > _KEPT:
-            _known.popitem(last=False)
-    return known
+    return _noises.get(
+        row.id,
+        None,
+        lambda: past_noise(CampaignResults(row.campaign, attempt_records(session, row.id), row.seed, row.calibration)),
+    )
 
 
 def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:
