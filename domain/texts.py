@@ -1,6 +1,7 @@
 """Figures as text, the same on the command line, on pages and in sentences. Pure."""
 
 import math
+from collections.abc import Sized
 
 _MOST_DECIMALS = 3
 _PERCENT_FROM, _PERCENT_TO = 0.5, 2.0  # ratios between them are written in percent
@@ -44,6 +45,26 @@ def share_text(share: float, decimals: int = 1, sign: str = "") -> str:
 def percent_text(share: float) -> str:
     """A small share in percent with two digits: ``1.8 %``."""
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def rounded_text(value: float, digits: int) -> str:
+    """A number with so many significant digits, in full: ``14,200``."""
+    return f"{float(f'{value:.{digits}g}'):,.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: ``1 block``, ``6 blocks``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def capitalised(text: str) -> str:
+    """The text with a capital first letter; the rest stays as it is."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def of_workload(workload: str, workloads: Sized) -> str:
+    """The end of a place in a campaign of several ``workloads``: `` of http_churn``; else empty."""
+    return f" of {workload}" if len(workloads) > 1 else ""
 
 
 def _percent(ratio: float) -> str:

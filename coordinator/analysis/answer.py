@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from coordinator.analysis.answer_carried import carried_sentence
 from coordinator.analysis.answer_table import place_words, table_of, workload_words
 from coordinator.analysis.prices import us_text
+from coordinator.analysis.word_interval import word_interval
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
 from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict, VerdictWord
-from domain.texts import fit_text, ratio_text
+from domain.texts import capitalised, fit_text, ratio_text
 
 MOST_CLAUSES = 4  # comparisons in one sentence
 MOST_FUNCTIONS = 3  # priced in one sentence
@@ -103,7 +104,7 @@ def _compared(campaign: Campaign, report: CampaignReport, quoted: Sequence[Verdi
 def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     """What a verdict with a word says: ``more requests/s at 64 connections (1.09 × [1.05, 1.14])``."""
     subject, where = _subject(campaign, report, verdict)
-    value, _, bounds = ratio_text(verdict.ratio or 0.0, *_bounds(verdict)).partition(" ")
+    value, _, bounds = ratio_text(verdict.ratio or 0.0, *word_interval(verdict)).partition(" ")
     if verdict.verdict is VerdictWord.EQUIVALENT:
         margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
         return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
@@ -113,16 +114,11 @@ def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
 
 def _fit(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     subject, where = _subject(campaign, report, verdict)
-    return f"{fit_text(*_bounds(verdict))} in {subject} {where}"
+    return f"{fit_text(*word_interval(verdict))} in {subject} {where}"
 
 
 def _subject(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> tuple[str, str]:
     return _SUBJECTS[verdict.metric], place_words(campaign, report, verdict.pooled_over or (verdict.level,))
-
-
-def _bounds(verdict: Verdict) -> tuple[float, float]:
-    """The simultaneous interval, which the gate has checked to be there."""
-    return verdict.simultaneous_low or 0.0, verdict.simultaneous_high or 0.0
 
 
 def _example_prices(campaign: Campaign, report: CampaignReport) -> list[Price]:
@@ -164,7 +160,7 @@ def _priced(campaign: Campaign, report: CampaignReport, prices: Sequence[Price])
     path = f"the routed path ({first.over})" if first.over in limits else first.over
     text = "; ".join(costs)
     where = place_words(campaign, report, (first.level,))
-    return f"{text[:1].upper()}{text[1:]} per request over {path} {where}{workload_words(campaign, first.workload)}."
+    return f"{capitalised(text)} per request over {path} {where}{workload_words(campaign, first.workload)}."
 
 
 def _cost(price: Price) -> str:

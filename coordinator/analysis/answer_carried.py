@@ -7,7 +7,7 @@ from domain.campaign import Campaign
 from domain.carrying import Carrying, CarryingWord
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
-from domain.texts import number_text, p_text
+from domain.texts import capitalised, number_text, p_text
 
 MOST_CARRIED = 4  # datapaths in one part of the sentence
 
@@ -15,7 +15,7 @@ MOST_CARRIED = 4  # datapaths in one part of the sentence
 def carried_sentence(campaign: Campaign, report: CampaignReport) -> str:
     """Both parts in one sentence; empty without either."""
     text = "; ".join(part for part in (_rates(campaign, report), _overload(campaign, report)) if part)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{capitalised(text)}." if text else ""
 
 
 def _rates(campaign: Campaign, report: CampaignReport) -> str:

@@ -29,7 +29,7 @@ from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord,
 from domain.histogram import LatencyHistogram
 from domain.load import OpenLoad, ShareLoad
 from domain.names import datapath_of
-from domain.texts import p_text
+from domain.texts import of_workload, p_text
 from domain.trial import Reason, TrialResult
 
 
@@ -186,8 +186,7 @@ def _load_words(data: CampaignResults, counts: _Counts) -> str:
     offered = data.load(counts.workload, counts.level) if rate is None else f"{rate:,}/s"
     if isinstance(load, OpenLoad) and load.profile is not None:
         offered = f"all of {load.bare}"
-    of = f" of {counts.workload}" if len(data.campaign.workloads) > 1 else ""
-    return f"{offered} at {counts.level}{of}"
+    return f"{offered} at {counts.level}{of_workload(counts.workload, data.campaign.workloads)}"
 
 
 def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, comparisons: int) -> str:

@@ -25,6 +25,7 @@ from domain.campaign import Cell
 from domain.crossover import Crossover
 from domain.metric import Metric
 from domain.report import MIN_PAIRS
+from domain.texts import rounded_text
 
 CROSSED = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US, Metric.PERCENT_OVER_5MS)
 _WORDS = {
@@ -115,7 +116,8 @@ def _crossover(data: CampaignResults, ladder: Ladder, pair: Pair, metric: Metric
     # Of each crossed metric, less is better: with a negative difference the first datapath wins.
     below, above = pair if zero.before.estimate.mean < 0 else pair[::-1]
     place = place_of_ladder(data, ladder)
-    rate = f"{rounded(zero.per_s)}/s [{rounded(zero.low_per_s)}, {rounded(zero.high_per_s)}]{place}"
+    per_s, low, high = (rounded_text(one, 3) for one in (zero.per_s, zero.low_per_s, zero.high_per_s))
+    rate = f"{per_s}/s [{low}, {high}]{place}"
     levels = f"interpolated between {zero.before.level} and {zero.after.level}"
     return Crossover(
         below=below,
@@ -130,8 +132,3 @@ def _crossover(data: CampaignResults, ladder: Ladder, pair: Pair, metric: Metric
         first_above=zero.after.level,
         sentence=f"{above} {_WORDS[metric]} than {below} from {rate} on, and {below} below it; {levels}.",
     )
-
-
-def rounded(per_s: float) -> str:
-    """A rate with three significant digits, in full: ``14,200``."""
-    return f"{float(f'{per_s:.3g}'):,.0f}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import interval
+from coordinator.analysis.word_interval import word_interval
 from domain.campaign import Cell
 from domain.exceedance import MeanShare
 from domain.metric import share_metrics_of
@@ -40,19 +41,12 @@ def share_claim(verdict: Verdict, where: str, margin: float) -> str:
     return f"{begin}{points_text(verdict, signed=False)} {more} than of {verdict.reference}"
 
 
-def points_of(verdict: Verdict) -> tuple[float, float]:
-    """The interval that belongs to the word: simultaneous for primary comparisons."""
-    if verdict.simultaneous_low is not None and verdict.simultaneous_high is not None:
-        return verdict.simultaneous_low, verdict.simultaneous_high
-    return (verdict.difference.low, verdict.difference.high) if verdict.difference else (0.0, 0.0)
-
-
 def points_text(verdict: Verdict, *, signed: bool = True) -> str:
     """The difference with the interval that belongs to the word: ``+0.20 percentage points [0.10, 0.30]``."""
     found = verdict.difference
     if found is None:
         return ""
-    low, high = points_of(verdict)
+    low, high = word_interval(verdict)
     value = found.value
     if not signed and value < 0:
         value, low, high = -value, -high, -low

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from coordinator.analysis.campaign_results import CampaignResults
 from domain.load import OpenLoad, ShareLoad
 from domain.metric import share_metrics_of
+from domain.texts import of_workload
 
 MIN_RATES = 3  # of a ladder; two levels are compared as levels
 
@@ -39,5 +40,5 @@ def ladders(data: CampaignResults) -> tuple[Ladder, ...]:
 
 def place_of_ladder(data: CampaignResults, ladder: Ladder) -> str:
     """Of which workload and under which condition, where there are several; the end of a sentence."""
-    of = f" of {ladder.workload}" if len(data.campaign.workloads) > 1 else ""
-    return of + (f" under {ladder.condition}" if ladder.condition else "")
+    under = f" under {ladder.condition}" if ladder.condition else ""
+    return of_workload(ladder.workload, data.campaign.workloads) + under

@@ -9,7 +9,7 @@ from domain.duration import duration_text
 from domain.looks import MAX_LOOKS, Look
 from domain.metric import Metric
 from domain.planning import Plan, Showable
-from domain.texts import percent_text
+from domain.texts import counted, of_workload, percent_text
 
 _NAMES = {
     Metric.CPU_US_PER_REQUEST: "CPU per request",
@@ -32,20 +32,20 @@ def plan_in_words(campaign: Campaign, plan: Plan) -> tuple[str, ...]:
 
 
 def _course(campaign: Campaign, plan: Plan) -> str:
+    blocks = counted(plan.blocks, "block")
     if not is_adaptive(campaign):
-        return f"{_blocks(plan.blocks)} per level, about {duration_text(plan.duration_s)}; words come after the last."
+        return f"{blocks} per level, about {duration_text(plan.duration_s)}; words come after the last."
     goal = f"until cost is known within ±{percent_text(campaign.precision)} or " if campaign.precision else "until "
     budget = duration_text(budget_s_of(campaign))
     looks = "one look" if plan.looks == 1 else f"at most {plan.looks} looks"
     return (
-        f"{_blocks(plan.blocks)} per level, then more {goal}{budget} are spent: "
-        f"about {plan.most_blocks} in that time, with {looks}."
+        f"{blocks} per level, then more {goal}{budget} are spent: about {plan.most_blocks} in that time, with {looks}."
     )
 
 
 def _shown(campaign: Campaign, plan: Plan, one: Showable) -> str:
     where = f"{_NAMES.get(one.metric, one.metric)} over {', '.join(one.levels)}"
-    where += f" of {one.workload}" if len(campaign.workloads) > 1 else ""
+    where += of_workload(one.workload, campaign.workloads)
     blocks = plan.blocks if one.metric is Metric.SLO_CAPACITY_PER_S else plan.most_blocks
     found = f"{blocks} blocks are too few for a verdict"
     if one.difference is not None:
@@ -53,10 +53,6 @@ def _shown(campaign: Campaign, plan: Plan, one: Showable) -> str:
     needed = ", ".join(f"{percent_text(float(asked))} needs {_count(count)}" for asked, count in one.blocks_for.items())
     source = f"noise of {one.campaigns} earlier levels" if one.campaigns else "default noise"
     return f"{where}: {found}; {needed} ({source}: {_noises(one)} per pair)."
-
-
-def _blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
 
 
 def _count(blocks: int | None) -> str:

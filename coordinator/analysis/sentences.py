@@ -1,17 +1,17 @@
 """Verdicts as English sentences, and the caveats that a reader must know. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.exceedance import points_of, points_text, share_claim
+from coordinator.analysis.exceedance import points_text, share_claim
 from coordinator.analysis.slow import lack_of_slow
+from coordinator.analysis.word_interval import word_interval
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import FUNCTIONS, datapath_of
 from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
-from domain.texts import fit_text, p_text, ratio_text
+from domain.texts import counted, fit_text, of_workload, p_text, ratio_text
 
 _UNITS = {
     Metric.REQUESTS_PER_S: "the requests/s",
@@ -92,14 +92,13 @@ def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> s
         where = f"at {levels[0]} ({data.load(workload, levels[0])})"
     else:
         where = f"over the levels {', '.join(levels)}"
-    return where + (f" of {workload}" if len(data.campaign.workloads) > 1 else "")
+    return where + of_workload(workload, data.campaign.workloads)
 
 
 def _waiting(verdict: Verdict) -> str:
     of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
     enough = " with enough requests" if verdict.metric.percentile is not None else ""
-    pairs = f"{verdict.pairs} {'pair' if verdict.pairs == 1 else 'pairs'}"
-    return f"inconclusive, only {pairs} of {of}{enough}; a verdict needs {MIN_PAIRS}"
+    return f"inconclusive, only {counted(verdict.pairs, 'pair')} of {of}{enough}; a verdict needs {MIN_PAIRS}"
 
 
 def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
@@ -121,21 +120,14 @@ def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str
     if verdict.verdict is VerdictWord.EQUIVALENT:
         return f"{one} {alike} within ±{margin_text(verdict.metric, context.data.margin(verdict.metric))} {where}"
     if verdict.verdict is VerdictWord.INCONCLUSIVE:
-        return f"{compared}: inconclusive, the data fit anything from {fit_text(*_interval(verdict))}"
+        return f"{compared}: inconclusive, the data fit anything from {fit_text(*word_interval(verdict))}"
     return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
 
 
 def _figures(verdict: Verdict) -> str:
-    low, high = _interval(verdict)
+    low, high = word_interval(verdict)
     value, _, bounds = ratio_text(verdict.ratio or 0.0, low, high).partition(" ")
     return f"{value} × {_UNITS[verdict.metric]} {bounds}"
-
-
-def _interval(verdict: Verdict) -> tuple[float, float]:
-    """The interval that belongs to the word: simultaneous for primary comparisons."""
-    if verdict.simultaneous_low is not None and verdict.simultaneous_high is not None:
-        return verdict.simultaneous_low, verdict.simultaneous_high
-    return verdict.low or 0.0, verdict.high or math.inf
 
 
 def _p(context: Context, verdict: Verdict) -> str:
@@ -151,7 +143,7 @@ def _copy(verdict: Verdict) -> str:
 
 
 def _small(verdict: Verdict) -> str:
-    low, high = _interval(verdict) if verdict.metric.over_ms is None else points_of(verdict)
+    low, high = word_interval(verdict)
     same = 1 if verdict.metric.over_ms is None else 0
     if verdict.verdict is not VerdictWord.EQUIVALENT or low <= same <= high:
         return ""

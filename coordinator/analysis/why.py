@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain.explanation import Difference, StagePart
 from domain.names import datapath_of
 from domain.report import MIN_PAIRS
+from domain.texts import counted
 
 SHOWN_SHARE = 0.01  # of the largest difference: smaller parts are in the table, not in the sentence
 
@@ -14,7 +15,7 @@ def explanation(difference: Difference, load: str) -> str:
     one, other, pairs = difference.datapath, difference.reference, difference.pairs
     where = f"at {difference.level} ({load}) of {difference.workload}"
     if pairs < MIN_PAIRS:
-        few = f"only {pairs} {'pair' if pairs == 1 else 'pairs'} of watched trials; a difference needs {MIN_PAIRS}"
+        few = f"only {counted(pairs, 'pair')} of watched trials; a difference needs {MIN_PAIRS}"
         return f"{one} compared with {other} {where}: no stage's difference is known, {few}."
     if not difference.states_a_difference:
         mean = f"the mean watched request differs by {_signed(difference.mean_us)} µs, which may be zero"

@@ -24,7 +24,7 @@ from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_
 from domain.campaign import Campaign
 from domain.load import MAX_RATE_PER_S, CapacityLoad
 from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, CapacityBounds
-from domain.texts import share_text
+from domain.texts import rounded_text, share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
 REACH_UP = 1.2  # … and above it: the host may have drifted since the calibration
@@ -194,7 +194,7 @@ class Search:
 
 def _about(rate_per_s: float) -> str:
     # Two digits, so that searches with slightly shifted ranges give the same text.
-    return f"{float(f'{rate_per_s:.2g}'):,.0f}"
+    return rounded_text(rate_per_s, 2)
 
 
 def goal_of(slo: CapacityLoad) -> Goal:

@@ -8,6 +8,7 @@ from coordinator.web.words import figure, spelled
 from domain.campaign import Campaign
 from domain.explanation import Decomposition, Difference, StagePart
 from domain.report import CampaignReport
+from domain.texts import counted
 
 WIDTH, LEFT, RIGHT = 760, 170, 90
 ROW_HEIGHT, AXIS_HEIGHT, BAR_HEIGHT = 26, 28, 16
@@ -180,7 +181,7 @@ def _notes(one: Decomposition) -> Iterator[str]:
     if fewer := [f"{spelled(part.name)} ({part.blocks})" for part in one.parts if part.blocks < one.trials]:
         yield f"{label}: of fewer than {one.trials} blocks, as a figure is missing in the others: {', '.join(fewer)}."
     if not one.compared:
-        blocks = f"{one.trials} {'block' if one.trials == 1 else 'blocks'}"
+        blocks = counted(one.trials, "block")
         yield f"{label}: its bar is of {blocks}, which it does not share with the others: do not compare it with them."
     if one.disturbed:
         trials = "1 valid trial has" if one.disturbed == 1 else f"{one.disturbed} valid trials have"

@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from domain.report import CampaignReport
+from domain.texts import counted
 
 
 def print_fingerprints(report: CampaignReport, console: Console) -> None:
@@ -12,7 +13,7 @@ def print_fingerprints(report: CampaignReport, console: Console) -> None:
     for found in report.fingerprints:
         if not found.facts:
             continue
-        blocks = f"{len(found.blocks)} {'block' if len(found.blocks) == 1 else 'blocks'}"
+        blocks = counted(len(found.blocks), "block")
         analysed = "" if found.analysed else ", [bold red]not analysed[/bold red]"
         console.print(f"\n[bold]Fingerprint {found.id}[/bold] ({blocks}{analysed})", highlight=False)
         facts = Table.grid(padding=(0, 2, 0, 0))
