@@ -171,32 +171,28 @@ def get_expectations(campaign_id: str) -> Mapping[str, Any]:
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_results_csv(campaign_id: str) -> Response:
     """One line per cell, with the scope and the fingerprint in columns."""
-    report = report_of(campaign_id)
-    return _csv(CellResult, report.results, f"{campaign_id}-results", provenance(report))
+    return _csv(CellResult, campaign_id, "results")
 
 
 @blueprint.get("/campaigns/<campaign_id>/verdicts.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_verdicts_csv(campaign_id: str) -> Response:
     """One line per verdict, with the scope and the fingerprint in columns."""
-    report = report_of(campaign_id)
-    return _csv(Verdict, report.verdicts, f"{campaign_id}-verdicts", provenance(report))
+    return _csv(Verdict, campaign_id, "verdicts")
 
 
 @blueprint.get("/campaigns/<campaign_id>/expectations.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_expectations_csv(campaign_id: str) -> Response:
     """One line per expectation and level, with the scope and the fingerprint in columns."""
-    report = report_of(campaign_id)
-    return _csv(Check, report.expectations, f"{campaign_id}-expectations", provenance(report))
+    return _csv(Check, campaign_id, "expectations")
 
 
 @blueprint.get("/campaigns/<campaign_id>/carrying.csv")
 @blueprint.doc(responses=_CSV_RESPONSES)
 def get_carrying_csv(campaign_id: str) -> Response:
     """One line per open level and pair of datapaths, with the scope and the fingerprint: which carries the load."""
-    report = report_of(campaign_id)
-    return _csv(Carrying, report.carrying, f"{campaign_id}-carrying", provenance(report))
+    return _csv(Carrying, campaign_id, "carrying")
 
 
 def report_of(campaign_id: str) -> CampaignReport:
@@ -244,8 +240,11 @@ def _unknown(campaign_id: str) -> Any:
     abort(404, f"there is no campaign {campaign_id[:40]!r}")
 
 
-def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, same: Mapping[str, str]) -> Response:
-    """A file with one line per row; ``same`` are columns that have one value in all lines."""
+def _csv(model: type[BaseModel], campaign_id: str, field: str) -> Response:
+    """A file with one line for each entry in a field of the report, and where it is from in each line."""
+    report = report_of(campaign_id)
+    rows: Sequence[BaseModel] = getattr(report, field)
+    same = provenance(report)
     text = io.StringIO()
     writer = csv.writer(text)
     header = _columns(model)
@@ -253,7 +252,7 @@ def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, same: Map
     for row in rows:
         flat = dict(_flatten(row.model_dump(mode="json")))
         writer.writerow([*(flat.get(column, "") for column in header), *same.values()])
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    disposition = {"Content-Disposition": f'attachment; filename="{campaign_id}-{field}.csv"'}
     return Response(text.getvalue(), mimetype="text/csv", headers=disposition)
 
 
