@@ -4,7 +4,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,10 @@ from domain.campaign import Campaign
 from domain.jobs import BlockJob
 from domain.load import Load, OpenLoad
 from domain.report import CampaignReport
-from domain.sample import Point, TrialTags
+from domain.sample import Point
 from domain.trial import MAX_ATTEMPTS, BlockResult, TrialResult
-from domain.watched import Span, Watched
-from probes.base import LabView
 from probes.profiler import Profiler
+from tests.unwatched import NoProbes
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab
@@ -48,19 +47,6 @@ class OwnKeepalive(OwnWorkload):
     name = HttpKeepalive.name
     summary = HttpKeepalive.summary
     parameters = HttpKeepalive.parameters
-
-
-class NoProbes:
-    """Measures nothing."""
-
-    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
-        """See ProbeSession."""
-
-    def end_slice(
-        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
-    ) -> Watched:
-        """See ProbeSession."""
-        return Watched()
 
 
 class NoTelemetry:

@@ -20,7 +20,8 @@ from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import assert_nothing_left, new_tag
-from tests.kernel.runner.test_block import NoProbes, Points
+from tests.kernel.runner.test_block import Points
+from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab import cleanup, netns
 from workers.lab.cleanup import CleanupRegister

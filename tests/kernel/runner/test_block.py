@@ -13,13 +13,12 @@ from domain.block import Block
 from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad
-from domain.sample import Point, TrialTags
+from domain.sample import Point
 from domain.trial import Reason, TrialResult
-from domain.watched import Span, Watched
-from probes.base import LabView
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
@@ -34,19 +33,6 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
 SLICE_S = 0.2
-
-
-class NoProbes:
-    """Measures nothing."""
-
-    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
-        """See ProbeSession."""
-
-    def end_slice(
-        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
-    ) -> Watched:
-        """See ProbeSession."""
-        return Watched()
 
 
 @dataclass

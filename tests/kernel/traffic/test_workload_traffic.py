@@ -13,7 +13,8 @@ from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
-from tests.kernel.runner.test_block import NoProbes, Points, reasons
+from tests.kernel.runner.test_block import Points, reasons
+from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab

@@ -1,0 +1,20 @@
+"""A probe session without probes, for blocks that nothing watches."""
+
+from collections.abc import Callable, Sequence
+
+from domain.sample import TrialTags
+from domain.watched import Span, Watched
+from probes.base import LabView
+
+
+class NoProbes:
+    """Measures nothing."""
+
+    def begin_slice(self, lab: LabView, tags: TrialTags, warm_up_s: float = 0.0) -> None:
+        """See ProbeSession."""
+
+    def end_slice(
+        self, traffic: Sequence[Span] = (), share: float = 1.0, sent: Callable[[Sequence[Span]], float] | None = None
+    ) -> Watched:
+        """See ProbeSession."""
+        return Watched()
