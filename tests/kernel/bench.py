@@ -162,6 +162,27 @@ def detach_link(hook: AttachType) -> None:
     objects.detach(link)
 
 
+class HeldNamespaces:
+    """Labs' namespaces, which stay until the test has looked for processes in them.
+
+    The kernel reuses the inode of a namespace that ended at once: processes of another test's lab could be found.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._fds: list[int] = []
+        self.add(*names)
+
+    def add(self, *names: str) -> None:
+        self._fds += [os.open(netns.path(name), os.O_RDONLY | os.O_CLOEXEC) for name in names]
+
+    def inodes(self) -> set[int]:
+        return {os.fstat(fd).st_ino for fd in self._fds}
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+
 def new_tag() -> str:
     return "".join(random.choices(string.digits + string.ascii_lowercase, k=6))
 
@@ -174,13 +195,13 @@ def bench(datapath: Datapath, directory: Path, ip_version: int = 4) -> Iterator[
     with ExitStack() as stack:
         spec = LabSpec(tag, datapath.name, 1, disabled_offloads=datapath.disabled_offloads, ip_version=ip_version)
         lab = stack.enter_context(built(spec, CleanupRegister(directory)))
-        inodes = set(lab.view().netns.values())
+        held = HeldNamespaces(*lab.namespaces)
         lab.client_endpoint = datapath.client_endpoint(lab)
         start_origin(lab)
         attachment = stack.enter_context(datapath.attached(lab))
         programs = own_programs()
         yield Bench(lab, attachment)
-    assert_nothing_left(tag, inodes, directory)
+    assert_nothing_left(tag, held, directory)
     assert_unloaded(programs - own_programs())
     # Only a compiled module stays open, for the next lab.
     still = set(os.listdir("/proc/self/fd")) - descriptors
@@ -198,13 +219,15 @@ def start_origin(lab: Lab) -> None:
         time.sleep(0.005)
 
 
-def assert_nothing_left(tag: str, inodes: set[int], directory: Path) -> None:
-    assert netns.names(f"sd-{tag}") == []
-    # The lab waits only for the leader of a process group that it killed: the others may still be exiting.
-    deadline = time.monotonic() + 1
-    while left := cleanup.processes_in(inodes):
-        assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
-        time.sleep(0.005)
+def assert_nothing_left(tag: str, held: HeldNamespaces, directory: Path) -> None:
+    """Assert that the labs of ``tag`` have left no object and no process; ``held`` is closed."""
+    with contextlib.closing(held):
+        assert netns.names(f"sd-{tag}") == []
+        # The lab waits only for the leader of a process group that it killed: the others may still be exiting.
+        deadline = time.monotonic() + 1
+        while left := cleanup.processes_in(held.inodes()):
+            assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
+            time.sleep(0.005)
     assert list(cleanup.RUN_ROOT.glob(f"{tag}*")) == []
     assert list(directory.glob("*")) == []
 

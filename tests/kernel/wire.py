@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
 from workers.lab.cleanup import CleanupRegister
@@ -57,13 +57,13 @@ def wire(datapath: Datapath, directory: Path) -> Iterator[Wire]:
     tag = new_tag()
     with ExitStack() as stack:
         lab = stack.enter_context(built(LabSpec(tag, datapath.name, 1), CleanupRegister(directory)))
-        inodes = set(lab.view().netns.values())
+        held = HeldNamespaces(*lab.namespaces)
         lab.client_endpoint = datapath.client_endpoint(lab)
         address = (lab.server_address, lab.origin_port)
         listener = netns.call_in(lab.server_ns, lambda: socket.create_server(address, backlog=1024))
         stack.enter_context(listener)
         yield Wire(lab, stack.enter_context(datapath.attached(lab)), listener)
-    assert_nothing_left(tag, inodes, directory)
+    assert_nothing_left(tag, held, directory)
 
 
 def everything(end: socket.socket) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.trial import Reason
-from tests.kernel.bench import assert_nothing_left, bench, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, bench, new_tag
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,
@@ -91,11 +91,11 @@ def test_a_proxy_that_does_not_start_leaves_nothing_attached(tmp_path: Path, mon
     monkeypatch.setattr(haproxy, "CONFIG", "this is no configuration\n")
     tag = new_tag()
     with built(LabSpec(tag, "tproxy", 0), CleanupRegister(tmp_path)) as lab:
-        inodes = set(lab.view().netns.values())
+        held = HeldNamespaces(*lab.namespaces)
         with pytest.raises(DatapathError, match="did not start"), Tproxy().attached(lab):
             pytest.fail("must not be attached")
         assert lab.processes == []
-    assert_nothing_left(tag, inodes, tmp_path)
+    assert_nothing_left(tag, held, tmp_path)
 
 
 def _packets(listing: str) -> int:

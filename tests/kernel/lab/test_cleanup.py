@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from workers.lab import netns
 from workers.lab.cleanup import CleanupRegister, foreign_leftovers, processes_in, remove_netns, sweep
 from workers.lab.lab import built
@@ -51,16 +51,16 @@ def worker(tmp_path: Path):
 
 def test_all_of_a_killed_workers_objects_are_swept(worker: tuple[str, subprocess.Popen[str]], tmp_path: Path) -> None:
     tag, process = worker
-    inodes = {netns.inode(name) for name in netns.names(f"sd-{tag}")}
-    assert len(inodes) == 6
+    held = HeldNamespaces(*netns.names(f"sd-{tag}"))
+    assert len(held.inodes()) == 6
     process.send_signal(signal.SIGKILL)
     process.wait(5)
-    assert processes_in(inodes), "nginx's workers and the daemons have survived, or this test shows nothing"
+    assert processes_in(held.inodes()), "nginx's workers and the daemons have survived, or this test shows nothing"
     assert foreign_leftovers(tmp_path / "other") != []
     removed = sweep(tmp_path)
     assert len([item for item in removed if item.startswith("namespace ")]) == 6
     assert len([item for item in removed if item.startswith("run directory ")]) == 2
-    assert_nothing_left(tag, inodes, tmp_path)
+    assert_nothing_left(tag, held, tmp_path)
     assert sweep(tmp_path) == []
 
 

@@ -19,7 +19,7 @@ from domain.load import ClosedLoad, OpenLoad
 from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from tests.kernel.runner.test_block import Points
 from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
@@ -93,8 +93,8 @@ def _address(text: str) -> str:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rig, descriptors = Rig(tmp_path), _memfds()
     yield rig
-    # Processes in namespaces are killed before these go; the inodes are others' by now.
-    assert_nothing_left(lab_tag(rig.block_id, 1), set(), tmp_path / "register")
+    # Processes in namespaces are killed before these go; their inodes may belong to others by now.
+    assert_nothing_left(lab_tag(rig.block_id, 1), HeldNamespaces(), tmp_path / "register")
     assert generators() == []
     assert _memfds() == descriptors
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from workers.lab import netns, offloads
 from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import RUN_ROOT, CleanupRegister
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: Path) -> None:
     tag = new_tag()
     with built(LabSpec(tag, "direct", 0, ip_version=version), CleanupRegister(tmp_path)) as lab:
-        inodes = set(lab.view().netns.values())
+        held = HeldNamespaces(*lab.namespaces)
         with listening(lab) as listener:
             address = (lab.server_address, lab.origin_port)
             with netns.call_in(lab.client_ns, lambda: socket.create_connection(address, timeout=2)):
@@ -34,7 +34,7 @@ def test_the_client_reaches_the_server_through_the_dut(version: int, tmp_path: P
         packets = device_packets(lab)
         assert packets["dut_client"] >= 3
         assert packets["dut_server"] >= 2
-    assert_nothing_left(tag, inodes, tmp_path)
+    assert_nothing_left(tag, held, tmp_path)
 
 
 def test_names_show_block_and_datapath_and_fit_the_kernel(tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ def test_several_clients_are_behind_a_router_each_with_its_address(version: int,
         labs = [stack.enter_context(built(spec, register)) for spec in specs]
         addresses = [client.address for lab in labs for client in lab.clients]
         assert len(set(addresses)) == 16
-        inodes = {netns.inode(name) for lab in labs for name in lab.namespaces}
-        assert len(inodes) == 2 * 11
+        held = HeldNamespaces(*(name for lab in labs for name in lab.namespaces))
+        assert len(held.inodes()) == 2 * 11
         lab = labs[0]
         assert dict(lab.offloads) == offloads.DEFAULTS
         assert [ends.expected_source for ends in lab.client_endpoints] == [client.address for client in lab.clients]
@@ -201,7 +201,7 @@ def test_several_clients_are_behind_a_router_each_with_its_address(version: int,
             neighbours = netns.run_in(name, ["ip", f"-{version}", "neigh", "show"]).splitlines()
             assert neighbours
             assert all(neighbour.split()[-1] == "PERMANENT" for neighbour in neighbours)
-    assert_nothing_left(tag, inodes, tmp_path)
+    assert_nothing_left(tag, held, tmp_path)
 
 
 def test_clients_see_a_datapath_that_shows_another_address_as_it_is(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from domain.sample import Point
 from domain.trial import Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from tests.unwatched import NoProbes
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
@@ -131,13 +131,13 @@ def measure(
     ``prepare`` is called with each lab as it is built, ``then`` when the traffic has ended.
     """
     labs: dict[str, Lab] = {}
-    inodes: set[int] = set()
+    held = HeldNamespaces()
 
     @contextmanager
     def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
         with built(spec, register) as lab:
             labs[lab.label] = lab
-            inodes.update(lab.view().netns.values())
+            held.add(*lab.namespaces)
             prepare(lab)
             yield lab
 
@@ -148,7 +148,7 @@ def measure(
     try:
         return {trial.datapath: trial for trial in BlockRunner(job, host).run().trials}
     finally:
-        assert_nothing_left(lab_tag(job.block_id, 1), inodes, directory / "register")
+        assert_nothing_left(lab_tag(job.block_id, 1), held, directory / "register")
 
 
 def reasons(trial: TrialResult) -> set[Reason]:

@@ -13,7 +13,7 @@ from bpf.loader import Module
 from domain.load import ClosedLoad
 from domain.registry import discover
 from tests.host_noise import windows
-from tests.kernel.bench import assert_nothing_left, new_tag
+from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
 from tests.kernel.probes.test_probes_on_traffic import greet
 from workers.datapaths.base import Datapath
 from workers.lab.cleanup import CleanupRegister
@@ -52,7 +52,7 @@ def counted_compilations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
 
 def set_up_and_down(datapaths: dict[str, Datapath], directory: Path) -> float:
     """Everything of a block but its traffic; returns the seconds per datapath."""
-    workload, tag, inodes = discover(workers.workloads, Workload)["http_keepalive"], new_tag(), set[int]()
+    workload, tag, held = discover(workers.workloads, Workload)["http_keepalive"], new_tag(), HeldNamespaces()
     plan = workload.plan(ClosedLoad(connections=1))
     without = frozenset[str]().union(*(datapaths[label].disabled_offloads for label in LABELS))
     began_s = time.monotonic()
@@ -60,14 +60,14 @@ def set_up_and_down(datapaths: dict[str, Datapath], directory: Path) -> float:
         for position, label in enumerate(LABELS):
             spec = LabSpec(tag, label, position, disabled_offloads=without)
             lab = stack.enter_context(built(spec, CleanupRegister(directory)))
-            inodes |= set(lab.view().netns.values())
+            held.add(*lab.namespaces)
             lab.client_endpoint = datapaths[label].client_endpoint(lab)
             origin = origin_of(workload, plan, lab)
             origin.start()
             stack.enter_context(datapaths[label].attached(lab))
             greet(origin)
     seconds = (time.monotonic() - began_s) / len(LABELS)
-    assert_nothing_left(tag, inodes, directory)
+    assert_nothing_left(tag, held, directory)
     return seconds
 
 
