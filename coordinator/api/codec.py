@@ -1,6 +1,7 @@
 """Request bodies and errors: strict JSON, and one format for every error."""
 
 import json
+import logging
 import math
 from typing import Any, NoReturn
 
@@ -8,12 +9,14 @@ from apiflask import HTTPError
 from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import InternalError, OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
+from coordinator.server.limits import USER_BODY_BYTES, WORKER_BODY_BYTES
+from domain.logs import one_line
 from domain.problems import InvalidInput, Problem, problems_of
 
-USER_BODY_BYTES = 1 << 20
-WORKER_BODY_BYTES = 16 << 20
+log = logging.getLogger(__name__)
 
 
 class ErrorBody(BaseModel):
@@ -83,12 +86,23 @@ def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()
     return response
 
 
+def database_words(error: Exception) -> str:
+    """Write one line about a database that cannot be used, and return what the caller reads."""
+    log.error("%s %s: the database cannot be used: %s", request.method, request.path, one_line(error))
+    return f"the database cannot be used ({one_line(error)}); /readyz says since when and what to do"
+
+
 def register_errors(app: Flask) -> None:
     """Format errors under /api/ as JSON; the web pages format their own."""
 
     @app.errorhandler(InvalidInput)
     def _invalid(error: InvalidInput) -> Response:
         return error_response(422, "the input is invalid", error.problems)
+
+    @app.errorhandler(InternalError)
+    @app.errorhandler(OperationalError)
+    def _database(error: OperationalError | InternalError) -> Response:
+        return error_response(503, database_words(error))
 
     @app.errorhandler(HTTPError)
     def _refused(error: HTTPError) -> Response:
