@@ -8,12 +8,14 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Response
 
-from coordinator import api, auth
+from coordinator import api, auth, logs
 from coordinator.api import codec
 from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
+from coordinator.server.limits import USER_BODY_BYTES
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
+from coordinator.trouble import watch
 from coordinator.web import blueprint as web
 from domain.campaign import Campaign
 
@@ -49,7 +51,7 @@ def create_app(
     app = _App("coordinator", title="Showdown", version=VERSION, spec_path="/api/v1/openapi.json", docs_path=None)
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=codec.USER_BODY_BYTES,
+        MAX_CONTENT_LENGTH=USER_BODY_BYTES,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
         SESSION_COOKIE_NAME="showdown",
         SESSION_COOKIE_HTTPONLY=True,
@@ -58,12 +60,9 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         OPENAPI_VERSION="3.1.0",
     )
-    app.extensions[EXTENSION] = Services(
-        settings=settings,
-        store=store or Store(settings.database_url),
-        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url),
-        clock=clock,
-    )
+    store, dispatcher = store or Store(settings.database_url), dispatcher or CeleryDispatcher(settings.broker_url)
+    app.extensions[EXTENSION] = Services(settings, store, dispatcher, clock, watch(settings, store, clock))
+    logs.install(app)
     app.before_request(codec.limit_body)
     auth.install(app)
     codec.register_errors(app)
@@ -71,6 +70,16 @@ def create_app(
     app.spec_processor(_complete_spec)
     api.register(app)
     app.register_blueprint(web)
+    return app
+
+
+def serve_app() -> APIFlask:
+    """What gunicorn serves: the application, its log, and the watch of the parts that it needs."""
+    settings = load_settings()
+    logs.configure(settings)
+    app = create_app(settings)
+    found: Services = app.extensions[EXTENSION]
+    found.watch.start()
     return app
 
 

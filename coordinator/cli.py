@@ -1,6 +1,5 @@
 """``showdown coordinator``: the web and REST server, the ticker, and the migration of the schema."""
 
-import logging
 import os
 import signal
 import sys
@@ -9,12 +8,18 @@ import time
 from types import FrameType
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
-from coordinator.config import Settings, SettingsError, load_settings
+from coordinator import logs
+from coordinator.config import Settings, SettingsError, load_settings, log_format
 from coordinator.scheduling.dispatch import CeleryDispatcher
+from coordinator.server.listen import AddressUnusable, as_descriptor
 from coordinator.store.database import Store
+from domain.logs import one_line
 
 KEEP_ALIVE_S = "75"
+_WORKER = "coordinator.server.worker.DeadlineWorker"
+_LOG = "coordinator.logs.GunicornLog"
 
 
 @click.group()
@@ -23,19 +28,25 @@ def coordinator() -> None:
 
 
 @coordinator.command()
-@click.option("--bind", default="127.0.0.1:8400", show_default=True, help="host:port or unix:/path.")
+@click.option("--bind", default="127.0.0.1:8400", show_default=True, help="host:port, unix:/path or fd://N.")
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
 def serve(bind: str, threads: int) -> None:
     """Serve the web pages and REST (gunicorn, in the foreground). Migrates the schema first."""
     settings = _settings()
+    try:
+        bind = as_descriptor(bind)
+    except AddressUnusable as error:
+        raise click.ClickException(str(error)) from error
     _migrate(settings)
     # gunicorn replaces this process, so that the parent can signal it directly. It uses one process: its threads share
     # the connections, and this host may also be the one that measures.
-    arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
+    arguments = ["--bind", bind, "--worker-class", _WORKER, "--workers", "1", "--threads", str(threads)]
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
-    arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
+    # Without sendfile, each piece of a file has the time limit of an answer.
+    arguments += ["--no-sendfile", "--logger-class", _LOG]
+    arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:serve_app()"]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
 
 
@@ -45,8 +56,8 @@ def ticker() -> None:
     # Imported late because the other commands do not need it.
     from coordinator.ticker import run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = _settings()
+    logs.configure(settings)
     _migrate(settings)
     stop = threading.Event()
 
@@ -67,11 +78,13 @@ def migrate() -> None:
 def _settings() -> Settings:
     try:
         settings = load_settings()
+        log_format()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    if settings.token_is_new:  # only the process that created it prints it
-        click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is stored in {settings.state_dir / 'secrets.json'}.", err=True)
+    if settings.token_is_new:  # only the process that created it says so
+        # A log may be read by others: only a person at a terminal sees the token itself.
+        shown = f": {settings.token}" if sys.stderr.isatty() else ""
+        click.echo(f"The token for signing in is in {settings.state_dir / 'secrets.json'}{shown}", err=True)
     return settings
 
 
@@ -79,5 +92,8 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
+    except SQLAlchemyError as error:
+        where = "SHOWDOWN_DATABASE_URL" if settings.database_url.startswith("postgresql") else settings.database_url
+        raise click.ClickException(f"the database cannot be used: {one_line(error)}; look at {where}") from error
     finally:
         store.close()

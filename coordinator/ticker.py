@@ -14,11 +14,13 @@ from coordinator.scheduling.dispatch import Dispatcher, DispatchError
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.database import Store
+from coordinator.store.marks import TICKER, set_mark
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
 from coordinator.store.submission import ONLINE_S, is_online
 from domain.jobs import BlockMessage
 
 INTERVAL_S = 1.0
+MARK_EACH_S = 5.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
 REVOKE_AFTER_S = 3.0  # a worker learns of a cancel within one heartbeat (2 s); later it gets SIGTERM …
 REVOKE_AGAIN_S = 5.0  # … and again
@@ -43,9 +45,14 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, expire: bool = Tru
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
     """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
     begin = time.monotonic()
+    marked = begin - MARK_EACH_S
     while not stop.wait(INTERVAL_S):
         try:
             tick(store, dispatcher, clock(), expire=time.monotonic() - begin > START_GRACE_S)
+            if time.monotonic() - marked >= MARK_EACH_S:
+                with store.write() as session:
+                    set_mark(session, TICKER, clock())
+                marked = time.monotonic()
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
 

@@ -193,3 +193,12 @@ class EventRow(Base):
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
     at: Mapped[float] = mapped_column(Float(53))
     message: Mapped[str] = mapped_column(Text)
+
+
+class MarkRow(Base):
+    """When the ticker or the server last did its work."""
+
+    __tablename__ = "marks"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[float] = mapped_column(Float(53))

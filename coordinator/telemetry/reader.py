@@ -74,14 +74,18 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
     """
     if not influx.url:
         raise TelemetryUnavailable("no InfluxDB is configured (SHOWDOWN_INFLUX_URL)")
-    headers = {"Authorization": f"Token {influx.token}"} if influx.token else {}
+    # ``user:password`` is for versions before 1.8, which know no tokens.
+    user, is_password, password = influx.token.partition(":")
+    headers = {"Authorization": f"Token {influx.token}"} if influx.token and not is_password else {}
     try:
         response = httpx.post(
             influx.url.rstrip("/") + "/query",
             params={"db": influx.bucket, **({"epoch": epoch} if epoch else {})},
             data={"q": statement},
             headers=headers,
+            auth=(user, password) if is_password else None,
             timeout=TIMEOUT_S,
+            trust_env=False,  # a proxy of the environment must get neither statement nor token
         )
         answer = response.json()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -1,5 +1,6 @@
 """From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
+import socket
 import stat
 import threading
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_the_first_start_prints_the_token_and_the_second_does_not(
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     first = CliRunner().invoke(coordinator, ["migrate"])
     assert first.exit_code == 0, first.output
-    assert load_settings().token in first.stderr
+    # A log may be read by others: it names the file, and only a terminal gets the token.
+    assert "secrets.json" in first.stderr
+    assert load_settings().token not in first.stderr
     assert (tmp_path / "showdown.sqlite").exists()
     second = CliRunner().invoke(coordinator, ["migrate"])
     assert (second.exit_code, second.stderr) == (0, "")
@@ -131,10 +134,59 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
     assert "Traceback" not in answer.stderr
 
 
+def test_a_log_format_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("SHOWDOWN_LOG_FORMAT", "xml")
+    answer = CliRunner().invoke(coordinator, ["migrate"])
+    assert answer.stderr == "Error: SHOWDOWN_LOG_FORMAT must be text or json\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////proc/no/showdown.sqlite", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=2"]
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("SHOWDOWN_DATABASE_URL", url)
+    answer = CliRunner().invoke(coordinator, ["migrate"])
+    assert answer.exit_code == 1
+    last = answer.stderr.splitlines()[-1]
+    assert last.startswith("Error: the database cannot be used: ")
+    assert "sqlalche.me" not in last
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    (tmp_path / "showdown.sqlite").write_text("this is no database, though it is long enough to be one" * 20)
+    answer = CliRunner().invoke(coordinator, ["migrate"])
+    assert "Error: the database cannot be used: file is not a database" in answer.stderr
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "192.0.2.1:80"])
+def test_an_address_that_cannot_be_bound_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str
+) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    answer = CliRunner().invoke(serve, ["--bind", bind])
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines()[-1].startswith(f"Error: {bind}") or "is not an address" in answer.stderr
+
+
+def test_an_address_that_is_taken_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        bind = f"127.0.0.1:{other.getsockname()[1]}"
+        answer = CliRunner().invoke(serve, ["--bind", bind])
+    assert answer.stderr.splitlines()[-1] == (
+        f"Error: {bind} cannot be used: Address already in use; choose another --bind"
+    )
+
+
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
     monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
-    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--bind", "127.0.0.1:0"]).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
