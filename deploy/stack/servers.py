@@ -26,7 +26,7 @@ def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
+def influxd_config(directory: Path, *, http_port: int, rpc_port: int, passwords: bool = False) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
     return f"""\
 reporting-disabled = true
@@ -44,6 +44,8 @@ bind-address = "127.0.0.1:{rpc_port}"
 
 [http]
   bind-address = "127.0.0.1:{http_port}"
+  auth-enabled = {str(passwords).lower()}
+  pprof-enabled = false
   log-enabled = false
 
 [monitor]

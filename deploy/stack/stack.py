@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -23,15 +24,19 @@ import httpx
 import redis
 
 from deploy.stack.children import Child, StackError
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.influx import INFLUXD, PrivateInflux
+from deploy.stack.listeners import listen
+from deploy.stack.private_files import open_own, own_directory, read_own
+from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
+from deploy.stack.servers import redis_argv
 
 SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
 DATABASE = "showdown"
-INFLUXD = "influxd"
 READY_S = 60.0
 STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
-MAX_WORKER_RESTARTS = 5
+ANSWER_S = 2.0
+_NOT_FOR_WORKERS = ("SHOWDOWN_TOKEN", "SHOWDOWN_SECRET_KEY", "SHOWDOWN_DATABASE_URL")
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
 
 
@@ -53,14 +58,15 @@ class PrivateStack:
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.notes: list[str] = []
-        self.worker_restarts = 0
+        self._restarts: dict[str, Restarts] = {}
         self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
         self._given = dict(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
-        self._port = port or unused_port()
+        self._port = port
+        self._listener: socket.socket | None = None
         self._children: list[Child] = []
-        self._worker: Child | None = None
+        self._influx: PrivateInflux | None = None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -79,6 +85,11 @@ class PrivateStack:
         return dict(self._environment)
 
     @property
+    def restarts(self) -> dict[str, int]:
+        """How often each child was started again."""
+        return {name: restarts.total for name, restarts in self._restarts.items()}
+
+    @property
     def pids(self) -> dict[str, int]:
         """The running children, by name."""
         return {child.name: child.pid for child in self._children if child.pid is not None}
@@ -87,6 +98,7 @@ class PrivateStack:
         with contextlib.ExitStack() as exits:
             self._exits = exits
             self._own_state_dir()
+            self._listen()
             self._settings()
             self._start_servers()
             self._start_ticker_and_worker()
@@ -99,31 +111,37 @@ class PrivateStack:
         self._exits.close()
 
     def watch(self) -> list[str]:
-        """Check the children: restart a dead worker (bounded), and continue without InfluxDB if it died.
+        """Start dead children again, up to a limit over time. Without InfluxDB the stack then continues.
 
-        Call it periodically; it returns new ``notes``. Raises :class:`StackError` if another child has ended.
+        Call it periodically; it returns new ``notes``. Raises :class:`StackError` if another child ends too often.
         """
         known = len(self.notes)
         for child in self._children.copy():
-            if child.alive():
-                continue
-            if child.name == INFLUXD:
-                # It only carries telemetry: the campaign continues, and its report says what is missing.
-                self.notes.append(f"telemetry is missing from now on: {child.exit_reason()}")
-                self._children.remove(child)
-                continue
-            if child is not self._worker or self.worker_restarts >= MAX_WORKER_RESTARTS:
-                raise StackError(child.exit_reason())
-            self.worker_restarts += 1
-            # Processes of the dead worker's group must not run beside its successor.
+            if not child.alive():
+                self._start_again(child)
+        return self.notes[known:]
+
+    def _start_again(self, child: Child) -> None:
+        restarts = self._restarts[child.name]
+        if restarts.allow():
+            how = child.exit_words()
+            # Processes of the dead child's group must not run beside its successor.
             child.stop(STOP_S)
             child.start()
-        return self.notes[known:]
+            self.notes.append(f"{how} and was started again (restart {restarts.total}; see {child.log})")
+            return
+        often = f"{child.name} ended more than {LIMIT} times in {WINDOW_S / 60:.0f} min"
+        if child.name != INFLUXD:
+            raise StackError(f"{often}: {child.exit_reason()}")
+        # It only carries telemetry: the campaign continues, and its report says what is missing.
+        self.notes.append(f"telemetry is missing from now on: {often}: {child.exit_reason()}")
+        self._children.remove(child)
 
     def _own_state_dir(self) -> None:
         try:
-            self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = self._exits.enter_context((self.state_dir / "stack.lock").open("w"))
+            own_directory(self.state_dir)
+            lock = open_own(self.state_dir / "stack.lock", os.O_WRONLY | os.O_CREAT)
+            self._exits.callback(os.close, lock)
         except OSError as error:
             raise StackError(f"{self.state_dir} cannot be used: {error}; set SHOWDOWN_STATE_DIR") from error
         try:
@@ -133,14 +151,32 @@ class PrivateStack:
                 f"another Showdown uses {self.state_dir}; stop it, or set SHOWDOWN_STATE_DIR to another directory"
             ) from None
 
+    def _listen(self) -> None:
+        """Take the coordinator's port, before any token is sent to it; the coordinator inherits the socket."""
+        try:
+            self._listener = self._exits.enter_context(listen(self._port))
+        except OSError as error:
+            raise StackError(f"127.0.0.1:{self._port} is used by another server; choose another port") from error
+        self._port = self._listener.getsockname()[1]
+
     def _settings(self) -> None:
         env = self._environment
         env["SHOWDOWN_STATE_DIR"] = str(self.state_dir)
         env["SHOWDOWN_COORDINATOR_URL"] = self.url
         env.setdefault("SHOWDOWN_INFLUX_BUCKET", DATABASE)
 
-    def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
-        child = Child(name, argv, self.state_dir / f"{name}.log", self._environment, stop_signal)
+    def _child(
+        self,
+        name: str,
+        argv: Sequence[str],
+        stop_signal: signal.Signals = signal.SIGTERM,
+        *,
+        environment: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Child:
+        given = self._environment if environment is None else environment
+        child = Child(name, argv, self.state_dir / f"{name}.log", given, stop_signal, pass_fds)
+        self._restarts[name] = Restarts()
         # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
         child.start()
@@ -160,8 +196,8 @@ class PrivateStack:
         waits.append(self._start_coordinator())
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
-        if INFLUXD in self.pids:
-            self._create_database()
+        if self._influx is not None:
+            self._influx.create_users()
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
@@ -179,27 +215,15 @@ class PrivateStack:
         return self._child("redis-server", redis_argv(self.state_dir, socket)), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
-        port = unused_port()
-        config = self.state_dir / "influxd.conf"
-        config.write_text(influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port()))
-        url = self._environment["SHOWDOWN_INFLUX_URL"] = f"http://127.0.0.1:{port}"
-        return self._child(INFLUXD, ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
-
-    def _create_database(self) -> None:
-        name = self._environment["SHOWDOWN_INFLUX_BUCKET"]
-        url = f"{self._environment['SHOWDOWN_INFLUX_URL']}/query"
-        try:
-            httpx.post(url, params={"q": f'CREATE DATABASE "{name}"'}, trust_env=False).raise_for_status()
-        except httpx.HTTPError as error:
-            raise StackError(f"influxd did not create the database {name!r}: {error}") from error
+        influx = self._influx = PrivateInflux(self.state_dir, self._environment["SHOWDOWN_INFLUX_BUCKET"])
+        self._environment |= {"SHOWDOWN_INFLUX_URL": influx.url, "SHOWDOWN_INFLUX_TOKEN": influx.token}
+        child = self._child(INFLUXD, influx.argv)
+        return child, lambda: influx.is_ready(child)
 
     def _start_coordinator(self) -> tuple[Child, Callable[[], bool]]:
-        bind = f"127.0.0.1:{self._port}"
-        health = f"{self.url}/healthz"
-        if _answers(health, None):
-            raise StackError(f"{bind} is used by another server; choose another port")
-        child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
-        return child, lambda: _answers(health, 200)
+        listener = self._listener.fileno() if self._listener else -1
+        argv = [*self._showdown, "coordinator", "serve", "--bind", f"fd://{listener}"]
+        return self._child("coordinator", argv, pass_fds=(listener,)), self._answers
 
     def _read_secrets(self) -> None:
         """Read the secrets that the coordinator generated because the environment does not set them."""
@@ -209,7 +233,7 @@ class PrivateStack:
             if self._environment.get(variable):
                 continue
             try:
-                self._environment[variable] = json.loads(path.read_text())[name]
+                self._environment[variable] = json.loads(read_own(path))[name]
             except (OSError, ValueError, KeyError) as error:
                 raise StackError(f"the coordinator wrote no {name} to {path}: {error}") from error
 
@@ -218,9 +242,10 @@ class PrivateStack:
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
-        self._worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
-        self._exits.callback(self._stop_worker, self._worker)
-        self._worker.wait_ready(self._has_host, READY_S)
+        own = {name: value for name, value in self._environment.items() if name not in _NOT_FOR_WORKERS}
+        worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT, environment=own)
+        self._exits.callback(self._stop_worker, worker)
+        worker.wait_ready(self._has_host, READY_S)
 
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
@@ -231,7 +256,7 @@ class PrivateStack:
         """True once the worker has registered; before that, the coordinator accepts no campaign."""
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            answer = httpx.get(f"{self.url}/api/v1/hosts", headers=headers, trust_env=False)
+            answer = httpx.get(f"{self.url}/api/v1/hosts", headers=headers, timeout=ANSWER_S, trust_env=False)
         except httpx.TransportError:
             return False
         if answer.status_code != 200:
@@ -241,11 +266,8 @@ class PrivateStack:
         # The state directory may still list a host of an earlier stack as online.
         return any(datetime.fromisoformat(host["seen_at"]) >= self._started for host in answer.json()["hosts"])
 
-
-def _answers(url: str, status: int | None) -> bool:
-    """True if a server answers with ``status``; ``None`` accepts any status."""
-    try:
-        answer = httpx.get(url, trust_env=False)
-        return status is None or answer.status_code == status
-    except httpx.TransportError:
-        return False
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=ANSWER_S, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False

@@ -75,7 +75,12 @@ class InfluxSink:
     def _client_of_process(self) -> Any:
         if self._client is None or self._pid != os.getpid():
             self._client = InfluxDBClient(
-                url=self.url, token=self._token or None, org=self._org or "-", timeout=self._timeout_ms, retries=False
+                url=self.url,
+                token=self._token or None,
+                org=self._org or "-",
+                timeout=self._timeout_ms,
+                retries=False,
+                auth_basic=":" in self._token,  # user:password, for versions before 1.8, which know no tokens
             )
             self._pid = os.getpid()
         return self._client

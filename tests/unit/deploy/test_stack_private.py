@@ -3,20 +3,23 @@
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 import time
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from deploy.stack.children import StackError
+from deploy.stack.restarts import LIMIT
 from deploy.stack.servers import influxd_config, redis_argv, unused_port
-from deploy.stack.stack import MAX_WORKER_RESTARTS, PrivateStack
+from deploy.stack.stack import PrivateStack
 
 # `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by creating a file.
 FAKE = """
-import http.server, json, os, sys, time
+import http.server, json, os, socket, sys, time
 from pathlib import Path
 
 state = Path(os.environ["SHOWDOWN_STATE_DIR"])
@@ -30,7 +33,8 @@ if command[0] == os.environ.get("FAIL"):
 if command == ["worker"]:
     (state / "host").touch()
 if command[:2] == ["coordinator", "serve"]:
-    (state / "secrets.json").write_text(json.dumps({"token": "drawn-token", "worker_token": "drawn-worker-token"}))
+    if "KEEP_SECRETS" not in os.environ:
+        (state / "secrets.json").write_text(json.dumps({"token": "drawn-token", "worker_token": "drawn-worker-token"}))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -45,8 +49,9 @@ if command[:2] == ["coordinator", "serve"]:
         def log_message(self, *_):
             pass
 
-    host, port = command[3].split(":")
-    http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.socket = socket.socket(fileno=int(command[3].removeprefix("fd://")))
+    server.serve_forever()
 time.sleep(60)
 """  # noqa: E501
 
@@ -95,7 +100,7 @@ def wait_for_death(child_name, up):
 def kill_and_watch(up, name):
     os.kill(up.pids[name], signal.SIGKILL)
     wait_for_death(name, up)
-    up.watch()
+    return up.watch()
 
 
 def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
@@ -109,7 +114,7 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
     assert alive(pids) == []
     # Ticker and worker start together, so either may record its arguments first.
     assert sorted(command for command, _ in commands(up)) == [
-        ["coordinator", "serve", "--bind", up.url.removeprefix("http://")],
+        ["coordinator", "serve", "--bind", ANY],
         ["coordinator", "ticker"],
         ["worker"],
     ]
@@ -117,18 +122,27 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
 
 def test_the_children_know_each_other(stack):
     with stack() as up:
-        pass
-    *_, (_, worker) = commands(up)
+        until_written(up, "worker")
+    worker = next(environment for command, environment in commands(up) if command == ["worker"])
     assert worker == {
         "SHOWDOWN_BROKER_URL": "redis://redis.test/0",
         "SHOWDOWN_INFLUX_URL": "http://influx.test:8086",
         "SHOWDOWN_INFLUX_BUCKET": "showdown",
         "SHOWDOWN_COORDINATOR_URL": up.url,
         "SHOWDOWN_STATE_DIR": str(up.state_dir),
-        "SHOWDOWN_TOKEN": "drawn-token",
         "SHOWDOWN_WORKER_TOKEN": "drawn-worker-token",
     }
     assert up.environment.items() >= worker.items()
+
+
+def test_the_worker_does_not_get_what_it_does_not_need(stack):
+    given = {"SHOWDOWN_SECRET_KEY": "a-secret-of-the-pages", "SHOWDOWN_DATABASE_URL": "sqlite:////nowhere"}
+    with stack(environment=given) as up:
+        until_written(up, "worker")
+    worker = next(environment for command, environment in commands(up) if command == ["worker"])
+    assert {"SHOWDOWN_TOKEN", *given}.isdisjoint(worker)
+    coordinator = next(environment for command, environment in commands(up) if "serve" in command)
+    assert set(given) <= set(coordinator)
 
 
 def test_given_secrets_are_used(stack):
@@ -150,22 +164,74 @@ def test_a_worker_that_was_killed_is_started_again_and_the_rest_left_alone(stack
         after = up.pids
         assert after.pop("worker") != before.pop("worker")
         assert after == before
-        assert up.worker_restarts == 1
+        assert up.restarts == {"coordinator": 0, "ticker": 0, "worker": 1}
 
 
-def test_a_worker_that_keeps_dying_is_given_up(stack):
+@pytest.mark.parametrize("name", ["coordinator", "ticker", "worker"])
+def test_a_child_that_keeps_dying_is_given_up(stack, name):
     with stack() as up:
-        for _ in range(MAX_WORKER_RESTARTS):
-            kill_and_watch(up, "worker")
-        with pytest.raises(StackError, match="worker was killed by signal 9"):
-            kill_and_watch(up, "worker")
-        assert up.worker_restarts == MAX_WORKER_RESTARTS
+        for number in range(LIMIT):
+            (note,) = kill_and_watch(up, name)
+            assert note.startswith(f"{name} was killed by signal 9 and was started again (restart {number + 1};")
+        with pytest.raises(StackError, match=f"{name} ended more than {LIMIT} times in 10 min: {name} was killed by"):
+            kill_and_watch(up, name)
 
 
-@pytest.mark.parametrize("name", ["coordinator", "ticker"])
-def test_another_child_that_died_is_an_error_that_names_it(stack, name):
-    with stack() as up, pytest.raises(StackError, match=f"{name} was killed by signal 9.*{name}.log"):
-        kill_and_watch(up, name)
+def test_the_coordinators_port_stays_its_own_while_it_is_dead(stack):
+    with stack() as up:
+        address = ("127.0.0.1", int(up.url.rpartition(":")[2]))
+        os.kill(up.pids["coordinator"], signal.SIGKILL)
+        wait_for_death("coordinator", up)
+        with socket.socket() as squatter:
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                squatter.bind(address)
+        with socket.create_connection(address, 10) as waiting:  # answered by the next coordinator
+            waiting.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            up.watch()
+            assert waiting.recv(100).startswith(b"HTTP/1.0 200")
+
+
+def test_a_port_that_answers_like_a_coordinator_gets_no_token(stack, tmp_path):
+    """A listener of another process was taken for ours, because its answer came first."""
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        port = squatter.getsockname()[1]
+        with pytest.raises(StackError, match=f"127.0.0.1:{port} is used"), stack(port=port):
+            pytest.fail("it was up")
+        squatter.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            squatter.accept()
+
+
+def test_a_state_directory_that_others_can_enter_is_refused(stack, tmp_path):
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    directory.chmod(0o755)
+    with pytest.raises(StackError, match=r"other users can enter .*chmod 700"), stack():
+        pytest.fail("it was up")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_state_directory_of_another_user_is_refused(stack, tmp_path):
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    os.chown(directory, 65534, 65534)
+    with pytest.raises(StackError, match="belongs to the user with id 65534"), stack():
+        pytest.fail("it was up")
+
+
+@pytest.mark.parametrize("name", ["stack.lock", "coordinator.log", "secrets.json"])
+def test_a_link_in_the_state_directory_is_not_followed(stack, tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text('{"token": "chosen-by-another", "worker_token": "chosen-by-another"}')
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    (directory / name).symlink_to(victim)
+    environment = {"KEEP_SECRETS": "1"} if name == "secrets.json" else {}
+    with pytest.raises(StackError), stack(environment=environment):
+        pytest.fail("it was up")
+    assert "chosen-by-another" in victim.read_text()
 
 
 @pytest.mark.parametrize("command", ["coordinator", "worker"])
@@ -216,10 +282,11 @@ def test_a_path_too_long_for_a_socket(tmp_path):
 
 
 def test_the_servers_listen_on_loopback_only():
-    config = influxd_config(Path("/state/influxdb"), http_port=1111, rpc_port=2222)
+    config = influxd_config(Path("/state/influxdb"), http_port=1111, rpc_port=2222, passwords=True)
     binds = [line.split("=")[1].strip() for line in config.splitlines() if "bind-address" in line]
     assert binds == ['"127.0.0.1:2222"', '"127.0.0.1:1111"']
     assert "reporting-disabled = true" in config
+    assert "auth-enabled = true" in config
     argv = redis_argv(Path("/state"), Path("/state/redis.sock"))
     assert argv[argv.index("--port") + 1] == "0"
     assert argv[argv.index("--save") + 1] == ""
