@@ -1,5 +1,6 @@
 """A client of the coordinator's REST interface for the command line."""
 
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
 from domain.problems import Problem
 from domain.report import CampaignReport
+from domain.trouble import Readiness
 
 ENDED = frozenset({"complete", "failed", "cancelled"})
 _TIMEOUT_S = 30.0
@@ -67,6 +69,16 @@ class Coordinator:
         except ValidationError as error:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
+
+    def readiness(self) -> Readiness:
+        """What keeps the coordinator from its work; an earlier version, which cannot say, has no troubles."""
+        try:
+            answer = self._http.get(f"{self.url}/readyz")
+            return Readiness.model_validate(answer.json())
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
+        except ValueError:
+            return Readiness(checked_at=datetime.now(UTC))
 
     def page(self, campaign_id: str) -> str:
         """The address of the campaign's page."""
