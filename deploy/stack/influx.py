@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from deploy.stack.children import Child, StackError
-from deploy.stack.listeners import own_port, owns_listener
+from deploy.stack.listeners import close_listener, own_port, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.servers import influxd_config
 
@@ -26,13 +26,14 @@ class PrivateInflux:
 
     def __init__(self, directory: Path, database: str) -> None:
         self._database = database
+        self._sealed: int | None = None
         self._port = own_port()
         self.url = f"http://127.0.0.1:{self._port}"
         try:
             self._passwords = _passwords(directory / "influxd.json")
             config = directory / "influxd.conf"
-            rpc_port = next(port for port in iter(own_port, 0) if port != self._port)
-            text = influxd_config(directory / "influxdb", http_port=self._port, rpc_port=rpc_port, passwords=True)
+            self._rpc_port = next(port for port in iter(own_port, 0) if port != self._port)
+            text = influxd_config(directory / "influxdb", http_port=self._port, rpc_port=self._rpc_port, passwords=True)
             write_own(config, text)
         except OSError as error:
             raise StackError(f"influxd cannot be configured: {error}") from error
@@ -65,6 +66,20 @@ class PrivateInflux:
             problem = self._ask(statement, (ADMIN, admin))
             if problem and "already exists" not in problem:
                 raise StackError(f"influxd refused {statement.split(' WITH ')[0]!r}: {problem}")
+
+    def seal(self, child: Child) -> str:
+        """Close the port for backups, once per start. Returns why it stays open; else nothing.
+
+        That port asks for no password, hands out and replaces all data, and cannot be switched off.
+        """
+        if child.pid is None or child.pid == self._sealed or not self.is_ready(child):
+            return ""
+        self._sealed = child.pid
+        try:
+            close_listener(child.pid, self._rpc_port)
+        except OSError as error:
+            return f"local users can reach InfluxDB's port for backups, {self._rpc_port}: {error.strerror or error}"
+        return ""
 
     def _ask(self, statement: str, auth: tuple[str, str] | None) -> str:
         """The error in InfluxDB's words; empty if there is none."""

@@ -119,7 +119,13 @@ class PrivateStack:
         for child in self._children.copy():
             if not child.alive():
                 self._start_again(child)
+        self._seal_influx()
         return self.notes[known:]
+
+    def _seal_influx(self) -> None:
+        child = next((child for child in self._children if child.name == INFLUXD), None)
+        if self._influx is not None and child is not None and (problem := self._influx.seal(child)):
+            self.notes.append(problem)
 
     def _start_again(self, child: Child) -> None:
         restarts = self._restarts[child.name]
@@ -198,6 +204,7 @@ class PrivateStack:
             child.wait_ready(ready, READY_S)
         if self._influx is not None:
             self._influx.create_users()
+            self._seal_influx()
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"

@@ -1,12 +1,14 @@
 """What belongs to the stack alone: files, ports, and how often children may be started again."""
 
 import os
+import socket
 import stat
 import subprocess
+import sys
 
 import pytest
 
-from deploy.stack.listeners import listen, own_port, owns_listener
+from deploy.stack.listeners import close_listener, listen, own_port, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
 
@@ -29,6 +31,19 @@ def test_whose_listener_a_port_is(tmp_path):
             assert not owns_listener(other.pid, port)
             other.kill()
     assert not owns_listener(os.getpid(), port)
+
+
+def test_a_listener_of_another_process_can_be_closed():
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 0))"
+    code += "; print(s.getsockname()[1], flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        port = int(other.stdout.readline())
+        socket.create_connection(("127.0.0.1", port)).close()
+        close_listener(other.pid, port)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        with pytest.raises(OSError, match="does not listen"):
+            close_listener(other.pid, port)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone binds such ports")
