@@ -25,7 +25,8 @@ from domain.trouble import Part, Readiness, Trouble
 CHECK_EACH_S = 5.0
 STALE_S = 20.0
 TICKER_LATE_S = 20.0  # the ticker records itself every 5 s
-LEAST_FREE_BYTES = 16 << 20
+LEAST_FREE_BYTES = 2 << 20
+LOW_FREE_BYTES = 64 << 20
 TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Problem(NamedTuple):
     what: str
     remedy: str
     since: float | None = None
+    stops_work: bool = True
 
 
 Check = Callable[[], Problem | None]
@@ -97,7 +99,7 @@ class Watch:
             since = problem.since or self._worked_at.get(part) or self._failed_at.get(part, now)
             if self._failed_at.setdefault(part, now) == now:
                 log.warning("%s. %s", problem.what, problem.remedy)
-            found.append(Trouble(part=part, what=problem.what, since=_utc(since), remedy=problem.remedy))
+            found.append(Trouble(part=part, **problem._asdict() | {"since": _utc(since)}))
         return _readiness(self._clock(), tuple(found))
 
     def _age_s(self, readiness: Readiness) -> float:
@@ -152,11 +154,13 @@ def check_disk(directory: Path) -> Problem | None:
         free_bytes = (found := os.statvfs(directory)).f_bavail * found.f_frsize
     except OSError as error:
         return Problem(f"The state directory cannot be read ({error.strerror})", "Look at SHOWDOWN_STATE_DIR.")
-    if free_bytes >= LEAST_FREE_BYTES:
+    if free_bytes >= LOW_FREE_BYTES:
         return None
+    is_full, free = free_bytes < LEAST_FREE_BYTES, f"{free_bytes >> 20} MiB are free"
     return Problem(
-        f"The disk of the state directory is full ({free_bytes >> 20} MiB are free)",
-        f"Free at least {LEAST_FREE_BYTES >> 20} MiB; campaigns then go on by themselves.",
+        f"The disk of the state directory is {'full' if is_full else 'almost full'} ({free})",
+        f"Free at least {LOW_FREE_BYTES >> 20} MiB; campaigns then go on by themselves.",
+        stops_work=is_full,
     )
 
 
@@ -198,7 +202,9 @@ def check_influx(influx: InfluxSettings) -> Problem | None:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = one_line(error)
     return Problem(
-        f"InfluxDB is away ({why})", "Start it; points wait on the hosts' disks, and campaigns go on without it."
+        f"InfluxDB is away ({why})",
+        "Start it; points wait on the hosts' disks, and campaigns go on without it.",
+        stops_work=False,
     )
 
 

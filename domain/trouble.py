@@ -16,12 +16,11 @@ class Part(StrEnum):
     TELEMETRY = "telemetry"
 
 
-# Without InfluxDB campaigns finish; each report says what is missing.
-OPTIONAL = frozenset({Part.TELEMETRY})
-
-
 class Trouble(BaseModel):
-    """One part that does not work. ``since`` is when it last worked, or was first seen not to."""
+    """One part that does not work. ``since`` is when it last worked, or was first seen not to.
+
+    Campaigns make no progress meanwhile if it ``stops_work``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,11 +28,7 @@ class Trouble(BaseModel):
     what: str
     since: datetime
     remedy: str
-
-    @property
-    def stops_work(self) -> bool:
-        """True if campaigns make no progress meanwhile."""
-        return self.part not in OPTIONAL
+    stops_work: bool = True
 
     def sentence(self) -> str:
         """All of it, for a terminal."""

@@ -1,7 +1,6 @@
 """The commands of a worker host: ``showdown worker``, ``doctor``, ``workloads`` and ``sweep``."""
 
 import json
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from domain.condition import TERMS
 from domain.jobs import Feature, HostCapabilities, Variant
 from domain.placement import CPU_PLACEMENT
 from workers.agent.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
+from workers.agent.logs import configure
 
 if TYPE_CHECKING:
     from workers.inventory.pipeline import PipelineHealth
@@ -30,9 +30,9 @@ def worker(loglevel: str) -> None:
 
     try:
         settings = WorkerSettings.from_environment()
+        configure(loglevel, os.environ, (settings.worker_token, settings.influx_token))
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sweep_register(REGISTER_DIR)
     app = create_worker(settings)
     app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",

@@ -67,7 +67,7 @@ def test_a_trouble_from_the_start_is_dated_by_its_first_check(parts):
 
 
 def test_campaigns_go_on_without_telemetry(parts):
-    parts.broken[Part.TELEMETRY] = Problem("InfluxDB is away", "Start it.")
+    parts.broken[Part.TELEMETRY] = Problem("InfluxDB is away", "Start it.", stops_work=False)
     assert parts.check(1000).ready
 
 
@@ -123,9 +123,15 @@ def test_a_database_that_has_become_read_only_is_seen(tmp_path, store):
 def test_a_full_disk_is_seen(tmp_path, monkeypatch):
     assert trouble.check_disk(tmp_path) is None
     real = os.statvfs(tmp_path)
-    full = os.statvfs_result([*real[:4], 10, *real[5:]])
-    monkeypatch.setattr(trouble.os, "statvfs", lambda _: full)
-    assert "is full (0 MiB are free)" in trouble.check_disk(tmp_path).what
+    for free_bytes, words, stops_work in (
+        (1 << 20, "is full (1 MiB", True),
+        (20 << 20, "is almost full (20 MiB", False),
+    ):
+        left = os.statvfs_result([*real[:4], free_bytes // real.f_frsize, *real[5:]])
+        monkeypatch.setattr(trouble.os, "statvfs", lambda _, left=left: left)
+        found = trouble.check_disk(tmp_path)
+        assert words in found.what
+        assert found.stops_work == stops_work
 
 
 def test_a_ticker_that_never_ran_is_late_or_stopped_is_seen(store):

@@ -121,7 +121,9 @@ def test_a_calibration_is_called_so():
 
 
 def trouble(part):
-    return Trouble(part=part, what=f"The {part} is away", since=NOW, remedy="Start it.")
+    return Trouble(
+        part=part, stops_work=part is not Part.TELEMETRY, what=f"The {part} is away", since=NOW, remedy="Start it."
+    )
 
 
 def test_a_trouble_is_said_once_when_it_begins_and_when_it_has_ended():
