@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coordinator.config import InfluxSettings, Settings
 from coordinator.store.database import Store
 from coordinator.store.marks import SERVER, TICKER, mark, set_mark
-from domain.logs import one_line
+from domain.logs import one_line, without_secrets
 from domain.trouble import Part, Readiness, Trouble
 
 CHECK_EACH_S = 5.0
@@ -99,7 +99,8 @@ class Watch:
             since = problem.since or self._worked_at.get(part) or self._failed_at.get(part, now)
             if self._failed_at.setdefault(part, now) == now:
                 log.warning("%s. %s", problem.what, problem.remedy)
-            found.append(Trouble(part=part, **problem._asdict() | {"since": _utc(since)}))
+            facts = problem._asdict() | {"what": without_secrets(problem.what), "since": _utc(since)}
+            found.append(Trouble(part=part, **facts))
         return _readiness(self._clock(), tuple(found))
 
     def _age_s(self, readiness: Readiness) -> float:
@@ -124,7 +125,7 @@ def watch(settings: Settings, store: Store, clock: Callable[[], float]) -> Watch
         Part.DATABASE: lambda: check_database(store, clock()),
         Part.DISK: lambda: check_disk(settings.state_dir),
         Part.BROKER: lambda: check_broker(settings.broker_url),
-        Part.TICKER: lambda: check_ticker(store, clock()),
+        Part.TICKER: TickerCheck(store, clock),
     }
     if settings.influx.url:
         checks[Part.TELEMETRY] = lambda: check_influx(settings.influx)
@@ -179,17 +180,31 @@ def check_broker(url: str) -> Problem | None:
     return None
 
 
-def check_ticker(store: Store, now: float) -> Problem | None:
-    """Whether a ticker has done a round lately."""
-    try:
-        with store.read() as session:
-            at = mark(session, TICKER)
-    except (SQLAlchemyError, OSError):
-        return None  # then the database is the trouble
-    if at is not None and now - at < TICKER_LATE_S:
-        return None
-    late = "has never run" if at is None else f"is late (its last round was {now - at:.0f} s ago)"
-    return Problem(f"The ticker {late}", "Start 'showdown coordinator ticker'; its log says why it stopped.", at)
+class TickerCheck:
+    """Whether a ticker does its rounds: its mark must change. Only this host's clock counts, not the ticker's."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._mark: float | None = None
+        self._changed_at = clock()
+
+    def __call__(self) -> Problem | None:
+        """A problem if the mark has not changed for ``TICKER_LATE_S``."""
+        now = self._clock()
+        try:
+            with self._store.read() as session:
+                found = mark(session, TICKER)
+        except (SQLAlchemyError, OSError):
+            return None  # then the database is the trouble
+        if found != self._mark:
+            self._mark, self._changed_at = found, now
+        late_s = now - self._changed_at
+        if late_s < TICKER_LATE_S:
+            return None
+        late = "has never run" if found is None else f"is late (no round for {late_s:.0f} s)"
+        remedy = "Start 'showdown coordinator ticker'; its log says why it stopped."
+        return Problem(f"The ticker {late}", remedy, self._changed_at)
 
 
 def check_influx(influx: InfluxSettings) -> Problem | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from coordinator import ticker, trouble
 from coordinator.config import InfluxSettings
 from coordinator.store.database import Store
-from coordinator.store.marks import TICKER, set_mark
+from coordinator.store.marks import TICKER, mark, set_mark
 from coordinator.trouble import Problem, Watch
 from domain.trouble import Part
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
@@ -134,14 +134,42 @@ def test_a_full_disk_is_seen(tmp_path, monkeypatch):
         assert found.stops_work == stops_work
 
 
-def test_a_ticker_that_never_ran_is_late_or_stopped_is_seen(store):
-    assert "has never run" in trouble.check_ticker(store, 100.0).what
-    with store.write() as session:
-        set_mark(session, TICKER, 100.0)
-    assert trouble.check_ticker(store, 110.0) is None
-    late = trouble.check_ticker(store, 145.0)
-    assert "its last round was 45 s ago" in late.what
-    assert late.since == 100.0
+class Ticker:
+    """A check of the ticker, with a clock, and a mark that a test moves."""
+
+    def __init__(self, store):
+        self.store = store
+        self.now = 5000.0
+        self.check = trouble.TickerCheck(store, lambda: self.now)
+
+    def at(self, now):
+        self.now = now
+        return self.check()
+
+    def works(self, at):
+        with self.store.write() as session:
+            set_mark(session, TICKER, at)
+
+
+def test_a_ticker_that_never_ran_or_stopped_is_seen(store):
+    seen = Ticker(store)
+    assert seen.at(5010) is None, "it may still be starting"
+    assert "has never run" in seen.at(5021).what
+    for now in (5030, 5035, 5050):
+        seen.works(now)
+        assert seen.at(now) is None
+    late = seen.at(5095)
+    assert "no round for 45 s" in late.what
+    assert late.since == 5050
+
+
+def test_an_old_mark_is_no_ticker_and_its_clock_does_not_matter(store):
+    Ticker(store).works(4990)
+    seen = Ticker(store)
+    assert seen.at(5001) is None
+    assert seen.at(5030) is not None
+    seen.works(4995 - 3600)  # the ticker's host has another hour
+    assert seen.at(5031) is None
 
 
 def test_the_ticker_records_its_rounds(store, monkeypatch):
@@ -155,7 +183,8 @@ def test_the_ticker_records_its_rounds(store, monkeypatch):
             return self.rounds > 1
 
     ticker.run(store, RecordingDispatcher(), lambda: 500.0, Once())
-    assert trouble.check_ticker(store, 510.0) is None
+    with store.read() as session:
+        assert mark(session, TICKER) == 500.0
 
 
 def test_a_broker_and_an_influxdb_that_are_away_are_seen():
@@ -164,12 +193,14 @@ def test_a_broker_and_an_influxdb_that_are_away_are_seen():
 
 
 def test_readyz_says_what_since_when_and_what_to_do(coordinator_app):
+    coordinator_app.client.get("/readyz")
+    coordinator_app.now += 30
     answer = coordinator_app.client.get("/readyz")  # no ticker, no broker
     assert answer.status_code == 503
     found = {one["part"]: one for one in answer.json["troubles"]}
     assert {"broker", "ticker"} <= set(found)
     assert found["broker"]["what"].startswith("Redis cannot be reached")
-    assert datetime.fromisoformat(found["broker"]["since"]) == datetime.fromtimestamp(coordinator_app.now, UTC)
+    assert datetime.fromisoformat(found["broker"]["since"]) == datetime.fromtimestamp(coordinator_app.now - 30, UTC)
     assert all(one["remedy"] for one in found.values())
     assert coordinator_app.settings.token not in answer.text
 
