@@ -15,7 +15,7 @@ from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 CAMPAIGN_MS = 240_000  # five blocks of two datapaths take 40 s on an idle host; the rest is for busy ones
 
