@@ -13,6 +13,7 @@ import click
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
+from coordinator.store.unusable import DatabaseUnusable
 
 KEEP_ALIVE_S = "75"
 
@@ -79,5 +80,7 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
+    except DatabaseUnusable as error:
+        raise click.ClickException(str(error)) from error
     finally:
         store.close()

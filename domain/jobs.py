@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.block import Block
 from domain.frozen import Frozen
+from domain.host_identity import HostIdentity
 from domain.names import CampaignName, HostName, Name
 from domain.place import Place
 from domain.report import Verdict
@@ -34,6 +35,7 @@ class Claim(Frozen):
     """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
+    machine: str = Field(default="", max_length=64, description="The id of its machine; empty if unknown.")
 
 
 class BlockJob(Frozen):
@@ -81,6 +83,9 @@ class Report(Frozen):
     result: BlockResult | None = None
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False
+    protocol: str = Field(
+        default="", max_length=16, description="The protocol of its writer, which may be older than its sender's."
+    )
 
 
 class CampaignProgress(Frozen):
@@ -151,6 +156,7 @@ class HostCapabilities(Frozen):
     probes: tuple[Variant, ...] = ()
     features: tuple[Feature, ...] = ()
     fingerprint: dict[str, str] = Field(default_factory=dict)
+    identity: HostIdentity | None = Field(default=None, description="The machine; null from older workers.")
 
     def variant(self, family: str, name: str) -> Variant | None:
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""

@@ -5,6 +5,7 @@ import time
 
 import httpx
 
+from domain.host_identity import Greeting, Welcome
 from domain.jobs import (
     BlockJob,
     BlockMessage,
@@ -15,9 +16,13 @@ from domain.jobs import (
     HostCapabilities,
     Report,
 )
+from domain.protocol import HEADER, PROTOCOL
 from domain.traits import TraitMatrix
+from workers.agent.acceptance import judged, judged_greeting
 from workers.agent.config import WorkerSettings
 from workers.agent.outbox import Outbox
+from workers.agent.skew import AnotherJob, UnreadableJob, claimed_job, understood
+from workers.inventory.machine import host_identity
 
 log = logging.getLogger(__name__)
 
@@ -43,32 +48,56 @@ class Coordinator:
         self._outbox = Outbox(settings.state_dir / "outbox")
         self._http = httpx.Client(
             base_url=settings.coordinator_url,
-            headers={"Authorization": f"Bearer {settings.worker_token}"},
+            headers={"Authorization": f"Bearer {settings.host_token}", HEADER: str(PROTOCOL)},
             timeout=_TIMEOUT_S,
             transport=transport,
             trust_env=False,  # no proxy of the environment is used
         )
 
     def register(self, capabilities: HostCapabilities) -> None:
-        """Report what this host can run. This also keeps an idle host online."""
-        self._send("PUT", f"/api/v1/worker/hosts/{self._host}", capabilities.model_dump_json())
+        """Report what this host can run. This also keeps an idle host online. Raises :class:`NotAccepted`, too."""
+        identified = capabilities.model_copy(update={"identity": host_identity()})
+        try:
+            self._send("PUT", f"/api/v1/worker/hosts/{self._host}", identified.model_dump_json())
+        except (Refused, httpx.HTTPStatusError) as error:
+            raise judged(error) from error
+
+    def greet(self) -> Welcome:
+        """Ask whether the coordinator works with this worker. Raises :class:`NotAccepted` if not."""
+        path = f"/api/v1/worker/hosts/{self._host}/greeting"
+        try:
+            answer = self._send("POST", path, Greeting(identity=host_identity()).model_dump_json())
+        except (Refused, httpx.HTTPStatusError) as error:
+            raise judged_greeting(error) from error
+        return understood(Welcome, answer)
 
     def report_matrix(self, matrix: TraitMatrix) -> None:
         """Report the traits that this host's tests found. Idempotent."""
         self._send("PUT", f"/api/v1/worker/hosts/{self._host}/matrix", matrix.model_dump_json())
 
     def claim(self, message: BlockMessage) -> BlockJob:
-        """Claim an attempt; raises :class:`Refused` if it is taken or no longer needed."""
-        answer = self._send("POST", _path(message, "claim"), Claim(host=self._host).model_dump_json())
-        return BlockJob.model_validate_json(answer)
+        """Claim an attempt; raises :class:`Refused` if it is taken, no longer needed, or not the one asked for."""
+        answer = self._send(
+            "POST", _path(message, "claim"), Claim(host=self._host, machine=host_identity().machine).model_dump_json()
+        )
+        try:
+            return claimed_job(answer, message, self._host)
+        except AnotherJob as error:
+            raise Refused(str(error)) from error
+        except UnreadableJob as error:
+            # Without a report, the attempt would end with its lease, for no visible reason.
+            failure = Report(lease=error.lease, failure=str(error)[:2000])
+            self._send("PUT", _path(message, "report"), failure.model_dump_json())
+            raise Refused(str(error)) from error
 
     def heartbeat(self, job: BlockJob, beat: Heartbeat) -> HeartbeatAnswer:
         """Renew the lease."""
         answer = self._send("POST", _path(_message(job), "heartbeat"), beat.model_dump_json())
-        return HeartbeatAnswer.model_validate_json(answer)
+        return understood(HeartbeatAnswer, answer)
 
     def report(self, job: BlockJob, report: Report, *, patience_s: float = 30.0) -> None:
         """Keep the report on disk, then deliver it. If that fails for ``patience_s``, :meth:`deliver` does it later."""
+        report = report.model_copy(update={"protocol": str(PROTOCOL)})
         self._outbox.put(job.block_id, job.attempt, _path(_message(job), "report"), report)
         deadline = time.monotonic() + patience_s
         for pause_s in (*_BACKOFF_S, *[8] * 100):
@@ -82,9 +111,7 @@ class Coordinator:
 
     def campaign_progress(self, campaign_id: str) -> CampaignProgress:
         """A campaign's progress and verdicts so far."""
-        return CampaignProgress.model_validate_json(
-            self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/progress")
-        )
+        return understood(CampaignProgress, self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/progress"))
 
     def _deliver_one(self, name: str, path: str, report: str) -> bool:
         try:

@@ -17,6 +17,7 @@ import httpx
 from kombu.exceptions import OperationalError
 
 from domain.jobs import HostCapabilities
+from workers.agent.acceptance import NotAccepted
 from workers.agent.api_client import Refused
 
 log = logging.getLogger(__name__)
@@ -82,12 +83,15 @@ class HostRegistration:
     _capabilities: HostCapabilities | None = None
 
     def run(self) -> None:
-        """Never returns normally. If the loop itself cannot go on, the process ends rather than running unseen."""
+        """Returns only if the coordinator refuses this worker. When the loop ends, the process ends, too."""
         try:
             pause_s = FIRST_PAUSE_S
             while True:
                 pause_s = PERIOD_S if self.round() else min(pause_s * 2, PERIOD_S)
                 self.wait(pause_s)
+        except NotAccepted as refusal:
+            # At its next start, it waits for acceptance before it takes messages.
+            log.critical("the worker ends: %s", refusal)
         except BaseException:
             log.critical("this host can no longer report to the coordinator; the worker ends", exc_info=True)
             raise
@@ -106,6 +110,8 @@ class HostRegistration:
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         try:
             action()
+        except NotAccepted:
+            raise
         except Exception as error:  # any error that ended this thread would make the host look offline
             self.errors.failed(name, error)
             return False

@@ -59,7 +59,7 @@ def fake() -> FakeCoordinator:
 @pytest.fixture
 def coordinator(fake: FakeCoordinator, tmp_path: Path) -> Coordinator:
     settings = WorkerSettings.from_environment(
-        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     )
     return Coordinator(settings, transport=httpx.MockTransport(fake))
 
