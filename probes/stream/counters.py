@@ -40,7 +40,8 @@ class Counts:
 
     def add(self, *, produced: int = 0, delivered: int = 0, spooled: int = 0) -> None:
         """Add points to each place (remove them, if negative). No count becomes negative, which would wrap around."""
-        for index, points in ((_PRODUCED, produced), (_DELIVERED, delivered), (_SPOOLED, spooled)):
+        # Points leave the spool before they count as delivered: a kill in between must not count them in both places.
+        for index, points in ((_PRODUCED, produced), (_SPOOLED, spooled), (_DELIVERED, delivered)):
             if points:
                 self._words[index] = max(0, self._words[index] + points)
 

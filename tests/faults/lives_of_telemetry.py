@@ -1,13 +1,12 @@
 """Telemetry: queue, spool and counters of a host, with a database that comes and goes."""
 
+import mmap
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from domain.telemetry import LossCause
-from probes.stream.counters import COUNTERS_FILE, Counts, DeliveryCounters
+from probes.stream.counters import COUNTERS_FILE, FILE_BYTES, Counts, DeliveryCounters
 from probes.stream.segment import records
 from probes.stream.segment_files import segment_files
 from probes.stream.sink import SinkError
@@ -24,10 +23,12 @@ class _Sink:
         self.stored: set[str] = set()
         self.mood = "well"
         self.disk: Disk | None = None
+        self.meanwhile: Callable[[], None] = lambda: None  # what measuring threads do during a write
 
     def write(self, lines: str) -> None:
         assert self.disk is not None
         self.disk.point()
+        self.meanwhile()
         if self.mood == "away":
             raise SinkError("it is away", again=True)
         self.stored.update(lines.split("\n"))
@@ -39,30 +40,21 @@ class _Sink:
         """Nothing to free."""
 
 
-class _Counts(Counts):
-    """Each store into the mapped file is a point to die at."""
+class _Words:
+    """The counters in their mapped file; each store is a point to die at."""
 
-    def __init__(self, inner: Counts, disk: Disk) -> None:
-        super().__init__()
-        self._inner, self._disk = inner, disk
+    def __init__(self, file: Path, disk: Disk) -> None:
+        self._disk = disk
+        with file.open("r+b") as opened:
+            self._words = memoryview(mmap.mmap(opened.fileno(), FILE_BYTES)).cast("Q")
 
-    def add(self, *, produced: int = 0, delivered: int = 0, spooled: int = 0) -> None:
-        for name, points in (("produced", produced), ("delivered", delivered), ("spooled", spooled)):
-            if points:
-                self._disk.point()
-                self._inner.add(**{name: points})
+    def __getitem__(self, index: int) -> int:
+        return self._words[index]
 
-    def produce(self, points: int) -> None:
-        self._disk.point()
-        self._inner.produce(points)
-
-    def lose(self, cause: LossCause, points: int) -> None:
-        if points:
+    def __setitem__(self, index: int, value: int) -> None:
+        if self._words[index] != value:
             self._disk.point()
-            self._inner.lose(cause, points)
-
-    def account(self, *args: Any, **options: Any) -> Any:
-        return self._inner.account(*args, **options)
+            self._words[index] = value
 
 
 class _NotedSpool(Spool):
@@ -96,11 +88,10 @@ class TelemetryLife(Life):
 
     def live(self, disk: Disk) -> None:
         stream = self._open(disk)
+        self.sink.meanwhile = lambda: self._produce(stream, self.rng.choice((0, 0, 2)))
         for _ in range(8):
             self.sink.mood = self.rng.choice(("well", "away", "away", "deaf"))
-            lines = [f"m v=1i {len(self.made) + n}" for n in range(self.rng.randint(1, 8))]
-            stream.put_lines(lines)
-            self.made += lines
+            self._produce(stream, self.rng.randint(1, 8))
             for _ in range(self.rng.randint(1, 3)):
                 self.now += self.rng.choice((0.1, 30.0))
                 disk.full = self.rng.random() < 0.1
@@ -108,9 +99,11 @@ class TelemetryLife(Life):
                 disk.full = False
             if self.rng.random() < 0.3:
                 stream.take_account(0.1)
+        self.sink.meanwhile = lambda: None
         stream.close(0.1)
 
     def recover(self, disk: Disk) -> None:
+        self.sink.meanwhile = lambda: None
         self.sink.mood = self.rng.choice(("well", "away"))
         stream = self._open(disk)
         for _ in range(3):
@@ -139,6 +132,11 @@ class TelemetryLife(Life):
         left = sorted(file.name for file in self.directory.iterdir())
         assert left == [COUNTERS_FILE, "lock"], left
 
+    def _produce(self, stream: AuditedStream, points: int) -> None:
+        lines = [f"m v=1i {len(self.made) + n}" for n in range(points)]
+        stream.put_lines(lines)
+        self.made += lines
+
     def _nothing_acknowledged_is_lost(self, *, power: bool) -> None:
         """Before the last start: what the spool took is there, or delivered."""
         there: set[str] = set(self.sink.stored)
@@ -153,7 +151,7 @@ class TelemetryLife(Life):
         spool = _NotedSpool(self.directory, segment_bytes=400, write=lambda *args: os.pwrite(*args))
         spool.life = self
         counters = DeliveryCounters(self.directory / COUNTERS_FILE)
-        counters.life = _Counts(counters.life, disk)
+        counters.life = Counts(_Words(self.directory / COUNTERS_FILE, disk))
         return AuditedStream(
             self.sink, 100, spool=spool, counters=counters, batch_points=5, clock=lambda: self.now, threaded=False
         )
