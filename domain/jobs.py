@@ -10,6 +10,7 @@ from domain.frozen import Frozen
 from domain.host_identity import HostIdentity
 from domain.names import CampaignName, HostName, Name
 from domain.place import Place
+from domain.protocol import PROTOCOL
 from domain.report import Verdict
 from domain.trial import BlockResult
 from domain.workload import Parameter
@@ -84,7 +85,7 @@ class Report(Frozen):
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False
     protocol: str = Field(
-        default="", max_length=16, description="The protocol of its writer, which may be older than its sender's."
+        default=str(PROTOCOL), max_length=16, description="Its writer's, which may be older than its sender's."
     )
 
 

@@ -9,9 +9,8 @@ import httpx
 
 from domain.protocol import PROTOCOL
 
-_UNAUTHORISED = 401
-_REFUSED = frozenset({_UNAUTHORISED, 403, 409, 422, 426})
-_CONFLICT, _NOT_FOUND = "409: ", "404: "
+_UNAUTHORISED, _NOT_FOUND, _CONFLICT = 401, 404, 409
+_REFUSED = frozenset({_UNAUTHORISED, 403, _CONFLICT, 422, 426})
 
 
 class NotAccepted(Exception):
@@ -28,14 +27,14 @@ def judged(error: Exception) -> Exception:
         status, message = error.response.status_code, _message_of(error.response)
         if message and status in _REFUSED:
             return NotAccepted(message, unknown_token=status == _UNAUTHORISED)
-    elif (text := str(error)).startswith(_CONFLICT):
-        return NotAccepted(text.removeprefix(_CONFLICT))
+    elif getattr(error, "status", 0) == _CONFLICT:
+        return NotAccepted(str(error).removeprefix(f"{_CONFLICT}: "))
     return error
 
 
 def judged_greeting(error: Exception) -> Exception:
     """As :func:`judged`; a coordinator that knows no greetings is older than this worker."""
-    if str(error).startswith(_NOT_FOUND):
+    if getattr(error, "status", 0) == _NOT_FOUND:
         return NotAccepted(
             f"the coordinator is older than this worker, which speaks protocol {PROTOCOL}; "
             f"install on the coordinator the version of Showdown that this host has"

@@ -20,7 +20,7 @@ from domain.jobs import HostCapabilities, queue_name
 from domain.traits import TEST_TRAITS_TASK
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
-from workers.agent.registration import HostRegistration
+from workers.agent.registration import HostRegistration, indispensable
 from workers.traits.matrix.reporter import MatrixReporter
 
 _PR_SET_PDEATHSIG = 1
@@ -60,16 +60,17 @@ def _die_with_parent(**_: Any) -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _start_registration(**_: Any) -> None:
-    settings = WorkerSettings.from_environment()
-    coordinator = Coordinator(settings)
-    matrix = MatrixReporter(
-        settings.state_dir,
-        coordinator.report_matrix,
-        _task_counts,
-        _request_tests if settings.tests_when_idle else None,
-    )
-    registration = HostRegistration(coordinator, lambda: probe_capabilities(settings.host), matrix.round)
-    threading.Thread(target=registration.run, name="registration", daemon=True).start()
+    with indispensable("start to register this host"):
+        settings = WorkerSettings.from_environment()
+        coordinator = Coordinator(settings)
+        matrix = MatrixReporter(
+            settings.state_dir,
+            coordinator.report_matrix,
+            _task_counts,
+            _request_tests if settings.tests_when_idle else None,
+        )
+        registration = HostRegistration(coordinator, lambda: probe_capabilities(settings.host), matrix.round)
+        threading.Thread(target=registration.run, name="registration", daemon=True).start()
 
 
 def _task_counts() -> tuple[int, int]:

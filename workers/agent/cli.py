@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -56,17 +57,22 @@ def doctor(as_json: bool) -> None:
 
     Also shows telemetry status: points that wait in SHOWDOWN_STATE_DIR, the last error, what the last block lost.
     """
+    from workers.agent.api_client import outbox_dir
     from workers.agent.capabilities import host_capabilities
+    from workers.agent.outbox import outbox_state
     from workers.inventory.pipeline import pipeline_health
 
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
-    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(state_dir(os.environ, host)))
+    directory = state_dir(os.environ, host)
+    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(directory))
+    outbox = outbox_state(outbox_dir(directory))
     if as_json:
-        both = {**capabilities.model_dump(mode="json"), "pipeline": health.model_dump(mode="json")}
-        click.echo(json.dumps(both, indent=2))
+        parts = {"pipeline": health.model_dump(mode="json"), "outbox": asdict(outbox)}
+        click.echo(json.dumps({**capabilities.model_dump(mode="json"), **parts}, indent=2))
     else:
         _print(capabilities)
         _print_pipeline(health)
+        click.echo(f"Reports for the coordinator, in {outbox.directory}: {outbox.text}")
     if not any(variant.available for variant in capabilities.datapaths):
         sys.exit(1)
 

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 PERIOD_S = 30.0
 FIRST_PAUSE_S = 0.5
 REPEAT_LOG_S = 600.0
+END_S = 900  # longer than any block
 
 _EXPECTED = (httpx.HTTPError, Refused, OperationalError)
 """Errors of a coordinator or broker that is away or busy: they pass, and need no traceback."""
@@ -62,9 +64,24 @@ class ErrorLog:
         self._logged_at = {cause: at for cause, at in self._logged_at.items() if cause[0] != step}
 
 
-def end_process() -> None:
-    """End this worker: Celery finishes the running block, then systemd or the stack starts a new worker."""
+def end_process(limit_s: int = END_S) -> None:
+    """End this worker: Celery finishes the running block, then systemd or the stack starts a new worker.
+
+    If that takes longer than ``limit_s``, the kernel ends it: a thread that waits for that might not start any more.
+    """
+    signal.alarm(limit_s)  # nothing handles SIGALRM, and its default is to end the process
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def indispensable(step: str, end: Callable[[], None] = end_process) -> Iterator[None]:
+    """End the process if the step fails. Celery only logs errors of its signals' handlers, and goes on without them."""
+    try:
+        yield
+    except BaseException:
+        log.critical("cannot %s; the worker ends", step, exc_info=True)
+        end()
+        raise
 
 
 @dataclass

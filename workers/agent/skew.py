@@ -3,17 +3,17 @@
 import json
 from typing import TypeVar
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs import BlockJob, BlockMessage
 from domain.problems import problems_of
 from domain.protocol import decode
+from workers.agent.answers import ForeignAnswer
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-class NotUnderstood(httpx.HTTPError):
+class NotUnderstood(ForeignAnswer):
     """An answer that is not in the format of the worker API, or of a newer version that this worker cannot read."""
 
 
