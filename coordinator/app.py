@@ -61,7 +61,7 @@ def create_app(
     app.extensions[EXTENSION] = Services(
         settings=settings,
         store=store or Store(settings.database_url),
-        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url),
+        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url, settings.message_key),
         clock=clock,
     )
     app.before_request(codec.limit_body)

@@ -55,7 +55,7 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url, settings.message_key), time.time, stop)
 
 
 @coordinator.command()

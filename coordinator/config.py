@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.messages import message_key
+
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
 _SECRETS = {
@@ -47,6 +49,10 @@ class Settings:
     web_url: str = ""
     secure_cookies: bool = False
     token_is_new: bool = False
+
+    def message_key(self, host: str) -> bytes:
+        """The key that authenticates messages to ``host``."""
+        return message_key(self.worker_token, host)
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
         return f"Settings(state_dir={str(self.state_dir)!r})"

@@ -11,9 +11,11 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import work
 from coordinator.store.matrices import store_matrix
+from coordinator.store.vitals import store_vitals
 from domain.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix
+from domain.vitals import HostVitals
 
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
 
@@ -49,6 +51,18 @@ def put_matrix(host: str, matrix: TraitMatrix) -> tuple[str, int]:
         raise InvalidInput([Problem(field="host", message=f"is {matrix.host!r}, but the URL names {host!r}")])
     with services().store.write() as session:
         if not store_matrix(session, matrix):
+            raise NotFound(f"there is no host {host!r}")
+    return "", 204
+
+
+@blueprint.put("/hosts/<host>/vitals")
+@blueprint.input(HostVitals, arg_name="vitals")
+@blueprint.doc(responses={204: "Stored", 404: "The host has not registered"})
+def put_vitals(host: str, vitals: HostVitals) -> tuple[str, int]:
+    """Report a host's clock, and whether messages reach it."""
+    known = services()
+    with known.store.write() as session:
+        if not store_vitals(session, host, vitals, known.clock()):
             raise NotFound(f"there is no host {host!r}")
     return "", 204
 

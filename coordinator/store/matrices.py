@@ -10,13 +10,16 @@ from domain.traits import TraitMatrix
 
 
 def store_matrix(session: Session, matrix: TraitMatrix) -> bool:
-    """Store it unless a newer one of its host is known; ``False`` if that host has never registered."""
+    """Store it in place of the former one; ``False`` if that host has never registered.
+
+    ``measured_at`` is the host's clock, which may be wrong or be set back: it decides nothing.
+    """
     if session.get(HostRow, matrix.host) is None:
         return False
     row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
     if row is None:
         session.add(MatrixRow(host=matrix.host, matrix=matrix, measured_at=measured_at))
-    elif measured_at >= row.measured_at:
+    else:
         row.matrix, row.measured_at = matrix, measured_at
     return True
 

@@ -55,6 +55,11 @@ class Coordinator:
         """All campaigns, newest first."""
         return self._ask("GET", "campaigns")
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """Every host, by name."""
+        found: list[dict[str, Any]] = self._ask("GET", "hosts")["hosts"]
+        return found
+
     def cancel(self, campaign_id: str) -> dict[str, Any]:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")

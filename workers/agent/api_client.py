@@ -16,6 +16,7 @@ from domain.jobs import (
     Report,
 )
 from domain.traits import TraitMatrix
+from domain.vitals import HostVitals
 from workers.agent.config import WorkerSettings
 from workers.agent.outbox import Outbox
 
@@ -57,10 +58,17 @@ class Coordinator:
         """Report the traits that this host's tests found. Idempotent."""
         self._send("PUT", f"/api/v1/worker/hosts/{self._host}/matrix", matrix.model_dump_json())
 
+    def report_vitals(self, vitals: HostVitals) -> None:
+        """Report this host's clock, and what came through its queue."""
+        self._send("PUT", f"/api/v1/worker/hosts/{self._host}/vitals", vitals.model_dump_json())
+
     def claim(self, message: BlockMessage) -> BlockJob:
         """Claim an attempt; raises :class:`Refused` if it is taken or no longer needed."""
         answer = self._send("POST", _path(message, "claim"), Claim(host=self._host).model_dump_json())
-        return BlockJob.model_validate_json(answer)
+        job = BlockJob.model_validate_json(answer)
+        if _message(job) != message:
+            raise Refused(f"the answer is about block {job.block_id}, attempt {job.attempt}")
+        return job
 
     def heartbeat(self, job: BlockJob, beat: Heartbeat) -> HeartbeatAnswer:
         """Renew the lease."""

@@ -35,8 +35,10 @@ def worker(loglevel: str) -> None:
     logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sweep_register(REGISTER_DIR)
     app = create_worker(settings)
-    app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
-                     "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
+    app.worker_main(
+        ["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1", "--without-gossip",
+         "--without-mingle", "--without-heartbeat", "--hostname", f"showdown@{settings.host}"]
+    )  # fmt: skip
 
 
 @click.command()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.messages import message_key
+
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 
 
@@ -28,6 +30,11 @@ class WorkerSettings:
     influx_org: str
     influx_bucket: str
     tests_when_idle: bool = False
+
+    @property
+    def message_key(self) -> bytes:
+        """The key of messages to this host; the coordinator has the same."""
+        return message_key(self.worker_token, self.host)
 
     @property
     def telemetry_dir(self) -> Path:

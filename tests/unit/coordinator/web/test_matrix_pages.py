@@ -57,7 +57,12 @@ def test_a_host_is_asked_over_rest(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     answer = ask()
     assert (answer.status_code, answer.json["host"]) == (202, "h1")
+    answer = ask(datapaths=["tproxy"])
+    assert answer.status_code == 409
+    assert answer.json["message"] == "h1 has not finished the tests that were requested before"
+    coordinator_app.dispatcher.testing.clear()
     assert ask(datapaths=["tproxy"]).status_code == 202
+    coordinator_app.dispatcher.testing.clear()
     assert coordinator_app.dispatcher.asked == [("h1", ()), ("h1", ("tproxy",))]
     answer = ask(datapaths=["tproxy", "nosuch"])
     assert (answer.status_code, answer.json["problems"][0]["field"]) == (422, "datapaths")
