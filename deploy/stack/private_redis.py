@@ -5,13 +5,10 @@ import secrets
 from pathlib import Path
 
 USER = "showdown"
-KEYS = ("host.*", "tests.*", "_kombu.binding.*")
-"""Queues, outstanding requests for trait tests, and the bindings of Celery's queues."""
+KEYS = ("host.*", "tests.*")
+"""Queues, and outstanding requests for trait tests."""
 
-COMMANDS = (
-    "ping", "select", "client|setinfo", "client|setname", "lpush", "brpop", "llen", "ltrim", "expire", "exists",
-    "set", "del", "sadd", "smembers", "multi", "exec",
-)  # fmt: skip
+COMMANDS = ("ping", "select", "lpush", "brpop", "llen", "ltrim", "expire", "set", "del", "multi", "exec")
 """What coordinator and workers need. Everything else is refused: no scripts, no settings, no other keys."""
 
 

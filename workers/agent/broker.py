@@ -41,6 +41,9 @@ class Channel(redis.Channel):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.QoS = virtual.QoS
 
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        """Messages name their queue, so no exchange needs a table in Redis."""
+
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         """Drop it: the coordinator sends what was not claimed again."""
 

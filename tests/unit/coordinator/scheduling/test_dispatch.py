@@ -2,8 +2,6 @@
 
 import base64
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from coordinator.scheduling.dispatch import CeleryDispatcher, DispatchError
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
 from domain.traits import TEST_TRAITS_TASK
+from tests.redis_server import open_redis, url_of
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
@@ -22,23 +21,8 @@ MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("needs redis-server")
-    socket = tmp_path / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
-    client = redis.Redis(unix_socket_path=str(socket))
-    try:
-        for _ in range(100):
-            if socket.exists():
-                break
-            time.sleep(0.05)
+    with open_redis(tmp_path) as client:
         yield client
-    finally:
-        client.close()
-        server.terminate()
-        server.wait(10)
 
 
 def key_of(host: str) -> bytes:
@@ -46,7 +30,7 @@ def key_of(host: str) -> bytes:
 
 
 def dispatcher_of(broker: redis.Redis) -> CeleryDispatcher:
-    return CeleryDispatcher(f"redis+socket://{broker.connection_pool.connection_kwargs['path']}", key_of)
+    return CeleryDispatcher(url_of(broker), key_of)
 
 
 def opened_by(host: str, raw: bytes) -> Message:
@@ -101,7 +85,7 @@ def test_a_ping_is_a_message_as_any_other(broker: redis.Redis) -> None:
 
 
 def test_a_host_without_a_key_gets_no_message(broker: redis.Redis) -> None:
-    url = f"redis+socket://{broker.connection_pool.connection_kwargs['path']}"
+    url = url_of(broker)
     dispatcher = CeleryDispatcher(url, lambda _: None)
     with pytest.raises(DispatchError, match="h1 has no valid token"):
         dispatcher.send("h1", MESSAGE)

@@ -25,16 +25,16 @@ def report_matrix(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str
     assert answer.status_code == status, answer.text
 
 
-def test_a_hosts_report_can_be_read_and_the_newest_is_stored(coordinator_app: CoordinatorApp) -> None:
+def test_a_hosts_last_report_is_kept_whatever_its_clock_says(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     assert coordinator_app.get("hosts/h1/matrix").status_code == 404
     report_matrix(coordinator_app, FOUND)
     report_matrix(coordinator_app, FOUND)
     assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == FOUND
-    newer = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(seconds=1))
-    report_matrix(coordinator_app, newer)
-    report_matrix(coordinator_app, FOUND)
-    assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == newer
+    for years in (7000, 0, -30):
+        last = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(days=365 * years))
+        report_matrix(coordinator_app, last)
+        assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == last
 
 
 def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(coordinator_app: CoordinatorApp) -> None:
@@ -119,6 +119,8 @@ def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
     assert "was asked to test its datapaths" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]
     assert browser.post("/hosts/h1/matrix").status_code == 403
+    assert "The host was not asked: h1 has not finished the tests" in ask(browser)
+    coordinator_app.dispatcher.testing.clear()
     coordinator_app.dispatcher.down = True
     assert "The host was not asked: the broker cannot be reached" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]

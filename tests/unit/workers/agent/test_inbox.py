@@ -2,9 +2,6 @@
 
 import json
 import logging
-import shutil
-import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from domain.jobs import RUN_BLOCK_TASK
 from domain.messages import PING_TASK, Message, message_key, outstanding_key, redis_list, signed_headers
 from domain.traits import TEST_TRAITS_TASK
 from tests.hostile_messages import ARGUMENTS, HOSTILE, envelope
+from tests.redis_server import open_redis, url_of
 from workers.agent.app import create_worker
 from workers.agent.config import WorkerSettings
 from workers.agent.inbox import REMEMBERED, REPEAT_LOG_S, Inbox
@@ -86,23 +84,8 @@ def test_a_flood_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("needs redis-server")
-    socket = tmp_path / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
-    client = redis.Redis(unix_socket_path=str(socket))
-    try:
-        for _ in range(200):
-            if socket.exists():
-                break
-            time.sleep(0.025)
+    with open_redis(tmp_path) as client:
         yield client
-    finally:
-        client.close()
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture
@@ -111,7 +94,7 @@ def app(broker: redis.Redis, tmp_path: Path) -> Celery:
         "SHOWDOWN_HOST": "h1",
         "SHOWDOWN_STATE_DIR": str(tmp_path),
         "SHOWDOWN_WORKER_TOKEN": "0123456789abcdef",
-        "SHOWDOWN_BROKER_URL": f"redis+socket://{broker.connection_pool.connection_kwargs['path']}",
+        "SHOWDOWN_BROKER_URL": url_of(broker),
     }
     return create_worker(WorkerSettings.from_environment(environment))
 
