@@ -13,6 +13,7 @@ import click
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
 from coordinator.store.unusable import DatabaseUnusable
 
 KEEP_ALIVE_S = "75"
@@ -56,7 +57,8 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    store = Store(settings.database_url)
+    run(store, CeleryDispatcher(settings.broker_url, message_keys(store)), time.time, stop)
 
 
 @coordinator.command()

@@ -1,8 +1,10 @@
-"""A host's token: its form, what the coordinator stores of it, and the key of broker messages. Pure."""
+"""A host's token: its form, and what the coordinator stores of it. Pure.
+
+The key of messages to the host comes from that hash, which both sides know.
+"""
 
 import base64
 import hashlib
-import hmac
 
 from pydantic import Field
 
@@ -12,7 +14,6 @@ PREFIX = "sdh_"
 """Tokens of hosts begin with it, so that people and scanners recognise them."""
 
 RANDOM_BYTES = 32
-_MESSAGES = b"showdown broker messages"
 
 
 class SelfEnrolment(Frozen):
@@ -29,8 +30,3 @@ def token_of(random: bytes) -> str:
 def hash_of(token: str) -> str:
     """What the coordinator stores: a token has 256 random bits, so a plain hash cannot be reversed."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def message_key(token_hash: str) -> bytes:
-    """The key that authenticates broker messages to one host; both sides compute it from the token's hash."""
-    return hmac.digest(bytes.fromhex(token_hash), _MESSAGES, "sha256")

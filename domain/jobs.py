@@ -8,7 +8,7 @@ from pydantic import Field
 from domain.block import Block
 from domain.frozen import Frozen
 from domain.host_identity import HostIdentity
-from domain.names import CampaignName, HostName, Name
+from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
 from domain.place import Place
 from domain.protocol import PROTOCOL
 from domain.report import Verdict
@@ -18,6 +18,7 @@ from domain.workload import Parameter
 RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
 LEASE_S = 20.0  # … and counts as dead after this long without a heartbeat
+MOST_ATTEMPTS = 1000  # far above what a block gets; a number on the wire is bounded
 
 
 def queue_name(host: str) -> str:
@@ -28,8 +29,8 @@ def queue_name(host: str) -> str:
 class BlockMessage(Frozen):
     """The Celery message: which attempt of which block to claim. The answer to the claim has the rest."""
 
-    block_id: str = Field(max_length=64)
-    attempt: int = Field(ge=1)
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
 
 
 class Claim(Frozen):
@@ -42,11 +43,11 @@ class Claim(Frozen):
 class BlockJob(Frozen):
     """The answer to a claim: everything that a worker needs, and the lease that its reports must name."""
 
-    campaign_id: str
+    campaign_id: CampaignId
     campaign_name: CampaignName
-    block_id: str
-    attempt: int = Field(ge=1)
-    lease: str
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
+    lease: LeaseToken
     block: Block
     slice_s: float
     warm_up_s: float
@@ -65,7 +66,7 @@ class Phase(StrEnum):
 class Heartbeat(Frozen):
     """A worker is alive: it renews the lease and reports its progress."""
 
-    lease: str
+    lease: LeaseToken
     phase: Phase
     datapath: str = ""
     slices_done: int = Field(default=0, ge=0)
@@ -80,7 +81,7 @@ class HeartbeatAnswer(Frozen):
 class Report(Frozen):
     """How an attempt ended: exactly one of ``result`` and ``failure``. Idempotent by (block, attempt, lease)."""
 
-    lease: str
+    lease: LeaseToken
     result: BlockResult | None = None
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False

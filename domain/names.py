@@ -11,6 +11,9 @@ _LABEL = r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$"
 _HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
 MAX_HOST_NAME = 253  # of a DNS name; Linux allows 64 in the name of a machine
 _CAMPAIGN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_CAMPAIGN_ID = r"^[a-z0-9]{1,16}$"
+_BLOCK_ID = r"^[a-z0-9]{1,16}(-[a-z0-9]{1,16})?$"
+_LEASE = r"^[A-Za-z0-9_-]{1,64}$"
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """The name of a variant or level; it becomes a metric tag, a file name and part of a namespace's name."""
@@ -40,6 +43,14 @@ LIMIT_BEFORE_ROLES = "direct"
 CampaignName = Annotated[str, StringConstraints(pattern=_CAMPAIGN)]
 
 HOST_NAME_SHAPE = "must be a host's name: lower-case letters, digits and '-', no '-' at the ends, '.' between the parts"
+CampaignId = Annotated[str, StringConstraints(pattern=_CAMPAIGN_ID)]
+"""A campaign's id. It becomes a part of paths and queries, so it has no other character."""
+
+BlockId = Annotated[str, StringConstraints(pattern=_BLOCK_ID)]
+"""A block's id: the campaign's and the block's number. It becomes a part of URLs and file names."""
+
+LeaseToken = Annotated[str, StringConstraints(pattern=_LEASE)]
+"""The lease of an attempt, which its worker's reports must name."""
 
 _LOWER = "lower-case letters, digits and '_', beginning with a letter, at most 32"
 
@@ -48,6 +59,9 @@ SHAPES = {
     _LABEL: f"must be a datapath's name ({_LOWER}), or that with '#2' for its second copy",
     _HOST: HOST_NAME_SHAPE,
     _CAMPAIGN: "must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 64",
+    _CAMPAIGN_ID: "must be a campaign's id: lower-case letters and digits, at most 16",
+    _BLOCK_ID: "must be a block's id: the campaign's id, '-' and a number",
+    _LEASE: "must be a lease: letters, digits, '_' and '-', at most 64",
 }
 """By pattern: the message for text that does not match it."""
 

@@ -14,7 +14,9 @@ from coordinator.store.enrolments import enrolments
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.times import iso
+from coordinator.store.vitals import deaf_since
 from domain.jobs import HostCapabilities
+from domain.vitals import DroppedMessages, clock_words, remedy
 from domain.workload import Parameter
 
 blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
@@ -44,9 +46,29 @@ class HostView(BaseModel):
 
     name: str
     online: bool
+    deaf_since: str | None = Field(
+        default=None, description="Since when the host, though online, takes no messages; null when it takes them."
+    )
+    remedy: str = Field(default="", description="What to do about a deaf host.")
+    clock_skew_s: float | None = Field(
+        default=None, description="How far the host's clock is ahead of the coordinator's; nothing depends on it."
+    )
+    dropped: DroppedMessages | None = Field(
+        default=None, description="Messages that the host's worker dropped since its start."
+    )
     registered_at: str
     seen_at: str
     capabilities: HostCapabilities
+
+    @property
+    def state(self) -> str:
+        """Online, offline or deaf."""
+        return "deaf" if self.deaf_since else "online" if self.online else "offline"
+
+    @property
+    def clock(self) -> str:
+        """How the host's clock differs from the coordinator's; empty if unknown."""
+        return clock_words(self.clock_skew_s) if self.clock_skew_s is not None else ""
 
 
 class DatapathList(BaseModel):
@@ -116,6 +138,10 @@ def host_list(session: Session, now: float) -> list[HostView]:
         HostView(
             name=row.name,
             online=is_online(row, now),
+            deaf_since=iso(deaf_since(row, now)),
+            remedy=remedy(row.name, row.vitals) if deaf_since(row, now) is not None else "",
+            clock_skew_s=round(row.clock_skew_s, 1) if row.clock_skew_s is not None else None,
+            dropped=row.vitals.dropped if row.vitals is not None else None,
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
             capabilities=row.capabilities,

@@ -15,11 +15,13 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import enrolments, work
 from coordinator.store.matrices import store_matrix
+from coordinator.store.vitals import store_vitals
 from domain.host_identity import Greeting, HostIdentity, Welcome
 from domain.host_tokens import SelfEnrolment
 from domain.jobs import BlockJob, CampaignProgress, Claim, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.traits import TraitMatrix
+from domain.vitals import HostVitals
 
 blueprint = APIBlueprint("worker", __name__, tag="Worker")
 
@@ -105,6 +107,19 @@ def put_matrix(host: str, matrix: TraitMatrix) -> tuple[str, int]:
     _require_own(host)
     with services().store.write() as session:
         if not store_matrix(session, matrix, services().clock()):
+            raise NotFound(f"there is no host {host!r}")
+    return "", 204
+
+
+@blueprint.put("/hosts/<host>/vitals")
+@wire.takes(blueprint, HostVitals, "vitals")
+@blueprint.doc(responses={204: "Stored", 404: "The host has not registered"})
+def put_vitals(host: str, vitals: HostVitals) -> tuple[str, int]:
+    """Report a host's clock, and whether messages reach it."""
+    _require_own(host)
+    known = services()
+    with known.store.write() as session:
+        if not store_vitals(session, host, vitals, known.clock()):
             raise NotFound(f"there is no host {host!r}")
     return "", 204
 

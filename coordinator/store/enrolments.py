@@ -1,16 +1,18 @@
 """Hosts' tokens: who may act for which host. Each function is part of one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, EnrolmentRow, HostRow
 from coordinator.store.submission import ONLINE_S
 from coordinator.store.work import Refused
 from domain.host_identity import HostIdentity, KnownMachine, conflict
-from domain.host_tokens import hash_of, message_key
+from domain.host_tokens import hash_of
+from domain.messages import message_key
 from domain.names import HOST_NAME_SHAPE, is_host_name
 from domain.problems import InvalidInput, Problem
 
@@ -69,10 +71,15 @@ def holder_of(session: Session, token: str) -> Holder | None:
     return Holder(row.host, row.revoked_at is not None) if row is not None else None
 
 
-def message_key_of(session: Session, host: str) -> bytes | None:
-    """The key of broker messages to a host; ``None`` if it has no valid token."""
-    row = session.get(EnrolmentRow, host)
-    return message_key(row.token_hash) if row is not None and row.revoked_at is None else None
+def message_keys(store: Store) -> Callable[[str], bytes | None]:
+    """The function that gives the key of messages to a host; ``None`` if it has no valid token."""
+
+    def key_of(host: str) -> bytes | None:
+        with store.read() as session:
+            row = session.get(EnrolmentRow, host)
+            return message_key(row.token_hash, host) if row is not None and row.revoked_at is None else None
+
+    return key_of
 
 
 def enrolments(session: Session) -> Sequence[EnrolmentRow]:

@@ -14,9 +14,10 @@ CLOCK_TOLERANCE_S = 60.0
 
 
 def store_matrix(session: Session, matrix: TraitMatrix, now: float) -> bool:
-    """Store it unless a newer one of its host is known; ``False`` if that host has never registered.
+    """Store it in place of the former one; ``False`` if that host has never registered.
 
-    A host whose clock is ahead gets the coordinator's time, because no later report would replace one of the future.
+    ``measured_at`` is the host's clock, which may be wrong or be set back: it decides nothing. A matrix of the future
+    gets the coordinator's time.
     """
     if session.get(HostRow, matrix.host) is None:
         return False
@@ -25,7 +26,7 @@ def store_matrix(session: Session, matrix: TraitMatrix, now: float) -> bool:
     row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
     if row is None:
         session.add(MatrixRow(host=matrix.host, matrix=matrix, measured_at=measured_at))
-    elif measured_at >= row.measured_at or row.measured_at > now + CLOCK_TOLERANCE_S:
+    else:
         row.matrix, row.measured_at = matrix, measured_at
     return True
 

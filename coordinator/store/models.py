@@ -29,6 +29,7 @@ from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
 from domain.trial import TrialResult
 from domain.trusted import TRUSTED
+from domain.vitals import HostVitals
 
 T = TypeVar("T")
 
@@ -139,7 +140,6 @@ class AttemptRow(Base):
     lease: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[float | None] = mapped_column(Float(53))
     claimed_at: Mapped[float | None] = mapped_column(Float(53))
-    revoked_at: Mapped[float | None] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     phase: Mapped[str] = mapped_column(String(16), default="")
     datapath: Mapped[str] = mapped_column(String(40), default="")
@@ -177,6 +177,10 @@ class HostRow(Base):
     capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities))
     registered_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
+    # By the coordinator's clock, the first ping that the host has not answered; NULL while it answers.
+    unheard_since: Mapped[float | None] = mapped_column(Float(53))
+    clock_skew_s: Mapped[float | None] = mapped_column(Float(53))
+    vitals: Mapped[HostVitals | None] = mapped_column(JsonText(HostVitals))
     # Of its last registration; NULL if unknown.
     machine: Mapped[str | None] = mapped_column(String(64))
     boot: Mapped[str | None] = mapped_column(String(64))

@@ -56,6 +56,11 @@ class Coordinator:
         """All campaigns, newest first."""
         return self._ask("GET", "campaigns")
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """Every host, by name."""
+        found: list[dict[str, Any]] = self._ask("GET", "hosts")["hosts"]
+        return found
+
     def cancel(self, campaign_id: str) -> dict[str, Any]:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
@@ -69,8 +74,8 @@ class Coordinator:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
 
-    def hosts(self) -> dict[str, Any]:
-        """All hosts, and the tokens that they have (not the tokens themselves)."""
+    def enrolments(self) -> dict[str, Any]:
+        """All ``hosts``, and in ``enrolments`` which of them have a token."""
         return self._ask("GET", "hosts")
 
     def enrol(self, host: str, *, replace: bool = False) -> dict[str, Any]:

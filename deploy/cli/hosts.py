@@ -1,78 +1,44 @@
-"""``showdown hosts``: list, enrol, revoke and remove worker hosts."""
+"""The hosts as ``showdown status`` shows them: online, deaf or offline, and how their clocks differ."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
-from deploy.cli.output import json_option, print_json
-from deploy.cli.remote import coordinator_command
+from domain.vitals import clock_words
+
+_SHOWN = ("name", "online", "seen_at", "deaf_since", "remedy", "clock_skew_s", "dropped")
 
 
-@click.group()
-def hosts() -> None:
-    """Enrol worker hosts, list them, revoke their tokens, remove them."""
+def brief(hosts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The hosts without what they can run."""
+    return [{name: host.get(name) for name in _SHOWN} for host in hosts]
 
 
-@hosts.command("list")
-@json_option
-@coordinator_command
-def list_hosts(coordinator: Coordinator, *, as_json: bool) -> None:
-    """List all hosts, and why the coordinator refuses a host's worker."""
-    found = coordinator.hosts()
-    if as_json:
-        print_json(found)
-        return
+def print_hosts(hosts: Sequence[dict[str, Any]]) -> None:
+    """A table of hosts, and what to do about deaf ones."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("host", "state", "token", "refused because"):
+    for heading in ("host", "state", "clock"):
         table.add_column(heading)
-    for row in _rows(found):
-        table.add_row(*row)
-    Console().print(table, highlight=False)
+    for host in hosts:
+        skew_s = host.get("clock_skew_s")
+        table.add_row(host["name"], _state(host), "" if skew_s is None else clock_words(skew_s))
+    console = Console()
+    console.print(table, highlight=False)
+    for sentence in deaf(hosts):
+        console.print(escape(sentence), highlight=False)
 
 
-@hosts.command()
-@click.argument("name")
-@click.option("--replace", is_flag=True, help="Make a token that the host has void.")
-@json_option
-@coordinator_command
-def enrol(coordinator: Coordinator, name: str, *, replace: bool, as_json: bool) -> None:
-    """Make a token for the host NAME, its full name, and print it. It is not shown again."""
-    enrolled = coordinator.enrol(name, replace=replace)
-    if as_json:
-        print_json(enrolled)
-        return
-    click.echo("Settings of the worker on that host; the token is not shown again:", err=True)
-    click.echo(f"SHOWDOWN_HOST={enrolled['host']}")
-    click.echo(f"SHOWDOWN_HOST_TOKEN={enrolled['token']}")
+def deaf(hosts: Sequence[dict[str, Any]], among: Sequence[str] | None = None) -> list[str]:
+    """A sentence for each deaf host; ``among`` limits it to these names."""
+    return [
+        f"{host['name']} takes no messages since {host['deaf_since']}. {host['remedy']}"
+        for host in hosts
+        if host.get("deaf_since") and (among is None or host["name"] in among)
+    ]
 
 
-@hosts.command()
-@click.argument("name")
-@coordinator_command
-def revoke(coordinator: Coordinator, name: str) -> None:
-    """Make the token of the host NAME void. The host is offline at once, and its blocks move."""
-    coordinator.revoke(name)
-    click.echo(f"the token of {name} is void; 'showdown hosts enrol {name} --replace' makes a new one")
-
-
-@hosts.command()
-@click.argument("name")
-@coordinator_command
-def remove(coordinator: Coordinator, name: str) -> None:
-    """Forget the host NAME, its token and its matrix. Its blocks move; results that it measured stay."""
-    coordinator.remove(name)
-    click.echo(f"{name} is removed")
-
-
-def _rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    registered = {host["name"]: "online" if host["online"] else "offline" for host in found["hosts"]}
-    enrolled = {one["host"]: one for one in found.get("enrolments", ())}
-    rows = []
-    for name in sorted({*registered, *enrolled}):
-        one = enrolled.get(name)
-        token = "none" if one is None else "revoked" if one["revoked_at"] else "valid"
-        rows.append((name, registered.get(name, "not registered"), token, one["refusal"] if one else ""))
-    return rows
+def _state(host: dict[str, Any]) -> str:
+    return "deaf" if host.get("deaf_since") else "online" if host["online"] else "offline"

@@ -24,7 +24,8 @@ import redis
 
 from deploy.stack.children import Child, StackError
 from deploy.stack.environments import environment_of
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.private_redis import PrivateRedis
+from deploy.stack.servers import influxd_config, unused_port
 from domain.names import host_name_of
 
 SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
@@ -184,14 +185,16 @@ class PrivateStack:
             shorter = "choose a shorter directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
             raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
-        self._environment["SHOWDOWN_BROKER_URL"] = f"redis+socket://{socket}"
+        own = PrivateRedis(self.state_dir, socket)
+        self._environment["SHOWDOWN_BROKER_URL"] = own.url
 
         def ready() -> bool:
-            with contextlib.suppress(redis.RedisError), redis.Redis(unix_socket_path=str(socket)) as client:
+            client = redis.Redis(unix_socket_path=str(socket), username=own.username, password=own.password)
+            with contextlib.suppress(redis.RedisError), client:
                 return bool(client.ping())
             return False
 
-        return self._child("redis-server", redis_argv(self.state_dir, socket)), ready
+        return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         port = unused_port()

@@ -21,6 +21,7 @@ from domain.jobs import (
 )
 from domain.protocol import HEADER, PROTOCOL
 from domain.traits import TraitMatrix
+from domain.vitals import HostVitals
 from workers.agent.acceptance import judged, judged_greeting
 from workers.agent.answers import expect, refusal_of
 from workers.agent.claims import Claims
@@ -93,6 +94,10 @@ class Coordinator:
     def report_matrix(self, matrix: TraitMatrix) -> None:
         """Report the traits that this host's tests found. Idempotent."""
         self._send("PUT", f"/api/v1/worker/hosts/{self._host}/matrix", matrix.model_dump_json())
+
+    def report_vitals(self, vitals: HostVitals) -> None:
+        """Report this host's clock, and what came through its queue."""
+        self._send("PUT", f"/api/v1/worker/hosts/{self._host}/vitals", vitals.model_dump_json())
 
     def claim(self, message: BlockMessage) -> BlockJob:
         """Claim an attempt; raises :class:`Refused` if it is taken, no longer needed, or not the one asked for."""

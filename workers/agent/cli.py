@@ -46,8 +46,10 @@ def worker(loglevel: str) -> None:
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     app = create_worker(settings)
-    app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
-                     "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
+    app.worker_main(
+        ["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1", "--without-gossip",
+         "--without-mingle", "--without-heartbeat", "--hostname", f"showdown@{settings.host}"]
+    )  # fmt: skip
 
 
 @click.command()

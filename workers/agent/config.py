@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.host_tokens import hash_of
+from domain.messages import message_key
 from domain.names import HOST_NAME_SHAPE, host_name_of, is_host_name
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
@@ -33,6 +35,11 @@ class WorkerSettings:
     influx_org: str
     influx_bucket: str
     tests_when_idle: bool = False
+
+    @property
+    def message_key(self) -> bytes:
+        """The key of messages to this host; the coordinator has the same."""
+        return message_key(hash_of(self.host_token), self.host)
 
     @property
     def telemetry_dir(self) -> Path:

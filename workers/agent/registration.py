@@ -93,10 +93,11 @@ class HostRegistration:
 
     coordinator: CoordinatorLink
     probe: Callable[[], HostCapabilities]
-    report_matrix: Callable[[], None]
+    report_matrix: Callable[[], object]
     wait: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     end: Callable[[], None] = end_process
     errors: ErrorLog = field(default_factory=ErrorLog)
+    report_vitals: Callable[[], None] = lambda: None
     _capabilities: HostCapabilities | None = None
 
     def run(self) -> None:
@@ -121,8 +122,12 @@ class HostRegistration:
             return False
         if not self._step("register", self._register):
             return False
-        delivered = self._step("deliver reports", self.coordinator.deliver)
-        return self._step("report the matrix of traits", self.report_matrix) and delivered
+        others = (
+            self._step("report its vitals", self.report_vitals),
+            self._step("deliver reports", self.coordinator.deliver),
+            self._step("report the matrix of traits", self.report_matrix),
+        )
+        return all(others)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         try:

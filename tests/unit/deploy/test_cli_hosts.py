@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import deploy.cli.remote
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
-from deploy.cli.hosts import hosts
+from deploy.cli.host_commands import hosts
 
 NAME = "vm.berlin.example.net"
 ENROLLED = {"host": NAME, "token": "sdh_secret"}

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.stack.children import StackError
 from deploy.stack.environments import environment_of
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.servers import influxd_config, unused_port
 from deploy.stack.stack import MAX_WORKER_RESTARTS, PrivateStack
 
 # `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by creating a file.
@@ -244,9 +244,6 @@ def test_the_servers_listen_on_loopback_only():
     binds = [line.split("=")[1].strip() for line in config.splitlines() if "bind-address" in line]
     assert binds == ['"127.0.0.1:2222"', '"127.0.0.1:1111"']
     assert "reporting-disabled = true" in config
-    argv = redis_argv(Path("/state"), Path("/state/redis.sock"))
-    assert argv[argv.index("--port") + 1] == "0"
-    assert argv[argv.index("--save") + 1] == ""
 
 
 def test_an_unused_port_is_unused():
