@@ -147,7 +147,7 @@ def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
 
 
 def test_the_matrix_opens_to_its_evidence_by_keyboard(stack: PrivateStack, tab: Tab) -> None:
-    api, token = f"{stack.url}/api/v1", stack.environment["SHOWDOWN_WORKER_TOKEN"]
+    api, token = f"{stack.url}/api/v1", stack.host_token
     (host,) = tab.page.request.get("/api/v1/hosts").json()["hosts"]
     found = matrix(
         trait_row("ebpf_redirect"),
