@@ -15,6 +15,7 @@ from domain.condition import TERMS
 from domain.jobs import Feature, HostCapabilities, Variant
 from domain.placement import CPU_PLACEMENT
 from workers.agent.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
+from workers.agent.own_stdout import libraries_to_stderr
 
 if TYPE_CHECKING:
     from workers.inventory.pipeline import PipelineHealth
@@ -50,7 +51,9 @@ def doctor(as_json: bool) -> None:
     from workers.inventory.pipeline import pipeline_health
 
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
-    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(state_dir(os.environ, host)))
+    with libraries_to_stderr():
+        capabilities = host_capabilities(host)
+    health = pipeline_health(telemetry_dir(state_dir(os.environ, host)))
     if as_json:
         both = {**capabilities.model_dump(mode="json"), "pipeline": health.model_dump(mode="json")}
         click.echo(json.dumps(both, indent=2))
