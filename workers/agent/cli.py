@@ -23,6 +23,7 @@ from workers.agent.config import (
     state_dir,
     telemetry_dir,
 )
+from workers.agent.own_stdout import libraries_to_stderr
 
 if TYPE_CHECKING:
     from workers.inventory.pipeline import PipelineHealth
@@ -66,8 +67,9 @@ def doctor(as_json: bool) -> None:
 
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
     directory = state_dir(os.environ, host)
-    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(directory))
-    outbox = outbox_state(outbox_dir(directory))
+    with libraries_to_stderr():
+        capabilities = host_capabilities(host)
+    health, outbox = pipeline_health(telemetry_dir(directory)), outbox_state(outbox_dir(directory))
     if as_json:
         parts = {"pipeline": health.model_dump(mode="json"), "outbox": asdict(outbox)}
         click.echo(json.dumps({**capabilities.model_dump(mode="json"), **parts}, indent=2))

@@ -143,7 +143,10 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
-    monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
+    monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
     assert CliRunner().invoke(serve, []).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
+    # gunicorn puts its directory first on the path of modules; that of the user may hold anything.
+    assert Path(argv[argv.index("--chdir") + 1], "coordinator", "app.py").exists()
+    assert argv[1] == "-P"
