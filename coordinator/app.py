@@ -15,6 +15,7 @@ from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.server.limits import USER_BODY_BYTES
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
 from coordinator.trouble import watch
 from coordinator.web import blueprint as web
 from domain.campaign import Campaign
@@ -60,7 +61,8 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         OPENAPI_VERSION="3.1.0",
     )
-    store, dispatcher = store or Store(settings.database_url), dispatcher or CeleryDispatcher(settings.broker_url)
+    store = store or Store(settings.database_url)
+    dispatcher = dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store))
     app.extensions[EXTENSION] = Services(settings, store, dispatcher, clock, watch(settings, store, clock))
     logs.install(app)
     app.before_request(codec.limit_body)

@@ -5,17 +5,19 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from coordinator import logs
 from coordinator.config import Settings, SettingsError, load_settings, log_format
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.server.listen import AddressUnusable, as_descriptor
 from coordinator.store.database import Store
-from domain.logs import one_line
+from coordinator.store.enrolments import message_keys
+from coordinator.store.unusable import DatabaseUnusable
+from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
 _WORKER = "coordinator.server.worker.DeadlineWorker"
@@ -46,8 +48,11 @@ def serve(bind: str, threads: int) -> None:
     arguments += ["--keep-alive", KEEP_ALIVE_S]
     # Without sendfile, each piece of a file has the time limit of an answer.
     arguments += ["--no-sendfile", "--logger-class", _LOG]
+    # gunicorn imports from its directory, which must not be the one in which the user happens to be.
+    arguments += ["--chdir", str(Path(__file__).parents[1])]
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:serve_app()"]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
+    argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
+    os.execve(sys.executable, argv, own_environment(os.environ))  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()
@@ -66,7 +71,8 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    store = Store(settings.database_url)
+    run(store, CeleryDispatcher(settings.broker_url, message_keys(store)), time.time, stop)
 
 
 @coordinator.command()
@@ -92,8 +98,7 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
-    except SQLAlchemyError as error:
-        where = "SHOWDOWN_DATABASE_URL" if settings.database_url.startswith("postgresql") else settings.database_url
-        raise click.ClickException(f"the database cannot be used: {one_line(error)}; look at {where}") from error
+    except DatabaseUnusable as error:
+        raise click.ClickException(str(error)) from error
     finally:
         store.close()

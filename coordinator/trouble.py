@@ -6,6 +6,7 @@ separate thread does the checks (:meth:`Watch.run`).
 
 import logging
 import os
+import ssl
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -169,7 +170,9 @@ def check_broker(url: str) -> Problem | None:
     """Whether Redis answers."""
     options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "max_retries": 0}
     try:
-        with BrokerConnection(url, connect_timeout=TIMEOUT_S, transport_options=options) as broker:
+        # Without it, kombu accepts any certificate.
+        tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss:") else False
+        with BrokerConnection(url, connect_timeout=TIMEOUT_S, transport_options=options, ssl=tls) as broker:
             broker.channel().client.ping()
     except Exception as error:  # kombu, redis and socket errors share no base class
         why = one_line(error)

@@ -85,7 +85,7 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
             headers=headers,
             auth=(user, password) if is_password else None,
             timeout=TIMEOUT_S,
-            trust_env=False,  # a proxy of the environment must get neither statement nor token
+            trust_env=False,  # the query and its token are for InfluxDB, not for a proxy of the environment
         )
         answer = response.json()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -20,24 +20,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
 import redis
 
 from deploy.stack.children import Child, StackError
+from deploy.stack.coordinator_calls import answers, enrol, has_host
+from deploy.stack.environments import environment_of
 from deploy.stack.influx import INFLUXD, PrivateInflux
 from deploy.stack.listeners import listen
 from deploy.stack.private_files import open_own, own_directory, read_own
+from deploy.stack.private_redis import PrivateRedis
 from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
-from deploy.stack.servers import redis_argv
+from domain.environment import PYTHON_OPTIONS, own_environment
+from domain.names import host_name_of
 
-SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
+SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
 READY_S = 60.0
 STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
-ANSWER_S = 2.0
-_NOT_FOR_WORKERS = ("SHOWDOWN_TOKEN", "SHOWDOWN_SECRET_KEY", "SHOWDOWN_DATABASE_URL")
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
+_CHOOSE = "choose a {kind} directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
 
 
 class PrivateStack:
@@ -60,7 +62,7 @@ class PrivateStack:
         self.notes: list[str] = []
         self._restarts: dict[str, Restarts] = {}
         self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
-        self._given = dict(os.environ if environment is None else environment)
+        self._given = own_environment(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
         self._port = port
@@ -80,9 +82,22 @@ class PrivateStack:
         return self._environment["SHOWDOWN_TOKEN"]
 
     @property
+    def host_token(self) -> str:
+        """The token of this stack's own worker."""
+        return self._environment["SHOWDOWN_HOST_TOKEN"]
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The children's environment; another worker needs the same."""
-        return dict(self._environment)
+        """All settings; another coordinator on the same database needs them."""
+        return environment_of("coordinator", self._environment)
+
+    def worker_environment(self, host: str) -> dict[str, str]:
+        """The environment of a worker for ``host``, which is enrolled by this call.
+
+        A token that the host had is void. Raises :class:`StackError`.
+        """
+        own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": enrol(self.url, self.token, host)}
+        return environment_of("worker", self._environment | own)
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -149,7 +164,7 @@ class PrivateStack:
             lock = open_own(self.state_dir / "stack.lock", os.O_WRONLY | os.O_CREAT)
             self._exits.callback(os.close, lock)
         except OSError as error:
-            raise StackError(f"{self.state_dir} cannot be used: {error}; set SHOWDOWN_STATE_DIR") from error
+            raise StackError(f"{self.state_dir} cannot be used: {error}; {_CHOOSE.format(kind='writable')}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -176,11 +191,9 @@ class PrivateStack:
         name: str,
         argv: Sequence[str],
         stop_signal: signal.Signals = signal.SIGTERM,
-        *,
-        environment: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Child:
-        given = self._environment if environment is None else environment
+        given = environment_of(name, self._environment)
         child = Child(name, argv, self.state_dir / f"{name}.log", given, stop_signal, pass_fds)
         self._restarts[name] = Restarts()
         # They end in reverse order, so that none loses a server that it still needs.
@@ -208,18 +221,20 @@ class PrivateStack:
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
-        if len(str(socket)) > _MAX_SOCKET_PATH:
-            shorter = "choose a shorter directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
+        if len(os.fsencode(socket)) > _MAX_SOCKET_PATH:
+            shorter = _CHOOSE.format(kind="shorter")
             raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
-        self._environment["SHOWDOWN_BROKER_URL"] = f"redis+socket://{socket}"
+        own = PrivateRedis(self.state_dir, socket)
+        self._environment["SHOWDOWN_BROKER_URL"] = own.url
 
         def ready() -> bool:
-            with contextlib.suppress(redis.RedisError), redis.Redis(unix_socket_path=str(socket)) as client:
+            client = redis.Redis(unix_socket_path=str(socket), username=own.username, password=own.password)
+            with contextlib.suppress(redis.RedisError), client:
                 return bool(client.ping())
             return False
 
-        return self._child("redis-server", redis_argv(self.state_dir, socket)), ready
+        return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         influx = self._influx = PrivateInflux(self.state_dir, self._environment["SHOWDOWN_INFLUX_BUCKET"])
@@ -230,51 +245,34 @@ class PrivateStack:
     def _start_coordinator(self) -> tuple[Child, Callable[[], bool]]:
         listener = self._listener.fileno() if self._listener else -1
         argv = [*self._showdown, "coordinator", "serve", "--bind", f"fd://{listener}"]
-        return self._child("coordinator", argv, pass_fds=(listener,)), self._answers
+        return self._child("coordinator", argv, pass_fds=(listener,)), lambda: answers(self.url)
 
-    def _read_secrets(self) -> None:
-        """Read the secrets that the coordinator generated because the environment does not set them."""
+    def _read_token(self) -> None:
+        """Read the users' token that the coordinator generated because the environment does not set it."""
         path = self.state_dir / "secrets.json"
-        for name in ("token", "worker_token"):
-            variable = f"SHOWDOWN_{name.upper()}"
-            if self._environment.get(variable):
-                continue
+        if not self._environment.get("SHOWDOWN_TOKEN"):
             try:
-                self._environment[variable] = json.loads(read_own(path))[name]
+                self._environment["SHOWDOWN_TOKEN"] = json.loads(read_own(path))["token"]
             except (OSError, ValueError, KeyError) as error:
-                raise StackError(f"the coordinator wrote no {name} to {path}: {error}") from error
+                raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
+
+    def _enrol_own_worker(self) -> None:
+        host = self._environment.setdefault("SHOWDOWN_HOST", host_name_of(os.uname().nodename))
+        if not self._given.get("SHOWDOWN_HOST_TOKEN"):
+            self._environment["SHOWDOWN_HOST_TOKEN"] = enrol(self.url, self.token, host)
 
     def _start_ticker_and_worker(self) -> None:
-        self._read_secrets()
+        self._read_token()
+        self._enrol_own_worker()
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
-        own = {name: value for name, value in self._environment.items() if name not in _NOT_FOR_WORKERS}
-        worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT, environment=own)
+        worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
         self._exits.callback(self._stop_worker, worker)
-        worker.wait_ready(self._has_host, READY_S)
+        worker.wait_ready(lambda: has_host(self.url, self.token, self._started), READY_S)
 
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
             # It was killed during a block, and no later worker will sweep at its start.
-            subprocess.run([*self._showdown, "sweep"], env=self._environment, capture_output=True, timeout=60)
-
-    def _has_host(self) -> bool:
-        """True once the worker has registered; before that, the coordinator accepts no campaign."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        try:
-            answer = httpx.get(f"{self.url}/api/v1/hosts", headers=headers, timeout=ANSWER_S, trust_env=False)
-        except httpx.TransportError:
-            return False
-        if answer.status_code != 200:
-            raise StackError(
-                f"the coordinator answered {answer.status_code} to the request for its hosts: {answer.text}"
-            )
-        # The state directory may still list a host of an earlier stack as online.
-        return any(datetime.fromisoformat(host["seen_at"]) >= self._started for host in answer.json()["hosts"])
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=ANSWER_S, trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
+            environment = environment_of("worker", self._environment)
+            subprocess.run([*self._showdown, "sweep"], env=environment, capture_output=True, timeout=60)

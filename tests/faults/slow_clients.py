@@ -33,7 +33,7 @@ BODY = (
     b"Content-Length: 1000\r\n\r\na="
 )
 CAMPAIGN = """
-name = "beside slow clients"
+name = "beside-slow-clients"
 datapaths = ["direct", "tproxy"]
 blocks = 2
 slices = 4

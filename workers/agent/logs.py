@@ -8,13 +8,14 @@ from domain.logs import FORMATS, handler
 from workers.agent.config import ConfigError
 
 VARIABLE = "SHOWDOWN_LOG_FORMAT"
+_SECRETS = ("SHOWDOWN_WORKER_TOKEN", "SHOWDOWN_HOST_TOKEN", "SHOWDOWN_INFLUX_TOKEN")
 
 
-def configure(level: str, environ: Mapping[str, str], secrets: tuple[str, ...]) -> None:
-    """Write every log to standard error; ``secrets`` never appear in it. Raises :class:`ConfigError`."""
+def configure(level: str, environ: Mapping[str, str]) -> None:
+    """Write every log to standard error, without the environment's secrets. Raises :class:`ConfigError`."""
     kind = environ.get(VARIABLE, "") or FORMATS[0]
     if kind not in FORMATS:
         raise ConfigError(f"{VARIABLE} must be {' or '.join(FORMATS)}")
     root = logging.getLogger()
-    root.handlers[:] = [handler(sys.stderr, kind, secrets)]
+    root.handlers[:] = [handler(sys.stderr, kind, [environ.get(name, "") for name in _SECRETS])]
     root.setLevel(level)

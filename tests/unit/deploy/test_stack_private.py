@@ -1,106 +1,19 @@
 """The logic of the private stack, with a fake Showdown as its children: no servers, no root."""
 
-import json
 import os
 import signal
-import socket
 import stat
-import sys
-import time
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
 
 from deploy.stack.children import StackError
+from deploy.stack.environments import environment_of
 from deploy.stack.restarts import LIMIT
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.servers import influxd_config, unused_port
 from deploy.stack.stack import PrivateStack
-
-# `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by creating a file.
-FAKE = """
-import http.server, json, os, socket, sys, time
-from pathlib import Path
-
-state = Path(os.environ["SHOWDOWN_STATE_DIR"])
-command = sys.argv[1:]
-with (state / "commands").open("a") as log:
-    log.write(json.dumps([command, {k: v for k, v in os.environ.items() if k.startswith("SHOWDOWN_")}]) + "\\n")
-if command[0] == "sweep":
-    raise SystemExit
-if command[0] == os.environ.get("FAIL"):
-    raise SystemExit("it cannot be")
-if command == ["worker"]:
-    (state / "host").touch()
-if command[:2] == ["coordinator", "serve"]:
-    if "KEEP_SECRETS" not in os.environ:
-        (state / "secrets.json").write_text(json.dumps({"token": "drawn-token", "worker_token": "drawn-worker-token"}))
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            hosts = [{"online": True, "seen_at": "9999-01-01T00:00:00+00:00"}] if (state / "host").exists() else []
-            body = json.dumps({"hosts": hosts}).encode()
-            known = self.path == "/healthz" or self.headers["Authorization"] == "Bearer " + os.environ.get("EXPECT", "drawn-token")
-            self.send_response(200 if known else 401)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
-    server.socket = socket.socket(fileno=int(command[3].removeprefix("fd://")))
-    server.serve_forever()
-time.sleep(60)
-"""  # noqa: E501
-
-
-@pytest.fixture
-def environment(tmp_path):
-    given = {"PATH": os.environ["PATH"], "SHOWDOWN_BROKER_URL": "redis://redis.test/0"}
-    return given | {"SHOWDOWN_INFLUX_URL": "http://influx.test:8086"}
-
-
-@pytest.fixture
-def stack(tmp_path, environment):
-    fake = tmp_path / "showdown.py"
-    fake.write_text(FAKE)
-
-    def make(**options):
-        given = environment | options.pop("environment", {})
-        return PrivateStack(tmp_path / "state", given, showdown=(sys.executable, str(fake)), **options)
-
-    return make
-
-
-def commands(stack):
-    return [json.loads(line) for line in (stack.state_dir / "commands").read_text().splitlines()]
-
-
-def until_written(stack, *wanted):
-    """Every child is up before it has recorded its arguments, and a stopped one never does."""
-    deadline = time.monotonic() + 20
-    while not set(wanted) <= {command[-1] for command, _ in commands(stack)}:
-        assert time.monotonic() < deadline, f"{commands(stack)} lacks one of {wanted}"
-        time.sleep(0.01)
-
-
-def alive(pids):
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-def wait_for_death(child_name, up):
-    pid, deadline = up.pids[child_name], time.monotonic() + 5
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def kill_and_watch(up, name):
-    os.kill(up.pids[name], signal.SIGKILL)
-    wait_for_death(name, up)
-    return up.watch()
+from tests.unit.deploy.fake_showdown import alive, commands, kill_and_watch, until_written, wait_for_death
 
 
 def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
@@ -120,36 +33,40 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
     ]
 
 
-def test_the_children_know_each_other(stack):
-    with stack() as up:
-        until_written(up, "worker")
-    worker = next(environment for command, environment in commands(up) if command == ["worker"])
-    assert worker == {
+def test_each_child_gets_the_secrets_that_it_needs_and_no_other(stack):
+    with stack(environment={"SHOWDOWN_HOST": "h1"}) as up:
+        until_written(up, "ticker", "worker")
+    found = {command[0] if command == ["worker"] else command[1]: given for command, given in commands(up)}
+    worker = {
         "SHOWDOWN_BROKER_URL": "redis://redis.test/0",
         "SHOWDOWN_INFLUX_URL": "http://influx.test:8086",
         "SHOWDOWN_INFLUX_BUCKET": "showdown",
         "SHOWDOWN_COORDINATOR_URL": up.url,
         "SHOWDOWN_STATE_DIR": str(up.state_dir),
-        "SHOWDOWN_WORKER_TOKEN": "drawn-worker-token",
+        "SHOWDOWN_HOST": "h1",
+        "SHOWDOWN_HOST_TOKEN": "token-of-h1",
     }
-    assert up.environment.items() >= worker.items()
+    assert found["worker"] == worker
+    assert found["ticker"]["SHOWDOWN_TOKEN"] == "drawn-token"
+    assert "SHOWDOWN_HOST_TOKEN" not in found["serve"] | found["ticker"]
+    assert "SHOWDOWN_HOST_TOKEN" not in up.environment
 
 
-def test_the_worker_does_not_get_what_it_does_not_need(stack):
-    given = {"SHOWDOWN_SECRET_KEY": "a-secret-of-the-pages", "SHOWDOWN_DATABASE_URL": "sqlite:////nowhere"}
-    with stack(environment=given) as up:
-        until_written(up, "worker")
-    worker = next(environment for command, environment in commands(up) if command == ["worker"])
-    assert {"SHOWDOWN_TOKEN", *given}.isdisjoint(worker)
-    coordinator = next(environment for command, environment in commands(up) if "serve" in command)
-    assert set(given) <= set(coordinator)
+def test_servers_that_are_not_showdowns_get_none_of_its_settings():
+    given = {"PATH": "/bin", "SHOWDOWN_TOKEN": "t", "SHOWDOWN_HOST_TOKEN": "h", "SHOWDOWN_NEW": "n"}
+    assert environment_of("redis-server", given) == environment_of("influxd", given) == {"PATH": "/bin"}
+    secrets = {"SHOWDOWN_SECRET_KEY": "k", "SHOWDOWN_DATABASE_URL": "d", "SHOWDOWN_WORKER_TOKEN": "w"}
+    assert environment_of("worker", given | secrets) == {k: v for k, v in given.items() if k != "SHOWDOWN_TOKEN"}
 
 
 def test_given_secrets_are_used(stack):
-    given = {"SHOWDOWN_TOKEN": "my-own-long-token", "SHOWDOWN_WORKER_TOKEN": "another-long-token"}
+    given = {"SHOWDOWN_TOKEN": "my-own-long-token", "SHOWDOWN_HOST_TOKEN": "another-long-token"}
     with stack(environment={**given, "EXPECT": "my-own-long-token"}) as up:
         assert up.token == "my-own-long-token"
-    assert commands(up)[-1][1]["SHOWDOWN_WORKER_TOKEN"] == "another-long-token"
+        until_written(up, "worker")
+    assert next(env for command, env in commands(up) if command == ["worker"])["SHOWDOWN_HOST_TOKEN"] == (
+        "another-long-token"
+    )
 
 
 def test_the_state_directory_is_private(stack):
@@ -175,63 +92,6 @@ def test_a_child_that_keeps_dying_is_given_up(stack, name):
             assert note.startswith(f"{name} was killed by signal 9 and was started again (restart {number + 1};")
         with pytest.raises(StackError, match=f"{name} ended more than {LIMIT} times in 10 min: {name} was killed by"):
             kill_and_watch(up, name)
-
-
-def test_the_coordinators_port_stays_its_own_while_it_is_dead(stack):
-    with stack() as up:
-        address = ("127.0.0.1", int(up.url.rpartition(":")[2]))
-        os.kill(up.pids["coordinator"], signal.SIGKILL)
-        wait_for_death("coordinator", up)
-        with socket.socket() as squatter:
-            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            with pytest.raises(OSError, match="in use"):
-                squatter.bind(address)
-        with socket.create_connection(address, 10) as waiting:  # answered by the next coordinator
-            waiting.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-            up.watch()
-            assert waiting.recv(100).startswith(b"HTTP/1.0 200")
-
-
-def test_a_port_that_answers_like_a_coordinator_gets_no_token(stack, tmp_path):
-    """A listener of another process was taken for ours, because its answer came first."""
-    with socket.create_server(("127.0.0.1", 0)) as squatter:
-        port = squatter.getsockname()[1]
-        with pytest.raises(StackError, match=f"127.0.0.1:{port} is used"), stack(port=port):
-            pytest.fail("it was up")
-        squatter.settimeout(0.1)
-        with pytest.raises(TimeoutError):
-            squatter.accept()
-
-
-def test_a_state_directory_that_others_can_enter_is_refused(stack, tmp_path):
-    directory = tmp_path / "state"
-    directory.mkdir(mode=0o700)
-    directory.chmod(0o755)
-    with pytest.raises(StackError, match=r"other users can enter .*chmod 700"), stack():
-        pytest.fail("it was up")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
-def test_a_state_directory_of_another_user_is_refused(stack, tmp_path):
-    directory = tmp_path / "state"
-    directory.mkdir(mode=0o700)
-    os.chown(directory, 65534, 65534)
-    with pytest.raises(StackError, match="belongs to the user with id 65534"), stack():
-        pytest.fail("it was up")
-
-
-@pytest.mark.parametrize("name", ["stack.lock", "coordinator.log", "secrets.json"])
-def test_a_link_in_the_state_directory_is_not_followed(stack, tmp_path, name):
-    victim = tmp_path / "victim"
-    victim.write_text('{"token": "chosen-by-another", "worker_token": "chosen-by-another"}')
-    directory = tmp_path / "state"
-    directory.mkdir(mode=0o700)
-    (directory / name).symlink_to(victim)
-    environment = {"KEEP_SECRETS": "1"} if name == "secrets.json" else {}
-    with pytest.raises(StackError), stack(environment=environment):
-        pytest.fail("it was up")
-    assert "chosen-by-another" in victim.read_text()
 
 
 @pytest.mark.parametrize("command", ["coordinator", "worker"])
@@ -287,9 +147,6 @@ def test_the_servers_listen_on_loopback_only():
     assert binds == ['"127.0.0.1:2222"', '"127.0.0.1:1111"']
     assert "reporting-disabled = true" in config
     assert "auth-enabled = true" in config
-    argv = redis_argv(Path("/state"), Path("/state/redis.sock"))
-    assert argv[argv.index("--port") + 1] == "0"
-    assert argv[argv.index("--save") + 1] == ""
 
 
 def test_an_unused_port_is_unused():

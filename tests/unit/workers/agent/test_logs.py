@@ -18,7 +18,7 @@ def root():
 
 
 def test_lines_are_json_on_request_and_hold_no_token(capsys):
-    configure("INFO", {"SHOWDOWN_LOG_FORMAT": "json"}, ("the-token-of-this-worker",))
+    configure("INFO", {"SHOWDOWN_LOG_FORMAT": "json", "SHOWDOWN_HOST_TOKEN": "the-token-of-this-worker"})
     logging.getLogger("celery").warning("the broker refused the-token-of-this-worker")
     line = json.loads(capsys.readouterr().err)
     assert (line["logger"], line["message"]) == ("celery", "the broker refused ***")
@@ -26,4 +26,4 @@ def test_lines_are_json_on_request_and_hold_no_token(capsys):
 
 def test_an_unknown_format_is_refused():
     with pytest.raises(ConfigError, match="must be text or json"):
-        configure("INFO", {"SHOWDOWN_LOG_FORMAT": "xml"}, ())
+        configure("INFO", {"SHOWDOWN_LOG_FORMAT": "xml"})
