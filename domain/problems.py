@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from domain.bounds import BASE64, NO_NUL
 from domain.names import SHAPES
 
 
@@ -79,10 +80,13 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
+_SHAPES = {**SHAPES, NO_NUL: "must not contain the character NUL", BASE64: "must be base64"}
+
+
 def _sentence(error: Any) -> str:
     kind, context = error["type"], error.get("ctx") or {}
-    if kind == "string_pattern_mismatch" and context.get("pattern") in SHAPES:
-        return SHAPES[context["pattern"]]
+    if kind == "string_pattern_mismatch" and (shape := _SHAPES.get(context.get("pattern", ""))):
+        return shape
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(**context)
     message: str = error["msg"].removeprefix("Value error, ")
