@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from coordinator.scheduling.admission import variants
 from coordinator.services import services
 from coordinator.store.models import HostRow
+from coordinator.store.quarantine import readable
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.times import iso
 from domain.jobs import HostCapabilities
@@ -105,9 +106,9 @@ def host_list(session: Session, now: float) -> list[HostView]:
             online=is_online(row, now),
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
-            capabilities=row.capabilities,
+            capabilities=capabilities,
         )
-        for row in session.scalars(select(HostRow).order_by(HostRow.name))
+        for row, capabilities in readable(session.scalars(select(HostRow).order_by(HostRow.name)), "capabilities")
     ]
 
 
