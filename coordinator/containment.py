@@ -13,7 +13,7 @@ from coordinator.services import services
 from coordinator.store.quarantine import Kind, is_outage, set_aside
 
 _CAMPAIGN_ID = re.compile(r"[a-z2-7]{8}")
-_HOST = re.compile(r"[a-z0-9-]{1,63}")
+_HOST = re.compile(r"[a-z0-9.-]{1,253}")
 _READS = ("GET", "HEAD")
 
 

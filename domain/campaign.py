@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from domain.bounds import text
 from domain.budget import Budget, Precision, check_budget
+from domain.capacity import SEARCH_STEPS
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
@@ -23,12 +24,11 @@ from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, Entry, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, searches_of, shares_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, search_blocks_of, shares_of
 from domain.workload import Values
 
 MAX_BLOCKS = 2_880  # per campaign, over all workloads and levels
 MAX_TRAFFIC_S = 24 * 3600  # per campaign; split a larger one
-MAX_WORKLOADS = 8
 MAX_COPIES = 9  # of one datapath; labels end in #2 to #9
 MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time over long dotted keys
 CALIBRATION = "calibration"  # the level name of calibration blocks; no level of a campaign may have it
@@ -59,10 +59,10 @@ class Campaign(Frozen):
     reference: Label | None = Field(
         default=None, description="The datapath that the others are compared with; default: the first."
     )
-    workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=MAX_WORKLOADS)
+    workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
     parameters: dict[Name, Values] = Field(
         default={},
-        max_length=MAX_WORKLOADS,
+        max_length=8,
         description="By workload and parameter; a missing one takes the workload's default.",
     )
     conditions: dict[Name, ConditionText] = Field(
@@ -186,7 +186,7 @@ class Campaign(Frozen):
                     "its parameters"
                 )
         check_levels(self.levels, self.slices, self.clients)
-        searches = f" (up to {SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
+        searches = " (a search of a capacity has up to as many as its steps)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
                 f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
@@ -224,7 +224,7 @@ class Campaign(Frozen):
     def search_blocks(self) -> int:
         """Blocks that are steps of a search for a capacity."""
         searched = [load for load in self.levels.values() if isinstance(load, CapacityLoad)]
-        return len(self.workloads) * sum(searches_of(load, self.blocks) for load in searched) * SEARCH_STEPS
+        return len(self.workloads) * sum(search_blocks_of(load, self.blocks) for load in searched)
 
     @property
     def total_blocks(self) -> int:

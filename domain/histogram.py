@@ -26,7 +26,9 @@ HIGHEST_NS = 120_000_000_000  # two minutes: longer than any timeout of the gene
 DIGITS = 3
 MAX_DURATIONS = 1 << 46  # in one histogram; the sum of 64,000 histograms still fits into 64 bits
 MAX_TEXT = 200_000  # characters of an encoded histogram; a full one has a fifth of that
-_MAX_BYTES = 250_000  # decompressed: one varint of nine bytes for every bucket, and a header
+_MAX_BYTES = 300_000  # decompressed: one varint of nine bytes for every bucket, and a header
+# What this module writes, and what the generator does (workers/traffic/src/hist.h); others may take any memory.
+_PARAMETERS = {(LOWEST_NS, HIGHEST_NS, DIGITS), (1, HIGHEST_NS, DIGITS), (1, HIGHEST_NS, 2)}
 _OUTER, _INNER = struct.Struct(">II"), struct.Struct(">IIIIQQd")
 _OUTER_COOKIE, _INNER_COOKIE = 0x1C849314, 0x1C849313  # HdrHistogram V2
 
@@ -174,11 +176,12 @@ def _decoded(text: str) -> HdrHistogram:
         payload = unpacking.decompress(outer[_OUTER.size :], _MAX_BYTES)
         if not unpacking.eof or unpacking.unused_data:
             raise ValueError(f"it is truncated, or longer than {_MAX_BYTES} bytes")
-        cookie, size, *parameters = _INNER.unpack_from(payload)
+        cookie, size, offset, digits, lowest_ns, highest_ns, ratio = _INNER.unpack_from(payload)
         if (cookie, size) != (_INNER_COOKIE, len(payload) - _INNER.size):
             raise ValueError("its length is another")
-        if parameters != [0, DIGITS, LOWEST_NS, HIGHEST_NS, 1.0]:
-            raise ValueError(f"it is not of {LOWEST_NS} to {HIGHEST_NS} ns with {DIGITS} digits")
+        parameters = (lowest_ns, highest_ns, digits)
+        if parameters not in _PARAMETERS or (offset, ratio) != (0, 1.0):
+            raise ValueError(f"it is of {lowest_ns} to {highest_ns} ns with {digits} digits")
         histogram = HdrHistogram.decode(text)
     except (ValueError, IndexError, OverflowError, struct.error, binascii.Error, zlib.error) as error:
         raise ValueError(f"not an encoded HDR histogram: {error}") from error

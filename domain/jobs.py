@@ -20,8 +20,10 @@ from domain.bounds import (
     text,
 )
 from domain.frozen import Frozen
-from domain.names import CampaignName, HostName, Name
+from domain.host_identity import HostIdentity
+from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
 from domain.place import Place
+from domain.protocol import PROTOCOL
 from domain.report import Verdict
 from domain.trial import BlockResult
 from domain.workload import Parameter
@@ -30,8 +32,7 @@ RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
 MAX_VERDICTS = 50_000  # of one campaign
 LEASE_S = 20.0  # … and counts as dead after this long without a heartbeat
-
-AttemptNumber = Annotated[int, Field(ge=1, le=1_000)]
+MOST_ATTEMPTS = 1000  # far above what a block gets; a number on the wire is bounded
 
 
 def queue_name(host: str) -> str:
@@ -42,24 +43,25 @@ def queue_name(host: str) -> str:
 class BlockMessage(Frozen):
     """The Celery message: which attempt of which block to claim. The answer to the claim has the rest."""
 
-    block_id: Word
-    attempt: AttemptNumber
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
 
 
 class Claim(Frozen):
     """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
+    machine: Word = Field(default="", description="The id of its machine; empty if unknown.")
 
 
 class BlockJob(Frozen):
     """The answer to a claim: everything that a worker needs, and the lease that its reports must name."""
 
-    campaign_id: Word
+    campaign_id: CampaignId
     campaign_name: CampaignName
-    block_id: Word
-    attempt: AttemptNumber
-    lease: Word
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
+    lease: LeaseToken
     block: Block
     slice_s: Seconds
     warm_up_s: Seconds
@@ -78,7 +80,7 @@ class Phase(StrEnum):
 class Heartbeat(Frozen):
     """A worker is alive: it renews the lease and reports its progress."""
 
-    lease: Word
+    lease: LeaseToken
     phase: Phase
     datapath: Word = ""
     slices_done: Index = 0
@@ -93,10 +95,13 @@ class HeartbeatAnswer(Frozen):
 class Report(Frozen):
     """How an attempt ended: exactly one of ``result`` and ``failure``. Idempotent by (block, attempt, lease)."""
 
-    lease: Word
+    lease: LeaseToken
     result: BlockResult | None = None
     failure: Annotated[str, text(2_000), PRINTABLE] = ""
     cancelled: bool = False
+    protocol: Annotated[str, text(16)] = Field(
+        default=str(PROTOCOL), description="Its writer's, which may be older than its sender's."
+    )
 
 
 class CampaignProgress(Frozen):
@@ -177,6 +182,7 @@ class HostCapabilities(Frozen):
     probes: tuple[Variant, ...] = Field(default=(), max_length=MAX_VARIANTS)
     features: tuple[Feature, ...] = Field(default=(), max_length=500)
     fingerprint: Fingerprint = Field(default={})
+    identity: HostIdentity | None = Field(default=None, description="The machine; null from older workers.")
 
     def variant(self, family: str, name: str) -> Variant | None:
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from domain.bounds import BASE64, NO_NUL
 from domain.names import SHAPES
 
+MAX_PROBLEMS = 100  # of one input; more help no reader
+
 
 class Problem(BaseModel):
     """One thing wrong with one field; ``field`` is a dotted path such as ``datapaths.1``."""
@@ -31,7 +33,9 @@ class InvalidInput(ValueError):
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
     """Translate a pydantic error into problems, one per field and message."""
-    return tuple(Problem(field=_path(e["loc"]), message=_sentence(e)) for e in error.errors())
+    return tuple(
+        Problem(field=_path(e["loc"]), message=_sentence(e)) for e in error.errors(include_url=False)[:MAX_PROBLEMS]
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -17,6 +17,7 @@ from coordinator.store.database import Store
 from coordinator.store.json_text import Unreadable
 from coordinator.store.models import CampaignRow, HostRow, MatrixRow, QuarantineRow
 from domain.bounds import printable
+from domain.names import MAX_HOST_NAME
 
 MAX_REASON = 1_000  # characters
 _MOST = 1_000  # entries; a host can report more errors than that, but not fill the disk with them
@@ -50,16 +51,16 @@ def is_outage(error: BaseException) -> bool:
 
 def set_aside(store: Store, kind: Kind, name: str, doing: str, error: BaseException, now: float) -> str:
     """Remember that ``doing`` something with it failed; returns the reason."""
-    log.error("%s %s is set aside: %s failed", kind, name[:64], doing, exc_info=error)
+    log.error("%s %s is set aside: %s failed", kind, name[:MAX_HOST_NAME], doing, exc_info=error)
     cause = error.__cause__ if isinstance(error.__cause__, Unreadable) else getattr(error, "orig", None) or error
     text = str(cause) if isinstance(cause, ValueError) else f"{type(cause).__name__}: {cause}"
     reason = printable(f"{doing}: {text}")[:MAX_REASON]
     with store.write() as session:
-        row = session.get(QuarantineRow, (kind, name[:64]))
+        row = session.get(QuarantineRow, (kind, name[:MAX_HOST_NAME]))
         if row is not None:
             row.reason, row.last_at, row.times = reason, now, min(row.times + 1, 2**31 - 1)
         elif len(entries(session)) < _MOST:
-            entry = QuarantineRow(kind=kind, name=name[:64], reason=reason, since=now, last_at=now, times=1)
+            entry = QuarantineRow(kind=kind, name=name[:MAX_HOST_NAME], reason=reason, since=now, last_at=now, times=1)
             session.add(entry)
     return reason
 

@@ -12,20 +12,6 @@ def unused_port() -> int:
         return port
 
 
-def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
-    """Redis carries messages only: no TCP port, no saved data."""
-    return [
-        "redis-server",
-        "--port", "0",
-        "--unixsocket", str(unix_socket),
-        "--unixsocketperm", "600",
-        "--save", "",
-        "--appendonly", "no",
-        "--dir", str(directory),
-        "--loglevel", "warning",
-    ]  # fmt: skip
-
-
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
     return f"""\

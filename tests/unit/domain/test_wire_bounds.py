@@ -8,13 +8,14 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from coordinator.api.matrices import Wanted
-from domain import jobs
+from domain import host_identity, jobs, vitals
 from domain.bounds import MAX_COUNT, Count, Seconds, Word
 from domain.campaign import Campaign
 from domain.frozen import Frozen
 from domain.traits import TraitMatrix
 
-MESSAGES = [one for one in vars(jobs).values() if isinstance(one, type) and issubclass(one, Frozen)]
+ROOMS = (jobs, vitals, host_identity)
+MESSAGES = [one for room in ROOMS for one in vars(room).values() if isinstance(one, type) and issubclass(one, Frozen)]
 MODELS = sorted({*MESSAGES, TraitMatrix, Campaign, Wanted} - {Frozen}, key=lambda one: one.__name__)
 LONGEST = 8_000_000  # characters; a body has twice that
 

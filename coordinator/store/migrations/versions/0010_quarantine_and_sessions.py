@@ -1,14 +1,14 @@
 """What is set aside with its reason, and the browsers that are signed in.
 
 Revision ID: 0010
-Revises: 0006
+Revises: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_table(
         "quarantine",
         sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(253), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("since", sa.Float(53), nullable=False),
         sa.Column("last_at", sa.Float(53), nullable=False),

@@ -29,6 +29,13 @@ def _probe(**fields: Any) -> dict[str, Any]:
     return {"stage": "qdisc", "count": 1, "sum_ns": 1} | fields
 
 
+def _nested(depth: int) -> Any:
+    found: Any = 0
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 HUGE = 10**400
 DEEP = base64.b64encode(zlib.compress(b"[" * 100_000)).decode()
 TRIALS: dict[str, Change] = {
@@ -88,6 +95,7 @@ HOSTS: dict[str, dict[str, Any]] = {
     "fat fingerprint": {"fingerprint": {f"k{i}": "x" * 3_000 for i in range(3_000)}},
     "5,000 datapaths": {"datapaths": [{"name": f"d{i}"} for i in range(5_000)]},
     "rates of 400 digits": {"workloads": [{"name": "w", "open_rates_per_s": [HUGE]}]},
+    "900 levels of nesting": {"nothing": _nested(900)},
     "5,000 features": {"features": [{"name": "x", "present": True}] * 5_000},
     "IP version 10^400": {"datapaths": [{"name": "direct", "ip_versions": [HUGE]}]},
 }
