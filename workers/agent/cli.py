@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +36,8 @@ def worker(loglevel: str) -> None:
         raise click.UsageError(str(error)) from error
     logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sweep_register(REGISTER_DIR)
+    # Celery imports the module of its tasks with the working directory first on the path of modules.
+    os.chdir(Path(__file__).parents[2])
     app = create_worker(settings)
     app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
                      "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
