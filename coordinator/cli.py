@@ -14,6 +14,8 @@ import click
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
+from coordinator.store.unusable import DatabaseUnusable
 from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
@@ -61,7 +63,8 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    store = Store(settings.database_url)
+    run(store, CeleryDispatcher(settings.broker_url, message_keys(store)), time.time, stop)
 
 
 @coordinator.command()
@@ -85,5 +88,7 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
+    except DatabaseUnusable as error:
+        raise click.ClickException(str(error)) from error
     finally:
         store.close()

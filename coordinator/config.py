@@ -11,11 +11,9 @@ from urllib.parse import quote
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
-_SECRETS = {
-    "token": "SHOWDOWN_TOKEN",
-    "worker_token": "SHOWDOWN_WORKER_TOKEN",
-    "secret_key": "SHOWDOWN_SECRET_KEY",
-}
+_SECRETS = {"token": "SHOWDOWN_TOKEN", "secret_key": "SHOWDOWN_SECRET_KEY"}
+_ENROLMENT = "worker_token"  # in secrets.json of earlier versions; none is drawn any more
+_ENROLMENT_VARIABLE = "SHOWDOWN_WORKER_TOKEN"
 _SHORTEST_SECRET = 16  # characters; shorter ones can be guessed
 
 
@@ -35,7 +33,7 @@ class InfluxSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration of the coordinator."""
+    """The configuration of the coordinator. ``worker_token`` only enrols hosts; empty if none may do so by itself."""
 
     state_dir: Path
     database_url: str
@@ -60,10 +58,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     state_dir = _state_dir(env)
-    given = {name: env.get(variable, "") for name, variable in _SECRETS.items()}
-    for name, value in given.items():
-        if value and len(value) < _SHORTEST_SECRET:
-            raise SettingsError(f"{_SECRETS[name]} is shorter than {_SHORTEST_SECRET} characters")
+    given = {name: _secret(env, variable) for name, variable in _SECRETS.items()}
+    enrolment = _secret(env, _ENROLMENT_VARIABLE)
     kept, is_new = ({}, False) if all(given.values()) else _kept_secrets(state_dir)
     chosen = {name: value or kept[name] for name, value in given.items()}
     return Settings(
@@ -71,7 +67,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=_database_url(env, state_dir),
         broker_url=_broker_url(env),
         token=chosen["token"],
-        worker_token=chosen["worker_token"],
+        worker_token=enrolment or kept.get(_ENROLMENT, ""),
         secret_key=chosen["secret_key"],
         influx=InfluxSettings(
             url=_http_url(env, "SHOWDOWN_INFLUX_URL"),
@@ -84,6 +80,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES"),
         token_is_new=is_new and not given["token"],
     )
+
+
+def _secret(env: Mapping[str, str], variable: str) -> str:
+    value = env.get(variable, "")
+    if value and len(value) < _SHORTEST_SECRET:
+        raise SettingsError(f"{variable} is shorter than {_SHORTEST_SECRET} characters")
+    return value
 
 
 def _state_dir(env: Mapping[str, str]) -> Path:
@@ -144,8 +147,9 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
         is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}))
     try:
         kept = json.loads(path.read_bytes())
-        return {name: str(kept[name]) for name in _SECRETS}, is_new
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = {name: str(kept[name]) for name in _SECRETS}
+        return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         variables = ", ".join(_SECRETS.values())
         raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
 

@@ -34,7 +34,7 @@ defaults
 
 frontend influxdb2
     bind 127.0.0.1:{port}
-    http-request return status 204 if {{ path /ping }}
+    http-request return status 204 hdr X-Influxdb-Version 2.7.1 if {{ path /ping }}
     http-request deny deny_status 401 unless {{ req.hdr(Authorization) -m str "Token {token}" }}
     http-request deny deny_status 405 if {{ path /write }}
     http-request deny deny_status 400 if {{ path /api/v2/write }} !{{ url_param(org) -m found }}

@@ -3,7 +3,6 @@
 import json
 import socket
 from pathlib import Path
-from urllib.parse import quote
 
 
 def unused_port() -> int:
@@ -12,25 +11,6 @@ def unused_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
-    """Redis carries messages only: no TCP port, no saved data."""
-    return [
-        "redis-server",
-        "--port", "0",
-        "--unixsocket", str(unix_socket),
-        "--unixsocketperm", "600",
-        "--save", "",
-        "--appendonly", "no",
-        "--dir", str(directory),
-        "--loglevel", "warning",
-    ]  # fmt: skip
-
-
-def redis_url(unix_socket: Path) -> str:
-    """The URL of Redis on a unix socket; a path may contain what has a meaning in a URL."""
-    return f"redis+socket://{quote(str(unix_socket))}"
 
 
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:

@@ -23,8 +23,11 @@ import httpx
 import redis
 
 from deploy.stack.children import Child, StackError
-from deploy.stack.servers import influxd_config, redis_argv, redis_url, unused_port
+from deploy.stack.environments import environment_of
+from deploy.stack.private_redis import PrivateRedis
+from deploy.stack.servers import influxd_config, unused_port
 from domain.environment import PYTHON_OPTIONS, own_environment
+from domain.names import host_name_of
 
 SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
@@ -76,9 +79,22 @@ class PrivateStack:
         return self._environment["SHOWDOWN_TOKEN"]
 
     @property
+    def host_token(self) -> str:
+        """The token of this stack's own worker."""
+        return self._environment["SHOWDOWN_HOST_TOKEN"]
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The children's environment; another worker needs the same."""
-        return dict(self._environment)
+        """All settings; another coordinator on the same database needs them."""
+        return environment_of("coordinator", self._environment)
+
+    def worker_environment(self, host: str) -> dict[str, str]:
+        """The environment of a worker for ``host``, which is enrolled by this call.
+
+        A token that the host had is void. Raises :class:`StackError`.
+        """
+        own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": self._enrol(host)}
+        return environment_of("worker", self._environment | own)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -142,7 +158,7 @@ class PrivateStack:
         env.setdefault("SHOWDOWN_INFLUX_BUCKET", DATABASE)
 
     def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
-        child = Child(name, argv, self.state_dir / f"{name}.log", self._environment, stop_signal)
+        child = Child(name, argv, self.state_dir / f"{name}.log", environment_of(name, self._environment), stop_signal)
         # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
         child.start()
@@ -171,14 +187,16 @@ class PrivateStack:
             shorter = _CHOOSE.format(kind="shorter")
             raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
-        self._environment["SHOWDOWN_BROKER_URL"] = redis_url(socket)
+        own = PrivateRedis(self.state_dir, socket)
+        self._environment["SHOWDOWN_BROKER_URL"] = own.url
 
         def ready() -> bool:
-            with contextlib.suppress(redis.RedisError), redis.Redis(unix_socket_path=str(socket)) as client:
+            client = redis.Redis(unix_socket_path=str(socket), username=own.username, password=own.password)
+            with contextlib.suppress(redis.RedisError), client:
                 return bool(client.ping())
             return False
 
-        return self._child("redis-server", redis_argv(self.state_dir, socket)), ready
+        return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         port = unused_port()
@@ -204,20 +222,33 @@ class PrivateStack:
         child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
         return child, lambda: _answers(health, 200)
 
-    def _read_secrets(self) -> None:
-        """Read the secrets that the coordinator generated because the environment does not set them."""
+    def _read_token(self) -> None:
+        """Read the users' token that the coordinator generated because the environment does not set it."""
         path = self.state_dir / "secrets.json"
-        for name in ("token", "worker_token"):
-            variable = f"SHOWDOWN_{name.upper()}"
-            if self._environment.get(variable):
-                continue
+        if not self._environment.get("SHOWDOWN_TOKEN"):
             try:
-                self._environment[variable] = json.loads(path.read_bytes())[name]
+                self._environment["SHOWDOWN_TOKEN"] = json.loads(path.read_bytes())["token"]
             except (OSError, ValueError, KeyError) as error:
-                raise StackError(f"the coordinator wrote no {name} to {path}: {error}") from error
+                raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
+
+    def _enrol(self, host: str) -> str:
+        """A new token for ``host``, by the users' token."""
+        path, headers = f"/api/v1/hosts/{host}/enrolment", {"Authorization": f"Bearer {self.token}"}
+        try:
+            answer = httpx.post(f"{self.url}{path}", json={"replace": True}, headers=headers, trust_env=False)
+            answer.raise_for_status()
+            return str(answer.json()["token"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise StackError(f"the coordinator did not enrol the host {host}: {error}") from error
+
+    def _enrol_own_worker(self) -> None:
+        host = self._environment.setdefault("SHOWDOWN_HOST", host_name_of(os.uname().nodename))
+        if not self._given.get("SHOWDOWN_HOST_TOKEN"):
+            self._environment["SHOWDOWN_HOST_TOKEN"] = self._enrol(host)
 
     def _start_ticker_and_worker(self) -> None:
-        self._read_secrets()
+        self._read_token()
+        self._enrol_own_worker()
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
@@ -228,7 +259,8 @@ class PrivateStack:
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
             # It was killed during a block, and no later worker will sweep at its start.
-            subprocess.run([*self._showdown, "sweep"], env=self._environment, capture_output=True, timeout=60)
+            environment = environment_of("worker", self._environment)
+            subprocess.run([*self._showdown, "sweep"], env=environment, capture_output=True, timeout=60)
 
     def _has_host(self) -> bool:
         """True once the worker has registered; before that, the coordinator accepts no campaign."""

@@ -13,7 +13,8 @@ from kombu.utils.url import url_to_parts
 
 from coordinator.config import load_settings, sqlite_url
 from coordinator.store.database import Store
-from deploy.stack.servers import influxd_config, redis_url
+from deploy.stack.private_redis import PrivateRedis
+from deploy.stack.servers import influxd_config
 from deploy.stack.stack import SHOWDOWN
 
 NAMES = ["plain", "hash#1", "q?x", "pct%41", "my dir", "at@home", "ünï", 'quote"d', "semi;colon", "a&b=c"]
@@ -35,7 +36,8 @@ def test_the_database_is_inside_its_directory_whatever_its_name(tmp_path: Path, 
 @pytest.mark.parametrize("name", NAMES)
 def test_redis_is_asked_on_the_socket_that_was_named(tmp_path: Path, name: str) -> None:
     socket = tmp_path / name / "redis.sock"
-    with Connection(redis_url(socket)) as connection:
+    socket.parent.mkdir()
+    with Connection(PrivateRedis(socket.parent, socket).url) as connection:
         assert "/" + url_to_parts(connection.hostname).path == str(socket)  # as kombu's Redis transport reads it
 
 

@@ -62,7 +62,8 @@ def test_celery_imports_nothing_from_the_users_directory(tmp_path: Path) -> None
         (tmp_path / file).write_text("raise SystemExit('imported')\n")
     code = (
         "from celery import Celery\n"
-        "from workers.agent import cli\n"
+        "from workers.agent import cli, enrolment\n"
+        "enrolment.await_acceptance = lambda settings: None\n"
         "Celery.worker_main = lambda app, argv: app.loader.import_default_modules()\n"
         "cli.worker.main([])\n"
     )
