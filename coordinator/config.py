@@ -113,7 +113,9 @@ def _database_url(env: Mapping[str, str], state_dir: Path) -> str:
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise SettingsError("SHOWDOWN_DATABASE_URL must begin with sqlite:/// or postgresql://")
-    return url
+    file = url.removeprefix("sqlite:///")
+    # A relative path is of the directory in which the command was started; the server leaves it.
+    return sqlite_url(Path.cwd()) + f"/{file}" if file[:1] not in ("/", ":", "") and file != url else url
 
 
 def sqlite_url(path: Path) -> str:
