@@ -7,8 +7,10 @@ from pydantic import Field
 
 from domain.block import Block
 from domain.frozen import Frozen
+from domain.host_identity import HostIdentity
 from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
 from domain.place import Place
+from domain.protocol import PROTOCOL
 from domain.report import Verdict
 from domain.trial import BlockResult
 from domain.workload import Parameter
@@ -35,6 +37,7 @@ class Claim(Frozen):
     """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
+    machine: str = Field(default="", max_length=64, description="The id of its machine; empty if unknown.")
 
 
 class BlockJob(Frozen):
@@ -82,6 +85,9 @@ class Report(Frozen):
     result: BlockResult | None = None
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False
+    protocol: str = Field(
+        default=str(PROTOCOL), max_length=16, description="Its writer's, which may be older than its sender's."
+    )
 
 
 class CampaignProgress(Frozen):
@@ -152,6 +158,7 @@ class HostCapabilities(Frozen):
     probes: tuple[Variant, ...] = ()
     features: tuple[Feature, ...] = ()
     fingerprint: dict[str, str] = Field(default_factory=dict)
+    identity: HostIdentity | None = Field(default=None, description="The machine; null from older workers.")
 
     def variant(self, family: str, name: str) -> Variant | None:
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""

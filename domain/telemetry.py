@@ -23,20 +23,22 @@ class LossCause(StrEnum):
     FAILED = "failed"
     AWAY = "away"
     OFF = "off"
+    DISCARDED = "discarded"
 
 
 CAUSES: Mapping[LossCause, str] = {
     LossCause.RING_BUFFER: "the kernel's ring buffer was full",
     LossCause.QUEUE_FULL: "the queue in memory was full",
     LossCause.CLOSED: "produced after the stream was closed",
-    LossCause.KILLED: "in the memory of a worker that was killed",
+    LossCause.KILLED: "in the memory of a worker that was killed, so some may have arrived",
     LossCause.SPOOL_FULL: "the spool was full, so the oldest were dropped",
     LossCause.DISK: "the spool's disk failed or was full",
-    LossCause.TORN: "a damaged record of the spool",
+    LossCause.TORN: "damaged in the spool, or removed from it",
     LossCause.REJECTED: "refused by InfluxDB",
     LossCause.FAILED: "could not be sent at all",
-    LossCause.AWAY: "InfluxDB was unavailable and there was no spool",
+    LossCause.AWAY: "neither InfluxDB nor a spool took them",
     LossCause.OFF: "no InfluxDB is configured",
+    LossCause.DISCARDED: "removed with the directory of a run, before InfluxDB took them",
 }
 """Each cause in words."""
 

@@ -48,7 +48,7 @@ def remedy(host: str, vitals: HostVitals | None) -> str:
     if vitals is not None and vitals.broker_error:
         return f"{host} cannot reach Redis ({vitals.broker_error}): check SHOWDOWN_BROKER_URL and the network there."
     if vitals is not None and vitals.dropped.not_authentic and vitals.heard_s is None:
-        return f"{host} drops the coordinator's messages as not authentic: give it the token that the coordinator has."
+        return f"{host} drops the coordinator's messages as not authentic: 'showdown hosts enrol {host} --replace'."
     return (
         f"Check that {host} and the coordinator use the same Redis (SHOWDOWN_BROKER_URL). "
         f"Its worker restarts by itself; if that does not help, restart it there."

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import variants
 from coordinator.services import services
+from coordinator.store.enrolments import enrolments
 from coordinator.store.models import HostRow
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.times import iso
@@ -88,10 +89,22 @@ class ProbeList(BaseModel):
     probes: list[VariantOnHosts]
 
 
+class EnrolmentView(BaseModel):
+    """A host's token, and whether the coordinator works with the host's worker."""
+
+    host: str
+    enrolled_at: str
+    revoked_at: str | None
+    protocol: str = Field(description="Of its worker; empty before its first greeting.")
+    refusal: str = Field(description="Why its worker was refused last; empty if it was not.")
+    refused_at: str | None
+
+
 class HostList(BaseModel):
     """All hosts."""
 
     hosts: list[HostView]
+    enrolments: list[EnrolmentView] = Field(default=[], description="Hosts with a token, registered or not.")
 
 
 def variant_list(session: Session, family: str, now: float) -> list[VariantOnHosts]:
@@ -137,6 +150,21 @@ def host_list(session: Session, now: float) -> list[HostView]:
     ]
 
 
+def enrolment_list(session: Session) -> list[EnrolmentView]:
+    """Every host that was ever enrolled and not removed, by name."""
+    return [
+        EnrolmentView(
+            host=row.host,
+            enrolled_at=iso(row.enrolled_at) or "",
+            revoked_at=iso(row.revoked_at),
+            protocol=row.protocol,
+            refusal=row.refusal,
+            refused_at=iso(row.refused_at),
+        )
+        for row in enrolments(session)
+    ]
+
+
 def _variants(family: str) -> Mapping[str, Any]:
     with services().store.read() as session:
         return {family: variant_list(session, family, services().clock())}
@@ -168,4 +196,4 @@ def list_probes() -> Mapping[str, Any]:
 def list_hosts() -> Mapping[str, Any]:
     """Hosts with their capabilities; each "no" has its reason."""
     with services().store.read() as session:
-        return {"hosts": host_list(session, services().clock())}
+        return {"hosts": host_list(session, services().clock()), "enrolments": enrolment_list(session)}

@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from deploy.cli.client import Coordinator
+from deploy.cli.discarded import settled
 from deploy.cli.errors import CommandError
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
@@ -83,6 +84,7 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: 
             for note in stack.notes:
                 display.say(note)
             report = _conduct(stack, toml, display, interrupts)
+        report = report if keep else settled(report, directory)
     rest = "" if as_json else _kept(report)
     ctx.exit(finish(report, as_json=as_json, full=full, rest=rest, files=files))
 

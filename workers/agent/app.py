@@ -21,6 +21,7 @@ from celery.signals import worker_process_init, worker_ready
 from celery.worker import state
 from kombu import Queue
 
+from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.jobs import HostCapabilities, queue_name
 from domain.vitals import HostVitals
 from workers.agent.api_client import Coordinator
@@ -28,12 +29,13 @@ from workers.agent.broker import transport_settings
 from workers.agent.config import WorkerSettings
 from workers.agent.inbox import Inbox
 from workers.agent.own_queue import OwnQueue
-from workers.agent.registration import HostRegistration, end_process
+from workers.agent.registration import HostRegistration, end_process, indispensable
 from workers.agent.watchdog import Watchdog
 from workers.traits.matrix.reporter import MatrixReporter
 
 log = logging.getLogger(__name__)
 
+PROBE_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 END_GRACE_S = 20.0  # a Celery that no longer reads may not end either
 
@@ -73,32 +75,33 @@ def _die_with_parent(**_: Any) -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _start_threads(sender: Any, **_: Any) -> None:
-    settings, app = WorkerSettings.from_environment(), sender.app
-    coordinator, own_queue = Coordinator(settings), own_queue_of(app, settings)
-    try:
-        own_queue.forget_lost_requests()
-    except Exception as error:  # kombu, redis and socket errors share no base class; the request expires
-        log.warning("requests for tests were not looked at: %s", error)
-    watchdog = Watchdog(
-        taken=lambda: app.inbox.taken,
-        waiting=own_queue.waiting,
-        busy=lambda: bool(state.active_requests),
-        end=_end_now,
-    )
-    matrix = MatrixReporter(
-        settings.state_dir,
-        coordinator.report_matrix,
-        _task_counts,
-        own_queue.request_tests if settings.tests_when_idle else None,
-    )
-    registration = HostRegistration(
-        coordinator,
-        lambda: probe_capabilities(settings.host),
-        matrix.round,
-        report_vitals=lambda: coordinator.report_vitals(_vitals(app.inbox, watchdog)),
-    )
-    threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
-    threading.Thread(target=registration.run, name="registration", daemon=True).start()
+    with indispensable("start to register this host"):
+        settings, app = WorkerSettings.from_environment(), sender.app
+        coordinator, own_queue = Coordinator(settings), own_queue_of(app, settings)
+        try:
+            own_queue.forget_lost_requests()
+        except Exception as error:  # kombu, redis and socket errors share no base class; the request expires
+            log.warning("requests for tests were not looked at: %s", error)
+        watchdog = Watchdog(
+            taken=lambda: app.inbox.taken,
+            waiting=own_queue.waiting,
+            busy=lambda: bool(state.active_requests),
+            end=_end_now,
+        )
+        matrix = MatrixReporter(
+            settings.state_dir,
+            coordinator.report_matrix,
+            _task_counts,
+            own_queue.request_tests if settings.tests_when_idle else None,
+        )
+        registration = HostRegistration(
+            coordinator,
+            lambda: probe_capabilities(settings.host),
+            matrix.round,
+            report_vitals=lambda: coordinator.report_vitals(_vitals(app.inbox, watchdog)),
+        )
+        threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
+        threading.Thread(target=registration.run, name="registration", daemon=True).start()
 
 
 def own_queue_of(app: Celery, settings: WorkerSettings) -> OwnQueue:
@@ -128,11 +131,15 @@ def _task_counts() -> tuple[int, int]:
 def probe_capabilities(host: str) -> HostCapabilities:
     """What this host can run. A separate process finds out, because it loads BPF programs.
 
-    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` after 60 s.
+    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` if it takes too long.
     """
-    argv = [sys.executable, "-m", "workers.agent.capabilities", host]
-    done = subprocess.run(argv, capture_output=True, timeout=60)
-    if done.returncode != 0:
-        detail = done.stderr.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
-    return HostCapabilities.model_validate_json(done.stdout)
+    with os.fdopen(os.memfd_create("capabilities"), "rb") as answer:
+        fd = answer.fileno()
+        argv = [sys.executable, *PYTHON_OPTIONS, "-m", "workers.agent.capabilities", host, str(fd)]
+        environment = own_environment(os.environ)
+        done = subprocess.run(argv, capture_output=True, timeout=PROBE_TIMEOUT_S, env=environment, pass_fds=[fd])
+        if done.returncode != 0:
+            detail = done.stderr.decode(errors="replace").strip()[-500:]
+            raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
+        answer.seek(0)
+        return HostCapabilities.model_validate_json(answer.read())

@@ -135,6 +135,7 @@ def execute(
             log.exception("block %s attempt %d failed", job.block_id, job.attempt)
             report = Report(lease=job.lease, failure=f"{type(error).__name__}: {error}"[:2000])
     if lease.lost.is_set():
+        coordinator.give_up(job)
         return
     coordinator.report(job, report)
     announce(job)

@@ -1,13 +1,14 @@
 """The Celery tasks: decode, run, report. And what a worker process keeps from block to block."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from typing import Any
 
 import httpx
 from celery import current_app, shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 import probes.catalog
 import workers.datapaths
@@ -135,7 +136,23 @@ class Worker:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     # Before the first block: telemetry that a former worker left in its spool is delivered meanwhile.
-    this_worker()
+    worker = this_worker()
+    # A thread, because Celery kills a child that is not up within seconds, and the coordinator may be away.
+    threading.Thread(target=_report_lost_claims, args=(worker.coordinator,), name="lost claims", daemon=True).start()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    # Points of the last second are still in memory.
+    if this_worker.cache_info().currsize:
+        this_worker().stream.close(FLUSH_S)
+
+
+def _report_lost_claims(coordinator: Coordinator) -> None:
+    try:
+        coordinator.report_lost_claims()
+    except Exception:  # the leases still end these attempts
+        log.exception("attempts of a killed process are not reported")
 
 
 @cache

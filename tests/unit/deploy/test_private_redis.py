@@ -31,7 +31,7 @@ def test_coordinator_and_worker_need_no_more_rights(private: PrivateRedis, tmp_p
     environment = {
         "SHOWDOWN_HOST": "h1",
         "SHOWDOWN_STATE_DIR": str(tmp_path),
-        "SHOWDOWN_WORKER_TOKEN": "0123456789abcdef",
+        "SHOWDOWN_HOST_TOKEN": "0123456789abcdef",
         "SHOWDOWN_BROKER_URL": private.url,
     }
     settings = WorkerSettings.from_environment(environment)

@@ -26,7 +26,7 @@ def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
     whole = matrix.replacing(kept(state_dir))
     state_dir.mkdir(parents=True, exist_ok=True)
     temporary = state_dir / f"{FILE}.tmp"
-    temporary.write_text(whole.model_dump_json(indent=1))
+    temporary.write_text(whole.model_dump_json(indent=1), encoding="utf-8")
     os.replace(temporary, state_dir / FILE)
     return whole
 
@@ -34,7 +34,7 @@ def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
 def kept(state_dir: Path) -> TraitMatrix | None:
     """The matrix in the state directory; ``None`` if there is none, or one that cannot be read."""
     try:
-        return TraitMatrix.model_validate_json((state_dir / FILE).read_text())
+        return TraitMatrix.model_validate_json((state_dir / FILE).read_bytes())
     except (OSError, ValidationError) as problem:
         if not isinstance(problem, FileNotFoundError):
             log.warning("%s cannot be read: %s", state_dir / FILE, problem)

@@ -1,10 +1,11 @@
 """The trait matrix at the coordinator: reported by workers, read over REST, shown on its page, requested."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from coordinator.store.matrices import CLOCK_TOLERANCE_S
 from domain.traits import Answer, TraitMatrix
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
@@ -19,9 +20,8 @@ FOUND = matrix(
 
 def report_matrix(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:
     body = found.model_dump(mode="json")
-    answer = coordinator_app.client.put(
-        f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=coordinator_app.worker
-    )
+    headers = coordinator_app.worker_of(host)
+    answer = coordinator_app.client.put(f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=headers)
     assert answer.status_code == status, answer.text
 
 
@@ -34,7 +34,20 @@ def test_a_hosts_last_report_is_kept_whatever_its_clock_says(coordinator_app: Co
     for years in (7000, 0, -30):
         last = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(days=365 * years))
         report_matrix(coordinator_app, last)
-        assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == last
+        assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json).rows == last.rows
+
+
+def test_a_matrix_of_the_future_does_not_outlast_the_next_one(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    report_matrix(coordinator_app, matrix(row("direct"), measured_at=datetime(9999, 1, 1, tzinfo=UTC)))
+    stored = TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json)
+    assert stored.measured_at.timestamp() == coordinator_app.now
+    coordinator_app.now += 100
+    # A clock that is a little ahead is left as it is.
+    ahead = datetime.fromtimestamp(coordinator_app.now + CLOCK_TOLERANCE_S, UTC)
+    report_matrix(coordinator_app, matrix(row("tproxy", "steer"), measured_at=ahead))
+    stored = TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json)
+    assert ([one.datapath for one in stored.rows], stored.measured_at) == (["tproxy"], ahead)
 
 
 def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(coordinator_app: CoordinatorApp) -> None:

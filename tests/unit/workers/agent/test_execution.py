@@ -36,21 +36,33 @@ class FakeCoordinator:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.beats: list[dict[str, object]] = []
-        self.claim_status = self.beat_status = self.report_status = 200
+        self.claim_status = self.beat_status = 200
+        self.report_status = 204
         self.cancel = False
         self.beaten = threading.Event()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["Authorization"] == "Bearer secret"
         if request.url.path.endswith("/claim"):
-            return httpx.Response(self.claim_status, text=JOB.model_dump_json())
+            if self.claim_status != 200:
+                return problem(self.claim_status)
+            return httpx.Response(200, text=JOB.model_dump_json())
         if request.url.path.endswith("/heartbeat"):
             self.beats.append(json.loads(request.content))
             self.beaten.set()
-            return httpx.Response(self.beat_status, json={"cancel": self.cancel})
-        if self.report_status == 200:
-            self.reports.append(Report.model_validate_json(request.content))
-        return httpx.Response(self.report_status)
+            return problem(self.beat_status) if self.beat_status != 200 else self._beat_answer()
+        if self.report_status != 204:
+            return problem(self.report_status)
+        self.reports.append(Report.model_validate_json(request.content))
+        return httpx.Response(204)
+
+    def _beat_answer(self) -> httpx.Response:
+        return httpx.Response(200, json={"cancel": self.cancel})
+
+
+def problem(status: int) -> httpx.Response:
+    """An error of the coordinator, in its own format."""
+    return httpx.Response(status, json={"message": "no", "problems": []})
 
 
 @pytest.fixture
@@ -61,7 +73,7 @@ def fake() -> FakeCoordinator:
 @pytest.fixture
 def coordinator(fake: FakeCoordinator, tmp_path: Path) -> Coordinator:
     settings = WorkerSettings.from_environment(
-        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     )
     return Coordinator(settings, transport=httpx.MockTransport(fake))
 
@@ -158,7 +170,7 @@ def test_a_report_is_kept_until_it_is_accepted(fake: FakeCoordinator, coordinato
     coordinator.report(JOB, Report(lease="l1", result=RESULT), patience_s=0)
     assert len(list(outbox.iterdir())) == 1
     assert coordinator.deliver() == 1
-    fake.report_status = 200
+    fake.report_status = 204
     assert coordinator.deliver() == 0
     assert [r.result for r in fake.reports] == [RESULT]
     assert list(outbox.iterdir()) == []

@@ -12,6 +12,7 @@ import redis
 from celery import Celery
 from kombu import Consumer, Queue
 
+from domain.host_tokens import hash_of
 from domain.jobs import RUN_BLOCK_TASK
 from domain.messages import PING_TASK, Message, message_key, outstanding_key, redis_list, signed_headers
 from domain.traits import TEST_TRAITS_TASK
@@ -22,7 +23,7 @@ from workers.agent.config import WorkerSettings
 from workers.agent.inbox import REMEMBERED, REPEAT_LOG_S, Inbox
 from workers.agent.own_queue import OwnQueue
 
-KEY = message_key("0123456789abcdef", "h1")
+KEY = message_key(hash_of("0123456789abcdef"), "h1")
 QUEUE = "host.h1"
 
 
@@ -93,7 +94,7 @@ def app(broker: redis.Redis, tmp_path: Path) -> Celery:
     environment = {
         "SHOWDOWN_HOST": "h1",
         "SHOWDOWN_STATE_DIR": str(tmp_path),
-        "SHOWDOWN_WORKER_TOKEN": "0123456789abcdef",
+        "SHOWDOWN_HOST_TOKEN": "0123456789abcdef",
         "SHOWDOWN_BROKER_URL": url_of(broker),
     }
     return create_worker(WorkerSettings.from_environment(environment))
@@ -154,7 +155,7 @@ def test_a_worker_has_no_remote_control(app: Celery) -> None:
 
 
 def test_certificates_of_redis_are_verified(tmp_path: Path) -> None:
-    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "0" * 16}
+    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "0" * 16}
     for url, required in (("rediss://r.example", True), ("rediss://r.example?ssl_ca_certs=/ca.pem", True),
                           ("redis://r.example", False)):  # fmt: skip
         settings = WorkerSettings.from_environment(environment | {"SHOWDOWN_BROKER_URL": url})
