@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,12 +116,15 @@ class Coordinator:
         """Report nothing of this attempt: its lease is lost."""
         self._claims.remove(job.block_id, job.attempt)
 
-    def report_lost_claims(self) -> int:
+    def report_lost_claims(self, clean: Callable[[], object] = lambda: None) -> int:
         """Report every attempt whose process was killed, so that no lease has to run out; returns how many.
 
-        An attempt whose report is in the outbox had ended before.
+        An attempt whose report is in the outbox had ended before. ``clean`` is called first if there is any: the
+        coordinator may send the next block at once.
         """
         lost = list(self._claims.lost())
+        if lost:
+            clean()
         for claim in lost:
             message = BlockMessage(block_id=claim.block_id, attempt=claim.attempt)
             log.warning("block %s attempt %d: its process was killed", claim.block_id, claim.attempt)

@@ -243,11 +243,14 @@ def test_a_killed_process_is_reported_by_its_successor(tmp_path: Path, monkeypat
     monkeypatch.setattr(ProcessId, "of", classmethod(lambda cls, pid: ProcessId((1 << 22) + 1, 1)))
     killed.claim(MESSAGE)
     successor = connected(tmp_path, fake)
-    assert successor.report_lost_claims() == 1
+    cleaned: list[int] = []
+    assert successor.report_lost_claims(clean=lambda: cleaned.append(len(fake.reports))) == 1
+    assert cleaned == [0], "before the coordinator sends the next block"
     (report,) = fake.reports
     assert report.lease == "l1"
     assert report.failure == "the worker's process on h1 was killed while it ran this attempt"
-    assert successor.report_lost_claims() == 0
+    assert successor.report_lost_claims(clean=lambda: cleaned.append(1)) == 0
+    assert cleaned == [0]
 
 
 def test_a_result_in_the_outbox_is_not_replaced_by_the_news_that_its_process_was_killed(
