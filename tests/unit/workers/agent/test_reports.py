@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from domain.jobs import Heartbeat, HostCapabilities, Phase, Report
 from tests.unit.workers.agent.test_execution import (
@@ -19,7 +20,7 @@ from tests.unit.workers.agent.test_execution import (
     problem,
     returning,
 )
-from workers.agent import api_client
+from workers.agent import api_client, capabilities, cli
 from workers.agent.answers import ForeignAnswer
 from workers.agent.api_client import OUTBOX_FEATURE, Coordinator, Refused
 from workers.agent.config import WorkerSettings
@@ -235,6 +236,18 @@ def test_files_that_were_set_aside_are_shown(tmp_path: Path) -> None:
     state = outbox_state(outbox)
     assert (state.waiting, state.set_aside) == (1, ("k1-0-1.bad",))
     assert state.text == "1 waiting; 1 set aside: k1-0-1.bad"
+
+
+def test_the_doctor_shows_the_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "host_capabilities", lambda host: HostCapabilities(host=host))
+    outbox = tmp_path / "workers" / "h1" / "outbox"
+    outbox.mkdir(parents=True)
+    (outbox / "k1-0-1.bad").write_text("{")
+    environment = {"SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST": "h1", "COLUMNS": "200"}
+    text = CliRunner().invoke(cli.doctor, env=environment).stdout
+    assert f"Reports for the coordinator, in {outbox}: empty; 1 set aside: k1-0-1.bad" in text
+    found = json.loads(CliRunner().invoke(cli.doctor, ["--json"], env=environment).stdout)
+    assert found["outbox"]["set_aside"] == ["k1-0-1.bad"]
 
 
 def test_a_killed_process_is_reported_by_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
