@@ -176,9 +176,9 @@ class Coordinator:
     def _outbox_feature(self) -> tuple[Feature, ...]:
         """What people must know about the outbox, for the page of hosts; nothing if all is well."""
         state = outbox_state(self._outbox.directory)
-        if not state.set_aside and not state.problem:
+        if not state.needs_attention:
             return ()
-        remedy = "The worker's log says why. Remove the files when they are no longer needed."
+        remedy = "The worker's log says why. Remove what was set aside when it is no longer needed."
         return (Feature(name=OUTBOX_FEATURE, present=False, reason=f"{state.directory}: {state.text}", remedy=remedy),)
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner
 
 from domain.jobs import Heartbeat, HostCapabilities, Phase, Report
 from tests.unit.workers.agent.test_execution import (
@@ -20,12 +19,12 @@ from tests.unit.workers.agent.test_execution import (
     problem,
     returning,
 )
-from workers.agent import api_client, capabilities, cli
+from workers.agent import api_client
 from workers.agent.answers import ForeignAnswer
-from workers.agent.api_client import OUTBOX_FEATURE, Coordinator, Refused
+from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
-from workers.agent.outbox import Delivery, Outbox, outbox_state
+from workers.agent.outbox import Delivery, Outbox
 from workers.lab import files
 from workers.lab.cleanup import ProcessId
 from workers.lab.files import STALE_S
@@ -212,42 +211,6 @@ def test_a_coordinator_that_is_away_is_asked_once_and_another_report_comes_first
     for _ in range(3):
         assert outbox.deliver(away) == 5
     assert tried == ["k1-0-1.json", "k1-1-1.json", "k1-2-1.json"]
-
-
-def test_files_that_were_set_aside_are_shown(tmp_path: Path) -> None:
-    seen: list[HostCapabilities] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(HostCapabilities.model_validate_json(request.content))
-        return httpx.Response(204)
-
-    coordinator = connected(tmp_path, handler)
-    outbox = tmp_path / "workers" / "h1" / "outbox"
-    outbox.mkdir(parents=True)
-    coordinator.register(HostCapabilities(host="h1"))
-    (outbox / "k1-0-1.bad").write_text("{")
-    (outbox / "k1-1-1.json").write_text("{}")
-    coordinator.register(HostCapabilities(host="h1"))
-    assert seen[0].features == ()
-    (feature,) = seen[1].features
-    assert (feature.name, feature.present) == (OUTBOX_FEATURE, False)
-    assert str(outbox) in feature.reason
-    assert "k1-0-1.bad" in feature.reason
-    state = outbox_state(outbox)
-    assert (state.waiting, state.set_aside) == (1, ("k1-0-1.bad",))
-    assert state.text == "1 waiting; 1 set aside: k1-0-1.bad"
-
-
-def test_the_doctor_shows_the_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capabilities, "host_capabilities", lambda host: HostCapabilities(host=host))
-    outbox = tmp_path / "workers" / "h1" / "outbox"
-    outbox.mkdir(parents=True)
-    (outbox / "k1-0-1.bad").write_text("{")
-    environment = {"SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST": "h1", "COLUMNS": "200"}
-    text = CliRunner().invoke(cli.doctor, env=environment).stdout
-    assert f"Reports for the coordinator, in {outbox}: empty; 1 set aside: k1-0-1.bad" in text
-    found = json.loads(CliRunner().invoke(cli.doctor, ["--json"], env=environment).stdout)
-    assert found["outbox"]["set_aside"] == ["k1-0-1.bad"]
 
 
 def test_a_killed_process_is_reported_by_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
