@@ -48,11 +48,12 @@ def serve(bind: str, threads: int) -> None:
     arguments += ["--keep-alive", KEEP_ALIVE_S]
     # Without sendfile, each piece of a file has the time limit of an answer.
     arguments += ["--no-sendfile", "--logger-class", _LOG]
-    # gunicorn imports from its directory, which must not be the one in which the user happens to be.
-    arguments += ["--chdir", str(Path(__file__).parents[1])]
+    # gunicorn puts the working directory first on the path of modules, even before it reads its option --chdir.
+    os.chdir(Path(__file__).parents[1])
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:serve_app()"]
     argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
-    os.execve(sys.executable, argv, own_environment(os.environ))  # noqa: S606 (an argv list, no shell)
+    environment = own_environment(os.environ) | {"SHOWDOWN_DATABASE_URL": settings.database_url}
+    os.execve(sys.executable, argv, environment)  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()
@@ -87,10 +88,10 @@ def _settings() -> Settings:
         log_format()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    if settings.token_is_new:  # only the process that created it says so
-        # A log may be read by others: only a person at a terminal sees the token itself.
-        shown = f": {settings.token}" if sys.stderr.isatty() else ""
-        click.echo(f"The token for signing in is in {settings.state_dir / 'secrets.json'}{shown}", err=True)
+    if settings.token_is_new:  # only the process that created it prints it
+        if sys.stderr.isatty():  # and never into a log or the journal, which others may read
+            click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"The token to sign in with is in {settings.state_dir / 'secrets.json'}.", err=True)
     return settings
 
 

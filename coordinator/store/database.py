@@ -24,9 +24,10 @@ class Store:
     """The only source of transactions. ``write`` commits at the end, or rolls back on any exception."""
 
     def __init__(self, database_url: str) -> None:
-        # Parameters of a failed statement may hold a lease, and messages go to the log.
         self.engine = create_engine(
-            database_url, pool_pre_ping=not database_url.startswith("sqlite"), hide_parameters=True
+            database_url,
+            pool_pre_ping=not database_url.startswith("sqlite"),
+            hide_parameters=True,  # a log must not have leases
         )
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         if self._is_sqlite:
