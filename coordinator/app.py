@@ -14,6 +14,7 @@ from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
 from coordinator.web import blueprint as web
 from domain.campaign import Campaign
 
@@ -58,10 +59,11 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         OPENAPI_VERSION="3.1.0",
     )
+    store = store or Store(settings.database_url)
     app.extensions[EXTENSION] = Services(
         settings=settings,
-        store=store or Store(settings.database_url),
-        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url),
+        store=store,
+        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store)),
         clock=clock,
     )
     app.before_request(codec.limit_body)

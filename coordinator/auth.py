@@ -1,7 +1,7 @@
 """Access control. A guard runs before every request, and refuses it unless the view is marked :func:`public`.
 
 Users send a bearer token, or have a session that was signed in with it. A session must also send its CSRF token to
-change something. Workers have a separate bearer token, which is valid for the worker API only.
+change something. Each worker host has its own bearer token, which is valid for the worker API and for that host only.
 """
 
 import hashlib
@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, g, request, session
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from coordinator.services import services
+from coordinator.store.enrolments import holder_of
 
 SESSION_HOURS = 12
 CSRF_HEADER = "X-CSRF-Token"
@@ -44,7 +45,9 @@ def guard() -> None:
     view = current_app.view_functions[request.endpoint]
     if getattr(view, "is_public", False):
         return
-    if WORKER_BLUEPRINT in request.blueprints:
+    if getattr(view, "is_for_enrolment", False):
+        require_enrolment_token()
+    elif WORKER_BLUEPRINT in request.blueprints:
         require_worker()
     else:
         require_user()
@@ -63,11 +66,48 @@ def require_user() -> None:
         check_csrf()
 
 
+def for_enrolment(view: View) -> View:
+    """Mark a view of the worker API as open to the enrolment token only; place it below the route's decorator."""
+    view.is_for_enrolment = True  # type: ignore[attr-defined]
+    return view
+
+
 def require_worker() -> None:
-    """Accept the worker token only."""
+    """Accept the token of an enrolled host; :func:`worker_host` is then its name."""
     bearer = _bearer()
-    if bearer is None or not _same(bearer, services().settings.worker_token):
-        raise Unauthorized("send the worker token (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
+    with services().store.read() as session:
+        holder = holder_of(session, bearer) if bearer else None
+    if holder is None:
+        if bearer is not None and _is_enrolment_token(bearer):
+            raise Unauthorized(
+                "this is the token for enrolment (SHOWDOWN_WORKER_TOKEN), not a host's: upgrade the worker, or enrol "
+                "its host with 'showdown hosts enrol'"
+            )
+        raise Unauthorized(
+            "send the token of an enrolled host (SHOWDOWN_HOST_TOKEN): Authorization: Bearer …; "
+            "'showdown hosts enrol NAME' makes one"
+        )
+    if holder.revoked:
+        remedy = f"'showdown hosts enrol {holder.host} --replace' makes a new one"
+        raise Unauthorized(f"the token of host {holder.host} was revoked; {remedy}")
+    g.worker_host = holder.host
+
+
+def require_enrolment_token() -> None:
+    """Accept the token that may enrol hosts only, if there is one."""
+    bearer = _bearer()
+    if bearer is None or not _is_enrolment_token(bearer):
+        raise Unauthorized("send the token for enrolment (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
+
+
+def worker_host() -> str:
+    """The host that this request of the worker API may act for."""
+    return str(g.worker_host)
+
+
+def _is_enrolment_token(bearer: str) -> bool:
+    expected = services().settings.worker_token
+    return bool(expected) and _same(bearer, expected)
 
 
 def sign_in(token: str) -> bool:

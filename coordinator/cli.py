@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -13,6 +14,9 @@ import click
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
+from coordinator.store.unusable import DatabaseUnusable
+from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
 
@@ -35,8 +39,11 @@ def serve(bind: str, threads: int) -> None:
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
+    # gunicorn imports from its directory, which must not be the one in which the user happens to be.
+    arguments += ["--chdir", str(Path(__file__).parents[1])]
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
+    argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
+    os.execve(sys.executable, argv, own_environment(os.environ))  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()
@@ -55,7 +62,8 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    store = Store(settings.database_url)
+    run(store, CeleryDispatcher(settings.broker_url, message_keys(store)), time.time, stop)
 
 
 @coordinator.command()
@@ -79,5 +87,7 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
+    except DatabaseUnusable as error:
+        raise click.ClickException(str(error)) from error
     finally:
         store.close()

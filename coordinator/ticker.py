@@ -8,46 +8,78 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
+from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
+from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
 from coordinator.store.submission import ONLINE_S, is_online
+from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
 from domain.jobs import BlockMessage
+from domain.vitals import DEAF_S
 
 INTERVAL_S = 1.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
-REVOKE_AFTER_S = 3.0  # a worker learns of a cancel within one heartbeat (2 s); later it gets SIGTERM …
-REVOKE_AGAIN_S = 5.0  # … and again
-START_GRACE_S = 10.0  # workers could not renew their leases while the coordinator was down
+PING_S = 20.0
+# After its start, or a step of its clock, the coordinator cannot judge who was silent:
+LEASE_GRACE_S = 10.0  # workers renew leases every 2 s …
+HOST_GRACE_S = 40.0  # … and report themselves every 30 s
 _OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
 _OPEN = (CampaignState.QUEUED, CampaignState.RUNNING)
 
 log = logging.getLogger(__name__)
 
 
-def tick(store: Store, dispatcher: Dispatcher, now: float, *, expire: bool = True) -> None:
-    """One round: expire leases, move blocks off silent hosts, dispatch, resend, revoke, finish."""
-    if expire:
+def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
+    """One round: expire leases, move blocks off silent hosts, dispatch, resend, finish.
+
+    ``steady_s``: for how long the clock has been steady, and the coordinator was up.
+    """
+    if pull_back_times(store, now):
+        log.warning("the clock was set back: stored times lay in the future")
+    if steady_s >= LEASE_GRACE_S:
         expire_leases(store, now)
-    reassign_blocks(store, now)
+    if steady_s >= HOST_GRACE_S:
+        reassign_blocks(store, now)
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
-    revoke_unresponsive(store, dispatcher, now)
     finish_campaigns(store, now)
 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
     """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
-    begin = time.monotonic()
+    steps, pinged_at = ClockSteps(), -PING_S
     while not stop.wait(INTERVAL_S):
+        now, monotonic_s = clock(), time.monotonic()
+        steady_s = steps.steady_s(now, monotonic_s)
         try:
-            tick(store, dispatcher, clock(), expire=time.monotonic() - begin > START_GRACE_S)
+            tick(store, dispatcher, now, steady_s=steady_s)
+            if monotonic_s - pinged_at >= PING_S:
+                pinged_at = monotonic_s
+                ping_hosts(store, dispatcher, now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
+
+
+def ping_hosts(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Ask each idle online host through Redis whether it takes messages; its vitals have the answer."""
+    with store.read() as session:
+        hosts = hosts_to_ping(session, now)
+    sent = []
+    for host in hosts:
+        try:
+            dispatcher.ping(host)
+        except DispatchError as error:  # an unanswered question that was never asked says nothing about the host
+            log.warning("%s was not pinged: %s", host, error)
+            break
+        sent.append(host)
+    if sent:
+        with store.write() as session:
+            pinged(session, sent, now)
 
 
 def expire_leases(store: Store, now: float) -> None:
@@ -72,12 +104,13 @@ def expire_leases(store: Store, now: float) -> None:
 
 
 def reassign_blocks(store: Store, now: float) -> None:
-    """Move blocks that wait for a silent host to another online host of their campaign."""
+    """Move blocks that wait for a silent or deaf host to another host of their campaign."""
     for campaign_id, host in _blocks_of_silent_hosts(store, now):
         with store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
-            online = sorted((h for h in online if is_online(h, now)), key=lambda h: h.name)
+            silent = not any(h.name == host and is_online(h, now) for h in online)
+            online = sorted((h for h in online if takes_blocks(h, now)), key=lambda h: h.name)
             if not online or any(h.name == host for h in online):
                 continue
             blocks = session.scalars(
@@ -90,7 +123,8 @@ def reassign_blocks(store: Store, now: float) -> None:
                 transitions.withdraw(session, block)
                 block.host = online[i % len(online)].name
             names = ", ".join(h.name for h in online)
-            transitions.note(session, campaign_id, now, f"{host} is silent: {len(blocks)} blocks moved to {names}")
+            why = "is silent" if silent else "takes no messages"
+            transitions.note(session, campaign_id, now, f"{host} {why}: {len(blocks)} blocks moved to {names}")
 
 
 def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
@@ -102,15 +136,20 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
             .outerjoin(HostRow, HostRow.name == BlockRow.host)
             .where(CampaignRow.state.in_(_OPEN))
             .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
-            .where(func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S)
+            .where(
+                or_(
+                    func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S,
+                    func.coalesce(HostRow.unheard_since, now) < now - DEAF_S,
+                )
+            )
         )
         return [(campaign_id, host) for campaign_id, host in session.execute(query)]
 
 
 def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Give every idle online host its next block: oldest campaign first, in planned order."""
+    """Give every idle host that takes messages its next block: oldest campaign first, in planned order."""
     with store.read() as session:
-        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if is_online(h, now)]
+        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if takes_blocks(h, now)]
     for host in hosts:
         attempt = _begin_next(store, host)
         if attempt is not None:
@@ -165,27 +204,6 @@ def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float)
         row = session.get(AttemptRow, attempt.id)
         if row is not None and row.host == attempt.host:  # the block may have moved since
             row.sent_at = now
-
-
-def revoke_unresponsive(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Terminate attempts that continue although their campaign was cancelled."""
-    with store.read() as session:
-        deaf = session.scalars(
-            select(AttemptRow)
-            .join(BlockRow, BlockRow.id == AttemptRow.block_id)
-            .join(CampaignRow, CampaignRow.id == BlockRow.campaign_id)
-            .where(AttemptRow.state == AttemptState.RUNNING, CampaignRow.state == CampaignState.CANCELLING)
-            .where(CampaignRow.cancelled_at <= now - REVOKE_AFTER_S)
-            .where(func.coalesce(AttemptRow.revoked_at, 0.0) <= now - REVOKE_AGAIN_S)
-        ).all()
-    for attempt in deaf:
-        try:
-            dispatcher.revoke(BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
-        except DispatchError as error:
-            log.warning("block %s was not revoked: %s", attempt.block_id, error)
-            continue
-        with store.write() as session:
-            session.get_one(AttemptRow, attempt.id).revoked_at = now
 
 
 def finish_campaigns(store: Store, now: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from domain.budget import Budget, Precision, check_budget
+from domain.capacity import SEARCH_STEPS
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
@@ -22,7 +23,7 @@ from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
 from domain.primary import MAX_PRIMARY, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, searches_of, shares_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, search_blocks_of, shares_of
 from domain.workload import Values
 
 MAX_BLOCKS = 2_880  # per campaign, over all workloads and levels
@@ -182,7 +183,7 @@ class Campaign(Frozen):
                     "its parameters"
                 )
         check_levels(self.levels, self.slices, self.clients)
-        searches = f" (up to {SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
+        searches = " (a search of a capacity has up to as many as its steps)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
                 f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
@@ -220,7 +221,7 @@ class Campaign(Frozen):
     def search_blocks(self) -> int:
         """Blocks that are steps of a search for a capacity."""
         searched = [load for load in self.levels.values() if isinstance(load, CapacityLoad)]
-        return len(self.workloads) * sum(searches_of(load, self.blocks) for load in searched) * SEARCH_STEPS
+        return len(self.workloads) * sum(search_blocks_of(load, self.blocks) for load in searched)
 
     @property
     def total_blocks(self) -> int:

@@ -22,6 +22,9 @@ class CpuTime(Frozen):
     steal_s: float = Field(default=0.0, ge=0)
     idle_s: float = Field(default=0.0, ge=0)
     foreign_s: float = Field(default=0.0, ge=0, description="By processes outside the labs and the worker.")
+    throttled_s: float = Field(
+        default=0.0, ge=0, description="For which the CPU limit of the worker's own cgroups held its tasks back."
+    )
     waited_s: float | None = Field(
         default=None, ge=0, description="Time in which a task of the host waited for a CPU (PSI); none if not counted."
     )

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from domain.block import Block
 from domain.frozen import Frozen
-from domain.names import CampaignName, HostName, Name
+from domain.host_identity import HostIdentity
+from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
 from domain.place import Place
+from domain.protocol import PROTOCOL
 from domain.report import Verdict
 from domain.trial import BlockResult
 from domain.workload import Parameter
@@ -16,6 +18,7 @@ from domain.workload import Parameter
 RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
 LEASE_S = 20.0  # … and counts as dead after this long without a heartbeat
+MOST_ATTEMPTS = 1000  # far above what a block gets; a number on the wire is bounded
 
 
 def queue_name(host: str) -> str:
@@ -26,24 +29,25 @@ def queue_name(host: str) -> str:
 class BlockMessage(Frozen):
     """The Celery message: which attempt of which block to claim. The answer to the claim has the rest."""
 
-    block_id: str = Field(max_length=64)
-    attempt: int = Field(ge=1)
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
 
 
 class Claim(Frozen):
     """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
+    machine: str = Field(default="", max_length=64, description="The id of its machine; empty if unknown.")
 
 
 class BlockJob(Frozen):
     """The answer to a claim: everything that a worker needs, and the lease that its reports must name."""
 
-    campaign_id: str
+    campaign_id: CampaignId
     campaign_name: CampaignName
-    block_id: str
-    attempt: int = Field(ge=1)
-    lease: str
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
+    lease: LeaseToken
     block: Block
     slice_s: float
     warm_up_s: float
@@ -62,7 +66,7 @@ class Phase(StrEnum):
 class Heartbeat(Frozen):
     """A worker is alive: it renews the lease and reports its progress."""
 
-    lease: str
+    lease: LeaseToken
     phase: Phase
     datapath: str = ""
     slices_done: int = Field(default=0, ge=0)
@@ -77,10 +81,13 @@ class HeartbeatAnswer(Frozen):
 class Report(Frozen):
     """How an attempt ended: exactly one of ``result`` and ``failure``. Idempotent by (block, attempt, lease)."""
 
-    lease: str
+    lease: LeaseToken
     result: BlockResult | None = None
     failure: str = Field(default="", max_length=2000)
     cancelled: bool = False
+    protocol: str = Field(
+        default=str(PROTOCOL), max_length=16, description="Its writer's, which may be older than its sender's."
+    )
 
 
 class CampaignProgress(Frozen):
@@ -151,6 +158,7 @@ class HostCapabilities(Frozen):
     probes: tuple[Variant, ...] = ()
     features: tuple[Feature, ...] = ()
     fingerprint: dict[str, str] = Field(default_factory=dict)
+    identity: HostIdentity | None = Field(default=None, description="The machine; null from older workers.")
 
     def variant(self, family: str, name: str) -> Variant | None:
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""

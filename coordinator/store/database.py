@@ -10,7 +10,10 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from coordinator.store.unusable import require_known_revision, unusable
 
 BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 0x73686F77  # an arbitrary number for PostgreSQL's advisory lock
@@ -42,13 +45,25 @@ class Store:
             yield session
 
     def migrate(self) -> None:
-        """Migrate the schema; of several processes at once, one does it and the others wait."""
+        """Migrate the schema; of several processes at once, one does it and the others wait.
+
+        Raises :class:`DatabaseUnusable`.
+        """
+        try:
+            self._migrate()
+        except SQLAlchemyError as error:
+            raise unusable(error, self.engine.url) from error
+
+    def _migrate(self) -> None:
         with self._writer.begin() as connection:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            # Alembic's configuration takes % for an interpolation.
+            scripts = str(Path(__file__).parent / "migrations").replace("%", "%%")
+            config.set_main_option("script_location", scripts)
             config.attributes["connection"] = connection
+            require_known_revision(connection, config)
             command.upgrade(config, "head")
 
     def close(self) -> None:

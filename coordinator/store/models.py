@@ -22,12 +22,14 @@ from domain.block import PlannedBlock
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.looks import Looks
+from domain.names import MAX_HOST_NAME
 from domain.planning import Plan
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
 from domain.trial import TrialResult
 from domain.trusted import TRUSTED
+from domain.vitals import HostVitals
 
 T = TypeVar("T")
 
@@ -38,6 +40,10 @@ _NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# SQLite ignores the length, and to change it there means to rebuild tables that others refer to (revision 0008).
+_HOST = String(MAX_HOST_NAME).with_variant(String(63), "sqlite")
 
 
 class JsonText(TypeDecorator[T]):
@@ -103,7 +109,7 @@ class BlockRow(Base):
     index: Mapped[int] = mapped_column(Integer)
     workload: Mapped[str] = mapped_column(String(32))
     level: Mapped[str] = mapped_column(String(32))
-    host: Mapped[str] = mapped_column(String(63))
+    host: Mapped[str] = mapped_column(_HOST)
     state: Mapped[str] = mapped_column(String(16))
     plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock))
     calibration: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
@@ -127,14 +133,13 @@ class AttemptRow(Base):
     id: Mapped[str] = mapped_column(String(20), primary_key=True)
     block_id: Mapped[str] = mapped_column(ForeignKey("blocks.id"))
     number: Mapped[int] = mapped_column(Integer)
-    host: Mapped[str] = mapped_column(String(63))
+    host: Mapped[str] = mapped_column(_HOST)
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[float | None] = mapped_column(Float(53))
     lease: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[float | None] = mapped_column(Float(53))
     claimed_at: Mapped[float | None] = mapped_column(Float(53))
-    revoked_at: Mapped[float | None] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     phase: Mapped[str] = mapped_column(String(16), default="")
     datapath: Mapped[str] = mapped_column(String(40), default="")
@@ -168,10 +173,31 @@ class HostRow(Base):
 
     __tablename__ = "hosts"
 
-    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(_HOST, primary_key=True)
     capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities))
     registered_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
+    # By the coordinator's clock, the first ping that the host has not answered; NULL while it answers.
+    unheard_since: Mapped[float | None] = mapped_column(Float(53))
+    clock_skew_s: Mapped[float | None] = mapped_column(Float(53))
+    vitals: Mapped[HostVitals | None] = mapped_column(JsonText(HostVitals))
+    # Of its last registration; NULL if unknown.
+    machine: Mapped[str | None] = mapped_column(String(64))
+    boot: Mapped[str | None] = mapped_column(String(64))
+
+
+class EnrolmentRow(Base):
+    """The token of a host, as a hash, and why the coordinator last refused to work with the host's worker."""
+
+    __tablename__ = "enrolments"
+
+    host: Mapped[str] = mapped_column(String(MAX_HOST_NAME), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    enrolled_at: Mapped[float] = mapped_column(Float(53))
+    revoked_at: Mapped[float | None] = mapped_column(Float(53))
+    protocol: Mapped[str] = mapped_column(String(16), default="")
+    refusal: Mapped[str] = mapped_column(Text, default="")
+    refused_at: Mapped[float | None] = mapped_column(Float(53))
 
 
 class MatrixRow(Base):
@@ -179,7 +205,7 @@ class MatrixRow(Base):
 
     __tablename__ = "matrices"
 
-    host: Mapped[str] = mapped_column(ForeignKey("hosts.name"), primary_key=True)
+    host: Mapped[str] = mapped_column(_HOST, ForeignKey("hosts.name"), primary_key=True)
     matrix: Mapped[TraitMatrix] = mapped_column(JsonText(TraitMatrix))
     measured_at: Mapped[float] = mapped_column(Float(53))
 

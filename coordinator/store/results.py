@@ -10,9 +10,10 @@ from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_
 from coordinator.scheduling.records import AttemptRecord, SearchStep
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
+from domain.capacity import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_STEPS
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
 from domain.telemetry import TelemetryAccount
 from domain.trial import BlockResult, TrialResult
 

@@ -115,7 +115,8 @@ def _leased_attempt(session: Session, block_id: str, number: int, lease: str) ->
 def _update_seen_at(session: Session, host: str, now: float) -> None:
     row = session.get(HostRow, host)
     if row is not None:
-        row.seen_at = max(row.seen_at, now)
+        # A block runs there, so its message arrived.
+        row.seen_at, row.unheard_since = now, None
 
 
 def _check_report(attempt_report: Report, block: BlockRow) -> None:

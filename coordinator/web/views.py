@@ -1,4 +1,4 @@
-"""The routes of the web pages: campaigns and their fragments, trials, hosts."""
+"""The routes of the web pages: campaigns and their fragments, trials."""
 
 import json
 from typing import Any
@@ -149,14 +149,6 @@ def trials(campaign_id: str) -> str:
         total=len(found),
         invalid=sum(not trial["validity"]["valid"] for trial in found),
     )
-
-
-@blueprint.get("/hosts")
-def hosts() -> str:
-    """Hosts, what they can run, and why they cannot run the rest."""
-    with services().store.read() as session:
-        found = host_list(session, services().clock())
-    return render_template("web/hosts.html", hosts=found, grafana=grafana.hosts_link())
 
 
 def _campaign_list() -> dict[str, Any]:

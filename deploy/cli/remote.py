@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
+from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import UsageProblem
+from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.planning import plan_lines, precision_reached
@@ -90,13 +91,14 @@ def submit(
 @json_option
 @coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns and hosts."""
     if campaign_id is None:
-        campaigns = coordinator.campaigns()
+        campaigns, hosts = coordinator.campaigns(), coordinator.hosts()
         if as_json:
-            print_json(campaigns)
+            print_json({**campaigns, "hosts": brief(hosts)})
         else:
             _print_list(campaigns["campaigns"])
+            print_hosts(hosts)
         return
     campaign = coordinator.campaign(campaign_id)
     if as_json:
@@ -108,6 +110,9 @@ def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) 
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
         + "".join(f", {detail}" for detail in details if detail)
     )
+    if campaign["state"] not in ENDED:
+        for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
+            click.echo(sentence)
 
 
 def _print_list(campaigns: list[dict[str, Any]]) -> None:

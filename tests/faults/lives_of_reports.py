@@ -119,7 +119,7 @@ class ClaimLife(Life):
 
     def _coordinator(self, disk: Disk) -> Coordinator:
         self.disk = disk
-        environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(self.root), "SHOWDOWN_WORKER_TOKEN": "secret"}
+        environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(self.root), "SHOWDOWN_HOST_TOKEN": "secret"}
         return Coordinator(WorkerSettings.from_environment(environment), httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

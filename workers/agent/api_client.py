@@ -5,11 +5,10 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
+from domain.host_identity import Greeting, Welcome
 from domain.jobs import (
     BlockJob,
     BlockMessage,
@@ -21,12 +20,17 @@ from domain.jobs import (
     HostCapabilities,
     Report,
 )
+from domain.protocol import HEADER, PROTOCOL
 from domain.traits import TraitMatrix
-from workers.agent.answers import ForeignAnswer, expect, refusal_of
+from domain.vitals import HostVitals
+from workers.agent.acceptance import judged, judged_greeting
+from workers.agent.answers import expect, refusal_of
 from workers.agent.claims import Claims
 from workers.agent.config import WorkerSettings
 from workers.agent.outbox import Delivery, Outbox, outbox_state
+from workers.agent.skew import AnotherJob, UnreadableJob, claimed_job, understood
 from workers.agent.time_limit import LimitedTransport, time_limit
+from workers.inventory.machine import host_identity
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,6 @@ _MEMORY_PATIENCE_S = 20.0  # … and at least so long
 _NOT_UNDERSTOOD = 422
 
 OUTBOX_FEATURE = "report_outbox"
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Refused(Exception):
@@ -65,33 +68,58 @@ class Coordinator:
         self._claims = Claims(settings.state_dir / "claims")
         self._http = httpx.Client(
             base_url=settings.coordinator_url,
-            headers={"Authorization": f"Bearer {settings.worker_token}"},
+            headers={"Authorization": f"Bearer {settings.host_token}", HEADER: str(PROTOCOL)},
             timeout=limit_s,
             transport=transport or LimitedTransport(),
             trust_env=False,  # no proxy of the environment is used
         )
 
     def register(self, capabilities: HostCapabilities) -> None:
-        """Report what this host can run. This also keeps an idle host online."""
-        shown = capabilities.model_copy(update={"features": (*capabilities.features, *self._outbox_feature())})
-        self._send("PUT", f"/api/v1/worker/hosts/{self._host}", shown.model_dump_json())
+        """Report what this host can run. This also keeps an idle host online. Raises :class:`NotAccepted`, too."""
+        features = (*capabilities.features, *self._outbox_feature())
+        shown = capabilities.model_copy(update={"features": features, "identity": host_identity()})
+        try:
+            self._send("PUT", f"/api/v1/worker/hosts/{self._host}", shown.model_dump_json())
+        except (Refused, httpx.HTTPStatusError) as error:
+            raise judged(error) from error
+
+    def greet(self) -> Welcome:
+        """Ask whether the coordinator works with this worker. Raises :class:`NotAccepted` if not."""
+        path = f"/api/v1/worker/hosts/{self._host}/greeting"
+        try:
+            answer = self._send("POST", path, Greeting(identity=host_identity()).model_dump_json())
+        except (Refused, httpx.HTTPStatusError) as error:
+            raise judged_greeting(error) from error
+        return understood(Welcome, answer)
 
     def report_matrix(self, matrix: TraitMatrix) -> None:
         """Report the traits that this host's tests found. Idempotent."""
         self._send("PUT", f"/api/v1/worker/hosts/{self._host}/matrix", matrix.model_dump_json())
 
+    def report_vitals(self, vitals: HostVitals) -> None:
+        """Report this host's clock, and what came through its queue."""
+        self._send("PUT", f"/api/v1/worker/hosts/{self._host}/vitals", vitals.model_dump_json())
+
     def claim(self, message: BlockMessage) -> BlockJob:
-        """Claim an attempt; raises :class:`Refused` if it is taken or no longer needed."""
-        answer = self._send("POST", _path(message, "claim"), Claim(host=self._host).model_dump_json())
-        job = _understood(BlockJob, answer)
+        """Claim an attempt; raises :class:`Refused` if it is taken, no longer needed, or not the one asked for."""
+        wanted = Claim(host=self._host, machine=host_identity().machine)
+        answer = self._send("POST", _path(message, "claim"), wanted.model_dump_json())
+        try:
+            job = claimed_job(answer, message, self._host)
+        except AnotherJob as error:
+            raise Refused(str(error)) from error
+        except UnreadableJob as error:
+            # Without a report, the attempt would end with its lease, for no visible reason.
+            failure = Report(lease=error.lease, failure=str(error)[:2000])
+            self._send("PUT", _path(message, "report"), failure.model_dump_json())
+            raise Refused(str(error)) from error
         self._claims.add(job)
         return job
 
     def heartbeat(self, job: BlockJob, beat: Heartbeat) -> HeartbeatAnswer:
         """Renew the lease."""
-        return _understood(
-            HeartbeatAnswer, self._send("POST", _path(_message(job), "heartbeat"), beat.model_dump_json())
-        )
+        answer = self._send("POST", _path(_message(job), "heartbeat"), beat.model_dump_json())
+        return understood(HeartbeatAnswer, answer)
 
     def report(self, job: BlockJob, report: Report, *, patience_s: float = 30.0) -> None:
         """Keep the report on disk, then deliver it. If that fails for ``patience_s``, :meth:`deliver` does it later.
@@ -143,8 +171,7 @@ class Coordinator:
 
     def campaign_progress(self, campaign_id: str) -> CampaignProgress:
         """A campaign's progress and verdicts so far."""
-        answer = self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/progress")
-        return _understood(CampaignProgress, answer)
+        return understood(CampaignProgress, self._send("GET", f"/api/v1/worker/campaigns/{campaign_id}/progress"))
 
     def _deliver_one(self, name: str, path: str, report: str) -> Delivery:
         try:
@@ -197,13 +224,6 @@ class Coordinator:
 def outbox_dir(state_dir: Path) -> Path:
     """Where reports of a worker wait for the coordinator."""
     return state_dir / "outbox"
-
-
-def _understood(model: type[Answer], text: str) -> Answer:
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise ForeignAnswer(f"the answer is not understood: {error.errors()[:2]}") from error
 
 
 def _has_result(report: str) -> bool:

@@ -18,6 +18,7 @@ import httpx
 from kombu.exceptions import OperationalError
 
 from domain.jobs import HostCapabilities
+from workers.agent.acceptance import NotAccepted
 from workers.agent.api_client import Refused
 
 log = logging.getLogger(__name__)
@@ -92,19 +93,23 @@ class HostRegistration:
 
     coordinator: CoordinatorLink
     probe: Callable[[], HostCapabilities]
-    report_matrix: Callable[[], None]
+    report_matrix: Callable[[], object]
     wait: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     end: Callable[[], None] = end_process
     errors: ErrorLog = field(default_factory=ErrorLog)
+    report_vitals: Callable[[], None] = lambda: None
     _capabilities: HostCapabilities | None = None
 
     def run(self) -> None:
-        """Never returns normally. If the loop itself cannot go on, the process ends rather than running unseen."""
+        """Returns only if the coordinator refuses this worker. When the loop ends, the process ends, too."""
         try:
             pause_s = FIRST_PAUSE_S
             while True:
                 pause_s = PERIOD_S if self.round() else min(pause_s * 2, PERIOD_S)
                 self.wait(pause_s)
+        except NotAccepted as refusal:
+            # At its next start, it waits for acceptance before it takes messages.
+            log.critical("the worker ends: %s", refusal)
         except BaseException:
             log.critical("this host can no longer report to the coordinator; the worker ends", exc_info=True)
             raise
@@ -117,12 +122,18 @@ class HostRegistration:
             return False
         if not self._step("register", self._register):
             return False
-        delivered = self._step("deliver reports", self.coordinator.deliver)
-        return self._step("report the matrix of traits", self.report_matrix) and delivered
+        others = (
+            self._step("report its vitals", self.report_vitals),
+            self._step("deliver reports", self.coordinator.deliver),
+            self._step("report the matrix of traits", self.report_matrix),
+        )
+        return all(others)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         try:
             action()
+        except NotAccepted:
+            raise
         except Exception as error:  # any error that ended this thread would make the host look offline
             self.errors.failed(name, error)
             return False

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 import probes.catalog
 import workers.datapaths
 import workers.workloads
-from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase, queue_name
+from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase
 from domain.registry import discover
 from domain.traits import TEST_TRAITS_TASK
 from domain.trial import BlockResult
@@ -22,7 +22,7 @@ from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream.stream import Stream
 from workers.agent.api_client import Coordinator, Refused
-from workers.agent.app import probe_capabilities
+from workers.agent.app import own_queue_of, probe_capabilities
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
 from workers.agent.progress import announce
@@ -57,8 +57,13 @@ def try_traits(names: list[str] | None = None) -> None:
     A block that is queued meanwhile comes before that message. It waits for seconds only, and runs alone.
     """
     worker = this_worker()
-    if others := worker.try_first(names or []):
-        current_app.send_task(TEST_TRAITS_TASK, args=[others], queue=queue_name(worker.settings.host))
+    own_queue, others = own_queue_of(current_app, worker.settings), []
+    try:
+        if others := worker.try_first(names or []):
+            own_queue.continue_tests(others)
+    finally:
+        if not others:
+            own_queue.tests_ended()
 
 
 class Worker:

@@ -1,5 +1,6 @@
 """From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
+import json
 import stat
 import threading
 from pathlib import Path
@@ -33,11 +34,19 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     first, second = load(tmp_path), load(tmp_path)
     assert first.token_is_new
     assert not second.token_is_new
-    assert (first.token, first.worker_token, first.secret_key) == (second.token, second.worker_token, second.secret_key)
-    assert len({first.token, first.worker_token, first.secret_key}) == 3
-    assert all(len(s) >= 32 for s in (first.token, first.worker_token, first.secret_key))
+    assert (first.token, first.secret_key) == (second.token, second.secret_key)
+    assert first.token != first.secret_key
+    assert all(len(s) >= 32 for s in (first.token, first.secret_key))
     assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
     assert first.token not in repr(first)
+
+
+def test_no_token_for_enrolment_is_drawn_and_one_of_an_earlier_version_still_enrols(tmp_path: Path) -> None:
+    assert load(tmp_path).worker_token == ""
+    file = tmp_path / "state" / "secrets.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"worker_token": "w" * 20}))
+    assert load(tmp_path).worker_token == "w" * 20
+    assert load(tmp_path, SHOWDOWN_WORKER_TOKEN="v" * 20).worker_token == "v" * 20
 
 
 def test_two_processes_starting_at_once_agree(tmp_path: Path) -> None:
@@ -134,7 +143,10 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
-    monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
+    monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
     assert CliRunner().invoke(serve, []).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
+    # gunicorn puts its directory first on the path of modules; that of the user may hold anything.
+    assert Path(argv[argv.index("--chdir") + 1], "coordinator", "app.py").exists()
+    assert argv[1] == "-P"

@@ -38,7 +38,7 @@ def keep(matrix: TraitMatrix, state_dir: Path) -> TraitMatrix:
 def kept(state_dir: Path) -> TraitMatrix | None:
     """The matrix in the state directory; ``None`` if there is none, or one that cannot be read."""
     try:
-        return TraitMatrix.model_validate_json((state_dir / FILE).read_text())
+        return TraitMatrix.model_validate_json((state_dir / FILE).read_bytes())
     except (OSError, ValidationError) as problem:
         if not isinstance(problem, FileNotFoundError):
             log.warning("%s cannot be read: %s", state_dir / FILE, problem)

@@ -111,7 +111,7 @@ class TestNothingIsDroppedWithoutAFlush:
         worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
         assert closed == [], "a process that never began has no stream"
         monkeypatch.setattr(tasks, "Worker", lambda settings: Known)
-        monkeypatch.setenv("SHOWDOWN_WORKER_TOKEN", "secret")
+        monkeypatch.setenv("SHOWDOWN_HOST_TOKEN", "secret")
         tasks.this_worker()
         worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
         tasks.this_worker.cache_clear()

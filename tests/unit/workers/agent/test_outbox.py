@@ -202,7 +202,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, method: str, name: str, number: int
 
 def test_a_block_runs_although_its_outbox_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeCoordinator()
-    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     settings = WorkerSettings.from_environment(environment)
     coordinator = Coordinator(settings, transport=httpx.MockTransport(fake))
     outbox = settings.state_dir / "outbox"

@@ -38,7 +38,7 @@ def settings(state: Path, url: str = "http://127.0.0.1:8400") -> WorkerSettings:
         {
             "SHOWDOWN_HOST": "h1",
             "SHOWDOWN_STATE_DIR": str(state),
-            "SHOWDOWN_WORKER_TOKEN": "secret",
+            "SHOWDOWN_HOST_TOKEN": "secret",
             "SHOWDOWN_COORDINATOR_URL": url,
         }
     )

@@ -24,7 +24,7 @@ def test_datapaths_live_as_long_as_the_worker(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(tasks, "BlockRunner", Runner)
     monkeypatch.setattr(tasks, "REGISTER_DIR", tmp_path / "register")
-    settings = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+    settings = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     worker = tasks.Worker(WorkerSettings.from_environment(settings))
     for _ in range(2):
         worker.measure(JOB, lambda *_: None, lambda: False)
