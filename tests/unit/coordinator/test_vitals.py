@@ -12,7 +12,7 @@ def report(app: CoordinatorApp, host: str = "h1", *, skew_s: float = 0.0, **vita
     """What a worker does every 30 s: register, and report its vitals."""
     app.register(host)
     body = {"clock_s": app.now + skew_s, **vitals}
-    answer = app.client.put(f"/api/v1/worker/hosts/{host}/vitals", json=body, headers=app.worker)
+    answer = app.client.put(f"/api/v1/worker/hosts/{host}/vitals", json=body, headers=app.worker_of(host))
     return answer.status_code
 
 
