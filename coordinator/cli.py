@@ -39,11 +39,12 @@ def serve(bind: str, threads: int) -> None:
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
-    # gunicorn imports from its directory, which must not be the one in which the user happens to be.
-    arguments += ["--chdir", str(Path(__file__).parents[1])]
+    # gunicorn puts the working directory first on the path of modules, even before it reads its option --chdir.
+    os.chdir(Path(__file__).parents[1])
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
     argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
-    os.execve(sys.executable, argv, own_environment(os.environ))  # noqa: S606 (an argv list, no shell)
+    environment = own_environment(os.environ) | {"SHOWDOWN_DATABASE_URL": settings.database_url}
+    os.execve(sys.executable, argv, environment)  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()
@@ -78,8 +79,9 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     if settings.token_is_new:  # only the process that created it prints it
-        click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is stored in {settings.state_dir / 'secrets.json'}.", err=True)
+        if sys.stderr.isatty():  # and never into a log or the journal, which others may read
+            click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"The token to sign in with is in {settings.state_dir / 'secrets.json'}.", err=True)
     return settings
 
 

@@ -46,8 +46,9 @@ def _undelivered(state_dir: Path, at_most: int) -> int:
     for directory in sorted(state_dir.glob("workers/*/telemetry")):
         try:
             argv = [*HEALTH, str(directory)]
-            environment = own_environment(os.environ)
-            done = subprocess.run(argv, capture_output=True, timeout=_LIMIT_S, check=True, env=environment)
+            done = subprocess.run(
+                argv, env=own_environment(os.environ), capture_output=True, timeout=_LIMIT_S, check=True
+            )
             life = json.loads(done.stdout)["life"] or {}
         except (OSError, subprocess.SubprocessError, ValueError, KeyError):
             return at_most

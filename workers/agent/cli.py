@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -46,6 +47,8 @@ def worker(loglevel: str) -> None:
         await_acceptance(settings)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    # Celery imports the module of its tasks with the working directory first on the path of modules.
+    os.chdir(Path(__file__).parents[2])
     app = create_worker(settings)
     app.worker_main(
         ["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1", "--without-gossip",

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,3 +53,21 @@ def test_what_c_writes_meanwhile_goes_to_standard_error(capfd: pytest.CaptureFix
     assert found.out == "the answer\n"
     assert "from C" in found.err
     assert "from a system call" in found.err
+
+
+def test_celery_imports_nothing_from_the_users_directory(tmp_path: Path) -> None:
+    """The worker imports its tasks as Celery does, and nothing of what lies where it was started."""
+    (tmp_path / "workers").mkdir()
+    for file in ("workers/__init__.py", "probes.py", "influxdb_client.py", "hdrh.py"):
+        (tmp_path / file).write_text("raise SystemExit('imported')\n")
+    code = (
+        "from celery import Celery\n"
+        "from workers.agent import cli, enrolment\n"
+        "enrolment.await_acceptance = lambda settings: None\n"
+        "Celery.worker_main = lambda app, argv: app.loader.import_default_modules()\n"
+        "cli.worker.main([])\n"
+    )
+    settings = {"SHOWDOWN_WORKER_TOKEN": "t" * 20, "SHOWDOWN_STATE_DIR": "relative", "SHOWDOWN_HOST": "h"}
+    argv = [sys.executable, "-P", "-W", "ignore", "-c", code]
+    done = subprocess.run(argv, cwd=tmp_path, env={**os.environ, **settings}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
