@@ -7,8 +7,6 @@ change something. Each worker host has its own bearer token, which is valid for 
 import hashlib
 import hmac
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +14,8 @@ from flask import Flask, current_app, g, request, session
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from coordinator.services import services
+from coordinator.sign_in_limits import SignInFailures
+from coordinator.store import sessions
 from coordinator.store.enrolments import holder_of
 
 SESSION_HOURS = 12
@@ -23,9 +23,7 @@ CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 WORKER_BLUEPRINT = "worker"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-FAILURES_ALLOWED = 5
-_FAILURE_WINDOW_S = 60.0
-ADDRESSES_KEPT = 1000
+_FAILURES = "showdown.sign_in_failures"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -112,29 +110,40 @@ def _is_enrolment_token(bearer: str) -> bool:
 
 def sign_in(token: str) -> bool:
     """Sign the session in if ``token`` is the user token. Raises ``TooManyRequests`` (429) after many failures."""
-    failures: SignInFailures = current_app.extensions["showdown.sign_in_failures"]
-    address = request.remote_addr or ""
-    if failures.too_many(address):
-        raise TooManyRequests("too many failed attempts to sign in; wait a minute")
-    if not _same(token.strip(), services().settings.token):
-        failures.add(address)
+    known = services()
+    if not _same(token.strip(), known.settings.token):
+        failures: SignInFailures = current_app.extensions[_FAILURES]
+        if failures.add(request.remote_addr or ""):
+            raise TooManyRequests("too many failed attempts to sign in; wait a minute")
         return False
     session.clear()  # a new session: values set before the sign-in do not survive
     session.permanent = True
     session["user"] = _token_mark()
     session["csrf"] = secrets.token_urlsafe(32)
+    session["id"] = secrets.token_urlsafe(32)
+    with known.store.write() as database:
+        sessions.begin(database, session["id"], known.clock(), SESSION_HOURS * 3600.0)
     return True
 
 
 def sign_out() -> None:
-    """End the session."""
+    """End the session, here and for every copy of its cookie."""
+    with services().store.write() as database:
+        sessions.end(database, str(session.get("id", "")))
     session.clear()
+    g.pop("signed_in", None)
 
 
 def is_signed_in() -> bool:
-    """True for a session that was signed in with the present user token."""
-    mark = session.get("user")
-    return isinstance(mark, str) and _same(mark, _token_mark())
+    """True for a session that was signed in with the present user token, and not signed out since."""
+    if "signed_in" not in g:
+        g.signed_in = False  # also if the database fails now, so that the page that says so can be shown
+        mark, secret = session.get("user"), session.get("id")
+        if isinstance(mark, str) and isinstance(secret, str) and _same(mark, _token_mark()):
+            known = services()
+            with known.store.read() as database:
+                g.signed_in = sessions.is_open(database, secret, known.clock())
+    return bool(g.signed_in)
 
 
 def csrf_token() -> str:
@@ -154,7 +163,7 @@ def check_csrf() -> None:
 
 def install(app: Flask) -> None:
     """Run the guard before every request of ``app``."""
-    app.extensions["showdown.sign_in_failures"] = SignInFailures()
+    app.extensions[_FAILURES] = SignInFailures()
     app.before_request(guard)
 
 
@@ -171,23 +180,3 @@ def _token_mark() -> str:
     # A new token ends every session. The cookie is signed but readable, so it contains no part of the token.
     settings = services().settings
     return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
-
-
-class SignInFailures:
-    """Failed sign-ins per address within the last minute, in this process; it keeps the newest addresses."""
-
-    def __init__(self, addresses_kept: int = ADDRESSES_KEPT) -> None:
-        self._kept = addresses_kept
-        self._times: OrderedDict[str, list[float]] = OrderedDict()
-
-    def too_many(self, address: str) -> bool:
-        """Whether this address has to wait."""
-        recent = [t for t in self._times.get(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
-        return len(recent) >= FAILURES_ALLOWED
-
-    def add(self, address: str) -> None:
-        """Count a failure."""
-        recent = [t for t in self._times.pop(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
-        self._times[address] = [*recent, time.monotonic()]
-        while len(self._times) > self._kept:
-            self._times.popitem(last=False)

@@ -79,8 +79,9 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     if settings.token_is_new:  # only the process that created it prints it
-        click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is stored in {settings.state_dir / 'secrets.json'}.", err=True)
+        if sys.stderr.isatty():  # and never into a log or the journal, which others may read
+            click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"The token to sign in with is in {settings.state_dir / 'secrets.json'}.", err=True)
     return settings
 
 

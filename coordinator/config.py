@@ -45,6 +45,8 @@ class Settings:
     grafana_url: str = ""
     web_url: str = ""
     secure_cookies: bool = False
+    trusted_proxies: int = 0
+    trusted_hosts: tuple[str, ...] = ()
     token_is_new: bool = False
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
@@ -60,6 +62,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     state_dir = _state_dir(env)
     given = {name: _secret(env, variable) for name, variable in _SECRETS.items()}
     enrolment = _secret(env, _ENROLMENT_VARIABLE)
+    web_url = _http_url(env, "SHOWDOWN_WEB_URL")
     kept, is_new = ({}, False) if all(given.values()) else _kept_secrets(state_dir)
     chosen = {name: value or kept[name] for name, value in given.items()}
     return Settings(
@@ -76,8 +79,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             bucket=env.get("SHOWDOWN_INFLUX_BUCKET", "") or "showdown",
         ),
         grafana_url=_http_url(env, "SHOWDOWN_GRAFANA_URL"),
-        web_url=_http_url(env, "SHOWDOWN_WEB_URL"),
-        secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES"),
+        web_url=web_url,
+        secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES") or web_url.startswith("https://"),
+        trusted_proxies=_proxies(env),
+        trusted_hosts=_hosts(env),
         token_is_new=is_new and not given["token"],
     )
 
@@ -139,12 +144,26 @@ def _flag(env: Mapping[str, str], variable: str) -> bool:
     return value in {"1", "yes", "true"}
 
 
+def _proxies(env: Mapping[str, str]) -> int:
+    value = env.get("SHOWDOWN_TRUSTED_PROXIES", "") or "0"
+    if value not in {"0", "1", "2", "3", "4", "5"}:
+        raise SettingsError("SHOWDOWN_TRUSTED_PROXIES must be the number of proxies in front, 0 to 5")
+    return int(value)
+
+
+def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(filter(None, (name.strip() for name in env.get("SHOWDOWN_TRUSTED_HOSTS", "").split(","))))
+    if any("/" in name or " " in name for name in names):
+        raise SettingsError("SHOWDOWN_TRUSTED_HOSTS must be host names separated by commas, without http://")
+    return names
+
+
 def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
     """The secrets of the state directory, and whether this call created them; safe against a concurrent process."""
     path = state_dir / "secrets.json"
     is_new = False
     if not path.exists():
-        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}))
+        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}, allow_nan=False))
     try:
         kept = json.loads(path.read_bytes())
         found = {name: str(kept[name]) for name in _SECRETS}

@@ -1,22 +1,26 @@
 """Keeps campaigns moving: every second, it does what requests, workers or the broker left undone.
 
-Several tickers may run at once: each step locks its rows and checks them again before it changes them.
+Several tickers may run at once: each step locks its rows and checks them again before it changes them. A campaign whose
+step fails is set aside, with the reason, and the others go on (coordinator/store/quarantine.py).
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
-from coordinator.store import transitions
+from coordinator.store import quarantine, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
+from coordinator.store.quarantine import Kind, contained, not_held
 from coordinator.store.submission import ONLINE_S, is_online
 from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
 from domain.jobs import BlockMessage
@@ -24,6 +28,7 @@ from domain.vitals import DEAF_S
 
 INTERVAL_S = 1.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
+CHECK_STORED_S = 60.0  # how often hosts and matrices are read, so that one that cannot be read is shown
 PING_S = 20.0
 # After its start, or a step of its clock, the coordinator cannot judge who was silent:
 LEASE_GRACE_S = 10.0  # workers renew leases every 2 s …
@@ -32,6 +37,18 @@ _OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
 _OPEN = (CampaignState.QUEUED, CampaignState.RUNNING)
 
 log = logging.getLogger(__name__)
+
+
+class _Sent(NamedTuple):
+    """What a message needs of an attempt; its report is not loaded."""
+
+    id: str
+    block_id: str
+    number: int
+    host: str
+
+
+_SENT = select(AttemptRow.id, AttemptRow.block_id, AttemptRow.number, AttemptRow.host)
 
 
 def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
@@ -52,7 +69,7 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
     """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
-    steps, pinged_at = ClockSteps(), -PING_S
+    steps, pinged_at, checked_at = ClockSteps(), -PING_S, -CHECK_STORED_S
     while not stop.wait(INTERVAL_S):
         now, monotonic_s = clock(), time.monotonic()
         steady_s = steps.steady_s(now, monotonic_s)
@@ -61,8 +78,15 @@ def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: 
             if monotonic_s - pinged_at >= PING_S:
                 pinged_at = monotonic_s
                 ping_hosts(store, dispatcher, now)
+            if monotonic_s - checked_at >= CHECK_STORED_S:
+                checked_at = monotonic_s
+                quarantine.check_stored(store, now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
+
+
+def _contained(store: Store, campaign_id: str, doing: str, now: float) -> AbstractContextManager[None]:
+    return contained(store, Kind.CAMPAIGN, campaign_id, doing, now)
 
 
 def ping_hosts(store: Store, dispatcher: Dispatcher, now: float) -> None:
@@ -88,9 +112,10 @@ def expire_leases(store: Store, now: float) -> None:
         query = select(AttemptRow.id, BlockRow.campaign_id).join(BlockRow)
         silent = session.execute(
             query.where(AttemptRow.state == AttemptState.RUNNING, AttemptRow.lease_expires_at < now)
-        ).all()
+            .where(not_held(BlockRow.campaign_id))
+        ).all()  # fmt: skip
     for attempt_id, campaign_id in silent:
-        with store.write() as session:
+        with _contained(store, campaign_id, "the end of an attempt", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             attempt = session.get_one(AttemptRow, attempt_id)
             still_silent = attempt.lease_expires_at is not None and attempt.lease_expires_at < now
@@ -106,7 +131,7 @@ def expire_leases(store: Store, now: float) -> None:
 def reassign_blocks(store: Store, now: float) -> None:
     """Move blocks that wait for a silent or deaf host to another host of their campaign."""
     for campaign_id, host in _blocks_of_silent_hosts(store, now):
-        with store.write() as session:
+        with _contained(store, campaign_id, "moving its blocks to another host", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
             silent = not any(h.name == host and is_online(h, now) for h in online)
@@ -134,7 +159,7 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
             .distinct()
             .join(CampaignRow)
             .outerjoin(HostRow, HostRow.name == BlockRow.host)
-            .where(CampaignRow.state.in_(_OPEN))
+            .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id))
             .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
             .where(
                 or_(
@@ -151,26 +176,29 @@ def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
     with store.read() as session:
         hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if takes_blocks(h, now)]
     for host in hosts:
-        attempt = _begin_next(store, host)
+        attempt = _begin_next(store, host, now)
         if attempt is not None:
             _send(store, dispatcher, attempt, now)
 
 
-def _begin_next(store: Store, host: str) -> AttemptRow | None:
+def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
     """Create the host's next attempt unless one is outstanding; the caller sends it after the commit."""
     candidates = (
         select(BlockRow.id, BlockRow.campaign_id)
         .join(CampaignRow)
         .where(BlockRow.host == host, BlockRow.state == BlockState.WAITING, CampaignRow.state.in_(_OPEN))
+        .where(not_held(CampaignRow.id))
         .order_by(CampaignRow.created_at, CampaignRow.id, BlockRow.index)
         .limit(1)
     )
     with store.read() as session:
-        if session.execute(candidates).first() is None:
+        first = session.execute(candidates).first()
+        if first is None:
             return None
-    with store.write() as session:
+    with _contained(store, first.campaign_id, "its next block", now), store.write() as session:
         session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
-        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING)).limit(1)
+        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING))
+        outstanding = outstanding.where(not_held(BlockRow.campaign_id)).limit(1)
         chosen = session.execute(candidates).first()
         if chosen is None or session.scalar(outstanding) is not None:
             return None
@@ -178,32 +206,33 @@ def _begin_next(store: Store, host: str) -> AttemptRow | None:
         block = session.get_one(BlockRow, chosen.id)
         if campaign is None or campaign.state not in _OPEN or block.state != BlockState.WAITING or block.host != host:
             return None
-        return transitions.begin_attempt(session, block)
+        begun = transitions.begin_attempt(session, block)
+        session.flush()
+        return _Sent(begun.id, block.id, begun.number, host)
+    return None
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:
     """Send unclaimed messages again, except to silent hosts, whose queues would fill up."""
     with store.read() as session:
-        unclaimed = session.scalars(
-            select(AttemptRow)
-            .join(HostRow, HostRow.name == AttemptRow.host)
+        unclaimed = session.execute(
+            _SENT.join(HostRow, HostRow.name == AttemptRow.host)
             .where(AttemptRow.state == AttemptState.DISPATCHED, HostRow.seen_at >= now - ONLINE_S)
             .where(func.coalesce(AttemptRow.sent_at, 0.0) <= now - RESEND_S)
         ).all()
-    for attempt in unclaimed:
-        _send(store, dispatcher, attempt, now)
+    for row in unclaimed:
+        _send(store, dispatcher, _Sent(*row), now)
 
 
-def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float) -> None:
+def _send(store: Store, dispatcher: Dispatcher, attempt: _Sent, now: float) -> None:
     try:
         dispatcher.send(attempt.host, BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
     except DispatchError as error:
         log.warning("block %s was not sent: %s", attempt.block_id, error)
         return
     with store.write() as session:
-        row = session.get(AttemptRow, attempt.id)
-        if row is not None and row.host == attempt.host:  # the block may have moved since
-            row.sent_at = now
+        unmoved = AttemptRow.id == attempt.id, AttemptRow.host == attempt.host  # the block may have moved since
+        session.execute(update(AttemptRow).where(*unmoved).values(sent_at=now))
 
 
 def finish_campaigns(store: Store, now: float) -> None:
@@ -212,9 +241,9 @@ def finish_campaigns(store: Store, now: float) -> None:
     open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.not_in(ended))
     with store.read() as session:
         query = select(CampaignRow.id).where(CampaignRow.state.in_([*_OPEN, CampaignState.CANCELLING]))
-        finished = session.scalars(query.where(~open_block.exists())).all()
+        finished = session.scalars(query.where(~open_block.exists(), not_held(CampaignRow.id))).all()
     for campaign_id in finished:
-        with store.write() as session:
+        with _contained(store, campaign_id, "its end", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             if campaign is not None:
                 transitions.finish_campaign(session, campaign, now)

@@ -7,10 +7,11 @@ of limits and one set of messages. The limits are part of the model.
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from domain.bounds import text
 from domain.budget import Budget, Precision, check_budget
 from domain.capacity import SEARCH_STEPS
 from domain.condition import ConditionText
@@ -21,7 +22,7 @@ from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
-from domain.primary import MAX_PRIMARY, check_primary
+from domain.primary import MAX_PRIMARY, Entry, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
 from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, search_blocks_of, shares_of
 from domain.workload import Values
@@ -51,7 +52,7 @@ class Campaign(Frozen):
     """
 
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
-    description: str = Field(default="", max_length=500)
+    description: Annotated[str, text(500)] = ""
     datapaths: tuple[Name, ...] = Field(
         min_length=1, max_length=32, description="Name one twice for an A/A comparison."
     )
@@ -60,7 +61,9 @@ class Campaign(Frozen):
     )
     workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
     parameters: dict[Name, Values] = Field(
-        default={}, description="By workload and parameter; a missing one takes the workload's default."
+        default={},
+        max_length=8,
+        description="By workload and parameter; a missing one takes the workload's default.",
     )
     conditions: dict[Name, ConditionText] = Field(
         default={},
@@ -117,7 +120,7 @@ class Campaign(Frozen):
     )
     equivalence_margin: float | None = Field(default=None, gt=0, le=0.5)
     margins: Margins = Field(default={})
-    primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
+    primary: tuple[Entry, ...] = Field(default=(), max_length=MAX_PRIMARY)
     precision: Precision = None
     budget: Budget = None
     expect: Expectations = Field(default={})

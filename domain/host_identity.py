@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from domain.bounds import Word
 from domain.frozen import Frozen
 
 _TOLERANCE_S = 5.0  # of the order of two events, each with the delay of a request
@@ -15,7 +16,7 @@ class HostIdentity(Frozen):
     machine: str = Field(default="", max_length=64, pattern=r"^[0-9a-f]*$")
     boot: str = Field(default="", max_length=64, pattern=r"^[0-9a-f]*$")
     up_s: float = Field(default=0.0, ge=0, le=1e10, allow_inf_nan=False, description="Time since that boot.")
-    version: str = Field(default="", max_length=40, description="The version of Showdown.")
+    version: Word = Field(default="", description="The version of Showdown.")
 
 
 class Greeting(Frozen):
@@ -27,7 +28,7 @@ class Greeting(Frozen):
 class Welcome(Frozen):
     """The coordinator's answer to a greeting."""
 
-    version: str = Field(default="", max_length=40, description="The coordinator's version of Showdown.")
+    version: Word = Field(default="", description="The coordinator's version of Showdown.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """A worker host's vitals: its clock, and whether messages reach it through Redis."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from domain.bounds import PRINTABLE, text
 from domain.duration import duration_text
 from domain.frozen import Frozen
 
@@ -40,7 +43,9 @@ class HostVitals(Frozen):
         description="The age of the newest authentic message; null before the first.",
     )
     dropped: DroppedMessages = DroppedMessages()
-    broker_error: str = Field(default="", max_length=300, description="Why the host cannot reach Redis; else empty.")
+    broker_error: Annotated[str, text(300), PRINTABLE] = Field(
+        default="", description="Why the host cannot reach Redis; else empty."
+    )
 
 
 def remedy(host: str, vitals: HostVitals | None) -> str:

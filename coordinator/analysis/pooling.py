@@ -73,7 +73,7 @@ def lasting_facts(fingerprint: Mapping[str, str]) -> dict[str, str]:
 
 def fingerprint_id(facts: Mapping[str, str]) -> str:
     """Twelve digits that stand for the facts that blocks must share; empty without facts."""
-    shared = json.dumps(lasting_facts(facts), sort_keys=True)
+    shared = json.dumps(lasting_facts(facts), sort_keys=True, allow_nan=False)
     return hashlib.sha256(shared.encode()).hexdigest()[:12] if facts else ""
 
 

@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 from coordinator.scheduling.admission import variants
 from coordinator.services import services
 from coordinator.store.enrolments import enrolments
+from coordinator.store.json_text import Unreadable
 from coordinator.store.models import HostRow
+from coordinator.store.quarantine import readable
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.times import iso
 from coordinator.store.vitals import deaf_since
 from domain.jobs import HostCapabilities
-from domain.vitals import DroppedMessages, clock_words, remedy
+from domain.vitals import DroppedMessages, HostVitals, clock_words, remedy
 from domain.workload import Parameter
 
 blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
@@ -139,15 +141,22 @@ def host_list(session: Session, now: float) -> list[HostView]:
             name=row.name,
             online=is_online(row, now),
             deaf_since=iso(deaf_since(row, now)),
-            remedy=remedy(row.name, row.vitals) if deaf_since(row, now) is not None else "",
+            remedy=remedy(row.name, _vitals(row)) if deaf_since(row, now) is not None else "",
             clock_skew_s=round(row.clock_skew_s, 1) if row.clock_skew_s is not None else None,
-            dropped=row.vitals.dropped if row.vitals is not None else None,
+            dropped=vitals.dropped if (vitals := _vitals(row)) is not None else None,
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
-            capabilities=row.capabilities,
+            capabilities=capabilities,
         )
-        for row in session.scalars(select(HostRow).order_by(HostRow.name))
+        for row, capabilities in readable(session.scalars(select(HostRow).order_by(HostRow.name)), "capabilities")
     ]
+
+
+def _vitals(row: HostRow) -> HostVitals | None:
+    try:
+        return row.vitals
+    except Unreadable:  # its next report replaces them
+        return None
 
 
 def enrolment_list(session: Session) -> list[EnrolmentView]:

@@ -91,6 +91,8 @@ def _body(model: type[BaseModel], *, always_tolerant: bool) -> BaseModel:
     is_newer = sender > PROTOCOL
     try:
         return decode(model, data, tolerant=always_tolerant or is_newer)
+    except RecursionError:
+        raise BadRequest("is nested too deeply") from None
     except ValidationError as error:
         if is_newer:
             first = problems_of(error)[0]

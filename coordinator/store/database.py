@@ -24,7 +24,11 @@ class Store:
     """The only source of transactions. ``write`` commits at the end, or rolls back on any exception."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine = create_engine(database_url, pool_pre_ping=not database_url.startswith("sqlite"))
+        self.engine = create_engine(
+            database_url,
+            pool_pre_ping=not database_url.startswith("sqlite"),
+            hide_parameters=True,  # a log must not have leases
+        )
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         if self._is_sqlite:
             _prepare_sqlite(self.engine)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.store.models import HostRow, MatrixRow
+from coordinator.store.quarantine import Kind, readable, release
 from domain.traits import TraitMatrix
 
 CLOCK_TOLERANCE_S = 60.0
@@ -24,6 +25,7 @@ def store_matrix(session: Session, matrix: TraitMatrix, now: float) -> bool:
     if matrix.measured_at.timestamp() > now + CLOCK_TOLERANCE_S:
         matrix = matrix.model_copy(update={"measured_at": datetime.fromtimestamp(now, UTC)})
     row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
+    release(session, Kind.MATRIX, matrix.host)
     if row is None:
         session.add(MatrixRow(host=matrix.host, matrix=matrix, measured_at=measured_at))
     else:
@@ -39,4 +41,5 @@ def matrix_of(session: Session, host: str) -> TraitMatrix | None:
 
 def all_matrices(session: Session) -> Sequence[TraitMatrix]:
     """The matrix of every host, by the host's name."""
-    return [row.matrix for row in session.scalars(select(MatrixRow).order_by(MatrixRow.host))]
+    rows = session.scalars(select(MatrixRow).order_by(MatrixRow.host))
+    return [matrix for _, matrix in readable(rows, "matrix")]

@@ -1,11 +1,16 @@
 """The removal of a host: its token, its matrix and its work elsewhere. Its results stay."""
 
+import logging
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EnrolmentRow, HostRow, MatrixRow
+from coordinator.store.quarantine import Kind, is_outage, release
+
+log = logging.getLogger(__name__)
 
 _OPEN = (CampaignState.QUEUED, CampaignState.RUNNING, CampaignState.CANCELLING)
 _TO_DO = (BlockState.HELD, BlockState.WAITING, BlockState.DISPATCHED, BlockState.RUNNING)
@@ -30,8 +35,22 @@ def remove_host(session: Session, host: str, now: float) -> bool:
     for campaign_id in _campaigns_of(session, host):
         campaign = transitions.lock_campaign(session, campaign_id)
         if campaign is not None:
-            _take_work_off(session, campaign, host, now)
+            _take_work_off_or_leave_it(session, campaign, host, now)
+    release(session, Kind.HOST, host)
+    release(session, Kind.MATRIX, host)
     return True
+
+
+def _take_work_off_or_leave_it(session: Session, campaign: CampaignRow, host: str, now: float) -> None:
+    """What one campaign holds must not keep a host; the ticker moves its blocks, or sets it aside."""
+    campaign_id = campaign.id
+    try:
+        with session.begin_nested():
+            _take_work_off(session, campaign, host, now)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("the work of campaign %s was not taken off %s", campaign_id, host)
 
 
 def _campaigns_of(session: Session, host: str) -> list[str]:

@@ -57,6 +57,7 @@ def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
         .options(
             selectinload(TrialRow.attempt)
             .selectinload(AttemptRow.block)
+            .undefer(BlockRow.plan)
             .selectinload(BlockRow.attempts)
             .selectinload(AttemptRow.trials)  # they decide which attempt is accepted
         )

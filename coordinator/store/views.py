@@ -1,9 +1,11 @@
 """Views of campaigns, trials and hosts: the same values for REST and the web pages."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, select, type_coerce
 from sqlalchemy.orm import Session, selectinload
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
@@ -94,10 +96,23 @@ class CampaignView(CampaignSummary):
 
 def campaign_list(session: Session, *, limit: int = 200) -> list[dict[str, Any]]:
     """The newest campaigns, newest first; each is a :class:`CampaignSummary` as a dict."""
-    rows = session.scalars(select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id).limit(limit))
-    campaigns = rows.all()
+    newest = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id).limit(limit)
+    campaigns = session.scalars(newest).all()
     counts = _block_counts(session, [row.id for row in campaigns])
-    return [CampaignSummary(**_summary(row, counts.get(row.id, {}))).model_dump(mode="json") for row in campaigns]
+    hosts = select(CampaignRow.id, type_coerce(CampaignRow.hosts, Text)).where(CampaignRow.id.in_(counts))
+    names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
+    return [
+        CampaignSummary(**_summary(row, counts.get(row.id, {}), names.get(row.id, []))).model_dump(mode="json")
+        for row in campaigns
+    ]
+
+
+def _names(text: str) -> list[str]:
+    """The hosts of one line of the list; none if they cannot be read, so that the list can."""
+    try:
+        return [str(name) for name in json.loads(text)]
+    except (ValueError, TypeError):
+        return []
 
 
 def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
@@ -105,7 +120,7 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
-    summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {})))
+    summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {}), row.hosts))
     calibration = {workload: found.model_dump(mode="json") for workload, found in row.calibration.items()}
     campaign = row.campaign.model_dump(mode="json")
     looks = row.looks.model_dump(mode="json") if row.looks is not None else None
@@ -129,7 +144,7 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
         select(EventRow).where(EventRow.campaign_id == campaign_id).order_by(EventRow.id.desc()).limit(100)
     )
     view = CampaignView(
-        **_summary(row, counts),
+        **_summary(row, counts, row.hosts),
         campaign=row.campaign,
         calibration=row.calibration,
         plan=row.plan,
@@ -151,7 +166,7 @@ def _block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[s
     return counts
 
 
-def _summary(row: CampaignRow, counts: dict[str, int]) -> dict[str, Any]:
+def _summary(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
@@ -163,7 +178,7 @@ def _summary(row: CampaignRow, counts: dict[str, int]) -> dict[str, Any]:
         "created_at": iso(row.created_at),
         "started_at": iso(row.started_at),
         "ended_at": iso(row.ended_at),
-        "hosts": list(row.hosts),
+        "hosts": list(hosts),
         "error": row.error,
     }
 

@@ -117,7 +117,7 @@ def progress(campaign_id: str) -> Response:
     response = make_response(render_template("web/_progress.html", **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
-        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}})
+        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
     return response
 
 

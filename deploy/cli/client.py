@@ -65,6 +65,16 @@ class Coordinator:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
 
+    def quarantine(self) -> dict[str, Any]:
+        """What is set aside, the newest first."""
+        return self._ask("GET", "quarantine")
+
+    def release(self, kind: str, name: str) -> dict[str, Any]:
+        """Try again with one thing that is set aside; the answer is what is left."""
+        if not name.replace("-", "").replace(".", "").isalnum():
+            raise UsageProblem(f"{name!r} is no campaign's id and no host's name")
+        return self._ask("POST", f"quarantine/{kind}/{name}/release")
+
     def report(self, campaign_id: str) -> CampaignReport:
         """The campaign's present report."""
         data = self._ask("GET", f"campaigns/{_segment(campaign_id)}/report")
@@ -114,7 +124,7 @@ class Coordinator:
     def _refusal(self, answer: httpx.Response) -> CommandError:
         message, problems = _error_of(answer)
         if answer.status_code in (401, 403):
-            return Unreachable(f"{self.url} refuses the token: {message} (option --token, or SHOWDOWN_TOKEN)")
+            return Unreachable(f"{self.url} refuses the token: {message} (SHOWDOWN_TOKEN, or option --token-file)")
         if answer.status_code in (502, 503, 504):
             return Unreachable(f"{self.url} is not available: {message}")
         if problems:

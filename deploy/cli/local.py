@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -178,5 +179,9 @@ def _announce(stack: PrivateStack, *, as_json: bool) -> None:
         print_json({"url": stack.url, "token": stack.token, "state_dir": str(stack.state_dir)})
         return
     click.echo(f"Showdown is up at {stack.url}")
-    click.echo(f"login token: {stack.token}")
+    # A terminal is the user's own; standard output may be a log that others read.
+    shown = (
+        stack.token if sys.stdout.isatty() else f"in {stack.state_dir / 'secrets.json'}, unless SHOWDOWN_TOKEN sets it"
+    )
+    click.echo(f"login token: {shown}")
     click.echo(f"state and logs: {stack.state_dir}; Ctrl-C stops everything")

@@ -120,7 +120,7 @@ def test_a_broken_secrets_file_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_the_first_start_prints_the_token_and_the_second_does_not(
+def test_the_first_start_says_where_the_token_is_and_the_second_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in (*TOKENS, "SHOWDOWN_DATABASE_URL"):
@@ -128,7 +128,8 @@ def test_the_first_start_prints_the_token_and_the_second_does_not(
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     first = CliRunner().invoke(coordinator, ["migrate"])
     assert first.exit_code == 0, first.output
-    assert load_settings().token in first.stderr
+    assert str(tmp_path / "secrets.json") in first.stderr
+    assert load_settings().token not in first.stderr  # which is no terminal
     assert (tmp_path / "showdown.sqlite").exists()
     second = CliRunner().invoke(coordinator, ["migrate"])
     assert (second.exit_code, second.stderr) == (0, "")

@@ -270,7 +270,7 @@ def test_up_announces_itself_and_ends_well(stack, fake, tmp_path, monkeypatch):
     result = invoke("up", "--port", 8411)
     assert result.exit_code == 0, result.output
     assert "http://127.0.0.1:8411" in result.stdout
-    assert "login token: token" in result.stdout
+    assert f"login token: in {tmp_path}/secrets.json" in result.stdout  # which is no terminal
     assert stack.entered[0].left
     assert tmp_path.exists()
 

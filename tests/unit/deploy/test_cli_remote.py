@@ -210,16 +210,35 @@ def test_no_token(fake, monkeypatch):
     assert "SHOWDOWN_TOKEN" in result.stderr
 
 
-def test_a_wrong_token(fake):
-    result = invoke("status", "--token", "wrong")
+def test_a_wrong_token(fake, monkeypatch):
+    monkeypatch.setenv("SHOWDOWN_TOKEN", "wrong")
+    result = invoke("status")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert "not you" in result.stderr
 
 
 def test_nobody_there(monkeypatch):
-    result = invoke("status", "--url", "http://127.0.0.1:1", "--token", TOKEN)
+    monkeypatch.setenv("SHOWDOWN_TOKEN", TOKEN)
+    result = invoke("status", "--url", "http://127.0.0.1:1")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert "http://127.0.0.1:1" in result.stderr
+
+
+def test_a_token_from_a_file(fake, monkeypatch, tmp_path):
+    monkeypatch.delenv("SHOWDOWN_TOKEN")
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    assert invoke("status", "--token-file", tmp_path / "token").exit_code == ExitCode.OK
+    result = invoke("status", "--token-file", tmp_path / "nothing")
+    assert result.exit_code == ExitCode.USAGE
+    assert "cannot be read" in result.stderr
+
+
+def test_a_token_among_the_arguments_is_refused(fake):
+    result = invoke("status", "--token", TOKEN)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--token-file" in result.stderr
+    assert TOKEN not in result.output
+    assert fake.requests == []
 
 
 def test_status_shows_hosts_and_how_their_clocks_differ(fake):
