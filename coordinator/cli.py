@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -15,6 +16,7 @@ from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
 from coordinator.store.enrolments import message_keys
 from coordinator.store.unusable import DatabaseUnusable
+from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
 
@@ -37,8 +39,12 @@ def serve(bind: str, threads: int) -> None:
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
+    # gunicorn puts the working directory first on the path of modules, even before it reads its option --chdir.
+    os.chdir(Path(__file__).parents[1])
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
+    argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
+    environment = own_environment(os.environ) | {"SHOWDOWN_DATABASE_URL": settings.database_url}
+    os.execve(sys.executable, argv, environment)  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()

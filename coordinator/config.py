@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
@@ -105,14 +106,21 @@ def _state_dir(env: Mapping[str, str]) -> Path:
 
 
 def _database_url(env: Mapping[str, str], state_dir: Path) -> str:
-    url = env.get("SHOWDOWN_DATABASE_URL", "") or f"sqlite:///{state_dir / 'showdown.sqlite'}"
+    url = env.get("SHOWDOWN_DATABASE_URL", "") or sqlite_url(state_dir / "showdown.sqlite")
     # SQLAlchemy would use psycopg2 for the plain scheme; psycopg 3 is installed.
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise SettingsError("SHOWDOWN_DATABASE_URL must begin with sqlite:/// or postgresql://")
-    return url
+    file = url.removeprefix("sqlite:///")
+    # A relative path is of the directory in which the command was started; the server leaves it.
+    return sqlite_url(Path.cwd()) + f"/{file}" if file[:1] not in ("/", ":", "") and file != url else url
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file. Unquoted, ``?`` would end its name, and ``%41`` would be an ``A``."""
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _broker_url(env: Mapping[str, str]) -> str:
@@ -157,7 +165,7 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
     if not path.exists():
         is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}, allow_nan=False))
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_bytes())
         found = {name: str(kept[name]) for name in _SECRETS}
         return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -23,6 +23,9 @@ class CpuTime(Frozen):
     steal_s: CpuSeconds = 0.0
     idle_s: CpuSeconds = 0.0
     foreign_s: CpuSeconds = Field(default=0.0, description="By processes outside the labs and the worker.")
+    throttled_s: CpuSeconds = Field(
+        default=0.0, description="For which the CPU limit of the worker's own cgroups held its tasks back."
+    )
     waited_s: CpuSeconds | None = Field(
         default=None, description="Time in which a task of the host waited for a CPU (PSI); none if not counted."
     )

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DROPS = "drops"
     STEAL = "steal"
     INTERFERENCE = "interference"
+    THROTTLED = "throttled"
     PROBE_LOSS = "probe_loss"
     DATAPATH_FAILED = "datapath_failed"
     OTHER_FINGERPRINT = "other_fingerprint"  # found by the analysis, which sees all blocks
@@ -81,7 +82,9 @@ class ReasonClass(StrEnum):
 
 REASON_CLASSES: Mapping[Reason, ReasonClass] = {
     **dict.fromkeys(Reason, ReasonClass.PROOF),
-    **dict.fromkeys((Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED), ReasonClass.ENVIRONMENT),
+    **dict.fromkeys(
+        (Reason.STEAL, Reason.INTERFERENCE, Reason.THROTTLED, Reason.GENERATOR_SATURATED), ReasonClass.ENVIRONMENT
+    ),
     **dict.fromkeys((Reason.OVERLOADED, Reason.ERRORS, Reason.NO_REQUESTS), ReasonClass.OUTCOME),
 }
 
@@ -134,6 +137,7 @@ class SliceResult(Carried):
     profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
     steal_s: CpuSeconds | None = Field(default=None, description="CPU seconds that the hypervisor took from the host.")
     foreign_s: CpuSeconds | None = Field(default=None, description="CPU seconds of processes outside the block.")
+    throttled_s: CpuSeconds | None = Field(default=None, description="CPU seconds that a CPU limit held back.")
 
 
 class ProbeReading(Frozen):

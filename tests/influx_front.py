@@ -83,7 +83,7 @@ def _await_ready(process: subprocess.Popen[bytes], front: Front, errors: Path) -
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{front.url}/ping", timeout=1).is_success:
+            if httpx.get(f"{front.url}/ping", timeout=1, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.02)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from coordinator.analysis.path import SEND_WAIT, StagePath
-from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
+from domain.noise_limits import MAX_SLICE_THROTTLED_SHARE, MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.sample import is_matched
 from domain.trial import ProbeReading, SliceResult, TrialResult
 from domain.watched import StageRole
@@ -122,6 +122,6 @@ def _mean_us(trial: TrialResult) -> float | None:
 
 
 def _is_noisy(one: SliceResult, cpus: int) -> bool:
-    stolen, foreign = (part_s or 0.0 for part_s in (one.steal_s, one.foreign_s))
-    capacity_s = one.duration_s * cpus
-    return stolen > MAX_WATCHED_STEAL_SHARE * capacity_s or foreign > MAX_WATCHED_FOREIGN_SHARE * capacity_s
+    limits = {"steal_s": MAX_WATCHED_STEAL_SHARE, "foreign_s": MAX_WATCHED_FOREIGN_SHARE,
+              "throttled_s": MAX_SLICE_THROTTLED_SHARE}  # fmt: skip
+    return any((getattr(one, name) or 0.0) > limit * one.duration_s * cpus for name, limit in limits.items())

@@ -63,7 +63,9 @@ class Store:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            # Alembic's configuration takes % for an interpolation.
+            scripts = str(Path(__file__).parent / "migrations").replace("%", "%%")
+            config.set_main_option("script_location", scripts)
             config.attributes["connection"] = connection
             require_known_revision(connection, config)
             command.upgrade(config, "head")

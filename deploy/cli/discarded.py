@@ -1,14 +1,16 @@
 """What a run discards with its directory: telemetry that InfluxDB had not taken when the last process ended."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.report import CampaignReport
 from domain.telemetry import LossCause
 
-HEALTH = (sys.executable, "-P", "-m", "workers.inventory.pipeline")  # this room may not import the worker's
+HEALTH = (sys.executable, *PYTHON_OPTIONS, "-m", "workers.inventory.pipeline")  # this room may not import the worker's
 _LIMIT_S = 10.0
 
 
@@ -44,7 +46,9 @@ def _undelivered(state_dir: Path, at_most: int) -> int:
     for directory in sorted(state_dir.glob("workers/*/telemetry")):
         try:
             argv = [*HEALTH, str(directory)]
-            done = subprocess.run(argv, capture_output=True, timeout=_LIMIT_S, check=True)
+            done = subprocess.run(
+                argv, env=own_environment(os.environ), capture_output=True, timeout=_LIMIT_S, check=True
+            )
             life = json.loads(done.stdout)["life"] or {}
         except (OSError, subprocess.SubprocessError, ValueError, KeyError):
             return at_most

@@ -1,8 +1,10 @@
 """The private stack's Redis: a unix socket that only its owner reaches, and one user with a password and few rights."""
 
+import json
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 USER = "showdown"
 KEYS = ("host.*", "tests.*")
@@ -23,7 +25,7 @@ class PrivateRedis:
 
     def __init__(self, directory: Path, unix_socket: Path) -> None:
         password = secrets.token_urlsafe(24)
-        self.url = f"redis+socket://{USER}:{password}@{unix_socket}"
+        self.url = f"redis+socket://{USER}:{password}@{quote(str(unix_socket))}"
         config = directory / "redis.conf"
         # Not on the command line, which every user of the machine can read.
         descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -34,14 +36,14 @@ class PrivateRedis:
 
 
 def _config(directory: Path, unix_socket: Path, password: str) -> str:
-    """Redis carries messages only: no TCP port, no saved data."""
+    """Redis carries messages only: no TCP port, no saved data. It reads a JSON string as it is."""
     return f"""\
 port 0
-unixsocket "{unix_socket}"
+unixsocket {json.dumps(str(unix_socket), ensure_ascii=False)}
 unixsocketperm 600
 save ""
 appendonly no
-dir "{directory}"
+dir {json.dumps(str(directory), ensure_ascii=False)}
 loglevel warning
 user default off
 {acl_rule(USER, password)}

@@ -1,5 +1,6 @@
 """The configuration of the private stack's servers: loopback or a unix socket, and no needless data."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -14,16 +15,18 @@ def unused_port() -> int:
 
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
+    # TOML reads a JSON string as it is.
+    meta, data, wal = (json.dumps(str(directory / name), ensure_ascii=False) for name in ("meta", "data", "wal"))
     return f"""\
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
 
 [meta]
-  dir = "{directory}/meta"
+  dir = {meta}
 
 [data]
-  dir = "{directory}/data"
-  wal-dir = "{directory}/wal"
+  dir = {data}
+  wal-dir = {wal}
   # One fsync for many writes, because each fsync would disturb the measurement.
   wal-fsync-delay = "100ms"
   query-log-enabled = false

@@ -26,9 +26,10 @@ from deploy.stack.children import Child, StackError
 from deploy.stack.environments import environment_of
 from deploy.stack.private_redis import PrivateRedis
 from deploy.stack.servers import influxd_config, unused_port
+from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.names import host_name_of
 
-SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
+SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
 INFLUXD = "influxd"
 READY_S = 60.0
@@ -36,6 +37,7 @@ STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
 MAX_WORKER_RESTARTS = 5
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
+_CHOOSE = "choose a {kind} directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
 
 
 class PrivateStack:
@@ -58,7 +60,7 @@ class PrivateStack:
         self.notes: list[str] = []
         self.worker_restarts = 0
         self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
-        self._given = dict(os.environ if environment is None else environment)
+        self._given = own_environment(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
         self._port = port or unused_port()
@@ -141,7 +143,7 @@ class PrivateStack:
             self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = self._exits.enter_context((self.state_dir / "stack.lock").open("w"))
         except OSError as error:
-            raise StackError(f"{self.state_dir} cannot be used: {error}; set SHOWDOWN_STATE_DIR") from error
+            raise StackError(f"{self.state_dir} cannot be used: {error}; {_CHOOSE.format(kind='writable')}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -181,8 +183,8 @@ class PrivateStack:
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
-        if len(str(socket)) > _MAX_SOCKET_PATH:
-            shorter = "choose a shorter directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
+        if len(os.fsencode(socket)) > _MAX_SOCKET_PATH:
+            shorter = _CHOOSE.format(kind="shorter")
             raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
         own = PrivateRedis(self.state_dir, socket)
@@ -199,7 +201,8 @@ class PrivateStack:
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         port = unused_port()
         config = self.state_dir / "influxd.conf"
-        config.write_text(influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port()))
+        text = influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port())
+        config.write_text(text, encoding="utf-8")
         url = self._environment["SHOWDOWN_INFLUX_URL"] = f"http://127.0.0.1:{port}"
         return self._child(INFLUXD, ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
 
@@ -224,7 +227,7 @@ class PrivateStack:
         path = self.state_dir / "secrets.json"
         if not self._environment.get("SHOWDOWN_TOKEN"):
             try:
-                self._environment["SHOWDOWN_TOKEN"] = json.loads(path.read_text())["token"]
+                self._environment["SHOWDOWN_TOKEN"] = json.loads(path.read_bytes())["token"]
             except (OSError, ValueError, KeyError) as error:
                 raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
 

@@ -26,7 +26,7 @@ PARTS: dict[str, type[Life]] = {
     "telemetry": TelemetryLife,
     "register": RegisterLife,
 }
-SHORT, LONG = 250, 4_000
+SHORT, LONG = 200, 4_000
 _CRASHES = 3  # in a row: a successor may die, too
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -143,12 +144,15 @@ class Coordinator:
         """Report nothing of this attempt: its lease is lost."""
         self._claims.remove(job.block_id, job.attempt)
 
-    def report_lost_claims(self) -> int:
+    def report_lost_claims(self, clean: Callable[[], object] = lambda: None) -> int:
         """Report every attempt whose process was killed, so that no lease has to run out; returns how many.
 
-        An attempt whose report is in the outbox had ended before.
+        An attempt whose report is in the outbox had ended before. ``clean`` is called first if there is any: the
+        coordinator may send the next block at once.
         """
         lost = list(self._claims.lost())
+        if lost:
+            clean()
         for claim in lost:
             message = BlockMessage(block_id=claim.block_id, attempt=claim.attempt)
             log.warning("block %s attempt %d: its process was killed", claim.block_id, claim.attempt)
@@ -199,9 +203,9 @@ class Coordinator:
     def _outbox_feature(self) -> tuple[Feature, ...]:
         """What people must know about the outbox, for the page of hosts; nothing if all is well."""
         state = outbox_state(self._outbox.directory)
-        if not state.set_aside and not state.problem:
+        if not state.needs_attention:
             return ()
-        remedy = "The worker's log says why. Remove the files when they are no longer needed."
+        remedy = "The worker's log says why. Remove what was set aside when it is no longer needed."
         return (Feature(name=OUTBOX_FEATURE, present=False, reason=f"{state.directory}: {state.text}", remedy=remedy),)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from celery.signals import worker_process_init, worker_ready
 from celery.worker import state
 from kombu import Queue
 
+from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.jobs import HostCapabilities, queue_name
 from domain.vitals import HostVitals
 from workers.agent.api_client import Coordinator
@@ -34,6 +35,7 @@ from workers.traits.matrix.reporter import MatrixReporter
 
 log = logging.getLogger(__name__)
 
+PROBE_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 END_GRACE_S = 20.0  # a Celery that no longer reads may not end either
 
@@ -129,11 +131,15 @@ def _task_counts() -> tuple[int, int]:
 def probe_capabilities(host: str) -> HostCapabilities:
     """What this host can run. A separate process finds out, because it loads BPF programs.
 
-    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` after 60 s.
+    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` if it takes too long.
     """
-    argv = [sys.executable, "-m", "workers.agent.capabilities", host]
-    done = subprocess.run(argv, capture_output=True, timeout=60)
-    if done.returncode != 0:
-        detail = done.stderr.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
-    return HostCapabilities.model_validate_json(done.stdout)
+    with os.fdopen(os.memfd_create("capabilities"), "rb") as answer:
+        fd = answer.fileno()
+        argv = [sys.executable, *PYTHON_OPTIONS, "-m", "workers.agent.capabilities", host, str(fd)]
+        environment = own_environment(os.environ)
+        done = subprocess.run(argv, capture_output=True, timeout=PROBE_TIMEOUT_S, env=environment, pass_fds=[fd])
+        if done.returncode != 0:
+            detail = done.stderr.decode(errors="replace").strip()[-500:]
+            raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
+        answer.seek(0)
+        return HostCapabilities.model_validate_json(answer.read())

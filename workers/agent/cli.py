@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ from workers.agent.config import (
     state_dir,
     telemetry_dir,
 )
+from workers.agent.own_stdout import libraries_to_stderr
 
 if TYPE_CHECKING:
     from workers.inventory.pipeline import PipelineHealth
@@ -45,6 +47,8 @@ def worker(loglevel: str) -> None:
         await_acceptance(settings)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    # Celery imports the module of its tasks with the working directory first on the path of modules.
+    os.chdir(Path(__file__).parents[2])
     app = create_worker(settings)
     app.worker_main(
         ["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1", "--without-gossip",
@@ -66,8 +70,9 @@ def doctor(as_json: bool) -> None:
 
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
     directory = state_dir(os.environ, host)
-    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(directory))
-    outbox = outbox_state(outbox_dir(directory))
+    with libraries_to_stderr():
+        capabilities = host_capabilities(host)
+    health, outbox = pipeline_health(telemetry_dir(directory)), outbox_state(outbox_dir(directory))
     if as_json:
         parts = {"pipeline": health.model_dump(mode="json"), "outbox": asdict(outbox)}
         click.echo(json.dumps({**capabilities.model_dump(mode="json"), **parts}, indent=2))

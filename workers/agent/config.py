@@ -71,7 +71,7 @@ class WorkerSettings:
 
 def state_dir(env: Mapping[str, str], host: str) -> Path:
     """Where the worker of a host keeps what must survive a restart."""
-    return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host
+    return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR).absolute() / "workers" / host
 
 
 def telemetry_dir(state_dir: Path) -> Path:

@@ -23,6 +23,7 @@ from workers.lab.files import remove_drafts, write_whole
 
 log = logging.getLogger(__name__)
 
+WAITS_LONG_S = 600.0
 _PATH = re.compile(r"/api/[\w./-]+")
 _WAITING, _BROKEN = ".json", ".bad"
 # The machine lacks something for the moment; the file itself is intact.
@@ -195,11 +196,17 @@ class OutboxState:
     problem: str = ""
 
     @property
+    def needs_attention(self) -> bool:
+        """True if something was set aside, or waits although the coordinator answers this host."""
+        return bool(self.problem or self.set_aside or (self.oldest_age_s or 0.0) > WAITS_LONG_S)
+
+    @property
     def text(self) -> str:
         """The state in words."""
         if self.problem:
             return self.problem
-        parts = [f"{self.waiting} waiting" if self.waiting else "empty"]
+        age = f", the oldest for {self.oldest_age_s / 60:.0f} min" if self.oldest_age_s is not None else ""
+        parts = [f"{self.waiting} waiting{age}" if self.waiting else "empty"]
         if self.set_aside:
             parts.append(f"{len(self.set_aside)} set aside: {', '.join(self.set_aside[:5])}")
         return "; ".join(parts)

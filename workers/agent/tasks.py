@@ -150,7 +150,7 @@ def _end(**_: Any) -> None:
 
 def _report_lost_claims(coordinator: Coordinator) -> None:
     try:
-        coordinator.report_lost_claims()
+        coordinator.report_lost_claims(clean=lambda: sweep(REGISTER_DIR))
     except Exception:  # the leases still end these attempts
         log.exception("attempts of a killed process are not reported")
 

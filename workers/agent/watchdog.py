@@ -38,7 +38,10 @@ class Watchdog:
         """Never returns."""
         while True:
             self.wait(LOOK_S)
-            self.look()
+            try:
+                self.look()
+            except Exception:  # no error may end this thread: nobody would notice
+                log.exception("the watchdog could not look")
 
     def look(self) -> None:
         """Compare with the last look."""

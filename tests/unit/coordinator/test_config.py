@@ -2,11 +2,13 @@
 
 import json
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url
 
 from coordinator.cli import coordinator, serve
 from coordinator.config import Settings, SettingsError, load_settings
@@ -144,7 +146,35 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
-    monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
     assert CliRunner().invoke(serve, []).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
+
+
+def test_a_relative_database_is_in_the_directory_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place := tmp_path / "a#b").mkdir()
+    monkeypatch.chdir(place)
+    url = load(tmp_path, SHOWDOWN_DATABASE_URL="sqlite:///mine.sqlite").database_url
+    assert make_url(url).database == str(place / "mine.sqlite")
+    for same in ("sqlite:////var/x.sqlite", "sqlite:///:memory:", "postgresql+psycopg://u@h/d"):
+        assert load(tmp_path, SHOWDOWN_DATABASE_URL=same).database_url == same
+
+
+def test_the_server_imports_nothing_from_the_users_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place := tmp_path / "place").mkdir()
+    for name in ("flask", "sqlalchemy", "redis", "coordinator", "concurrent"):
+        (place / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path / "state"))
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def check(_path: str, argv: list[str], environment: dict[str, str]) -> None:
+        done.append(subprocess.run([*argv, "--check-config"], env=environment, capture_output=True, text=True))
+
+    monkeypatch.setattr("coordinator.cli.os.execve", check)
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert (done[0].returncode, done[0].stdout) == (0, ""), done[0].stderr

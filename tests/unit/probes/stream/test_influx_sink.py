@@ -4,11 +4,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from tests.audit import AuditedStream, unaccounted
 from tests.servers import Headers, http_server, influxdb, stranger
 
 LINE = "m v=1i 1"
@@ -115,3 +118,12 @@ def test_a_server_that_trickles_its_answer_is_away_after_the_limit(trickling: st
     assert error.again
     assert "cannot be reached" in str(error)
     assert time.monotonic() - begun_s < 2
+
+
+def test_what_a_trickling_server_does_not_take_is_spooled_and_no_disk_is_blamed(trickling: str, tmp_path: Path) -> None:
+    stream = AuditedStream(InfluxSink(trickling, timeout_s=0.2), spool=Spool(tmp_path), interval_s=0.01)
+    stream.put_lines([f"m v=1i {number}" for number in range(100)])
+    begun_s = time.monotonic()
+    account = stream.close(0.1)
+    assert time.monotonic() - begun_s < 3
+    assert (account.spooled, account.losses, unaccounted(account)) == (100, {}, 0)

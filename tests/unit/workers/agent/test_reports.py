@@ -21,10 +21,10 @@ from tests.unit.workers.agent.test_execution import (
 )
 from workers.agent import api_client
 from workers.agent.answers import ForeignAnswer
-from workers.agent.api_client import OUTBOX_FEATURE, Coordinator, Refused
+from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
-from workers.agent.outbox import Delivery, Outbox, outbox_state
+from workers.agent.outbox import Delivery, Outbox
 from workers.lab import files
 from workers.lab.cleanup import ProcessId
 from workers.lab.files import STALE_S
@@ -213,41 +213,20 @@ def test_a_coordinator_that_is_away_is_asked_once_and_another_report_comes_first
     assert tried == ["k1-0-1.json", "k1-1-1.json", "k1-2-1.json"]
 
 
-def test_files_that_were_set_aside_are_shown(tmp_path: Path) -> None:
-    seen: list[HostCapabilities] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(HostCapabilities.model_validate_json(request.content))
-        return httpx.Response(204)
-
-    coordinator = connected(tmp_path, handler)
-    outbox = tmp_path / "workers" / "h1" / "outbox"
-    outbox.mkdir(parents=True)
-    coordinator.register(HostCapabilities(host="h1"))
-    (outbox / "k1-0-1.bad").write_text("{")
-    (outbox / "k1-1-1.json").write_text("{}")
-    coordinator.register(HostCapabilities(host="h1"))
-    assert seen[0].features == ()
-    (feature,) = seen[1].features
-    assert (feature.name, feature.present) == (OUTBOX_FEATURE, False)
-    assert str(outbox) in feature.reason
-    assert "k1-0-1.bad" in feature.reason
-    state = outbox_state(outbox)
-    assert (state.waiting, state.set_aside) == (1, ("k1-0-1.bad",))
-    assert state.text == "1 waiting; 1 set aside: k1-0-1.bad"
-
-
 def test_a_killed_process_is_reported_by_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeCoordinator()
     killed = connected(tmp_path, fake)
     monkeypatch.setattr(ProcessId, "of", classmethod(lambda cls, pid: ProcessId((1 << 22) + 1, 1)))
     killed.claim(MESSAGE)
     successor = connected(tmp_path, fake)
-    assert successor.report_lost_claims() == 1
+    cleaned: list[int] = []
+    assert successor.report_lost_claims(clean=lambda: cleaned.append(len(fake.reports))) == 1
+    assert cleaned == [0], "before the coordinator sends the next block"
     (report,) = fake.reports
     assert report.lease == "l1"
     assert report.failure == "the worker's process on h1 was killed while it ran this attempt"
-    assert successor.report_lost_claims() == 0
+    assert successor.report_lost_claims(clean=lambda: cleaned.append(1)) == 0
+    assert cleaned == [0]
 
 
 def test_a_result_in_the_outbox_is_not_replaced_by_the_news_that_its_process_was_killed(

@@ -49,7 +49,7 @@ def trickling() -> Iterator[str]:
 
 def test_a_server_that_trickles_its_answer_does_not_hold_a_request_beyond_its_limit(trickling: str) -> None:
     begun_s = time.monotonic()
-    with httpx.Client(transport=LimitedTransport(), timeout=5) as client:
+    with httpx.Client(transport=LimitedTransport(), timeout=5, trust_env=False) as client:
         with pytest.raises(httpx.TimeoutException), time_limit(0.3):
             client.get(trickling)
         with pytest.raises(httpx.TimeoutException), time_limit(0.3):

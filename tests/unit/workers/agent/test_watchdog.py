@@ -82,7 +82,7 @@ def test_without_redis_a_worker_lives_and_says_why(error: Exception) -> None:
     assert worker.watchdog.broker_error == ""
 
 
-def test_it_looks_again_and_again() -> None:
+def test_it_looks_again_and_again_whatever_happens() -> None:
     worker, pauses = Worker(), []
 
     def wait(pause_s: float) -> None:
@@ -90,7 +90,10 @@ def test_it_looks_again_and_again() -> None:
         if len(pauses) == 3:
             raise KeyboardInterrupt
 
-    worker.watchdog.wait = wait
+    def fails() -> int:
+        raise MemoryError
+
+    worker.watchdog.wait, worker.watchdog.taken = wait, fails
     with pytest.raises(KeyboardInterrupt):
         worker.watchdog.run()
     assert pauses == [LOOK_S] * 3
