@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 C_SOURCES = $(shell find bpf workers -name '*.[ch]')
+PIP_COMPILE = -q --strip-extras --generate-hashes --allow-unsafe --no-header --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host
 C_PROGRAMS = workers/traffic workers/relay
 
 .PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-words bench-truth matrix lock clean
@@ -62,9 +64,10 @@ bench-truth: setup ## Causes of known size, and what campaigns find of them; the
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)
 
-lock: setup ## Resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/pip-compile -q --strip-extras --all-extras --generate-hashes --allow-unsafe --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
+lock: setup ## Resolve both locks anew from pyproject.toml: with the tools of development, and without
+	@$(BIN)/pip-compile $(PIP_COMPILE) --all-extras -o requirements.lock pyproject.toml
+	@cp requirements.lock requirements-production.lock
+	@$(BIN)/pip-compile $(PIP_COMPILE) --extra build -o requirements-production.lock pyproject.toml
 
 clean: ## Remove caches and what was built; .venv stays
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -7,13 +7,15 @@ from typing import Any
 
 from apiflask import APIFlask
 
-from coordinator import api, auth, containment, transport
+from coordinator import api, auth, containment, logs, transport
 from coordinator.api import codec
 from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
+from coordinator.server.limits import USER_BODY_BYTES
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
 from coordinator.store.enrolments import message_keys
+from coordinator.trouble import watch
 from coordinator.web import blueprint as web
 from domain.campaign import Campaign
 
@@ -41,7 +43,7 @@ def create_app(
     app = _App("coordinator", title="Showdown", version=VERSION, spec_path="/api/v1/openapi.json", docs_path=None)
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=codec.USER_BODY_BYTES,
+        MAX_CONTENT_LENGTH=USER_BODY_BYTES,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
         SESSION_COOKIE_NAME="showdown",
         SESSION_COOKIE_HTTPONLY=True,
@@ -51,12 +53,9 @@ def create_app(
         OPENAPI_VERSION="3.1.0",
     )
     store = store or Store(settings.database_url)
-    app.extensions[EXTENSION] = Services(
-        settings=settings,
-        store=store,
-        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store)),
-        clock=clock,
-    )
+    dispatcher = dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store))
+    app.extensions[EXTENSION] = Services(settings, store, dispatcher, clock, watch(settings, store, clock))
+    logs.install(app)
     codec.install(app)
     auth.install(app)
     containment.install(app)
@@ -64,6 +63,16 @@ def create_app(
     app.spec_processor(_complete_spec)
     api.register(app)
     app.register_blueprint(web)
+    return app
+
+
+def serve_app() -> APIFlask:
+    """What gunicorn serves: the application, its log, and the watch of the parts that it needs."""
+    settings = load_settings()
+    logs.configure(settings)
+    app = create_app(settings)
+    found: Services = app.extensions[EXTENSION]
+    found.watch.start()
     return app
 
 

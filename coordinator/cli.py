@@ -1,6 +1,5 @@
 """``showdown coordinator``: the web and REST server, the ticker, and the migration of the schema."""
 
-import logging
 import os
 import signal
 import sys
@@ -11,14 +10,18 @@ from types import FrameType
 
 import click
 
-from coordinator.config import Settings, SettingsError, load_settings
+from coordinator import logs
+from coordinator.config import Settings, SettingsError, load_settings, log_format
 from coordinator.scheduling.dispatch import CeleryDispatcher
+from coordinator.server.listen import AddressUnusable, as_descriptor
 from coordinator.store.database import Store
 from coordinator.store.enrolments import message_keys
 from coordinator.store.unusable import DatabaseUnusable
 from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
+_WORKER = "coordinator.server.worker.DeadlineWorker"
+_LOG = "coordinator.logs.GunicornLog"
 
 
 @click.group()
@@ -27,21 +30,27 @@ def coordinator() -> None:
 
 
 @coordinator.command()
-@click.option("--bind", default="127.0.0.1:8400", show_default=True, help="host:port or unix:/path.")
+@click.option("--bind", default="127.0.0.1:8400", show_default=True, help="host:port, unix:/path or fd://N.")
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
 def serve(bind: str, threads: int) -> None:
     """Serve the web pages and REST (gunicorn, in the foreground). Migrates the schema first."""
     settings = _settings()
+    try:
+        bind = as_descriptor(bind)
+    except AddressUnusable as error:
+        raise click.ClickException(str(error)) from error
     _migrate(settings)
     # gunicorn replaces this process, so that the parent can signal it directly. It uses one process: its threads share
     # the connections, and this host may also be the one that measures.
-    arguments = ["--bind", bind, "--worker-class", "gthread", "--workers", "1", "--threads", str(threads)]
+    arguments = ["--bind", bind, "--worker-class", _WORKER, "--workers", "1", "--threads", str(threads)]
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
+    # Without sendfile, each piece of a file has the time limit of an answer.
+    arguments += ["--no-sendfile", "--logger-class", _LOG]
     # gunicorn puts the working directory first on the path of modules, even before it reads its option --chdir.
     os.chdir(Path(__file__).parents[1])
-    arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
+    arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:serve_app()"]
     argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
     environment = own_environment(os.environ) | {"SHOWDOWN_DATABASE_URL": settings.database_url}
     os.execve(sys.executable, argv, environment)  # noqa: S606 (an argv list, no shell)
@@ -53,8 +62,8 @@ def ticker() -> None:
     # Imported late because the other commands do not need it.
     from coordinator.ticker import run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = _settings()
+    logs.configure(settings)
     _migrate(settings)
     stop = threading.Event()
 
@@ -76,6 +85,7 @@ def migrate() -> None:
 def _settings() -> Settings:
     try:
         settings = load_settings()
+        log_format()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     if settings.token_is_new:  # only the process that created it prints it

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from domain.logs import FORMATS
+
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
 _SECRETS = {"token": "SHOWDOWN_TOKEN", "secret_key": "SHOWDOWN_SECRET_KEY"}
@@ -51,6 +53,14 @@ class Settings:
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
         return f"Settings(state_dir={str(self.state_dir)!r})"
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> str:
+    """``text`` or ``json``. Raises :class:`SettingsError`."""
+    kind = (os.environ if environ is None else environ).get("SHOWDOWN_LOG_FORMAT", "") or FORMATS[0]
+    if kind not in FORMATS:
+        raise SettingsError(f"SHOWDOWN_LOG_FORMAT must be {' or '.join(FORMATS)}")
+    return kind
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -165,12 +175,20 @@ def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
     if not path.exists():
         is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}, allow_nan=False))
     try:
-        kept = json.loads(path.read_bytes())
+        kept = json.loads(_own_text(path))
         found = {name: str(kept[name]) for name in _SECRETS}
         return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         variables = ", ".join(_SECRETS.values())
         raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
+
+
+def _own_text(path: Path) -> str:
+    """The text of a file of this user. Raises ``OSError`` for another user's file, and for a symbolic link."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as file:
+        if os.fstat(file.fileno()).st_uid != os.geteuid():
+            raise PermissionError("it belongs to another user")
+        return file.read()
 
 
 def _write_new(path: Path, text: str) -> bool:

@@ -1,6 +1,6 @@
 """A request that fails for what one campaign or host holds is answered with the reason, and that thing is set aside.
 
-It is no error of the server: every other request works. An outage of the database stays an error 500.
+It is no error of the server: every other request works. An outage of the database is answered 503.
 """
 
 import re

@@ -10,6 +10,7 @@ from coordinator.analysis.cache import VersionedCache
 from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
+from coordinator.trouble import Watch
 from domain.looks import Exactness
 from domain.report import CampaignReport
 from domain.stacks import Stacks
@@ -25,6 +26,7 @@ class Services:
     store: Store
     dispatcher: Dispatcher
     clock: Callable[[], float]
+    watch: Watch
     reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(32))
     exactness: VersionedCache[Exactness | None] = field(default_factory=lambda: VersionedCache(32))
     # By cell; a few megabytes each.

@@ -19,6 +19,7 @@ from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockSt
 from coordinator.store import quarantine, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
+from coordinator.store.marks import TICKER, set_mark
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
 from coordinator.store.quarantine import Kind, contained, not_held
 from coordinator.store.submission import ONLINE_S, is_online
@@ -27,6 +28,7 @@ from domain.jobs import BlockMessage
 from domain.vitals import DEAF_S
 
 INTERVAL_S = 1.0
+MARK_EACH_S = 5.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
 CHECK_STORED_S = 60.0  # how often hosts and matrices are read, so that one that cannot be read is shown
 PING_S = 20.0
@@ -69,7 +71,7 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
     """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
-    steps, pinged_at, checked_at = ClockSteps(), -PING_S, -CHECK_STORED_S
+    steps, pinged_at, checked_at, marked_at = ClockSteps(), -PING_S, -CHECK_STORED_S, -MARK_EACH_S
     while not stop.wait(INTERVAL_S):
         now, monotonic_s = clock(), time.monotonic()
         steady_s = steps.steady_s(now, monotonic_s)
@@ -81,6 +83,10 @@ def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: 
             if monotonic_s - checked_at >= CHECK_STORED_S:
                 checked_at = monotonic_s
                 quarantine.check_stored(store, now)
+            if monotonic_s - marked_at >= MARK_EACH_S:
+                marked_at = monotonic_s
+                with store.write() as session:
+                    set_mark(session, TICKER, now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
 

@@ -2,6 +2,7 @@
 # Prepares a Debian 12 host to build, test and run Showdown. Idempotent: it prints what it does, and nothing
 # if there is nothing to do. It needs root only to install what is missing.
 #
+# With SHOWDOWN_PRODUCTION=1 it leaves out what only development needs, in Debian's packages and in Python's.
 # apt and pip use the package indexes of their own configuration.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,8 +15,13 @@ PACKAGES=(
     python3 python3-venv python3-bpfcc libbpfcc "linux-headers-$ARCH"        # Python, and BCC with its headers
     redis-server influxdb nginx-light haproxy wrk                            # the private stack and the labs
     nftables iproute2 ethtool nghttp2-client openssl                         # the host's network tools
-    gcc libc6-dev make clang-format git ca-certificates chromium             # build, check, test
+    gcc libc6-dev make ca-certificates                                       # build
 )
+LOCK=requirements-production.lock
+if [ "${SHOWDOWN_PRODUCTION:-0}" != 1 ]; then
+    PACKAGES+=(clang-format git chromium) # check, test
+    LOCK=requirements.lock
+fi
 DAEMONS=(redis-server influxdb nginx haproxy)
 
 say() { printf 'bootstrap: %s\n' "$*"; }
@@ -113,14 +119,14 @@ make_venv() {
 
 install_python() {
     local lock project
-    lock=$(sha256sum <requirements.lock)
+    lock=$(sha256sum <"$LOCK")
     project=$(sha256sum <pyproject.toml)
     if [ "$lock" != "$(cat "$VENV/.lock-hash" 2>/dev/null)" ]; then
         say "installing the locked Python packages"
         # The lock is complete, so pip must not resolve: it would consider a newer release of a requirement
         # with extras ("pydantic[email]"), and refuse it because it is not pinned.
-        "$VENV/bin/python" -m pip install -qq --no-deps --require-hashes -r requirements.lock
-        "$VENV/bin/python" -m pip check >/dev/null || fail "requirements.lock is not complete; run: make lock"
+        "$VENV/bin/python" -m pip install -qq --no-deps --require-hashes -r "$LOCK"
+        "$VENV/bin/python" -m pip check >/dev/null || fail "$LOCK is not complete; run: make lock"
         printf '%s\n' "$lock" >"$VENV/.lock-hash"
     fi
     # pip creates the commands when it installs the project, so a changed pyproject.toml needs a new installation.

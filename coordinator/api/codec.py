@@ -1,6 +1,7 @@
 """Request bodies and errors: strict JSON, and one format for every error."""
 
 import json
+import logging
 import math
 from typing import Any, NoReturn
 
@@ -8,13 +9,14 @@ from apiflask import HTTPError
 from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import InternalError, OperationalError
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 
+from coordinator.server.limits import body_limit
+from domain.logs import one_line
 from domain.problems import InvalidInput, Problem, problems_of
 
-SIGN_IN_BODY_BYTES = 4 << 10  # anyone may send it
-USER_BODY_BYTES = 1 << 20
-WORKER_BODY_BYTES = 16 << 20
+log = logging.getLogger(__name__)
 
 
 class ErrorBody(BaseModel):
@@ -76,9 +78,7 @@ class StrictRequest(Request):
 
 def limit_body() -> None:
     """Limit the body of this request; workers' reports are larger than any user's request."""
-    is_worker = "worker" in request.blueprints
-    limit = SIGN_IN_BODY_BYTES if request.path == "/sign-in" else USER_BODY_BYTES
-    request.max_content_length = WORKER_BODY_BYTES if is_worker else limit
+    request.max_content_length = body_limit(request.path)
 
 
 def refuse_nul() -> None:
@@ -97,6 +97,12 @@ def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()
     return response
 
 
+def database_words(error: Exception) -> str:
+    """Write one line about a database that cannot be used, and return what the caller reads."""
+    log.error("%s %s: the database cannot be used: %s", request.method, request.path, one_line(error))
+    return f"the database cannot be used ({one_line(error)}); /readyz says since when and what to do"
+
+
 def install(app: Flask) -> None:
     """Check every request of ``app`` before its view, and format its errors."""
     app.before_request(limit_body)
@@ -110,6 +116,11 @@ def _register_errors(app: Flask) -> None:
     @app.errorhandler(InvalidInput)
     def _invalid(error: InvalidInput) -> Response:
         return error_response(422, "the input is invalid", error.problems)
+
+    @app.errorhandler(InternalError)
+    @app.errorhandler(OperationalError)
+    def _database(error: OperationalError | InternalError) -> Response:
+        return error_response(503, database_words(error))
 
     @app.errorhandler(HTTPError)
     def _refused(error: HTTPError) -> Response:

@@ -200,6 +200,15 @@ class EventRow(Base):
     message: Mapped[str] = mapped_column(Text)
 
 
+class MarkRow(Base):
+    """When the ticker or the server last did its work."""
+
+    __tablename__ = "marks"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[float] = mapped_column(Float(53))
+
+
 class QuarantineRow(Base):
     """What is set aside, because it made an error that must not stop the rest."""
 

@@ -74,13 +74,16 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
     """
     if not influx.url:
         raise TelemetryUnavailable("no InfluxDB is configured (SHOWDOWN_INFLUX_URL)")
-    headers = {"Authorization": f"Token {influx.token}"} if influx.token else {}
+    # ``user:password`` is for versions before 1.8, which know no tokens.
+    user, is_password, password = influx.token.partition(":")
+    headers = {"Authorization": f"Token {influx.token}"} if influx.token and not is_password else {}
     try:
         response = httpx.post(
             influx.url.rstrip("/") + "/query",
             params={"db": influx.bucket, **({"epoch": epoch} if epoch else {})},
             data={"q": statement},
             headers=headers,
+            auth=(user, password) if is_password else None,
             timeout=TIMEOUT_S,
             trust_env=False,  # the query and its token are for InfluxDB, not for a proxy of the environment
         )

@@ -5,10 +5,13 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
+from sqlalchemy.exc import InternalError, OperationalError
 from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
 from coordinator import auth
+from coordinator.api.codec import database_words
+from coordinator.services import services
 from coordinator.web.words import FILTERS
 
 blueprint = APIBlueprint(
@@ -25,7 +28,11 @@ for _name, _filter in FILTERS.items():
 
 @blueprint.context_processor
 def _template_context() -> dict[str, Any]:
-    return {"signed_in": auth.is_signed_in(), "csrf_field": _csrf_field}
+    return {
+        "signed_in": auth.is_signed_in(),
+        "csrf_field": _csrf_field,
+        "troubles": services().watch.current().troubles,
+    }
 
 
 def _csrf_field() -> Markup:
@@ -38,6 +45,12 @@ def _private(response: Response) -> Response:
     if request.endpoint != "web.static":
         response.headers.setdefault("Cache-Control", "private, no-store")
     return response
+
+
+@blueprint.get("/trouble")
+def trouble() -> str:
+    """The banner of every page: what keeps the service from its work."""
+    return render_template("web/_trouble.html")
 
 
 @blueprint.get("/sign-in")
@@ -77,6 +90,12 @@ def _error(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
         return _to_sign_in()
     title = {403: "Not allowed", 404: "Not found"}.get(error.code, error.name)
     return render_template("web/error.html", title=title, message=error.description), error.code
+
+
+@blueprint.errorhandler(InternalError)
+@blueprint.errorhandler(OperationalError)
+def _database(error: OperationalError | InternalError) -> tuple[str, int]:
+    return render_template("web/error.html", title="The database cannot be used", message=database_words(error)), 503
 
 
 def _to_sign_in() -> Response:

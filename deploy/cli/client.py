@@ -1,5 +1,6 @@
 """A client of the coordinator's REST interface for the command line."""
 
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageP
 from domain.names import HOST_NAME_SHAPE, is_host_name
 from domain.problems import Problem
 from domain.report import CampaignReport
+from domain.trouble import Readiness
 
 ENDED = frozenset({"complete", "failed", "cancelled"})
 _TIMEOUT_S = 30.0
@@ -83,6 +85,16 @@ class Coordinator:
         except ValidationError as error:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
+
+    def readiness(self) -> Readiness:
+        """What keeps the coordinator from its work; an earlier version, which cannot say, has no troubles."""
+        try:
+            answer = self._http.get(f"{self.url}/readyz")
+            return Readiness.model_validate(answer.json())
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
+        except ValueError:
+            return Readiness(checked_at=datetime.now(UTC))
 
     def enrolments(self) -> dict[str, Any]:
         """All ``hosts``, and in ``enrolments`` which of them have a token."""

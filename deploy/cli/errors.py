@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     FAILED = 4
     INCOMPLETE = 5
     UNDECIDED = 6
+    NOT_READY = 7
     UNREACHABLE = 69  # EX_UNAVAILABLE of sysexits.h
     INTERNAL = 70  # EX_SOFTWARE
     INTERRUPTED = 130
@@ -32,6 +33,8 @@ MEANINGS = {
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
     "valid trial",
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
+    ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
+    "waiting; each is printed with since when and what to do",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
     ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
     ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and its labs were removed",

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import Unreachable
 from deploy.cli.planning import may_add_blocks, precision_reached
+from deploy.cli.trouble import TroubleWatcher
 from domain.campaign import CALIBRATION
 
 POLL_S = 1.0  # polling costs CPU on the measured host
@@ -109,11 +110,14 @@ def follow(
 ) -> str:
     """Watch a campaign until it has ended or ``until`` is true; returns its state.
 
-    ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer.
+    ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer,
+    and :class:`CommandError` after ``TROUBLE_AFTER_S`` of a trouble that keeps campaigns from their work.
     """
     heard_s = clock()
+    watcher = TroubleWatcher(coordinator, display, clock)
     while True:
         each_time()
+        watcher.look()
         try:
             campaign = coordinator.campaign(campaign_id)
         except Unreachable:

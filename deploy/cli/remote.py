@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import ENDED, Coordinator
-from deploy.cli.errors import UsageProblem
+from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
 from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
@@ -121,8 +121,25 @@ def submit(
 @click.argument("campaign_id", required=False)
 @json_option
 @coordinator_command
-def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns and hosts."""
+@click.pass_context
+def status(ctx: click.Context, coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns and hosts.
+
+    What keeps the coordinator from its work goes to standard error; the exit code is then 7 if campaigns wait for it.
+    """
+    readiness = coordinator.readiness()
+    for trouble in readiness.troubles:
+        click.echo(trouble.sentence(), err=True)
+    try:
+        _show_status(coordinator, campaign_id, as_json=as_json)
+    except Unreachable:
+        if readiness.ready:
+            raise
+    if not readiness.ready:
+        ctx.exit(ExitCode.NOT_READY)
+
+
+def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
     if campaign_id is None:
         campaigns, hosts = coordinator.campaigns(), coordinator.hosts()
         if as_json:

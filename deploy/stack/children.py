@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deploy.stack.private_files import open_own
+
 _POLL_S = 0.05
 _TAIL_LINES = 15
 
@@ -31,12 +33,14 @@ class Child:
         log: Path,
         environment: Mapping[str, str],
         stop_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
         self._stop_signal = stop_signal
         self._argv = ["env", "--default-signal=INT,QUIT", "setpriv", "--pdeathsig", "TERM", "--", *argv]
         self._environment = dict(environment)
+        self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,8 +54,8 @@ class Child:
 
     def start(self) -> None:
         """Start the process. Raises :class:`StackError` if its program cannot be run."""
-        with self.log.open("ab") as log:
-            try:
+        try:
+            with open(open_own(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as log:
                 self._process = subprocess.Popen(
                     self._argv,
                     stdin=subprocess.DEVNULL,
@@ -59,16 +63,22 @@ class Child:
                     stderr=subprocess.STDOUT,
                     env=self._environment,
                     process_group=0,
+                    pass_fds=self._pass_fds,
                 )
-            except OSError as error:
-                raise StackError(f"{self.name} cannot be started: {error}") from error
+        except OSError as error:
+            raise StackError(f"{self.name} cannot be started: {error}") from error
 
     def wait_ready(self, ready: Callable[[], bool], deadline_s: float) -> None:
-        """Poll ``ready`` until it is true. Raises :class:`StackError` if the process ends or time is up."""
+        """Poll ``ready`` until it is true. Raises :class:`StackError` if the process ends or time is up.
+
+        The answer at a dead child's port comes from another process. So the child must live before and after it.
+        """
         deadline = time.monotonic() + deadline_s
-        while not ready():
+        while True:
             if not self.alive():
                 raise StackError(self.exit_reason())
+            if ready() and self.alive():
+                return
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} is not ready after {deadline_s:.0f} s; {self._last_words()}")
             time.sleep(_POLL_S)
@@ -98,11 +108,15 @@ class Child:
         self._process = None
         return was_alive and not remains
 
-    def exit_reason(self) -> str:
-        """How it ended, and the end of its log."""
+    def exit_words(self) -> str:
+        """How it ended, in one line."""
         status = self._process.returncode if self._process else None
         how = f"was killed by signal {-status}" if status is not None and status < 0 else f"ended with status {status}"
-        return f"{self.name} {how}; {self._last_words()}"
+        return f"{self.name} {how}"
+
+    def exit_reason(self) -> str:
+        """How it ended, and the end of its log."""
+        return f"{self.exit_words()}; {self._last_words()}"
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

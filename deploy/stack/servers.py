@@ -13,7 +13,7 @@ def unused_port() -> int:
         return port
 
 
-def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
+def influxd_config(directory: Path, *, http_port: int, rpc_port: int, passwords: bool = False) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
     # TOML reads a JSON string as it is.
     meta, data, wal = (json.dumps(str(directory / name), ensure_ascii=False) for name in ("meta", "data", "wal"))
@@ -33,6 +33,8 @@ bind-address = "127.0.0.1:{rpc_port}"
 
 [http]
   bind-address = "127.0.0.1:{http_port}"
+  auth-enabled = {str(passwords).lower()}
+  pprof-enabled = false
   log-enabled = false
 
 [monitor]

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +20,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
 import redis
 
 from deploy.stack.children import Child, StackError
+from deploy.stack.coordinator_calls import answers, enrol, has_host
 from deploy.stack.environments import environment_of
+from deploy.stack.influx import INFLUXD, PrivateInflux
+from deploy.stack.listeners import listen
+from deploy.stack.private_files import open_own, own_directory, read_own
 from deploy.stack.private_redis import PrivateRedis
-from deploy.stack.servers import influxd_config, unused_port
+from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
 from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.names import host_name_of
 
 SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
-INFLUXD = "influxd"
 READY_S = 60.0
 STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
-MAX_WORKER_RESTARTS = 5
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _CHOOSE = "choose a {kind} directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
 
@@ -58,14 +60,15 @@ class PrivateStack:
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.notes: list[str] = []
-        self.worker_restarts = 0
+        self._restarts: dict[str, Restarts] = {}
         self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
         self._given = own_environment(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
-        self._port = port or unused_port()
+        self._port = port
+        self._listener: socket.socket | None = None
         self._children: list[Child] = []
-        self._worker: Child | None = None
+        self._influx: PrivateInflux | None = None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -93,8 +96,13 @@ class PrivateStack:
 
         A token that the host had is void. Raises :class:`StackError`.
         """
-        own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": self._enrol(host)}
+        own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": enrol(self.url, self.token, host)}
         return environment_of("worker", self._environment | own)
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each child was started again."""
+        return {name: restarts.total for name, restarts in self._restarts.items()}
 
     @property
     def pids(self) -> dict[str, int]:
@@ -105,6 +113,7 @@ class PrivateStack:
         with contextlib.ExitStack() as exits:
             self._exits = exits
             self._own_state_dir()
+            self._listen()
             self._settings()
             self._start_servers()
             self._start_ticker_and_worker()
@@ -117,31 +126,43 @@ class PrivateStack:
         self._exits.close()
 
     def watch(self) -> list[str]:
-        """Check the children: restart a dead worker (bounded), and continue without InfluxDB if it died.
+        """Start dead children again, up to a limit over time. Without InfluxDB the stack then continues.
 
-        Call it periodically; it returns new ``notes``. Raises :class:`StackError` if another child has ended.
+        Call it periodically; it returns new ``notes``. Raises :class:`StackError` if another child ends too often.
         """
         known = len(self.notes)
         for child in self._children.copy():
-            if child.alive():
-                continue
-            if child.name == INFLUXD:
-                # It only carries telemetry: the campaign continues, and its report says what is missing.
-                self.notes.append(f"telemetry is missing from now on: {child.exit_reason()}")
-                self._children.remove(child)
-                continue
-            if child is not self._worker or self.worker_restarts >= MAX_WORKER_RESTARTS:
-                raise StackError(child.exit_reason())
-            self.worker_restarts += 1
-            # Processes of the dead worker's group must not run beside its successor.
+            if not child.alive():
+                self._start_again(child)
+        self._seal_influx()
+        return self.notes[known:]
+
+    def _seal_influx(self) -> None:
+        child = next((child for child in self._children if child.name == INFLUXD), None)
+        if self._influx is not None and child is not None and (problem := self._influx.seal(child)):
+            self.notes.append(problem)
+
+    def _start_again(self, child: Child) -> None:
+        restarts = self._restarts[child.name]
+        if restarts.allow():
+            how = child.exit_words()
+            # Processes of the dead child's group must not run beside its successor.
             child.stop(STOP_S)
             child.start()
-        return self.notes[known:]
+            self.notes.append(f"{how} and was started again (restart {restarts.total}; see {child.log})")
+            return
+        often = f"{child.name} ended more than {LIMIT} times in {WINDOW_S / 60:.0f} min"
+        if child.name != INFLUXD:
+            raise StackError(f"{often}: {child.exit_reason()}")
+        # It only carries telemetry: the campaign continues, and its report says what is missing.
+        self.notes.append(f"telemetry is missing from now on: {often}: {child.exit_reason()}")
+        self._children.remove(child)
 
     def _own_state_dir(self) -> None:
         try:
-            self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = self._exits.enter_context((self.state_dir / "stack.lock").open("w"))
+            own_directory(self.state_dir)
+            lock = open_own(self.state_dir / "stack.lock", os.O_WRONLY | os.O_CREAT)
+            self._exits.callback(os.close, lock)
         except OSError as error:
             raise StackError(f"{self.state_dir} cannot be used: {error}; {_CHOOSE.format(kind='writable')}") from error
         try:
@@ -151,14 +172,30 @@ class PrivateStack:
                 f"another Showdown uses {self.state_dir}; stop it, or set SHOWDOWN_STATE_DIR to another directory"
             ) from None
 
+    def _listen(self) -> None:
+        """Take the coordinator's port, before any token is sent to it; the coordinator inherits the socket."""
+        try:
+            self._listener = self._exits.enter_context(listen(self._port))
+        except OSError as error:
+            raise StackError(f"127.0.0.1:{self._port} is used by another server; choose another port") from error
+        self._port = self._listener.getsockname()[1]
+
     def _settings(self) -> None:
         env = self._environment
         env["SHOWDOWN_STATE_DIR"] = str(self.state_dir)
         env["SHOWDOWN_COORDINATOR_URL"] = self.url
         env.setdefault("SHOWDOWN_INFLUX_BUCKET", DATABASE)
 
-    def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
-        child = Child(name, argv, self.state_dir / f"{name}.log", environment_of(name, self._environment), stop_signal)
+    def _child(
+        self,
+        name: str,
+        argv: Sequence[str],
+        stop_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
+    ) -> Child:
+        given = environment_of(name, self._environment)
+        child = Child(name, argv, self.state_dir / f"{name}.log", given, stop_signal, pass_fds)
+        self._restarts[name] = Restarts()
         # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
         child.start()
@@ -178,8 +215,9 @@ class PrivateStack:
         waits.append(self._start_coordinator())
         for child, ready in waits:
             child.wait_ready(ready, READY_S)
-        if INFLUXD in self.pids:
-            self._create_database()
+        if self._influx is not None:
+            self._influx.create_users()
+            self._seal_influx()
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
@@ -199,52 +237,29 @@ class PrivateStack:
         return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
-        port = unused_port()
-        config = self.state_dir / "influxd.conf"
-        text = influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port())
-        config.write_text(text, encoding="utf-8")
-        url = self._environment["SHOWDOWN_INFLUX_URL"] = f"http://127.0.0.1:{port}"
-        return self._child(INFLUXD, ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
-
-    def _create_database(self) -> None:
-        name = self._environment["SHOWDOWN_INFLUX_BUCKET"]
-        url = f"{self._environment['SHOWDOWN_INFLUX_URL']}/query"
-        try:
-            httpx.post(url, params={"q": f'CREATE DATABASE "{name}"'}, trust_env=False).raise_for_status()
-        except httpx.HTTPError as error:
-            raise StackError(f"influxd did not create the database {name!r}: {error}") from error
+        influx = self._influx = PrivateInflux(self.state_dir, self._environment["SHOWDOWN_INFLUX_BUCKET"])
+        self._environment |= {"SHOWDOWN_INFLUX_URL": influx.url, "SHOWDOWN_INFLUX_TOKEN": influx.token}
+        child = self._child(INFLUXD, influx.argv)
+        return child, lambda: influx.is_ready(child)
 
     def _start_coordinator(self) -> tuple[Child, Callable[[], bool]]:
-        bind = f"127.0.0.1:{self._port}"
-        health = f"{self.url}/healthz"
-        if _answers(health, None):
-            raise StackError(f"{bind} is used by another server; choose another port")
-        child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
-        return child, lambda: _answers(health, 200)
+        listener = self._listener.fileno() if self._listener else -1
+        argv = [*self._showdown, "coordinator", "serve", "--bind", f"fd://{listener}"]
+        return self._child("coordinator", argv, pass_fds=(listener,)), lambda: answers(self.url)
 
     def _read_token(self) -> None:
         """Read the users' token that the coordinator generated because the environment does not set it."""
         path = self.state_dir / "secrets.json"
         if not self._environment.get("SHOWDOWN_TOKEN"):
             try:
-                self._environment["SHOWDOWN_TOKEN"] = json.loads(path.read_bytes())["token"]
+                self._environment["SHOWDOWN_TOKEN"] = json.loads(read_own(path))["token"]
             except (OSError, ValueError, KeyError) as error:
                 raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
-
-    def _enrol(self, host: str) -> str:
-        """A new token for ``host``, by the users' token."""
-        path, headers = f"/api/v1/hosts/{host}/enrolment", {"Authorization": f"Bearer {self.token}"}
-        try:
-            answer = httpx.post(f"{self.url}{path}", json={"replace": True}, headers=headers, trust_env=False)
-            answer.raise_for_status()
-            return str(answer.json()["token"])
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise StackError(f"the coordinator did not enrol the host {host}: {error}") from error
 
     def _enrol_own_worker(self) -> None:
         host = self._environment.setdefault("SHOWDOWN_HOST", host_name_of(os.uname().nodename))
         if not self._given.get("SHOWDOWN_HOST_TOKEN"):
-            self._environment["SHOWDOWN_HOST_TOKEN"] = self._enrol(host)
+            self._environment["SHOWDOWN_HOST_TOKEN"] = enrol(self.url, self.token, host)
 
     def _start_ticker_and_worker(self) -> None:
         self._read_token()
@@ -252,35 +267,12 @@ class PrivateStack:
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
-        self._worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
-        self._exits.callback(self._stop_worker, self._worker)
-        self._worker.wait_ready(self._has_host, READY_S)
+        worker = self._child("worker", [*self._showdown, "worker"], signal.SIGQUIT)
+        self._exits.callback(self._stop_worker, worker)
+        worker.wait_ready(lambda: has_host(self.url, self.token, self._started), READY_S)
 
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
             # It was killed during a block, and no later worker will sweep at its start.
             environment = environment_of("worker", self._environment)
             subprocess.run([*self._showdown, "sweep"], env=environment, capture_output=True, timeout=60)
-
-    def _has_host(self) -> bool:
-        """True once the worker has registered; before that, the coordinator accepts no campaign."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        try:
-            answer = httpx.get(f"{self.url}/api/v1/hosts", headers=headers, trust_env=False)
-        except httpx.TransportError:
-            return False
-        if answer.status_code != 200:
-            raise StackError(
-                f"the coordinator answered {answer.status_code} to the request for its hosts: {answer.text}"
-            )
-        # The state directory may still list a host of an earlier stack as online.
-        return any(datetime.fromisoformat(host["seen_at"]) >= self._started for host in answer.json()["hosts"])
-
-
-def _answers(url: str, status: int | None) -> bool:
-    """True if a server answers with ``status``; ``None`` accepts any status."""
-    try:
-        answer = httpx.get(url, trust_env=False)
-        return status is None or answer.status_code == status
-    except httpx.TransportError:
-        return False

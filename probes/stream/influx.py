@@ -79,7 +79,12 @@ class InfluxSink:
     def _client_of_process(self) -> Any:
         if self._client is None or self._pid != os.getpid():
             self._client = InfluxDBClient(
-                url=self.url, token=self._token or None, org=self._org or "-", timeout=self._timeout_ms, retries=False
+                url=self.url,
+                token=self._token or None,
+                org=self._org or "-",
+                timeout=self._timeout_ms,
+                retries=False,
+                auth_basic=":" in self._token,  # user:password, for versions before 1.8, which know no tokens
             )
             limit_requests(self._client.api_client.rest_client.pool_manager, self._timeout_ms / 1000 * _LIMIT)
             self._pid = os.getpid()

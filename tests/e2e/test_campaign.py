@@ -159,7 +159,8 @@ MAYBE_EMPTY = {
 
 
 def test_every_query_of_the_dashboards_finds_rows(running: Running, short: str) -> None:
-    url = running.stack.environment["SHOWDOWN_INFLUX_URL"]
+    environment = running.stack.environment
+    url = environment["SHOWDOWN_INFLUX_URL"].replace("://", f"://{environment['SHOWDOWN_INFLUX_TOKEN']}@")
     ended = f"SELECT * FROM campaign_event WHERE \"campaign\" = '{short}' AND \"kind\" = 'verdict'"
     deadline = time.monotonic() + 20
     while not rows(url, "showdown", ended):  # the last to come

@@ -108,8 +108,12 @@ def test_everything_is_up_private_and_gone_afterwards(tmp_path, environment):
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
         influx = stack.environment["SHOWDOWN_INFLUX_URL"]
-        databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).text
+        assert httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).status_code == 401
+        login = tuple(stack.environment["SHOWDOWN_INFLUX_TOKEN"].split(":"))
+        databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, auth=login, trust_env=False).text
         assert '["showdown"]' in databases
+        assert len([pid for _, pid in listening(everything) if pid == pids["influxd"]]) == 1, "no port for backups"
+        wait_until(lambda: httpx.get(f"{stack.url}/readyz", trust_env=False).status_code == 200)
         assert httpx.get(f"{stack.url}/api/v1/hosts", trust_env=False).status_code == 401
         bearer = {"Authorization": f"Bearer {stack.token}"}
         (host,) = httpx.get(f"{stack.url}/api/v1/hosts", headers=bearer, trust_env=False).json()["hosts"]

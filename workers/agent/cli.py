@@ -1,7 +1,6 @@
 """The commands of a worker host: ``showdown worker``, ``doctor``, ``workloads`` and ``sweep``."""
 
 import json
-import logging
 import os
 import sys
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from workers.agent.config import (
     state_dir,
     telemetry_dir,
 )
+from workers.agent.logs import configure
 from workers.agent.own_stdout import libraries_to_stderr
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def worker(loglevel: str) -> None:
     from workers.lab.cleanup import REGISTER_DIR
     from workers.lab.cleanup import sweep as sweep_register
 
-    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        configure(loglevel, os.environ)
         keep_former_directory(os.environ)
         settings = with_token(WorkerSettings.from_environment())
         sweep_register(REGISTER_DIR)

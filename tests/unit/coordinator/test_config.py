@@ -1,6 +1,7 @@
 """From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
 import json
+import socket
 import stat
 import subprocess
 import threading
@@ -143,12 +144,39 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
     assert "Traceback" not in answer.stderr
 
 
+def test_a_log_format_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("SHOWDOWN_LOG_FORMAT", "xml")
+    answer = CliRunner().invoke(coordinator, ["migrate"])
+    assert answer.stderr == "Error: SHOWDOWN_LOG_FORMAT must be text or json\n"
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "192.0.2.1:80"])
+def test_an_address_that_cannot_be_bound_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str
+) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    answer = CliRunner().invoke(serve, ["--bind", bind])
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines()[-1].startswith(f"Error: {bind}") or "is not an address" in answer.stderr
+
+
+def test_an_address_that_is_taken_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        bind = f"127.0.0.1:{other.getsockname()[1]}"
+        answer = CliRunner().invoke(serve, ["--bind", bind])
+    assert answer.stderr.splitlines()[-1] == (
+        f"Error: {bind} cannot be used: Address already in use; choose another --bind"
+    )
+
+
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
-    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--bind", "127.0.0.1:0"]).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
 
@@ -176,5 +204,5 @@ def test_the_server_imports_nothing_from_the_users_directory(tmp_path: Path, mon
         done.append(subprocess.run([*argv, "--check-config"], env=environment, capture_output=True, text=True))
 
     monkeypatch.setattr("coordinator.cli.os.execve", check)
-    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--bind", "127.0.0.1:0"]).exit_code == 0
     assert (done[0].returncode, done[0].stdout) == (0, ""), done[0].stderr

@@ -1,12 +1,17 @@
 """Following a campaign to its end: retries, and plain lines without a terminal."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
-from deploy.cli.errors import Unreachable
+from deploy.cli.errors import CommandError, Unreachable
 from deploy.cli.progress import UNREACHABLE_AFTER_S, Display, follow
+from deploy.cli.trouble import TROUBLE_AFTER_S
+from domain.trouble import Part, Readiness, Trouble
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def view(state="running", done=0, cell=None, left_s=None):
@@ -26,6 +31,11 @@ class Coordinator:
 
     def __init__(self, *answers):
         self.answers = list(answers)
+
+        self.troubles = lambda: ()
+
+    def readiness(self):
+        return Readiness(checked_at=NOW, troubles=self.troubles())
 
     def campaign(self, campaign_id):
         assert campaign_id == "k3f9x2ab"
@@ -108,3 +118,31 @@ def test_enough_is_enough():
 def test_a_calibration_is_called_so():
     _, text, _ = followed(view(cell=CELL | {"level": "calibration"}), view("complete", done=18))
     assert "now http_keepalive, calibration" in text
+
+
+def trouble(part):
+    return Trouble(
+        part=part, stops_work=part is not Part.TELEMETRY, what=f"The {part} is away", since=NOW, remedy="Start it."
+    )
+
+
+def test_a_trouble_is_said_once_when_it_begins_and_when_it_has_ended():
+    out, clock = io.StringIO(), Clock()
+    coordinator = Coordinator(*[view("queued")] * 60, view("complete"))
+    coordinator.troubles = lambda: (trouble(Part.TELEMETRY),) if 10 <= clock.now_s < 30 else ()
+    with Display(Console(file=out, width=120)) as display:
+        follow(coordinator, "k3f9x2ab", display, sleep=clock.sleep, clock=clock)
+    assert out.getvalue().count("The telemetry is away since 2026-01-01 00:00:00 UTC. Start it.") == 1
+    assert out.getvalue().count("The telemetry works again") == 1
+
+
+def test_nobody_waits_for_ever_for_a_campaign_that_cannot_go_on():
+    out, clock = io.StringIO(), Clock()
+    coordinator = Coordinator(view("queued"))
+    coordinator.troubles = lambda: (trouble(Part.DISK),)
+    with (
+        Display(Console(file=out, width=120)) as display,
+        pytest.raises(CommandError, match="gave up waiting: The disk is away"),
+    ):
+        follow(coordinator, "k3f9x2ab", display, sleep=clock.sleep, clock=clock)
+    assert TROUBLE_AFTER_S <= clock.now_s < 2 * TROUBLE_AFTER_S

@@ -48,10 +48,13 @@ class Fake:
         self.state = "complete"
         self.report = report()
         self.requests = []
+        self.readiness = {"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []}
         self.host = {"name": "h1", "online": True, "deaf_since": None, "remedy": "", "clock_skew_s": 0.2,
                      "capabilities": {"host": "h1"}}  # fmt: skip
 
     def __call__(self, request):
+        if request.url.path == "/readyz":
+            return httpx.Response(200 if self.readiness["ready"] else 503, json=self.readiness)
         self.requests.append((request.method, request.url.path.removeprefix("/api/v1/")))
         answers = {
             ("POST", "campaigns"): (201, view("queued")),
@@ -222,6 +225,35 @@ def test_nobody_there(monkeypatch):
     result = invoke("status", "--url", "http://127.0.0.1:1")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert "http://127.0.0.1:1" in result.stderr
+
+
+def in_trouble(part, *, ready):
+    trouble = {"part": part, "what": "Redis cannot be reached", "since": "2026-01-01T10:00:00Z", "remedy": "Start it."}
+    return {"checked_at": "2026-01-01T10:01:00Z", "ready": ready, "troubles": [trouble]}
+
+
+@pytest.mark.parametrize("arguments", [(), ("k3f9x2ab",), ("--json",)])
+def test_status_says_what_keeps_campaigns_waiting(fake, arguments):
+    fake.readiness = in_trouble("broker", ready=False)
+    result = invoke("status", *arguments)
+    assert result.exit_code == ExitCode.NOT_READY
+    assert result.stderr == "Redis cannot be reached since 2026-01-01 10:00:00 UTC. Start it.\n"
+    assert "k3f9x2ab" in result.stdout
+
+
+def test_status_mentions_missing_telemetry_without_an_error(fake):
+    fake.readiness = in_trouble("telemetry", ready=True)
+    result = invoke("status")
+    assert (result.exit_code, bool(result.stderr)) == (0, True)
+
+
+def test_status_of_an_earlier_coordinator_which_cannot_say(fake):
+    fake.readiness = {"ready": True, "message": "not found"}
+    assert invoke("status").exit_code == 0
+
+
+def test_the_exit_code_of_trouble_is_documented(fake):
+    assert "  7  of 'status'" in invoke("--help").stdout
 
 
 def test_a_token_from_a_file(fake, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -179,3 +180,20 @@ time.sleep(60)
         assert process_exists(pid)
         parent.kill()
     wait_until(lambda: not process_exists(pid))
+
+
+def test_an_answer_does_not_count_when_the_child_is_dead(child):
+    """Another process may answer at a port that the child could not take."""
+    one = child(PYTHON, "-c", "raise SystemExit('it is taken')")
+    with pytest.raises(StackError, match="ended with status 1"):
+        one.wait_ready(lambda: not wait_until(lambda: not one.alive()), 5)
+
+
+def test_a_child_inherits_the_sockets_that_it_is_given(child, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        code = f"import socket; print(socket.socket(fileno={listener.fileno()}).getsockname()[1])"
+        log = tmp_path / "thing.log"
+        one = Child("thing", [PYTHON, "-c", code], log, dict(os.environ), pass_fds=[listener.fileno()])
+        one.start()
+        wait_until(lambda: not one.alive())
+        assert int(log.read_text()) == listener.getsockname()[1]

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import shutil
 import subprocess
 import tomllib
 from importlib.metadata import distribution, entry_points
@@ -15,8 +16,12 @@ from tests import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 # Each of these gives a unit a separate mount namespace, in which the host sees no network namespaces.
+LOCKS = ("requirements.lock", "requirements-production.lock")
 BREAKS_LABS = {"privatetmp", "protectsystem", "privatemounts", "protecthome", "privatedevices", "dynamicuser",
-               "readonlypaths", "inaccessiblepaths", "bindpaths", "rootdirectory"}  # fmt: skip
+               "readonlypaths", "inaccessiblepaths", "bindpaths", "rootdirectory", "protectkerneltunables",
+               "protectkernelmodules", "protectkernellogs", "protectcontrolgroups", "protectproc", "procsubset",
+               "protecthostname", "temporaryfilesystem", "restrictnamespaces", "privateusers",
+               "privatenetwork"}  # fmt: skip
 
 
 def unit(name):
@@ -43,6 +48,32 @@ def test_the_worker_shares_the_hosts_mounts():
     assert BREAKS_LABS.isdisjoint(service)
     assert service["User"] == "root"
     assert service["KillSignal"] == "SIGQUIT"
+
+
+@pytest.mark.parametrize("name", ["coordinator", "ticker", "worker"])
+def test_a_unit_has_limits_and_keeps_its_state_to_itself(name):
+    service = unit(name)["Service"]
+    assert service["UMask"] == "0077"
+    assert service["StateDirectoryMode"] == "0700"
+    assert "MemoryMax" in service
+    assert "CapabilityBoundingSet" in service
+    assert service["SystemCallFilter"]
+
+
+def test_the_workers_file_is_not_the_coordinators():
+    """Programs of labs inherit the worker's environment; the users' token has no business there."""
+    files = {name: unit(name)["Service"]["EnvironmentFile"] for name in ("coordinator", "ticker", "worker")}
+    assert files["coordinator"] == files["ticker"] != files["worker"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("name", ["coordinator", "ticker", "worker"])
+def test_the_document_has_the_exposure_of_each_unit(name):
+    path = ROOT / "deploy" / "systemd" / f"showdown-{name}.service"
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(path)]
+    found = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False).stdout
+    level = found.strip().splitlines()[-1].split(": ")[1].split()[0]
+    assert f"| {name} | {level} |" in (ROOT / "docs" / "deployment.md").read_text()
 
 
 def test_the_coordinator_is_not_root_and_faces_loopback():
@@ -90,8 +121,9 @@ def test_every_make_target_has_its_line_of_help():
     assert [line.split()[1] for line in helped.splitlines()] == phony
 
 
-def test_the_lock_has_hashes_and_no_addresses():
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_hashes_and_no_addresses(lock):
+    text = (ROOT / lock).read_text()
     assert "--hash=sha256:" in text
     assert "://" not in text
     assert "--index-url" not in text
@@ -105,9 +137,9 @@ def test_scripts_are_executable_and_strict(script):
     assert "set -euo pipefail" in (ROOT / script).read_text()
 
 
-def pinned():
-    """Name → version of everything in the lock."""
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+def pinned(lock="requirements.lock"):
+    """Name → version of everything in a lock."""
+    lines = (ROOT / lock).read_text().splitlines()
     found = [line.removesuffix("\\").strip().split("==") for line in lines if line and line[0] not in " #"]
     return {canonicalize_name(name): version for name, version in found}
 
@@ -139,6 +171,15 @@ def test_the_lock_is_complete_with_what_is_asked_for_as_an_extra():
     assert {name: distribution(name).version for name in pins} == pins
 
 
+def test_production_installs_the_same_versions_without_the_tools_of_development():
+    pins, seen = pinned("requirements-production.lock"), set()
+    assert list(unmet("showdown", frozenset(), pins, seen)) == []
+    build = {"setuptools"}  # builds the project itself
+    assert {name for name, _ in seen} - {"showdown"} | build == set(pins), "nothing more than what is asked for"
+    assert pins.items() <= pinned().items()
+    assert {"pytest", "mypy", "playwright", "hypothesis"}.isdisjoint(pins)
+
+
 def test_the_check_of_the_lock_sees_what_is_missing_or_too_old():
     pins = pinned()
     without = {name: version for name, version in pins.items() if name != "kombu"}
@@ -155,7 +196,8 @@ def test_the_bootstrap_asks_the_registry_for_nothing_that_is_not_locked():
     assert len(installs) == script.count("pip install") == 2
     assert all("--no-deps" in options for options in installs)
     locked, ours = installs
-    assert {"--require-hashes", "requirements.lock"} <= set(locked)
+    assert {"--require-hashes", '"$LOCK"'} <= set(locked)
+    assert {line.split("LOCK=")[1] for line in script.splitlines() if "LOCK=" in line} == set(LOCKS)
     assert {"--no-build-isolation", "-e", "."} <= set(ours)
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     assert all(Requirement(one).specifier.contains(pinned()[Requirement(one).name]) for one in backend)

@@ -79,8 +79,8 @@ def test_only_these_are_public(coordinator_app: CoordinatorApp) -> None:
         and rule.rule != "/test/sign-in"
     }
     assert {p for p in public if p.startswith("/api/")} == set()
-    assert "/healthz" in public
-    assert all("sign" in p for p in public - {"/healthz"}), public  # only signing in may also be open
+    assert {"/healthz", "/readyz"} <= public
+    assert all("sign" in p for p in public - {"/healthz", "/readyz"}), public  # only signing in may also be open
 
 
 def test_nothing_passes_without_a_token(coordinator_app: CoordinatorApp) -> None:

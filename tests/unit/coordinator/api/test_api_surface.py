@@ -20,7 +20,7 @@ def test_the_specification_is_valid_and_complete(coordinator_app: CoordinatorApp
         for r in coordinator_app.app.url_map.iter_rules()
         if r.rule.startswith("/api/") and "openapi" not in r.rule
     }
-    assert len(spec["paths"].keys() - {"/healthz"}) == len(routes)
+    assert len(spec["paths"].keys() - {"/healthz", "/readyz"}) == len(routes)
     bodies = spec["paths"]["/api/v1/campaigns"]["post"]["requestBody"]["content"]
     assert set(bodies) == {"application/json", "application/toml"}
     assert "levels" in spec["components"]["schemas"]["Campaign"]["properties"]
