@@ -90,7 +90,9 @@ class CampaignProgress(Frozen):
     blocks_failed: int = Field(ge=0)
     blocks_planned: int = Field(ge=0)
     ended: bool = Field(description="True when the campaign has ended.")
-    verdicts: tuple[Verdict, ...] = Field(description="Primary ones first.")
+    verdicts: tuple[Verdict, ...] = Field(
+        description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones."
+    )
 
 
 class Variant(Frozen):
