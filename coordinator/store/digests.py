@@ -24,8 +24,11 @@ from domain.trial import BlockResult
 _AT_ONCE = 10  # attempts that get their digests in one transaction
 
 
-def store_digest(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
-    """Store the digest of a result, and add its times to the pools. Callers hold the campaign's lock."""
+def store_digest(session: Session, attempt: AttemptRow, result: BlockResult) -> bool:
+    """Store the digest of a result, and add its times to the pools. Callers hold the campaign's lock.
+
+    ``False`` if the pools had another attempt of the block: all digests of the campaign are dropped, to be made again.
+    """
     block = attempt.block
     search = search_step(block)
     digest = block_digest(block.campaign.campaign, block.level, result, search)
@@ -35,12 +38,11 @@ def store_digest(session: Session, attempt: AttemptRow, result: BlockResult) -> 
         sound=digest.is_sound, pooled=False, numbers=numbers, words=words,
     )  # fmt: skip
     session.add(row)
-    if block.calibration:
-        return
-    if search is not None:
+    if search is not None and not block.calibration:
         _grow(session, block, digest, "")
-    elif digest.is_sound:
-        _pool_first(session, attempt, digest, row)
+    elif digest.is_sound and not block.calibration:
+        return _pool_first(session, attempt, digest, row)
+    return True
 
 
 def pools_of(session: Session, campaign_id: str) -> Mapping[PoolKey, Pool]:
@@ -63,15 +65,16 @@ def complete(store: Store, campaign_id: str) -> None:
             session.scalar(select(CampaignRow.id).where(CampaignRow.id == campaign_id).with_for_update())
             if session.scalar(select(DigestRow.attempt_id).where(*_outdated(campaign_id)).limit(1)) is not None:
                 _forget(session, campaign_id)
-            for attempt_id in session.scalars(_missing(campaign_id).limit(_AT_ONCE)).all():
-                _make(session, attempt_id)
+            ids = session.scalars(_missing(campaign_id).limit(_AT_ONCE)).all()
+            all(_make(session, attempt_id) for attempt_id in ids)  # in order, and from the first one again if dropped
 
 
-def _make(session: Session, attempt_id: str) -> None:
+def _make(session: Session, attempt_id: str) -> bool:
     attempt = session.get_one(AttemptRow, attempt_id, options=[selectinload(AttemptRow.trials)])
-    store_digest(session, attempt, block_result(attempt))
+    kept = store_digest(session, attempt, block_result(attempt))
     session.flush()
     session.expunge_all()  # its trials take megabytes
+    return kept
 
 
 def _missing(campaign_id: str) -> Select[str]:
@@ -96,7 +99,7 @@ def _forget(session: Session, campaign_id: str) -> None:
         session.execute(delete(table).where(table.campaign_id == campaign_id))
 
 
-def _pool_first(session: Session, attempt: AttemptRow, digest: BlockDigest, row: DigestRow) -> None:
+def _pool_first(session: Session, attempt: AttemptRow, digest: BlockDigest, row: DigestRow) -> bool:
     """Add a block's first sound attempt, which is analysed. Older versions tried again after such an attempt, too."""
     pooled = select(AttemptRow.number).join(DigestRow, DigestRow.attempt_id == AttemptRow.id)
     known = session.scalar(pooled.where(AttemptRow.block_id == attempt.block_id, DigestRow.pooled.is_(True)))
@@ -107,6 +110,8 @@ def _pool_first(session: Session, attempt: AttemptRow, digest: BlockDigest, row:
         session.flush()
         session.expunge(row)
         _forget(session, attempt.block.campaign_id)
+        return False
+    return True
 
 
 def _grow(session: Session, block: BlockRow, digest: BlockDigest, fingerprint: str) -> None:
