@@ -41,7 +41,7 @@ def joined(source: str) -> str:
 
 def _lines(path: Path) -> Iterator[str]:
     yield f'#line 1 "{path}"'
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if header := _INCLUDE.fullmatch(line):
             yield from _lines(ROOT / "include" / header[1])
             yield f'#line {number + 1} "{path}"'
@@ -63,8 +63,8 @@ class Module:
         """
         try:
             from bcc import BPF
-        except ImportError as error:
-            raise BpfError("BCC is not installed; install Debian's python3-bpfcc") from error
+        except (ImportError, OSError) as error:  # the module or its library is missing
+            raise BpfError(f"BCC is not installed ({error}); install Debian's python3-bpfcc") from error
         flags = ["-Wno-macro-redefined", *(f"-D{k}={v}" for k, v in (defines or {}).items())]
         self.source = source
         self._rings_open = False

@@ -6,26 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response
 
-from coordinator import api, auth
+from coordinator import api, auth, containment, transport
 from coordinator.api import codec
 from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.services import EXTENSION, Services
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
 from coordinator.web import blueprint as web
 from domain.campaign import Campaign
 
 VERSION = "0.1.0"
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 class _App(APIFlask):
@@ -58,26 +50,21 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         OPENAPI_VERSION="3.1.0",
     )
+    store = store or Store(settings.database_url)
     app.extensions[EXTENSION] = Services(
         settings=settings,
-        store=store or Store(settings.database_url),
-        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url),
+        store=store,
+        dispatcher=dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store)),
         clock=clock,
     )
-    app.before_request(codec.limit_body)
+    codec.install(app)
     auth.install(app)
-    codec.register_errors(app)
-    app.after_request(_secure)
+    containment.install(app)
+    transport.install(app, settings)
     app.spec_processor(_complete_spec)
     api.register(app)
     app.register_blueprint(web)
     return app
-
-
-def _secure(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 def _complete_spec(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:

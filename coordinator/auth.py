@@ -1,30 +1,29 @@
 """Access control. A guard runs before every request, and refuses it unless the view is marked :func:`public`.
 
 Users send a bearer token, or have a session that was signed in with it. A session must also send its CSRF token to
-change something. Workers have a separate bearer token, which is valid for the worker API only.
+change something. Each worker host has its own bearer token, which is valid for the worker API and for that host only.
 """
 
 import hashlib
 import hmac
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request, session
+from flask import Flask, current_app, g, request, session
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from coordinator.services import services
+from coordinator.sign_in_limits import SignInFailures
+from coordinator.store import sessions
+from coordinator.store.enrolments import holder_of
 
 SESSION_HOURS = 12
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 WORKER_BLUEPRINT = "worker"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-FAILURES_ALLOWED = 5
-_FAILURE_WINDOW_S = 60.0
-ADDRESSES_KEPT = 1000
+_FAILURES = "showdown.sign_in_failures"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -44,7 +43,9 @@ def guard() -> None:
     view = current_app.view_functions[request.endpoint]
     if getattr(view, "is_public", False):
         return
-    if WORKER_BLUEPRINT in request.blueprints:
+    if getattr(view, "is_for_enrolment", False):
+        require_enrolment_token()
+    elif WORKER_BLUEPRINT in request.blueprints:
         require_worker()
     else:
         require_user()
@@ -63,38 +64,86 @@ def require_user() -> None:
         check_csrf()
 
 
+def for_enrolment(view: View) -> View:
+    """Mark a view of the worker API as open to the enrolment token only; place it below the route's decorator."""
+    view.is_for_enrolment = True  # type: ignore[attr-defined]
+    return view
+
+
 def require_worker() -> None:
-    """Accept the worker token only."""
+    """Accept the token of an enrolled host; :func:`worker_host` is then its name."""
     bearer = _bearer()
-    if bearer is None or not _same(bearer, services().settings.worker_token):
-        raise Unauthorized("send the worker token (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
+    with services().store.read() as session:
+        holder = holder_of(session, bearer) if bearer else None
+    if holder is None:
+        if bearer is not None and _is_enrolment_token(bearer):
+            raise Unauthorized(
+                "this is the token for enrolment (SHOWDOWN_WORKER_TOKEN), not a host's: upgrade the worker, or enrol "
+                "its host with 'showdown hosts enrol'"
+            )
+        raise Unauthorized(
+            "send the token of an enrolled host (SHOWDOWN_HOST_TOKEN): Authorization: Bearer …; "
+            "'showdown hosts enrol NAME' makes one"
+        )
+    if holder.revoked:
+        remedy = f"'showdown hosts enrol {holder.host} --replace' makes a new one"
+        raise Unauthorized(f"the token of host {holder.host} was revoked; {remedy}")
+    g.worker_host = holder.host
+
+
+def require_enrolment_token() -> None:
+    """Accept the token that may enrol hosts only, if there is one."""
+    bearer = _bearer()
+    if bearer is None or not _is_enrolment_token(bearer):
+        raise Unauthorized("send the token for enrolment (SHOWDOWN_WORKER_TOKEN): Authorization: Bearer …")
+
+
+def worker_host() -> str:
+    """The host that this request of the worker API may act for."""
+    return str(g.worker_host)
+
+
+def _is_enrolment_token(bearer: str) -> bool:
+    expected = services().settings.worker_token
+    return bool(expected) and _same(bearer, expected)
 
 
 def sign_in(token: str) -> bool:
     """Sign the session in if ``token`` is the user token. Raises ``TooManyRequests`` (429) after many failures."""
-    failures: SignInFailures = current_app.extensions["showdown.sign_in_failures"]
-    address = request.remote_addr or ""
-    if failures.too_many(address):
-        raise TooManyRequests("too many failed attempts to sign in; wait a minute")
-    if not _same(token.strip(), services().settings.token):
-        failures.add(address)
+    known = services()
+    if not _same(token.strip(), known.settings.token):
+        failures: SignInFailures = current_app.extensions[_FAILURES]
+        if failures.add(request.remote_addr or ""):
+            raise TooManyRequests("too many failed attempts to sign in; wait a minute")
         return False
     session.clear()  # a new session: values set before the sign-in do not survive
     session.permanent = True
     session["user"] = _token_mark()
     session["csrf"] = secrets.token_urlsafe(32)
+    session["id"] = secrets.token_urlsafe(32)
+    with known.store.write() as database:
+        sessions.begin(database, session["id"], known.clock(), SESSION_HOURS * 3600.0)
     return True
 
 
 def sign_out() -> None:
-    """End the session."""
+    """End the session, here and for every copy of its cookie."""
+    with services().store.write() as database:
+        sessions.end(database, str(session.get("id", "")))
     session.clear()
+    g.pop("signed_in", None)
 
 
 def is_signed_in() -> bool:
-    """True for a session that was signed in with the present user token."""
-    mark = session.get("user")
-    return isinstance(mark, str) and _same(mark, _token_mark())
+    """True for a session that was signed in with the present user token, and not signed out since."""
+    if "signed_in" not in g:
+        g.signed_in = False  # also if the database fails now, so that the page that says so can be shown
+        mark, secret = session.get("user"), session.get("id")
+        if isinstance(mark, str) and isinstance(secret, str) and _same(mark, _token_mark()):
+            known = services()
+            with known.store.read() as database:
+                g.signed_in = sessions.is_open(database, secret, known.clock())
+    return bool(g.signed_in)
 
 
 def csrf_token() -> str:
@@ -114,7 +163,7 @@ def check_csrf() -> None:
 
 def install(app: Flask) -> None:
     """Run the guard before every request of ``app``."""
-    app.extensions["showdown.sign_in_failures"] = SignInFailures()
+    app.extensions[_FAILURES] = SignInFailures()
     app.before_request(guard)
 
 
@@ -131,23 +180,3 @@ def _token_mark() -> str:
     # A new token ends every session. The cookie is signed but readable, so it contains no part of the token.
     settings = services().settings
     return hmac.new(settings.secret_key.encode(), settings.token.encode(), hashlib.sha256).hexdigest()
-
-
-class SignInFailures:
-    """Failed sign-ins per address within the last minute, in this process; it keeps the newest addresses."""
-
-    def __init__(self, addresses_kept: int = ADDRESSES_KEPT) -> None:
-        self._kept = addresses_kept
-        self._times: OrderedDict[str, list[float]] = OrderedDict()
-
-    def too_many(self, address: str) -> bool:
-        """Whether this address has to wait."""
-        recent = [t for t in self._times.get(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
-        return len(recent) >= FAILURES_ALLOWED
-
-    def add(self, address: str) -> None:
-        """Count a failure."""
-        recent = [t for t in self._times.pop(address, []) if time.monotonic() - t < _FAILURE_WINDOW_S]
-        self._times[address] = [*recent, time.monotonic()]
-        while len(self._times) > self._kept:
-            self._times.popitem(last=False)

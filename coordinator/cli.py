@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -13,6 +14,9 @@ import click
 from coordinator.config import Settings, SettingsError, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher
 from coordinator.store.database import Store
+from coordinator.store.enrolments import message_keys
+from coordinator.store.unusable import DatabaseUnusable
+from domain.environment import PYTHON_OPTIONS, own_environment
 
 KEEP_ALIVE_S = "75"
 
@@ -35,8 +39,12 @@ def serve(bind: str, threads: int) -> None:
     # Idle connections must outlive the pause between heartbeats (2 s). With gunicorn's default of 2 s, heartbeats and
     # claims sometimes used a connection that was just being closed.
     arguments += ["--keep-alive", KEEP_ALIVE_S]
+    # gunicorn puts the working directory first on the path of modules, even before it reads its option --chdir.
+    os.chdir(Path(__file__).parents[1])
     arguments += ["--no-control-socket", "--graceful-timeout", "2", "coordinator.app:create_app()"]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 (an argv list, no shell)
+    argv = [sys.executable, *PYTHON_OPTIONS, "-m", "gunicorn", *arguments]
+    environment = own_environment(os.environ) | {"SHOWDOWN_DATABASE_URL": settings.database_url}
+    os.execve(sys.executable, argv, environment)  # noqa: S606 (an argv list, no shell)
 
 
 @coordinator.command()
@@ -55,7 +63,8 @@ def ticker() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    run(Store(settings.database_url), CeleryDispatcher(settings.broker_url), time.time, stop)
+    store = Store(settings.database_url)
+    run(store, CeleryDispatcher(settings.broker_url, message_keys(store)), time.time, stop)
 
 
 @coordinator.command()
@@ -70,8 +79,9 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     if settings.token_is_new:  # only the process that created it prints it
-        click.echo(f"Sign in with this token: {settings.token}", err=True)
-        click.echo(f"It is stored in {settings.state_dir / 'secrets.json'}.", err=True)
+        if sys.stderr.isatty():  # and never into a log or the journal, which others may read
+            click.echo(f"Sign in with this token: {settings.token}", err=True)
+        click.echo(f"The token to sign in with is in {settings.state_dir / 'secrets.json'}.", err=True)
     return settings
 
 
@@ -79,5 +89,7 @@ def _migrate(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         store.migrate()
+    except DatabaseUnusable as error:
+        raise click.ClickException(str(error)) from error
     finally:
         store.close()

@@ -7,14 +7,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
-_SECRETS = {
-    "token": "SHOWDOWN_TOKEN",
-    "worker_token": "SHOWDOWN_WORKER_TOKEN",
-    "secret_key": "SHOWDOWN_SECRET_KEY",
-}
+_SECRETS = {"token": "SHOWDOWN_TOKEN", "secret_key": "SHOWDOWN_SECRET_KEY"}
+_ENROLMENT = "worker_token"  # in secrets.json of earlier versions; none is drawn any more
+_ENROLMENT_VARIABLE = "SHOWDOWN_WORKER_TOKEN"
 _SHORTEST_SECRET = 16  # characters; shorter ones can be guessed
 
 
@@ -34,7 +33,7 @@ class InfluxSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration of the coordinator."""
+    """The configuration of the coordinator. ``worker_token`` only enrols hosts; empty if none may do so by itself."""
 
     state_dir: Path
     database_url: str
@@ -46,6 +45,8 @@ class Settings:
     grafana_url: str = ""
     web_url: str = ""
     secure_cookies: bool = False
+    trusted_proxies: int = 0
+    trusted_hosts: tuple[str, ...] = ()
     token_is_new: bool = False
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
@@ -59,10 +60,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     state_dir = _state_dir(env)
-    given = {name: env.get(variable, "") for name, variable in _SECRETS.items()}
-    for name, value in given.items():
-        if value and len(value) < _SHORTEST_SECRET:
-            raise SettingsError(f"{_SECRETS[name]} is shorter than {_SHORTEST_SECRET} characters")
+    given = {name: _secret(env, variable) for name, variable in _SECRETS.items()}
+    enrolment = _secret(env, _ENROLMENT_VARIABLE)
+    web_url = _http_url(env, "SHOWDOWN_WEB_URL")
     kept, is_new = ({}, False) if all(given.values()) else _kept_secrets(state_dir)
     chosen = {name: value or kept[name] for name, value in given.items()}
     return Settings(
@@ -70,7 +70,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=_database_url(env, state_dir),
         broker_url=_broker_url(env),
         token=chosen["token"],
-        worker_token=chosen["worker_token"],
+        worker_token=enrolment or kept.get(_ENROLMENT, ""),
         secret_key=chosen["secret_key"],
         influx=InfluxSettings(
             url=_http_url(env, "SHOWDOWN_INFLUX_URL"),
@@ -79,10 +79,19 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             bucket=env.get("SHOWDOWN_INFLUX_BUCKET", "") or "showdown",
         ),
         grafana_url=_http_url(env, "SHOWDOWN_GRAFANA_URL"),
-        web_url=_http_url(env, "SHOWDOWN_WEB_URL"),
-        secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES"),
+        web_url=web_url,
+        secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES") or web_url.startswith("https://"),
+        trusted_proxies=_proxies(env),
+        trusted_hosts=_hosts(env),
         token_is_new=is_new and not given["token"],
     )
+
+
+def _secret(env: Mapping[str, str], variable: str) -> str:
+    value = env.get(variable, "")
+    if value and len(value) < _SHORTEST_SECRET:
+        raise SettingsError(f"{variable} is shorter than {_SHORTEST_SECRET} characters")
+    return value
 
 
 def _state_dir(env: Mapping[str, str]) -> Path:
@@ -97,14 +106,21 @@ def _state_dir(env: Mapping[str, str]) -> Path:
 
 
 def _database_url(env: Mapping[str, str], state_dir: Path) -> str:
-    url = env.get("SHOWDOWN_DATABASE_URL", "") or f"sqlite:///{state_dir / 'showdown.sqlite'}"
+    url = env.get("SHOWDOWN_DATABASE_URL", "") or sqlite_url(state_dir / "showdown.sqlite")
     # SQLAlchemy would use psycopg2 for the plain scheme; psycopg 3 is installed.
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise SettingsError("SHOWDOWN_DATABASE_URL must begin with sqlite:/// or postgresql://")
-    return url
+    file = url.removeprefix("sqlite:///")
+    # A relative path is of the directory in which the command was started; the server leaves it.
+    return sqlite_url(Path.cwd()) + f"/{file}" if file[:1] not in ("/", ":", "") and file != url else url
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file. Unquoted, ``?`` would end its name, and ``%41`` would be an ``A``."""
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _broker_url(env: Mapping[str, str]) -> str:
@@ -128,16 +144,31 @@ def _flag(env: Mapping[str, str], variable: str) -> bool:
     return value in {"1", "yes", "true"}
 
 
+def _proxies(env: Mapping[str, str]) -> int:
+    value = env.get("SHOWDOWN_TRUSTED_PROXIES", "") or "0"
+    if value not in {"0", "1", "2", "3", "4", "5"}:
+        raise SettingsError("SHOWDOWN_TRUSTED_PROXIES must be the number of proxies in front, 0 to 5")
+    return int(value)
+
+
+def _hosts(env: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(filter(None, (name.strip() for name in env.get("SHOWDOWN_TRUSTED_HOSTS", "").split(","))))
+    if any("/" in name or " " in name for name in names):
+        raise SettingsError("SHOWDOWN_TRUSTED_HOSTS must be host names separated by commas, without http://")
+    return names
+
+
 def _kept_secrets(state_dir: Path) -> tuple[dict[str, str], bool]:
     """The secrets of the state directory, and whether this call created them; safe against a concurrent process."""
     path = state_dir / "secrets.json"
     is_new = False
     if not path.exists():
-        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}))
+        is_new = _write_new(path, json.dumps({name: secrets.token_urlsafe(32) for name in _SECRETS}, allow_nan=False))
     try:
-        kept = json.loads(path.read_text())
-        return {name: str(kept[name]) for name in _SECRETS}, is_new
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kept = json.loads(path.read_bytes())
+        found = {name: str(kept[name]) for name in _SECRETS}
+        return found | {_ENROLMENT: str(kept.get(_ENROLMENT, ""))}, is_new
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         variables = ", ".join(_SECRETS.values())
         raise SettingsError(f"{path} cannot be read ({error}); remove it, or set {variables}") from error
 

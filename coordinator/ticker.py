@@ -1,53 +1,109 @@
 """Keeps campaigns moving: every second, it does what requests, workers or the broker left undone.
 
-Several tickers may run at once: each step locks its rows and checks them again before it changes them.
+Several tickers may run at once: each step locks its rows and checks them again before it changes them. A campaign whose
+step fails is set aside, with the reason, and the others go on (coordinator/store/quarantine.py).
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 
+from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
-from coordinator.store import transitions
+from coordinator.store import quarantine, transitions
+from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, HostRow
+from coordinator.store.quarantine import Kind, contained, not_held
 from coordinator.store.submission import ONLINE_S, is_online
+from coordinator.store.vitals import hosts_to_ping, pinged, takes_blocks
 from domain.jobs import BlockMessage
+from domain.vitals import DEAF_S
 
 INTERVAL_S = 1.0
 RESEND_S = 15.0  # a message that was not claimed by then counts as lost
-REVOKE_AFTER_S = 3.0  # a worker learns of a cancel within one heartbeat (2 s); later it gets SIGTERM …
-REVOKE_AGAIN_S = 5.0  # … and again
-START_GRACE_S = 10.0  # workers could not renew their leases while the coordinator was down
+CHECK_STORED_S = 60.0  # how often hosts and matrices are read, so that one that cannot be read is shown
+PING_S = 20.0
+# After its start, or a step of its clock, the coordinator cannot judge who was silent:
+LEASE_GRACE_S = 10.0  # workers renew leases every 2 s …
+HOST_GRACE_S = 40.0  # … and report themselves every 30 s
 _OUTSTANDING = (BlockState.DISPATCHED, BlockState.RUNNING)
 _OPEN = (CampaignState.QUEUED, CampaignState.RUNNING)
 
 log = logging.getLogger(__name__)
 
 
-def tick(store: Store, dispatcher: Dispatcher, now: float, *, expire: bool = True) -> None:
-    """One round: expire leases, move blocks off silent hosts, dispatch, resend, revoke, finish."""
-    if expire:
+class _Sent(NamedTuple):
+    """What a message needs of an attempt; its report is not loaded."""
+
+    id: str
+    block_id: str
+    number: int
+    host: str
+
+
+_SENT = select(AttemptRow.id, AttemptRow.block_id, AttemptRow.number, AttemptRow.host)
+
+
+def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
+    """One round: expire leases, move blocks off silent hosts, dispatch, resend, finish.
+
+    ``steady_s``: for how long the clock has been steady, and the coordinator was up.
+    """
+    if pull_back_times(store, now):
+        log.warning("the clock was set back: stored times lay in the future")
+    if steady_s >= LEASE_GRACE_S:
         expire_leases(store, now)
-    reassign_blocks(store, now)
+    if steady_s >= HOST_GRACE_S:
+        reassign_blocks(store, now)
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
-    revoke_unresponsive(store, dispatcher, now)
     finish_campaigns(store, now)
 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
     """Tick until ``stop`` is set. It logs a failed round and continues with the next."""
-    begin = time.monotonic()
+    steps, pinged_at, checked_at = ClockSteps(), -PING_S, -CHECK_STORED_S
     while not stop.wait(INTERVAL_S):
+        now, monotonic_s = clock(), time.monotonic()
+        steady_s = steps.steady_s(now, monotonic_s)
         try:
-            tick(store, dispatcher, clock(), expire=time.monotonic() - begin > START_GRACE_S)
+            tick(store, dispatcher, now, steady_s=steady_s)
+            if monotonic_s - pinged_at >= PING_S:
+                pinged_at = monotonic_s
+                ping_hosts(store, dispatcher, now)
+            if monotonic_s - checked_at >= CHECK_STORED_S:
+                checked_at = monotonic_s
+                quarantine.check_stored(store, now)
         except Exception:  # an unavailable database comes back; the ticker must outlive that
             log.exception("a round of the ticker failed")
+
+
+def _contained(store: Store, campaign_id: str, doing: str, now: float) -> AbstractContextManager[None]:
+    return contained(store, Kind.CAMPAIGN, campaign_id, doing, now)
+
+
+def ping_hosts(store: Store, dispatcher: Dispatcher, now: float) -> None:
+    """Ask each idle online host through Redis whether it takes messages; its vitals have the answer."""
+    with store.read() as session:
+        hosts = hosts_to_ping(session, now)
+    sent = []
+    for host in hosts:
+        try:
+            dispatcher.ping(host)
+        except DispatchError as error:  # an unanswered question that was never asked says nothing about the host
+            log.warning("%s was not pinged: %s", host, error)
+            break
+        sent.append(host)
+    if sent:
+        with store.write() as session:
+            pinged(session, sent, now)
 
 
 def expire_leases(store: Store, now: float) -> None:
@@ -56,9 +112,10 @@ def expire_leases(store: Store, now: float) -> None:
         query = select(AttemptRow.id, BlockRow.campaign_id).join(BlockRow)
         silent = session.execute(
             query.where(AttemptRow.state == AttemptState.RUNNING, AttemptRow.lease_expires_at < now)
-        ).all()
+            .where(not_held(BlockRow.campaign_id))
+        ).all()  # fmt: skip
     for attempt_id, campaign_id in silent:
-        with store.write() as session:
+        with _contained(store, campaign_id, "the end of an attempt", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             attempt = session.get_one(AttemptRow, attempt_id)
             still_silent = attempt.lease_expires_at is not None and attempt.lease_expires_at < now
@@ -72,12 +129,13 @@ def expire_leases(store: Store, now: float) -> None:
 
 
 def reassign_blocks(store: Store, now: float) -> None:
-    """Move blocks that wait for a silent host to another online host of their campaign."""
+    """Move blocks that wait for a silent or deaf host to another host of their campaign."""
     for campaign_id, host in _blocks_of_silent_hosts(store, now):
-        with store.write() as session:
+        with _contained(store, campaign_id, "moving its blocks to another host", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             online = [h for h in session.scalars(select(HostRow)) if campaign and h.name in campaign.hosts]
-            online = sorted((h for h in online if is_online(h, now)), key=lambda h: h.name)
+            silent = not any(h.name == host and is_online(h, now) for h in online)
+            online = sorted((h for h in online if takes_blocks(h, now)), key=lambda h: h.name)
             if not online or any(h.name == host for h in online):
                 continue
             blocks = session.scalars(
@@ -90,7 +148,8 @@ def reassign_blocks(store: Store, now: float) -> None:
                 transitions.withdraw(session, block)
                 block.host = online[i % len(online)].name
             names = ", ".join(h.name for h in online)
-            transitions.note(session, campaign_id, now, f"{host} is silent: {len(blocks)} blocks moved to {names}")
+            why = "is silent" if silent else "takes no messages"
+            transitions.note(session, campaign_id, now, f"{host} {why}: {len(blocks)} blocks moved to {names}")
 
 
 def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
@@ -100,38 +159,46 @@ def _blocks_of_silent_hosts(store: Store, now: float) -> list[tuple[str, str]]:
             .distinct()
             .join(CampaignRow)
             .outerjoin(HostRow, HostRow.name == BlockRow.host)
-            .where(CampaignRow.state.in_(_OPEN))
+            .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id))
             .where(BlockRow.state.in_([BlockState.WAITING, BlockState.DISPATCHED]))
-            .where(func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S)
+            .where(
+                or_(
+                    func.coalesce(HostRow.seen_at, 0.0) < now - ONLINE_S,
+                    func.coalesce(HostRow.unheard_since, now) < now - DEAF_S,
+                )
+            )
         )
         return [(campaign_id, host) for campaign_id, host in session.execute(query)]
 
 
 def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Give every idle online host its next block: oldest campaign first, in planned order."""
+    """Give every idle host that takes messages its next block: oldest campaign first, in planned order."""
     with store.read() as session:
-        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if is_online(h, now)]
+        hosts = [h.name for h in session.scalars(select(HostRow).order_by(HostRow.name)) if takes_blocks(h, now)]
     for host in hosts:
-        attempt = _begin_next(store, host)
+        attempt = _begin_next(store, host, now)
         if attempt is not None:
             _send(store, dispatcher, attempt, now)
 
 
-def _begin_next(store: Store, host: str) -> AttemptRow | None:
+def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
     """Create the host's next attempt unless one is outstanding; the caller sends it after the commit."""
     candidates = (
         select(BlockRow.id, BlockRow.campaign_id)
         .join(CampaignRow)
         .where(BlockRow.host == host, BlockRow.state == BlockState.WAITING, CampaignRow.state.in_(_OPEN))
+        .where(not_held(CampaignRow.id))
         .order_by(CampaignRow.created_at, CampaignRow.id, BlockRow.index)
         .limit(1)
     )
     with store.read() as session:
-        if session.execute(candidates).first() is None:
+        first = session.execute(candidates).first()
+        if first is None:
             return None
-    with store.write() as session:
+    with _contained(store, first.campaign_id, "its next block", now), store.write() as session:
         session.scalar(select(HostRow).where(HostRow.name == host).with_for_update())
-        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING)).limit(1)
+        outstanding = select(BlockRow.id).where(BlockRow.host == host, BlockRow.state.in_(_OUTSTANDING))
+        outstanding = outstanding.where(not_held(BlockRow.campaign_id)).limit(1)
         chosen = session.execute(candidates).first()
         if chosen is None or session.scalar(outstanding) is not None:
             return None
@@ -139,53 +206,33 @@ def _begin_next(store: Store, host: str) -> AttemptRow | None:
         block = session.get_one(BlockRow, chosen.id)
         if campaign is None or campaign.state not in _OPEN or block.state != BlockState.WAITING or block.host != host:
             return None
-        return transitions.begin_attempt(session, block)
+        begun = transitions.begin_attempt(session, block)
+        session.flush()
+        return _Sent(begun.id, block.id, begun.number, host)
+    return None
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:
     """Send unclaimed messages again, except to silent hosts, whose queues would fill up."""
     with store.read() as session:
-        unclaimed = session.scalars(
-            select(AttemptRow)
-            .join(HostRow, HostRow.name == AttemptRow.host)
+        unclaimed = session.execute(
+            _SENT.join(HostRow, HostRow.name == AttemptRow.host)
             .where(AttemptRow.state == AttemptState.DISPATCHED, HostRow.seen_at >= now - ONLINE_S)
             .where(func.coalesce(AttemptRow.sent_at, 0.0) <= now - RESEND_S)
         ).all()
-    for attempt in unclaimed:
-        _send(store, dispatcher, attempt, now)
+    for row in unclaimed:
+        _send(store, dispatcher, _Sent(*row), now)
 
 
-def _send(store: Store, dispatcher: Dispatcher, attempt: AttemptRow, now: float) -> None:
+def _send(store: Store, dispatcher: Dispatcher, attempt: _Sent, now: float) -> None:
     try:
         dispatcher.send(attempt.host, BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
     except DispatchError as error:
         log.warning("block %s was not sent: %s", attempt.block_id, error)
         return
     with store.write() as session:
-        row = session.get(AttemptRow, attempt.id)
-        if row is not None and row.host == attempt.host:  # the block may have moved since
-            row.sent_at = now
-
-
-def revoke_unresponsive(store: Store, dispatcher: Dispatcher, now: float) -> None:
-    """Terminate attempts that continue although their campaign was cancelled."""
-    with store.read() as session:
-        deaf = session.scalars(
-            select(AttemptRow)
-            .join(BlockRow, BlockRow.id == AttemptRow.block_id)
-            .join(CampaignRow, CampaignRow.id == BlockRow.campaign_id)
-            .where(AttemptRow.state == AttemptState.RUNNING, CampaignRow.state == CampaignState.CANCELLING)
-            .where(CampaignRow.cancelled_at <= now - REVOKE_AFTER_S)
-            .where(func.coalesce(AttemptRow.revoked_at, 0.0) <= now - REVOKE_AGAIN_S)
-        ).all()
-    for attempt in deaf:
-        try:
-            dispatcher.revoke(BlockMessage(block_id=attempt.block_id, attempt=attempt.number))
-        except DispatchError as error:
-            log.warning("block %s was not revoked: %s", attempt.block_id, error)
-            continue
-        with store.write() as session:
-            session.get_one(AttemptRow, attempt.id).revoked_at = now
+        unmoved = AttemptRow.id == attempt.id, AttemptRow.host == attempt.host  # the block may have moved since
+        session.execute(update(AttemptRow).where(*unmoved).values(sent_at=now))
 
 
 def finish_campaigns(store: Store, now: float) -> None:
@@ -194,9 +241,9 @@ def finish_campaigns(store: Store, now: float) -> None:
     open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.not_in(ended))
     with store.read() as session:
         query = select(CampaignRow.id).where(CampaignRow.state.in_([*_OPEN, CampaignState.CANCELLING]))
-        finished = session.scalars(query.where(~open_block.exists())).all()
+        finished = session.scalars(query.where(~open_block.exists(), not_held(CampaignRow.id))).all()
     for campaign_id in finished:
-        with store.write() as session:
+        with _contained(store, campaign_id, "its end", now), store.write() as session:
             campaign = transitions.lock_campaign(session, campaign_id)
             if campaign is not None:
                 transitions.finish_campaign(session, campaign, now)

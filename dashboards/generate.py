@@ -27,7 +27,7 @@ def dashboards() -> dict[str, Json]:
 
 def text(dashboard: Json) -> str:
     """The content of a file."""
-    return json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(dashboard, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write(directory: Path, web_url: str = model.DEFAULT_WEB_URL) -> None:

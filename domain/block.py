@@ -4,11 +4,14 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from domain.bounds import MAX_SLICES, MAX_TRIALS, Index
 from domain.condition import Condition
 from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, Load, LoadLevel, OpenLoad
 from domain.names import HostName, Label, Name
 from domain.workload import Values
+
+MAX_ORDER = MAX_SLICES * MAX_TRIALS
 
 
 class PlannedBlock(Frozen):
@@ -21,21 +24,23 @@ class PlannedBlock(Frozen):
     its devices, and when its programs start.
     """
 
-    index: int = Field(ge=0)
+    index: Index
     workload: Name
     level: Name
     load: LoadLevel
-    datapaths: tuple[Label, ...]
-    order: tuple[Label, ...]
-    build: tuple[Label, ...] = Field(default=(), description="Empty in older plans: the order of the datapaths.")
-    probed: int = Field(default=0, ge=0)
-    profiled: int = Field(default=0, ge=0)
+    datapaths: tuple[Label, ...] = Field(max_length=MAX_TRIALS)
+    order: tuple[Label, ...] = Field(max_length=MAX_ORDER)
+    build: tuple[Label, ...] = Field(
+        default=(), max_length=MAX_TRIALS, description="Empty in older plans: the order of the datapaths."
+    )
+    probed: Index = 0
+    profiled: Index = 0
     host: HostName
     clients: int = Field(default=1, ge=1, le=MAX_CLIENTS, description="Clients per lab that load it at once.")
     parameters: Values = Field(default={}, description="All parameters of the workload, by name.")
     calibration: bool = Field(default=False, description="True if it finds the capacity; it belongs to no cell.")
-    chain: int | None = Field(default=None, ge=0, description="Capacity levels only: the search that it is a step of.")
-    step: int | None = Field(default=None, ge=0, description="Its place in that search, from 0.")
+    chain: Index | None = Field(default=None, description="Capacity levels only: the search that it is a step of.")
+    step: Index | None = Field(default=None, description="Its place in that search, from 0.")
 
     @property
     def build_order(self) -> tuple[Label, ...]:
@@ -50,7 +55,7 @@ class Block(PlannedBlock):
     """
 
     load: Load
-    loads: dict[Label, Load] = Field(default={}, description="Empty if all have the same load.")
+    loads: dict[Label, Load] = Field(default={}, max_length=MAX_TRIALS, description="Empty if all have the same load.")
 
     @property
     def condition(self) -> Condition:

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field
 
+from domain.bounds import text
 from domain.duration import duration_text, read_duration
 from domain.metric import Metric
 
@@ -39,7 +40,7 @@ Precision = Annotated[
     ),
 ]
 Budget = Annotated[
-    Annotated[str, Field(max_length=20), AfterValidator(_within_limits)] | None,
+    Annotated[str, text(20), AfterValidator(_within_limits)] | None,
     Field(description="Add blocks until so much time is spent, as '10 min'; with a precision and no budget: 30 min."),
 ]
 

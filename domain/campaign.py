@@ -7,11 +7,13 @@ of limits and one set of messages. The limits are part of the model.
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from domain.bounds import text
 from domain.budget import Budget, Precision, check_budget
+from domain.capacity import SEARCH_STEPS
 from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
@@ -20,9 +22,9 @@ from domain.frozen import Frozen
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
-from domain.primary import MAX_PRIMARY, check_primary
+from domain.primary import MAX_PRIMARY, Entry, check_primary
 from domain.problems import InvalidInput, Problem, problems_of
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, searches_of, shares_of
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_REQUESTS, search_blocks_of, shares_of
 from domain.workload import Values
 
 MAX_BLOCKS = 2_880  # per campaign, over all workloads and levels
@@ -50,7 +52,7 @@ class Campaign(Frozen):
     """
 
     name: CampaignName = Field(description="Letters, digits, '.', '_' and '-'; at most 64.")
-    description: str = Field(default="", max_length=500)
+    description: Annotated[str, text(500)] = ""
     datapaths: tuple[Name, ...] = Field(
         min_length=1, max_length=32, description="Name one twice for an A/A comparison."
     )
@@ -59,7 +61,9 @@ class Campaign(Frozen):
     )
     workloads: tuple[Name, ...] = Field(default=("http_keepalive",), min_length=1, max_length=8)
     parameters: dict[Name, Values] = Field(
-        default={}, description="By workload and parameter; a missing one takes the workload's default."
+        default={},
+        max_length=8,
+        description="By workload and parameter; a missing one takes the workload's default.",
     )
     conditions: dict[Name, ConditionText] = Field(
         default={},
@@ -116,7 +120,7 @@ class Campaign(Frozen):
     )
     equivalence_margin: float | None = Field(default=None, gt=0, le=0.5)
     margins: Margins = Field(default={})
-    primary: tuple[str, ...] = Field(default=(), max_length=MAX_PRIMARY)
+    primary: tuple[Entry, ...] = Field(default=(), max_length=MAX_PRIMARY)
     precision: Precision = None
     budget: Budget = None
     expect: Expectations = Field(default={})
@@ -182,7 +186,7 @@ class Campaign(Frozen):
                     "its parameters"
                 )
         check_levels(self.levels, self.slices, self.clients)
-        searches = f" (up to {SEARCH_STEPS} for each search of a capacity)" if self.search_blocks else ""
+        searches = " (a search of a capacity has up to as many as its steps)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
             raise ValueError(
                 f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
@@ -220,7 +224,7 @@ class Campaign(Frozen):
     def search_blocks(self) -> int:
         """Blocks that are steps of a search for a capacity."""
         searched = [load for load in self.levels.values() if isinstance(load, CapacityLoad)]
-        return len(self.workloads) * sum(searches_of(load, self.blocks) for load in searched) * SEARCH_STEPS
+        return len(self.workloads) * sum(search_blocks_of(load, self.blocks) for load in searched)
 
     @property
     def total_blocks(self) -> int:

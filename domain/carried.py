@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from domain.bounds import Count
 from domain.frozen import Frozen
 from domain.texts import share_text
 
@@ -29,13 +30,13 @@ def is_delivered(due: int, delivered: int, pending: int, slices: int = 1) -> boo
 class Carried(Frozen):
     """What was due, and what was answered of it before a slice's end; older results have ``requests`` only."""
 
-    requests: int = Field(ge=0, description="Begun in the slice and answered, in it or after it.")
-    delivered: int | None = Field(
-        default=None, ge=0, description="Answered before the slice's end; null if the generator does not report it."
+    requests: Count = Field(description="Begun in the slice and answered, in it or after it.")
+    delivered: Count | None = Field(
+        default=None, description="Answered before the slice's end; null if the generator does not report it."
     )
-    due: int | None = Field(default=None, ge=0, description="In the schedule; open loop only.")
-    queued: int | None = Field(
-        default=None, ge=0, description="Found no free connection when they were due; open loop only."
+    due: Count | None = Field(default=None, description="In the schedule; open loop only.")
+    queued: Count | None = Field(
+        default=None, description="Found no free connection when they were due; open loop only."
     )
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
+from domain.bounds import Word
 from domain.frozen import Frozen
 
 MAX_BALLAST_RULES = 20_000  # as in a few real firewalls; a packet passes them in a fraction of a millisecond
@@ -32,7 +33,9 @@ class Condition(Frozen):
     conntrack: bool = Field(
         default=False, strict=True, description="The DUT tracks connections even if no datapath needs it."
     )
-    without: frozenset[str] = Field(default=frozenset(), description=f"Disabled offloads, of {', '.join(OFFLOADS)}.")
+    without: frozenset[Word] = Field(
+        default=frozenset(), max_length=len(OFFLOADS), description=f"Disabled offloads, of {', '.join(OFFLOADS)}."
+    )
 
     @field_validator("without")
     @classmethod

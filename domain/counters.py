@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from domain.bounds import MAX_NAMES, Count, Word, added
 from domain.frozen import Frozen
 
 
@@ -12,13 +13,13 @@ class Counters(Frozen):
     datapath should have replaced.
     """
 
-    packets: int | None = Field(default=None, ge=0)
-    bytes: int | None = Field(default=None, ge=0, description="Payload that the client received through it.")
-    connections: int | None = Field(default=None, ge=0)
-    leaked_packets: int = Field(default=0, ge=0)
-    dropped_packets: int = Field(default=0, ge=0)
-    origins: dict[str, int] | None = Field(
-        default=None, description="Balancing datapaths only: connections assigned to each origin."
+    packets: Count | None = None
+    bytes: Count | None = Field(default=None, description="Payload that the client received through it.")
+    connections: Count | None = None
+    leaked_packets: Count = 0
+    dropped_packets: Count = 0
+    origins: dict[Word, Count] | None = Field(
+        default=None, max_length=MAX_NAMES, description="Balancing datapaths only: connections assigned to each origin."
     )
 
     def minus(self, earlier: "Counters") -> "Counters":
@@ -38,8 +39,8 @@ class Counters(Frozen):
             packets=_sum(self.packets, other.packets),
             bytes=_sum(self.bytes, other.bytes),
             connections=_sum(self.connections, other.connections),
-            leaked_packets=self.leaked_packets + other.leaked_packets,
-            dropped_packets=self.dropped_packets + other.dropped_packets,
+            leaked_packets=added(self.leaked_packets, other.leaked_packets),
+            dropped_packets=added(self.dropped_packets, other.dropped_packets),
             origins=_sum_of_each(self.origins, other.origins),
         )
 
@@ -57,8 +58,8 @@ def _growth_of_each(now: dict[str, int] | None, earlier: dict[str, int] | None) 
 def _sum_of_each(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:
     if one is None or other is None:
         return one if other is None else other
-    return {origin: one.get(origin, 0) + other.get(origin, 0) for origin in one | other}
+    return {origin: added(one.get(origin, 0), other.get(origin, 0)) for origin in one | other}
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+    return None if one is None or other is None else added(one, other)

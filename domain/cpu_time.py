@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from domain.bounds import Cpus, CpuSeconds, Seconds
 from domain.frozen import Frozen
 
 
@@ -13,17 +14,20 @@ class CpuTime(Frozen):
     short bursts on a partly loaded host, so use the division for shares only.
     """
 
-    wall_s: float = Field(default=0.0, ge=0)
-    cpus: int = Field(default=1, ge=1)
-    user_s: float = Field(default=0.0, ge=0)
-    system_s: float = Field(default=0.0, ge=0)
-    irq_s: float = Field(default=0.0, ge=0)
-    softirq_s: float = Field(default=0.0, ge=0)
-    steal_s: float = Field(default=0.0, ge=0)
-    idle_s: float = Field(default=0.0, ge=0)
-    foreign_s: float = Field(default=0.0, ge=0, description="By processes outside the labs and the worker.")
-    waited_s: float | None = Field(
-        default=None, ge=0, description="Time in which a task of the host waited for a CPU (PSI); none if not counted."
+    wall_s: Seconds = 0.0
+    cpus: Cpus = 1
+    user_s: CpuSeconds = 0.0
+    system_s: CpuSeconds = 0.0
+    irq_s: CpuSeconds = 0.0
+    softirq_s: CpuSeconds = 0.0
+    steal_s: CpuSeconds = 0.0
+    idle_s: CpuSeconds = 0.0
+    foreign_s: CpuSeconds = Field(default=0.0, description="By processes outside the labs and the worker.")
+    throttled_s: CpuSeconds = Field(
+        default=0.0, description="For which the CPU limit of the worker's own cgroups held its tasks back."
+    )
+    waited_s: CpuSeconds | None = Field(
+        default=None, description="Time in which a task of the host waited for a CPU (PSI); none if not counted."
     )
 
     @property

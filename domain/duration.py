@@ -13,10 +13,9 @@ from domain.searched import (
     CALIBRATION_STEPS,
     CHECK_STEPS,
     CHECK_TRIALS,
-    SEARCH_STEPS,
-    SEARCH_TRIALS,
     searches_of,
     shares_of,
+    trials_of_search,
 )
 
 # The default follows from `make bench-slices`. Shorter slices give a more exact ratio from the same traffic, because
@@ -86,7 +85,7 @@ def block_traffic_s(campaign: Timed, load: AnyLoad) -> float:
     """Seconds of traffic of one datapath in one block (or search), including warm-up and uncounted slices."""
     slice_s = slice_s_at(campaign, load)
     if isinstance(load, CapacityLoad):
-        return SEARCH_TRIALS * slice_s + SEARCH_STEPS * campaign.warm_up_s
+        return trials_of_search(load.steps) * slice_s + load.steps * campaign.warm_up_s
     block_s = campaign.slices * slice_s + campaign.warm_up_s
     block_s += (max(slice_s, WATCHED_SLICE_S) + min(campaign.warm_up_s, WATCHED_WARM_UP_S)) * bool(campaign.probes)
     return block_s + slice_s * campaign.flame_graphs

@@ -10,6 +10,7 @@ from functools import reduce
 
 from pydantic import Field
 
+from domain.bounds import Count, added
 from domain.frozen import Frozen
 
 STEP_NS = 1_000_000  # of a slice: the generator reports the slowest request that was due in each step
@@ -26,7 +27,7 @@ LADDER_NS = tuple(
 class Episodes(Frozen):
     """Episodes of requests at least as slow as each time of :data:`LADDER_NS`, summed over slices."""
 
-    counts: tuple[int, ...] = Field(min_length=len(LADDER_NS), max_length=len(LADDER_NS))
+    counts: tuple[Count, ...] = Field(min_length=len(LADDER_NS), max_length=len(LADDER_NS))
 
     def beyond(self, limit_ns: float) -> int:
         """Of requests slower than ``limit_ns``, or than the next higher time that was counted (up to 25 % more)."""
@@ -34,7 +35,7 @@ class Episodes(Frozen):
 
     def plus(self, other: "Episodes") -> "Episodes":
         """Of two stretches of traffic."""
-        return Episodes(counts=tuple(mine + its for mine, its in zip(self.counts, other.counts, strict=True)))
+        return Episodes(counts=tuple(added(mine, its) for mine, its in zip(self.counts, other.counts, strict=True)))
 
 
 def episodes_of(slices: Iterable[str | None]) -> Episodes | None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from domain.bounds import text
 from domain.load import AnyLoad
 from domain.metric import SHARE_METRICS, Metric, metrics_of, share_metrics_of
 from domain.names import Name, labels_of
@@ -132,7 +133,7 @@ def named(value: Any) -> Any:
     return value
 
 
-Expression = Annotated[str, Field(max_length=MAX_EXPRESSION), AfterValidator(check_expectation)]
+Expression = Annotated[str, text(MAX_EXPRESSION), AfterValidator(check_expectation)]
 Expectations = Annotated[
     dict[Name, Expression],
     Field(

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from domain.bounds import Fingerprint
 from domain.frozen import Frozen
 
 
@@ -9,6 +10,6 @@ class FingerprintBlocks(Frozen):
     """The blocks that ran with one fingerprint: one kernel, CPU, set of mitigations, of versions and of settings."""
 
     id: str = Field(default="", description="Of the facts that blocks must share: equal facts have equal ids.")
-    facts: dict[str, str] = Field(description="As the worker reported them with the first of these blocks.")
+    facts: Fingerprint = Field(description="As the worker reported them with the first of these blocks.")
     blocks: tuple[int, ...] = Field(description="Their indexes.")
     analysed: bool = Field(description="False if they are left out, because most blocks have another fingerprint.")

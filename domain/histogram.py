@@ -4,6 +4,10 @@ Percentiles are never averaged: histograms of slices, threads and hosts are adde
 HDR histograms (Gil Tene, hdrhistogram.org), three significant digits, values in nanoseconds.
 """
 
+import base64
+import binascii
+import struct
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -13,11 +17,19 @@ from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from domain.bounds import BASE64
 from domain.trusted import is_trusted
 
 LOWEST_NS = 10  # buckets of 8 ns: exact to three digits from 16 µs on, to 8 ns below
 HIGHEST_NS = 120_000_000_000  # two minutes: longer than any timeout of the generators
 DIGITS = 3
+MAX_DURATIONS = 1 << 46  # in one histogram; the sum of 64,000 histograms still fits into 64 bits
+MAX_TEXT = 200_000  # characters of an encoded histogram; a full one has a fifth of that
+_MAX_BYTES = 300_000  # decompressed: one varint of nine bytes for every bucket, and a header
+# What this module writes, and what the generator does (workers/traffic/src/hist.h); others may take any memory.
+_PARAMETERS = {(LOWEST_NS, HIGHEST_NS, DIGITS), (1, HIGHEST_NS, DIGITS), (1, HIGHEST_NS, 2)}
+_OUTER, _INNER = struct.Struct(">II"), struct.Struct(">IIIIQQd")
+_OUTER_COOKIE, _INNER_COOKIE = 0x1C849314, 0x1C849313  # HdrHistogram V2
 
 
 class LatencyHistogram:
@@ -31,7 +43,7 @@ class LatencyHistogram:
     @property
     def _hdr(self) -> HdrHistogram:
         if self._decoded is None:
-            self._decoded = HdrHistogram.decode(self._text)
+            self._decoded = _decoded(self._text)
         return self._decoded
 
     @classmethod
@@ -44,12 +56,9 @@ class LatencyHistogram:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """The inverse of :meth:`encode`. Raises ``ValueError`` for anything else."""
+        """The inverse of :meth:`encode`. Raises ``ValueError`` for anything else, and for other parameters."""
         histogram = cls._undecoded(text)
-        try:
-            histogram._decoded = HdrHistogram.decode(text)
-        except Exception as error:  # the library raises its own errors, zlib's and binascii's
-            raise ValueError(f"not an encoded HDR histogram: {error}") from error
+        histogram._decoded = _decoded(text)
         return histogram
 
     @classmethod
@@ -74,6 +83,8 @@ class LatencyHistogram:
 
     def encode(self) -> str:
         """HdrHistogram V2 compressed, base64: readable by every HDR implementation."""
+        if self._decoded is None:
+            return self._text
         encoded: bytes = self._hdr.encode()
         return encoded.decode("ascii")
 
@@ -147,11 +158,15 @@ class LatencyHistogram:
 
     @classmethod
     def _validated(cls, text: str, info: ValidationInfo) -> Self:
-        return cls._undecoded(text) if is_trusted(info) else cls.decode(text)
+        if not is_trusted(info):
+            _decoded(text)  # and drop it: a report may have hundreds of histograms
+        return cls._undecoded(text)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from_text = core_schema.with_info_after_validator_function(cls._validated, core_schema.str_schema())
+        from_text = core_schema.with_info_after_validator_function(
+            cls._validated, core_schema.str_schema(max_length=MAX_TEXT, pattern=BASE64)
+        )
         return core_schema.json_or_python_schema(
             json_schema=from_text,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
@@ -159,3 +174,39 @@ class LatencyHistogram:
                 lambda histogram: histogram.encode(), return_schema=core_schema.str_schema()
             ),
         )
+
+
+def _decoded(text: str) -> HdrHistogram:
+    """Raises ``ValueError``. Nothing is allocated before the headers are known to be those of :meth:`encode`.
+
+    The library believes a header: one with five digits takes 50 MB.
+    """
+    try:
+        outer = base64.b64decode(text, validate=True)
+        cookie, length = _OUTER.unpack_from(outer)
+        if (cookie, length) != (_OUTER_COOKIE, len(outer) - _OUTER.size):
+            raise ValueError("it has another header")
+        unpacking = zlib.decompressobj()
+        payload = unpacking.decompress(outer[_OUTER.size :], _MAX_BYTES)
+        if not unpacking.eof or unpacking.unused_data:
+            raise ValueError(f"it is truncated, or longer than {_MAX_BYTES} bytes")
+        cookie, size, offset, digits, lowest_ns, highest_ns, ratio = _INNER.unpack_from(payload)
+        if (cookie, size) != (_INNER_COOKIE, len(payload) - _INNER.size):
+            raise ValueError("its length is another")
+        parameters = (lowest_ns, highest_ns, digits)
+        if parameters not in _PARAMETERS or (offset, ratio) != (0, 1.0):
+            raise ValueError(f"it is of {lowest_ns} to {highest_ns} ns with {digits} digits")
+        histogram = HdrHistogram.decode(text)
+    except (ValueError, IndexError, OverflowError, struct.error, binascii.Error, zlib.error) as error:
+        raise ValueError(f"not an encoded HDR histogram: {error}") from error
+    _check_counts(histogram)
+    return histogram
+
+
+def _check_counts(histogram: HdrHistogram) -> None:
+    counts = np.ctypeslib.as_array(histogram.counts)[: histogram.counts_len]
+    total = int(counts.sum())  # of 25,600 counts at most: it cannot wrap around unless one of them is too large
+    if int(counts.max(initial=0)) > MAX_DURATIONS or total > MAX_DURATIONS:
+        raise ValueError(f"not an encoded HDR histogram: it has more than {MAX_DURATIONS} durations")
+    if total != histogram.get_total_count():
+        raise ValueError("not an encoded HDR histogram: its counts do not add up")

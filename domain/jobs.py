@@ -1,21 +1,38 @@
 """The messages between coordinator and worker hosts: block offers, claims, reports, capabilities."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from domain.block import Block
+from domain.bounds import (
+    MAX_NAMES,
+    MAX_VARIANTS,
+    PRINTABLE,
+    Count,
+    Fingerprint,
+    Index,
+    Line,
+    Paragraph,
+    Seconds,
+    Word,
+    text,
+)
 from domain.frozen import Frozen
-from domain.names import CampaignName, HostName, Name
+from domain.host_identity import HostIdentity
+from domain.names import BlockId, CampaignId, CampaignName, HostName, LeaseToken, Name
 from domain.place import Place
+from domain.protocol import PROTOCOL
 from domain.report import Verdict
 from domain.trial import BlockResult
 from domain.workload import Parameter
 
 RUN_BLOCK_TASK = "showdown.run_block"
 HEARTBEAT_S = 2.0  # a worker reports progress this often …
+MAX_VERDICTS = 50_000  # of one campaign
 LEASE_S = 20.0  # … and counts as dead after this long without a heartbeat
+MOST_ATTEMPTS = 1000  # far above what a block gets; a number on the wire is bounded
 
 
 def queue_name(host: str) -> str:
@@ -26,28 +43,29 @@ def queue_name(host: str) -> str:
 class BlockMessage(Frozen):
     """The Celery message: which attempt of which block to claim. The answer to the claim has the rest."""
 
-    block_id: str = Field(max_length=64)
-    attempt: int = Field(ge=1)
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
 
 
 class Claim(Frozen):
     """A worker asks for an attempt. The coordinator refuses a duplicate claim with 409."""
 
     host: HostName
+    machine: Word = Field(default="", description="The id of its machine; empty if unknown.")
 
 
 class BlockJob(Frozen):
     """The answer to a claim: everything that a worker needs, and the lease that its reports must name."""
 
-    campaign_id: str
+    campaign_id: CampaignId
     campaign_name: CampaignName
-    block_id: str
-    attempt: int = Field(ge=1)
-    lease: str
+    block_id: BlockId
+    attempt: int = Field(ge=1, le=MOST_ATTEMPTS)
+    lease: LeaseToken
     block: Block
-    slice_s: float
-    warm_up_s: float
-    probes: tuple[Name, ...]
+    slice_s: Seconds
+    warm_up_s: Seconds
+    probes: tuple[Name, ...] = Field(max_length=MAX_NAMES)
 
 
 class Phase(StrEnum):
@@ -62,10 +80,10 @@ class Phase(StrEnum):
 class Heartbeat(Frozen):
     """A worker is alive: it renews the lease and reports its progress."""
 
-    lease: str
+    lease: LeaseToken
     phase: Phase
-    datapath: str = ""
-    slices_done: int = Field(default=0, ge=0)
+    datapath: Word = ""
+    slices_done: Index = 0
 
 
 class HeartbeatAnswer(Frozen):
@@ -77,21 +95,25 @@ class HeartbeatAnswer(Frozen):
 class Report(Frozen):
     """How an attempt ended: exactly one of ``result`` and ``failure``. Idempotent by (block, attempt, lease)."""
 
-    lease: str
+    lease: LeaseToken
     result: BlockResult | None = None
-    failure: str = Field(default="", max_length=2000)
+    failure: Annotated[str, text(2_000), PRINTABLE] = ""
     cancelled: bool = False
+    protocol: Annotated[str, text(16)] = Field(
+        default=str(PROTOCOL), description="Its writer's, which may be older than its sender's."
+    )
 
 
 class CampaignProgress(Frozen):
     """A campaign's present progress in blocks and verdicts; worker hosts forward it to InfluxDB."""
 
-    blocks_ended: int = Field(ge=0, description="Including failed ones.")
-    blocks_failed: int = Field(ge=0)
-    blocks_planned: int = Field(ge=0)
+    blocks_ended: Index = Field(description="Including failed ones.")
+    blocks_failed: Index
+    blocks_planned: Index
     ended: bool = Field(description="True when the campaign has ended.")
     verdicts: tuple[Verdict, ...] = Field(
-        description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones."
+        max_length=MAX_VERDICTS,
+        description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones.",
     )
 
 
@@ -99,29 +121,39 @@ class Variant(Frozen):
     """One datapath, workload or probe on one host: what it is, and why it cannot run there."""
 
     name: Name
-    summary: str = ""
-    missing: tuple[str, ...] = Field(default=(), description="Why it cannot run; empty when it can.")
+    summary: Line = ""
+    missing: tuple[Paragraph, ...] = Field(
+        default=(), max_length=MAX_NAMES, description="Why it cannot run; empty when it can."
+    )
     function: Name | None = Field(default=None, description="Datapaths only.")
-    level_kinds: tuple[str, ...] = Field(default=(), description="Workloads only: closed, open.")
+    level_kinds: tuple[Word, ...] = Field(default=(), max_length=MAX_NAMES, description="Workloads only: closed, open.")
     protocols: tuple[Name, ...] = Field(
-        default=(), description="tcp, udp: the protocols that a datapath carries, or the one that a workload uses."
+        default=(),
+        max_length=MAX_NAMES,
+        description="tcp, udp: the protocols that a datapath carries, or the one that a workload uses.",
     )
-    ip_versions: tuple[int, ...] = Field(default=(4,), description="Datapaths only: 4, 6, or both.")
-    parameters: tuple[Parameter, ...] = Field(default=(), description="Workloads only: what a campaign may set.")
-    open_rates_per_s: tuple[int, ...] = Field(
-        default=(), description="Workloads only: the allowed rates of open loads; empty when any rate is allowed."
+    ip_versions: tuple[Annotated[int, Field(ge=4, le=6)], ...] = Field(
+        default=(4,), max_length=2, description="Datapaths only: 4, 6, or both."
     )
-    open_arrivals: tuple[str, ...] = Field(
-        default=(), description="Workloads only: the allowed arrivals of open loads; empty when any is allowed."
+    parameters: tuple[Parameter, ...] = Field(
+        default=(), max_length=MAX_NAMES, description="Workloads only: what a campaign may set."
     )
-    tracking: str = Field(
+    open_rates_per_s: tuple[Count, ...] = Field(
+        default=(),
+        max_length=MAX_NAMES,
+        description="Workloads only: the allowed rates of open loads; empty when any rate is allowed.",
+    )
+    open_arrivals: tuple[Word, ...] = Field(
+        default=(),
+        max_length=MAX_NAMES,
+        description="Workloads only: the allowed arrivals of open loads; empty when any is allowed.",
+    )
+    tracking: Annotated[str, text(16)] = Field(
         default="",
-        max_length=16,
         description="Datapaths only: whether the DUT tracks connections: always, when asked, or never.",
     )
-    one_client: str = Field(
+    one_client: Annotated[str, text(200)] = Field(
         default="",
-        max_length=200,
         description="Why this datapath or workload allows one client only; empty when it allows several.",
     )
     stage: Name | None = Field(default=None, description="Probes only.")
@@ -138,21 +170,22 @@ class Variant(Frozen):
 class Feature(Frozen):
     """One thing a kernel or machine has or lacks."""
 
-    name: str
+    name: Word
     present: bool
-    reason: str = ""
-    remedy: str = ""
+    reason: Paragraph = ""
+    remedy: Paragraph = ""
 
 
 class HostCapabilities(Frozen):
     """What a worker host can run. A worker sends it at its start; each "no" has its reason."""
 
     host: HostName
-    datapaths: tuple[Variant, ...] = ()
-    workloads: tuple[Variant, ...] = ()
-    probes: tuple[Variant, ...] = ()
-    features: tuple[Feature, ...] = ()
-    fingerprint: dict[str, str] = Field(default_factory=dict)
+    datapaths: tuple[Variant, ...] = Field(default=(), max_length=MAX_VARIANTS)
+    workloads: tuple[Variant, ...] = Field(default=(), max_length=MAX_VARIANTS)
+    probes: tuple[Variant, ...] = Field(default=(), max_length=MAX_VARIANTS)
+    features: tuple[Feature, ...] = Field(default=(), max_length=500)
+    fingerprint: Fingerprint = Field(default={})
+    identity: HostIdentity | None = Field(default=None, description="The machine; null from older workers.")
 
     def variant(self, family: str, name: str) -> Variant | None:
         """The variant ``name`` of ``datapaths``, ``workloads`` or ``probes``; ``None`` when unknown."""

@@ -8,11 +8,25 @@ under ballast(1000), conntrack``.
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from domain.capacity import (
+    MAX_ERRORS,
+    MAX_P99_US,
+    MAX_STEPS,
+    MAX_WIDTH,
+    MIN_P99_US,
+    MIN_STEPS,
+    MIN_WIDTH,
+    SEARCH_STEPS,
+    USUAL_ERRORS,
+    USUAL_WIDTH,
+    capacity_text,
+    pattern,
+    read_capacity,
+)
 from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
 from domain.frozen import Frozen
 from domain.profile import PROFILES, RAMP, STEPS, Profile, read_profile
@@ -21,12 +35,6 @@ Arrival = Literal["poisson", "constant"]
 MAX_CONNECTIONS = 10_000
 MAX_CLIENTS = 8  # per lab, all loading its datapath at once
 MAX_RATE_PER_S = 5_000_000
-MIN_P99_US = 10  # below it, the clock and the generator's own lateness dominate
-MAX_P99_US = 10_000_000
-USUAL_ERRORS = 0.001  # share of requests that may fail, unless the capacity level states another
-USUAL_WIDTH = 0.02  # of the bounds of a searched capacity, unless the level states another
-MIN_WIDTH, MAX_WIDTH = 0.005, 0.2
-MAX_ERRORS = 0.01  # above it, the 99th percentile of all requests is a failed one
 
 
 class _Level(Frozen):
@@ -148,13 +156,15 @@ class CapacityLoad(_OpenLevel):
     """The highest open rate at which a datapath meets an SLO; a search finds two bounds of it for each datapath.
 
     99 % of all requests must be answered within ``p99_us``, failed ones included; the share ``errors`` may fail. The
-    search ends when its bounds are ``width`` apart. There are as many as the campaign has blocks, or ``searches``.
+    search ends when its bounds are ``width`` apart, or after ``steps`` blocks. There are as many searches as the
+    campaign has blocks, or ``searches``.
     """
 
     kind: Literal["capacity"] = "capacity"
     p99_us: int = Field(ge=MIN_P99_US, le=MAX_P99_US, strict=True)
     errors: float = Field(default=USUAL_ERRORS, ge=0, le=MAX_ERRORS)
     width: float = Field(default=USUAL_WIDTH, ge=MIN_WIDTH, le=MAX_WIDTH)
+    steps: int = Field(default=SEARCH_STEPS, ge=MIN_STEPS, le=MAX_STEPS, strict=True)
     searches: int | None = Field(default=None, ge=1, le=200, strict=True)
 
     @field_validator("errors", "width")
@@ -165,31 +175,18 @@ class CapacityLoad(_OpenLevel):
     @property
     def bare(self) -> str:
         """See the base."""
-        errors = "" if self.errors == USUAL_ERRORS else f", errors<={100 * self.errors:g}%"
-        width = "" if self.width == USUAL_WIDTH else f", width<={100 * self.width:g}%"
-        searches = "" if self.searches is None else f", searches={self.searches}"
-        return f"capacity(p99<={_time_text(self.p99_us)}{errors}{width}{searches}{self.arrivals})"
+        return capacity_text(self.__dict__, self.arrivals)
 
 
 AnyLoad = ClosedLoad | OpenLoad | ShareLoad | CapacityLoad
-
-
-def _time_text(time_us: int) -> str:
-    size, unit = next((one for one in ((1_000_000, "s"), (1_000, "ms")) if time_us >= one[0]), (1, "us"))
-    return f"{time_us / size:.6f}".rstrip("0").rstrip(".") + unit
 
 
 _CLOSED = re.compile(r"^\s*closed\s*\(\s*([0-9]{1,9})\s*\)\s*$")
 _ARRIVALS = r"(?:,\s*(poisson|constant)\s*)?(?:,\s*in_flight\s*<=\s*([0-9]{1,9})\s*)?"
 _OPEN = re.compile(rf"^\s*open\s*\(\s*([0-9]{{1,9}})\s*(%?)\s*{_ARRIVALS}\)\s*$")
 _RAMP, _STEPS = (re.compile(rf"^\s*open\s*\(\s*{rates}{_ARRIVALS}\)\s*$") for rates in (RAMP, STEPS))
-_CAPACITY = re.compile(
-    r"^\s*capacity\s*\(\s*p99\s*<=\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)\s*"
-    r"(?:,\s*errors\s*<=\s*([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%\s*)?"
-    rf"(?:,\s*width\s*<=\s*([0-9]{{1,3}}(?:\.[0-9]{{1,2}})?)\s*%\s*)?(?:,\s*searches\s*=\s*([0-9]{{1,3}})\s*)?{_ARRIVALS}\)\s*$"
-)
+_CAPACITY = re.compile(pattern(_ARRIVALS))
 _UNDER = re.compile(r"(\bunder\b)")
-_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 _CONDITION = r"(under\b.*)?$"
 _WRITTEN = (_CLOSED, _OPEN, _RAMP, _STEPS, _CAPACITY)
 _SPELLINGS = "closed(connections), open(rate), open(share%) or capacity(p99<=5ms)"
@@ -224,37 +221,14 @@ def _parse_bare(text: str) -> dict[str, Any]:
     if match := _STEPS.match(text):
         return {"kind": "open"} | read_profile("steps", match[1]) | _arrivals(match[2], match[3])
     if text.lstrip().startswith("capacity"):
-        return _parse_capacity(text)
+        match = _CAPACITY.match(text)
+        return read_capacity(text, match) | (_arrivals(match[7], match[8]) if match else {})
     options = f"; {_OPTIONS}" if text.lstrip().startswith("open") else ""
     raise ValueError(f"{text[:40]!r} is not a load level; write {_SPELLINGS}{options}")
 
 
 def _arrivals(arrival: str | None, in_flight: str | None) -> dict[str, Any]:
     return {"arrival": arrival or "poisson", "in_flight": int(in_flight) if in_flight else None}
-
-
-def _parse_capacity(text: str) -> dict[str, Any]:
-    match = _CAPACITY.match(text)
-    if match is None:
-        raise ValueError(
-            f"{text[:60]!r} is not a capacity level; write capacity(p99<=5ms) or "
-            "capacity(p99<=5ms, errors<=0.5%, width<=5%), with the time in us, ms or s"
-        )
-    p99_us = Decimal(match[1]) * _US[match[2]]
-    if p99_us != int(p99_us):
-        raise ValueError(f"p99<={match[1]}{match[2]}: write whole microseconds")
-    if not MIN_P99_US <= p99_us <= MAX_P99_US:
-        allowed = f"{_time_text(MIN_P99_US)} to {_time_text(MAX_P99_US)}"
-        raise ValueError(f"p99<={match[1]}{match[2]}: the allowed range is {allowed}")
-    errors = USUAL_ERRORS if match[3] is None else float(Decimal(match[3]) / 100)
-    if errors > MAX_ERRORS:
-        raise ValueError(f"errors<={match[3]}%: at most {100 * MAX_ERRORS:g}%, because the p99 counts failed requests")
-    width = USUAL_WIDTH if match[4] is None else float(Decimal(match[4]) / 100)
-    if not MIN_WIDTH <= width <= MAX_WIDTH:
-        raise ValueError(f"width<={match[4]}%: the allowed range is {100 * MIN_WIDTH:g} to {100 * MAX_WIDTH:g}%")
-    found = {"kind": "capacity", "p99_us": int(p99_us), "errors": errors, "width": width}
-    searches = {"searches": int(match[5])} if match[5] else {}
-    return found | searches | _arrivals(match[6], match[7])
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)

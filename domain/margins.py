@@ -6,8 +6,9 @@ A metric has its own margin, because noise and meaning differ: 3 % of CPU time i
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from domain.bounds import Word
 from domain.metric import Metric
 
 # Shares of a figure.
@@ -65,7 +66,7 @@ def _checked(value: Any) -> Any:
 
 
 Margins = Annotated[
-    dict[str, float],
+    Annotated[dict[Word, Annotated[float, Field(gt=0, le=MAX_POINTS)]], Field(max_length=len(MARGINS))],
     BeforeValidator(_checked),
     WithJsonSchema(
         {

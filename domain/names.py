@@ -1,5 +1,6 @@
 """The allowed names, and the message for a name that is not allowed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -7,8 +8,12 @@ from pydantic import StringConstraints
 
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
 _LABEL = r"^[a-z][a-z0-9_]{0,31}(#[2-9])?$"
-_HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_HOST = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+MAX_HOST_NAME = 253  # of a DNS name; Linux allows 64 in the name of a machine
 _CAMPAIGN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_CAMPAIGN_ID = r"^[a-z0-9]{1,16}$"
+_BLOCK_ID = r"^[a-z0-9]{1,16}(-[a-z0-9]{1,16})?$"
+_LEASE = r"^[A-Za-z0-9_-]{1,64}$"
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """The name of a variant or level; it becomes a metric tag, a file name and part of a namespace's name."""
@@ -16,8 +21,8 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Label = Annotated[str, StringConstraints(pattern=_LABEL)]
 """A datapath within a campaign: its name, or ``name#2`` for the second copy in an A/A comparison."""
 
-HostName = Annotated[str, StringConstraints(pattern=_HOST)]
-"""A worker host's name: one DNS label."""
+HostName = Annotated[str, StringConstraints(pattern=_HOST, max_length=MAX_HOST_NAME)]
+"""A worker host's full name: labels with dots between them."""
 
 FUNCTIONS: Mapping[str, str] = {
     "forward": "forwarding",
@@ -37,15 +42,39 @@ LIMIT_BEFORE_ROLES = "direct"
 
 CampaignName = Annotated[str, StringConstraints(pattern=_CAMPAIGN)]
 
+HOST_NAME_SHAPE = "must be a host's name: lower-case letters, digits and '-', no '-' at the ends, '.' between the parts"
+CampaignId = Annotated[str, StringConstraints(pattern=_CAMPAIGN_ID)]
+"""A campaign's id. It becomes a part of paths and queries, so it has no other character."""
+
+BlockId = Annotated[str, StringConstraints(pattern=_BLOCK_ID)]
+"""A block's id: the campaign's and the block's number. It becomes a part of URLs and file names."""
+
+LeaseToken = Annotated[str, StringConstraints(pattern=_LEASE)]
+"""The lease of an attempt, which its worker's reports must name."""
+
 _LOWER = "lower-case letters, digits and '_', beginning with a letter, at most 32"
 
 SHAPES = {
     _NAME: f"must be a name: {_LOWER}",
     _LABEL: f"must be a datapath's name ({_LOWER}), or that with '#2' for its second copy",
-    _HOST: "must be a host's name of lower-case letters, digits and '-', at most 63, with no '-' at its ends",
+    _HOST: HOST_NAME_SHAPE,
     _CAMPAIGN: "must be letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 64",
+    _CAMPAIGN_ID: "must be a campaign's id: lower-case letters and digits, at most 16",
+    _BLOCK_ID: "must be a block's id: the campaign's id, '-' and a number",
+    _LEASE: "must be a lease: letters, digits, '_' and '-', at most 64",
 }
 """By pattern: the message for text that does not match it."""
+
+
+def is_host_name(text: str) -> bool:
+    """True for a :data:`HostName`."""
+    return len(text) <= MAX_HOST_NAME and re.fullmatch(_HOST, text) is not None
+
+
+def host_name_of(node_name: str) -> str:
+    """The host name for a machine's full node name, however that is spelt."""
+    parts = (re.sub(r"[^a-z0-9-]+", "-", part).strip("-") for part in node_name.lower().split("."))
+    return ".".join(filter(None, parts))[:MAX_HOST_NAME].strip("-.") or "host"
 
 
 def datapath_of(label: str) -> str:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from domain.bounds import Word
 from domain.frozen import Frozen
 from domain.watched import StageRole
 
@@ -10,12 +11,12 @@ class Place(Frozen):
     """The place of a stage whose time is part of a request's latency; a stage beside the path has none."""
 
     order: int = Field(ge=0, le=1_000_000, description="Stages come in this order; equal ones by name.")
-    within: dict[str, StageRole] = Field(
+    within: dict[Word, StageRole] = Field(
         default={},
         max_length=32,
         description="By role: the stage and role that contain this one. Its time is taken off theirs.",
     )
-    host_roles: tuple[str, ...] = Field(
+    host_roles: tuple[Word, ...] = Field(
         default=(),
         max_length=32,
         description="Roles whose time belongs to the whole host. They are shown beside the sum.",

@@ -6,7 +6,9 @@ A verdict's error rate covers the primary comparisons together, so they are decl
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from domain.bounds import text
 from domain.metric import SHARE_METRICS, Metric
 
 PRIMARY_METRICS = (
@@ -20,6 +22,9 @@ PRIMARY_METRICS = (
 MAY_BE_PRIMARY = (*PRIMARY_METRICS, *SHARE_METRICS)
 
 MAX_PRIMARY = 64
+Entry = Annotated[str, text(500)]
+"""One entry as written."""
+
 _SHAPE = re.compile(r"\s*(\S+?)\s*/\s*(\S+?)\s*(?::\s*(.*?)\s*)?")
 
 

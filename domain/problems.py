@@ -5,7 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from domain.bounds import BASE64, NO_NUL
 from domain.names import SHAPES
+
+MAX_PROBLEMS = 100  # of one input; more help no reader
 
 
 class Problem(BaseModel):
@@ -30,7 +33,9 @@ class InvalidInput(ValueError):
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
     """Translate a pydantic error into problems, one per field and message."""
-    return tuple(Problem(field=_path(e["loc"]), message=_sentence(e)) for e in error.errors())
+    return tuple(
+        Problem(field=_path(e["loc"]), message=_sentence(e)) for e in error.errors(include_url=False)[:MAX_PROBLEMS]
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -79,10 +84,13 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
+_SHAPES = {**SHAPES, NO_NUL: "must not contain the character NUL", BASE64: "must be base64"}
+
+
 def _sentence(error: Any) -> str:
     kind, context = error["type"], error.get("ctx") or {}
-    if kind == "string_pattern_mismatch" and context.get("pattern") in SHAPES:
-        return SHAPES[context["pattern"]]
+    if kind == "string_pattern_mismatch" and (shape := _SHAPES.get(context.get("pattern", ""))):
+        return shape
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(**context)
     message: str = error["msg"].removeprefix("Value error, ")

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from domain.bounds import Index
 from domain.frozen import Frozen
 
 MAX_STEPS = 64  # the generator's table
@@ -23,7 +24,7 @@ class Profile(Frozen):
     """The rates of an open level: a line from the first to the second, or equal pieces with one rate each."""
 
     shape: Literal["ramp", "steps"]
-    rates_per_s: tuple[int, ...] = Field(min_length=2, max_length=MAX_STEPS)
+    rates_per_s: tuple[Index, ...] = Field(min_length=2, max_length=MAX_STEPS)
 
     @model_validator(mode="after")
     def _changes(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.answer import Answer
+from domain.bounds import Figure, Index, Levels, Names, Paragraph, Paragraphs, Weights
 from domain.carried import is_late, is_queued
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.crossover import Crossover, OverloadOnset
@@ -51,9 +52,9 @@ class Family(StrEnum):
 class Interval(Frozen):
     """An estimate with its 95 % confidence interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Figure
+    low: Figure
+    high: Figure
 
 
 class Percentiles(Frozen):
@@ -187,29 +188,29 @@ class Verdict(Frozen):
     datapath: Label
     reference: Label
     workload: Name
-    level: str = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
-    pooled_over: tuple[str, ...] = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
-    weights: tuple[float, ...] = Field(default=(), description="Of those levels in the pooled estimate, as shares.")
+    level: Levels = Field(description="A level; or several, joined by +, if the comparison is about all of them.")
+    pooled_over: Names = Field(default=(), description="The levels in a pooled estimate: those with pairs.")
+    weights: Weights = Field(default=(), description="Of those levels in the pooled estimate, as shares.")
     metric: Metric
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
-    pairs: int = Field(ge=0)
-    figure: float | None = Field(default=None, description="Geometric mean over the pairs, of a share the mean.")
-    reference_figure: float | None = Field(default=None, description="The reference's, over the same pairs.")
-    ratio: float | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
-    low: float | None = Field(default=None, description="95 % interval of this comparison alone.")
-    high: float | None = None
+    pairs: Index
+    figure: Figure | None = Field(default=None, description="Geometric mean over the pairs, of a share the mean.")
+    reference_figure: Figure | None = Field(default=None, description="The reference's, over the same pairs.")
+    ratio: Figure | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
+    low: Figure | None = Field(default=None, description="95 % interval of this comparison alone.")
+    high: Figure | None = None
     difference: Interval | None = Field(
         default=None, description="Of shares, in percentage points; they have no ratio."
     )
-    simultaneous_low: float | None = Field(default=None, description="Primary: 95 % for all of the family together.")
-    simultaneous_high: float | None = None
-    p: float | None = Field(
+    simultaneous_low: Figure | None = Field(default=None, description="Primary: 95 % for all of the family together.")
+    simultaneous_high: Figure | None = None
+    p: Figure | None = Field(
         default=None,
         description="Paired t on log-ratios, of shares on differences; adjusted by Holm, or Benjamini–Hochberg.",
     )
-    caveats: tuple[str, ...] = ()
-    sentence: str
+    caveats: Paragraphs = ()
+    sentence: Paragraph
 
     @property
     def title(self) -> str:
@@ -292,9 +293,7 @@ class CampaignReport(Frozen):
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()
-    cpu_placement: str = Field(
-        default="", description="On which CPUs generator, DUT and origin ran; empty if results do not say."
-    )
+    cpu_placement: str = Field(default="", description="On which CPUs generator, DUT and origin ran; or empty.")
     answer: Answer | None = Field(default=None, description="At most three sentences, a table, and the scope.")
     left_out: str = Field(default="", description="Which blocks are not analysed for their fingerprint, in words.")
     exactness: Exactness = Field(default=Exactness(), description="How exact it is by now, and its looks.")

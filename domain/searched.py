@@ -12,7 +12,6 @@ from domain.names import Label
 COARSE_STEPS = 4
 COARSE_TRIALS = 2  # per datapath and step
 FINE_TRIALS = 3
-SEARCH_STEPS = 10  # blocks of one search, at most
 SEARCH_REQUESTS = 1_000  # per trial of a search; fewer give no reliable p99
 CALIBRATION_STEPS = 5  # blocks of one trial per datapath, which find the capacity that shares refer to
 CHECK_STEPS = 2  # blocks at a campaign's end, which check that capacity …
@@ -25,12 +24,19 @@ def trials_of_step(step: int) -> int:
     return COARSE_TRIALS if step < COARSE_STEPS else FINE_TRIALS
 
 
-SEARCH_TRIALS = sum(map(trials_of_step, range(SEARCH_STEPS)))
+def trials_of_search(steps: int) -> int:
+    """Trials per datapath in a search of so many steps."""
+    return sum(map(trials_of_step, range(steps)))
 
 
 def shares_of(levels: Mapping[str, AnyLoad]) -> dict[str, ShareLoad]:
     """The levels that are shares of a capacity, by name."""
     return {name: load for name, load in levels.items() if isinstance(load, ShareLoad)}
+
+
+def search_blocks_of(level: CapacityLoad, blocks: int) -> int:
+    """How many blocks the searches of a campaign of so many blocks have, at most."""
+    return searches_of(level, blocks) * level.steps
 
 
 def searches_of(level: CapacityLoad, blocks: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from domain.bounds import BASE64, MAX_COUNT
 from domain.trusted import is_trusted
 
 ROLES = ("client", "dut", "server", "softirq", "kernel")
@@ -20,6 +21,10 @@ ROLES = ("client", "dut", "server", "softirq", "kernel")
 
 MAX_STACKS = 4_000  # distinct ones per trial; rarer ones are merged into "(other)" of their role
 MAX_TEXT_BYTES = 4 << 20  # decoded, per trial
+MAX_ENCODED = 6 << 20  # characters of base64
+MAX_FRAMES = 300  # of one stack; the kernel gives 127, and a program as many
+MAX_HERTZ = 1_000_000
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 KERNEL_SUFFIX = "_[k]"
 OTHER = "(other)"
 
@@ -84,7 +89,9 @@ class Stacks:
 
     def encode(self) -> str:
         """JSON, compressed (zlib), base64."""
-        text = json.dumps({"hertz": self.hertz, "lost": self.lost, "counts": self.counts}, separators=(",", ":"))
+        text = json.dumps(
+            {"hertz": self.hertz, "lost": self.lost, "counts": self.counts}, separators=(",", ":"), allow_nan=False
+        )
         return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
 
     @classmethod
@@ -95,12 +102,16 @@ class Stacks:
             raw = unpacking.decompress(base64.b64decode(text, validate=True), MAX_TEXT_BYTES)
             if not unpacking.eof:
                 raise ValueError(f"truncated, or longer than {MAX_TEXT_BYTES} bytes")
+            if unpacking.unused_data:
+                raise ValueError("something follows them")
             found = json.loads(raw)
             counts = {
-                str(role): {str(stack): _count(n) for stack, n in stacks.items()}
+                str(role): {_stack(stack): _count(n) for stack, n in stacks.items()}
                 for role, stacks in found["counts"].items()
             }
-            return cls(counts, hertz=_count(found["hertz"]), lost=_count(found["lost"]))
+            return cls(counts, hertz=_count(found["hertz"], MAX_HERTZ), lost=_count(found["lost"]))
+        except RecursionError:
+            raise ValueError("not encoded stacks: they are nested too deeply") from None
         except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
             raise ValueError(f"not encoded stacks: {error}") from error
 
@@ -129,7 +140,9 @@ class Stacks:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from_text = core_schema.with_info_after_validator_function(cls._validated, core_schema.str_schema())
+        from_text = core_schema.with_info_after_validator_function(
+            cls._validated, core_schema.str_schema(max_length=MAX_ENCODED, pattern=BASE64)
+        )
         return core_schema.json_or_python_schema(
             json_schema=from_text,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
@@ -139,7 +152,14 @@ class Stacks:
         )
 
 
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is not a count")
+def _count(value: object, most: int = MAX_COUNT) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{str(value)[:40]} is not a count")
     return value
+
+
+def _stack(folded: str) -> str:
+    if folded.count(";") >= MAX_FRAMES:
+        raise ValueError(f"a stack has more than {MAX_FRAMES} functions")
+    # A symbol may have any bytes, and neither SVG nor a terminal takes control characters or surrogates.
+    return folded if folded.isprintable() else "".join(c if c.isprintable() else REPLACEMENT for c in folded)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
+from domain.bounds import PRINTABLE, Count, added, text
 from domain.frozen import Frozen
 
 
@@ -23,20 +24,22 @@ class LossCause(StrEnum):
     FAILED = "failed"
     AWAY = "away"
     OFF = "off"
+    DISCARDED = "discarded"
 
 
 CAUSES: Mapping[LossCause, str] = {
     LossCause.RING_BUFFER: "the kernel's ring buffer was full",
     LossCause.QUEUE_FULL: "the queue in memory was full",
     LossCause.CLOSED: "produced after the stream was closed",
-    LossCause.KILLED: "in the memory of a worker that was killed",
+    LossCause.KILLED: "in the memory of a worker that was killed, so some may have arrived",
     LossCause.SPOOL_FULL: "the spool was full, so the oldest were dropped",
     LossCause.DISK: "the spool's disk failed or was full",
-    LossCause.TORN: "a damaged record of the spool",
+    LossCause.TORN: "damaged in the spool, or removed from it",
     LossCause.REJECTED: "refused by InfluxDB",
     LossCause.FAILED: "could not be sent at all",
-    LossCause.AWAY: "InfluxDB was unavailable and there was no spool",
+    LossCause.AWAY: "neither InfluxDB nor a spool took them",
     LossCause.OFF: "no InfluxDB is configured",
+    LossCause.DISCARDED: "removed with the directory of a run, before InfluxDB took them",
 }
 """Each cause in words."""
 
@@ -48,13 +51,17 @@ class TelemetryAccount(Frozen):
     it was taken. ``losses`` divides ``lost`` by cause; accounts of earlier versions lack it.
     """
 
-    produced: int = Field(default=0, ge=0)
-    delivered: int = Field(default=0, ge=0)
-    spooled: int = Field(default=0, ge=0, description="On the host's disk, for delivery when InfluxDB returns.")
-    queued: int = Field(default=0, ge=0, description="In the worker's memory, not sent yet.")
-    lost: int = Field(default=0, ge=0)
-    losses: dict[LossCause, int] = Field(default_factory=dict, description="The lost points by cause.")
-    missing: str = Field(default="", max_length=500, description="Why telemetry is missing; empty when none is.")
+    produced: Count = 0
+    delivered: Count = 0
+    spooled: Count = Field(default=0, description="On the host's disk, for delivery when InfluxDB returns.")
+    queued: Count = Field(default=0, description="In the worker's memory, not sent yet.")
+    lost: Count = 0
+    losses: dict[LossCause, Count] = Field(
+        default_factory=dict, max_length=len(LossCause), description="The lost points by cause."
+    )
+    missing: Annotated[str, text(500), PRINTABLE] = Field(
+        default="", description="Why telemetry is missing; empty when none is."
+    )
 
     @property
     def rejected(self) -> int:
@@ -74,13 +81,13 @@ class TelemetryAccount(Frozen):
     def plus(self, other: Self) -> "TelemetryAccount":
         """The sum over blocks; it has the first reason."""
         return TelemetryAccount(
-            produced=self.produced + other.produced,
-            delivered=self.delivered + other.delivered,
-            spooled=self.spooled + other.spooled,
-            queued=self.queued + other.queued,
-            lost=self.lost + other.lost,
+            produced=added(self.produced, other.produced),
+            delivered=added(self.delivered, other.delivered),
+            spooled=added(self.spooled, other.spooled),
+            queued=added(self.queued, other.queued),
+            lost=added(self.lost, other.lost),
             losses={
-                cause: self.losses.get(cause, 0) + other.losses.get(cause, 0)
+                cause: added(self.losses.get(cause, 0), other.losses.get(cause, 0))
                 for cause in LossCause
                 if cause in self.losses or cause in other.losses
             },

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
+from domain.bounds import MAX_NAMES, MAX_VARIANTS, PRINTABLE, Seconds, When, Word, text
 from domain.frozen import Frozen
 from domain.names import HostName, Name
 
@@ -41,15 +42,15 @@ class Finding(Frozen):
     """One cell of the matrix, with its evidence in one or two sentences."""
 
     answer: Answer
-    evidence: str = Field(min_length=1, max_length=MAX_EVIDENCE)
+    evidence: Annotated[str, text(MAX_EVIDENCE), PRINTABLE] = Field(min_length=1)
 
 
 class TraitWords(Frozen):
     """One column of the matrix."""
 
     name: Name
-    title: str = Field(min_length=1, max_length=40)
-    summary: str = Field(min_length=1, max_length=400, description="What exactly is tested.")
+    title: Annotated[str, text(40)] = Field(min_length=1)
+    summary: Annotated[str, text(400)] = Field(min_length=1, description="What exactly is tested.")
 
 
 class TraitRow(Frozen):
@@ -57,8 +58,8 @@ class TraitRow(Frozen):
 
     datapath: Name
     function: Name
-    findings: dict[Name, Finding]
-    duration_s: float = Field(ge=0, description="Duration of its tests.")
+    findings: dict[Name, Finding] = Field(max_length=MAX_NAMES)
+    duration_s: Seconds = Field(description="Duration of its tests.")
 
 
 class TraitMatrix(Frozen):
@@ -66,12 +67,12 @@ class TraitMatrix(Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     host: HostName
-    kernel: str = Field(max_length=200)
-    version: str = Field(max_length=40, description="The version of Showdown.")
-    commit: str = Field(max_length=100)
-    measured_at: AwareDatetime = Field(description="When its newest row was measured.")
-    traits: tuple[TraitWords, ...]
-    rows: tuple[TraitRow, ...]
+    kernel: Annotated[str, text(200)]
+    version: Word = Field(description="The version of Showdown.")
+    commit: Annotated[str, text(100)]
+    measured_at: When = Field(description="When its newest row was measured.")
+    traits: tuple[TraitWords, ...] = Field(max_length=MAX_NAMES)
+    rows: tuple[TraitRow, ...] = Field(max_length=MAX_VARIANTS)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

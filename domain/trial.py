@@ -2,10 +2,27 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.bounds import (
+    MAX_CPUS,
+    MAX_NAMES,
+    MAX_SLICES,
+    MAX_TRIALS,
+    PRINTABLE,
+    Amount,
+    Count,
+    CpuSeconds,
+    Fingerprint,
+    Line,
+    Moment,
+    Paragraph,
+    Seconds,
+    Word,
+    text,
+)
 from domain.carried import Carried, cautions
 from domain.cpu_time import CpuTime
 from domain.episodes import Episodes
@@ -19,6 +36,10 @@ from domain.window_times import WindowTimes
 
 SCHEMA_VERSION: Literal[1] = 1
 MAX_ATTEMPTS = 3  # of one block: the first and at most two retries
+MAX_TIMINGS = 20  # further histograms of one trial; the generator has five
+
+Causes = Annotated[dict[Word, Count], Field(max_length=MAX_NAMES)]
+"""Errors by cause."""
 
 
 class Reason(StrEnum):
@@ -39,6 +60,7 @@ class Reason(StrEnum):
     DROPS = "drops"
     STEAL = "steal"
     INTERFERENCE = "interference"
+    THROTTLED = "throttled"
     PROBE_LOSS = "probe_loss"
     DATAPATH_FAILED = "datapath_failed"
     OTHER_FINGERPRINT = "other_fingerprint"  # found by the analysis, which sees all blocks
@@ -60,7 +82,9 @@ class ReasonClass(StrEnum):
 
 REASON_CLASSES: Mapping[Reason, ReasonClass] = {
     **dict.fromkeys(Reason, ReasonClass.PROOF),
-    **dict.fromkeys((Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED), ReasonClass.ENVIRONMENT),
+    **dict.fromkeys(
+        (Reason.STEAL, Reason.INTERFERENCE, Reason.THROTTLED, Reason.GENERATOR_SATURATED), ReasonClass.ENVIRONMENT
+    ),
     **dict.fromkeys((Reason.OVERLOADED, Reason.ERRORS, Reason.NO_REQUESTS), ReasonClass.OUTCOME),
 }
 
@@ -72,13 +96,13 @@ class Finding(Frozen):
     """One reason against a trial, with its numbers."""
 
     reason: Reason
-    detail: str = Field(max_length=500)
+    detail: Annotated[str, text(500), PRINTABLE]
 
 
 class Validity(Frozen):
     """A trial is valid if it has no finding."""
 
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = Field(default=(), max_length=100)
 
     @property
     def valid(self) -> bool:
@@ -99,39 +123,40 @@ class Validity(Frozen):
 class SliceResult(Carried):
     """A short stretch of traffic on one datapath, as the generator reports it."""
 
-    started_s: float = Field(description="Seconds since the block began, monotonic.")
-    duration_s: float = Field(ge=0)
-    pending_middle: int = Field(default=0, ge=0, description="Due or begun, and not answered, at its middle.")
-    pending_end: int = Field(default=0, ge=0, description="The same at its end.")
-    connections: int = Field(ge=0)
-    bytes_received: int = Field(ge=0)
-    bytes_sent: int = Field(default=0, ge=0)
-    errors: dict[str, int] = Field(default_factory=dict, description="By cause, if the generator reports it per slice.")
+    started_s: Moment = Field(description="Seconds since the block began, monotonic.")
+    duration_s: Seconds
+    pending_middle: Count = Field(default=0, description="Due or begun, and not answered, at its middle.")
+    pending_end: Count = Field(default=0, description="The same at its end.")
+    connections: Count
+    bytes_received: Count
+    bytes_sent: Count = 0
+    errors: Causes = Field(default={}, description="By cause, if the generator reports it per slice.")
     carried: bool | None = Field(default=None, description="Open loop: whether it alone carried its load, if known.")
-    latency_p99_ns: int | None = Field(default=None, ge=0, description="Open loop; of several clients, the largest.")
+    latency_p99_ns: Count | None = Field(default=None, description="Open loop; of several clients, the largest.")
     probed: bool = Field(default=False, description="Probes watched it; it is not counted.")
     profiled: bool = Field(default=False, description="Stacks were sampled in it; it is not counted.")
-    steal_s: float | None = Field(default=None, ge=0, description="CPU seconds that the hypervisor took from the host.")
-    foreign_s: float | None = Field(default=None, ge=0, description="CPU seconds of processes outside the block.")
+    steal_s: CpuSeconds | None = Field(default=None, description="CPU seconds that the hypervisor took from the host.")
+    foreign_s: CpuSeconds | None = Field(default=None, description="CPU seconds of processes outside the block.")
+    throttled_s: CpuSeconds | None = Field(default=None, description="CPU seconds that a CPU limit held back.")
 
 
 class ProbeReading(Frozen):
     """What one probe measured during one trial."""
 
     stage: Name
-    role: str = Field(default="", max_length=32, description="A side of the lab or a kind of task, or empty.")
-    count: int = Field(ge=0, description="Durations measured.")
-    events: float = Field(default=0.0, ge=0, description="All events, if only one in N was measured.")
-    sum_ns: int = Field(ge=0)
-    p50_ns: int | None = None
-    p99_ns: int | None = None
-    max_ns: int = Field(default=0, ge=0)
+    role: Annotated[str, text(32)] = Field(default="", description="A side of the lab or a kind of task, or empty.")
+    count: Count = Field(description="Durations measured.")
+    events: Amount = Field(default=0.0, description="All events, if only one in N was measured.")
+    sum_ns: Count
+    p50_ns: Count | None = None
+    p99_ns: Count | None = None
+    max_ns: Count = 0
     matched: float | None = Field(default=None, ge=0, le=1, description="Share of starts whose end was seen.")
-    lost: int = Field(default=0, ge=0)
+    lost: Count = 0
     applies: bool = Field(
         default=True, description="False if the stage has no figures here; the reading is then empty."
     )
-    why_absent: str = Field(default="", max_length=200, description="Why it does not apply.")
+    why_absent: Annotated[str, text(200), PRINTABLE] = Field(default="", description="Why it does not apply.")
 
     @property
     def mean_ns(self) -> float | None:
@@ -149,30 +174,35 @@ class TrialResult(Carried):
     schema_version: Literal[1] = SCHEMA_VERSION
     datapath: Label
     function: Name
-    role: str | None = Field(default=None, max_length=32, description="limit, or empty; null in older results.")
+    role: Annotated[str, text(32)] | None = Field(default=None, description="limit, or empty; null in older results.")
     workload: Name
     level: Name
-    slices: tuple[SliceResult, ...] = ()
-    duration_s: float = Field(ge=0)
-    censored: int = Field(
+    slices: tuple[SliceResult, ...] = Field(default=(), max_length=MAX_SLICES)
+    duration_s: Seconds
+    censored: Count = Field(
         default=0,
-        ge=0,
         description="Times that are lower bounds: of requests that failed, or were not sent or answered in time.",
     )
     episodes: Episodes | None = Field(default=None, description="Of slow requests; only if the generator counts them.")
-    errors: dict[str, int] = Field(default_factory=dict)
+    errors: Causes = Field(default={})
     cpu: CpuTime = CpuTime()
-    idle_cpu_s_per_s: float = Field(default=0.0, ge=0, description="Busy CPU of the idle labs, per second.")
+    idle_cpu_s_per_s: float = Field(
+        default=0.0, ge=0, le=MAX_CPUS, description="Busy CPU of the idle labs, per second."
+    )
     latency: LatencyHistogram | None = Field(default=None, description="From the intended send; open loop only.")
     service_time: LatencyHistogram | None = Field(default=None, description="From the actual send.")
-    timings: dict[str, LatencyHistogram] = Field(
-        default_factory=dict, description="Further times from the generator: connect, first_byte, schedule_lag, …"
+    timings: dict[Name, LatencyHistogram] = Field(
+        default_factory=dict,
+        max_length=MAX_TIMINGS,
+        description="Further times from the generator: connect, first_byte, schedule_lag, …",
     )
     proof: Proof | None = None
     validity: Validity
-    probes: tuple[ProbeReading, ...] = ()
-    work: dict[str, float] = Field(
-        default_factory=dict, description="The kernel's work in the watched slices: events by kind."
+    probes: tuple[ProbeReading, ...] = Field(default=(), max_length=200)
+    work: dict[Word, Amount] = Field(
+        default_factory=dict,
+        max_length=MAX_NAMES,
+        description="The kernel's work in the watched slices: events by kind.",
     )
     watched_latency: LatencyHistogram | None = Field(
         default=None,
@@ -183,13 +213,13 @@ class TrialResult(Carried):
         description="Times of requests sent while probes were attached; only if the generator reports them separately.",
     )
     watched_pace: float | None = Field(
-        default=None, gt=0, description="Rate while probes were attached, relative to the whole slice."
+        default=None, ge=1e-9, le=1e9, description="Rate while probes were attached, relative to the whole slice."
     )
     stacks: Stacks | None = Field(default=None, description="On-CPU stacks of the profiled slices.")
-    offloads: dict[str, bool] = Field(default_factory=dict)
+    offloads: dict[Word, bool] = Field(default_factory=dict, max_length=MAX_NAMES)
     surroundings: Surroundings | None = Field(default=None, description="None in results of older versions.")
-    generator: str = ""
-    notes: tuple[str, ...] = ()
+    generator: Line = ""
+    notes: tuple[Paragraph, ...] = Field(default=(), max_length=MAX_NAMES)
 
     @property
     def watched_requests(self) -> int:
@@ -241,10 +271,10 @@ class BlockResult(Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     host: HostName
-    trials: tuple[TrialResult, ...] = Field(min_length=1)
+    trials: tuple[TrialResult, ...] = Field(min_length=1, max_length=MAX_TRIALS)
     telemetry: TelemetryAccount = TelemetryAccount()
-    fingerprint: dict[str, str] = Field(default_factory=dict)
-    wall_s: float = Field(ge=0)
+    fingerprint: Fingerprint = Field(default={})
+    wall_s: Seconds
 
     @property
     def environment(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from domain.bounds import Word
 from domain.sample import StageHistogram
 
 Key = TypeVar("Key")
@@ -18,8 +19,8 @@ class StageRole(NamedTuple):
     a kind of task (``proxy``, ``origin``, ``kworker``, ``ksoftirqd``).
     """
 
-    stage: str
-    role: str = ""
+    stage: Word
+    role: Word = ""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,27 @@
 """The times of the requests that were sent while probes were attached."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from domain.bounds import MAX_COUNT, Count, added
 from domain.frozen import Frozen
 
 
 class WindowTimes(Frozen):
     """The times of the requests sent while probes were attached: sums over ``requests``."""
 
-    requests: int = Field(gt=0)
-    service_time_ns: int = Field(ge=0, description="From the actual send.")
-    latency_ns: int | None = Field(default=None, ge=0, description="From the intended send; open loop only.")
+    requests: Annotated[int, Field(gt=0, le=MAX_COUNT)]
+    service_time_ns: Count = Field(description="From the actual send.")
+    latency_ns: Count | None = Field(default=None, description="From the intended send; open loop only.")
 
     def plus(self, other: "WindowTimes") -> "WindowTimes":
         """The sum with more windows of the same loop."""
         both_open = self.latency_ns is not None and other.latency_ns is not None
         return WindowTimes(
-            requests=self.requests + other.requests,
-            service_time_ns=self.service_time_ns + other.service_time_ns,
-            latency_ns=(self.latency_ns or 0) + (other.latency_ns or 0) if both_open else None,
+            requests=added(self.requests, other.requests),
+            service_time_ns=added(self.service_time_ns, other.service_time_ns),
+            latency_ns=added(self.latency_ns or 0, other.latency_ns or 0) if both_open else None,
         )
 
     @property

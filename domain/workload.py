@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from domain.bounds import MAX_NAMES, text
 from domain.frozen import Frozen
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
@@ -16,7 +17,7 @@ from domain.problems import InvalidInput, Problem
 MAX_VALUE = 2**53  # not every JSON reader preserves larger whole numbers
 
 Value = Annotated[int, Field(strict=True, ge=0, le=MAX_VALUE)]
-Values = dict[Name, Value]
+Values = Annotated[dict[Name, Value], Field(max_length=MAX_NAMES)]
 """The values of one workload, by parameter."""
 
 
@@ -24,11 +25,11 @@ class Parameter(Frozen):
     """One whole number that a workload takes; ``name`` ends in its unit if it has one: ``body_bytes``."""
 
     name: Name
-    unit: str = Field(max_length=16, description="The unit as written: bytes, tokens, µs.")
+    unit: Annotated[str, text(16)] = Field(description="The unit as written: bytes, tokens, µs.")
     default: Value
     minimum: Value
     maximum: Value
-    summary: str = Field(max_length=120, description="What it sets, in one line.")
+    summary: Annotated[str, text(120)] = Field(description="What it sets, in one line.")
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Self:

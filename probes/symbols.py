@@ -80,7 +80,7 @@ class UserSymbols:
 def mappings(process: int) -> list[Mapping]:
     """The executable mappings of a process, by address; empty if it has ended (proc(5), /proc/pid/maps)."""
     try:
-        lines = Path(f"/proc/{process}/maps").read_text().splitlines()
+        lines = Path(f"/proc/{process}/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
     found = []

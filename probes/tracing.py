@@ -255,7 +255,7 @@ class TracingProbe(Probe):
 
 def tracepoints_of(source: str) -> tuple[str, ...]:
     """The raw tracepoints that a C source below bpf/ uses, in source order."""
-    return tuple(_TRACEPOINT.findall(source_path(source).read_text()))
+    return tuple(_TRACEPOINT.findall(source_path(source).read_text(encoding="utf-8")))
 
 
 def _exists(tracepoint: str) -> bool:

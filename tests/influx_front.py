@@ -34,7 +34,7 @@ defaults
 
 frontend influxdb2
     bind 127.0.0.1:{port}
-    http-request return status 204 if {{ path /ping }}
+    http-request return status 204 hdr X-Influxdb-Version 2.7.1 if {{ path /ping }}
     http-request deny deny_status 401 unless {{ req.hdr(Authorization) -m str "Token {token}" }}
     http-request deny deny_status 405 if {{ path /write }}
     http-request deny deny_status 400 if {{ path /api/v2/write }} !{{ url_param(org) -m found }}
@@ -83,7 +83,7 @@ def _await_ready(process: subprocess.Popen[bytes], front: Front, errors: Path) -
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{front.url}/ping", timeout=1).is_success:
+            if httpx.get(f"{front.url}/ping", timeout=1, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.02)

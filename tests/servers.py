@@ -6,7 +6,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +62,7 @@ def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/ping", timeout=1).is_success:
+            if httpx.get(f"{url}/ping", timeout=1, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.05)
@@ -92,14 +92,29 @@ Answer = Callable[[Request], tuple[int, str]]
 """Returns the status and the JSON body of the answer to a request."""
 
 
+Headers = Callable[[Request], Mapping[str, str]]
+"""Returns the headers of the answer to a request."""
+
+
+def influxdb(_: Request) -> Mapping[str, str]:
+    """What every answer of an InfluxDB has."""
+    return {"X-Influxdb-Version": "1.6.7"}
+
+
+def stranger(_: Request) -> Mapping[str, str]:
+    """The headers of a server that is no InfluxDB."""
+    return {}
+
+
 @contextmanager
-def http_server(answer: Answer, *, retry_after: str = "") -> Iterator[Recorder]:
+def http_server(answer: Answer, *, retry_after: str = "", headers: Headers = influxdb) -> Iterator[Recorder]:
     """A server on loopback that answers every request with ``answer(request)``: status and JSON body.
 
-    A status of 0 resets the connection. ``retry_after`` is a header of answers with status 429 and 503.
+    A status of 0 resets the connection. ``retry_after`` is a header of answers with status 429 and 503, ``headers`` are
+    those of every answer.
     """
     recorder = Recorder("")
-    handler = _handler_of(answer, recorder.requests, retry_after)
+    handler = _handler_of(answer, recorder.requests, retry_after, headers)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         recorder.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -112,7 +127,9 @@ def http_server(answer: Answer, *, retry_after: str = "") -> Iterator[Recorder]:
             thread.join()
 
 
-def _handler_of(answer: Answer, requests: list[Request], retry_after: str) -> type[BaseHTTPRequestHandler]:
+def _handler_of(
+    answer: Answer, requests: list[Request], retry_after: str, headers: Headers
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -130,6 +147,8 @@ def _handler_of(answer: Answer, requests: list[Request], retry_after: str) -> ty
             with suppress(ConnectionError):  # the client may have closed the connection
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                for name, value in headers(request).items():
+                    self.send_header(name, value)
                 if retry_after and status in (429, 503):
                     self.send_header("Retry-After", retry_after)
                 self.send_header("Content-Length", str(len(text.encode())))

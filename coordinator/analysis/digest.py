@@ -23,7 +23,7 @@ from domain.carried import is_delivered
 from domain.exceedance import percents_over
 from domain.load import CapacityLoad
 from domain.metric import SHARE_METRICS, Metric
-from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
+from domain.noise_limits import MAX_SLICE_THROTTLED_SHARE, MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.sample import is_matched
 from domain.trial import BlockResult, ProbeReading, SliceResult, TrialResult
 from domain.watched import StageRole
@@ -153,9 +153,9 @@ def _mean_us(trial: TrialResult) -> float | None:
 
 
 def _is_noisy(one: SliceResult, cpus: int) -> bool:
-    stolen, foreign = (part_s or 0.0 for part_s in (one.steal_s, one.foreign_s))
-    capacity_s = one.duration_s * cpus
-    return stolen > MAX_WATCHED_STEAL_SHARE * capacity_s or foreign > MAX_WATCHED_FOREIGN_SHARE * capacity_s
+    limits = {"steal_s": MAX_WATCHED_STEAL_SHARE, "foreign_s": MAX_WATCHED_FOREIGN_SHARE,
+              "throttled_s": MAX_SLICE_THROTTLED_SHARE}  # fmt: skip
+    return any((getattr(one, name) or 0.0) > limit * one.duration_s * cpus for name, limit in limits.items())
 
 
 def _stages(trial: TrialResult) -> Stages | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from coordinator.scheduling.digests import Times, TrialDigest
 from domain.episodes import LADDER_NS, Episodes
-from domain.histogram import LatencyHistogram
+from domain.histogram import MAX_DURATIONS, LatencyHistogram
 
 POOLED = ("latency", "service_time", "lag", "overloaded")
 """The histograms of a pool; the latencies of overloaded trials are apart."""
@@ -134,7 +134,8 @@ class Growing:
         known = self._histograms.get(name)
         if known is None:
             known = self._histograms[name] = LatencyHistogram()
-        known.add(histogram)
+        if known.count + histogram.count <= MAX_DURATIONS:  # more cannot be read back; no host measures so many
+            known.add(histogram)
 
     @property
     def pool(self) -> Pool:

@@ -76,7 +76,7 @@ def lasting_id(fingerprint: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=256)
 def _lasting_id(facts: frozenset[tuple[str, str]]) -> str:
-    shared = json.dumps(lasting_facts(dict(facts)), sort_keys=True)
+    shared = json.dumps(lasting_facts(dict(facts)), sort_keys=True, allow_nan=False)
     return hashlib.sha256(shared.encode()).hexdigest()
 
 

@@ -50,11 +50,9 @@ def build_report(
 ) -> CampaignReport:
     """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
 
-    ``pools`` are the pooled times of its cells, if they are stored.
-
-    ``path`` says which stages a request's latency consists of. ``campaign["aa"]`` says how often a datapath differed
-    from its own copy; ``None`` without a copy. ``campaign["probe_tax"]`` is the cost of watching for each datapath;
-    ``None`` without probes.
+    ``pools`` are the pooled times of its cells, if they are stored. ``path`` says which stages a request's latency
+    consists of. ``campaign["aa"]`` says how often a datapath differed from its own copy; ``None`` without a copy.
+    ``campaign["probe_tax"]`` is the cost of watching for each datapath; ``None`` without probes.
     """
     data = _data(campaign, record, attempts, pools)
     taxes, shared = _probe_tax(data), data.fingerprints

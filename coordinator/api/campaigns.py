@@ -224,7 +224,7 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
     if record is None:
         return None
     path = stage_path(session, record["hosts"])
-    version = json.dumps(record), results.results_version(session, campaign_id), path.version
+    version = json.dumps(record, allow_nan=False), results.results_version(session, campaign_id), path.version
     return services().reports.get(
         campaign_id,
         version,

@@ -10,10 +10,15 @@ from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import variants
 from coordinator.services import services
+from coordinator.store.enrolments import enrolments
+from coordinator.store.json_text import Unreadable
 from coordinator.store.models import HostRow
+from coordinator.store.quarantine import readable
 from coordinator.store.submission import is_online, known_hosts
 from coordinator.store.times import iso
+from coordinator.store.vitals import deaf_since
 from domain.jobs import HostCapabilities
+from domain.vitals import DroppedMessages, HostVitals, clock_words, remedy
 from domain.workload import Parameter
 
 blueprint = APIBlueprint("catalogue", __name__, tag="Catalogue")
@@ -43,9 +48,29 @@ class HostView(BaseModel):
 
     name: str
     online: bool
+    deaf_since: str | None = Field(
+        default=None, description="Since when the host, though online, takes no messages; null when it takes them."
+    )
+    remedy: str = Field(default="", description="What to do about a deaf host.")
+    clock_skew_s: float | None = Field(
+        default=None, description="How far the host's clock is ahead of the coordinator's; nothing depends on it."
+    )
+    dropped: DroppedMessages | None = Field(
+        default=None, description="Messages that the host's worker dropped since its start."
+    )
     registered_at: str
     seen_at: str
     capabilities: HostCapabilities
+
+    @property
+    def state(self) -> str:
+        """Online, offline or deaf."""
+        return "deaf" if self.deaf_since else "online" if self.online else "offline"
+
+    @property
+    def clock(self) -> str:
+        """How the host's clock differs from the coordinator's; empty if unknown."""
+        return clock_words(self.clock_skew_s) if self.clock_skew_s is not None else ""
 
 
 class DatapathList(BaseModel):
@@ -66,10 +91,22 @@ class ProbeList(BaseModel):
     probes: list[VariantOnHosts]
 
 
+class EnrolmentView(BaseModel):
+    """A host's token, and whether the coordinator works with the host's worker."""
+
+    host: str
+    enrolled_at: str
+    revoked_at: str | None
+    protocol: str = Field(description="Of its worker; empty before its first greeting.")
+    refusal: str = Field(description="Why its worker was refused last; empty if it was not.")
+    refused_at: str | None
+
+
 class HostList(BaseModel):
     """All hosts."""
 
     hosts: list[HostView]
+    enrolments: list[EnrolmentView] = Field(default=[], description="Hosts with a token, registered or not.")
 
 
 def variant_list(session: Session, family: str, now: float) -> list[VariantOnHosts]:
@@ -103,11 +140,37 @@ def host_list(session: Session, now: float) -> list[HostView]:
         HostView(
             name=row.name,
             online=is_online(row, now),
+            deaf_since=iso(deaf_since(row, now)),
+            remedy=remedy(row.name, _vitals(row)) if deaf_since(row, now) is not None else "",
+            clock_skew_s=round(row.clock_skew_s, 1) if row.clock_skew_s is not None else None,
+            dropped=vitals.dropped if (vitals := _vitals(row)) is not None else None,
             registered_at=iso(row.registered_at) or "",
             seen_at=iso(row.seen_at) or "",
-            capabilities=row.capabilities,
+            capabilities=capabilities,
         )
-        for row in session.scalars(select(HostRow).order_by(HostRow.name))
+        for row, capabilities in readable(session.scalars(select(HostRow).order_by(HostRow.name)), "capabilities")
+    ]
+
+
+def _vitals(row: HostRow) -> HostVitals | None:
+    try:
+        return row.vitals
+    except Unreadable:  # its next report replaces them
+        return None
+
+
+def enrolment_list(session: Session) -> list[EnrolmentView]:
+    """Every host that was ever enrolled and not removed, by name."""
+    return [
+        EnrolmentView(
+            host=row.host,
+            enrolled_at=iso(row.enrolled_at) or "",
+            revoked_at=iso(row.revoked_at),
+            protocol=row.protocol,
+            refusal=row.refusal,
+            refused_at=iso(row.refused_at),
+        )
+        for row in enrolments(session)
     ]
 
 
@@ -142,4 +205,4 @@ def list_probes() -> Mapping[str, Any]:
 def list_hosts() -> Mapping[str, Any]:
     """Hosts with their capabilities; each "no" has its reason."""
     with services().store.read() as session:
-        return {"hosts": host_list(session, services().clock())}
+        return {"hosts": host_list(session, services().clock()), "enrolments": enrolment_list(session)}

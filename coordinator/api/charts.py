@@ -13,6 +13,7 @@ from coordinator.api.codec import error_response
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import views
+from coordinator.store.vitals import skews_s
 from coordinator.telemetry import campaign as telemetry
 from coordinator.telemetry.reader import TelemetryUnavailable
 
@@ -98,9 +99,10 @@ def _answer(
 ) -> Response:
     with services().store.read() as session:
         record = views.campaign_record(session, campaign_id)
+        skews = skews_s(session, record["hosts"]) if record is not None else (0.0, 0.0)
     if record is None:
         abort(404, f"there is no campaign {campaign_id[:40]!r}")
-    when = _window(record, query)
+    when = _window(record, query, skews)
     try:
         series = ask(services().settings.influx, when)
     except TelemetryUnavailable as error:
@@ -116,14 +118,17 @@ def _answer(
     return jsonify(answer)
 
 
-def _window(record: Mapping[str, Any], query: TimeQuery) -> telemetry.Window:
-    begin = datetime.fromisoformat(record["started_at"] or record["created_at"]).timestamp()
+def _window(record: Mapping[str, Any], query: TimeQuery, skews: tuple[float, float]) -> telemetry.Window:
+    """The range of an answer. ``skews`` widen it, because the hosts' clocks date the points."""
+    behind_s, ahead_s = skews
+    begin = datetime.fromisoformat(record["started_at"] or record["created_at"]).timestamp() + behind_s
     end = datetime.fromisoformat(record["ended_at"]).timestamp() if record["ended_at"] else services().clock()
     return telemetry.window(
         begin,
-        max(begin, end),
+        max(begin, end + ahead_s),
         points=query.points,
-        last_s=query.last_s,
-        since_ms=query.since_ms,
+        last_s=query.last_s + round(ahead_s - behind_s) if query.last_s is not None else None,
+        # What a host whose clock is behind writes now lies so far before the end.
+        since_ms=max(0, query.since_ms - round(1000 * (ahead_s - behind_s))) if query.since_ms is not None else None,
         interval_s=query.interval_s,
     )

@@ -8,10 +8,11 @@ from apiflask import HTTPError
 from flask import Flask, Request, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.problems import InvalidInput, Problem, problems_of
 
+SIGN_IN_BODY_BYTES = 4 << 10  # anyone may send it
 USER_BODY_BYTES = 1 << 20
 WORKER_BODY_BYTES = 16 << 20
 
@@ -37,6 +38,10 @@ class StrictJson(DefaultJSONProvider):
             )
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Raises ``ValueError`` for a number that is not finite, which JSON cannot have."""
+        return super().dumps(obj, **{"allow_nan": False} | kwargs)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -72,7 +77,16 @@ class StrictRequest(Request):
 def limit_body() -> None:
     """Limit the body of this request; workers' reports are larger than any user's request."""
     is_worker = "worker" in request.blueprints
-    request.max_content_length = WORKER_BODY_BYTES if is_worker else USER_BODY_BYTES
+    limit = SIGN_IN_BODY_BYTES if request.path == "/sign-in" else USER_BODY_BYTES
+    request.max_content_length = WORKER_BODY_BYTES if is_worker else limit
+
+
+def refuse_nul() -> None:
+    """Nothing has NUL in its name, and PostgreSQL would fail at the question. Raises ``NotFound``, ``BadRequest``."""
+    if any("\0" in str(value) for value in (request.view_args or {}).values()):
+        raise NotFound("the address names nothing: it has the character NUL")
+    if any("\0" in text for pair in request.args.items(multi=True) for text in pair):
+        raise BadRequest("the query has the character NUL")
 
 
 def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()) -> Response:
@@ -83,7 +97,14 @@ def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()
     return response
 
 
-def register_errors(app: Flask) -> None:
+def install(app: Flask) -> None:
+    """Check every request of ``app`` before its view, and format its errors."""
+    app.before_request(limit_body)
+    app.before_request(refuse_nul)
+    _register_errors(app)
+
+
+def _register_errors(app: Flask) -> None:
     """Format errors under /api/ as JSON; the web pages format their own."""
 
     @app.errorhandler(InvalidInput)

@@ -55,7 +55,9 @@ def get_matrix(host: str) -> dict[str, Any]:
 @blueprint.post("/hosts/<host>/matrix")
 @blueprint.input(Wanted, arg_name="wanted")
 @blueprint.output(Asked, status_code=202)
-@blueprint.doc(responses={404: "No such host", 409: "The host is offline", 503: "The broker cannot be reached"})
+@blueprint.doc(
+    responses={404: "No such host", 409: "The host is offline, or still tests", 503: "The broker cannot be reached"}
+)
 def ask_for_matrix(host: str, wanted: Wanted) -> Asked | Response:
     """Ask a host to test its datapaths again, after its present block. Testing all takes about a minute."""
     refusal = ask(host, wanted.datapaths)
@@ -77,5 +79,6 @@ def ask(host: str, datapaths: Sequence[str] = ()) -> str:
         raise InvalidInput([Problem(field="datapaths", message=message)])
     if not online:
         return f"{host} is offline"
-    known.dispatcher.ask_for_matrix(host, datapaths)
+    if not known.dispatcher.ask_for_matrix(host, datapaths):
+        return f"{host} has not finished the tests that were requested before"
     return ""

@@ -1,28 +1,38 @@
 """The only Celery producer: after the commit, it sends a block's message to its host's queue by task name.
 
-The database is authoritative. The ticker sends a lost message again, and a duplicate's claim is refused.
+The database is authoritative. The ticker sends a lost message again, and a duplicate's claim is refused. Messages do
+not expire: Celery would remember the id of an expired one, and whether it has expired depends on two hosts' clocks.
 """
 
-from collections.abc import Sequence
+import ssl
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from celery import Celery
+from kombu import Queue
 
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage, queue_name
+from domain.messages import (
+    BLOCK_PRIORITY,
+    MAX_QUEUED,
+    PING_TASK,
+    QUEUE_LIFE_S,
+    TESTS_LIFE_S,
+    TESTS_PRIORITY,
+    Message,
+    outstanding_key,
+    redis_list,
+    signed_headers,
+)
 from domain.traits import TEST_TRAITS_TASK
 
-MESSAGE_EXPIRES_S = 120.0  # the ticker sends an unclaimed message again before then; hosts' clocks may differ a little
-ASKED_EXPIRES_S = 3600.0  # a requested matrix may wait for the end of a campaign
 BROKER_TIMEOUT_S = 2.0  # longest delay of an HTTP request by an unreachable broker
 
 
 class DispatchError(RuntimeError):
-    """The broker cannot be reached; the ticker tries again."""
-
-
-def task_id(message: BlockMessage) -> str:
-    """The same id for every copy of a message, so that a cancel reaches the copy that runs."""
-    return f"{message.block_id}.{message.attempt}"
+    """The broker cannot be reached, or the host has no token; the ticker tries again."""
 
 
 class Dispatcher(Protocol):
@@ -31,17 +41,24 @@ class Dispatcher(Protocol):
     def send(self, host: str, message: BlockMessage) -> None:
         """Ask ``host`` to claim and run an attempt."""
 
-    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> None:
-        """Ask ``host`` to test the traits of those datapaths (or all) after its present work."""
+    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> bool:
+        """Ask ``host`` to test the traits of those datapaths (or all) when no block waits.
 
-    def revoke(self, message: BlockMessage) -> None:
-        """End an attempt that ignored its cancel flag: SIGTERM to the process that runs it."""
+        ``False`` if it has not finished an earlier request.
+        """
+
+    def ping(self, host: str) -> None:
+        """Send a message that does nothing; the host reports when one reached it."""
 
 
 class CeleryDispatcher:
-    """The real dispatcher: JSON only, no result backend, short timeouts."""
+    """The real dispatcher: JSON only, no result backend, short timeouts.
 
-    def __init__(self, broker_url: str) -> None:
+    ``key_of`` gives the key of messages to a host; ``None`` if the host may get none.
+    """
+
+    def __init__(self, broker_url: str, key_of: Callable[[str], bytes | None]) -> None:
+        self._key_of = key_of
         self._app = Celery("showdown", broker=broker_url, set_as_current=False)
         self._app.conf.update(
             task_serializer="json",
@@ -49,6 +66,8 @@ class CeleryDispatcher:
             task_ignore_result=True,
             result_backend=None,
             event_serializer="json",
+            # Without it, kombu accepts any certificate.
+            broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker_url.startswith("rediss:") else None,
             broker_connection_timeout=BROKER_TIMEOUT_S,
             broker_connection_retry=False,
             broker_transport_options={
@@ -59,27 +78,52 @@ class CeleryDispatcher:
         )
 
     def send(self, host: str, message: BlockMessage) -> None:
-        self._send(RUN_BLOCK_TASK, host, MESSAGE_EXPIRES_S, [message.model_dump()], task_id(message))
+        with self._producer() as producer:
+            self._send(producer, RUN_BLOCK_TASK, host, [message.model_dump()])
 
-    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> None:
-        self._send(TEST_TRAITS_TASK, host, ASKED_EXPIRES_S, [list(datapaths)])
+    def ask_for_matrix(self, host: str, datapaths: Sequence[str] = ()) -> bool:
+        with self._producer() as producer:
+            # The mark is where the messages are: what loses one loses the other.
+            if not producer.channel.client.set(outstanding_key(host), "coordinator", nx=True, ex=TESTS_LIFE_S):
+                return False
+            try:
+                self._send(producer, TEST_TRAITS_TASK, host, [list(datapaths)], TESTS_PRIORITY)
+            except Exception:
+                producer.channel.client.delete(outstanding_key(host))
+                raise
+            return True
 
-    def _send(self, task: str, host: str, expires_s: float, arguments: list[Any], identity: str | None = None) -> None:
+    def ping(self, host: str) -> None:
+        with self._producer() as producer:
+            self._send(producer, PING_TASK, host, [])
+
+    def _send(self, producer: Any, task: str, host: str, arguments: list[Any], priority: int = BLOCK_PRIORITY) -> None:
+        """Send it with a new id: Celery drops a message whose id it has revoked."""
+        key, message = self._key_of(host), Message(task, str(uuid.uuid4()), arguments)
+        if key is None:
+            raise DispatchError(f"{host} has no valid token")
+        self._app.send_task(
+            task,
+            args=arguments,
+            queue=Queue(queue_name(host)),
+            task_id=message.identity,
+            headers=signed_headers(key, message),
+            priority=priority,
+            producer=producer,
+            retry=False,
+            ignore_result=True,
+        )
+        # The newest messages only, and for a limited time: the host may never take any.
+        waiting = redis_list(host, priority)
+        with producer.channel.client.pipeline() as commands:
+            commands.ltrim(waiting, 0, MAX_QUEUED - 1).expire(waiting, QUEUE_LIFE_S).execute()
+
+    @contextmanager
+    def _producer(self) -> Iterator[Any]:
         try:
-            self._app.send_task(
-                task,
-                args=arguments,
-                queue=queue_name(host),
-                task_id=identity,
-                expires=expires_s,
-                retry=False,
-                ignore_result=True,
-            )
+            with self._app.producer_or_acquire() as producer:
+                yield producer
+        except DispatchError:
+            raise
         except Exception as error:  # kombu, redis and socket errors share no base class
-            raise DispatchError(f"the broker cannot be reached: {error}") from error
-
-    def revoke(self, message: BlockMessage) -> None:
-        try:
-            self._app.control.revoke(task_id(message), terminate=True, signal="SIGTERM")
-        except Exception as error:  # as above
             raise DispatchError(f"the broker cannot be reached: {error}") from error

@@ -24,7 +24,6 @@ from domain.searched import (
     CALIBRATION_STEPS,
     CHECK_STEPS,
     CHECK_TRIALS,
-    SEARCH_STEPS,
     searches_of,
     shares_of,
     trials_of_step,
@@ -90,14 +89,11 @@ def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, 
     return tuple(numbered)
 
 
-def _is_searched(campaign: Campaign, level: str) -> bool:
-    return isinstance(campaign.levels[level], CapacityLoad)
-
-
 def _slices_of_blocks(campaign: Campaign, level: str) -> Iterator[int]:
     """Slices per datapath of consecutive blocks, with the uncounted ones; a search has none of these."""
-    if _is_searched(campaign, level):
-        return cycle(map(trials_of_step, range(SEARCH_STEPS)))
+    load = campaign.levels[level]
+    if isinstance(load, CapacityLoad):
+        return cycle(map(trials_of_step, range(load.steps)))
     return repeat(campaign.slices + bool(campaign.probes) + campaign.flame_graphs)
 
 
@@ -106,13 +102,14 @@ def _round_blocks(
 ) -> list[PlannedBlock]:
     """The blocks of one (workload, level) in one round: one, or all steps of a search."""
     workload, level = shape
-    searched = _is_searched(campaign, level)
+    load = campaign.levels[level]
+    searched = isinstance(load, CapacityLoad)
     return [
         PlannedBlock(
             index=0,
             workload=workload,
             level=level,
-            load=campaign.levels[level],
+            load=load,
             datapaths=campaign.labels,
             order=next(orders),
             probed=len(campaign.labels) if campaign.probes and not searched else 0,
@@ -123,7 +120,7 @@ def _round_blocks(
             chain=round_number if searched else None,
             step=step,
         )
-        for step in (range(SEARCH_STEPS) if searched else (None,))
+        for step in (range(load.steps) if isinstance(load, CapacityLoad) else (None,))
     ]
 
 

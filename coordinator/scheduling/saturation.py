@@ -22,8 +22,9 @@ from coordinator.scheduling.likelihood import RateTrials
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.step_result import Aim, StepResult, is_judged, step_result
 from domain.campaign import Campaign
+from domain.capacity import SEARCH_STEPS
 from domain.load import MAX_RATE_PER_S, CapacityLoad
-from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, SEARCH_STEPS, CapacityBounds
+from domain.searched import COARSE_STEPS, SEARCH_REQUESTS, CapacityBounds
 from domain.texts import rounded_text, share_text
 
 REACH_DOWN = 16.0  # a search begins this many times below the closed-loop capacity …
@@ -199,7 +200,7 @@ def _about(rate_per_s: float) -> str:
 
 def goal_of(slo: CapacityLoad) -> Goal:
     """The goal of a capacity level."""
-    return Goal(Aim(slo, slo.arrival), slo.width)
+    return Goal(Aim(slo, slo.arrival), slo.width, steps=slo.steps)
 
 
 def initial_search(capacity_per_s: float, lowest_per_s: float, goal: Goal, shift: float = 0.0) -> Search:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coordinator.scheduling.records import AttemptRecord
-from domain.load import USUAL_ERRORS, Arrival, CapacityLoad
+from domain.capacity import USUAL_ERRORS
+from domain.load import Arrival, CapacityLoad
 from domain.searched import SEARCH_REQUESTS
 from domain.trial import TRANSIENT_REASONS, Reason, SliceResult, TrialResult
 

@@ -10,7 +10,10 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from coordinator.store.unusable import require_known_revision, unusable
 
 BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 0x73686F77  # an arbitrary number for PostgreSQL's advisory lock
@@ -22,7 +25,11 @@ class Store:
     """The only source of transactions. ``write`` commits at the end, or rolls back on any exception."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine = create_engine(database_url, pool_pre_ping=not database_url.startswith("sqlite"))
+        self.engine = create_engine(
+            database_url,
+            pool_pre_ping=not database_url.startswith("sqlite"),
+            hide_parameters=True,  # a log must not have leases
+        )
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         if self._is_sqlite:
             _prepare_sqlite(self.engine)
@@ -43,13 +50,25 @@ class Store:
             yield session
 
     def migrate(self) -> None:
-        """Migrate the schema; of several processes at once, one does it and the others wait."""
+        """Migrate the schema; of several processes at once, one does it and the others wait.
+
+        Raises :class:`DatabaseUnusable`.
+        """
+        try:
+            self._migrate()
+        except SQLAlchemyError as error:
+            raise unusable(error, self.engine.url) from error
+
+    def _migrate(self) -> None:
         with self._writer.begin() as connection:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            # Alembic's configuration takes % for an interpolation.
+            scripts = str(Path(__file__).parent / "migrations").replace("%", "%%")
+            config.set_main_option("script_location", scripts)
             config.attributes["connection"] = connection
+            require_known_revision(connection, config)
             command.upgrade(config, "head")
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ def take_look(session: Session, row: CampaignRow, now: float) -> str:
 
     If more blocks follow, they are in the session.
     """
-    if row.looks is None or row.looks.next is None or row.state != CampaignState.RUNNING:
+    if row.state != CampaignState.RUNNING or row.looks is None or row.looks.next is None:
         return ""
     shapes, before = _measured_shapes(session, row), row.looks.next
     found = exactness(session, row.id) or Exactness()

@@ -1,22 +1,34 @@
 """Trait matrices: the newest report of each host."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coordinator.store.models import HostRow, MatrixRow
+from coordinator.store.quarantine import Kind, readable, release
 from domain.traits import TraitMatrix
 
+CLOCK_TOLERANCE_S = 60.0
+"""How far a host's clock may be ahead of the coordinator's."""
 
-def store_matrix(session: Session, matrix: TraitMatrix) -> bool:
-    """Store it unless a newer one of its host is known; ``False`` if that host has never registered."""
+
+def store_matrix(session: Session, matrix: TraitMatrix, now: float) -> bool:
+    """Store it in place of the former one; ``False`` if that host has never registered.
+
+    ``measured_at`` is the host's clock, which may be wrong or be set back: it decides nothing. A matrix of the future
+    gets the coordinator's time.
+    """
     if session.get(HostRow, matrix.host) is None:
         return False
+    if matrix.measured_at.timestamp() > now + CLOCK_TOLERANCE_S:
+        matrix = matrix.model_copy(update={"measured_at": datetime.fromtimestamp(now, UTC)})
     row, measured_at = session.get(MatrixRow, matrix.host), matrix.measured_at.timestamp()
+    release(session, Kind.MATRIX, matrix.host)
     if row is None:
         session.add(MatrixRow(host=matrix.host, matrix=matrix, measured_at=measured_at))
-    elif measured_at >= row.measured_at:
+    else:
         row.matrix, row.measured_at = matrix, measured_at
     return True
 
@@ -29,4 +41,5 @@ def matrix_of(session: Session, host: str) -> TraitMatrix | None:
 
 def all_matrices(session: Session) -> Sequence[TraitMatrix]:
     """The matrix of every host, by the host's name."""
-    return [row.matrix for row in session.scalars(select(MatrixRow).order_by(MatrixRow.host))]
+    rows = session.scalars(select(MatrixRow).order_by(MatrixRow.host))
+    return [matrix for _, matrix in readable(rows, "matrix")]

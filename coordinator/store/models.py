@@ -1,8 +1,9 @@
-"""The tables. Times are seconds since the epoch, UTC; typed values are stored as JSON text."""
+"""The tables. Times are seconds since the epoch, UTC; typed values are stored as JSON text.
 
-from typing import Any, TypeVar
+Large values are loaded on first use. So a value that cannot be read concerns only what uses it, and a list or the
+ticker decodes none.
+"""
 
-from pydantic import TypeAdapter
 from sqlalchemy import (
     Boolean,
     Float,
@@ -13,27 +14,25 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from coordinator.analysis.pool import Pool
+from coordinator.store.json_text import JsonText
 from domain.block import PlannedBlock
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.looks import Looks
+from domain.names import MAX_HOST_NAME
 from domain.planning import Plan
 from domain.report import Calibration
 from domain.telemetry import TelemetryAccount
 from domain.traits import TraitMatrix
 from domain.trial import TrialResult
-from domain.trusted import TRUSTED
+from domain.vitals import HostVitals
 
-T = TypeVar("T")
-
-# Text instead of a JSON type: both databases preserve it exactly, and no query looks inside.
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -42,22 +41,8 @@ _NAMES = {
 }
 
 
-class JsonText(TypeDecorator[T]):
-    """A typed value as JSON text, validated again when loaded; large parts are decoded on first use."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, kind: Any) -> None:
-        super().__init__()
-        self.kind = kind
-        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
-
-    def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
-        return None if value is None else self._adapter.dump_json(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: Any) -> T | None:
-        return None if value is None else self._adapter.validate_json(value, context=TRUSTED)
+# SQLite ignores the length, and to change it there means to rebuild tables that others refer to (revision 0008).
+_HOST = String(MAX_HOST_NAME).with_variant(String(63), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -75,8 +60,8 @@ class CampaignRow(Base):
     name: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16), index=True)
     seed: Mapped[int] = mapped_column(Integer)
-    campaign: Mapped[Campaign] = mapped_column(JsonText(Campaign))
-    hosts: Mapped[tuple[str, ...]] = mapped_column(JsonText(tuple[str, ...]))
+    campaign: Mapped[Campaign] = mapped_column(JsonText(Campaign), deferred=True)
+    hosts: Mapped[tuple[str, ...]] = mapped_column(JsonText(tuple[str, ...]), deferred=True)
     created_at: Mapped[float] = mapped_column(Float(53), index=True)
     started_at: Mapped[float | None] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
@@ -84,12 +69,12 @@ class CampaignRow(Base):
     error: Mapped[str] = mapped_column(Text, default="")
     # By workload; always replace the whole value, because SQLAlchemy does not see a change inside it.
     calibration: Mapped[dict[str, Calibration]] = mapped_column(
-        JsonText(dict[str, Calibration]), default=dict, server_default="{}"
+        JsonText(dict[str, Calibration]), default=dict, server_default="{}", deferred=True
     )
 
     # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
-    plan: Mapped[Plan | None] = mapped_column(JsonText(Plan))
-    looks: Mapped[Looks | None] = mapped_column(JsonText(Looks))
+    plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
+    looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
@@ -105,9 +90,9 @@ class BlockRow(Base):
     index: Mapped[int] = mapped_column(Integer)
     workload: Mapped[str] = mapped_column(String(32))
     level: Mapped[str] = mapped_column(String(32))
-    host: Mapped[str] = mapped_column(String(63))
+    host: Mapped[str] = mapped_column(_HOST)
     state: Mapped[str] = mapped_column(String(16))
-    plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock))
+    plan: Mapped[PlannedBlock] = mapped_column(JsonText(PlannedBlock), deferred=True)
     calibration: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # Search steps only: the place in the search, and the rate of each datapath (empty until the step before it ended).
     chain: Mapped[int | None] = mapped_column(Integer)
@@ -129,14 +114,13 @@ class AttemptRow(Base):
     id: Mapped[str] = mapped_column(String(20), primary_key=True)
     block_id: Mapped[str] = mapped_column(ForeignKey("blocks.id"))
     number: Mapped[int] = mapped_column(Integer)
-    host: Mapped[str] = mapped_column(String(63))
+    host: Mapped[str] = mapped_column(_HOST)
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[float | None] = mapped_column(Float(53))
     lease: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[float | None] = mapped_column(Float(53))
     claimed_at: Mapped[float | None] = mapped_column(Float(53))
-    revoked_at: Mapped[float | None] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
     phase: Mapped[str] = mapped_column(String(16), default="")
     datapath: Mapped[str] = mapped_column(String(40), default="")
@@ -204,10 +188,31 @@ class HostRow(Base):
 
     __tablename__ = "hosts"
 
-    name: Mapped[str] = mapped_column(String(63), primary_key=True)
-    capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities))
+    name: Mapped[str] = mapped_column(_HOST, primary_key=True)
+    capabilities: Mapped[HostCapabilities] = mapped_column(JsonText(HostCapabilities), deferred=True)
     registered_at: Mapped[float] = mapped_column(Float(53))
     seen_at: Mapped[float] = mapped_column(Float(53))
+    # By the coordinator's clock, the first ping that the host has not answered; NULL while it answers.
+    unheard_since: Mapped[float | None] = mapped_column(Float(53))
+    clock_skew_s: Mapped[float | None] = mapped_column(Float(53))
+    vitals: Mapped[HostVitals | None] = mapped_column(JsonText(HostVitals), deferred=True)
+    # Of its last registration; NULL if unknown.
+    machine: Mapped[str | None] = mapped_column(String(64))
+    boot: Mapped[str | None] = mapped_column(String(64))
+
+
+class EnrolmentRow(Base):
+    """The token of a host, as a hash, and why the coordinator last refused to work with the host's worker."""
+
+    __tablename__ = "enrolments"
+
+    host: Mapped[str] = mapped_column(String(MAX_HOST_NAME), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    enrolled_at: Mapped[float] = mapped_column(Float(53))
+    revoked_at: Mapped[float | None] = mapped_column(Float(53))
+    protocol: Mapped[str] = mapped_column(String(16), default="")
+    refusal: Mapped[str] = mapped_column(Text, default="")
+    refused_at: Mapped[float | None] = mapped_column(Float(53))
 
 
 class MatrixRow(Base):
@@ -215,8 +220,8 @@ class MatrixRow(Base):
 
     __tablename__ = "matrices"
 
-    host: Mapped[str] = mapped_column(ForeignKey("hosts.name"), primary_key=True)
-    matrix: Mapped[TraitMatrix] = mapped_column(JsonText(TraitMatrix))
+    host: Mapped[str] = mapped_column(_HOST, ForeignKey("hosts.name"), primary_key=True)
+    matrix: Mapped[TraitMatrix] = mapped_column(JsonText(TraitMatrix), deferred=True)
     measured_at: Mapped[float] = mapped_column(Float(53))
 
 
@@ -229,3 +234,25 @@ class EventRow(Base):
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
     at: Mapped[float] = mapped_column(Float(53))
     message: Mapped[str] = mapped_column(Text)
+
+
+class QuarantineRow(Base):
+    """What is set aside, because it made an error that must not stop the rest."""
+
+    __tablename__ = "quarantine"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(MAX_HOST_NAME), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[float] = mapped_column(Float(53))
+    last_at: Mapped[float] = mapped_column(Float(53))
+    times: Mapped[int] = mapped_column(Integer)
+
+
+class SessionRow(Base):
+    """A browser that is signed in; signing out deletes it."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[float] = mapped_column(Float(53), index=True)

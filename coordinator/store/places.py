@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from coordinator.analysis.path import StagePath
 from coordinator.store.models import HostRow
+from coordinator.store.quarantine import readable
 from domain.jobs import HostCapabilities
 
 
@@ -14,7 +15,8 @@ def stage_path(session: Session, hosts: Iterable[str] = ()) -> StagePath:
     """The path on ``hosts``; the other hosts add the stages that none of these declares."""
     first = frozenset(hosts)
     rows = session.scalars(select(HostRow).order_by(HostRow.name)).all()
-    return StagePath.of(row.capabilities for row in sorted(rows, key=lambda row: row.name not in first))
+    known = readable(sorted(rows, key=lambda row: row.name not in first), "capabilities")
+    return StagePath.of(capabilities for _, capabilities in known)
 
 
 def with_kept_places(reported: HostCapabilities, before: HostCapabilities | None) -> HostCapabilities:

@@ -1,5 +1,6 @@
 """The plan of a campaign, from its hosts' earlier campaigns: what its design can show, and how long it takes."""
 
+import logging
 from collections.abc import Sequence
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from coordinator.analysis.weights import noise_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.next_look import campaign_left_s, most_rounds
 from coordinator.store.models import CampaignRow
+from coordinator.store.quarantine import is_outage
 from coordinator.store.records import attempt_records
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign
@@ -28,6 +30,7 @@ SET_UP_S = 4.0  # of a block: labs, datapaths, origins, probes; 3.8 s of four da
 _REMEMBERED = 3  # campaigns whose noise counts, the newest ones
 _LOOKED_AT = 50  # campaigns among which they are searched for
 
+log = logging.getLogger(__name__)
 _noises: VersionedCache[tuple[PastNoise, ...]] = VersionedCache(64)  # by campaign; an ended one has one version
 
 
@@ -77,8 +80,18 @@ def _history(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilit
     names = {host.host for host in hosts}
     query = select(CampaignRow).where(CampaignRow.state == CampaignState.COMPLETE)
     rows = session.scalars(query.order_by(CampaignRow.ended_at.desc(), CampaignRow.id).limit(_LOOKED_AT))
-    alike = [row for row in rows if names & set(row.hosts) and set(row.campaign.workloads) & set(campaign.workloads)]
-    return [one for row in alike[:_REMEMBERED] for one in _noise_of(session, row)]
+    found: list[tuple[PastNoise, ...]] = []
+    for row in rows:
+        if len(found) == _REMEMBERED:
+            break
+        try:
+            if names & set(row.hosts) and set(row.campaign.workloads) & set(campaign.workloads):
+                found.append(_noise_of(session, row))
+        except Exception as error:  # what an earlier campaign holds must not prevent another one
+            if is_outage(error):
+                raise
+            log.warning("campaign %s is not used for planning: %s", row.id, error)
+    return [one for noises in found for one in noises]
 
 
 def _noise_of(session: Session, row: CampaignRow) -> tuple[PastNoise, ...]:

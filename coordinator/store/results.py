@@ -12,9 +12,10 @@ from coordinator.scheduling.records import AttemptRecord
 from coordinator.store.block_rows import search_step
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
+from domain.capacity import SEARCH_STEPS
 from domain.histogram import LatencyHistogram
 from domain.load import load_text
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, SEARCH_STEPS
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
 from domain.telemetry import TelemetryAccount
 from domain.trial import BlockResult, TrialResult
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.admission import KnownHost, admit, with_parameters
@@ -13,13 +13,16 @@ from coordinator.scheduling.planner import plan
 from coordinator.store.block_rows import row_of, waits_for_a_rate
 from coordinator.store.models import CampaignRow, HostRow
 from coordinator.store.planning import plan_of
+from coordinator.store.quarantine import readable
 from coordinator.store.transitions import note
 from domain.budget import is_adaptive
 from domain.campaign import Campaign
 from domain.jobs import HostCapabilities
 from domain.planning import Plan
+from domain.problems import InvalidInput, Problem
 
 ONLINE_S = 60.0  # a host that is silent for longer gets no blocks; workers report every 30 s
+MAX_OPEN_CAMPAIGNS = 50
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH = 8
 
@@ -32,7 +35,7 @@ def is_online(host: HostRow, now: float) -> bool:
 def known_hosts(session: Session, now: float) -> Sequence[KnownHost]:
     """Every registered host, by name."""
     rows = session.scalars(select(HostRow).order_by(HostRow.name))
-    return [KnownHost(row.capabilities, is_online(row, now)) for row in rows]
+    return [KnownHost(capabilities, is_online(row, now)) for row, capabilities in readable(rows, "capabilities")]
 
 
 def admitted(session: Session, campaign: Campaign, now: float) -> tuple[Campaign, Sequence[HostCapabilities]]:
@@ -53,6 +56,7 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
 
     Raises :class:`domain.problems.InvalidInput`; then nothing is created.
     """
+    check_room(session)
     campaign, capabilities = admitted(session, campaign, now)
     hosts = tuple(one.host for one in capabilities)
     seed = campaign.seed or 1 + secrets.randbelow(2**31 - 1)
@@ -75,6 +79,15 @@ def submit(session: Session, campaign: Campaign, now: float) -> CampaignRow:
     session.add_all(row_of(row.id, block, held=waits_for_a_rate(block)) for block in blocks)
     note(session, row.id, now, "submitted")
     return row
+
+
+def check_room(session: Session) -> None:
+    """Raises :class:`InvalidInput` if so many campaigns are open that another one would have to wait for days."""
+    is_open = CampaignRow.state.in_([state for state in CampaignState if not state.ended])
+    count = session.scalar(select(func.count()).where(is_open)) or 0
+    if count >= MAX_OPEN_CAMPAIGNS:
+        message = f"{count} campaigns are open, which is the limit; wait for one to end, or cancel one"
+        raise InvalidInput([Problem(field="campaign", message=message)])
 
 
 def _new_id(session: Session) -> str:

@@ -3,7 +3,7 @@
 Lock order: a host's row before a campaign's row, never the reverse.
 """
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling import lifecycle
@@ -18,6 +18,7 @@ from coordinator.scheduling.lifecycle import (
 from coordinator.store.calibration import finish_calibration
 from coordinator.store.looks import take_look
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.quarantine import release_campaign
 from coordinator.store.search import continue_search, is_check, is_unclear
 from domain.trial import BlockResult
 
@@ -130,14 +131,21 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
     campaign.state = lifecycle.campaign_after(state, CampaignEvent.CANCEL)
     campaign.cancelled_at = now
     note(session, campaign.id, now, "cancelled")
-    for block in campaign.blocks:
-        if block.state in {BlockState.HELD, BlockState.WAITING, BlockState.DISPATCHED}:
-            block.state = lifecycle.block_after(BlockState(block.state), BlockEvent.CANCEL)
-            block.ended_at = now
-            for attempt in block.attempts:
-                if attempt.state == AttemptState.DISPATCHED:
-                    attempt.state = lifecycle.attempt_after(AttemptState.DISPATCHED, AttemptEvent.STOP)
-                    attempt.ended_at, attempt.reason = now, "cancelled before it started"
+    release_campaign(session, campaign.id)
+    session.flush()
+    # By two statements: a campaign may have thousands of blocks, and what they hold is not needed here.
+    of_campaign = BlockRow.campaign_id == campaign.id
+    unsent = select(BlockRow.id).where(of_campaign, BlockRow.state == BlockState.DISPATCHED)
+    stopped = lifecycle.attempt_after(AttemptState.DISPATCHED, AttemptEvent.STOP)
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.block_id.in_(unsent), AttemptRow.state == AttemptState.DISPATCHED)
+        .values(state=stopped, ended_at=now, reason="cancelled before it started")
+    )
+    for before in (BlockState.HELD, BlockState.WAITING, BlockState.DISPATCHED):
+        after = lifecycle.block_after(before, BlockEvent.CANCEL)
+        waiting = update(BlockRow).where(of_campaign, BlockRow.state == before)
+        session.execute(waiting.values(state=after, ended_at=now))
     finish_campaign(session, campaign, now)
 
 

@@ -92,7 +92,7 @@ def _ordered(campaign_id: str, *, descending: bool = False) -> Select[TrialRow]:
         .join(AttemptRow.block)
         .where(BlockRow.campaign_id == campaign_id)
         .order_by(*(column.desc() if descending else column for column in columns))
-        .options(contains_eager(TrialRow.attempt).contains_eager(AttemptRow.block))
+        .options(contains_eager(TrialRow.attempt).contains_eager(AttemptRow.block).undefer(BlockRow.plan))
     )
 
 

@@ -1,9 +1,11 @@
 """Views of campaigns, trials and hosts: the same values for REST and the web pages."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, select, type_coerce
 from sqlalchemy.orm import Session, selectinload
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
@@ -101,15 +103,27 @@ def campaign_list(session: Session, *, limit: int = LISTED, before: str = "") ->
     """
     query = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id)
     if before:
-        last = session.get(CampaignRow, before)
-        if last is None:
+        created_at = session.scalar(select(CampaignRow.created_at).where(CampaignRow.id == before))
+        if created_at is None:
             raise LookupError(f"there is no campaign {before[:40]!r}")
-        earlier = CampaignRow.created_at < last.created_at
-        at_once = (CampaignRow.created_at == last.created_at) & (CampaignRow.id > last.id)
-        query = query.where(earlier | at_once)
+        at_once = (CampaignRow.created_at == created_at) & (CampaignRow.id > before)
+        query = query.where((CampaignRow.created_at < created_at) | at_once)
     campaigns = session.scalars(query.limit(limit)).all()
     counts = _block_counts(session, [row.id for row in campaigns])
-    return [CampaignSummary(**_summary(row, counts.get(row.id, {}))).model_dump(mode="json") for row in campaigns]
+    hosts = select(CampaignRow.id, type_coerce(CampaignRow.hosts, Text)).where(CampaignRow.id.in_(counts))
+    names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
+    return [
+        CampaignSummary(**_summary(row, counts.get(row.id, {}), names.get(row.id, []))).model_dump(mode="json")
+        for row in campaigns
+    ]
+
+
+def _names(text: str) -> list[str]:
+    """The hosts of one line of the list; none if they cannot be read, so that the list can."""
+    try:
+        return [str(name) for name in json.loads(text)]
+    except (ValueError, TypeError):
+        return []
 
 
 def is_known(session: Session, campaign_id: str) -> bool:
@@ -122,7 +136,7 @@ def campaign_summary(session: Session, campaign_id: str) -> CampaignSummary | No
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
-    return CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {})))
+    return CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {}), row.hosts))
 
 
 def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
@@ -153,7 +167,7 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
         select(EventRow).where(EventRow.campaign_id == campaign_id).order_by(EventRow.id.desc()).limit(100)
     )
     view = CampaignView(
-        **_summary(row, counts),
+        **_summary(row, counts, row.hosts),
         campaign=row.campaign,
         calibration=row.calibration,
         plan=row.plan,
@@ -175,7 +189,7 @@ def _block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[s
     return counts
 
 
-def _summary(row: CampaignRow, counts: dict[str, int]) -> dict[str, Any]:
+def _summary(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
@@ -187,7 +201,7 @@ def _summary(row: CampaignRow, counts: dict[str, int]) -> dict[str, Any]:
         "created_at": iso(row.created_at),
         "started_at": iso(row.started_at),
         "ended_at": iso(row.ended_at),
-        "hosts": list(row.hosts),
+        "hosts": list(hosts),
         "error": row.error,
     }
 

@@ -8,8 +8,11 @@ from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockSt
 from coordinator.store import transitions
 from coordinator.store.calibration import block_of
 from coordinator.store.digests import store_digest
+from coordinator.store.json_text import Unreadable
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
 from coordinator.store.places import with_kept_places
+from coordinator.store.quarantine import Kind, release
+from domain.bounds import printable
 from domain.jobs import LEASE_S, BlockJob, Heartbeat, HeartbeatAnswer, HostCapabilities, Report
 from domain.problems import InvalidInput, Problem
 from domain.trial import BlockResult
@@ -22,7 +25,11 @@ class Refused(Exception):
 def register_host(session: Session, capabilities: HostCapabilities, now: float) -> None:
     """Store a host's capabilities, and that it is available."""
     row = session.get(HostRow, capabilities.host)
-    before = row.capabilities if row is not None else None
+    try:
+        before = row.capabilities if row is not None else None
+    except Unreadable:  # what it reports now replaces that
+        before = None
+    release(session, Kind.HOST, capabilities.host)
     if row is None:
         row = HostRow(name=capabilities.host, registered_at=now)
         session.add(row)
@@ -91,9 +98,9 @@ def report(session: Session, block_id: str, number: int, attempt_report: Report,
         transitions.end_attempt(session, attempt, AttemptEvent.RESULT, now, result=attempt_report.result)
     elif attempt_report.cancelled:
         reason = attempt_report.failure or "stopped by its worker"
-        transitions.end_attempt(session, attempt, AttemptEvent.STOP, now, reason=_printable(reason))
+        transitions.end_attempt(session, attempt, AttemptEvent.STOP, now, reason=printable(reason))
     else:
-        transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=_printable(attempt_report.failure))
+        transitions.end_attempt(session, attempt, AttemptEvent.FAILURE, now, reason=printable(attempt_report.failure))
     _update_seen_at(session, attempt.host, now)
     return attempt.host
 
@@ -116,7 +123,8 @@ def _leased_attempt(session: Session, block_id: str, number: int, lease: str) ->
 def _update_seen_at(session: Session, host: str, now: float) -> None:
     row = session.get(HostRow, host)
     if row is not None:
-        row.seen_at = max(row.seen_at, now)
+        # A block runs there, so its message arrived.
+        row.seen_at, row.unheard_since = now, None
 
 
 def _check_report(attempt_report: Report, block: BlockRow) -> None:
@@ -154,8 +162,3 @@ def _store_result(session: Session, attempt: AttemptRow, result: BlockResult) ->
                 result=trial,
             )
         )
-
-
-def _printable(text: str) -> str:
-    # PostgreSQL refuses NUL in text, and a worker's message must not control a terminal.
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

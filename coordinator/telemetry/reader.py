@@ -82,6 +82,7 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
             data={"q": statement},
             headers=headers,
             timeout=TIMEOUT_S,
+            trust_env=False,  # the query and its token are for InfluxDB, not for a proxy of the environment
         )
         answer = response.json()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -94,7 +94,7 @@ class Form:
 @cache
 def reference_campaign() -> Campaign:
     """The reference campaign, whose file is installed beside the coordinator."""
-    return read_campaign_toml((files("deploy") / REFERENCE).read_text())
+    return read_campaign_toml((files("deploy") / REFERENCE).read_text(encoding="utf-8"))
 
 
 def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, get_flashed_messages, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from coordinator.api import matrices as api
@@ -12,6 +12,8 @@ from coordinator.services import services
 from coordinator.store.matrices import all_matrices
 from coordinator.web.entry import blueprint
 from domain.traits import MARKS, TraitMatrix
+
+MAX_MESSAGE = 300  # characters; it travels in the session's cookie
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,7 @@ def matrix() -> str:
         "web/matrix.html",
         hosts=[HostMatrix(host, found.get(host.name)) for host in hosts],
         marks=MARKS,
-        asked=request.args.get("asked", ""),
-        refused=request.args.get("refused", ""),
+        messages=get_flashed_messages(with_categories=True),
     )
 
 
@@ -50,4 +51,5 @@ def ask_for_matrix(host: str) -> Response:
         refused = api.ask(host)
     except DispatchError as error:
         refused = str(error)
-    return redirect(url_for("web.matrix", asked=None if refused else host, refused=refused or None), code=303)
+    flash(refused[:MAX_MESSAGE] if refused else host, "refused" if refused else "asked")
+    return redirect(url_for("web.matrix"), code=303)

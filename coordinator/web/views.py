@@ -1,4 +1,4 @@
-"""The routes of the web pages: campaigns and their fragments, trials, hosts."""
+"""The routes of the web pages: campaigns and their fragments, trials."""
 
 import json
 from typing import Any
@@ -118,7 +118,7 @@ def progress(campaign_id: str) -> Response:
     response = make_response(render_template("web/_progress.html", **known))
     ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
-        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}})
+        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
     return response
 
 
@@ -157,14 +157,6 @@ def trials(campaign_id: str) -> str:
         before=before,
         older=found[0]["id"] if len(found) == TRIALS_SHOWN else "",
     )
-
-
-@blueprint.get("/hosts")
-def hosts() -> str:
-    """Hosts, what they can run, and why they cannot run the rest."""
-    with services().store.read() as session:
-        found = host_list(session, services().clock())
-    return render_template("web/hosts.html", hosts=found, grafana=grafana.hosts_link())
 
 
 def _campaign_list() -> dict[str, Any]:

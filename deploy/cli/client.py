@@ -7,6 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+from domain.names import HOST_NAME_SHAPE, is_host_name
 from domain.problems import Problem
 from domain.report import CampaignReport
 
@@ -55,9 +56,24 @@ class Coordinator:
         """All campaigns, newest first."""
         return self._ask("GET", "campaigns")
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """Every host, by name."""
+        found: list[dict[str, Any]] = self._ask("GET", "hosts")["hosts"]
+        return found
+
     def cancel(self, campaign_id: str) -> dict[str, Any]:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
+
+    def quarantine(self) -> dict[str, Any]:
+        """What is set aside, the newest first."""
+        return self._ask("GET", "quarantine")
+
+    def release(self, kind: str, name: str) -> dict[str, Any]:
+        """Try again with one thing that is set aside; the answer is what is left."""
+        if not name.replace("-", "").replace(".", "").isalnum():
+            raise UsageProblem(f"{name!r} is no campaign's id and no host's name")
+        return self._ask("POST", f"quarantine/{kind}/{name}/release")
 
     def report(self, campaign_id: str) -> CampaignReport:
         """The campaign's present report."""
@@ -67,6 +83,22 @@ class Coordinator:
         except ValidationError as error:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
+
+    def enrolments(self) -> dict[str, Any]:
+        """All ``hosts``, and in ``enrolments`` which of them have a token."""
+        return self._ask("GET", "hosts")
+
+    def enrol(self, host: str, *, replace: bool = False) -> dict[str, Any]:
+        """Make a token for a host; the answer has its ``host`` and ``token``."""
+        return self._ask("POST", f"hosts/{_host(host)}/enrolment", json={"replace": replace})
+
+    def revoke(self, host: str) -> None:
+        """Make a host's token void."""
+        self._ask("DELETE", f"hosts/{_host(host)}/enrolment")
+
+    def remove(self, host: str) -> None:
+        """Forget a host."""
+        self._ask("DELETE", f"hosts/{_host(host)}")
 
     def page(self, campaign_id: str) -> str:
         """The address of the campaign's page."""
@@ -79,6 +111,8 @@ class Coordinator:
             raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
         if answer.is_error:
             raise self._refusal(answer)
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return {}
         try:
             data = answer.json()
         except ValueError:
@@ -90,7 +124,7 @@ class Coordinator:
     def _refusal(self, answer: httpx.Response) -> CommandError:
         message, problems = _error_of(answer)
         if answer.status_code in (401, 403):
-            return Unreachable(f"{self.url} refuses the token: {message} (option --token, or SHOWDOWN_TOKEN)")
+            return Unreachable(f"{self.url} refuses the token: {message} (SHOWDOWN_TOKEN, or option --token-file)")
         if answer.status_code in (502, 503, 504):
             return Unreachable(f"{self.url} is not available: {message}")
         if problems:
@@ -106,6 +140,12 @@ def _segment(campaign_id: str) -> str:
     if not campaign_id.isalnum():
         raise UsageProblem(f"{campaign_id!r} is not a campaign id")
     return campaign_id
+
+
+def _host(name: str) -> str:
+    if not is_host_name(name):
+        raise UsageProblem(f"{name!r} {HOST_NAME_SHAPE}")
+    return name
 
 
 def _error_of(answer: httpx.Response) -> tuple[str, list[Problem]]:

@@ -23,7 +23,13 @@ def keep(report: CampaignReport) -> Path:
     directory = state_directory() / "reports"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{report.campaign['id']}.json"
-    path.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    draft = path.with_suffix(".tmp")
+    try:
+        draft.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # half a report is none
+        raise
     newest_first = sorted(directory.glob("*.json"), key=lambda one: one.stat().st_mtime, reverse=True)
     for old in newest_first[MOST_KEPT:]:
         with contextlib.suppress(FileNotFoundError):  # another run removed it

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import click
 from rich.console import Console
 
 from deploy.cli.client import Coordinator
+from deploy.cli.discarded import settled
 from deploy.cli.errors import CommandError
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
@@ -83,6 +85,7 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: 
             for note in stack.notes:
                 display.say(note)
             report = _conduct(stack, toml, display, interrupts)
+        report = report if keep else settled(report, directory)
     rest = "" if as_json else _kept(report)
     ctx.exit(finish(report, as_json=as_json, full=full, rest=rest, files=files))
 
@@ -176,5 +179,9 @@ def _announce(stack: PrivateStack, *, as_json: bool) -> None:
         print_json({"url": stack.url, "token": stack.token, "state_dir": str(stack.state_dir)})
         return
     click.echo(f"Showdown is up at {stack.url}")
-    click.echo(f"login token: {stack.token}")
+    # A terminal is the user's own; standard output may be a log that others read.
+    shown = (
+        stack.token if sys.stdout.isatty() else f"in {stack.state_dir / 'secrets.json'}, unless SHOWDOWN_TOKEN sets it"
+    )
+    click.echo(f"login token: {shown}")
     click.echo(f"state and logs: {stack.state_dir}; Ctrl-C stops everything")

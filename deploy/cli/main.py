@@ -4,6 +4,7 @@ Each room registers its commands as entry points ``showdown.commands``. This mod
 cannot be imported on this host loses only its own commands.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from deploy.cli.errors import MEANINGS, CommandError, ExitCode
+from domain.environment import own_environment
 
 GROUP = "showdown.commands"
 
@@ -42,6 +44,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
+        prepare_process()
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
@@ -61,6 +64,17 @@ class Commands(click.Group):
         except Exception:  # Python's own exit status of a traceback is 1, too
             traceback.print_exc()
             ctx.exit(ExitCode.INTERNAL)
+
+
+def prepare_process() -> None:
+    """Give this process the environment that its children get, and output that no character can end."""
+    wanted = own_environment(os.environ)
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _unavailable(point: EntryPoint, error: Exception) -> click.Command:

@@ -51,7 +51,7 @@ def read_campaign_file(path: Path) -> str:
 
 def print_json(data: object) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def finish(report: CampaignReport, *, as_json: bool, full: bool, rest: str, files: ResultFiles = NO_FILES) -> ExitCode:

@@ -109,7 +109,8 @@ def print_telemetry(report: CampaignReport, console: Console) -> None:
             f"{account.delivered:,} delivered",
             *(f"{points:,} {where}" for where, points in waiting.items() if points),
         ]
-        parts.append(f"{account.lost:,} lost" if account.lost else "none lost")
+        none = "none lost so far" if any(waiting.values()) else "none lost"
+        parts.append(f"{account.lost:,} lost" if account.lost else none)
         causes = f" ({account.causes})" if account.causes else ""
         text = f"\nTelemetry: {account.produced:,} points produced, {', '.join(parts)}{causes}"
         console.print(escape(text), highlight=False)

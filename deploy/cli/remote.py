@@ -1,6 +1,8 @@
 """Commands for a running coordinator: submit, status, report, cancel."""
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Coordinator
+from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import UsageProblem
+from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
 from deploy.cli.planning import plan_lines, precision_reached
@@ -18,27 +21,56 @@ from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
 
 DEFAULT_URL = "http://127.0.0.1:8400"
+_MAX_TOKEN = 4096  # characters
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--url`` and ``--token``."""
+    """Give a command ``--url`` and ``--token-file``."""
     url = click.option(
         "--url", envvar="SHOWDOWN_COORDINATOR_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
         help="Address of the coordinator.",
     )  # fmt: skip
-    token = click.option("--token", envvar="SHOWDOWN_TOKEN", default="", show_envvar=True, help="The user's token.")
-    return url(token(command))
+    file = click.option(
+        "--token-file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        help="File with the user's token, or - for standard input.  [default: SHOWDOWN_TOKEN]",
+    )  # fmt: skip
+    # Every user of the machine reads the arguments of every process, so a token there is refused.
+    argument = click.option("--token", hidden=True, expose_value=False, callback=_refuse_token)
+
+    @url
+    @file
+    @argument
+    @functools.wraps(command)
+    def with_token(url: str, token_file: Path | None, **options: Any) -> Any:
+        return command(url=url, token=_token(token_file), **options)
+
+    return with_token
+
+
+def _refuse_token(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise UsageProblem("every user of this machine can read --token; use SHOWDOWN_TOKEN, or --token-file FILE")
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return os.environ.get("SHOWDOWN_TOKEN", "")
+    try:
+        text = sys.stdin.read(_MAX_TOKEN) if str(file) == "-" else file.read_text()[:_MAX_TOKEN]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"the token in {file} cannot be read: {error}") from error
+    return text.strip()
 
 
 def coordinator_at(url: str, token: str) -> Coordinator:
     """A client. Raises :class:`UsageProblem` without a token."""
     if not token:
-        raise UsageProblem("a token is required: give --token or SHOWDOWN_TOKEN ('showdown up' prints the token)")
+        raise UsageProblem("a token is required: give SHOWDOWN_TOKEN or --token-file ('showdown up' prints the token)")
     return Coordinator(url, token)
 
 
 def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--url`` and ``--token``, and a :class:`Coordinator` as its first argument."""
+    """Give a command ``--url`` and ``--token-file``, and a :class:`Coordinator` as its first argument."""
 
     @address_options
     @functools.wraps(command)
@@ -90,13 +122,14 @@ def submit(
 @json_option
 @coordinator_command
 def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) -> None:
-    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns."""
+    """Show the progress of CAMPAIGN_ID. Without it, list the campaigns and hosts."""
     if campaign_id is None:
-        campaigns = coordinator.campaigns()
+        campaigns, hosts = coordinator.campaigns(), coordinator.hosts()
         if as_json:
-            print_json(campaigns)
+            print_json({**campaigns, "hosts": brief(hosts)})
         else:
             _print_list(campaigns["campaigns"])
+            print_hosts(hosts)
         return
     campaign = coordinator.campaign(campaign_id)
     if as_json:
@@ -108,6 +141,9 @@ def status(coordinator: Coordinator, campaign_id: str | None, *, as_json: bool) 
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
         + "".join(f", {detail}" for detail in details if detail)
     )
+    if campaign["state"] not in ENDED:
+        for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
+            click.echo(sentence)
 
 
 def _print_list(campaigns: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The configuration of the private stack's servers: loopback or a unix socket, and no needless data."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -12,32 +13,20 @@ def unused_port() -> int:
         return port
 
 
-def redis_argv(directory: Path, unix_socket: Path) -> list[str]:
-    """Redis carries messages only: no TCP port, no saved data."""
-    return [
-        "redis-server",
-        "--port", "0",
-        "--unixsocket", str(unix_socket),
-        "--unixsocketperm", "600",
-        "--save", "",
-        "--appendonly", "no",
-        "--dir", str(directory),
-        "--loglevel", "warning",
-    ]  # fmt: skip
-
-
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
+    # TOML reads a JSON string as it is.
+    meta, data, wal = (json.dumps(str(directory / name), ensure_ascii=False) for name in ("meta", "data", "wal"))
     return f"""\
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
 
 [meta]
-  dir = "{directory}/meta"
+  dir = {meta}
 
 [data]
-  dir = "{directory}/data"
-  wal-dir = "{directory}/wal"
+  dir = {data}
+  wal-dir = {wal}
   # One fsync for many writes, because each fsync would disturb the measurement.
   wal-fsync-delay = "100ms"
   query-log-enabled = false

@@ -23,9 +23,13 @@ import httpx
 import redis
 
 from deploy.stack.children import Child, StackError
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.environments import environment_of
+from deploy.stack.private_redis import PrivateRedis
+from deploy.stack.servers import influxd_config, unused_port
+from domain.environment import PYTHON_OPTIONS, own_environment
+from domain.names import host_name_of
 
-SHOWDOWN = (sys.executable, "-m", "deploy.cli.main")
+SHOWDOWN = (sys.executable, *PYTHON_OPTIONS, "-m", "deploy.cli.main")
 DATABASE = "showdown"
 INFLUXD = "influxd"
 READY_S = 60.0
@@ -33,6 +37,7 @@ STOP_S = 5.0
 WORKER_STOP_S = 15.0  # a stopping worker removes its labs first
 MAX_WORKER_RESTARTS = 5
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes
+_CHOOSE = "choose a {kind} directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
 
 
 class PrivateStack:
@@ -55,7 +60,7 @@ class PrivateStack:
         self.notes: list[str] = []
         self.worker_restarts = 0
         self._started = datetime.now(UTC) - timedelta(seconds=1)  # the coordinator reports whole seconds
-        self._given = dict(os.environ if environment is None else environment)
+        self._given = own_environment(os.environ if environment is None else environment)
         self._environment = dict(self._given)
         self._showdown = tuple(showdown)
         self._port = port or unused_port()
@@ -74,9 +79,22 @@ class PrivateStack:
         return self._environment["SHOWDOWN_TOKEN"]
 
     @property
+    def host_token(self) -> str:
+        """The token of this stack's own worker."""
+        return self._environment["SHOWDOWN_HOST_TOKEN"]
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The children's environment; another worker needs the same."""
-        return dict(self._environment)
+        """All settings; another coordinator on the same database needs them."""
+        return environment_of("coordinator", self._environment)
+
+    def worker_environment(self, host: str) -> dict[str, str]:
+        """The environment of a worker for ``host``, which is enrolled by this call.
+
+        A token that the host had is void. Raises :class:`StackError`.
+        """
+        own = {"SHOWDOWN_HOST": host, "SHOWDOWN_HOST_TOKEN": self._enrol(host)}
+        return environment_of("worker", self._environment | own)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -125,7 +143,7 @@ class PrivateStack:
             self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = self._exits.enter_context((self.state_dir / "stack.lock").open("w"))
         except OSError as error:
-            raise StackError(f"{self.state_dir} cannot be used: {error}; set SHOWDOWN_STATE_DIR") from error
+            raise StackError(f"{self.state_dir} cannot be used: {error}; {_CHOOSE.format(kind='writable')}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -140,7 +158,7 @@ class PrivateStack:
         env.setdefault("SHOWDOWN_INFLUX_BUCKET", DATABASE)
 
     def _child(self, name: str, argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> Child:
-        child = Child(name, argv, self.state_dir / f"{name}.log", self._environment, stop_signal)
+        child = Child(name, argv, self.state_dir / f"{name}.log", environment_of(name, self._environment), stop_signal)
         # They end in reverse order, so that none loses a server that it still needs.
         self._exits.callback(child.stop, STOP_S)
         child.start()
@@ -165,23 +183,26 @@ class PrivateStack:
 
     def _start_redis(self) -> tuple[Child, Callable[[], bool]]:
         socket = self.state_dir / "redis.sock"
-        if len(str(socket)) > _MAX_SOCKET_PATH:
-            shorter = "choose a shorter directory: by TMPDIR for 'run', by SHOWDOWN_STATE_DIR for 'up'"
+        if len(os.fsencode(socket)) > _MAX_SOCKET_PATH:
+            shorter = _CHOOSE.format(kind="shorter")
             raise StackError(f"{self.state_dir} is too long for a unix socket's path; {shorter}")
         socket.unlink(missing_ok=True)
-        self._environment["SHOWDOWN_BROKER_URL"] = f"redis+socket://{socket}"
+        own = PrivateRedis(self.state_dir, socket)
+        self._environment["SHOWDOWN_BROKER_URL"] = own.url
 
         def ready() -> bool:
-            with contextlib.suppress(redis.RedisError), redis.Redis(unix_socket_path=str(socket)) as client:
+            client = redis.Redis(unix_socket_path=str(socket), username=own.username, password=own.password)
+            with contextlib.suppress(redis.RedisError), client:
                 return bool(client.ping())
             return False
 
-        return self._child("redis-server", redis_argv(self.state_dir, socket)), ready
+        return self._child("redis-server", own.argv), ready
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         port = unused_port()
         config = self.state_dir / "influxd.conf"
-        config.write_text(influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port()))
+        text = influxd_config(self.state_dir / "influxdb", http_port=port, rpc_port=unused_port())
+        config.write_text(text, encoding="utf-8")
         url = self._environment["SHOWDOWN_INFLUX_URL"] = f"http://127.0.0.1:{port}"
         return self._child(INFLUXD, ["influxd", "-config", str(config)]), lambda: _answers(f"{url}/ping", 204)
 
@@ -201,20 +222,33 @@ class PrivateStack:
         child = self._child("coordinator", [*self._showdown, "coordinator", "serve", "--bind", bind])
         return child, lambda: _answers(health, 200)
 
-    def _read_secrets(self) -> None:
-        """Read the secrets that the coordinator generated because the environment does not set them."""
+    def _read_token(self) -> None:
+        """Read the users' token that the coordinator generated because the environment does not set it."""
         path = self.state_dir / "secrets.json"
-        for name in ("token", "worker_token"):
-            variable = f"SHOWDOWN_{name.upper()}"
-            if self._environment.get(variable):
-                continue
+        if not self._environment.get("SHOWDOWN_TOKEN"):
             try:
-                self._environment[variable] = json.loads(path.read_text())[name]
+                self._environment["SHOWDOWN_TOKEN"] = json.loads(path.read_bytes())["token"]
             except (OSError, ValueError, KeyError) as error:
-                raise StackError(f"the coordinator wrote no {name} to {path}: {error}") from error
+                raise StackError(f"the coordinator wrote no token to {path}: {error}") from error
+
+    def _enrol(self, host: str) -> str:
+        """A new token for ``host``, by the users' token."""
+        path, headers = f"/api/v1/hosts/{host}/enrolment", {"Authorization": f"Bearer {self.token}"}
+        try:
+            answer = httpx.post(f"{self.url}{path}", json={"replace": True}, headers=headers, trust_env=False)
+            answer.raise_for_status()
+            return str(answer.json()["token"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise StackError(f"the coordinator did not enrol the host {host}: {error}") from error
+
+    def _enrol_own_worker(self) -> None:
+        host = self._environment.setdefault("SHOWDOWN_HOST", host_name_of(os.uname().nodename))
+        if not self._given.get("SHOWDOWN_HOST_TOKEN"):
+            self._environment["SHOWDOWN_HOST_TOKEN"] = self._enrol(host)
 
     def _start_ticker_and_worker(self) -> None:
-        self._read_secrets()
+        self._read_token()
+        self._enrol_own_worker()
         self._child("ticker", [*self._showdown, "coordinator", "ticker"])
         # SIGQUIT is Celery's cold shutdown: the worker undoes and reports the running block instead of finishing it.
         # This hangs without the broker, so the kernel's signal at the parent's death stays SIGTERM.
@@ -225,7 +259,8 @@ class PrivateStack:
     def _stop_worker(self, worker: Child) -> None:
         if not worker.stop(WORKER_STOP_S):
             # It was killed during a block, and no later worker will sweep at its start.
-            subprocess.run([*self._showdown, "sweep"], env=self._environment, capture_output=True, timeout=60)
+            environment = environment_of("worker", self._environment)
+            subprocess.run([*self._showdown, "sweep"], env=environment, capture_output=True, timeout=60)
 
     def _has_host(self) -> bool:
         """True once the worker has registered; before that, the coordinator accepts no campaign."""

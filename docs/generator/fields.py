@@ -52,7 +52,11 @@ def _type(field: Mapping[str, Any]) -> str:
     kind = field.get("type", "")
     if kind == "array":
         items = field.get("items", {})
-        return "list of names" if "pattern" in items else f"list of {_TYPES.get(items.get('type', ''), 'values')}s"
+        return (
+            "list of names"
+            if items.get("pattern") in SHAPES
+            else f"list of {_TYPES.get(items.get('type', ''), 'values')}s"
+        )
     if kind == "object":
         return "table by name"
     if "enum" in field:

@@ -65,5 +65,5 @@ class RunQueue(TaskProbe):
 def _ksoftirqd() -> Iterator[int]:
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with contextlib.suppress(OSError):  # ended meanwhile
-            if comm.read_text().startswith("ksoftirqd/"):
+            if comm.read_text(errors="replace").startswith("ksoftirqd/"):
                 yield int(comm.parent.name)

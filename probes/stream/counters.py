@@ -20,8 +20,9 @@ COUNTERS_FILE = "ledger"
 FILE_BYTES = 8192
 _TEXT_AT = 1024  # the last error, then the last block's account, both as NUL-padded JSON
 _ACCOUNT_AT = 3072
-_LAYOUT = zlib.crc32(",".join(LossCause).encode()) | 1 << 32
-_CAUSES = tuple(LossCause)
+_CAUSES = tuple(cause for cause in LossCause if cause is not LossCause.DISCARDED)  # no worker discards points
+_LAYOUT = zlib.crc32(",".join(_CAUSES).encode()) | 1 << 32
+_LARGEST = 1 << 53  # no host produces so many points, so a larger count is damaged
 _PRODUCED, _DELIVERED, _SPOOLED, _PID, _FIRST_LOSS = 1, 2, 3, 4, 5
 _WORDS = _FIRST_LOSS + len(_CAUSES)
 
@@ -38,10 +39,11 @@ class Counts:
         self._words: _Words = [0] * _WORDS if words is None else words
 
     def add(self, *, produced: int = 0, delivered: int = 0, spooled: int = 0) -> None:
-        """Add points to each place (remove them, if negative)."""
-        self._words[_PRODUCED] += produced
-        self._words[_DELIVERED] += delivered
-        self._words[_SPOOLED] += spooled
+        """Add points to each place (remove them, if negative). No count becomes negative, which would wrap around."""
+        # Points leave the spool before they count as delivered: a kill in between must not count them in both places.
+        for index, points in ((_PRODUCED, produced), (_SPOOLED, spooled), (_DELIVERED, delivered)):
+            if points:
+                self._words[index] = max(0, self._words[index] + points)
 
     def produce(self, points: int) -> None:
         """Count new points. Called for every point, so it does nothing else."""
@@ -87,24 +89,29 @@ class DeliveryCounters:
         self._map: mmap.mmap | bytearray = bytearray(FILE_BYTES) if path is None else _map_file(path)
         self._view = memoryview(self._map)
         self._words = self._view.cast("Q")
-        if self._words[0] != _LAYOUT:
+        if self._words[0] != _LAYOUT or max(self._words[1:_WORDS]) > _LARGEST:
             self._view[:] = bytes(FILE_BYTES)
             self._words[0] = _LAYOUT
         self._words[_PID] = os.getpid()
         self.life = Counts(self._words)
 
     def reconcile(self, on_disk: int, torn: int) -> int:
-        """Adjust the counters to the spool; returns how many points the former worker lost in memory."""
+        """Adjust the counters to the spool; returns how many points the former worker lost in memory.
+
+        Points that the counters have on disk and the spool has not are damaged or removed: nothing else takes them.
+        Points that only the spool has were delivered and not marked yet, or stored and not counted yet, when the worker
+        was killed. They count as the former, so that no point is called delivered that is not.
+        """
         former = self.life.account(queued=0)
         waiting = former.produced - former.delivered - former.lost - torn - on_disk
-        self.life.add(spooled=on_disk - former.spooled)
-        if waiting < 0:
-            # Counted as delivered but still spooled: they will be delivered again. Or the counters are new.
-            again = min(-waiting, former.delivered)
-            self.life.add(delivered=-again, produced=-waiting - again)
-        self.life.lose(LossCause.TORN, torn)
-        self.life.lose(LossCause.KILLED, max(0, waiting))
-        return max(0, waiting)
+        again = min(max(0, on_disk + torn - former.spooled, -waiting), former.delivered)
+        waiting += again
+        removed = max(0, min(waiting, former.spooled - torn - on_disk))
+        # Below zero, the counters are new, or older than the spool.
+        self.life.add(produced=max(0, -waiting), delivered=-again, spooled=on_disk - former.spooled)
+        self.life.lose(LossCause.TORN, torn + removed)
+        self.life.lose(LossCause.KILLED, max(0, waiting) - removed)
+        return max(0, waiting) - removed
 
     def note_error(self, text: str) -> None:
         """Store the last error and its time."""

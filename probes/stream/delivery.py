@@ -12,7 +12,7 @@ LONGEST_RETRY_AFTER_S = 3600.0
 
 @dataclass
 class Outcome:
-    """The result of a batch: ``rest`` was not accepted and must be kept, because the sink is ``away``."""
+    """The result of a batch: ``rest`` was not tried or not accepted and must be kept; the sink may be ``away``."""
 
     delivered: int = 0
     rejected: int = 0
@@ -23,8 +23,8 @@ class Outcome:
     retry_after_s: float | None = None
 
 
-def post(sink: Sink, lines: Sequence[str]) -> Outcome:
-    """Write a batch. A refused batch is halved until the invalid lines are isolated.
+def post(sink: Sink, lines: Sequence[str], hurry: Callable[[], bool] = lambda: False) -> Outcome:
+    """Write a batch. A refused batch is halved until the invalid lines are isolated, or ``hurry`` is true.
 
     Lines that the server accepted before are written again, which is harmless: points have an identity. The server's
     count of refused lines is not reliable (1.x reports ``dropped=0`` for lines that it cannot parse).
@@ -32,6 +32,9 @@ def post(sink: Sink, lines: Sequence[str]) -> Outcome:
     outcome, parts = Outcome(), [tuple(lines)] if lines else []
     while parts:
         part = parts.pop()
+        if outcome.reason and hurry():
+            outcome.rest = tuple(line for kept in (part, *reversed(parts)) for line in kept)
+            return outcome
         try:
             sink.write("\n".join(part))
         except SinkError as error:

@@ -1,7 +1,8 @@
 """Writes line protocol to InfluxDB 1.6 to 3, with influxdb-client.
 
 It tries ``/api/v2/write`` first. Versions without it (1.6, 1.7) get ``/write``, and the database is created if missing.
-The library's batching writer is not used, because it hides losses.
+The library's writers are not used, because they hide losses and the server's answer. Lines are delivered, or refused,
+when an InfluxDB says so: a proxy or a portal answers too, with any status.
 """
 
 import json
@@ -14,19 +15,23 @@ from math import isfinite
 from typing import Any
 
 from influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
+from probes.stream.limited_http import limit_requests
 from probes.stream.sink import SinkError
 
-_NOT_FOUND = 404
+_NO_CONTENT, _NOT_FOUND, _TOO_LARGE = 204, 404, 413
+_PING = "/ping"
+_LIMIT = 1.25  # a whole request may take so much longer than each of its reads
 # Malformed, too large or of a conflicting type: only then are the lines at fault. Other errors (wrong token, missing
 # bucket, overloaded server) can be corrected while the lines wait.
 _LINES_AT_FAULT = frozenset({400, 413, 422})
 # 1.x names each line that it cannot parse, but does not count it as dropped.
 _DROPPED = re.compile(r"dropped=(\d+)")
 _UNPARSED = re.compile(r"unable to parse '")
+# Every answer of 1.x and 2.x has the first two; errors of 2.x, and of its cloud, have the others.
+_IDENTITY = ("X-Influxdb-Version", "X-Influxdb-Build", "X-Influxdb-Error", "X-Platform-Error-Code")
 
 
 class InfluxSink:
@@ -42,25 +47,24 @@ class InfluxSink:
         self._timeout_ms = round(timeout_s * 1000)
         self._client: Any = None
         self._pid = 0
-        self._legacy = False
+        self._legacy = self._identified = False
 
     def ping(self) -> str:
         """Empty if InfluxDB answers, else the error."""
         try:
-            self._call("GET", "/ping")
+            _, headers = self._call("GET", _PING)
         except SinkError as error:
             return str(error)
-        return ""
+        return "" if _is_influx(headers) else f"{self.url} answers, but not as an InfluxDB"
 
     def write(self, lines: str) -> None:
         if not self._legacy:
+            query = [("org", self._org or "-"), ("bucket", self.bucket), ("precision", "ns")]
             try:
-                self._write_v2(lines)
-            except ApiException as error:
-                if error.status != _NOT_FOUND:
-                    raise _sink_error(self.url, error) from error
-            except HTTPError as error:
-                raise _unreachable(self.url, error) from error
+                self._write("/api/v2/write", query, lines)
+            except SinkError as error:
+                if _status(error) != _NOT_FOUND:
+                    raise
             else:
                 return
         # 404 means no such path or no such bucket; a request to the old path distinguishes them.
@@ -77,46 +81,87 @@ class InfluxSink:
             self._client = InfluxDBClient(
                 url=self.url, token=self._token or None, org=self._org or "-", timeout=self._timeout_ms, retries=False
             )
+            limit_requests(self._client.api_client.rest_client.pool_manager, self._timeout_ms / 1000 * _LIMIT)
             self._pid = os.getpid()
         return self._client
 
-    def _write_v2(self, lines: str) -> None:
-        self._client_of_process().write_api(write_options=SYNCHRONOUS).write(bucket=self.bucket, record=lines)
+    def _write(self, path: str, query: list[tuple[str, str]], lines: str) -> None:
+        status, headers = self._call("POST", path, query, lines)
+        if status == _NO_CONTENT and (_is_influx(headers) or self._is_identified()):
+            return
+        self._identified = False
+        raise SinkError(
+            f"{self.url} answered {status}, but not as an InfluxDB; check SHOWDOWN_INFLUX_URL and proxies", again=True
+        )
+
+    def _is_identified(self) -> bool:
+        """Whether a server whose answers to writes do not name InfluxDB says in ``/ping`` that it is one."""
+        if not self._identified:
+            self._identified = _is_influx(self._call("GET", _PING)[1])
+        return self._identified
+
+    def _says_influx(self, error: ApiException) -> bool:
+        """Whether an InfluxDB refuses lines; a proxy may refuse them, too, but cannot know that they are invalid."""
+        if error.status == _TOO_LARGE or _is_influx(error.headers):
+            return True
+        with suppress(SinkError):
+            return self._is_identified()
+        return False
 
     def _write_v1(self, lines: str) -> None:
         query = [("db", self.bucket), ("precision", "ns")]
         try:
-            self._call("POST", "/write", query, lines)
+            self._write("/write", query, lines)
         except SinkError as error:
-            cause = error.__cause__
-            if not isinstance(cause, ApiException) or cause.status != _NOT_FOUND:
+            if _status(error) != _NOT_FOUND:
                 raise
             self._create_database()
-            self._call("POST", "/write", query, lines)
+            self._write("/write", query, lines)
 
     def _create_database(self) -> None:
         name = self.bucket.replace("\\", "\\\\").replace('"', '\\"')
         self._call("POST", "/query", [("q", f'CREATE DATABASE "{name}"')])
 
-    def _call(self, method: str, path: str, query: list[tuple[str, str]] | None = None, body: str = "") -> None:
+    def _call(
+        self, method: str, path: str, query: list[tuple[str, str]] | None = None, body: str = ""
+    ) -> tuple[int, Any]:
+        """Status and headers of an answer with a status of success. Raises :class:`SinkError`."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         client = self._client_of_process()
         if client.auth_header_name:
             headers[client.auth_header_name] = client.auth_header_value
         try:
-            client.api_client.call_api(path, method, query_params=query or [], header_params=headers, body=body)
+            _, status, answered = client.api_client.call_api(
+                path, method, query_params=query or [], header_params=headers, body=body
+            )
         except ApiException as error:
-            raise _sink_error(self.url, error) from error
+            at_fault = error.status in _LINES_AT_FAULT and path != _PING and self._says_influx(error)
+            raise _sink_error(self.url, error, at_fault=at_fault) from error
         except HTTPError as error:
+            self._identified = False
             raise _unreachable(self.url, error) from error
+        except UnicodeDecodeError as error:
+            raise SinkError(
+                f"{self.url} answered with bytes that are no text, so it is no InfluxDB", again=True
+            ) from error
+        return status, answered
 
 
-def _sink_error(url: str, error: ApiException) -> SinkError:
+def _is_influx(headers: Any) -> bool:
+    return headers is not None and any(name in headers for name in _IDENTITY)
+
+
+def _status(error: SinkError) -> int:
+    cause = error.__cause__
+    return (cause.status or 0) if isinstance(cause, ApiException) else 0
+
+
+def _sink_error(url: str, error: ApiException, *, at_fault: bool) -> SinkError:
     text, status = _message(error), error.status or 0
     dropped = sum(int(count) for count in _DROPPED.findall(text)) + len(_UNPARSED.findall(text))
     return SinkError(
         f"InfluxDB at {url} answered {status}: {' '.join(text.split())}"[:300],
-        again=status not in _LINES_AT_FAULT,
+        again=not at_fault,
         refused=dropped or None,
         retry_after_s=_retry_after_s(error.headers.get("Retry-After") if error.headers else None),
     )

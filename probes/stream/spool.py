@@ -8,8 +8,8 @@ readable. Delivered records are marked in place, and a fully marked segment is r
 
 import errno
 import fcntl
+import logging
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,12 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.stream.segment import DONE, MARK_AT, encode, records
+from probes.stream.segment_files import file_name, segment_files, set_aside, sync_directory
+
+log = logging.getLogger(__name__)
 
 LOCK = "lock"
 CAP_BYTES = 256 << 20
 SEGMENT_BYTES = 4 << 20
 
-_NAME = re.compile(r"(\d{10})\.seg")
+_LARGEST = 4  # times the size of a segment; a larger file is not the spool's
+# The machine lacks something for the moment; the file itself is intact.
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
 
 
 class SpoolBusy(RuntimeError):
@@ -92,9 +97,13 @@ class Spool:
             self._lock = -1
             raise SpoolBusy(f"another worker uses the spool {directory}") from None
         self._next = 1
-        for number, path in _files(directory):
-            self._next = number + 1
-            self._adopt(Segment(number, path))
+        try:
+            for number, path in segment_files(directory):
+                self._next = number + 1
+                self._adopt(Segment(number, path))
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     @property
     def points(self) -> int:
@@ -154,8 +163,9 @@ class Spool:
             try:
                 held = self._read(segment, limit_points)
             except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.EIO):
+                if error.errno in _PASSING:
                     raise
+                log.error("telemetry in %s is lost: %s", segment.path, error)
                 held = None
             # No record is left, so the file's content is lost; remove it so that it does not block the rest.
             return held or SpooledBatch(segment.number, segment.account_number, (), segment.points, (), segment.size)
@@ -187,6 +197,7 @@ class Spool:
             descriptor, self._active = self._active, -1
             try:
                 os.fdatasync(descriptor)
+                sync_directory(self.directory)  # the file's name, too
             finally:
                 os.close(descriptor)
 
@@ -205,7 +216,7 @@ class Spool:
             if last.account_number != account_number or last.size + len(record) > self._segment_bytes:
                 self.cut()
         if self._active < 0:
-            path = self.directory / f"{self._next:010d}.seg"
+            path = self.directory / file_name(self._next)
             self._active = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._segments.append(Segment(self._next, path, account_number))
             self._next += 1
@@ -220,19 +231,40 @@ class Spool:
         segment.size += len(record)
 
     def _remove(self, segment: Segment) -> None:
+        """Remove a file and forget it. Raises ``OSError``; then a segment with points stays, and is counted."""
+        try:
+            segment.path.unlink(missing_ok=True)
+        except OSError:
+            if not segment.points:
+                self._forget(segment)
+            raise
+        self._forget(segment)
+
+    def _forget(self, segment: Segment) -> None:
         if self._segments[-1] is segment and self._active >= 0:
             os.close(self._active)
             self._active = -1
         self._segments.remove(segment)
-        segment.path.unlink(missing_ok=True)
 
     def _adopt(self, segment: Segment) -> None:
+        """Take over a former worker's file. One that cannot be used is set aside: it must not keep out the others."""
+        try:
+            size = segment.path.stat().st_size
+            if size > _LARGEST * max(self._segment_bytes, SEGMENT_BYTES):
+                raise OSError(errno.EFBIG, f"it has {size} bytes")
+            self._scan(segment)
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise
+            set_aside(segment.path, error)
+
+    def _scan(self, segment: Segment) -> None:
         data = segment.path.read_bytes()
         segment.size = segment.start = len(data)
         for record in records(data):
             if record.end > len(data):
-                self.torn += 0 if record.done else record.points
                 os.truncate(segment.path, record.at)  # count it once, not in every later worker
+                self.torn += 0 if record.done else record.points
                 segment.size = record.at
             elif not record.done:
                 segment.points += record.points
@@ -260,28 +292,5 @@ class Spool:
         else:
             # The last record: content that was there at the scan and is now missing counts as torn.
             torn = segment.points - len(lines)
-        return (
-            SpooledBatch(segment.number, segment.account_number, tuple(lines), torn, tuple(places), end)
-            if places
-            else None
-        )
-
-
-def spool_content(directory: Path) -> tuple[int, int, float | None]:
-    """Points, bytes and the oldest time (s since the epoch) of a spool that another process may be using."""
-    points, size, oldest_ns = 0, 0, 0
-    for _, path in _files(directory):
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:  # delivered since
-            continue
-        size += len(data)
-        waiting = [record for record in records(data) if not record.done and record.end <= len(data)]
-        points += sum(record.points for record in waiting)
-        oldest_ns = min([record.time_ns for record in waiting] + ([oldest_ns] if oldest_ns else []), default=0)
-    return points, size, oldest_ns / 1e9 if oldest_ns else None
-
-
-def _files(directory: Path) -> list[tuple[int, Path]]:
-    named = ((_NAME.fullmatch(path.name), path) for path in directory.iterdir()) if directory.is_dir() else ()
-    return sorted((int(match[1]), path) for match, path in named if match)
+        batch = SpooledBatch(segment.number, segment.account_number, tuple(lines), torn, tuple(places), end)
+        return batch if places else None

@@ -22,7 +22,7 @@ from probes.stream.spool import Spool
 from probes.stream.transport import SpoolState, Transport, open_spool
 
 NO_SINK = CAUSES[LossCause.OFF]
-SPILL_S = 3.0  # how long a closing account waits for memory to reach the disk: a sink's timeout and a margin
+SPILL_S = 3.0  # how long a closing account waits for memory to reach the disk: a sink's longest request and a margin
 _LONGEST_HOLD_S = 1.0
 
 
@@ -56,7 +56,9 @@ class Stream:
         self._clock = clock
         self._threaded = threaded
         self._transport = (
-            Transport(sink, spool, RetryBackoff(clock, pause_s), self._record) if sink is not None else None
+            Transport(sink, spool, RetryBackoff(clock, pause_s), self._record, lambda: self._spill)
+            if sink is not None
+            else None
         )
         self._has_spool = spool is not None
         self._lines: deque[str] = deque()
@@ -160,7 +162,7 @@ class Stream:
         self._flush_or_spool(timeout_s)
         with self._changed:
             self._closed = True
-            cause = LossCause.DISK if self._has_spool else LossCause.AWAY
+            cause = LossCause.DISK if self._transport is not None and self._transport.disk else LossCause.AWAY
             writing, earlier = self._writing, min(len(self._lines), max(0, self._earlier - self._writing))
             for account_number, points in ((0, earlier), (self._accounts.account_number, len(self._lines) - earlier)):
                 self._record(account_number, points, losses={cause: points}, reason=self._waiting_for or CAUSES[cause])

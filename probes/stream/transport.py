@@ -1,7 +1,7 @@
 """Moves batches into the sink, or into the spool; and from the spool into the sink when it is available again."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,13 +44,24 @@ class RecordPoints(Protocol):
 
 
 class Transport:
-    """Does the stream's I/O in its one thread. ``away`` and ``disk`` are the present errors of sink and disk."""
+    """Does the stream's I/O in its one thread. ``away`` and ``disk`` are the present errors of sink and disk.
 
-    def __init__(self, sink: Sink, spool: Spool | None, backoff: RetryBackoff, record: RecordPoints) -> None:
+    While ``hurry`` is true, it isolates no invalid lines: their batch goes to the spool.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        spool: Spool | None,
+        backoff: RetryBackoff,
+        record: RecordPoints,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._sink = sink
         self._spool = spool
         self._backoff = backoff
         self._record = record
+        self._hurry = hurry
         self.away = self.disk = self.last_error = ""
         self.state = SpoolState()
         self.look()
@@ -63,7 +74,7 @@ class Transport:
     def forward(self, lines: Sequence[str], account_number: int, *, spill: bool) -> Sequence[str]:
         """Deliver lines, or spool them if that fails (``spill``: at once). Returns lines that could not be stored."""
         if not spill and not self._backoff.wait_s:
-            outcome = post(self._sink, lines)
+            outcome = post(self._sink, lines, self._hurry)
             self._note(outcome)
             self._record(
                 account_number, len(lines) - len(outcome.rest), delivered=outcome.delivered, losses=_losses(outcome),
@@ -83,9 +94,9 @@ class Transport:
             return False
         if held is None:
             return False
-        outcome = post(self._sink, held.lines)
+        outcome = post(self._sink, held.lines, self._hurry)
         self._note(outcome)
-        if outcome.away:
+        if outcome.rest:
             # Keep the whole batch, even lines accepted before the failure: a replay does no harm.
             return False
         self.disk = ""

@@ -8,6 +8,7 @@ the report, the pages and the exports. Trials have histograms of a thousand buck
 import argparse
 import json
 import resource
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,9 @@ from coordinator.config import load_settings
 from coordinator.services import EXTENSION
 from coordinator.store import records
 from coordinator.store.database import Store
+from coordinator.store.enrolments import enrol
 from domain.histogram import LatencyHistogram
+from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
@@ -108,10 +111,13 @@ class Showdown:
         self.store.migrate()
         self.app = create_app(self.settings, store=self.store, dispatcher=self.dispatcher)
         self.client = self.app.test_client()
+        self._host_token = token_of(secrets.token_bytes(RANDOM_BYTES))
+        with self.store.write() as session:
+            enrol(session, HOST, hash_of(self._host_token), time.time(), replace=True)
 
     def ask(self, method: str, path: str, body: Any = None) -> TestResponse:
         """As a worker below /worker, else as a user; anything but success is an error."""
-        token = self.settings.worker_token if path.startswith("worker") else self.settings.token
+        token = self._host_token if path.startswith("worker") else self.settings.token
         headers = {"Authorization": f"Bearer {token}"}
         answer = self.client.open(f"/api/v1/{path}", method=method, json=body, headers=headers, buffered=False)
         if answer.status_code >= 300:

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Running
 from tests.unit.matrices import matrix
 from tests.unit.matrices import row as trait_row
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 CAMPAIGN_MS = 240_000  # five blocks of two datapaths take 40 s on an idle host; the rest is for busy ones
 
@@ -147,7 +147,7 @@ def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
 
 
 def test_the_matrix_opens_to_its_evidence_by_keyboard(stack: PrivateStack, tab: Tab) -> None:
-    api, token = f"{stack.url}/api/v1", stack.environment["SHOWDOWN_WORKER_TOKEN"]
+    api, token = f"{stack.url}/api/v1", stack.host_token
     (host,) = tab.page.request.get("/api/v1/hosts").json()["hosts"]
     found = matrix(
         trait_row("ebpf_redirect"),

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -20,7 +19,6 @@ from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
-from domain.searched import SEARCH_STEPS
 from domain.trial import Reason
 from tests.audit import unaccounted
 from tests.e2e.conftest import Running, own_environment
@@ -66,7 +64,7 @@ slices = 2
 slice_s = 0.2
 warm_up_s = 0.0
 [levels]
-slo = "capacity(p99<=20ms, width<=20%)"
+slo = "capacity(p99<=20ms, steps<=5)"
 """
 
 
@@ -193,6 +191,17 @@ def test_a_cancelled_campaign_leaves_no_lab_within_ten_seconds(running: Running)
     assert time.monotonic() - began < 10
 
 
+def test_a_killed_process_of_a_worker_costs_no_lease(running: Running) -> None:
+    campaign_id = str(running.coordinator.submit(LONG.format(slices=100))["id"])
+    running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
+    worker = running.stack.pids["worker"]
+    (child,) = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    running.coordinator.cancel(campaign_id)
+    running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)  # a lease is 20 s
+    assert labs_left(f"{campaign_id}-0") == []
+
+
 @pytest.fixture(scope="module")
 def orphaned(running: Running) -> str:
     """The id of a campaign whose worker was killed in the midst of its block; the lease runs out meanwhile."""
@@ -231,14 +240,14 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert view["state"] == "complete"
     report = running.coordinator.report(campaign_id)
     assert report.failed_attempts[0].attempt == 1
-    assert re.search("stopped reporting|lost|lease", report.failed_attempts[0].reason)
+    assert "was killed while it ran this attempt" in report.failed_attempts[0].reason
     assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
     assert labs_left(f"{campaign_id}-0") == [], "what the killed worker left is swept"
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(900)  # host noise repeats its blocks
+@pytest.mark.timeout(600)  # host noise repeats its blocks
 def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
     for window in windows():
         with window:  # host noise may spoil the calibration, and with it the search
@@ -254,7 +263,7 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
             # Arrivals are Poisson: over two slices of 1 s their count varies by its square root.
             assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02 + 4 / (2 * rate) ** 0.5)
     for rates in asked.values():
-        assert 2 < len(set(rates)) <= SEARCH_STEPS  # the next rate follows from what the one before gave
+        assert 2 < len(set(rates)) <= 5  # the next rate follows from what the one before gave
     results = get(running, f"campaigns/{campaign_id}/results").json()["results"]
     assert {result["datapath"] for result in results} == set(asked) == {"tproxy"}
     for result in results:

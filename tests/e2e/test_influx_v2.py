@@ -37,7 +37,7 @@ def influxd(tmp_path: Path) -> Iterator[Influxd]:
     try:
         server.start()
         # As on 2.x, where setting the server up makes the bucket.
-        httpx.post(f"{server.url}/query", data={"q": f'CREATE DATABASE "{BUCKET}"'}).raise_for_status()
+        httpx.post(f"{server.url}/query", data={"q": f'CREATE DATABASE "{BUCKET}"'}, trust_env=False).raise_for_status()
         yield server
     finally:
         server.stop()

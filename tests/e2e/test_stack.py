@@ -105,7 +105,8 @@ def test_everything_is_up_private_and_gone_afterwards(tmp_path, environment):
         addresses = {address.rpartition(":")[0] for address, _ in listening(everything)}
         assert addresses == {"127.0.0.1"}
         assert not any(pid == pids["redis-server"] for _, pid in listening(everything)), "redis has its socket only"
-        assert redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
         influx = stack.environment["SHOWDOWN_INFLUX_URL"]
         databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).text
         assert '["showdown"]' in databases

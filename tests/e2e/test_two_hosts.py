@@ -88,8 +88,7 @@ def two_hosts(other_host: str) -> Iterator[Running]:
             # The coordinator keeps nothing in memory: a second one on the same database serves the other network.
             front = [*SHOWDOWN, "coordinator", "serve", "--bind", f"{HERE}:{port}"]
             stack.enter_context(started("front", front, private.environment, directory))
-            there = private.environment | {
-                "SHOWDOWN_HOST": "second",
+            there = private.worker_environment("second") | {
                 "SHOWDOWN_COORDINATOR_URL": f"http://{HERE}:{port}",
                 "SHOWDOWN_STATE_DIR": str(directory / "second"),
                 "SHOWDOWN_INFLUX_URL": "",

@@ -1,9 +1,17 @@
-"""Run the checks of files: all of them, or those that are named: links, sizes, words, sentences, privates, commits."""
+"""Run the checks of files: all of them, or those that are named: links, sizes, words, sentences and others."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.house import house_commits, house_links, house_privates, house_sentences, house_sizes, house_words
+from tests.house import (
+    house_children,
+    house_commits,
+    house_links,
+    house_privates,
+    house_sentences,
+    house_sizes,
+    house_words,
+)
 from tests.house.findings import Finding, report
 
 CHECKS: Mapping[str, Callable[[], Iterator[Finding]]] = {
@@ -12,6 +20,7 @@ CHECKS: Mapping[str, Callable[[], Iterator[Finding]]] = {
     "words": house_words.findings,
     "sentences": house_sentences.findings,
     "privates": house_privates.findings,
+    "children": house_children.findings,
     "commits": house_commits.findings,
 }
 

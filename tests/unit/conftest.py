@@ -1,11 +1,12 @@
 """What most tests of the coordinator begin with: a whole one with its database, and a browser signed in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from tests.unit.coordinator import postgres
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
 
@@ -20,3 +21,14 @@ def coordinator_app(tmp_path: Path) -> Iterator[CoordinatorApp]:
 @pytest.fixture
 def browser(coordinator_app: CoordinatorApp) -> FlaskClient:
     return signed_in(coordinator_app)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Callable[[], str]]:
+    with postgres.server() as new_database:
+        yield new_database
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Callable[[], str]) -> str:
+    return postgres_server()

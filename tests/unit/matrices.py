@@ -25,5 +25,5 @@ def row(datapath: str, function: str = "forward", **answers: tuple[Answer, str])
 def matrix(*rows: TraitRow, host: str = "h1", **changes: Any) -> TraitMatrix:
     """Of one host."""
     made = {"kernel": "6.18.0", "version": "0.1.0", "commit": "abc"}
-    when = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    when = datetime(1970, 1, 4, 5, 6, 7, tzinfo=UTC)  # before the coordinator's clock in tests
     return TraitMatrix(**{"host": host, "measured_at": when, "traits": TRAITS, "rows": rows, **made, **changes})

@@ -1,36 +1,52 @@
 """The Celery application of a worker host: one queue, one process, one task at a time.
 
-Tasks are acknowledged early, in JSON, without a result backend or prefetching. A redelivered load test would be a
-wrong measurement, so the coordinator's lease decides who runs a block, not the broker.
+Messages are authentic and of known tasks (see :mod:`workers.agent.inbox`); nothing else reaches Celery. They are
+acknowledged early, in JSON, without a result backend or prefetching. A redelivered load test would be a wrong
+measurement, so the coordinator's lease decides who runs a block, not the broker. Celery's remote control is off: it
+would let everyone with access to Redis stop a worker.
 """
 
 import ctypes
+import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
-from celery import Celery, current_app
+from celery import Celery
 from celery.signals import worker_process_init, worker_ready
 from celery.worker import state
 from kombu import Queue
 
+from domain.environment import PYTHON_OPTIONS, own_environment
 from domain.jobs import HostCapabilities, queue_name
-from domain.traits import TEST_TRAITS_TASK
+from domain.vitals import HostVitals
 from workers.agent.api_client import Coordinator
+from workers.agent.broker import transport_settings
 from workers.agent.config import WorkerSettings
-from workers.agent.registration import HostRegistration
+from workers.agent.inbox import Inbox
+from workers.agent.own_queue import OwnQueue
+from workers.agent.registration import HostRegistration, end_process, indispensable
+from workers.agent.watchdog import Watchdog
 from workers.traits.matrix.reporter import MatrixReporter
 
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
+END_GRACE_S = 20.0  # a Celery that no longer reads may not end either
 
 
 def create_worker(settings: WorkerSettings) -> Celery:
     """The Celery application for one host."""
-    app = Celery("showdown-worker", broker=settings.broker_url, include=["workers.agent.tasks"])
+    app = Celery("showdown-worker", include=["workers.agent.tasks"])
     queue = queue_name(settings.host)
+    app.inbox = Inbox(queue, settings.message_key)
     app.conf.update(
+        **transport_settings(settings.broker_url, app.inbox),
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
@@ -42,9 +58,8 @@ def create_worker(settings: WorkerSettings) -> Celery:
         worker_concurrency=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
-        worker_enable_remote_control=True,
+        worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"socket_timeout": 30, "socket_connect_timeout": 5},
         timezone="UTC",
     )
     app.set_current()
@@ -59,17 +74,53 @@ def _die_with_parent(**_: Any) -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def _start_registration(**_: Any) -> None:
-    settings = WorkerSettings.from_environment()
-    coordinator = Coordinator(settings)
-    matrix = MatrixReporter(
-        settings.state_dir,
-        coordinator.report_matrix,
-        _task_counts,
-        _request_tests if settings.tests_when_idle else None,
+def _start_threads(sender: Any, **_: Any) -> None:
+    with indispensable("start to register this host"):
+        settings, app = WorkerSettings.from_environment(), sender.app
+        coordinator, own_queue = Coordinator(settings), own_queue_of(app, settings)
+        try:
+            own_queue.forget_lost_requests()
+        except Exception as error:  # kombu, redis and socket errors share no base class; the request expires
+            log.warning("requests for tests were not looked at: %s", error)
+        watchdog = Watchdog(
+            taken=lambda: app.inbox.taken,
+            waiting=own_queue.waiting,
+            busy=lambda: bool(state.active_requests),
+            end=_end_now,
+        )
+        matrix = MatrixReporter(
+            settings.state_dir,
+            coordinator.report_matrix,
+            _task_counts,
+            own_queue.request_tests if settings.tests_when_idle else None,
+        )
+        registration = HostRegistration(
+            coordinator,
+            lambda: probe_capabilities(settings.host),
+            matrix.round,
+            report_vitals=lambda: coordinator.report_vitals(_vitals(app.inbox, watchdog)),
+        )
+        threading.Thread(target=watchdog.run, name="watchdog", daemon=True).start()
+        threading.Thread(target=registration.run, name="registration", daemon=True).start()
+
+
+def own_queue_of(app: Celery, settings: WorkerSettings) -> OwnQueue:
+    """This host's queue."""
+    return OwnQueue(app, settings.host, settings.message_key)
+
+
+def _vitals(inbox: Inbox, watchdog: Watchdog) -> HostVitals:
+    return HostVitals(
+        clock_s=time.time(), heard_s=inbox.heard_s, dropped=inbox.dropped, broker_error=watchdog.broker_error
     )
-    registration = HostRegistration(coordinator, lambda: probe_capabilities(settings.host), matrix.round)
-    threading.Thread(target=registration.run, name="registration", daemon=True).start()
+
+
+def _end_now() -> None:
+    """End the worker, and if Celery does not, end the process. No task is running."""
+    end_process()
+    killer = threading.Timer(END_GRACE_S, os._exit, [1])
+    killer.daemon = True
+    killer.start()
 
 
 def _task_counts() -> tuple[int, int]:
@@ -77,19 +128,18 @@ def _task_counts() -> tuple[int, int]:
     return sum(state.total_count.values()), len(state.active_requests) + len(state.reserved_requests)
 
 
-def _request_tests() -> None:
-    """Queue the trait tests for this host, behind all waiting tasks. Raises kombu's ``OperationalError``."""
-    current_app.send_task(TEST_TRAITS_TASK)
-
-
 def probe_capabilities(host: str) -> HostCapabilities:
     """What this host can run. A separate process finds out, because it loads BPF programs.
 
-    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` after 60 s.
+    Raises ``RuntimeError`` with its last words if it fails, ``subprocess.TimeoutExpired`` if it takes too long.
     """
-    argv = [sys.executable, "-m", "workers.agent.capabilities", host]
-    done = subprocess.run(argv, capture_output=True, timeout=60)
-    if done.returncode != 0:
-        detail = done.stderr.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
-    return HostCapabilities.model_validate_json(done.stdout)
+    with os.fdopen(os.memfd_create("capabilities"), "rb") as answer:
+        fd = answer.fileno()
+        argv = [sys.executable, *PYTHON_OPTIONS, "-m", "workers.agent.capabilities", host, str(fd)]
+        environment = own_environment(os.environ)
+        done = subprocess.run(argv, capture_output=True, timeout=PROBE_TIMEOUT_S, env=environment, pass_fds=[fd])
+        if done.returncode != 0:
+            detail = done.stderr.decode(errors="replace").strip()[-500:]
+            raise RuntimeError(f"{' '.join(argv[1:])} failed with status {done.returncode}: {detail}")
+        answer.seek(0)
+        return HostCapabilities.model_validate_json(answer.read())

@@ -1,10 +1,12 @@
 """What this host can run; each "no" with its reason and remedy.
 
-``python -m workers.agent.capabilities HOST`` prints it as JSON.
+``python -m workers.agent.capabilities HOST FD`` writes it as JSON, in UTF-8, to a separate descriptor: BCC writes to
+standard output.
 
 Features come from workers/inventory/features.py. Variants look at the features only.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -96,4 +98,5 @@ def _variants(
 
 
 if __name__ == "__main__":
-    print(host_capabilities(sys.argv[1]).model_dump_json())
+    with os.fdopen(int(sys.argv[2]), "wb") as answer:
+        answer.write(host_capabilities(sys.argv[1]).model_dump_json().encode())

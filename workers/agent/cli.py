@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +16,15 @@ from rich.table import Table
 from domain.condition import TERMS
 from domain.jobs import Feature, HostCapabilities, Variant
 from domain.placement import CPU_PLACEMENT
-from workers.agent.config import ConfigError, WorkerSettings, default_host, state_dir, telemetry_dir
+from workers.agent.config import (
+    ConfigError,
+    WorkerSettings,
+    default_host,
+    keep_former_directory,
+    state_dir,
+    telemetry_dir,
+)
+from workers.agent.own_stdout import libraries_to_stderr
 
 if TYPE_CHECKING:
     from workers.inventory.pipeline import PipelineHealth
@@ -25,18 +35,25 @@ if TYPE_CHECKING:
 def worker(loglevel: str) -> None:
     """Run blocks on this host until stopped. Settings come from SHOWDOWN_* variables."""
     from workers.agent.app import create_worker
+    from workers.agent.enrolment import await_acceptance, with_token
     from workers.lab.cleanup import REGISTER_DIR
     from workers.lab.cleanup import sweep as sweep_register
 
+    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        settings = WorkerSettings.from_environment()
+        keep_former_directory(os.environ)
+        settings = with_token(WorkerSettings.from_environment())
+        sweep_register(REGISTER_DIR)
+        await_acceptance(settings)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    logging.basicConfig(level=loglevel, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sweep_register(REGISTER_DIR)
+    # Celery imports the module of its tasks with the working directory first on the path of modules.
+    os.chdir(Path(__file__).parents[2])
     app = create_worker(settings)
-    app.worker_main(["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1",
-                     "--without-gossip", "--without-mingle", "--hostname", f"showdown@{settings.host}"])  # fmt: skip
+    app.worker_main(
+        ["worker", "--loglevel", loglevel, "--pool", "prefork", "--concurrency", "1", "--without-gossip",
+         "--without-mingle", "--without-heartbeat", "--hostname", f"showdown@{settings.host}"]
+    )  # fmt: skip
 
 
 @click.command()
@@ -46,17 +63,23 @@ def doctor(as_json: bool) -> None:
 
     Also shows telemetry status: points that wait in SHOWDOWN_STATE_DIR, the last error, what the last block lost.
     """
+    from workers.agent.api_client import outbox_dir
     from workers.agent.capabilities import host_capabilities
+    from workers.agent.outbox import outbox_state
     from workers.inventory.pipeline import pipeline_health
 
     host = os.environ.get("SHOWDOWN_HOST") or default_host()
-    capabilities, health = host_capabilities(host), pipeline_health(telemetry_dir(state_dir(os.environ, host)))
+    directory = state_dir(os.environ, host)
+    with libraries_to_stderr():
+        capabilities = host_capabilities(host)
+    health, outbox = pipeline_health(telemetry_dir(directory)), outbox_state(outbox_dir(directory))
     if as_json:
-        both = {**capabilities.model_dump(mode="json"), "pipeline": health.model_dump(mode="json")}
-        click.echo(json.dumps(both, indent=2))
+        parts = {"pipeline": health.model_dump(mode="json"), "outbox": asdict(outbox)}
+        click.echo(json.dumps({**capabilities.model_dump(mode="json"), **parts}, indent=2))
     else:
         _print(capabilities)
         _print_pipeline(health)
+        click.echo(f"Reports for the coordinator, in {outbox.directory}: {outbox.text}")
     if not any(variant.available for variant in capabilities.datapaths):
         sys.exit(1)
 

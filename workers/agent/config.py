@@ -1,11 +1,14 @@
 """A worker's settings, from the environment. All programs use the same names."""
 
 import os
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from domain.host_tokens import hash_of
+from domain.messages import message_key
+from domain.names import HOST_NAME_SHAPE, host_name_of, is_host_name
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 
@@ -16,18 +19,27 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """A worker's host name, directory and servers. ``influx_url`` is empty if there is no InfluxDB."""
+    """A worker's host name, directory and servers. ``influx_url`` is empty if there is no InfluxDB.
+
+    ``host_token`` is empty until the host is enrolled, which ``enrolment_token`` may do.
+    """
 
     host: str
     state_dir: Path
     broker_url: str
     coordinator_url: str
-    worker_token: str
+    host_token: str
+    enrolment_token: str
     influx_url: str
     influx_token: str
     influx_org: str
     influx_bucket: str
     tests_when_idle: bool = False
+
+    @property
+    def message_key(self) -> bytes:
+        """The key of messages to this host; the coordinator has the same."""
+        return message_key(hash_of(self.host_token), self.host)
 
     @property
     def telemetry_dir(self) -> Path:
@@ -39,14 +51,16 @@ class WorkerSettings:
         """Read ``SHOWDOWN_*``. Raises :class:`ConfigError`."""
         env = os.environ if environment is None else environment
         host = env.get("SHOWDOWN_HOST") or default_host()
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", host):
-            raise ConfigError(f"SHOWDOWN_HOST: {host!r} is not a DNS label; use a-z, 0-9 and '-'")
+        if not is_host_name(host):
+            raise ConfigError(f"SHOWDOWN_HOST: {host!r} {HOST_NAME_SHAPE}")
+        directory = state_dir(env, host)
         return cls(
             host=host,
-            state_dir=state_dir(env, host),
+            state_dir=directory,
             broker_url=env.get("SHOWDOWN_BROKER_URL") or "redis://127.0.0.1:6379/0",
             coordinator_url=(env.get("SHOWDOWN_COORDINATOR_URL") or "http://127.0.0.1:8400").rstrip("/"),
-            worker_token=_required(env, "SHOWDOWN_WORKER_TOKEN"),
+            host_token=env.get("SHOWDOWN_HOST_TOKEN") or kept_token(directory),
+            enrolment_token=env.get("SHOWDOWN_WORKER_TOKEN", ""),
             influx_url=env.get("SHOWDOWN_INFLUX_URL", ""),
             influx_token=env.get("SHOWDOWN_INFLUX_TOKEN", ""),
             influx_org=env.get("SHOWDOWN_INFLUX_ORG", ""),
@@ -57,7 +71,7 @@ class WorkerSettings:
 
 def state_dir(env: Mapping[str, str], host: str) -> Path:
     """Where the worker of a host keeps what must survive a restart."""
-    return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR) / "workers" / host
+    return Path(env.get("SHOWDOWN_STATE_DIR") or DEFAULT_STATE_DIR).absolute() / "workers" / host
 
 
 def telemetry_dir(state_dir: Path) -> Path:
@@ -65,10 +79,42 @@ def telemetry_dir(state_dir: Path) -> Path:
     return state_dir / "telemetry"
 
 
+def token_file(state_dir: Path) -> Path:
+    """The token of a host that its worker has enrolled."""
+    return state_dir / "host-token"
+
+
+def kept_token(state_dir: Path) -> str:
+    """The token in :func:`token_file`; empty without one. Raises :class:`ConfigError`."""
+    try:
+        return token_file(state_dir).read_text().strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{token_file(state_dir)} cannot be read: {error}") from error
+
+
 def default_host() -> str:
-    """This machine's name as a DNS label."""
-    label = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")
-    return label[:63] or "host"
+    """This machine's full node name; machines that differ in their domain only are different hosts."""
+    return host_name_of(socket.gethostname())
+
+
+def keep_former_directory(env: Mapping[str, str]) -> None:
+    """Go on with the directory that an earlier version named after the first label of this machine's name.
+
+    Reports and telemetry may wait in it. Raises :class:`ConfigError`.
+    """
+    if env.get("SHOWDOWN_HOST"):
+        return
+    now, former = (
+        state_dir(env, host) for host in (default_host(), host_name_of(socket.gethostname().partition(".")[0]))
+    )
+    if now == former or now.exists() or not former.is_dir():
+        return
+    try:
+        former.rename(now)
+    except OSError as error:
+        raise ConfigError(f"{former} cannot become {now}: {error}") from error
 
 
 def _switch(env: Mapping[str, str], name: str) -> bool:
@@ -76,10 +122,3 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if value not in ("", "0", "1"):
         raise ConfigError(f"{name}: {value!r} must be 1 for yes, or 0 or empty for no")
     return value == "1"
-
-
-def _required(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name, "")
-    if not value:
-        raise ConfigError(f"{name} is not set; the coordinator prints it at first start (secrets.json)")
-    return value

@@ -1,6 +1,9 @@
 """From a message to a report: claim, run under a lease, report. What a Celery task does, without Celery."""
 
 import logging
+import math
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +22,27 @@ Measure = Callable[[BlockJob, Callable[[Phase, str, int], None], Callable[[], bo
 """Runs a claimed block; it gets a function to report progress to, and one that says whether to stop."""
 
 
+STOP_GRACE_S = 5.0  # a block ends within about a second of its stop flag …
+STOP_AGAIN_S = 5.0  # … one that does not gets SIGTERM, and again
+
+
+def end_block() -> None:
+    """End a block that ignores its stop flag: SIGTERM raises SystemExit in Celery's child, which undoes its lab."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @dataclass
 class Lease:
-    """Renews a claim's lease in a separate thread; the answers say whether to stop."""
+    """Renews a claim's lease in a separate thread; the answers say whether to stop.
+
+    ``end`` ends a block that goes on :data:`STOP_GRACE_S` after it should have stopped.
+    """
 
     coordinator: Coordinator
     job: BlockJob
     period_s: float = HEARTBEAT_S
     clock: Callable[[], float] = time.monotonic
+    end: Callable[[], None] = end_block
     cancelled: threading.Event = field(default_factory=threading.Event)
     lost: threading.Event = field(default_factory=threading.Event)
     _done: threading.Event = field(default_factory=threading.Event)
@@ -50,7 +66,7 @@ class Lease:
         return self.cancelled.is_set() or self.lost.is_set()
 
     def _beat(self) -> None:
-        renewed_at = self.clock()
+        renewed_at, end_at = self.clock(), math.inf
         while not self._done.wait(self.period_s):
             try:
                 if self._renew().cancel:
@@ -64,6 +80,20 @@ class Lease:
                 if self.clock() - renewed_at > LEASE_S:
                     # The coordinator has given the attempt up; another host may run it.
                     self.lost.set()
+            end_at = self._end_late_block(end_at)
+
+    def _end_late_block(self, end_at: float) -> float:
+        """End a block that should have ended by ``end_at``; returns when to look again."""
+        if not self.stop():
+            return math.inf
+        now = self.clock()
+        if end_at == math.inf:
+            return now + STOP_GRACE_S
+        if now < end_at:
+            return end_at
+        log.warning("block %s does not stop: it gets SIGTERM", self.job.block_id)
+        self.end()
+        return now + STOP_AGAIN_S
 
     def _renew(self) -> HeartbeatAnswer:
         phase, datapath, done = self._where
@@ -105,6 +135,7 @@ def execute(
             log.exception("block %s attempt %d failed", job.block_id, job.attempt)
             report = Report(lease=job.lease, failure=f"{type(error).__name__}: {error}"[:2000])
     if lease.lost.is_set():
+        coordinator.give_up(job)
         return
     coordinator.report(job, report)
     announce(job)

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from workers.agent.config import default_host, state_dir
+from workers.agent.own_stdout import libraries_to_stderr
 
 TRAITS_PAGE = Path(__file__).parents[2] / "docs" / "datapaths" / "traits.md"
 _WIDTH = 132  # of the table, unless the terminal is wider
@@ -39,7 +40,7 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--datapath") from error
     stderr = Console(stderr=True)
-    with stderr.status("probing this host") as status:
+    with libraries_to_stderr(), stderr.status("probing this host") as status:
         found = matrix_run.run(host_capabilities(host), lambda name: status.update(f"testing {name}"))
     whole = keep(found, state_dir(os.environ, host))
     if as_json:
@@ -52,7 +53,8 @@ def matrix(names: tuple[str, ...], as_json: bool, evidence: bool, write_docs: bo
             console.print(evidence_table(found))
     if write_docs:
         try:
-            TRAITS_PAGE.write_text(with_matrix(TRAITS_PAGE.read_text(), whole))
+            page = with_matrix(TRAITS_PAGE.read_text(encoding="utf-8"), whole)
+            TRAITS_PAGE.write_text(page, encoding="utf-8")
         except (OSError, ValueError) as error:
             raise click.ClickException(f"{TRAITS_PAGE.name}: {error}") from error
     if any(one.answer is Answer.ERROR for row in found.rows for one in row.findings.values()):

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,7 @@ import httpx
 from kombu.exceptions import OperationalError
 
 from domain.jobs import HostCapabilities
+from workers.agent.acceptance import NotAccepted
 from workers.agent.api_client import Refused
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 PERIOD_S = 30.0
 FIRST_PAUSE_S = 0.5
 REPEAT_LOG_S = 600.0
+END_S = 900  # longer than any block
 
 _EXPECTED = (httpx.HTTPError, Refused, OperationalError)
 """Errors of a coordinator or broker that is away or busy: they pass, and need no traceback."""
@@ -61,9 +64,24 @@ class ErrorLog:
         self._logged_at = {cause: at for cause, at in self._logged_at.items() if cause[0] != step}
 
 
-def end_process() -> None:
-    """End this worker: Celery finishes the running block, then systemd or the stack starts a new worker."""
+def end_process(limit_s: int = END_S) -> None:
+    """End this worker: Celery finishes the running block, then systemd or the stack starts a new worker.
+
+    If that takes longer than ``limit_s``, the kernel ends it: a thread that waits for that might not start any more.
+    """
+    signal.alarm(limit_s)  # nothing handles SIGALRM, and its default is to end the process
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def indispensable(step: str, end: Callable[[], None] = end_process) -> Iterator[None]:
+    """End the process if the step fails. Celery only logs errors of its signals' handlers, and goes on without them."""
+    try:
+        yield
+    except BaseException:
+        log.critical("cannot %s; the worker ends", step, exc_info=True)
+        end()
+        raise
 
 
 @dataclass
@@ -75,19 +93,23 @@ class HostRegistration:
 
     coordinator: CoordinatorLink
     probe: Callable[[], HostCapabilities]
-    report_matrix: Callable[[], None]
+    report_matrix: Callable[[], object]
     wait: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
     end: Callable[[], None] = end_process
     errors: ErrorLog = field(default_factory=ErrorLog)
+    report_vitals: Callable[[], None] = lambda: None
     _capabilities: HostCapabilities | None = None
 
     def run(self) -> None:
-        """Never returns normally. If the loop itself cannot go on, the process ends rather than running unseen."""
+        """Returns only if the coordinator refuses this worker. When the loop ends, the process ends, too."""
         try:
             pause_s = FIRST_PAUSE_S
             while True:
                 pause_s = PERIOD_S if self.round() else min(pause_s * 2, PERIOD_S)
                 self.wait(pause_s)
+        except NotAccepted as refusal:
+            # At its next start, it waits for acceptance before it takes messages.
+            log.critical("the worker ends: %s", refusal)
         except BaseException:
             log.critical("this host can no longer report to the coordinator; the worker ends", exc_info=True)
             raise
@@ -100,12 +122,18 @@ class HostRegistration:
             return False
         if not self._step("register", self._register):
             return False
-        delivered = self._step("deliver reports", self.coordinator.deliver)
-        return self._step("report the matrix of traits", self.report_matrix) and delivered
+        others = (
+            self._step("report its vitals", self.report_vitals),
+            self._step("deliver reports", self.coordinator.deliver),
+            self._step("report the matrix of traits", self.report_matrix),
+        )
+        return all(others)
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         try:
             action()
+        except NotAccepted:
+            raise
         except Exception as error:  # any error that ended this thread would make the host look offline
             self.errors.failed(name, error)
             return False

@@ -1,18 +1,19 @@
 """The Celery tasks: decode, run, report. And what a worker process keeps from block to block."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from typing import Any
 
 import httpx
 from celery import current_app, shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 
 import probes.catalog
 import workers.datapaths
 import workers.workloads
-from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase, queue_name
+from domain.jobs import RUN_BLOCK_TASK, BlockJob, BlockMessage, HostCapabilities, Phase
 from domain.registry import discover
 from domain.traits import TEST_TRAITS_TASK
 from domain.trial import BlockResult
@@ -21,7 +22,7 @@ from probes.profiler import Profiler
 from probes.session import ProbeSession
 from probes.stream.stream import Stream
 from workers.agent.api_client import Coordinator, Refused
-from workers.agent.app import probe_capabilities
+from workers.agent.app import own_queue_of, probe_capabilities
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
 from workers.agent.progress import announce
@@ -56,8 +57,13 @@ def try_traits(names: list[str] | None = None) -> None:
     A block that is queued meanwhile comes before that message. It waits for seconds only, and runs alone.
     """
     worker = this_worker()
-    if others := worker.try_first(names or []):
-        current_app.send_task(TEST_TRAITS_TASK, args=[others], queue=queue_name(worker.settings.host))
+    own_queue, others = own_queue_of(current_app, worker.settings), []
+    try:
+        if others := worker.try_first(names or []):
+            own_queue.continue_tests(others)
+    finally:
+        if not others:
+            own_queue.tests_ended()
 
 
 class Worker:
@@ -130,7 +136,23 @@ class Worker:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     # Before the first block: telemetry that a former worker left in its spool is delivered meanwhile.
-    this_worker()
+    worker = this_worker()
+    # A thread, because Celery kills a child that is not up within seconds, and the coordinator may be away.
+    threading.Thread(target=_report_lost_claims, args=(worker.coordinator,), name="lost claims", daemon=True).start()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    # Points of the last second are still in memory.
+    if this_worker.cache_info().currsize:
+        this_worker().stream.close(FLUSH_S)
+
+
+def _report_lost_claims(coordinator: Coordinator) -> None:
+    try:
+        coordinator.report_lost_claims(clean=lambda: sweep(REGISTER_DIR))
+    except Exception:  # the leases still end these attempts
+        log.exception("attempts of a killed process are not reported")
 
 
 @cache

@@ -20,7 +20,7 @@ from workers.lab.endpoints import ClientEndpoint
 from workers.lab.lab import Lab
 from workers.lab.nft import NftError
 
-EVERY_LAB_REQUIRES = ("root", "netns", "veth")
+EVERY_LAB_REQUIRES = ("root", "netns", "netns.sysctl", "veth")
 """Features without which a host can build no lab, and so run no datapath."""
 
 

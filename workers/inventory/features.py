@@ -16,9 +16,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from bpf.enums import AttachType, ProgramType
 from bpf.loader import BpfError
+from domain.environment import search_path
 from domain.jobs import Feature
 from workers.inventory import kernel_features as kernel
-from workers.lab import cpus, netns
+from workers.inventory.privileges import remedy_of_refusal
+from workers.lab import cgroup_limits, cpus, netns
 
 PROGRAMS = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "nft": "nftables", "tc": "iproute2",
@@ -48,6 +50,7 @@ TRIES = (
     Try("tracefs", kernel.tracefs, "Run: mount -t tracefs tracefs /sys/kernel/tracing", "tracefs is not mounted"),
     Try("raw_tracepoints", kernel.raw_tracepoints, _OTHER_KERNEL),
     Try("netns", lambda: None, _OTHER_KERNEL, in_namespace=True),
+    Try("netns.sysctl", kernel.sysctl, _OTHER_KERNEL, in_namespace=True),
     Try("veth", kernel.veth, "Run: modprobe veth", in_namespace=True),
     Try("nft.tproxy", kernel.nft_tproxy, "Run: modprobe nft_tproxy", in_namespace=True),
     Try("nft.socket", kernel.nft_socket, "Run: modprobe nft_socket", in_namespace=True),
@@ -105,6 +108,7 @@ def probe_features(own_programs: Mapping[str, Path]) -> tuple[Feature, ...]:
             for name, path in own_programs.items()
         ),
         cpus_of_their_own(cpus.cores_of(os.sched_getaffinity(0))),
+        *without_limits(cgroup_limits.own_limits()),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         *(_tried(one, root) for one in TRIES),
     )
@@ -122,9 +126,27 @@ def cpus_of_their_own(cores: Sequence[Sequence[int]]) -> Feature:
     return _feature("cpus.own", not why, f"{why}.", remedy)
 
 
+def without_limits(limits: cgroup_limits.Limits) -> tuple[Feature, Feature]:
+    """Whether the worker's own cgroups leave it all CPU time and memory."""
+    held = "A CPU limit holds programs back for tens of milliseconds, and such trials are invalid."
+    return (
+        _feature(
+            "cpu.unlimited",
+            limits.cpus is None,
+            f"the worker's cgroup may use {limits.cpu_text}. {held}",
+            "Run it without docker --cpus, Kubernetes limits.cpu or systemd's CPUQuota=.",
+        ),
+        _feature(
+            "memory.unlimited",
+            limits.memory_bytes is None,
+            f"the worker's cgroup may use {limits.memory_text} of memory.",
+            "Run it without docker --memory, Kubernetes limits.memory or systemd's MemoryMax=, if it is too little.",
+        ),
+    )
+
+
 def _program(name: str, package: str) -> Feature:
-    # Debian installs some in sbin, which is not in every user's PATH.
-    present = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+    present = shutil.which(name, path=search_path(os.environ)) is not None
     return _feature(f"program.{name}", present, f"{name} is not installed.", f"Run: apt-get install {package}")
 
 
@@ -139,8 +161,10 @@ def _tried(one: Try, root: bool) -> Feature:
         else:
             one.attempt()
     except (OSError, BpfError, NetlinkError, subprocess.SubprocessError, kernel.Refused) as error:
+        if remedy := remedy_of_refusal(error):
+            return _feature(one.name, False, f"{_words(error).rstrip('.')}.", remedy)
         reason = one.absent or _words(error)
-        return Feature(name=one.name, present=False, reason=reason.rstrip(".") + ".", remedy=remedy_of(one.remedy))
+        return _feature(one.name, False, f"{reason.rstrip('.')}.", remedy_of(one.remedy))
     return Feature(name=one.name, present=True)
 
 

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from domain.environment import own_environment
 from domain.placement import CPU_PLACEMENT
-from workers.lab import cpus
+from workers.lab import cgroup_limits, cpus, netns
 
 _CPU = Path("/sys/devices/system/cpu")
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,7 @@ def fingerprint() -> dict[str, str]:
         "memory_kib": _first(r"^MemTotal:\s+(\d+)", _read(Path("/proc/meminfo"))),
         "clock_source": _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "boot_id": _read(Path("/proc/sys/kernel/random/boot_id")),
+        **_limits(cgroup_limits.own_limits()),
         "conntrack_entries": _read(Path("/proc/sys/net/netfilter/nf_conntrack_count")),
         "commit": commit(),
     }
@@ -70,6 +72,10 @@ def _cpu() -> dict[str, str]:
     }
 
 
+def _limits(found: cgroup_limits.Limits) -> dict[str, str]:
+    return {"cgroup_cpu_limit": found.cpu_text, "cgroup_memory_limit": found.memory_text}
+
+
 def _mitigations() -> str:
     folder = _CPU / "vulnerabilities"
     if not folder.is_dir():
@@ -78,12 +84,11 @@ def _mitigations() -> str:
 
 
 def _version(argv: list[str], pattern: str) -> str:
-    program = shutil.which(argv[0], path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if program is None:
-        return "absent"
     try:
         # wrk -v ends with status 1, nginx writes to standard error: so the exit status says nothing.
-        done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, timeout=5)
+        done = netns.run_program(argv, timeout_s=5, check=False)
+    except FileNotFoundError:
+        return "absent"
     except (OSError, subprocess.SubprocessError) as error:
         return f"unknown: {error}"
     return _first(pattern, done.stdout + done.stderr)
@@ -108,7 +113,8 @@ def commit() -> str:
         return "unknown: not a git checkout"
     argv = [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=5)
+        environment = own_environment(os.environ)  # git looks for its settings in HOME
+        done = subprocess.run(argv, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=5)
     except (OSError, subprocess.SubprocessError) as error:
         return f"unknown: {type(error).__name__} of git describe"
     return done.stdout.strip() or f"unknown: {done.stderr.strip()[:100]}"

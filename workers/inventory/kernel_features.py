@@ -21,7 +21,7 @@ from bpf.instance import MapShape, create_map, load_program
 from bpf.links import attach_link, attach_raw_tracepoint
 from bpf.loader import BpfError, Module
 from bpf.sockmap import attach_to_map
-from workers.lab import cgroups
+from workers.lab import cgroups, netns
 
 _RETURN_0 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
 _RETURN_1 = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # r0 = 1; exit
@@ -158,9 +158,14 @@ def link(kind: str) -> None:
         ip.link("add", ifname="sdtry2", kind=kind)
 
 
+def sysctl() -> None:
+    """A setting of a namespace can be written. Call it in a new namespace."""
+    netns.write_sysctls({"net/ipv4/ip_local_port_range": "1024 65535"})
+
+
 def qdisc(kind: str) -> None:
     """A queueing discipline can be put on a device. Call it in a new namespace."""
-    subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", kind], check=True, capture_output=True, timeout=5)
+    netns.run_program(["tc", "qdisc", "add", "dev", "lo", "root", kind], timeout_s=5)
 
 
 def nft_tproxy() -> None:
@@ -262,7 +267,7 @@ def _prerouting(rule: str) -> str:
 
 def _nft(rules: str) -> None:
     try:
-        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True, timeout=5)
+        netns.run_program(["nft", "-f", "-"], stdin=rules, timeout_s=5)
     except FileNotFoundError:
         raise Refused("the program nft is missing") from None
     except subprocess.CalledProcessError as error:

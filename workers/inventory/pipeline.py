@@ -1,8 +1,10 @@
 """The health of this host's telemetry for ``showdown doctor``, read from the state directory alone.
 
 The worker's counters are in a mapped file (probes/stream/counters.py), so the values are those of a running worker.
+``python -m workers.inventory.pipeline DIRECTORY`` prints them as JSON.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.telemetry import TelemetryAccount
 from probes.stream.counters import COUNTERS_FILE, read_counters
-from probes.stream.spool import LOCK, spool_content
+from probes.stream.segment_files import broken_files, spool_content
+from probes.stream.spool import LOCK
 
 
 class PipelineHealth(BaseModel):
@@ -26,6 +29,7 @@ class PipelineHealth(BaseModel):
     oldest_age_s: float | None = None
     last_error: str = ""
     last_error_age_s: float | None = None
+    set_aside: tuple[str, ...] = Field(default=(), description="Files of the spool that could not be used.")
     life: TelemetryAccount | None = Field(default=None, description="Of all points since the state directory was made.")
     last_block: TelemetryAccount | None = None
     last_block_age_s: float | None = None
@@ -35,7 +39,8 @@ class PipelineHealth(BaseModel):
     def well(self) -> bool:
         """No points wait on disk, and the last block lost none."""
         block = self.last_block
-        return not self.problem and not self.spool_points and (block is None or not block.lost)
+        calm = not self.problem and not self.spool_points and not self.set_aside
+        return calm and (block is None or not block.lost)
 
 
 def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) -> PipelineHealth:
@@ -43,10 +48,11 @@ def pipeline_health(directory: Path, *, now_s: Callable[[], float] = time.time) 
     bare = PipelineHealth(directory=str(directory))
     try:
         points, size, oldest_s = spool_content(directory)
-        noted = read_counters(directory / COUNTERS_FILE)
+        noted, aside = read_counters(directory / COUNTERS_FILE), broken_files(directory)
     except OSError as error:
         return bare.model_copy(update={"problem": f"{directory} cannot be read: {error.strerror}"})
-    found = {"spool_points": points, "spool_bytes": size, "oldest_age_s": _age(oldest_s, now_s())}
+    oldest_age_s = _age(oldest_s, now_s())
+    found = {"spool_points": points, "spool_bytes": size, "oldest_age_s": oldest_age_s, "set_aside": tuple(aside)}
     if noted is None:
         return bare.model_copy(update=found)
     runs = _has_open(noted.pid, directory / LOCK)
@@ -79,6 +85,8 @@ def rows(health: PipelineHealth) -> list[tuple[str, str]]:
         ("spool", spool if health.spool_points else "empty"),
         ("last error", f"{health.last_error} ({_words(health.last_error_age_s)} ago)" if health.last_error else "none"),
     ]
+    if health.set_aside:
+        found.append(("set aside", f"{', '.join(health.set_aside[:5])}: the worker's log says why"))
     if health.last_block is not None:
         found.append((f"last block, {_words(health.last_block_age_s)} ago", _sum(health.last_block)))
     if health.life is not None:
@@ -114,3 +122,7 @@ def _words(age_s: float | None) -> str:
         if age_s >= 2 * seconds:
             return f"{age_s / seconds:.0f} {unit}"
     return f"{age_s:.0f} s"
+
+
+if __name__ == "__main__":
+    print(pipeline_health(Path(sys.argv[1])).model_dump_json())

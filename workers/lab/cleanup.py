@@ -7,6 +7,7 @@ objects, and no object of a process that is still alive.
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from workers.lab import netns
+from workers.lab.files import remove_drafts, write_whole
+
+log = logging.getLogger(__name__)
 
 PREFIX = "sd-"
 RUN_ROOT = Path("/run/showdown")
@@ -124,23 +128,23 @@ class CleanupRegister:
     def forget_netns(self, tag: str, name: str) -> None:
         """Call it after removing the namespace."""
         self._entry(tag).netns.remove(name)
-        self._write(tag)
+        self._shorten(tag)
 
     def forget_run_dir(self, tag: str, name: str) -> None:
         """Call it after removing the directory."""
         self._entry(tag).run_dirs.remove(name)
-        self._write(tag)
+        self._shorten(tag)
 
     def forget_process(self, tag: str, pid: int) -> None:
         """Call it after reaping the process."""
         entry = self._entry(tag)
         entry.processes = [process for process in entry.processes if process.pid != pid]
-        self._write(tag)
+        self._shorten(tag)
 
     def forget_cgroup(self, tag: str, path: str) -> None:
         """Call it after removing the group."""
         self._entry(tag).cgroups.remove(path)
-        self._write(tag)
+        self._shorten(tag)
 
     def _entry(self, tag: str) -> Entry:
         return self._entries.setdefault(tag, Entry(self._owner))
@@ -152,9 +156,14 @@ class CleanupRegister:
             file.unlink(missing_ok=True)
             return
         # No fsync: if the machine crashes, the kernel objects are gone, too.
-        draft = file.with_suffix(".new")
-        draft.write_text(entry.as_json())
-        draft.replace(file)
+        write_whole(file, entry.as_json(), sync=False)
+
+    def _shorten(self, tag: str) -> None:
+        """Write an entry with fewer objects. A full disk must not stop the removal of the others."""
+        try:
+            self._write(tag)
+        except OSError as error:
+            log.warning("the register still lists removed objects of %s: %s", tag, error)
 
 
 def sweep(directory: Path, *, live: bool = False) -> list[str]:
@@ -163,6 +172,7 @@ def sweep(directory: Path, *, live: bool = False) -> list[str]:
     With ``live``, remove those as well. Returns what was removed, in words. Idempotent.
     """
     removed: list[str] = []
+    remove_drafts(directory)
     for file in sorted(directory.glob("*.json")):
         try:
             entry = Entry.from_json(file.read_text())

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from pyroute2 import IPRoute
 
+from domain.environment import program_environment
 from probes.base import LabView
 from workers.lab import cleanup, clients, cpus, endpoints, netns, offloads, proc_net, sysctls
 from workers.lab.addresses import VERSIONS, Addresses
@@ -149,18 +150,28 @@ class Lab:
             raise LabError(f"{self.devices['server']} is gone")
         return found.received + found.sent
 
-    def spawn(self, role_ns: str, argv: Sequence[str], *, task_role: str | None, fds: Sequence[int] = ()) -> Process:
+    def spawn(
+        self,
+        role_ns: str,
+        argv: Sequence[str],
+        *,
+        task_role: str | None,
+        fds: Sequence[int] = (),
+        keeping: Sequence[str] | None = None,
+    ) -> Process:
         """Start a program in the namespace ``client``, ``dut`` or ``server``; it stops with the lab at the latest.
 
-        It dies with the calling thread (PDEATHSIG). It inherits only the descriptors ``fds``, with the same numbers.
+        It dies with the calling thread (PDEATHSIG). It inherits only the descriptors ``fds``, with the same numbers,
+        and nothing of the environment. ``keeping``: see :func:`workers.lab.netns.entry`.
         Raises :class:`LabError` if it cannot be started.
         """
         log = self.run_dir / f"{Path(argv[0]).name}-{len(list(self.run_dir.glob('*.log')))}.log"
-        entry = netns.entry(self.netns_of(role_ns), argv, cpus.placement().bound(role_ns))
+        entry = netns.entry(self.netns_of(role_ns), argv, cpus.placement().bound(role_ns), keeping)
         try:
             with log.open("wb") as output:
                 popen = subprocess.Popen(
                     entry,
+                    env=program_environment(os.environ),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

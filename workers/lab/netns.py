@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from domain.environment import program_environment
+from workers.lab import unprivileged
+
 DIRECTORY = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x100000
@@ -95,14 +98,16 @@ def call_in_new(function: Callable[[], T]) -> T:
     return _in_thread(unshared)
 
 
-def entry(name: str, argv: Sequence[str], cpus: Sequence[int] = ()) -> list[str]:
+def entry(name: str, argv: Sequence[str], cpus: Sequence[int] = (), keeping: Sequence[str] | None = None) -> list[str]:
     """The command that runs ``argv`` in the namespace; it dies with the thread that starts it.
 
-    With ``cpus``, it runs on them only. nsenter, setpriv and taskset replace themselves, so the process that is started
+    With ``cpus``, it runs on them only. With ``keeping``, it runs as a separate user, with these capabilities alone
+    (``net_admin``). nsenter, setpriv and taskset replace themselves, so the process that is started
     is the program's.
     """
     bound = ["taskset", "--cpu-list", ",".join(map(str, cpus))] if cpus else []
-    return ["nsenter", f"--net={path(name)}", "setpriv", "--pdeathsig", "KILL", *bound, *argv]
+    drop = [] if keeping is None else unprivileged.options(keeping)
+    return ["nsenter", f"--net={path(name)}", "setpriv", "--pdeathsig", "KILL", *drop, *bound, *argv]
 
 
 def run_in(name: str, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0) -> str:
@@ -111,12 +116,26 @@ def run_in(name: str, argv: Sequence[str], *, stdin: str = "", timeout_s: float 
     Raises ``subprocess.CalledProcessError`` or ``subprocess.TimeoutExpired``.
     """
 
-    def run() -> str:
-        return subprocess.run(
-            list(argv), input=stdin, capture_output=True, text=True, timeout=timeout_s, check=True
-        ).stdout
+    return call_in(name, lambda: run_program(argv, stdin=stdin, timeout_s=timeout_s).stdout)
 
-    return call_in(name, run)
+
+def run_program(
+    argv: Sequence[str], *, stdin: str = "", timeout_s: float = 10.0, check: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run a short program in the calling thread's namespace, with nothing of this process's environment.
+
+    Raises ``FileNotFoundError``, ``subprocess.TimeoutExpired``, and with ``check`` ``subprocess.CalledProcessError``.
+    """
+    return subprocess.run(
+        list(argv),
+        env=program_environment(os.environ),
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        check=check,
+    )
 
 
 def open_in(name: str, file: str) -> int:

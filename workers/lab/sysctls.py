@@ -1,29 +1,20 @@
 """The kernel settings of every namespace and device of a lab."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from workers.lab import netns
+from workers.lab.sysctl_values import known
 
-# Set before a device exists, because devices inherit ``default``. A new namespace may start with the host's values.
+# A lab cannot do without these.
 _EVERYWHERE = {
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/ip_local_port_range": "1024 65535",
     "net/ipv4/tcp_tw_reuse": "1",
     "net/ipv4/tcp_max_syn_backlog": "65535",
     "net/core/somaxconn": "65535",
     # A slice must not start with path metrics that the kernel learned in an earlier one.
     "net/ipv4/tcp_no_metrics_save": "1",
-}
-_IPV6 = {
-    "net/ipv6/conf/all/disable_ipv6": "0",
-    "net/ipv6/conf/default/disable_ipv6": "0",
-    # No addresses but those of the lab, and no link-local ones (IN6_ADDR_GEN_MODE_NONE).
-    "net/ipv6/conf/default/addr_gen_mode": "1",
-    "net/ipv6/conf/default/accept_ra": "0",
-    "net/ipv6/conf/default/accept_dad": "0",
 }
 _IFF_UP, _IFF_NOARP, _IFF_MULTICAST = 0x1, 0x80, 0x1000
 SILENT = {"flags": _IFF_UP | _IFF_NOARP, "change": _IFF_UP | _IFF_NOARP | _IFF_MULTICAST}
@@ -49,12 +40,41 @@ def versions() -> tuple[int, ...]:
 
 
 def set_all() -> None:
-    """Set them in the calling thread's namespace. Raises ``OSError`` if the kernel lacks one of them."""
+    """Set them in the calling thread's namespace, and read them back.
+
+    Call it before a device exists, because devices inherit ``default``. Raises ``OSError`` if a value is not kept.
+    """
     netns.write_sysctls(_EVERYWHERE)
-    if 6 in versions():
-        netns.write_sysctls(_IPV6)
+    for version in versions():
+        set_known(known(version))
+
+
+def set_known(values: Mapping[str, str]) -> None:
+    """Set the values that this kernel has, in the calling thread's namespace. Raises ``OSError`` if one is not kept."""
+    written = [key for key, value in values.items() if _differs(key, value) and _write(key, value)]
+    if lost := [key for key in written if _differs(key, values[key])]:
+        raise OSError(f"the kernel does not keep {lost[0].replace('/', '.')} = {values[lost[0]]}")
 
 
 def set_forwarding(*, on: bool) -> None:
     """Switch forwarding for both IP versions in the calling thread's namespace. Raises ``OSError``."""
     netns.write_sysctls({_FORWARDING[version]: str(int(on)) for version in versions()})
+
+
+def _differs(key: str, wanted: str) -> bool:
+    """Whether a setting has another value; false if this kernel has no such setting."""
+    try:
+        fd = os.open(f"/proc/sys/{key}", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        found = os.read(fd, 4096).decode("ascii", "replace").strip()
+    finally:
+        os.close(fd)
+    # A mask of many CPUs is written as 00000000,00000000.
+    return found != wanted and not (wanted == "0" and set(found) <= {"0", ","})
+
+
+def _write(key: str, value: str) -> bool:
+    netns.write_sysctls({key: value})
+    return True

@@ -82,7 +82,7 @@ def make_certificate(directory: Path, address: str) -> None:
             "-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem"), "-days", "2",
             "-subj", "/CN=showdown-origin", "-addext", f"subjectAltName=IP:{address}"]  # fmt: skip
     try:
-        subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10)
+        netns.run_program(argv)
     except (OSError, subprocess.SubprocessError) as error:
         detail = (getattr(error, "stderr", "") or str(error)).strip()
         raise OriginError(f"no certificate: {detail[-300:]}") from error

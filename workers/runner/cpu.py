@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.cpu_time import CpuTime
+from workers.lab.cgroup_limits import Limits, own_limits
 from workers.lab.cgroups import Group
 from workers.lab.host_cpu import HostTicks, host_ticks
 from workers.runner.foreign import ByGroup, ByProcess, Foreign, ProcessTicks
@@ -23,36 +24,53 @@ class CpuSnapshot:
     """CPU time of the host and of everything foreign until one time.
 
     ``waited_s``: how long at least one task of the host waited for a CPU (PSI); ``None`` if the kernel does not count.
+    ``throttled_s``: for how long the CPU limits of this process's cgroups held tasks back.
     """
 
     time_s: float
     host: HostTicks
     foreign_s: float
     waited_s: float | None = None
+    throttled_s: float = 0.0
 
     def since(self, earlier: "CpuSnapshot") -> CpuTime:
         """CPU seconds from ``earlier`` until this snapshot."""
         cpu = self.host.since(earlier.host, self.time_s - earlier.time_s)
-        return cpu.model_copy(update={"foreign_s": max(0.0, self.foreign_s - earlier.foreign_s)})
+        gained = {name: max(0.0, getattr(self, name) - getattr(earlier, name)) for name in ("foreign_s", "throttled_s")}
+        return cpu.model_copy(update=gained)
 
 
 @dataclass
 class Recording:
-    """Snapshots during a run, by which each slice gets its own foreign CPU time."""
+    """Snapshots during a run, by which each slice gets its own foreign and throttled CPU time."""
 
     snapshots: list[CpuSnapshot] = field(default_factory=list)
 
+    def others(self, start_s: float, end_s: float) -> dict[str, float | None]:
+        """The fields of :class:`CpuTime` that snapshots alone can give, for a span of monotonic time."""
+        return {
+            "foreign_s": self.foreign_s(start_s, end_s),
+            "throttled_s": self.throttled_s(start_s, end_s),
+            "waited_s": self.waited_s(start_s, end_s),
+        }
+
     def foreign_s(self, start_s: float, end_s: float) -> float:
         """Foreign CPU seconds in a span of monotonic time; even between two snapshots."""
-        found = [self._at(at_s, [one.foreign_s for one in self.snapshots]) for at_s in (start_s, end_s)]
-        return max(0.0, found[1] - found[0])
+        return self._gain(start_s, end_s, [one.foreign_s for one in self.snapshots])
+
+    def throttled_s(self, start_s: float, end_s: float) -> float:
+        """CPU seconds of the span in which a CPU limit held tasks back."""
+        return self._gain(start_s, end_s, [one.throttled_s for one in self.snapshots])
 
     def waited_s(self, start_s: float, end_s: float) -> float | None:
         """Seconds of the span in which a task of the host waited for a CPU; ``None`` if the kernel does not count."""
         waited = [one.waited_s for one in self.snapshots if one.waited_s is not None]
         if not waited or len(waited) != len(self.snapshots):
             return None
-        return max(0.0, self._at(end_s, waited) - self._at(start_s, waited))
+        return self._gain(start_s, end_s, waited)
+
+    def _gain(self, start_s: float, end_s: float, values: list[float]) -> float:
+        return max(0.0, self._at(end_s, values) - self._at(start_s, values))
 
     def _at(self, at_s: float, values: list[float]) -> float:
         times = [one.time_s for one in self.snapshots]
@@ -72,19 +90,25 @@ class CpuMeter:
     """
 
     def __init__(
-        self, own_netns: Collection[int] = (), own_pids: Collection[int] | None = None, group: Group | None = None
+        self,
+        own_netns: Collection[int] = (),
+        own_pids: Collection[int] | None = None,
+        group: Group | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.own_netns = set(own_netns)
         self.own_pids = {os.getpid()} if own_pids is None else set(own_pids)
         self._netns: dict[tuple[int, int], int | None] = {}
         self._foreign: Foreign = ByGroup(group) if group else ByProcess(self.is_foreign)
+        self._limits = own_limits() if limits is None else limits
         self._lock = threading.Lock()
 
     def snapshot(self) -> CpuSnapshot:
         """The CPU time used until now."""
         with self._lock:
             foreign_s = self._foreign.used_s()
-            return CpuSnapshot(time.monotonic(), host_ticks(), foreign_s, read_waited_s(_PRESSURE))
+            throttled_s = self._limits.throttled_s()
+            return CpuSnapshot(time.monotonic(), host_ticks(), foreign_s, read_waited_s(_PRESSURE), throttled_s)
 
     def is_foreign(self, process: ProcessTicks, processes: Mapping[int, ProcessTicks]) -> bool:
         """Whether a process is foreign; ``processes`` are those among which its ancestors are looked for."""

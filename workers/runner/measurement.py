@@ -184,6 +184,7 @@ class Measuring:
             profiled=profiled,
             steal_s=one.cpu.steal_s,
             foreign_s=one.cpu.foreign_s,
+            throttled_s=one.cpu.throttled_s,
             latency_p99_ns=one.latency_p99_ns,
         )
         return found.model_copy(update={"carried": is_carried(found, one.cpu)})
@@ -215,8 +216,7 @@ class Measuring:
 def _with_others(one: SliceTraffic, recording: Recording) -> SliceTraffic:
     """A slice with what only the runner knows of the host's CPU time in it."""
     end_s = one.started_s + one.cpu.wall_s
-    foreign_s, waited_s = recording.foreign_s(one.started_s, end_s), recording.waited_s(one.started_s, end_s)
-    return replace(one, cpu=one.cpu.model_copy(update={"foreign_s": foreign_s, "waited_s": waited_s}))
+    return replace(one, cpu=one.cpu.model_copy(update=recording.others(one.started_s, end_s)))
 
 
 def _merged(known: LatencyHistogram | None, more: LatencyHistogram) -> LatencyHistogram:

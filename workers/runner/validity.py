@@ -1,6 +1,6 @@
 """Findings against a trial, from the evidence that the runner gathered. Pure; docs/method.md lists the thresholds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,10 @@ from domain.cpu_time import CpuTime
 from domain.episodes import episodes_of
 from domain.evidence import Proof, Surroundings
 from domain.histogram import LatencyHistogram
-from domain.noise_limits import (
-    MAX_FOREIGN_SHARE,
-    MAX_SLICE_FOREIGN_SHARE,
-    MAX_SLICE_STEAL_SHARE,
-    MAX_STEAL_SHARE,
-)
 from domain.texts import share_text
 from domain.trial import Finding, Reason, SliceResult, Validity
 from domain.watched import Watched
+from workers.runner.host_noise import noise
 from workers.runner.overload import is_full, shortfalls
 from workers.traffic.base import MAX_STALL_SHARE
 
@@ -273,27 +268,10 @@ def _judge_load(evidence: Evidence, add: _AddFinding) -> None:
 
 
 def _judge_host(evidence: Evidence, add: _AddFinding) -> None:
-    slices = evidence.slice_cpu
-    stolen, foreign = [one.steal_s for one in slices], [one.foreign_s for one in slices]
-    if detail := _excess(evidence, evidence.cpu.steal_s, stolen, MAX_STEAL_SHARE, MAX_SLICE_STEAL_SHARE):
-        add(Reason.STEAL, f"the hypervisor took {detail}")
-    if detail := _excess(evidence, evidence.cpu.foreign_s, foreign, MAX_FOREIGN_SHARE, MAX_SLICE_FOREIGN_SHARE):
-        waited = evidence.cpu.waited_share
-        pressure = f"; a task waited for a CPU {share_text(waited, 0)} of the time" if waited else ""
-        add(Reason.INTERFERENCE, f"other processes used {detail}{pressure}")
+    for reason, detail in noise(evidence.cpu, evidence.slice_cpu):
+        add(reason, detail)
     for (stage, role), histogram in evidence.watched.stages.items():
         seen = histogram.count + histogram.lost
         if seen and histogram.lost / seen > MAX_PROBE_LOSS:
             where = f"{stage} ({role})" if role else stage
             add(Reason.PROBE_LOSS, f"{where}: {histogram.lost} of {seen} events lost")
-
-
-def _excess(evidence: Evidence, whole_s: float, parts_s: Sequence[float], limit: float, slice_limit: float) -> str:
-    """By how much CPU seconds exceed their limit over the trial, or else in its worst slice; empty if they do not."""
-    if (share := evidence.cpu.share_of(whole_s)) > limit:
-        return f"{share_text(share)} of the CPUs"
-    shares = [one.share_of(part_s) for part_s, one in zip(parts_s, evidence.slice_cpu, strict=True)]
-    worst = max(shares, default=0.0)
-    if worst <= slice_limit:
-        return ""
-    return f"{share_text(worst)} of the CPUs in slice {shares.index(worst) + 1} of {len(shares)}"

@@ -15,6 +15,7 @@ bytes of a slice are its answers times the length of a body; if not, the differe
 """
 
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from domain.cpu_time import CpuTime
+from domain.environment import program_environment
 from domain.load import ClosedLoad, OpenLoad
 from workers.lab import cpus
 from workers.lab import netns as namespaces
@@ -38,6 +40,7 @@ OPEN_RATES_PER_S = tuple(rate for rate in range(1, 1001) if 1000 % rate == 0)
 TIMEOUT_S = 2
 _POLL_S = 0.01  # also the resolution at which the CPU time of the handshakes is separated from the rest
 _GRACE_S = 5.0
+_SPARE_FILES = 32  # besides its connections
 _HANDSHAKE_S = 0.001  # per connection: added to a slice, because its handshakes are not counted
 # On average; the same for all datapaths. While an origin is frozen, h2load starts connections about 6 ms late.
 _MAX_LAG_US = 10_000.0
@@ -83,6 +86,8 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
     threads = min(len(cpus.placement().client), plan.connections) if isinstance(plan.load, ClosedLoad) else 1
     if isinstance(plan.load, OpenLoad) and plan.load.rate_per_s not in OPEN_RATES_PER_S:
         return TargetTraffic(failure=f"h2load has no honest schedule for {plan.load}")
+    if limit := _lacking_files(plan):
+        return TargetTraffic(failure=limit, limit=limit)
     with tempfile.TemporaryDirectory(prefix="showdown-h2load-") as directory:
         log = Path(directory, "log")
         argv = ["h2load", *plan.options, f"-t{threads}", *_load(plan, seconds), f"--log-file={log}",
@@ -102,6 +107,15 @@ def _slice(plan: GeneratorPlan, stop: Callable[[], bool], target: Target, second
     found = RunOutput(summary, rows, answer, to_monotonic_s, ended)
     one = found.closed(plan.connections) if isinstance(plan.load, ClosedLoad) else found.open(plan.load, seconds)
     return replace(one, busiest_thread_share=ended.cpu_s / (threads * max(wall_s, 1e-9)))
+
+
+def _lacking_files(plan: GeneratorPlan) -> str:
+    """Why h2load cannot open so many connections; empty if it can."""
+    needed = plan.connections + _SPARE_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not isinstance(plan.load, ClosedLoad) or hard == resource.RLIM_INFINITY or needed <= hard:
+        return ""
+    return f"{plan.connections} connections of h2load need {needed} open files, the limit is {hard} (ulimit -Hn)"
 
 
 def _load(plan: GeneratorPlan, seconds: float) -> list[str]:
@@ -213,7 +227,7 @@ def _run(argv: list[str], netns: str, seconds: float, stop: Callable[[], bool]) 
         try:
             process = subprocess.Popen(
                 namespaces.entry(netns, argv, cpus.placement().bound("client")),
-                stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                env=program_environment(os.environ), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
         except OSError as error:
             return replace(ended, failure=f"h2load did not start: {error}")

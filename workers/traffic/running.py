@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.environment import program_environment
 from workers.traffic import program
 
 _POLL_S = 0.05
@@ -46,8 +47,9 @@ class Running:
             for argv in self.argvs:
                 # setpriv replaces itself by the generator, which then dies with this thread.
                 entry = ["setpriv", "--pdeathsig", "KILL", *argv]
-                process = subprocess.Popen(entry, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                           stderr=subprocess.DEVNULL, pass_fds=self.pass_fds)  # fmt: skip
+                process = subprocess.Popen(entry, env=program_environment(os.environ), stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                           pass_fds=self.pass_fds)  # fmt: skip
                 self._processes.append(process)
             failure = self._listen()
         except OSError as error:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from domain.environment import program_environment
 from domain.histogram import LatencyHistogram
 from domain.load import ClosedLoad
 from workers.lab import cpus
@@ -130,8 +131,11 @@ def _run(argv: list[str], netns: str, end: float, stop: Callable[[], bool]) -> t
     try:
         process = subprocess.Popen(
             namespaces.entry(netns, argv, cpus.placement().bound("client")),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env=program_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
     except OSError as error:
         return f"wrk did not start: {error}", ""
     is_interrupted = False

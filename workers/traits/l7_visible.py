@@ -45,7 +45,7 @@ def _found(process: int, words: list[bytes]) -> set[bytes]:
     found: set[bytes] = set()
     overlap = max(map(len, words))
     with Path(f"/proc/{process}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+        for line in Path(f"/proc/{process}/maps").read_text(errors="replace").splitlines():
             if not (span := _WRITABLE.match(line)):
                 continue
             begin, end = (int(edge, 16) for edge in span.groups())

@@ -48,7 +48,17 @@ def test_a_program_that_is_missing_is_missed(tmp_path: Path, monkeypatch: pytest
 
 
 def test_without_root_it_still_answers() -> None:
-    argv = ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "workers.agent.capabilities", "h"]
+    argv = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--clear-groups",
+        sys.executable,
+        "-m",
+        "workers.agent.capabilities",
+        "h",
+        "1",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.xfail("the checkout is not readable for other users")

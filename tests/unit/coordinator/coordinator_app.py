@@ -1,6 +1,7 @@
 """A coordinator for tests: real application and SQLite, a clock that only tests move, a recording dispatcher."""
 
 import atexit
+import secrets
 import shutil
 import tempfile
 from functools import cache
@@ -15,8 +16,10 @@ from coordinator import ticker
 from coordinator.app import create_app
 from coordinator.config import Settings, load_settings
 from coordinator.store.database import Store
+from coordinator.store.enrolments import enrol
 from coordinator.store.models import AttemptRow
 from domain.histogram import LatencyHistogram
+from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
 from domain.jobs import BlockMessage, HostCapabilities, Variant
 from domain.place import Place
 from domain.workload import Parameter
@@ -144,14 +147,28 @@ class CoordinatorApp:
         self.app = create_app(self.settings, store=self.store, dispatcher=self.dispatcher, clock=lambda: self.now)
         self.client: FlaskClient = self.app.test_client()
         self.user = {"Authorization": f"Bearer {self.settings.token}"}
-        self.worker = {"Authorization": f"Bearer {self.settings.worker_token}"}
+        self._tokens: dict[str, str] = {}
+        self.worker = self.worker_of("h1")
 
     def close(self) -> None:
         self.store.close()
 
+    def token_of(self, host: str) -> str:
+        """The token of a host, which is enrolled at the first call."""
+        if host not in self._tokens:
+            self._tokens[host] = token_of(secrets.token_bytes(RANDOM_BYTES))
+            with self.store.write() as session:
+                enrol(session, host, hash_of(self._tokens[host]), self.now, replace=True)
+        return self._tokens[host]
+
+    def worker_of(self, host: str) -> dict[str, str]:
+        """The headers of a host's worker."""
+        return {"Authorization": f"Bearer {self.token_of(host)}"}
+
     def register(self, host: str = "h1", **more: Any) -> None:
         body = capabilities(host, **more).model_dump(mode="json")
-        assert self.client.put(f"/api/v1/worker/hosts/{host}", json=body, headers=self.worker).status_code == 204
+        answer = self.client.put(f"/api/v1/worker/hosts/{host}", json=body, headers=self.worker_of(host))
+        assert answer.status_code == 204, answer.text
 
     def submit(self, **changes: Any) -> str:
         answer = self.client.post("/api/v1/campaigns", json=campaign(**changes), headers=self.user)
@@ -174,7 +191,12 @@ class CoordinatorApp:
         """``claim``, ``heartbeat`` or ``report`` for a message's attempt."""
         path = f"/api/v1/worker/blocks/{message.block_id}/attempts/{message.attempt}/{verb}"
         send = self.client.put if verb == "report" else self.client.post
-        return send(path, json=body, headers=self.worker)
+        return send(path, json=body, headers=self.worker_of(body.get("host") or self._host_of(message)))
+
+    def _host_of(self, message: BlockMessage) -> str:
+        with self.store.read() as session:
+            row = session.get(AttemptRow, f"{message.block_id}-{message.attempt}")
+            return row.host if row is not None else "h1"
 
     def claim(self, message: BlockMessage, host: str = "h1") -> str:
         """Claim an attempt; returns the lease."""

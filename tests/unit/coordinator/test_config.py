@@ -1,11 +1,14 @@
 """From the environment to settings: defaults, stored secrets, and errors that name the variable."""
 
+import json
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url
 
 from coordinator.cli import coordinator, serve
 from coordinator.config import Settings, SettingsError, load_settings
@@ -33,11 +36,19 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     first, second = load(tmp_path), load(tmp_path)
     assert first.token_is_new
     assert not second.token_is_new
-    assert (first.token, first.worker_token, first.secret_key) == (second.token, second.worker_token, second.secret_key)
-    assert len({first.token, first.worker_token, first.secret_key}) == 3
-    assert all(len(s) >= 32 for s in (first.token, first.worker_token, first.secret_key))
+    assert (first.token, first.secret_key) == (second.token, second.secret_key)
+    assert first.token != first.secret_key
+    assert all(len(s) >= 32 for s in (first.token, first.secret_key))
     assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
     assert first.token not in repr(first)
+
+
+def test_no_token_for_enrolment_is_drawn_and_one_of_an_earlier_version_still_enrols(tmp_path: Path) -> None:
+    assert load(tmp_path).worker_token == ""
+    file = tmp_path / "state" / "secrets.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"worker_token": "w" * 20}))
+    assert load(tmp_path).worker_token == "w" * 20
+    assert load(tmp_path, SHOWDOWN_WORKER_TOKEN="v" * 20).worker_token == "v" * 20
 
 
 def test_two_processes_starting_at_once_agree(tmp_path: Path) -> None:
@@ -109,7 +120,7 @@ def test_a_broken_secrets_file_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_the_first_start_prints_the_token_and_the_second_does_not(
+def test_the_first_start_says_where_the_token_is_and_the_second_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in (*TOKENS, "SHOWDOWN_DATABASE_URL"):
@@ -117,7 +128,8 @@ def test_the_first_start_prints_the_token_and_the_second_does_not(
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     first = CliRunner().invoke(coordinator, ["migrate"])
     assert first.exit_code == 0, first.output
-    assert load_settings().token in first.stderr
+    assert str(tmp_path / "secrets.json") in first.stderr
+    assert load_settings().token not in first.stderr  # which is no terminal
     assert (tmp_path / "showdown.sqlite").exists()
     second = CliRunner().invoke(coordinator, ["migrate"])
     assert (second.exit_code, second.stderr) == (0, "")
@@ -134,7 +146,35 @@ def test_a_bad_setting_is_an_error_message_not_a_traceback(monkeypatch: pytest.M
 def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
     started: list[list[str]] = []
-    monkeypatch.setattr("coordinator.cli.os.execv", lambda _path, argv: started.append(argv))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
     assert CliRunner().invoke(serve, []).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
+
+
+def test_a_relative_database_is_in_the_directory_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place := tmp_path / "a#b").mkdir()
+    monkeypatch.chdir(place)
+    url = load(tmp_path, SHOWDOWN_DATABASE_URL="sqlite:///mine.sqlite").database_url
+    assert make_url(url).database == str(place / "mine.sqlite")
+    for same in ("sqlite:////var/x.sqlite", "sqlite:///:memory:", "postgresql+psycopg://u@h/d"):
+        assert load(tmp_path, SHOWDOWN_DATABASE_URL=same).database_url == same
+
+
+def test_the_server_imports_nothing_from_the_users_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place := tmp_path / "place").mkdir()
+    for name in ("flask", "sqlalchemy", "redis", "coordinator", "concurrent"):
+        (place / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path / "state"))
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def check(_path: str, argv: list[str], environment: dict[str, str]) -> None:
+        done.append(subprocess.run([*argv, "--check-config"], env=environment, capture_output=True, text=True))
+
+    monkeypatch.setattr("coordinator.cli.os.execve", check)
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert (done[0].returncode, done[0].stdout) == (0, ""), done[0].stderr

@@ -1,6 +1,8 @@
 """The answer on one screen: at most 40 lines of 100 columns for any campaign, and every line of it is needed."""
 
+import errno
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +136,21 @@ def test_kept_reports_are_read_back_and_the_oldest_removed(found, tmp_path, monk
     assert [path.exists() for path in paths].count(True) == MOST_KEPT
     assert paths[-1].exists()
     assert read_kept(keep(found)) == found
+
+
+def test_a_full_disk_leaves_no_half_of_a_report(found, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    path = keep(found)
+
+    def half(self, text, **options):
+        self.write_bytes(text.encode()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space"):
+        keep(found)
+    assert list(path.parent.iterdir()) == [path]
+    assert read_kept(path) == found
 
 
 def check(outcome, number):

@@ -121,7 +121,7 @@ def answer(monkeypatch):
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in (*arguments, "--token", "t")])
+    return CliRunner(env={"SHOWDOWN_TOKEN": "t"}).invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import signal
 from typing import ClassVar
 
@@ -11,11 +12,18 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.local
+from deploy.cli import discarded
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
 from deploy.stack.children import StackError
 from domain.report import CampaignReport
+from domain.telemetry import LossCause, TelemetryAccount
+from probes._fake import FakeSink
+from probes.stream.counters import COUNTERS_FILE, DeliveryCounters
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from probes.stream.stream import Stream
 from tests import ROOT
 
 CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
@@ -56,6 +64,7 @@ class Fake:
     """A coordinator whose campaign goes through ``states``, and is cancelled on request."""
 
     def __init__(self):
+        self.report = REPORT
         self.states = ["queued", "running", "complete"]
         self.asked = []
 
@@ -65,7 +74,7 @@ class Fake:
         if path.endswith("/cancel"):
             self.states = ["cancelling", "cancelled"]
         if path.endswith("/report"):
-            return httpx.Response(200, json=REPORT.model_dump(mode="json"))
+            return httpx.Response(200, json=self.report.model_dump(mode="json"))
         if request.method == "GET":
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         else:
@@ -125,6 +134,48 @@ def test_run_prints_exactly_the_report_and_leaves_nothing(stack, fake):
     assert used.left
     assert not used.state_dir.exists()
     assert fake.asked[0] == ("POST", "campaigns")
+
+
+def waiting(state_dir, points):
+    """The telemetry directory of a worker that has ended, with so many points in its spool."""
+    directory = state_dir / "workers" / "h1" / "telemetry"
+    sink = FakeSink()
+    sink.fail = SinkError("it is away", again=True)
+    directory.mkdir(parents=True)
+    stream = Stream(sink, spool=Spool(directory), counters=DeliveryCounters(directory / COUNTERS_FILE))
+    stream.put_lines([f"m v=1i {number}" for number in range(points)])
+    stream.close(0.1)
+
+
+SPOOLED = TelemetryAccount(produced=9, delivered=2, spooled=6, queued=1, missing="InfluxDB was away")
+
+
+@pytest.mark.parametrize(("left", "delivered"), [(5, 4), (0, 9), (200, 2)])
+def test_what_a_run_deletes_is_lost(stack, fake, left, delivered):
+    stack.__exit__ = lambda self, *error: waiting(self.state_dir, left)
+    fake.report = REPORT.model_copy(update={"telemetry": SPOOLED})
+    account = TelemetryAccount.model_validate(json.loads(invoke("run", CAMPAIGN, "--json").stdout)["telemetry"])
+    lost = 9 - delivered
+    assert (account.delivered, account.spooled, account.queued, account.lost) == (delivered, 0, 0, lost)
+    assert account.losses == ({LossCause.DISCARDED: lost} if lost else {})
+    text = " ".join(invoke("run", CAMPAIGN, "--full").stdout.split())
+    assert ("none lost" in text) is (not lost)
+    assert ("removed with the directory of a run" in text) is bool(lost)
+
+
+def test_what_a_run_keeps_is_not_lost(stack, fake):
+    fake.report = REPORT.model_copy(update={"telemetry": SPOOLED})
+    result = invoke("run", CAMPAIGN, "--json", "--keep")
+    assert TelemetryAccount.model_validate(json.loads(result.stdout)["telemetry"]) == SPOOLED
+    shutil.rmtree(stack.entered[0].state_dir)
+
+
+def test_an_account_that_cannot_be_settled_loses_all_that_waited(stack, fake, monkeypatch):
+    stack.__exit__ = lambda self, *error: (self.state_dir / "workers" / "h1" / "telemetry").mkdir(parents=True)
+    monkeypatch.setattr(discarded, "HEALTH", ("/bin/false",))
+    fake.report = REPORT.model_copy(update={"telemetry": SPOOLED})
+    account = TelemetryAccount.model_validate(json.loads(invoke("run", CAMPAIGN, "--json").stdout)["telemetry"])
+    assert (account.delivered, account.lost) == (2, 7)
 
 
 def test_run_prints_the_table(stack, fake):
@@ -219,7 +270,7 @@ def test_up_announces_itself_and_ends_well(stack, fake, tmp_path, monkeypatch):
     result = invoke("up", "--port", 8411)
     assert result.exit_code == 0, result.output
     assert "http://127.0.0.1:8411" in result.stdout
-    assert "login token: token" in result.stdout
+    assert f"login token: in {tmp_path}/secrets.json" in result.stdout  # which is no terminal
     assert stack.entered[0].left
     assert tmp_path.exists()
 

@@ -38,7 +38,7 @@ def answered(found):
 def view(state="running"):
     progress = {"cell": None, "left_s": 20.0 if state == "running" else None}
     return {"id": "k3f9x2ab", "name": "quick", "state": state, "error": "", "blocks_done": 1, "blocks_total": 5,
-            "progress": progress}  # fmt: skip
+            "hosts": ["h1"], "progress": progress}  # fmt: skip
 
 
 class Fake:
@@ -48,11 +48,14 @@ class Fake:
         self.state = "complete"
         self.report = report()
         self.requests = []
+        self.host = {"name": "h1", "online": True, "deaf_since": None, "remedy": "", "clock_skew_s": 0.2,
+                     "capabilities": {"host": "h1"}}  # fmt: skip
 
     def __call__(self, request):
         self.requests.append((request.method, request.url.path.removeprefix("/api/v1/")))
         answers = {
             ("POST", "campaigns"): (201, view("queued")),
+            ("GET", "hosts"): (200, {"hosts": [self.host]}),
             ("GET", "campaigns"): (200, {"campaigns": [view(self.state)]}),
             ("GET", "campaigns/k3f9x2ab"): (200, view(self.state)),
             ("GET", "campaigns/k3f9x2ab/report"): (200, self.report.model_dump(mode="json")),
@@ -207,13 +210,50 @@ def test_no_token(fake, monkeypatch):
     assert "SHOWDOWN_TOKEN" in result.stderr
 
 
-def test_a_wrong_token(fake):
-    result = invoke("status", "--token", "wrong")
+def test_a_wrong_token(fake, monkeypatch):
+    monkeypatch.setenv("SHOWDOWN_TOKEN", "wrong")
+    result = invoke("status")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert "not you" in result.stderr
 
 
 def test_nobody_there(monkeypatch):
-    result = invoke("status", "--url", "http://127.0.0.1:1", "--token", TOKEN)
+    monkeypatch.setenv("SHOWDOWN_TOKEN", TOKEN)
+    result = invoke("status", "--url", "http://127.0.0.1:1")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert "http://127.0.0.1:1" in result.stderr
+
+
+def test_a_token_from_a_file(fake, monkeypatch, tmp_path):
+    monkeypatch.delenv("SHOWDOWN_TOKEN")
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    assert invoke("status", "--token-file", tmp_path / "token").exit_code == ExitCode.OK
+    result = invoke("status", "--token-file", tmp_path / "nothing")
+    assert result.exit_code == ExitCode.USAGE
+    assert "cannot be read" in result.stderr
+
+
+def test_a_token_among_the_arguments_is_refused(fake):
+    result = invoke("status", "--token", TOKEN)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--token-file" in result.stderr
+    assert TOKEN not in result.output
+    assert fake.requests == []
+
+
+def test_status_shows_hosts_and_how_their_clocks_differ(fake):
+    fake.host["clock_skew_s"] = -3600.0
+    assert "h1    online  1 h behind the coordinator's" in invoke("status").stdout
+    host = json.loads(invoke("status", "--json").stdout)["hosts"][0]
+    assert (host["clock_skew_s"], "capabilities" in host) == (-3600.0, False)
+
+
+def test_status_names_a_deaf_host_with_its_remedy(fake):
+    fake.host |= {"deaf_since": "2026-11-29T20:00:00.000+00:00", "remedy": "Restart its worker."}
+    sentence = "h1 takes no messages since 2026-11-29T20:00:00.000+00:00. Restart its worker."
+    assert "h1    deaf " in invoke("status").stdout
+    assert sentence in " ".join(invoke("status").stdout.split())
+    fake.state = "running"
+    assert sentence in invoke("status", "k3f9x2ab").stdout
+    fake.state = "complete"
+    assert sentence not in invoke("status", "k3f9x2ab").stdout

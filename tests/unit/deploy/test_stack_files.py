@@ -69,6 +69,20 @@ def test_the_compose_file_has_the_four_servers_on_loopback_and_no_password():
         assert (ROOT / "deploy" / path).resolve().is_relative_to(ROOT / "dashboards")
 
 
+def test_each_secret_of_the_compose_file_has_one_purpose():
+    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+    secrets = [
+        value.removeprefix("${").split(":")[0]
+        for service in services.values()
+        for variable, value in service.get("environment", {}).items()
+        if any(word in variable for word in ("PASSWORD", "TOKEN"))
+    ]
+    assert len(secrets) == len(set(secrets)) == 5
+    assert services["grafana"]["environment"]["SHOWDOWN_INFLUX_TOKEN"] == "${INFLUX_READ_TOKEN:-}"
+    environments = [(ROOT / f"deploy/systemd/showdown-{name}.service").read_text() for name in ("worker", "ticker")]
+    assert ["/etc/showdown/showdown.env" in text for text in environments] == [False, True]
+
+
 def test_every_make_target_has_its_line_of_help():
     text = (ROOT / "Makefile").read_text()
     phony = next(line for line in text.splitlines() if line.startswith(".PHONY")).split()[1:]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.stack.children import StackError
-from deploy.stack.servers import influxd_config, redis_argv, unused_port
+from deploy.stack.environments import environment_of
+from deploy.stack.servers import influxd_config, unused_port
 from deploy.stack.stack import MAX_WORKER_RESTARTS, PrivateStack
 
 # `coordinator serve` answers /healthz and /api/v1/hosts; the worker registers by creating a file.
@@ -30,7 +31,7 @@ if command[0] == os.environ.get("FAIL"):
 if command == ["worker"]:
     (state / "host").touch()
 if command[:2] == ["coordinator", "serve"]:
-    (state / "secrets.json").write_text(json.dumps({"token": "drawn-token", "worker_token": "drawn-worker-token"}))
+    (state / "secrets.json").write_text(json.dumps({"token": "drawn-token", "secret_key": "drawn-key"}))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -38,6 +39,16 @@ if command[:2] == ["coordinator", "serve"]:
             body = json.dumps({"hosts": hosts}).encode()
             known = self.path == "/healthz" or self.headers["Authorization"] == "Bearer " + os.environ.get("EXPECT", "drawn-token")
             self.send_response(200 if known else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            host = self.path.removeprefix("/api/v1/hosts/").removesuffix("/enrolment")
+            known = self.headers["Authorization"] == "Bearer " + os.environ.get("EXPECT", "drawn-token")
+            body = json.dumps({"host": host, "token": f"token-of-{host}"}).encode()
+            self.send_response(201 if known and asked == {"replace": True} else 401)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -115,27 +126,40 @@ def test_it_starts_what_the_environment_does_not_give_and_stops_it_all(stack):
     ]
 
 
-def test_the_children_know_each_other(stack):
-    with stack() as up:
-        pass
-    *_, (_, worker) = commands(up)
-    assert worker == {
+def test_each_child_gets_the_secrets_that_it_needs_and_no_other(stack):
+    with stack(environment={"SHOWDOWN_HOST": "h1"}) as up:
+        until_written(up, "ticker", "worker")
+    found = {command[0] if command == ["worker"] else command[1]: given for command, given in commands(up)}
+    worker = {
         "SHOWDOWN_BROKER_URL": "redis://redis.test/0",
         "SHOWDOWN_INFLUX_URL": "http://influx.test:8086",
         "SHOWDOWN_INFLUX_BUCKET": "showdown",
         "SHOWDOWN_COORDINATOR_URL": up.url,
         "SHOWDOWN_STATE_DIR": str(up.state_dir),
-        "SHOWDOWN_TOKEN": "drawn-token",
-        "SHOWDOWN_WORKER_TOKEN": "drawn-worker-token",
+        "SHOWDOWN_HOST": "h1",
+        "SHOWDOWN_HOST_TOKEN": "token-of-h1",
     }
-    assert up.environment.items() >= worker.items()
+    assert found["worker"] == worker
+    assert found["ticker"]["SHOWDOWN_TOKEN"] == "drawn-token"
+    assert "SHOWDOWN_HOST_TOKEN" not in found["serve"] | found["ticker"]
+    assert "SHOWDOWN_HOST_TOKEN" not in up.environment
+
+
+def test_servers_that_are_not_showdowns_get_none_of_its_settings():
+    given = {"PATH": "/bin", "SHOWDOWN_TOKEN": "t", "SHOWDOWN_HOST_TOKEN": "h", "SHOWDOWN_NEW": "n"}
+    assert environment_of("redis-server", given) == environment_of("influxd", given) == {"PATH": "/bin"}
+    secrets = {"SHOWDOWN_SECRET_KEY": "k", "SHOWDOWN_DATABASE_URL": "d", "SHOWDOWN_WORKER_TOKEN": "w"}
+    assert environment_of("worker", given | secrets) == {k: v for k, v in given.items() if k != "SHOWDOWN_TOKEN"}
 
 
 def test_given_secrets_are_used(stack):
-    given = {"SHOWDOWN_TOKEN": "my-own-long-token", "SHOWDOWN_WORKER_TOKEN": "another-long-token"}
+    given = {"SHOWDOWN_TOKEN": "my-own-long-token", "SHOWDOWN_HOST_TOKEN": "another-long-token"}
     with stack(environment={**given, "EXPECT": "my-own-long-token"}) as up:
         assert up.token == "my-own-long-token"
-    assert commands(up)[-1][1]["SHOWDOWN_WORKER_TOKEN"] == "another-long-token"
+        until_written(up, "worker")
+    assert next(env for command, env in commands(up) if command == ["worker"])["SHOWDOWN_HOST_TOKEN"] == (
+        "another-long-token"
+    )
 
 
 def test_the_state_directory_is_private(stack):
@@ -220,9 +244,6 @@ def test_the_servers_listen_on_loopback_only():
     binds = [line.split("=")[1].strip() for line in config.splitlines() if "bind-address" in line]
     assert binds == ['"127.0.0.1:2222"', '"127.0.0.1:1111"']
     assert "reporting-disabled = true" in config
-    argv = redis_argv(Path("/state"), Path("/state/redis.sock"))
-    assert argv[argv.index("--port") + 1] == "0"
-    assert argv[argv.index("--save") + 1] == ""
 
 
 def test_an_unused_port_is_unused():

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.campaign import Campaign, read_campaign
+from domain.capacity import SEARCH_STEPS
 from domain.load import MAX_CONNECTIONS, CapacityLoad, OpenLoad, ShareLoad
 from domain.problems import InvalidInput
-from domain.searched import SEARCH_STEPS, SEARCH_TRIALS
+from domain.searched import trials_of_search
 
 
 def a_campaign(level: object, **more: object) -> Campaign:
@@ -100,5 +101,5 @@ def test_the_traffic_of_every_level_is_counted_with_its_own_slices() -> None:
     )  # fmt: skip
     calibration_s = one.calibration_slices * 0.2 + 0.5
     assert one.traffic_s == pytest.approx(
-        2 * (3 * (5.5 + 1.5 + SEARCH_TRIALS * 1.0 + SEARCH_STEPS * 0.5) + calibration_s)
+        2 * (3 * (5.5 + 1.5 + trials_of_search(SEARCH_STEPS) * 1.0 + SEARCH_STEPS * 0.5) + calibration_s)
     )

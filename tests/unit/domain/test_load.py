@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.campaign import Campaign, read_campaign
-from domain.load import MAX_ERRORS, MAX_P99_US, MIN_P99_US, CapacityLoad
+from domain.capacity import MAX_ERRORS, MAX_P99_US, MIN_P99_US, SEARCH_STEPS
+from domain.load import CapacityLoad
 from domain.problems import InvalidInput
-from domain.searched import SEARCH_STEPS, SEARCH_TRIALS
+from domain.searched import trials_of_search
 
 
 def a_campaign(level: object, **more: object) -> Campaign:
@@ -40,17 +41,20 @@ def test_usual_errors_are_not_written() -> None:
     assert str(a_campaign("capacity(p99<=5ms, width<=2%)").levels["slo"]) == "capacity(p99<=5ms)"
     one = a_campaign("capacity(p99<=5ms, searches=2)", blocks=5)
     assert (str(one.levels["slo"]), one.search_blocks) == ("capacity(p99<=5ms, searches=2)", 2 * SEARCH_STEPS)
-    wide = "capacity(p99<=5ms, errors<=0.5%, width<=7.5%, constant, in_flight<=64)"
+    wide = "capacity(p99<=5ms, errors<=0.5%, width<=7.5%, steps<=20, searches=2, constant, in_flight<=64)"
     assert str(a_campaign(wide).levels["slo"]) == wide
-    assert a_campaign(wide).levels["slo"].width == 0.075
+    assert (a_campaign(wide).levels["slo"].width, a_campaign(wide).levels["slo"].steps) == (0.075, 20)
+    assert str(a_campaign(f"capacity(p99<=5ms, steps<={SEARCH_STEPS})").levels["slo"]) == "capacity(p99<=5ms)"
 
 
 @pytest.mark.parametrize(
     ("level", "message"),
     [
-        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%, width<=5%), with the time in"),
+        ("capacity(5ms)", "write capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%, width<=5%, steps<=6)"),
         ("capacity(p99<=5ms, width<=0.1%)", "width<=0.1%: the allowed range is 0.5 to 20%"),
         ("capacity(p99<=5ms, width<=30%)", "width<=30%: the allowed range is 0.5 to 20%"),
+        ("capacity(p99<=5ms, steps<=3)", "steps<=3: the allowed range is 4 to 40"),
+        ("capacity(p99<=5ms, steps<=41)", "steps<=41: the allowed range is 4 to 40"),
         ("capacity(p99<=5)", "the time in us, ms or s"),
         ("capacity(p99<5ms)", "is not a capacity"),
         ("capacity(p99<=1.5us)", "write whole microseconds"),
@@ -74,8 +78,11 @@ def test_every_step_is_counted() -> None:
     assert one.total_blocks == 4 * SEARCH_STEPS
     assert one.calibration_blocks == 1
     # Probes watch neither search steps nor a calibration.
-    assert one.traffic_s == 4 * (SEARCH_TRIALS * 1.0 + SEARCH_STEPS * 0.5) + 3.5
-    with pytest.raises(InvalidInput, match=r"4000 blocks in total .up to 10 for each search"):
+    assert one.traffic_s == 4 * (trials_of_search(SEARCH_STEPS) * 1.0 + SEARCH_STEPS * 0.5) + 3.5
+    few = a_campaign("capacity(p99<=5ms, steps<=5, searches=2)", blocks=4, slices=3, slice_s=1.0, warm_up_s=0.5)
+    assert few.total_blocks == 2 * 5
+    assert few.traffic_s == 2 * ((4 * 2 + 3) * 1.0 + 5 * 0.5) + 3.5
+    with pytest.raises(InvalidInput, match=r"4000 blocks in total .a search of a capacity has up to"):
         a_campaign("capacity(p99<=5ms)", blocks=200, workloads=["a", "b"])
 
 

@@ -113,7 +113,7 @@ def test_every_reason_speaks_of_the_environment_of_the_proof_or_of_the_outcome()
     assert set(REASON_CLASSES) == set(Reason)
     outcomes = {one for one, kind in REASON_CLASSES.items() if kind is ReasonClass.OUTCOME}
     assert outcomes == {Reason.OVERLOADED, Reason.ERRORS, Reason.NO_REQUESTS}
-    assert {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED} == TRANSIENT_REASONS
+    assert {Reason.STEAL, Reason.INTERFERENCE, Reason.THROTTLED, Reason.GENERATOR_SATURATED} == TRANSIENT_REASONS
 
 
 def test_a_blocks_labs_are_built_in_the_recorded_order() -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import house_commits, house_links, house_privates, house_sentences, house_sizes, house_words
+from tests.house import (
+    house_children,
+    house_commits,
+    house_links,
+    house_privates,
+    house_sentences,
+    house_sizes,
+    house_words,
+)
 from tests.house.findings import ROOT, Finding, report
 
 
@@ -200,3 +208,25 @@ def test_findings_are_printed_with_their_cure(capsys: pytest.CaptureFixture[str]
     assert report([]) == 0
     assert report([Finding("b.py", 2, "'told'", "use reported"), Finding("a.py", 1, "x", "y")]) == 1
     assert capsys.readouterr().out == "a.py:1: x — y\nb.py:2: 'told' — use reported\n"
+
+
+def test_children_and_requests_that_obey_the_environment_are_found(repository: Path) -> None:
+    text = (
+        "httpx.get(url)\n"
+        "httpx.post(url, trust_env=False)\n"
+        "subprocess.run(argv)\n"
+        "subprocess.run(argv, env=own, text=True)\n"
+        "subprocess.Popen(argv, env=own)\n"
+        'argv = [sys.executable, "-m", "module"]\n'
+        'argv = [sys.executable, *PYTHON_OPTIONS, "-m", "module"]\n'
+    )
+    write(repository, "workers/one.py", text)
+    write(repository, "tests/one.py", text)
+    found = whats(house_children.findings(repository))
+    assert [(line, what) for path, line, what in found if path == "workers/one.py"] == [
+        (1, "httpx.get obeys proxies of the environment"),
+        (3, "subprocess.run hands the whole environment on"),
+        (4, "subprocess.run reads text in the locale's encoding"),
+        (6, "python -m imports from the working directory"),
+    ]
+    assert [line for path, line, _ in found if path == "tests/one.py"] == [1]

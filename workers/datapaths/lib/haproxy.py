@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.datapaths.lib.proxied import LISTEN_PORT, ProxyError
-from workers.lab import cpus
+from workers.lab import cpus, unprivileged
 from workers.lab.addresses import endpoint
 from workers.lab.lab import Lab, LabError
 from workers.lab.process import Process
@@ -23,6 +23,8 @@ from workers.lab.process import Process
 START_TIMEOUT_S = 5.0
 STATS_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 10_000
+CAPABILITIES = ("net_admin", "net_bind_service")
+"""What HAProxy keeps of root: transparent sockets, and ports below 1024."""
 SPARE_FDS = 200  # listeners, epoll, pipes, health and stats of HAProxy itself
 
 _ANY_ADDRESS = {4: "0.0.0.0", 6: "[::]"}  # noqa: S104  # in the lab's namespace
@@ -149,7 +151,8 @@ class HaProxy:
 @contextmanager
 def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
     """Run HAProxy in the lab's DUT from listening to stopped. Raises :class:`ProxyError` with nothing left."""
-    stats, config = lab.run_dir / "haproxy.sock", lab.run_dir / "haproxy.cfg"
+    place = unprivileged.directory(lab.run_dir, "haproxy")
+    stats, config = place / "haproxy.sock", lab.run_dir / "haproxy.cfg"
     fds = _fd_limit()
     config.write_text(
         CONFIG.format(
@@ -161,8 +164,10 @@ def running(lab: Lab, how: Proxying = Proxying()) -> Iterator[HaProxy]:
             **how.lines(lab.spec.ip_version),
         )
     )
+    config.chmod(0o644)
     try:
-        process = lab.spawn("dut", ["haproxy", "-db", "-f", str(config)], task_role="proxy")
+        argv = ["haproxy", "-db", "-f", str(config)]
+        process = lab.spawn("dut", argv, task_role="proxy", keeping=CAPABILITIES)
     except LabError as error:
         raise ProxyError(str(error)) from error
     try:

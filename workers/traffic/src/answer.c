@@ -47,8 +47,6 @@ void answer_closed(struct worker *w, struct conn *c, uint64_t now)
 		conn_close(c);
 		conn_ready(w, c);
 	} else {
-		counter_add(&target_of(w, c)->measured.counters.closed_idle, 1);
-		conn_close(c);
-		conn_retry(c, now);
+		conn_lost(w, c, now);
 	}
 }

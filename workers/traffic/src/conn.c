@@ -36,7 +36,7 @@ void conn_close(struct conn *c)
 	c->state = CONN_FREE;
 	c->generation++;
 	c->deadline_ns = NEVER;
-	c->sending = c->hung_up = false;
+	c->sending = c->hung_up = c->used = false;
 }
 
 void conn_retry(struct conn *c, uint64_t at_ns)
@@ -47,14 +47,26 @@ void conn_retry(struct conn *c, uint64_t at_ns)
 
 void conn_fail(struct worker *w, struct conn *c, enum cause cause, int error, uint64_t now)
 {
-	bool established = c->fd >= 0 && c->state != CONN_CONNECTING;
+	bool established = c->fd >= 0 && c->state != CONN_CONNECTING, used = c->used;
 	if (!w->started || cause == CAUSE_DESCRIPTORS || cause == CAUSE_PORTS)
 		explain_failure(w, target_of(w, c)->target, cause, error);
 	record_error(w, c, cause);
 	conn_close(c);
-	// Even without a pause it is reopened by the next sweep only: this batch of events may hold one of the old
-	// descriptor.
-	conn_retry(c, established ? now : now + CONN_PAUSE_NS);
+	if (used && !w->protocol->per_request)
+		conn_open(w, c, now);
+	else
+		conn_retry(c, established ? now : now + CONN_PAUSE_NS);
+}
+
+void conn_lost(struct worker *w, struct conn *c, uint64_t now)
+{
+	bool used = c->used;
+	counter_add(&target_of(w, c)->measured.counters.closed_idle, 1);
+	conn_close(c);
+	if (used)
+		conn_open(w, c, now);
+	else
+		conn_retry(c, now);
 }
 
 struct conn *conn_take(struct target_state *target)
@@ -131,7 +143,7 @@ void conn_open(struct worker *w, struct conn *c, uint64_t now)
 	c->connect_ns = now;
 	c->deadline_ns = now + w->plan->timeout_ns;
 	c->state = CONN_CONNECTING;
-	struct epoll_event event = {.events = protocol->events, .data.ptr = c};
+	struct epoll_event event = {.events = protocol->events, .data.u64 = conn_token(w, c)};
 	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
 		conn_fail(w, c, cause_of_errno(errno), errno, now);
 	else if (protocol->opened)
@@ -140,6 +152,11 @@ void conn_open(struct worker *w, struct conn *c, uint64_t now)
 
 void conn_reuse(struct worker *w, struct conn *c, uint64_t now)
 {
+	c->used = true;
+	if (c->keep_alive && c->hung_up) {
+		conn_lost(w, c, now);
+		return;
+	}
 	if (!c->keep_alive || c->sending || c->corrupt) {
 		conn_close(c);
 		conn_open(w, c, now);

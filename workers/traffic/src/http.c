@@ -64,7 +64,7 @@ static size_t take_head(struct worker *w, struct conn *c, const char *data, size
 	if (!before) {
 		length = response_parse(data, size, &head);
 		if (length == 0)
-			memcpy(c->stash, data, size); // fits: a longer head is malformed
+			memcpy(c->stash, data, size); // fits: a longer head is refused
 	} else {
 		if (part > HEAD_MAX - before)
 			part = HEAD_MAX - before;
@@ -72,12 +72,16 @@ static size_t take_head(struct worker *w, struct conn *c, const char *data, size
 		length = response_parse(c->stash, before + part, &head);
 	}
 	if (length < 0) {
-		conn_fail(w, c, CAUSE_CORRUPT, 0, now);
+		conn_fail(w, c, length == HEAD_TOO_LONG ? CAUSE_LONG_HEAD : CAUSE_CORRUPT, 0, now);
 		return 0;
 	}
 	c->stashed = length ? 0 : (uint32_t)(before + part);
 	if (length == 0)
 		return 0;
+	if (head.status == 101) { // nobody asked for another protocol, and no HTTP follows
+		conn_fail(w, c, CAUSE_STATUS, 0, now);
+		return 0;
+	}
 	if (head.status >= 200) // else it is an interim response, and the final one follows
 		begin_body(c, &head);
 	return (size_t)length - before;
@@ -119,8 +123,9 @@ static bool take_plain(struct worker *w, struct conn *c, const char *data, size_
 
 void http_received(struct worker *w, struct conn *c, const char *data, size_t size, uint64_t now)
 {
-	if (c->state == CONN_HEAD && !c->stashed)
+	if (!c->begun)
 		record_timing(w, c, FIRST_BYTE, now - c->sent_ns);
+	c->begun = true;
 	while (c->state == CONN_HEAD) {
 		size_t used = take_head(w, c, data, size, now);
 		if (!used)
@@ -133,4 +138,10 @@ void http_received(struct worker *w, struct conn *c, const char *data, size_t si
 	bool whole = c->chunked ? take_chunks(w, c, data, size, &used, now) : take_plain(w, c, data, size, &used, now);
 	if (whole)
 		answer_complete(w, c, size - used, now);
+}
+
+// 408 on an idle connection (RFC 9110, 15.5.9).
+bool http_announces_close(const char *data, size_t size)
+{
+	return size >= 12 && !memcmp(data, "HTTP/1.", 7) && !memcmp(data + 8, " 408", 4);
 }

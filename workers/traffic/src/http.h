@@ -13,8 +13,9 @@ bool http_compose(const struct plan *plan, struct target_state *target, const ch
 // `compose`: a GET without further fields.
 bool http_compose_get(const struct plan *plan, struct target_state *target);
 
-// Rows `request` and `received` of struct protocol.
+// Rows `request`, `received` and `announces_close` of struct protocol.
 void http_request(struct worker *w, struct conn *c, uint64_t now);
 void http_received(struct worker *w, struct conn *c, const char *data, size_t size, uint64_t now);
+bool http_announces_close(const char *data, size_t size);
 
 #endif

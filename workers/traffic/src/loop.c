@@ -106,8 +106,8 @@ static struct timespec time_to_sleep(const struct worker *w, uint64_t now, uint6
 
 static void handle_event(struct worker *w, const struct epoll_event *event)
 {
-	struct conn *c = event->data.ptr;
-	if (c->fd >= 0) // else an earlier event of this batch closed it
+	struct conn *c = conn_of_token(w, event->data.u64);
+	if (c) // else an earlier event of this batch closed it
 		w->protocol->event(w, c, event->events);
 	send_backlog(w);
 	// A batch of events must not delay a send that fell due meanwhile.

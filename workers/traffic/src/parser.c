@@ -8,7 +8,13 @@
 struct framing {
 	int64_t content_length;
 	bool chunked, close, keep_alive, expects_continue;
+	bool decisive; // the latest field is one of these, or there is none yet
 };
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
 
 static bool is_name(const char *line, size_t name_size, const char *name, size_t wanted_size)
 {
@@ -18,9 +24,9 @@ static bool is_name(const char *line, size_t name_size, const char *name, size_t
 
 static void trim(const char **text, size_t *size)
 {
-	while (*size && (**text == ' ' || **text == '\t'))
+	while (*size && is_blank(**text))
 		++*text, --*size;
-	while (*size && ((*text)[*size - 1] == ' ' || (*text)[*size - 1] == '\t'))
+	while (*size && is_blank((*text)[*size - 1]))
 		--*size;
 }
 
@@ -40,6 +46,22 @@ static bool read_length(const char *text, size_t size, int64_t *length)
 		return false; // two different lengths: the body's end is ambiguous (RFC 9112, 6.3)
 	*length = value;
 	return true;
+}
+
+// A list of equal lengths is one length: some proxies join two fields (RFC 9110, 8.6).
+static bool read_lengths(const char *text, size_t size, int64_t *length)
+{
+	for (;;) {
+		const char *comma = memchr(text, ',', size), *item = text;
+		size_t item_size = comma ? (size_t)(comma - text) : size;
+		size_t rest = comma ? size - item_size - 1 : 0;
+		trim(&item, &item_size);
+		if (!read_length(item, item_size, length))
+			return false;
+		if (!comma)
+			return true;
+		text = comma + 1, size = rest;
+	}
 }
 
 // Whether a comma-separated list contains a token.
@@ -62,17 +84,20 @@ static bool lists(const char *text, size_t size, const char *token)
 static bool read_field(const char *line, size_t size, struct framing *framing)
 {
 	const char *colon = memchr(line, ':', size);
-	if (!colon || colon == line || line[0] == ' ' || line[0] == '\t')
+	// A space before the colon would hide a field's name from one reader and not from another (RFC 9112, 5.1).
+	if (!colon || colon == line || is_blank(line[0]) || is_blank(colon[-1]))
 		return false;
 	size_t name_size = (size_t)(colon - line), value_size = size - name_size - 1;
 	const char *value = colon + 1;
+	framing->decisive = false;
 	switch (line[0] | 0x20) { // most fields are irrelevant: one comparison skips them
 	case 'c':
 		if (IS_NAME(line, name_size, "content-length")) {
-			trim(&value, &value_size);
-			return read_length(value, value_size, &framing->content_length);
+			framing->decisive = true;
+			return read_lengths(value, value_size, &framing->content_length);
 		}
 		if (IS_NAME(line, name_size, "connection")) {
+			framing->decisive = true;
 			if (lists(value, value_size, "close"))
 				framing->close = true;
 			if (lists(value, value_size, "keep-alive"))
@@ -81,6 +106,7 @@ static bool read_field(const char *line, size_t size, struct framing *framing)
 		return true;
 	case 't':
 		if (IS_NAME(line, name_size, "transfer-encoding")) {
+			framing->decisive = true;
 			if (!lists(value, value_size, "chunked"))
 				return false; // no other coding is supported
 			framing->chunked = true;
@@ -95,22 +121,25 @@ static bool read_field(const char *line, size_t size, struct framing *framing)
 	}
 }
 
-// Parses the fields after the first line; returns what response_parse() does.
-static ssize_t read_fields(const char *data, size_t size, size_t at, struct framing *framing)
+// Parses the fields after the first line; returns what response_parse() does. `may_fold`: a line that begins with a
+// blank continues the field before it, if that one decides nothing here (RFC 9112, 5.2).
+static ssize_t read_fields(const char *data, size_t size, size_t at, bool may_fold, struct framing *framing)
 {
-	*framing = (struct framing){.content_length = -1};
+	*framing = (struct framing){.content_length = -1, .decisive = true};
 	for (;;) {
 		const char *line = data + at, *end = memchr(line, '\n', size - at);
 		if (!end)
-			return size >= HEAD_MAX ? -1 : 0;
+			return size >= HEAD_MAX ? HEAD_TOO_LONG : 0;
 		size_t line_size = (size_t)(end - line);
 		at += line_size + 1;
 		if (at > HEAD_MAX)
-			return -1;
+			return HEAD_TOO_LONG;
 		if (line_size && line[line_size - 1] == '\r')
 			line_size--;
 		if (!line_size)
 			return (ssize_t)at;
+		if (is_blank(line[0]) && may_fold && !framing->decisive)
+			continue;
 		if (!read_field(line, line_size, framing))
 			return -1;
 	}
@@ -130,7 +159,7 @@ ssize_t response_parse(const char *data, size_t size, struct response_head *head
 		return -1;
 	const char *end = memchr(data, '\n', size);
 	if (!end)
-		return size >= HEAD_MAX ? -1 : 0;
+		return size >= HEAD_MAX ? HEAD_TOO_LONG : 0;
 	if ((size_t)(end - data) < fixed + 5)
 		return -1; // "HTTP/1.1 200" and a line's end
 	const char *at = data + fixed;
@@ -141,7 +170,7 @@ ssize_t response_parse(const char *data, size_t size, struct response_head *head
 	if ((size_t)(end - data) > fixed + 5 && at[5] != ' ' && at[5] != '\r')
 		return -1;
 	struct framing framing;
-	ssize_t length = read_fields(data, size, (size_t)(end - data) + 1, &framing);
+	ssize_t length = read_fields(data, size, (size_t)(end - data) + 1, true, &framing);
 	if (length <= 0)
 		return length;
 	head->status = (at[2] - '0') * 100 + (at[3] - '0') * 10 + (at[4] - '0');
@@ -155,7 +184,7 @@ ssize_t request_parse(const char *data, size_t size, struct request_head *head)
 {
 	const char *end = memchr(data, '\n', size);
 	if (!end)
-		return size >= HEAD_MAX ? -1 : 0;
+		return size >= HEAD_MAX ? HEAD_TOO_LONG : 0;
 	size_t line = (size_t)(end - data);
 	if (line && data[line - 1] == '\r')
 		line--;
@@ -170,7 +199,7 @@ ssize_t request_parse(const char *data, size_t size, struct request_head *head)
 	if (version != 8 || memcmp(second + 1, "HTTP/1.", 7) != 0 || (second[8] != '0' && second[8] != '1'))
 		return -1;
 	struct framing framing;
-	ssize_t length = read_fields(data, size, (size_t)(end - data) + 1, &framing);
+	ssize_t length = read_fields(data, size, (size_t)(end - data) + 1, false, &framing);
 	if (length <= 0)
 		return length;
 	*head = (struct request_head){.target = target, .target_size = target_size};

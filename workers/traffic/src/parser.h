@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HEAD_MAX 8192u // a head longer than this is malformed
+#define HEAD_MAX 8192u // bytes of a head, at most
+#define HEAD_TOO_LONG (-2)
 #define LENGTH_MAX (1ll << 50)
 
 struct response_head {
@@ -28,7 +29,7 @@ struct request_head {
 	bool expects_continue;
 };
 
-// Return the head's length with its empty line; 0: more bytes are needed; -1: malformed or longer than HEAD_MAX.
+// Return the head's length with its empty line; 0: more bytes are needed; -1: malformed; HEAD_TOO_LONG.
 ssize_t response_parse(const char *data, size_t size, struct response_head *head);
 ssize_t request_parse(const char *data, size_t size, struct request_head *head);
 

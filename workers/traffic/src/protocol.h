@@ -48,6 +48,8 @@ struct protocol {
 
 	// Stream sockets only, called by tcp.c and answer.c. Bytes arrived for an active request:
 	void (*received)(struct worker *w, struct conn *c, const char *data, size_t size, uint64_t now);
+	// Bytes arrived without a request: whether they only announce that the peer closes. NULL: never.
+	bool (*announces_close)(const char *data, size_t size);
 	// The answer's body grew from `before` to c->body_done bytes; may be NULL.
 	void (*body_grew)(struct worker *w, struct conn *c, uint64_t before, uint64_t now);
 	// The answer is complete and counted: reuses or closes the connection.

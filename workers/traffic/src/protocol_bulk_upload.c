@@ -40,6 +40,7 @@ static const struct protocol bulk_upload = {
 	.request = http_request,
 	.event = tcp_event,
 	.received = http_received,
+	.announces_close = http_announces_close,
 	.answered = conn_reuse,
 	.timeout = conn_timeout,
 };

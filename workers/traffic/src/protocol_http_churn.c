@@ -32,6 +32,7 @@ static const struct protocol http_churn = {
 	.request = http_request,
 	.event = tcp_event,
 	.received = http_received,
+	.announces_close = http_announces_close,
 	.answered = answered,
 	.timeout = conn_timeout,
 };

@@ -72,6 +72,7 @@ static const struct protocol stream_protocol = {
 	.request = http_request,
 	.event = tcp_event,
 	.received = http_received,
+	.announces_close = http_announces_close,
 	.body_grew = body_grew,
 	.answered = conn_reuse,
 	.timeout = conn_timeout,

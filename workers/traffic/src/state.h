@@ -34,6 +34,8 @@ struct conn {
 	bool chunked, until_close, keep_alive, corrupt, bad_status;
 	bool sending; // the socket took only a part of the request
 	bool hung_up; // the peer sends no more
+	bool used;    // has carried an answer since it was established
+	bool begun;   // the first byte of the answer has arrived
 	uint32_t slice;
 	uint32_t stashed; // bytes of an incomplete head in the stash
 	uint64_t intended_ns, sent_ns, connect_ns, deadline_ns, token_ns;

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",	  "timeout", "short",
-					 "status",  "corrupt",	   "descriptors", "ports",   "other"};
+const char *const cause_names[CAUSES] = {"refused", "unreachable", "reset",	  "timeout", "short", "status",
+					 "corrupt", "long_head",   "descriptors", "ports",   "other"};
 const char *const timing_names[TIMINGS] = {"latency",	   "service_time", "connect",	  "first_byte",
 					   "schedule_lag", "send_gap",	   "first_token", "token_gap"};
 

@@ -13,6 +13,7 @@ enum cause {
 	CAUSE_SHORT,	   // the peer closed before the answer was complete
 	CAUSE_STATUS,	   // an HTTP status other than 200
 	CAUSE_CORRUPT,	   // a malformed head, or a body with the wrong bytes or length
+	CAUSE_LONG_HEAD,   // a head of more than HEAD_MAX bytes: this program's limit
 	CAUSE_DESCRIPTORS, // this process or host has no descriptor or memory left
 	CAUSE_PORTS,	   // no free source port
 	CAUSE_OTHER,

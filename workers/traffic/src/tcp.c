@@ -49,7 +49,7 @@ static void send_rest(struct worker *w, struct conn *c, uint64_t now)
 void tcp_send_request(struct worker *w, struct conn *c, uint64_t now)
 {
 	c->out_done = c->body_done = 0;
-	c->corrupt = c->bad_status = c->chunked = c->until_close = false;
+	c->corrupt = c->bad_status = c->chunked = c->until_close = c->begun = false;
 	c->keep_alive = true;
 	send_rest(w, c, now);
 }
@@ -59,6 +59,8 @@ static void received(struct worker *w, struct conn *c, size_t size, uint64_t now
 	if (c->active) {
 		record_bytes_received(w, c->slice, size);
 		w->protocol->received(w, c, (const char *)w->buffer, size, now);
+	} else if (w->protocol->announces_close && w->protocol->announces_close((const char *)w->buffer, size)) {
+		answer_closed(w, c, now);
 	} else if (c->state != CONN_CLOSING) {
 		conn_fail(w, c, CAUSE_CORRUPT, 0, now); // bytes without a request
 	}
@@ -72,9 +74,9 @@ static void receive(struct worker *w, struct conn *c)
 		if (got < 0 && errno == EAGAIN)
 			return;
 		uint64_t now = w->last_ns = now_ns();
-		if (got < 0) {
+		if (got < 0 && c->active) {
 			conn_fail(w, c, cause_of_errno(errno), errno, now);
-		} else if (got == 0) {
+		} else if (got <= 0) { // without a request, a reset is a close like another
 			answer_closed(w, c, now);
 			return;
 		} else {

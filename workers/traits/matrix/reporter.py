@@ -24,7 +24,7 @@ class MatrixReporter:
     state_dir: Path
     report: Callable[[TraitMatrix], None]
     task_counts: Callable[[], tuple[int, int]]
-    request_tests: Callable[[], None] | None = None
+    request_tests: Callable[[], object] | None = None
     _reported: TraitMatrix | None = None
     _seen: tuple[int, int] | None = None
     _idle_rounds: int = 0

@@ -10,7 +10,7 @@ from domain.metric import Metric
 from domain.report import CampaignReport, Family
 from tests.simulated import ALL_NOISES, a_campaign, report_of, words
 
-CAMPAIGNS = 120  # per noise; `make bench-words` simulates more
+CAMPAIGNS = 80  # per noise; `make bench-words` simulates more
 ALLOWED = 0.05
 CERTAIN = 0.999  # so often a method that keeps to 5 % passes
 

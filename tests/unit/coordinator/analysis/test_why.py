@@ -6,7 +6,7 @@ from scipy.stats import t
 
 from coordinator.analysis.decomposition import of_trial
 from domain.explanation import Difference
-from domain.noise_limits import MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
+from domain.noise_limits import MAX_SLICE_THROTTLED_SHARE, MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
 from domain.trial import TrialResult
 from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, Readings, a_trial, by_stage, reading, reported
 
@@ -177,7 +177,12 @@ def test_the_rest_has_the_interval_of_its_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "noise", [{"steal_s": 2.1 * MAX_WATCHED_STEAL_SHARE}, {"foreign_s": 2.1 * MAX_WATCHED_FOREIGN_SHARE}]
+    "noise",
+    [
+        {"steal_s": 2.1 * MAX_WATCHED_STEAL_SHARE},
+        {"foreign_s": 2.1 * MAX_WATCHED_FOREIGN_SHARE},
+        {"throttled_s": 2.1 * MAX_SLICE_THROTTLED_SHARE},
+    ],
 )
 def test_a_watched_slice_with_host_noise_explains_no_valid_trial(noise: dict[str, float]) -> None:
     """The counted slices were quiet, so the trial is valid; its watched slice took six milliseconds a request."""

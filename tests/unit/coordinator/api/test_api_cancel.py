@@ -12,11 +12,6 @@ def test_cancel_stops_what_waits_at_once_and_flags_what_runs(coordinator_app: Co
     assert coordinator_app.cancel(campaign_id).json["state"] == "cancelling"
     assert coordinator_app.call("heartbeat", message, {"lease": lease, "phase": "slices"}).json == {"cancel": True}
     coordinator_app.wait(2)
-    assert coordinator_app.dispatcher.revoked == []
-    coordinator_app.wait(2)
-    assert coordinator_app.dispatcher.revoked == [message]
-    coordinator_app.wait(1)
-    assert coordinator_app.dispatcher.revoked == [message]  # not in every round
     assert coordinator_app.call("report", message, {"lease": lease, "cancelled": True}).status_code == 204
     assert coordinator_app.view(campaign_id)["state"] == "cancelled"
     assert coordinator_app.cancel(campaign_id).json["state"] == "cancelled"

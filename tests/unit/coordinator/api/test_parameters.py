@@ -113,7 +113,9 @@ def test_every_host_must_take_them(coordinator_app: CoordinatorApp) -> None:
     )
     body = known.model_copy(update={"workloads": workloads}).model_dump(mode="json")
     assert (
-        coordinator_app.client.put("/api/v1/worker/hosts/h2", json=body, headers=coordinator_app.worker).status_code
+        coordinator_app.client.put(
+            "/api/v1/worker/hosts/h2", json=body, headers=coordinator_app.worker_of("h2")
+        ).status_code
         == 204
     )
     assert refused(coordinator_app, **TOKENS) == {

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from coordinator.scheduling.dispatch import MESSAGE_EXPIRES_S, CeleryDispatcher, DispatchError
+from coordinator.scheduling.dispatch import CeleryDispatcher, DispatchError
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
+from domain.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
 from domain.traits import TEST_TRAITS_TASK
+from tests.redis_server import open_redis, url_of
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
@@ -21,68 +21,89 @@ MESSAGE = BlockMessage(block_id="k3f9x2ab-0", attempt=2)
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[redis.Redis]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("needs redis-server")
-    socket = tmp_path / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
-    client = redis.Redis(unix_socket_path=str(socket))
-    try:
-        for _ in range(100):
-            if socket.exists():
-                break
-            time.sleep(0.05)
+    with open_redis(tmp_path) as client:
         yield client
-    finally:
-        client.close()
-        server.terminate()
-        server.wait(10)
+
+
+def key_of(host: str) -> bytes:
+    return message_key("0123456789abcdef", host)
 
 
 def dispatcher_of(broker: redis.Redis) -> CeleryDispatcher:
-    return CeleryDispatcher(f"redis+socket://{broker.connection_pool.connection_kwargs['path']}")
+    return CeleryDispatcher(url_of(broker), key_of)
 
 
-def test_a_host_is_asked_for_its_matrix_on_the_queue_of_its_blocks(broker: redis.Redis) -> None:
-    dispatcher_of(broker).ask_for_matrix("h1", ("direct",))
-    message = json.loads(broker.lindex("host.h1", 0))
-    assert message["headers"]["task"] == TEST_TRAITS_TASK
-    assert json.loads(base64.b64decode(message["body"]))[0] == [["direct"]]
+def opened_by(host: str, raw: bytes) -> Message:
+    return opened(raw, key_of(host))
 
 
-def test_a_message_is_json_on_its_hosts_queue(broker: redis.Redis) -> None:
+def test_a_host_is_asked_for_its_matrix_behind_all_blocks_and_once(broker: redis.Redis) -> None:
+    dispatcher = dispatcher_of(broker)
+    assert dispatcher.ask_for_matrix("h1", ("direct",))
+    for _ in range(50):
+        assert not dispatcher.ask_for_matrix("h1")
+    (raw,) = broker.lrange(redis_list("h1", 9), 0, -1)
+    message = opened_by("h1", raw)
+    assert (message.task, message.arguments) == (TEST_TRAITS_TASK, [["direct"]])
+    assert dispatcher.ask_for_matrix("h2"), "another host has its own"
+
+
+def test_a_message_is_authentic_json_on_its_hosts_queue_and_never_expires(broker: redis.Redis) -> None:
     dispatcher_of(broker).send("h1", MESSAGE)
     (raw,) = broker.lrange("host.h1", 0, -1)
     message = json.loads(raw)
     assert message["content-type"] == "application/json"
     assert message["headers"]["task"] == RUN_BLOCK_TASK
-    assert message["headers"]["id"] == "k3f9x2ab-0.2"
-    assert message["properties"]["expiration"] == str(int(MESSAGE_EXPIRES_S * 1000))
+    assert message["headers"]["expires"] is None
+    assert "expiration" not in message["properties"]
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     assert args == [{"block_id": "k3f9x2ab-0", "attempt": 2}]
     assert kwargs == {}
+    assert opened_by("h1", raw).arguments == args
 
 
-def test_a_cancel_reaches_all_workers_as_sigterm(broker: redis.Redis) -> None:
-    with broker.pubsub() as listener:
-        listener.psubscribe("*pidbox*")
-        assert listener.get_message(timeout=2)["type"] == "psubscribe"
-        dispatcher_of(broker).revoke(MESSAGE)
-        event = listener.get_message(timeout=2)
-    body = json.loads(base64.b64decode(json.loads(event["data"])["body"]))
-    assert body["method"] == "revoke"
-    assert body["arguments"] == {"task_id": "k3f9x2ab-0.2", "terminate": True, "signal": "SIGTERM"}
+def test_each_copy_of_a_message_has_its_own_id(broker: redis.Redis) -> None:
+    # Celery drops a message whose id it has revoked, and it revokes the ids of expired messages.
+    dispatcher = dispatcher_of(broker)
+    for _ in range(3):
+        dispatcher.send("h1", MESSAGE)
+    assert len({opened_by("h1", raw).identity for raw in broker.lrange("host.h1", 0, -1)}) == 3
+
+
+def test_the_queue_of_a_host_that_takes_nothing_is_bounded_and_ends(broker: redis.Redis) -> None:
+    dispatcher = dispatcher_of(broker)
+    for number in range(1, MAX_QUEUED + 11):
+        dispatcher.send("h1", BlockMessage(block_id="k3f9x2ab-0", attempt=number))
+    waiting = [opened_by("h1", raw).arguments[0]["attempt"] for raw in broker.lrange("host.h1", 0, -1)]
+    assert waiting == list(range(MAX_QUEUED + 10, 10, -1)), "the newest are kept"
+    assert 0 < broker.ttl("host.h1") <= 600
+
+
+def test_a_ping_is_a_message_as_any_other(broker: redis.Redis) -> None:
+    dispatcher_of(broker).ping("h1")
+    assert opened_by("h1", broker.lindex("host.h1", 0)).task == PING_TASK
+
+
+def test_a_host_without_a_key_gets_no_message(broker: redis.Redis) -> None:
+    url = url_of(broker)
+    dispatcher = CeleryDispatcher(url, lambda _: None)
+    with pytest.raises(DispatchError, match="h1 has no valid token"):
+        dispatcher.send("h1", MESSAGE)
+    with pytest.raises(DispatchError, match="h1 has no valid token"):
+        dispatcher.ask_for_matrix("h1")
+    assert broker.dbsize() == 0
 
 
 @pytest.mark.parametrize("url", ["redis+socket:///nonexistent/redis.sock", "redis://127.0.0.1:1/0"])
 def test_without_a_broker_it_says_so_soon(url: str) -> None:
-    dispatcher = CeleryDispatcher(url)
+    dispatcher = CeleryDispatcher(url, key_of)
     begin = time.monotonic()
     with pytest.raises(DispatchError, match="cannot be reached"):
         dispatcher.send("h1", MESSAGE)
     with pytest.raises(DispatchError, match="cannot be reached"):
-        dispatcher.revoke(MESSAGE)
+        dispatcher.ping("h1")
+    with pytest.raises(DispatchError, match="cannot be reached"):
+        dispatcher.ask_for_matrix("h1")
     assert time.monotonic() - begin < 5
 
 
@@ -102,11 +123,12 @@ def test_it_recovers_when_the_broker_is_back(broker: redis.Redis) -> None:
 def test_the_fake_behaves_like_the_real_one() -> None:
     fake = RecordingDispatcher()
     fake.send("h1", MESSAGE)
-    fake.revoke(MESSAGE)
-    assert (fake.sent, fake.revoked) == ([("h1", MESSAGE)], [MESSAGE])
+    fake.ping("h1")
+    assert (fake.sent, fake.pinged) == ([("h1", MESSAGE)], ["h1"])
+    assert [fake.ask_for_matrix("h1"), fake.ask_for_matrix("h1"), fake.ask_for_matrix("h2")] == [True, False, True]
     fake.down = True
     with pytest.raises(DispatchError):
         fake.send("h1", MESSAGE)
     with pytest.raises(DispatchError):
-        fake.revoke(MESSAGE)
+        fake.ping("h1")
     assert len(fake.sent) == 1

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from coordinator.scheduling.planner import plan, williams_rows
 from domain.block import Block
 from domain.campaign import Campaign, read_campaign
+from domain.capacity import SEARCH_STEPS
 from domain.duration import WATCHED_SLICE_S, WATCHED_WARM_UP_S
-from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, SEARCH_STEPS, trials_of_step
+from domain.searched import CALIBRATION_STEPS, CHECK_STEPS, CHECK_TRIALS, trials_of_step
 
 VARIANTS = ("direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect", "splice", "balance", "shape", "filter", "steer")
 
@@ -218,10 +219,13 @@ def test_a_search_is_a_chain_of_steps_on_one_host_without_probes() -> None:
     assert {(b.chain, b.step, b.probed) for b in blocks if b.level == "low"} == {(None, None, 3)}
 
 
-def test_a_level_may_have_fewer_searches_than_blocks() -> None:
-    campaign = shares(workloads=1, blocks=4, levels={"slo": "capacity(p99<=5ms, searches=1)", "low": "closed(8)"})
+@pytest.mark.parametrize(("term", "steps"), [("", SEARCH_STEPS), ("steps<=4, ", 4), ("steps<=25, ", 25)])
+def test_a_level_may_have_fewer_searches_than_blocks_each_of_as_many_steps_as_it_says(term: str, steps: int) -> None:
+    level = f"capacity(p99<=5ms, {term}searches=1)"
+    campaign = shares(workloads=1, blocks=4, levels={"slo": level, "low": "closed(8)"})
     blocks = plan(campaign, ["a"], 11)
-    assert Counter(b.level for b in blocks) == {"calibration": 1, "slo": SEARCH_STEPS, "low": 4}
+    assert Counter(b.level for b in blocks) == {"calibration": 1, "slo": steps, "low": 4}
+    assert len(blocks) == campaign.total_blocks + 1
     assert {b.chain for b in blocks if b.level == "slo"} == {0}
 
 

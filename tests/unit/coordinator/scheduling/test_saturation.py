@@ -19,8 +19,9 @@ from coordinator.scheduling.saturation import (
 )
 from coordinator.scheduling.step_result import StepResult
 from domain.campaign import read_campaign
+from domain.capacity import SEARCH_STEPS
 from domain.load import CapacityLoad
-from domain.searched import SEARCH_STEPS, trials_of_step
+from domain.searched import trials_of_step
 from domain.trial import BlockResult, Reason, TrialResult
 from tests.unit.coordinator.scheduling.searched_trials import a_trial
 
@@ -46,6 +47,15 @@ def run(threshold: float, capacity: float, goal: Goal = GOAL, shift: float = 0.0
         trials = trials_of_step(search.steps)
         search = after(search, (rate, trials, 0) if rate <= threshold else (rate, 0, trials))
     return search
+
+
+@pytest.mark.parametrize("steps", [4, 5, 7, 20])
+def test_a_search_ends_after_the_steps_that_its_level_allows(steps: int) -> None:
+    goal = goal_of(CapacityLoad(p99_us=5_000, width=0.005, steps=steps))
+    widths = {one: run(9_000.0, 30_000.0, replace(goal, steps=one)).bounds.width or 9.0 for one in (4, steps)}
+    assert goal.steps == steps
+    assert run(9_000.0, 30_000.0, goal).steps <= steps
+    assert widths[steps] <= widths[4], "more steps, narrower bounds"
 
 
 @pytest.mark.parametrize("share", [0.08, 0.1, 0.3, 0.5, 0.8, 1.0, 1.1])

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from coordinator.scheduling.lifecycle import BlockEvent, BlockState, event_after_step
 from coordinator.store.models import BlockRow
+from domain.capacity import SEARCH_STEPS
 from domain.jobs import LEASE_S, BlockMessage
-from domain.searched import SEARCH_STEPS, trials_of_step
+from domain.searched import trials_of_step
 from domain.trial import MAX_ATTEMPTS
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, trial
 

@@ -1,16 +1,9 @@
 """The store: migrations match the models, and transactions are serialised; on PostgreSQL, too, if it is installed."""
 
 import json
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic import command
@@ -193,34 +186,6 @@ def test_typed_values_come_back_as_they_were(tmp_path: Path) -> None:
         assert block.campaign.hosts == ("h1",)
         assert block.campaign.campaign.levels["high"].kind == "closed"
     coordinator_app.close()
-
-
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A private PostgreSQL on a unix socket; it refuses to run as root, so root runs it as another user."""
-    found = shutil.which("postgres")
-    programs = Path(found).resolve().parent if found else Path()
-    if found is None or not (programs / "initdb").exists():
-        pytest.skip("needs PostgreSQL's server programs (postgres, initdb)")
-    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="showdown-pg-") as directory:
-        os.chown(directory, user.pw_uid, user.pw_gid)
-        data = f"{directory}/data"
-        initdb = [programs / "initdb", "-D", data, "-U", "showdown", "-A", "trust", "--no-sync", "-E", "UTF8"]
-        subprocess.run(initdb, capture_output=True, cwd=directory, check=True, **run_as)
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={directory}", "-c", "fsync=off"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        server = subprocess.Popen([programs / "postgres", "-D", data, *options], cwd=directory, **quiet, **run_as)
-        try:
-            for _ in range(100):
-                if subprocess.run([programs / "pg_isready", "-q", "-h", directory], check=False).returncode == 0:
-                    break
-                time.sleep(0.1)
-            yield f"postgresql://showdown@/postgres?host={directory}"
-        finally:
-            server.terminate()
-            server.wait(20)
 
 
 def run_shares(coordinator_app: CoordinatorApp) -> None:

@@ -98,6 +98,28 @@ def test_traffic_is_reported_by_cell(coordinator_app: CoordinatorApp) -> None:
     assert 'GROUP BY time(1s), "host", "datapath", "workload", "level" fill(none)' in asked
 
 
+@pytest.mark.parametrize(("skew_s", "begin_s", "end_s"), [
+    (-3600, 996_395, 1_000_035), (3600, 999_995, 1_003_635), (0, 999_995, 1_000_035),
+])  # fmt: skip
+def test_points_of_a_host_whose_clock_is_wrong_are_found(
+    coordinator_app: CoordinatorApp, skew_s: int, begin_s: int, end_s: int
+) -> None:
+    coordinator_app.register()
+    body = {"clock_s": coordinator_app.now + skew_s}
+    coordinator_app.client.put("/api/v1/worker/hosts/h1/vitals", json=body, headers=coordinator_app.worker)
+    campaign_id = coordinator_app.submit()
+    coordinator_app.claim(coordinator_app.last_sent())
+    coordinator_app.now += 30
+    path = f"/api/v1/campaigns/{campaign_id}/traffic?points=1000&interval_s=1"
+    with http_server(answering()) as server:
+        client = watching(coordinator_app, server.url)
+        first = client.get(path, headers=coordinator_app.user).json
+        following = client.get(f"{path}&since_ms={first['next_since_ms']}", headers=coordinator_app.user).json
+    assert first["from_ms"] // 10_000 == begin_s // 10
+    assert first["until_ms"] == end_s * 1000
+    assert following["from_ms"] <= 1_000_025_000 - (3_600_000 if skew_s < 0 else 0)
+
+
 def test_percentiles_of_an_interval_are_read_from_the_sum_of_its_buckets() -> None:
     tags = {"stage": "run_queue", "role": "proxy", **CELL}
     columns = ["time", bucket_field(FAST), bucket_field(SLOW), "max_ns", "lost"]

@@ -1,10 +1,11 @@
 """The trait matrix at the coordinator: reported by workers, read over REST, shown on its page, requested."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from coordinator.store.matrices import CLOCK_TOLERANCE_S
 from domain.traits import Answer, TraitMatrix
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities
 from tests.unit.coordinator.pages import csrf, sentences, signed_in
@@ -19,22 +20,34 @@ FOUND = matrix(
 
 def report_matrix(coordinator_app: CoordinatorApp, found: TraitMatrix, host: str = "h1", status: int = 204) -> None:
     body = found.model_dump(mode="json")
-    answer = coordinator_app.client.put(
-        f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=coordinator_app.worker
-    )
+    headers = coordinator_app.worker_of(host)
+    answer = coordinator_app.client.put(f"/api/v1/worker/hosts/{host}/matrix", json=body, headers=headers)
     assert answer.status_code == status, answer.text
 
 
-def test_a_hosts_report_can_be_read_and_the_newest_is_stored(coordinator_app: CoordinatorApp) -> None:
+def test_a_hosts_last_report_is_kept_whatever_its_clock_says(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     assert coordinator_app.get("hosts/h1/matrix").status_code == 404
     report_matrix(coordinator_app, FOUND)
     report_matrix(coordinator_app, FOUND)
     assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == FOUND
-    newer = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(seconds=1))
-    report_matrix(coordinator_app, newer)
-    report_matrix(coordinator_app, FOUND)
-    assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json) == newer
+    for years in (7000, 0, -30):
+        last = matrix(row("direct"), measured_at=FOUND.measured_at + timedelta(days=365 * years))
+        report_matrix(coordinator_app, last)
+        assert TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json).rows == last.rows
+
+
+def test_a_matrix_of_the_future_does_not_outlast_the_next_one(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
+    report_matrix(coordinator_app, matrix(row("direct"), measured_at=datetime(9999, 1, 1, tzinfo=UTC)))
+    stored = TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json)
+    assert stored.measured_at.timestamp() == coordinator_app.now
+    coordinator_app.now += 100
+    # A clock that is a little ahead is left as it is.
+    ahead = datetime.fromtimestamp(coordinator_app.now + CLOCK_TOLERANCE_S, UTC)
+    report_matrix(coordinator_app, matrix(row("tproxy", "steer"), measured_at=ahead))
+    stored = TraitMatrix.model_validate(coordinator_app.get("hosts/h1/matrix").json)
+    assert ([one.datapath for one in stored.rows], stored.measured_at) == (["tproxy"], ahead)
 
 
 def test_what_is_not_a_hosts_own_or_not_a_matrix_is_refused(coordinator_app: CoordinatorApp) -> None:
@@ -57,7 +70,12 @@ def test_a_host_is_asked_over_rest(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     answer = ask()
     assert (answer.status_code, answer.json["host"]) == (202, "h1")
+    answer = ask(datapaths=["tproxy"])
+    assert answer.status_code == 409
+    assert answer.json["message"] == "h1 has not finished the tests that were requested before"
+    coordinator_app.dispatcher.testing.clear()
     assert ask(datapaths=["tproxy"]).status_code == 202
+    coordinator_app.dispatcher.testing.clear()
     assert coordinator_app.dispatcher.asked == [("h1", ()), ("h1", ("tproxy",))]
     answer = ask(datapaths=["tproxy", "nosuch"])
     assert (answer.status_code, answer.json["problems"][0]["field"]) == (422, "datapaths")
@@ -114,6 +132,8 @@ def test_a_button_asks_the_host(coordinator_app: CoordinatorApp) -> None:
     assert "was asked to test its datapaths" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]
     assert browser.post("/hosts/h1/matrix").status_code == 403
+    assert "The host was not asked: h1 has not finished the tests" in ask(browser)
+    coordinator_app.dispatcher.testing.clear()
     coordinator_app.dispatcher.down = True
     assert "The host was not asked: the broker cannot be reached" in ask(browser)
     assert coordinator_app.dispatcher.asked == [("h1", ())]

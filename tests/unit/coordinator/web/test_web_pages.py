@@ -4,9 +4,9 @@ import re
 
 from flask.testing import FlaskClient
 
-from domain.jobs import LEASE_S
+from domain.jobs import LEASE_S, Feature
 from domain.searched import CHECK_STEPS
-from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
+from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
 from tests.unit.coordinator.pages import csrf, send, sentences
 from tests.unit.coordinator.scheduling.calibrations import open_step, search_open
 from tests.unit.coordinator.scheduling.test_search_flow import finish, step, submit
@@ -174,6 +174,12 @@ def test_hosts_show_what_they_lack(coordinator_app: CoordinatorApp, browser: Fla
     coordinator_app.register("h2")
     page = sentences(browser.get("/hosts"))
     assert {"h1", "h2", "online", "nft lacks tproxy"} <= set(page)
+    assert "need attention" not in " ".join(page)
+    aside = Feature(name="report_outbox", present=False, reason="/outbox: 1 set aside: k1-0-1.bad", remedy="Look.")
+    reported = capabilities("h2").model_copy(update={"features": (aside,)}).model_dump(mode="json")
+    coordinator_app.client.put("/api/v1/worker/hosts/h2", json=reported, headers=coordinator_app.worker)
+    shown = "Reports of this host need attention: /outbox: 1 set aside: k1-0-1.bad. Look."
+    assert shown in sentences(browser.get("/hosts"))
     coordinator_app.now += 3600
     assert "offline" in sentences(browser.get("/hosts"))
 

@@ -91,3 +91,13 @@ def test_pauses_double_up_to_a_bound() -> None:
         backoff.record_failure()
         pauses.append(backoff.wait_s)
     assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+
+
+def test_a_hurry_interrupts_the_search_for_bad_lines() -> None:
+    sink = Picky(whole=True)
+    lines = [f"bad {number}" if number % 10 == 0 else f"good {number}" for number in range(1000)]
+    outcome = post(sink, lines, hurry=lambda: sink.tries >= 5)
+    assert sink.tries == 5
+    assert outcome.delivered + outcome.rejected + len(outcome.rest) == 1000
+    assert len(outcome.rest) > 800
+    assert not outcome.away

@@ -9,7 +9,8 @@ import pytest
 
 from probes.stream import spool as module
 from probes.stream.segment import encode, records
-from probes.stream.spool import Spool, SpoolBusy, spool_content
+from probes.stream.segment_files import spool_content
+from probes.stream.spool import Spool, SpoolBusy
 
 
 def drained(spool: Spool, limit: int = 1000) -> tuple[list[str], int]:

@@ -1,6 +1,7 @@
 """Claim, lease, report: every outcome reaches the coordinator once, or waits in the outbox."""
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from domain.block import Block
 from domain.jobs import BlockJob, BlockMessage, Heartbeat, HeartbeatAnswer, Phase, Report
@@ -15,7 +17,7 @@ from domain.load import ClosedLoad
 from domain.trial import BlockResult, TrialResult, Validity
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
-from workers.agent.execution import Lease, execute
+from workers.agent.execution import STOP_AGAIN_S, STOP_GRACE_S, Lease, end_block, execute
 from workers.runner.measurement import Cancelled
 
 MESSAGE = BlockMessage(block_id="k1-0", attempt=1)
@@ -34,21 +36,33 @@ class FakeCoordinator:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.beats: list[dict[str, object]] = []
-        self.claim_status = self.beat_status = self.report_status = 200
+        self.claim_status = self.beat_status = 200
+        self.report_status = 204
         self.cancel = False
         self.beaten = threading.Event()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["Authorization"] == "Bearer secret"
         if request.url.path.endswith("/claim"):
-            return httpx.Response(self.claim_status, text=JOB.model_dump_json())
+            if self.claim_status != 200:
+                return problem(self.claim_status)
+            return httpx.Response(200, text=JOB.model_dump_json())
         if request.url.path.endswith("/heartbeat"):
             self.beats.append(json.loads(request.content))
             self.beaten.set()
-            return httpx.Response(self.beat_status, json={"cancel": self.cancel})
-        if self.report_status == 200:
-            self.reports.append(Report.model_validate_json(request.content))
-        return httpx.Response(self.report_status)
+            return problem(self.beat_status) if self.beat_status != 200 else self._beat_answer()
+        if self.report_status != 204:
+            return problem(self.report_status)
+        self.reports.append(Report.model_validate_json(request.content))
+        return httpx.Response(204)
+
+    def _beat_answer(self) -> httpx.Response:
+        return httpx.Response(200, json={"cancel": self.cancel})
+
+
+def problem(status: int) -> httpx.Response:
+    """An error of the coordinator, in its own format."""
+    return httpx.Response(status, json={"message": "no", "problems": []})
 
 
 @pytest.fixture
@@ -59,7 +73,7 @@ def fake() -> FakeCoordinator:
 @pytest.fixture
 def coordinator(fake: FakeCoordinator, tmp_path: Path) -> Coordinator:
     settings = WorkerSettings.from_environment(
-        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     )
     return Coordinator(settings, transport=httpx.MockTransport(fake))
 
@@ -134,7 +148,7 @@ def test_a_coordinator_that_is_away_for_the_whole_lease_loses_it(
             while_held.append(now)
         return now
 
-    lease = Lease(coordinator, JOB, 0.001, clock=clock)
+    lease = Lease(coordinator, JOB, 0.001, clock=clock, end=lambda: None)
     with lease:
         assert lease.lost.wait(5)
         assert while_held == [0, 6, 12, 18, 24], "the lease is 20 s"
@@ -156,7 +170,7 @@ def test_a_report_is_kept_until_it_is_accepted(fake: FakeCoordinator, coordinato
     coordinator.report(JOB, Report(lease="l1", result=RESULT), patience_s=0)
     assert len(list(outbox.iterdir())) == 1
     assert coordinator.deliver() == 1
-    fake.report_status = 200
+    fake.report_status = 204
     assert coordinator.deliver() == 0
     assert [r.result for r in fake.reports] == [RESULT]
     assert list(outbox.iterdir()) == []
@@ -200,3 +214,61 @@ def test_a_heartbeat_that_is_not_understood_does_not_end_the_lease(
     with Lease(coordinator, JOB, 0.001) as lease:
         assert fake.beaten.wait(5)
         assert not lease.stop()
+
+
+def test_a_block_that_ignores_its_stop_flag_is_ended_and_again(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    fake.cancel = True
+    now, ended = [0.0], []
+    again = threading.Event()
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    def end() -> None:
+        ended.append(now[0])
+        if len(ended) == 3:
+            again.set()
+
+    with Lease(coordinator, JOB, 0.001, clock=clock, end=end) as lease:
+        assert again.wait(5)
+        assert lease.cancelled.is_set()
+    first, second, third = ended[:3]
+    assert first >= STOP_GRACE_S
+    assert min(second - first, third - second) >= STOP_AGAIN_S
+
+
+def test_a_block_that_may_go_on_is_not_ended(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    ended: list[int] = []
+    with Lease(coordinator, JOB, 0.001, end=lambda: ended.append(1)):
+        for _ in range(20):
+            fake.beaten.clear()
+            assert fake.beaten.wait(5)
+    assert ended == []
+
+
+def test_the_end_of_a_block_is_an_exit_that_undoes_it(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    received: list[int] = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    try:
+        end_block()
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert received == [signal.SIGTERM]
+
+
+def test_the_answer_to_a_claim_must_be_about_what_was_claimed(fake: FakeCoordinator, coordinator: Coordinator) -> None:
+    def never(*_: object) -> BlockResult:
+        raise AssertionError("must not run")
+
+    execute(BlockMessage(block_id="k2-0", attempt=1), coordinator, never)
+    assert fake.reports == []
+
+
+@pytest.mark.parametrize("wrong", ["../../../../../tmp/victim/owned", "healthz?x=", "k1-0/", "k1-0\n", "K1-0", "", "é"])
+def test_an_id_that_could_leave_its_path_is_refused_everywhere(wrong: str) -> None:
+    with pytest.raises(ValidationError):
+        BlockMessage(block_id=wrong, attempt=1)
+    for field in ("block_id", "campaign_id"):
+        with pytest.raises(ValidationError):
+            BlockJob.model_validate(JOB.model_dump() | {field: wrong})

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from tests.unit.workers.agent.test_execution import MESSAGE, RESULT, FakeCoordin
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
 from workers.agent.execution import execute
-from workers.agent.outbox import Outbox
+from workers.agent.outbox import Delivery, Outbox, Send
 
 REPORT = Report(lease="l1", failure="x")
 PATH = "/api/v1/worker/blocks/k1-0/attempts/1/report"
@@ -36,12 +36,12 @@ def names(outbox: Outbox) -> list[str]:
     return sorted(file.name for file in outbox.directory.iterdir())
 
 
-def sending(sent: list[str], *, accept: bool = True) -> Callable[[str, str, str], bool]:
-    def send(name: str, path: str, body: str) -> bool:
+def sending(sent: list[str], *, accept: bool = True) -> Send:
+    def send(name: str, path: str, body: str) -> Delivery:
         assert path == PATH
         assert Report.model_validate_json(body) == REPORT
         sent.append(name)
-        return accept
+        return Delivery.DONE if accept else Delivery.WAITS
 
     return send
 
@@ -60,10 +60,10 @@ def test_a_file_that_vanishes_is_skipped(outbox: Outbox, caplog: pytest.LogCaptu
     fill(outbox, 3)
     sent: list[str] = []
 
-    def send(name: str, path: str, body: str) -> bool:
+    def send(name: str, path: str, body: str) -> Delivery:
         (outbox.directory / "k1-1-1.json").unlink(missing_ok=True)
         sent.append(name)
-        return True
+        return Delivery.DONE
 
     assert outbox.deliver(send) == 0
     assert sent == ["k1-0-1.json", "k1-2-1.json"]
@@ -111,12 +111,12 @@ def test_a_child_forked_during_a_delivery_does_not_keep_the_lock(outbox: Outbox)
     fill(outbox, 1)
     inherited: list[int] = []
 
-    def send(name: str, path: str, body: str) -> bool:
+    def send(name: str, path: str, body: str) -> Delivery:
         # What a forked child has: the same open file, by another descriptor.
         target = str(outbox.directory)
         fds = [int(fd) for fd in os.listdir("/proc/self/fd") if _target(fd) == target]
         inherited.extend(os.dup(fd) for fd in fds)
-        return False
+        return Delivery.WAITS
 
     assert outbox.deliver(send) == 1
     assert inherited
@@ -202,7 +202,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, method: str, name: str, number: int
 
 def test_a_block_runs_although_its_outbox_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeCoordinator()
-    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_WORKER_TOKEN": "secret"}
+    environment = {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST_TOKEN": "secret"}
     settings = WorkerSettings.from_environment(environment)
     coordinator = Coordinator(settings, transport=httpx.MockTransport(fake))
     outbox = settings.state_dir / "outbox"

@@ -35,7 +35,7 @@ class Telemetry:
 
 def coordinator(directory: Path, handler: Callable[[httpx.Request], httpx.Response], token: str) -> Coordinator:
     settings = WorkerSettings.from_environment(
-        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(directory), "SHOWDOWN_WORKER_TOKEN": token}
+        {"SHOWDOWN_HOST": "h1", "SHOWDOWN_STATE_DIR": str(directory), "SHOWDOWN_HOST_TOKEN": token}
     )
     return Coordinator(settings, transport=httpx.MockTransport(handler))
 
@@ -68,7 +68,7 @@ def worker_of(coordinator_app: CoordinatorApp, directory: Path) -> Coordinator:
         )
         return httpx.Response(answer.status_code, content=answer.data)
 
-    return coordinator(directory, ask, coordinator_app.settings.worker_token)
+    return coordinator(directory, ask, coordinator_app.token_of("h1"))
 
 
 def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the_end(

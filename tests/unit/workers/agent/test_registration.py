@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
 import httpx
 import pytest
+from celery.signals import worker_ready
 
 from domain.jobs import HostCapabilities
 from workers.agent import app
@@ -163,6 +165,36 @@ def test_ending_the_process_is_a_termination_signal() -> None:
     """)
     done = subprocess.run([sys.executable, "-c", code], timeout=30, cwd=Path(__file__).parents[4])
     assert done.returncode == -signal.SIGTERM
+
+
+def test_a_process_that_does_not_end_is_ended_by_the_kernel() -> None:
+    code = textwrap.dedent("""
+        import signal, time
+        from workers.agent.registration import end_process
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a worker whose main thread hangs
+        end_process(limit_s=1)
+        time.sleep(30)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], timeout=30, cwd=Path(__file__).parents[4])
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_a_registration_that_cannot_start_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Celery only logs errors of this handler; the worker would run on and never be seen."""
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *args: killed.append(args))
+    monkeypatch.setattr(signal, "alarm", lambda _: 0)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setenv("SHOWDOWN_WORKER_TOKEN", "secret")
+    worker_ready.send(sender=None)
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+    assert "cannot start to register this host; the worker ends" in caplog.text
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_failed_probe_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.host_noise import in_windows
+from workers.lab.cgroup_limits import own_limits
 from workers.lab.host_cpu import HostTicks, read_host_ticks
 from workers.runner.cpu import CpuMeter, CpuSnapshot, Recording, read_waited_s
 
@@ -115,3 +116,23 @@ def test_short_bursts_between_ticks_are_seen() -> None:
     # Ticks saw a tenth to two thirds of such work on an idle machine; a busy one has more to see than ours. What the
     # hypervisor took of our bursts is in our process's time, and listed separately in the host's.
     assert cpu.busy_s + cpu.steal_s > 0.85 * worked - 0.03
+
+
+def test_what_a_cpu_limit_holds_back_belongs_to_its_slice(tmp_path: Path) -> None:
+    """A group of version 2 with a quota of half a CPU, which is throttled between two looks."""
+    top, process = tmp_path / "group", tmp_path / "proc"
+    top.mkdir()
+    process.mkdir()
+    (process / "mountinfo").write_text(f"30 24 0:26 / {top} rw - cgroup2 cgroup2 rw\n")
+    (process / "cgroup").write_text("0::/\n")
+    (top / "cpu.max").write_text("50000 100000\n")
+    (top / "cpu.stat").write_text("throttled_usec 1000000\n")
+    meter = CpuMeter(own_pids=(), limits=own_limits(process))
+    recording = Recording([meter.snapshot()])
+    (top / "cpu.stat").write_text("throttled_usec 1250000\n")
+    recording.snapshots.append(meter.snapshot())
+    first, last = recording.snapshots
+    assert last.since(first).throttled_s == pytest.approx(0.25)
+    assert recording.others(first.time_s, last.time_s)["throttled_s"] == pytest.approx(0.25)
+    middle = (first.time_s + last.time_s) / 2
+    assert recording.others(middle, last.time_s)["throttled_s"] == pytest.approx(0.125, rel=0.01)

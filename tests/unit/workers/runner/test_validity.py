@@ -94,6 +94,7 @@ def test_connections_that_ask_nothing_are_seen_by_the_datapath_alone() -> None:
         ({"offloads": {"gro": False}}, Reason.OFFLOAD_MISMATCH),
         ({"busiest_thread_share": 0.96}, Reason.GENERATOR_SATURATED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, steal_s=0.11)}, Reason.STEAL),
+        ({"cpu": CpuTime(wall_s=1, cpus=2, throttled_s=0.03)}, Reason.THROTTLED),
         ({"cpu": CpuTime(wall_s=1, cpus=2, foreign_s=0.21)}, Reason.INTERFERENCE),
         ({"watched": LOSSY}, Reason.PROBE_LOSS),
     ],
@@ -143,6 +144,7 @@ def sliced(**one: float) -> Evidence:
     ("one", "expected"),
     [
         ({"steal_s": 0.09}, (Reason.STEAL,)),  # 22 % of this slice, 2 % of the trial
+        ({"throttled_s": 0.03}, (Reason.THROTTLED,)),  # 7 % of this slice, 0.8 % of the trial
         ({"foreign_s": 0.09}, (Reason.INTERFERENCE,)),
         ({"steal_s": 0.07, "foreign_s": 0.07}, ()),
     ],
@@ -151,7 +153,8 @@ def test_one_slice_that_was_disturbed_is_found(one: dict[str, float], expected: 
     evidence = sliced(**one)
     assert reasons(evidence) == expected
     for finding in judge(evidence, prove(evidence)).findings:
-        assert "22.5 % of the CPUs in slice 3 of 10" in finding.detail
+        share = 100 * sum(one.values()) / 0.4
+        assert f"{share:.1f} % of the CPUs in slice 3 of 10" in finding.detail
 
 
 def test_interference_says_how_long_tasks_waited() -> None:

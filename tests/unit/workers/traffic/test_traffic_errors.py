@@ -144,7 +144,7 @@ BAD = {
     longer: "corrupt",
     surplus: "corrupt",
     malformed: "corrupt",
-    endless_head: "corrupt",
+    endless_head: "long_head",
     bad_chunk: "corrupt",
     never: "timeout",
 }

@@ -1,6 +1,8 @@
 """The matrix of traits: collected whatever breaks, kept, and shown as it was found."""
 
+import errno
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -131,6 +133,21 @@ def test_a_file_that_is_not_understood_is_no_matrix(tmp_path: Path, caplog: pyte
         assert kept(tmp_path) is None
     assert "schema_version" in caplog.text
     assert len(keep(matrix(row("direct")), tmp_path).rows) == 1
+
+
+def test_a_disk_that_is_full_does_not_keep_a_matrix_from_being_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = keep(matrix(row("tproxy", "steer")), tmp_path)
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    assert len(keep(matrix(row("direct")), tmp_path).rows) == 2
+    assert kept(tmp_path) == before
+    assert "No space left" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == [file.FILE]
 
 
 def test_the_tables_show_each_answer_and_the_evidence() -> None:

@@ -1,0 +1,62 @@
+"""The page of hosts: what they can run; enrol them, revoke their tokens, remove them."""
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from coordinator.api import hosts as api
+from coordinator.api.catalogue import enrolment_list, host_list
+from coordinator.services import services
+from coordinator.store.enrolments import AlreadyEnrolled
+from coordinator.web import grafana
+from coordinator.web.entry import blueprint
+from domain.problems import InvalidInput
+
+
+@blueprint.get("/hosts")
+def hosts() -> str:
+    """Hosts, what they can run, and why they cannot run the rest."""
+    return _page()
+
+
+@blueprint.post("/hosts")
+def enrol_host() -> tuple[str, int]:
+    """Enrol a host. The answer is the only page that shows its token, so it is not behind a redirect."""
+    host = request.form.get("host", "").strip()
+    try:
+        token = api.enrol(host, replace=bool(request.form.get("replace")))
+    except InvalidInput as error:
+        return _page(host=host, error=f"The name {error.problems[0].message}."), 422
+    except AlreadyEnrolled:
+        return _page(host=host, error=f"{host} has been enrolled before: check “replace” to make a new token."), 409
+    return _page(host=host, token=token), 201
+
+
+@blueprint.post("/hosts/<host>/revoke")
+def revoke_host(host: str) -> Response:
+    """Make a host's token void."""
+    api.revoke(host)
+    return redirect(url_for("web.hosts"), code=303)
+
+
+@blueprint.post("/hosts/<host>/remove")
+def remove_host(host: str) -> Response:
+    """Forget a host; its results stay."""
+    api.remove(host)
+    return redirect(url_for("web.hosts"), code=303)
+
+
+def _page(*, host: str = "", token: str = "", error: str = "") -> str:
+    with services().store.read() as session:
+        found, enrolled = host_list(session, services().clock()), enrolment_list(session)
+    registered = {one.name for one in found}
+    return render_template(
+        "web/hosts.html",
+        hosts=found,
+        enrolments={one.host: one for one in enrolled},
+        unseen=[one for one in enrolled if one.host not in registered],
+        grafana=grafana.hosts_link(),
+        wanted=host,
+        token=token,
+        error=error,
+        coordinator_url=services().settings.web_url or request.host_url.rstrip("/"),
+    )

@@ -1,0 +1,129 @@
+"""Delivered means that an InfluxDB said so; a server that only answers has taken nothing, and refused nothing."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from probes.stream.influx import InfluxSink
+from probes.stream.sink import SinkError
+from probes.stream.spool import Spool
+from tests.audit import AuditedStream, unaccounted
+from tests.servers import Headers, http_server, influxdb, stranger
+
+LINE = "m v=1i 1"
+
+
+def refused(url: str, *, timeout_s: float = 2.0) -> SinkError:
+    sink = InfluxSink(url, timeout_s=timeout_s)
+    with pytest.raises(SinkError) as raised:
+        sink.write(LINE)
+    sink.close()
+    return raised.value
+
+
+@pytest.mark.parametrize("headers", [stranger, influxdb])
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_another_status_of_success_is_no_delivery(status: int, headers: Headers) -> None:
+    with http_server(lambda _: (status, "<html>sign in</html>"), headers=headers) as server:
+        error = refused(server.url)
+    assert error.again
+    assert f"answered {status}, but not as an InfluxDB; check SHOWDOWN_INFLUX_URL" in str(error)
+
+
+def test_a_204_of_a_stranger_is_no_delivery() -> None:
+    with http_server(lambda _: (204, ""), headers=stranger) as server:
+        assert refused(server.url).again
+        assert InfluxSink(server.url).ping() != ""
+
+
+def test_a_204_of_an_influxdb_is_a_delivery() -> None:
+    with http_server(lambda _: (204, "")) as server:
+        sink = InfluxSink(server.url, token="t", org="o")
+        sink.write(LINE)
+        assert sink.ping() == ""
+        sink.close()
+        (request, _) = server.requests
+    assert (request.path, request.query, request.body) == ("/api/v2/write", "org=o&bucket=showdown&precision=ns", LINE)
+    assert request.headers["Authorization"] == "Token t"
+
+
+def test_an_influxdb_that_names_itself_in_ping_only_is_asked_once() -> None:
+    """InfluxDB 3 and some proxies leave the header out of answers to writes."""
+    with http_server(lambda _: (204, ""), headers=lambda r: influxdb(r) if r.path == "/ping" else {}) as server:
+        sink = InfluxSink(server.url)
+        for _ in range(3):
+            sink.write(LINE)
+        sink.close()
+    assert [request.path for request in server.requests] == ["/api/v2/write", "/ping", "/api/v2/write", "/api/v2/write"]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_stranger_cannot_refuse_lines(status: int) -> None:
+    """A firewall's 400 says nothing about the lines: they wait."""
+    with http_server(lambda _: (status, '{"message": "blocked"}'), headers=stranger) as server:
+        assert refused(server.url).again
+    with http_server(lambda _: (status, '{"message": "unable to parse"}')) as server:
+        assert not refused(server.url).again
+
+
+def test_an_answer_that_is_no_text_is_no_loss() -> None:
+    class Raw:
+        def encode(self) -> bytes:
+            return b"\xff\xfe\x00"
+
+    with http_server(lambda _: (200, Raw()), headers=stranger) as server:  # type: ignore[arg-type, return-value]
+        error = refused(server.url)
+    assert error.again
+    assert "no text" in str(error)
+
+
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """A server that answers a byte each 50 ms: quicker than any limit on a read, and for ever."""
+    done = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            for byte in b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: " + b"1" * 10_000:
+                try:
+                    connection.sendall(bytes([byte]))
+                except OSError:
+                    return
+                if done.wait(0.05):
+                    return
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=trickle, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        done.set()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_trickles_its_answer_is_away_after_the_limit(trickling: str) -> None:
+    begun_s = time.monotonic()
+    error = refused(trickling, timeout_s=0.2)
+    assert error.again
+    assert "cannot be reached" in str(error)
+    assert time.monotonic() - begun_s < 2
+
+
+def test_what_a_trickling_server_does_not_take_is_spooled_and_no_disk_is_blamed(trickling: str, tmp_path: Path) -> None:
+    stream = AuditedStream(InfluxSink(trickling, timeout_s=0.2), spool=Spool(tmp_path), interval_s=0.01)
+    stream.put_lines([f"m v=1i {number}" for number in range(100)])
+    begun_s = time.monotonic()
+    account = stream.close(0.1)
+    assert time.monotonic() - begun_s < 3
+    assert (account.spooled, account.losses, unaccounted(account)) == (100, {}, 0)
