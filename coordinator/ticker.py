@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
-from coordinator.scheduling.dispatch import Dispatcher, DispatchError
+from coordinator.scheduling.dispatch import Dispatcher, DispatchError, NoToken
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import quarantine, transitions
 from coordinator.store.clock_repair import pull_back_times
@@ -99,7 +99,9 @@ def ping_hosts(store: Store, dispatcher: Dispatcher, now: float) -> None:
             dispatcher.ping(host)
         except DispatchError as error:  # an unanswered question that was never asked says nothing about the host
             log.warning("%s was not pinged: %s", host, error)
-            break
+            if isinstance(error, NoToken):
+                continue
+            break  # each further host would wait for the broker's time limit
         sent.append(host)
     if sent:
         with store.write() as session:

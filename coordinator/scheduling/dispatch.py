@@ -32,7 +32,11 @@ BROKER_TIMEOUT_S = 2.0  # longest delay of an HTTP request by an unreachable bro
 
 
 class DispatchError(RuntimeError):
-    """The broker cannot be reached, or the host has no token; the ticker tries again."""
+    """The message was not sent: the broker cannot be reached; the ticker tries again."""
+
+
+class NoToken(DispatchError):
+    """The host has no valid token, so it may get no message."""
 
 
 class Dispatcher(Protocol):
@@ -101,7 +105,7 @@ class CeleryDispatcher:
         """Send it with a new id: Celery drops a message whose id it has revoked."""
         key, message = self._key_of(host), Message(task, str(uuid.uuid4()), arguments)
         if key is None:
-            raise DispatchError(f"{host} has no valid token")
+            raise NoToken(f"{host} has no valid token")
         self._app.send_task(
             task,
             args=arguments,

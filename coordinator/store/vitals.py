@@ -1,13 +1,13 @@
 """A host's vitals: what it reports of itself, and since when the coordinator's pings reach it no more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from coordinator.scheduling.lifecycle import AttemptState
 from coordinator.store.models import AttemptRow, HostRow
-from coordinator.store.submission import is_online
+from coordinator.store.submission import ONLINE_S, is_online
 from domain.vitals import DEAF_S, HostVitals
 
 
@@ -36,16 +36,15 @@ def takes_blocks(row: HostRow, now: float) -> bool:
 
 def hosts_to_ping(session: Session, now: float) -> list[str]:
     """Every online host that reports vitals and runs no block: who runs a block took its message."""
-    busy = set(session.scalars(select(AttemptRow.host).where(AttemptRow.state == AttemptState.RUNNING)))
-    rows = session.scalars(select(HostRow).order_by(HostRow.name))
-    return [row.name for row in rows if row.vitals is not None and is_online(row, now) and row.name not in busy]
+    busy = select(AttemptRow.host).where(AttemptRow.state == AttemptState.RUNNING)
+    idle = select(HostRow.name).where(HostRow.vitals.is_not(None), HostRow.name.not_in(busy))
+    return list(session.scalars(idle.where(HostRow.seen_at >= now - ONLINE_S).order_by(HostRow.name)))
 
 
-def pinged(session: Session, hosts: Iterable[str], now: float) -> None:
+def pinged(session: Session, hosts: Sequence[str], now: float) -> None:
     """These hosts were pinged; an answer is due from now on, if none was due before."""
-    for row in session.scalars(select(HostRow).where(HostRow.name.in_(list(hosts)))):
-        if row.unheard_since is None:
-            row.unheard_since = now
+    answered = HostRow.unheard_since.is_(None)
+    session.execute(update(HostRow).where(HostRow.name.in_(hosts), answered).values(unheard_since=now))
 
 
 def skews_s(session: Session, hosts: Iterable[str]) -> tuple[float, float]:

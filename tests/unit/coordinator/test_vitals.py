@@ -3,16 +3,18 @@
 import pytest
 
 from coordinator import ticker
+from coordinator.scheduling.dispatch import NoToken
 from domain.vitals import DroppedMessages, HostVitals, clock_words, remedy
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, attempts
 from tests.unit.coordinator.pages import signed_in
+from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 
 def report(app: CoordinatorApp, host: str = "h1", *, skew_s: float = 0.0, **vitals: object) -> int:
     """What a worker does every 30 s: register, and report its vitals."""
     app.register(host)
     body = {"clock_s": app.now + skew_s, **vitals}
-    answer = app.client.put(f"/api/v1/worker/hosts/{host}/vitals", json=body, headers=app.worker)
+    answer = app.client.put(f"/api/v1/worker/hosts/{host}/vitals", json=body, headers=app.worker_of(host))
     return answer.status_code
 
 
@@ -116,6 +118,25 @@ def test_an_older_worker_without_vitals_is_not_pinged(coordinator_app: Coordinat
     coordinator_app.register()
     ticker.ping_hosts(coordinator_app.store, coordinator_app.dispatcher, coordinator_app.now)
     assert coordinator_app.dispatcher.pinged == []
+
+
+def test_a_host_without_a_token_keeps_no_other_from_its_ping(coordinator_app: CoordinatorApp) -> None:
+    class Refusing(RecordingDispatcher):
+        def ping(self, host: str) -> None:
+            if host == "h1":
+                raise NoToken("h1 has no valid token")
+            super().ping(host)
+
+    report(coordinator_app, "h1")
+    report(coordinator_app, "h2")
+    dispatcher = Refusing()
+    for _ in range(20):
+        coordinator_app.now += 10
+        ticker.ping_hosts(coordinator_app.store, dispatcher, coordinator_app.now)
+        report(coordinator_app, "h1")
+        report(coordinator_app, "h2", heard_s=1.0)
+    assert dispatcher.pinged == ["h2"] * 20
+    assert shown(coordinator_app, "h1")["deaf_since"] is None, "it was not asked"
 
 
 @pytest.mark.parametrize("skew_s", [-3600.0, -180.0, 180.0, 3600.0, 1e8])

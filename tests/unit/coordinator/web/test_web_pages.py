@@ -177,7 +177,7 @@ def test_hosts_show_what_they_lack(coordinator_app: CoordinatorApp, browser: Fla
     assert "need attention" not in " ".join(page)
     aside = Feature(name="report_outbox", present=False, reason="/outbox: 1 set aside: k1-0-1.bad", remedy="Look.")
     reported = capabilities("h2").model_copy(update={"features": (aside,)}).model_dump(mode="json")
-    coordinator_app.client.put("/api/v1/worker/hosts/h2", json=reported, headers=coordinator_app.worker)
+    coordinator_app.client.put("/api/v1/worker/hosts/h2", json=reported, headers=coordinator_app.worker_of("h2"))
     shown = "Reports of this host need attention: /outbox: 1 set aside: k1-0-1.bad. Look."
     assert shown in sentences(browser.get("/hosts"))
     coordinator_app.now += 3600
