@@ -8,7 +8,7 @@ PIP_COMPILE = -q --strip-extras --generate-hashes --allow-unsafe --no-header --n
 	--no-emit-find-links --no-emit-trusted-host
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-words bench-truth matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
+
+bench-scale: setup ## The largest campaign: what its blocks, report and pages cost; the last line is JSON (20 min); QUICK=1: 1 min
+	@$(BIN)/python -m tests.bench.scale $(if $(QUICK),--blocks 40)
 
 bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (12 min)
 	@$(BIN)/python -m tests.bench.words

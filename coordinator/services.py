@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from coordinator.analysis.cache import VersionedCache
+from coordinator.analysis.cache import Sparing, VersionedCache
 from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
@@ -16,6 +16,7 @@ from domain.report import CampaignReport
 from domain.stacks import Stacks
 
 EXTENSION = "showdown"
+_REPORTED = 20_000  # entries of all reports in the cache, 1 to 4 kB each
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,16 @@ class Services:
     dispatcher: Dispatcher
     clock: Callable[[], float]
     watch: Watch
-    reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(32))
+    reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(_REPORTED, _entries))
+    announced: Sparing = field(default_factory=Sparing)
     exactness: VersionedCache[Exactness | None] = field(default_factory=lambda: VersionedCache(32))
     # By cell; a few megabytes each.
     stacks: VersionedCache[dict[str, Stacks]] = field(default_factory=lambda: VersionedCache(4))
+
+
+def _entries(report: CampaignReport) -> int:
+    explained = (report.decompositions, report.differences)
+    return 100 + sum(map(len, (report.results, report.verdicts, report.carrying, report.invalid, *explained)))
 
 
 def services() -> Services:

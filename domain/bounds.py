@@ -24,7 +24,7 @@ MAX_VARIANTS = 200  # of one family on one host
 NO_NUL = r"^[^\x00]*$"
 """The pattern of every free text. PostgreSQL stores no NUL; a lone surrogate is refused as it is not Unicode."""
 
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"

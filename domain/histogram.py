@@ -8,13 +8,12 @@ import base64
 import binascii
 import struct
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -73,10 +72,14 @@ class LatencyHistogram:
     def merged(cls, histograms: Iterable["LatencyHistogram"]) -> Self:
         """The sum of histograms."""
         total = cls()
-        hdr = total._hdr
         for histogram in histograms:
-            hdr.add(histogram._hdr)
+            total.add(histogram)
         return total
+
+    def add(self, other: "LatencyHistogram") -> None:
+        """Add the durations of another histogram to this one."""
+        self._mean_ns = None
+        self._hdr.add(other._hdr)
 
     def encode(self) -> str:
         """HdrHistogram V2 compressed, base64: readable by every HDR implementation."""
@@ -93,21 +96,27 @@ class LatencyHistogram:
 
     def percentile_ns(self, percentile: float) -> int | None:
         """The value at ``percentile`` (0–100) in nanoseconds; ``None`` when nothing was recorded."""
-        recorded = self._recorded()
-        if not recorded:
+        indexes, counts = self._filled()
+        if not indexes.size:
             return None
         # Same result as get_value_at_percentile, which visits every empty bucket and takes a hundred times as long.
         rank = self._hdr.get_target_count_at_percentile(percentile)
-        index = recorded[bisect_left(list(accumulate(count for _, count in recorded)), rank)][0]
+        index = int(indexes[np.searchsorted(np.cumsum(counts), rank)])
         value = self._hdr.get_value_from_index(index)
         return int(self._hdr.get_highest_equivalent_value(value) if percentile else value)
 
     def counts_over(self, limits_ns: Sequence[float]) -> tuple[int, ...]:
         """For each limit, how many durations were longer, exact to the histogram's three digits."""
-        recorded = self._recorded()
-        starts = [int(self._hdr.get_value_from_index(index)) for index, _ in recorded]
-        totals = [0, *accumulate(count for _, count in recorded)]
-        return tuple(totals[-1] - totals[bisect_left(starts, limit_ns)] for limit_ns in limits_ns)
+        indexes, counts = self._filled()
+        starts, totals = self._starts_ns(indexes), np.concatenate(([0], np.cumsum(counts)))
+        return tuple(int(totals[-1] - totals[np.searchsorted(starts, limit_ns)]) for limit_ns in limits_ns)
+
+    def _starts_ns(self, indexes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The lowest values of buckets, as the library's get_value_from_index."""
+        hdr = self._hdr
+        octaves = (indexes >> hdr.sub_bucket_half_count_magnitude) - 1
+        within = (indexes & (hdr.sub_bucket_half_count - 1)) + np.where(octaves < 0, 0, hdr.sub_bucket_half_count)
+        return np.asarray(within << (np.maximum(octaves, 0) + hdr.unit_magnitude), dtype=np.int64)
 
     @property
     def count(self) -> int:
@@ -138,9 +147,14 @@ class LatencyHistogram:
 
     def _recorded(self) -> list[tuple[int, int]]:
         """(index, count) of every non-empty bucket. The library's own iterators take a hundred times as long."""
+        indexes, counts = self._filled()
+        return list(zip(indexes.tolist(), counts.tolist(), strict=True))
+
+    def _filled(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same as two arrays."""
         counts = np.ctypeslib.as_array(self._hdr.counts)[: self._hdr.counts_len]
         (indexes,) = counts.nonzero()
-        return list(zip(indexes.tolist(), counts[indexes].tolist(), strict=True))
+        return indexes, counts[indexes].astype(np.int64)
 
     @classmethod
     def _validated(cls, text: str, info: ValidationInfo) -> Self:

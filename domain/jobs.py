@@ -111,7 +111,10 @@ class CampaignProgress(Frozen):
     blocks_failed: Index
     blocks_planned: Index
     ended: bool = Field(description="True when the campaign has ended.")
-    verdicts: tuple[Verdict, ...] = Field(max_length=MAX_VERDICTS, description="Primary ones first.")
+    verdicts: tuple[Verdict, ...] = Field(
+        max_length=MAX_VERDICTS,
+        description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones.",
+    )
 
 
 class Variant(Frozen):

@@ -9,109 +9,161 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from coordinator.analysis.compared import Compared, compared
-from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_facts, left_out
+from coordinator.analysis.digest import with_digest
+from coordinator.analysis.outcome import is_carried
+from coordinator.analysis.pool import NO_POOL, Growing, Pool, PoolKey, pool_of
+from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id, left_out
+from coordinator.analysis.statistics import Estimate, interval
+from coordinator.analysis.weights import Noise, noise_of
+from coordinator.scheduling.digests import AT, BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Search, initial_searches, replay_steps
 from domain.campaign import Campaign, Cell
-from domain.exceedance import has_shares, percents_over
 from domain.load import CapacityLoad, OpenLoad, load_text
 from domain.margins import margin_of
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration
-from domain.trial import BlockResult, TrialResult
 
 UNKNOWN_FUNCTION = "unknown"
 
 
 @dataclass(frozen=True)
 class CampaignResults:
-    """The accepted attempts by cell."""
+    """The accepted attempts by cell.
+
+    ``pools`` are the pooled times, if they are stored; else they are summed here, from the attempts' results.
+    """
 
     campaign: Campaign
     attempts: Sequence[AttemptRecord]
     bootstrap_seed: int
     calibration: Mapping[str, Calibration]
+    pools: Mapping[PoolKey, Pool] | None = None
     _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
-    _figures: dict[tuple[int, Metric], float | None] = field(default_factory=dict)
+    _pools: dict[PoolKey, Pool] = field(default_factory=dict)
+    _trials: dict[tuple[str, str, str], list[TrialDigest]] = field(default_factory=dict)
+    _carried: dict[tuple[str, str, str], list[bool | None]] = field(default_factory=dict)
+    # What many comparisons share; a key is workload, level, label, reference, metric.
+    _contrasts: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    _estimates: dict[tuple[str, ...], Estimate | None] = field(default_factory=dict)
+    _noises: dict[tuple[str, str, Metric], Noise | None] = field(default_factory=dict)
     episodes: dict[tuple[str, str, Metric, str], tuple[int | None, int]] = field(default_factory=dict)  # see slow.py
 
     @cached_property
-    def blocks(self) -> dict[tuple[str, str], list[dict[str, TrialResult]]]:
+    def records(self) -> list[AttemptRecord]:
+        """The attempts with their digests, as they were given."""
+        return [with_digest(self.campaign, attempt) for attempt in self.attempts]
+
+    @cached_property
+    def in_order(self) -> list[AttemptRecord]:
+        """The attempts with their digests, by block and number."""
+        return sorted(self.records, key=lambda a: (a.block_index, a.attempt))
+
+    @cached_property
+    def blocks(self) -> dict[tuple[str, str], list[Mapping[str, TrialDigest]]]:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order.
 
         No trial of a block counts if the environment disturbed one of them, or if the block ran on another host or
         software than most: each of its trials then has a finding that says so.
         """
-        blocks: dict[tuple[str, str], list[dict[str, TrialResult]]] = {}
-        for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt)):
-            if attempt.accepted and attempt.result is not None and not attempt.calibration and not attempt.search:
-                trials = self.trials_of(attempt.result)
+        blocks: dict[tuple[str, str], list[Mapping[str, TrialDigest]]] = {}
+        for attempt in self.in_order:
+            if attempt.accepted and attempt.digest is not None and not attempt.calibration and not attempt.search:
+                trials = self.trials_of(attempt.digest)
                 blocks.setdefault((attempt.workload, attempt.level), []).append(trials)
         return blocks
 
-    def trials_of(self, result: BlockResult) -> dict[str, TrialResult]:
+    def trials_of(self, block: BlockDigest) -> Mapping[str, TrialDigest]:
         """The trials of a block by label, with a finding against each if the block does not count."""
-        why = exclusion(result, self.fingerprints.reference)
-        return {trial.datapath: left_out(trial, why) for trial in result.trials}
+        why = exclusion(block, self.fingerprints.reference)
+        return block.trials if why is None else {label: left_out(one, why) for label, one in block.trials.items()}
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
         """The fingerprints of the accepted attempts, and the one whose blocks are analysed together."""
         return Fingerprints.of(
             [
-                (attempt.block_index, attempt.result.fingerprint)
-                for attempt in sorted(self.attempts, key=lambda a: (a.block_index, a.attempt))
-                if attempt.accepted and attempt.result is not None and not attempt.calibration
+                (attempt.block_index, attempt.digest.fingerprint)
+                for attempt in self.in_order
+                if attempt.accepted and attempt.digest is not None and not attempt.calibration
             ]
         )
 
     @cached_property
-    def functions(self) -> dict[str, str]:
-        """Each datapath's function, from its trials."""
+    def _words(self) -> dict[str, TrialWords]:
+        """Of each datapath, the words of its last trial."""
         return {
-            datapath_of(trial.datapath): trial.function
-            for attempt in self.attempts
-            if attempt.result is not None
-            for trial in attempt.result.trials
+            datapath_of(label): trial.words
+            for attempt in self.records
+            if attempt.digest is not None
+            for label, trial in attempt.digest.trials.items()
         }
 
     def function(self, label: str) -> str:
         """The function of a label; ``unknown`` before its first trial."""
-        return self.functions.get(datapath_of(label), UNKNOWN_FUNCTION)
-
-    @cached_property
-    def roles(self) -> dict[str, str]:
-        """Each datapath's role, as its trials state it; results from before roles have that of their name."""
-        named = {LIMIT_BEFORE_ROLES: LIMIT}
-        return {
-            name: named.get(name, "") if trial.role is None else trial.role
-            for attempt in self.attempts
-            if attempt.result is not None
-            for trial in attempt.result.trials
-            for name in [datapath_of(trial.datapath)]
-        }
+        words = self._words.get(datapath_of(label))
+        return words.function if words is not None else UNKNOWN_FUNCTION
 
     def role(self, label: str) -> str:
-        """The role of a label; empty before its first trial. A second copy (A/A) has none."""
-        return self.roles.get(label, "")
+        """The role of a label, as its trials state it; empty before its first trial. A second copy (A/A) has none.
+
+        Results from before roles have that of their name.
+        """
+        words = self._words.get(label)
+        if words is None:
+            return ""
+        return (LIMIT if label == LIMIT_BEFORE_ROLES else "") if words.role is None else words.role
 
     @property
     def limit(self) -> str | None:
         """The label that others are shown as a share of, if the campaign has one."""
         return next((label for label in self.campaign.labels if self.role(label) == LIMIT), None)
 
-    def trials(self, cell: Cell) -> list[TrialResult]:
+    def trials(self, cell: Cell) -> list[TrialDigest]:
         """Every trial of one cell that belongs to an accepted attempt."""
-        blocks = self.blocks.get((cell.workload, cell.level), [])
-        return [block[cell.datapath] for block in blocks if cell.datapath in block]
+        key = cell.workload, cell.level, cell.datapath
+        if key not in self._trials:
+            blocks = self.blocks.get(key[:2], [])
+            self._trials[key] = [block[cell.datapath] for block in blocks if cell.datapath in block]
+        return self._trials[key]
 
-    def search_trials(self, cell: Cell) -> list[TrialResult]:
+    def carried(self, workload: str, level: str, label: str) -> list[bool | None]:
+        """Of each block of a level: whether the datapath carried its load; ``None`` where no trial says it."""
+        key = workload, level, label
+        if key not in self._carried:
+            blocks = self.blocks.get((workload, level), [])
+            self._carried[key] = [is_carried(block[label]) if label in block else None for block in blocks]
+        return self._carried[key]
+
+    def pool(self, cell: Cell) -> Pool:
+        """The pooled times of a cell's trials."""
+        key = PoolKey(cell.workload, cell.level, cell.datapath, self._reference)
+        if self.pools is not None:
+            return self.pools.get(key, NO_POOL)
+        if key not in self._pools:
+            self._pools[key] = pool_of((trial, is_carried(trial) is False) for trial in self.trials(cell))
+        return self._pools[key]
+
+    @cached_property
+    def _reference(self) -> str:
+        return lasting_id(self.fingerprints.reference)
+
+    def search_trials(self, cell: Cell) -> list[TrialDigest]:
         """The valid trials in the steps of a capacity level."""
-        steps = [attempt.result for attempt in self.search_steps(cell.workload, cell.level)]
-        trials = [trial for result in steps if result is not None for trial in result.trials]
-        return [trial for trial in trials if trial.datapath == cell.datapath and trial.validity.valid]
+        steps = [attempt.digest for attempt in self.search_steps(cell.workload, cell.level)]
+        trials = [digest.trials[cell.datapath] for digest in steps if digest and cell.datapath in digest.trials]
+        return [trial for trial in trials if trial.valid]
+
+    def search_pool(self, cell: Cell) -> Pool:
+        """The pooled lag of those trials."""
+        if self.pools is not None:
+            return self.pools.get(PoolKey(cell.workload, cell.level, cell.datapath, ""), NO_POOL)
+        growing = Growing()
+        for trial in self.search_trials(cell):
+            growing.add_lag(trial)
+        return growing.pool
 
     def searches(self, cell: Cell) -> list[dict[str, Search]]:
         """Per search of a capacity level, the present state for each datapath; empty before the calibration."""
@@ -122,7 +174,7 @@ class CampaignResults:
 
     def search_steps(self, workload: str, level: str) -> list[AttemptRecord]:
         """Every attempt of the steps of a level's searches."""
-        return [a for a in self.attempts if (a.workload, a.level) == (workload, level) and a.search]
+        return [a for a in self.records if (a.workload, a.level) == (workload, level) and a.search]
 
     def _searched(self, workload: str, level: str) -> list[dict[str, Search]]:
         slo, found = self.campaign.levels[level], self.calibration.get(workload)
@@ -139,8 +191,7 @@ class CampaignResults:
 
     def _other_fingerprint(self, steps: Sequence[AttemptRecord]) -> str:
         """Why a search does not count because of where it ran; empty if it counts."""
-        results = [a.result for a in steps if a.result is not None]
-        others = [one for one in results if lasting_facts(one.fingerprint) != self.fingerprints.reference]
+        others = [a for a in steps if a.digest is not None and lasting_id(a.digest.fingerprint) != self._reference]
         return "its search ran with another fingerprint than most blocks" if others else ""
 
     def compared(self, workload: str, level: str, metric: Metric) -> Compared:
@@ -156,14 +207,15 @@ class CampaignResults:
         if metric is Metric.SLO_CAPACITY_PER_S:
             cell = Cell(datapath=labels[0], workload=workload, level=level)
             return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
-        blocks = self.blocks.get((workload, level), [])
-        return [{label: self.figure(block.get(label), metric) for label in labels} for block in blocks]
+        figure = _share if metric in SHARE_METRICS else _figure
+        at, blocks = AT[metric.value], self.blocks.get((workload, level), [])
+        return [{label: figure(block[label], at) if label in block else None for label in labels} for block in blocks]
 
     def figures(self, cell: Cell, metric: Metric) -> list[float]:
         """A cell's figures in the blocks that count; of a datapath that is not compared, all that it has."""
         found = self.compared(cell.workload, cell.level, metric)
         if cell.datapath in found.labels:
-            return [row[cell.datapath] for row in found.rows]
+            return list(found.column(cell.datapath))
         own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric))
         return [figure for figure in own if figure is not None]
 
@@ -173,31 +225,27 @@ class CampaignResults:
 
     def contrasts(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """What a comparison rests on: one log-ratio per block or search that counts, of shares one difference."""
-        found = self.compared(cell.workload, cell.level, metric)
-        return (found.logs if metric.over_ms is None else found.differences)(cell.datapath, reference)
+        key = cell.workload, cell.level, cell.datapath, reference, metric
+        if key not in self._contrasts:
+            found = self.compared(cell.workload, cell.level, metric)
+            contrast = found.differences if metric in SHARE_METRICS else found.logs
+            self._contrasts[key] = contrast(cell.datapath, reference)
+        return self._contrasts[key]
 
-    def figure(self, trial: TrialResult | None, metric: Metric) -> float | None:
-        """One figure of a valid trial, cached: a percentile takes milliseconds, and many comparisons need it."""
-        # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
-        # no figure.
-        if metric.over_ms is not None:
-            return self._percent_over(trial, metric)
-        if trial is None or not trial.validity.valid:
-            return None
-        key = id(trial), metric
-        if key not in self._figures:
-            percentile = metric.percentile
-            value = _latency_us(trial, percentile) if percentile is not None else getattr(trial, metric.value)
-            self._figures[key] = value if value is not None and 0 < value < math.inf else None
-        return self._figures[key]
+    def estimate(self, cell: Cell, reference: str, metric: Metric) -> Estimate | None:
+        """The mean of the contrasts; ``None`` for fewer than two."""
+        key = cell.workload, cell.level, cell.datapath, reference, metric
+        if key not in self._estimates:
+            self._estimates[key] = interval(self.contrasts(cell, reference, metric))
+        return self._estimates[key]
 
-    def _percent_over(self, trial: TrialResult | None, metric: Metric) -> float | None:
-        if trial is None or not has_shares(trial):
-            return None
-        if (id(trial), metric) not in self._figures:
-            found = percents_over(trial, [one.over_ms or 0 for one in SHARE_METRICS]) or [None] * len(SHARE_METRICS)
-            self._figures.update({(id(trial), one): value for one, value in zip(SHARE_METRICS, found, strict=True)})
-        return self._figures[id(trial), metric]
+    def noise(self, workload: str, level: str, metric: Metric) -> Noise | None:
+        """The noise of all compared datapaths in the blocks that count at one level."""
+        key = workload, level, metric
+        if key not in self._noises:
+            rows = self.compared(workload, level, metric).rows
+            self._noises[key] = noise_of(rows, as_logs=metric not in SHARE_METRICS)
+        return self._noises[key]
 
     def margin(self, metric: Metric) -> float:
         """The margin of equivalence (domain/margins.py)."""
@@ -216,7 +264,18 @@ class CampaignResults:
         return found.rates_per_s.get(level) if found else None
 
 
-def _latency_us(trial: TrialResult, percentile: float) -> float | None:
-    """``None`` if no request lies beyond the percentile, because it would equal the maximum."""
-    count = trial.latency.count if trial.latency is not None else 0
-    return trial.latency_us(percentile) if count * (100 - percentile) >= 100 - 1e-6 else None
+def figure_of_trial(trial: TrialDigest | None, metric: Metric) -> float | None:
+    """One figure of a valid trial; of a share, also of a trial that was overloaded."""
+    if trial is None:
+        return None
+    return (_share if metric in SHARE_METRICS else _figure)(trial, AT[metric.value])
+
+
+def _figure(trial: TrialDigest, at: int) -> float | None:
+    # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
+    # no figure.
+    return value if trial.valid and 0 < (value := trial.numbers[at]) < math.inf else None
+
+
+def _share(trial: TrialDigest, at: int) -> float | None:
+    return trial.numbers[at] if trial.has_shares else None

@@ -18,19 +18,18 @@ from scipy.special import betaincinv
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import compared_pairs
-from coordinator.analysis.load_shown import load_shown
-from coordinator.analysis.missed_blocks import COMPATIBLE
+from coordinator.analysis.load_shown import answered_within, column, cpus_shown, sum_known
+from coordinator.analysis.outcome import is_carried
+from coordinator.analysis.pool import Pool
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import CONFIDENCE, holm
+from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
-from domain.carried import is_delivered
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
-from domain.histogram import LatencyHistogram
 from domain.load import OpenLoad, ShareLoad
 from domain.names import datapath_of
 from domain.texts import of_workload, p_text
-from domain.trial import Reason, TrialResult
 
 
 class _Counts(NamedTuple):
@@ -55,20 +54,7 @@ class _Counts(NamedTuple):
         return fisher_p(self.carried, missed, self.reference_carried, reference_missed)
 
 
-def is_carried(trial: TrialResult) -> bool | None:
-    """Whether a trial's load was carried; ``None`` if the trial does not say.
-
-    Results of older versions lack what was due: then nothing shows that the load was carried.
-    """
-    reasons = trial.validity.reasons
-    if any(reason not in COMPATIBLE for reason in reasons):
-        return None
-    if Reason.OVERLOADED in reasons:
-        return False
-    return None if reasons or trial.due is None else True
-
-
-def carried_blocks(trials: Iterable[TrialResult]) -> CarriedBlocks | None:
+def carried_blocks(trials: Iterable[TrialDigest]) -> CarriedBlocks | None:
     """A cell's k of n blocks; ``None`` without a block that counts."""
     outcomes = [found for trial in trials if (found := is_carried(trial)) is not None]
     if not outcomes:
@@ -77,47 +63,31 @@ def carried_blocks(trials: Iterable[TrialResult]) -> CarriedBlocks | None:
     return CarriedBlocks(blocks=sum(outcomes), of=len(outcomes), low=low, high=high)
 
 
-def overloaded_trials(trials: Iterable[TrialResult]) -> OverloadedTrials | None:
-    """What the overloaded trials of a cell were like; ``None`` if there are none."""
+def overloaded_trials(trials: Iterable[TrialDigest], pool: Pool) -> OverloadedTrials | None:
+    """What the overloaded trials of a cell were like; ``None`` if there are none. ``pool`` has their latencies."""
     found = [trial for trial in trials if is_carried(trial) is False]
     if not found:
         return None
-    seconds = sum(trial.duration_s for trial in found)
-    latency = LatencyHistogram.merged([trial.latency for trial in found if trial.latency is not None])
-    p50, p99 = (latency.percentile_ns(percentile) if latency.count else None for percentile in (50, 99))
-    shown = load_shown(found)
-    due = [trial.due for trial in found if trial.due is not None]
+    seconds, due, latency = sum(column(found, "duration_s")), sum_known(column(found, "due")), pool.overloaded
     return OverloadedTrials(
         trials=len(found),
-        delivered_per_s=sum(trial.answered_within for trial in found) / seconds if seconds else None,
-        due_per_s=sum(due) / seconds if seconds and len(due) == len(found) else None,
-        p50_us=None if p50 is None else p50 / 1000,
-        p99_us=None if p99 is None else p99 / 1000,
-        censored_share=min(1.0, sum(trial.censored for trial in found) / latency.count) if latency.count else None,
-        cpus_used=shown["cpus_used"],
-        cpus=shown["cpus"],
+        delivered_per_s=sum(answered_within(found)) / seconds if seconds else None,
+        due_per_s=due / seconds if seconds and due is not None else None,
+        p50_us=latency.p50_us if latency else None,
+        p99_us=latency.p99_us if latency else None,
+        censored_share=min(1.0, sum(column(found, "censored")) / latency.count) if latency and latency.count else None,
+        **cpus_shown(found),
     )
 
 
-def carried_up_to(trials: Iterable[TrialResult]) -> CarriedRates | None:
+def carried_up_to(trials: Iterable[TrialDigest]) -> CarriedRates | None:
     """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
-    found = [_highest_carried(trial) for trial in trials if is_carried(trial) is not None]
+    found = [trial.highest_carried_per_s or 0.0 for trial in trials if is_carried(trial) is not None]
     if not found:
         return None
     return CarriedRates(
         blocks=len(found), median_per_s=median(found), lowest_per_s=min(found), highest_per_s=max(found)
     )
-
-
-def _highest_carried(trial: TrialResult) -> float:
-    """The rate up to which each slice was carried, as it was due in the slice."""
-    counted = [one for one in trial.slices if one.due and one.duration_s and not one.probed and not one.profiled]
-    highest = 0.0
-    for one in sorted(counted, key=lambda one: (one.due or 0) / one.duration_s):
-        if not is_delivered(one.due or 0, one.answered_within, one.pending_middle):
-            break
-        highest = (one.due or 0) / one.duration_s
-    return highest
 
 
 def carrying_of(data: CampaignResults, stage: Stage = AT_ITS_LOOK) -> tuple[Carrying, ...]:
@@ -152,8 +122,7 @@ def _counts(data: CampaignResults) -> Iterable[_Counts]:
 
 def _outcomes(data: CampaignResults, workload: str, level: str, pair: tuple[str, str]) -> list[tuple[bool, bool]]:
     """Per block that counts for both: whether each of the two carried the load."""
-    blocks = data.blocks.get((workload, level), [])
-    both = [tuple(is_carried(block[label]) for label in pair) for block in blocks if all(one in block for one in pair)]
+    both = zip(*(data.carried(workload, level, label) for label in pair), strict=True)
     return [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
 
 

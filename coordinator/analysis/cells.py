@@ -2,22 +2,23 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
 from coordinator.analysis.exceedance import mean_shares
-from coordinator.analysis.load_shown import load_cautions, load_shown
+from coordinator.analysis.load_shown import answered_within, column, load_cautions, load_shown
+from coordinator.analysis.pool import Pool, Read
 from coordinator.analysis.searched import is_left_open, reason_for_none, search_caveats, searched_capacity
 from coordinator.analysis.slow import with_episodes
 from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
-from domain.histogram import LatencyHistogram
 from domain.load import CapacityLoad, ClosedLoad, OpenLoad
 from domain.metric import Metric, first_metric
 from domain.report import MIN_PAIRS, CellResult, Interval, Percentiles
-from domain.trial import Reason, TrialResult
+from domain.trial import Reason
 
 _FIGURES = (Metric.REQUESTS_PER_S, Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.LATENCY_P99_US)
 ENOUGH = 0.99  # of the scheduled requests; with fewer, an open level gets a caveat
@@ -28,10 +29,10 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     if isinstance(data.campaign.levels[cell.level], CapacityLoad):
         return _capacity_result(data, cell)
     trials = data.trials(cell)
-    valid = [trial for trial in trials if trial.validity.valid]
+    valid, pool = [trial for trial in trials if trial.valid], data.pool(cell)
     first = first_metric(data.campaign.levels[cell.level])
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
-    load = _load_carried(data, cell, trials)
+    load = _load_carried(data, cell, trials, pool)
     return CellResult(
         **_identity(data, cell),
         requests_per_s=rate.value if rate else None,
@@ -46,16 +47,16 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
         share_of_direct=_share_of_limit(data, cell, bool(valid)),
         pairs=len(data.figures(cell, first)),
         compared=_is_compared(data, cell, first),
-        latency_us=with_episodes(_percentiles(trial.latency for trial in valid), valid),
-        service_time_us=_percentiles(trial.service_time for trial in valid),
+        latency_us=with_episodes(_percentiles(pool.latency), pool, len(valid)),
+        service_time_us=_percentiles(pool.service_time),
         valid_trials=len(valid),
         invalid_trials=len(trials) - len(valid),
         invalid_for=None if valid else _commonest(trials),
-        **_surroundings(data, cell, valid),
+        **_surroundings(data, cell, valid, pool),
         **load,
         caveats=(
             *_left_out(data, cell, first),
-            *_shortfall(data, cell, valid, p99.value if p99 else None),
+            *_shortfall(data, cell, valid, pool, p99.value if p99 else None),
             *overload_caveat(load.get("overloaded"), load.get("carried_in")),
             *_mixed_offloads(valid),
         ),
@@ -91,30 +92,30 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
         invalid_trials=len(ended) - len(figures),
         invalid_for=reason_for_none(ended),
         left_open=is_left_open(ended),
-        **_surroundings(data, cell, data.search_trials(cell)),
+        **_surroundings(data, cell, data.search_trials(cell), data.search_pool(cell)),
         caveats=search_caveats(ended),
     )
 
 
-def _commonest(trials: Sequence[TrialResult]) -> Reason | None:
-    reasons = Counter(reason for trial in trials for reason in trial.validity.reasons)
+def _commonest(trials: Sequence[TrialDigest]) -> Reason | None:
+    reasons = Counter(reason for trial in trials for reason in trial.reasons)
     return max(reasons, key=lambda reason: reasons[reason], default=None)
 
 
-def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest], pool: Pool) -> dict[str, Any]:
     """The condition of the cell, and its effect in ``trials``; validity makes it the same in all of them."""
-    shown = [trial.surroundings for trial in trials if trial.surroundings is not None]
-    walked = [one.ballast_packets for one in shown if one.ballast_packets is not None]
+    tracked = [one for one in column(trials, "tracked") if not math.isnan(one)]
+    walked = [one for one in column(trials, "ballast_packets") if not math.isnan(one)]
     return {
         "condition": str(data.campaign.levels[cell.level].condition),
-        "tracked": any(one.tracked for one in shown) if shown else None,
-        "ballast_packets": sum(walked) if walked else None,
-        "offloads": trials[-1].offloads if trials else {},
-        **load_shown(trials),
+        "tracked": any(tracked) if tracked else None,
+        "ballast_packets": int(sum(walked)) if walked else None,
+        "offloads": dict(trials[-1].words.offloads) if trials else {},
+        **load_shown(trials, pool.lag),
     }
 
 
-def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialResult]) -> dict[str, Any]:
+def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest], pool: Pool) -> dict[str, Any]:
     """Whether an open level's load was carried, and what the overloaded trials were like."""
     load = data.campaign.levels[cell.level]
     if isinstance(load, ClosedLoad):
@@ -123,27 +124,28 @@ def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialResul
     return {
         "carried_in": carried_blocks(trials),
         "carried_up_to": carried_up_to(trials) if changes else None,
-        "overloaded": overloaded_trials(trials),
+        "overloaded": overloaded_trials(trials, pool),
     }
 
 
-def _mixed_offloads(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+def _mixed_offloads(trials: Sequence[TrialDigest]) -> tuple[str, ...]:
     """Offloads are the same within a block; a caveat says if hosts differ."""
-    if all(trial.offloads == trials[0].offloads for trial in trials):
+    if len({frozenset(offloads) for offloads in {trial.words.offloads for trial in trials}}) < 2:
         return ()
     return ("its trials had different offloads: compare the results host by host",)
 
 
 def _shortfall(
-    data: CampaignResults, cell: Cell, trials: Sequence[TrialResult], p99_us: float | None
+    data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest], pool: Pool, p99_us: float | None
 ) -> tuple[str, ...]:
     """A caveat if an open level answered fewer requests in its slices than were due: its load was lower."""
-    asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(trial.duration_s for trial in trials)
+    asked_per_s, seconds = data.asked_per_s(cell.workload, cell.level), sum(column(trials, "duration_s"))
     if asked_per_s is None or not seconds:
         return ()
-    made_per_s = sum(trial.answered_within for trial in trials) / seconds
-    due = sum(trial.due or round(asked_per_s * trial.duration_s) for trial in trials)  # Poisson counts vary
-    cautions = load_cautions(trials, p99_us)
+    made_per_s = sum(answered_within(trials)) / seconds
+    counts = zip(column(trials, "due"), column(trials, "duration_s"), strict=True)
+    due = sum(due if due > 0 else round(asked_per_s * duration_s) for due, duration_s in counts)  # Poisson counts vary
+    cautions = load_cautions(trials, pool, p99_us)
     if made_per_s * seconds >= ENOUGH * due:
         return cautions
     share = f"{100 * made_per_s * seconds / due:.1f} %"
@@ -199,12 +201,7 @@ def _share_of_limit(data: CampaignResults, cell: Cell, measured: bool) -> Interv
     return Interval(value=finite_exp(share.mean), low=finite_exp(share.low), high=finite_exp(share.high))
 
 
-def _percentiles(histograms: Iterable[LatencyHistogram | None]) -> Percentiles | None:
-    known = [histogram for histogram in histograms if histogram is not None]
-    merged = LatencyHistogram.merged(known)
-    if not known or not merged.count:
+def _percentiles(found: Read | None) -> Percentiles | None:
+    if found is None or found.p50_us is None or found.p99_us is None or found.p999_us is None:
         return None
-    p50, p99, p999 = (merged.percentile_ns(percentile) for percentile in (50, 99, 99.9))
-    if p50 is None or p99 is None or p999 is None:
-        return None
-    return Percentiles(p50=p50 / 1000, p99=p99 / 1000, p999=p999 / 1000, count=merged.count)
+    return Percentiles(p50=found.p50_us, p99=found.p99_us, p999=found.p999_us, count=found.count)

@@ -5,8 +5,8 @@ from all others; it is not compared at this level. The choice looks at validity 
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from domain.report import MIN_PAIRS
 
@@ -22,34 +22,66 @@ class Compared:
 
     labels: tuple[str, ...]
     rows: tuple[Mapping[str, float], ...]
+    _columns: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
+    _logs: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
+    _log_means: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
+
+    def column(self, label: str) -> Sequence[float]:
+        """The figures of one label, by block."""
+        if label not in self._columns:
+            self._columns[label] = [row[label] for row in self.rows]
+        return self._columns[label]
+
+    def log_column(self, label: str) -> Sequence[float]:
+        """Their logarithms; a label takes part in many comparisons."""
+        if label not in self._logs:
+            self._logs[label] = [math.log(figure) for figure in self.column(label)]
+        return self._logs[label]
+
+    def mean(self, label: str) -> float:
+        """The mean of its figures."""
+        return math.fsum(self.column(label)) / len(self.rows)
+
+    def log_mean(self, label: str) -> float:
+        """The mean of their logarithms."""
+        if label not in self._log_means:
+            self._log_means[label] = math.fsum(self.log_column(label)) / len(self.rows)
+        return self._log_means[label]
 
     def logs(self, label: str, reference: str) -> list[float]:
         """One log-ratio per block; empty if one of the two is not compared."""
         if label not in self.labels or reference not in self.labels:
             return []
-        return [math.log(row[label]) - math.log(row[reference]) for row in self.rows]
+        return [one - other for one, other in zip(self.log_column(label), self.log_column(reference), strict=True)]
 
     def differences(self, label: str, reference: str) -> list[float]:
         """One difference per block; empty if one of the two is not compared."""
         if label not in self.labels or reference not in self.labels:
             return []
-        return [row[label] - row[reference] for row in self.rows]
+        return [one - other for one, other in zip(self.column(label), self.column(reference), strict=True)]
 
 
 def compared(blocks: Sequence[Figures], labels: Sequence[str]) -> Compared:
     """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks."""
     found = {label: sum(block.get(label) is not None for block in blocks) for label in labels}
-    kept = [label for label in labels if found[label]]
-    sets = [list(kept)]
-    while len(kept) > 2:
-        worst = min(reversed(kept), key=found.__getitem__)
-        kept.remove(worst)
-        sets.append(list(kept))
-    choices = [Compared(tuple(chosen), _complete(blocks, chosen)) for chosen in sets]
     measured = sum(any(figure is not None for figure in block.values()) for block in blocks)
     needed = max(math.ceil(KEPT_SHARE * measured), min(measured, MIN_PAIRS))
-    enough = (choice for choice in choices if len(choice.rows) >= needed)
-    return next(enough, max(choices, key=lambda choice: len(choice.rows) * len(choice.labels)))
+    choices = []
+    for chosen in _sets(found):
+        choice = Compared(chosen, _complete(blocks, chosen))
+        if len(choice.rows) >= needed:
+            return choice
+        choices.append(choice)
+    return max(choices, key=lambda choice: len(choice.rows) * len(choice.labels))
+
+
+def _sets(found: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+    """All labels with figures; each time without the one that has the fewest, down to two."""
+    kept = [label for label in found if found[label]]
+    yield tuple(kept)
+    while len(kept) > 2:
+        kept.remove(min(reversed(kept), key=found.__getitem__))
+        yield tuple(kept)
 
 
 def _complete(blocks: Sequence[Figures], labels: Sequence[str]) -> tuple[Mapping[str, float], ...]:

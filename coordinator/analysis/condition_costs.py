@@ -9,15 +9,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.campaign_results import CampaignResults, figure_of_trial
 from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.records import AttemptRecord
 from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.report import MIN_PAIRS, ConditionCost
-from domain.trial import TrialResult
 
-_Turns = Mapping[tuple[str, int], Mapping[str, TrialResult]]
+_Turns = Mapping[tuple[str, int], Mapping[str, TrialDigest]]
 
 
 def condition_costs(data: CampaignResults) -> tuple[ConditionCost, ...]:
@@ -41,7 +41,7 @@ def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iter
     turns, others = _turns(data, workload, level), _turns(data, workload, plain)
     for label in data.campaign.labels:
         for metric in metrics_of(data.campaign.levels[level]):
-            logs = _log_ratios(data, turns, others, label, metric)
+            logs = _log_ratios(turns, others, label, metric)
             found = interval(logs)
             if found is not None and found.count >= MIN_PAIRS:
                 yield ConditionCost(
@@ -57,9 +57,9 @@ def _costs(data: CampaignResults, workload: str, level: str, plain: str) -> Iter
                 )
 
 
-def _log_ratios(data: CampaignResults, turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
+def _log_ratios(turns: _Turns, others: _Turns, label: str, metric: Metric) -> list[float]:
     figures = [
-        (data.figure(trials.get(label), metric), data.figure(others[turn].get(label), metric))
+        (figure_of_trial(trials.get(label), metric), figure_of_trial(others[turn].get(label), metric))
         for turn, trials in turns.items()
         if turn in others
     ]
@@ -69,15 +69,15 @@ def _log_ratios(data: CampaignResults, turns: _Turns, others: _Turns, label: str
 def _turns(data: CampaignResults, workload: str, level: str) -> _Turns:
     """The accepted trials of a level by host and turn; a block without any still takes its turn."""
     last: dict[int, AttemptRecord] = {}
-    for attempt in data.attempts:
+    for attempt in data.records:
         if (attempt.workload, attempt.level) == (workload, level) and not attempt.calibration:
             known = last.get(attempt.block_index)
             last[attempt.block_index] = known if known is not None and known.accepted else attempt
     passed: Counter[str] = Counter()
-    found: dict[tuple[str, int], dict[str, TrialResult]] = {}
+    found: dict[tuple[str, int], Mapping[str, TrialDigest]] = {}
     for index in sorted(last):
         attempt = last[index]
-        if attempt.accepted and attempt.result is not None:
-            found[attempt.host, passed[attempt.host]] = data.trials_of(attempt.result)
+        if attempt.accepted and attempt.digest is not None:
+            found[attempt.host, passed[attempt.host]] = data.trials_of(attempt.digest)
         passed[attempt.host] += 1
     return found

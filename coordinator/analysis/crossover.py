@@ -20,7 +20,7 @@ from coordinator.analysis.families import Pair, are_alike, compared_pairs
 from coordinator.analysis.ladder import Ladder, ladders, place_of_ladder
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.slow import lack_of_slow
-from coordinator.analysis.statistics import CONFIDENCE, Estimate, holm, interval
+from coordinator.analysis.statistics import CONFIDENCE, Estimate, holm
 from domain.campaign import Cell
 from domain.crossover import Crossover
 from domain.metric import Metric
@@ -74,7 +74,7 @@ def _rungs(data: CampaignResults, ladder: Ladder, pair: Pair, metric: Metric) ->
     found = []
     for rate_per_s, level in ladder.rungs:
         cell = Cell(datapath=pair[0], workload=ladder.workload, level=level)
-        estimate = interval(data.contrasts(cell, pair[1], metric))
+        estimate = data.estimate(cell, pair[1], metric)
         if estimate is None or estimate.count < MIN_PAIRS or estimate.standard_error == 0:
             continue
         if not lack_of_slow(data, ladder.workload, level, metric, pair):

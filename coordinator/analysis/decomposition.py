@@ -7,17 +7,20 @@ is the rest: user space (origin, generator), TCP's own work, and what no probe s
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.digest import trial_digest
+from coordinator.analysis.load_shown import column
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.statistics import CONFIDENCE
-from coordinator.analysis.trial_parts import is_disturbed
 from coordinator.analysis.watched_level import WatchedLevel, Watching, watched_alone, watching
 from coordinator.analysis.why import explanation
+from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
 from domain.explanation import Decomposition, Difference, StagePart
 from domain.report import MIN_PAIRS
@@ -51,33 +54,41 @@ class _Series:
         return _Series(tuple(None if one is None or two is None else one - two for one, two in pairs))
 
 
-def decompositions(data: CampaignResults, path: StagePath) -> tuple[Decomposition, ...]:
-    """One per cell that probes watched in a valid trial."""
-    seen = _seen(data, path)
-    found = (_of_cell(cell, seen[cell.workload, cell.level]) for cell in data.campaign.cells)
-    return tuple(one for one in found if one is not None)
+class Explained(NamedTuple):
+    """What probes explain of a campaign, in the order of its cells, and of its levels and pairs."""
+
+    decompositions: tuple[Decomposition, ...]
+    differences: tuple[Difference, ...]
 
 
-def differences(data: CampaignResults, compared: Sequence[tuple[str, str]], path: StagePath) -> tuple[Difference, ...]:
-    """One per (label, reference) and level that share a block: label − reference, in µs per request."""
-    return tuple(
-        _difference(data, Cell(datapath=label, workload=workload, level=level), reference, level_seen.compared)
-        for (workload, level), level_seen in _seen(data, path).items()
-        for label, reference in compared
-        if {label, reference} <= set(level_seen.compared.labels)
-    )
+def explained_by(data: CampaignResults, compared: Sequence[tuple[str, str]], path: StagePath) -> Explained:
+    """A decomposition per cell that probes watched in a valid trial; differences of pairs that share a block.
+
+    A difference is label − reference, in µs per request. The trials of one level are in memory at once, and not all.
+    """
+    cells: dict[Cell, Decomposition] = {}
+    differences: list[Difference] = []
+    for workload in data.campaign.workloads:
+        for level in data.campaign.levels:
+            seen = watching(data.blocks.get((workload, level), []), data.campaign.labels, path)
+            for label in data.campaign.labels:
+                cell = Cell(datapath=label, workload=workload, level=level)
+                if (found := _of_cell(cell, seen)) is not None:
+                    cells[cell] = found
+            differences += [
+                _difference(data, Cell(datapath=label, workload=workload, level=level), reference, seen.compared)
+                for label, reference in compared
+                if {label, reference} <= set(seen.compared.labels)
+            ]
+    return Explained(tuple(cells[cell] for cell in data.campaign.cells if cell in cells), tuple(differences))
 
 
 def of_trial(trial: TrialResult, path: StagePath) -> Decomposition | None:
     """One trial's own, without intervals; ``None`` where probes watched nothing, or the trial is invalid."""
-    found = watched_alone(trial, path)
+    digest = trial_digest(trial)
+    found = watched_alone(digest, path)
     cell = Cell(datapath=trial.datapath, workload=trial.workload, level=trial.level)
-    return _decomposition(cell, found, compared=True, disturbed=int(is_disturbed(trial))) if found else None
-
-
-def _seen(data: CampaignResults, path: StagePath) -> dict[tuple[str, str], Watching]:
-    keys = [(workload, level) for workload in data.campaign.workloads for level in data.campaign.levels]
-    return {key: watching(data.blocks.get(key, []), data.campaign.labels, path) for key in keys}
+    return _decomposition(cell, found, compared=True, disturbed=int(digest.is_disturbed)) if found else None
 
 
 def _of_cell(cell: Cell, seen: Watching) -> Decomposition | None:
@@ -193,12 +204,15 @@ def _name(key: StageRole) -> str:
     return f"{key.stage} ({key.role})" if key.role else key.stage
 
 
-def _work_per_request(trials: Sequence[TrialResult]) -> dict[str, float]:
-    requests = sum(trial.watched_requests for trial in trials)
-    kinds = dict.fromkeys(kind for trial in trials for kind in trial.work)
-    return {kind: math.fsum(trial.work.get(kind, 0.0) for trial in trials) / requests for kind in kinds}
+def _work_per_request(trials: Sequence[TrialDigest]) -> dict[str, float]:
+    requests = sum(column(trials, "watched_requests"))
+    work: dict[str, list[float]] = {}
+    for stages in (trial.stages for trial in trials if trial.stages is not None):
+        for kind, events in zip(stages.kinds, stages.work, strict=True):
+            work.setdefault(kind, []).append(events)
+    return {kind: math.fsum(events) / requests for kind, events in work.items()}
 
 
-def _unwatched_us(trials: Iterable[TrialResult]) -> float | None:
-    counted = [times.mean_ns for trial in trials if (times := trial.latency or trial.service_time) and times.mean_ns]
+def _unwatched_us(trials: Iterable[TrialDigest]) -> float | None:
+    counted = [mean_ns for trial in trials if (mean_ns := trial.unwatched_mean_ns)]
     return math.fsum(counted) / len(counted) / 1000 if counted else None

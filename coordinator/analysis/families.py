@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.weights import Noise, noise_of
+from coordinator.analysis.statistics import Estimate
+from coordinator.analysis.weights import Noise
 from domain.campaign import Campaign, Cell
 from domain.load import ClosedLoad
-from domain.metric import SHARE_METRICS, Metric, metrics_of, share_metrics_of
+from domain.metric import Metric, metrics_of, share_metrics_of
 from domain.names import datapath_of
 from domain.primary import PRIMARY_METRICS, read_primary
 
@@ -49,8 +50,12 @@ class Question:
 
     def noise(self, data: CampaignResults, level: str) -> Noise | None:
         """The noise of all compared datapaths in the blocks that count at one level."""
-        rows = data.compared(self.workload, level, self.metric).rows
-        return noise_of(rows, as_logs=self.metric not in SHARE_METRICS)
+        return data.noise(self.workload, level, self.metric)
+
+    def estimate(self, data: CampaignResults, level: str) -> Estimate | None:
+        """The mean of one level's log-ratios; of shares of its differences."""
+        label, reference = self.pair
+        return data.estimate(Cell(datapath=label, workload=self.workload, level=level), reference, self.metric)
 
 
 def stage_pairs(campaign: Campaign) -> tuple[Pair, ...]:

@@ -1,43 +1,62 @@
 """What stands beside a cell's figures about its load: the generator's part in the latency, and the CPUs in use."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from domain.carried import Carried, cautions
+from coordinator.analysis.pool import Pool, Read
+from coordinator.scheduling.digests import AT, TrialDigest
+from domain.carried import cautions
 from domain.cpu_time import CpuTime
-from domain.histogram import LatencyHistogram
-from domain.trial import TrialResult
 
 
-def load_shown(trials: Sequence[TrialResult]) -> dict[str, Any]:
-    """Fields of a cell, over its valid trials."""
+def load_shown(trials: Sequence[TrialDigest], lag: Read | None) -> dict[str, Any]:
+    """Fields of a cell, over its valid trials; ``lag`` is their pooled lag."""
+    return {"queued_share": _queued_share(trials), "lag_p99_us": lag.p99_us if lag else None, **cpus_shown(trials)}
+
+
+def cpus_shown(trials: Sequence[TrialDigest]) -> dict[str, Any]:
+    """How many CPUs were busy on average, and of how many."""
     cpu = _cpu(trials)
     return {
-        "queued_share": Carried.sum_of(trials).queued_share,
-        "lag_p99_us": _p99_us([trial.timings.get("schedule_lag") for trial in trials]),
         "cpus_used": cpu.busy_s / cpu.wall_s if cpu.wall_s else None,
         "cpus": cpu.cpus if cpu.wall_s else None,
     }
 
 
-def load_cautions(trials: Sequence[TrialResult], latency_p99_us: float | None = None) -> tuple[str, ...]:
+def load_cautions(trials: Sequence[TrialDigest], pool: Pool, latency_p99_us: float | None = None) -> tuple[str, ...]:
     """What a reader of the cell's latency must know about the generator, in sentences.
 
     ``latency_p99_us`` is the p99 that the cell shows; without one, the pooled p99 counts.
     """
-    shown = load_shown(trials)
-    p99_us = latency_p99_us or _p99_us([trial.latency for trial in trials])
-    return cautions(shown["queued_share"], shown["lag_p99_us"], p99_us)
+    p99_us = latency_p99_us or (pool.latency.p99_us if pool.latency else None)
+    return cautions(_queued_share(trials), pool.lag.p99_us if pool.lag else None, p99_us)
 
 
-def _cpu(trials: Sequence[TrialResult]) -> CpuTime:
-    total = CpuTime()
-    for trial in trials:
-        total = total.plus(trial.cpu)
-    return total
+def _queued_share(trials: Sequence[TrialDigest]) -> float | None:
+    """Unknown if one trial does not say it."""
+    queued, due = (sum_known(column(trials, name)) for name in ("queued", "due"))
+    return queued / due if queued is not None and due else None
 
 
-def _p99_us(histograms: Sequence[LatencyHistogram | None]) -> float | None:
-    known = [one for one in histograms if one is not None]
-    value_ns = LatencyHistogram.merged(known).percentile_ns(99) if known else None
-    return None if value_ns is None else value_ns / 1000
+def column(trials: Sequence[TrialDigest], name: str) -> list[float]:
+    """One number of each trial; NaN where it has none."""
+    at = AT[name]
+    return [trial.numbers[at] for trial in trials]
+
+
+def answered_within(trials: Sequence[TrialDigest]) -> list[float]:
+    """Of each trial the requests answered before their slice's end; where that is unknown, at any time."""
+    pairs = zip(column(trials, "delivered"), column(trials, "requests"), strict=True)
+    return [requests if math.isnan(delivered) else delivered for delivered, requests in pairs]
+
+
+def sum_known(numbers: Sequence[float]) -> float | None:
+    """The sum of all numbers; ``None`` without any, or if one is unknown."""
+    total = sum(numbers)
+    return total if numbers and not math.isnan(total) else None
+
+
+def _cpu(trials: Sequence[TrialDigest]) -> CpuTime:
+    wall_s, idle_s, steal_s = (sum(column(trials, name)) for name in ("wall_s", "idle_s", "steal_s"))
+    return CpuTime(wall_s=wall_s, cpus=int(max(column(trials, "cpus"), default=1)), idle_s=idle_s, steal_s=steal_s)

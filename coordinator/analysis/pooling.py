@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from coordinator.scheduling.digests import BlockDigest, TrialDigest
 from domain.fingerprints import FingerprintBlocks
-from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+from domain.trial import TRANSIENT_REASONS, Finding, Reason
 
 # Facts that change by themselves, or differ between like hosts: the boot and its exact memory, the name of the root
 # disk. What a command line switches shows in the mitigations and in the number of CPUs.
@@ -28,14 +30,10 @@ class Fingerprints:
     @classmethod
     def of(cls, found: Sequence[tuple[int, Mapping[str, str]]]) -> "Fingerprints":
         """The fingerprints of blocks, given with their indexes."""
-        groups: list[tuple[Mapping[str, str], list[int]]] = []
+        alike: dict[str, tuple[Mapping[str, str], list[int]]] = {}
         for index, fingerprint in found:
-            compared = lasting_facts(fingerprint)
-            group = next((members for facts, members in groups if lasting_facts(facts) == compared), None)
-            if group is None:
-                groups.append((fingerprint, [index]))
-            else:
-                group.append(index)
+            alike.setdefault(lasting_id(fingerprint), (fingerprint, []))[1].append(index)
+        groups = list(alike.values())
         reference = max(groups, key=lambda group: len(group[1]), default=({}, []))[0]
         return cls(lasting_facts(reference), [(facts, tuple(members)) for facts, members in groups])
 
@@ -71,10 +69,20 @@ def lasting_facts(fingerprint: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fingerprint.items() if name not in _NOT_COMPARED}
 
 
+def lasting_id(fingerprint: Mapping[str, str]) -> str:
+    """A text that is equal for fingerprints whose blocks may be analysed together."""
+    return _lasting_id(frozenset(fingerprint.items()))
+
+
+@lru_cache(maxsize=256)
+def _lasting_id(facts: frozenset[tuple[str, str]]) -> str:
+    shared = json.dumps(lasting_facts(dict(facts)), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(shared.encode()).hexdigest()
+
+
 def fingerprint_id(facts: Mapping[str, str]) -> str:
     """Twelve digits that stand for the facts that blocks must share; empty without facts."""
-    shared = json.dumps(lasting_facts(facts), sort_keys=True, allow_nan=False)
-    return hashlib.sha256(shared.encode()).hexdigest()[:12] if facts else ""
+    return lasting_id(facts)[:12] if facts else ""
 
 
 def difference(facts: Mapping[str, str], reference: Mapping[str, str]) -> str:
@@ -87,21 +95,25 @@ def difference(facts: Mapping[str, str], reference: Mapping[str, str]) -> str:
     return "; ".join([*shown, *more])
 
 
-def exclusion(result: BlockResult, reference: Mapping[str, str]) -> Finding | None:
+def exclusion(block: BlockDigest, reference: Mapping[str, str]) -> Finding | None:
     """The finding that every trial of a block gets if the block does not count; ``None`` if it counts."""
-    facts = lasting_facts(result.fingerprint)
-    if facts != reference:
+    if lasting_id(block.fingerprint) != lasting_id(reference):
+        facts = lasting_facts(block.fingerprint)
         detail = f"its block has another fingerprint: {difference(facts, reference)}"
         return Finding(reason=Reason.OTHER_FINGERPRINT, detail=detail[:500])
-    disturbed = next(((trial.datapath, one) for trial in result.trials for one in trial.validity.environment), None)
+    disturbed = None if block.is_sound else _environment(block)
     if disturbed is None:
         return None
     label, finding = disturbed
     return Finding(reason=finding.reason, detail=f"in the same block, {label}: {finding.detail}"[:500])
 
 
-def left_out(trial: TrialResult, why: Finding | None) -> TrialResult:
+def _environment(block: BlockDigest) -> tuple[str, Finding] | None:
+    """The first finding against the environment, and its trial's label."""
+    found = ((label, one) for label, trial in block.trials.items() for one in trial.findings)
+    return next(((label, one) for label, one in found if one.reason in TRANSIENT_REASONS), None)
+
+
+def left_out(trial: TrialDigest, why: Finding | None) -> TrialDigest:
     """The trial, with a finding against it if its block does not count and it has none of that reason."""
-    if why is None or why.reason in trial.validity.reasons:
-        return trial
-    return trial.model_copy(update={"validity": Validity(findings=(*trial.validity.findings, why))})
+    return trial if why is None or why.reason in trial.reasons else trial.left_out(why)

@@ -6,13 +6,14 @@ before any figure, so the family's error rate holds whichever way is taken.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.families import Question
 from coordinator.analysis.stage import Stage
-from coordinator.analysis.statistics import Estimate, heterogeneity_p, holm, interval
-from coordinator.analysis.weights import Noise, weighted, weights_of
+from coordinator.analysis.statistics import Estimate, heterogeneity_of, holm, interval
+from coordinator.analysis.weights import Noise, weighted_mean, weights_of
 from domain.budget import PRECISE_METRICS
 from domain.report import MIN_PAIRS
 
@@ -30,6 +31,7 @@ class Answer:
     family: int
     stage: Stage
     adjusted: float = 1.0
+    estimates: Mapping[str, Estimate | None] = field(default_factory=dict)  # by level, if they are known
 
     @property
     def strata(self) -> tuple[Sequence[float], ...]:
@@ -51,10 +53,13 @@ class Answer:
         known = (self.noises[level] for level in self.pooled_levels)
         return tuple(noise for noise in known if noise is not None)
 
-    @property
+    def _estimate(self, level: str) -> Estimate | None:
+        return self.estimates[level] if level in self.estimates else interval(self.logs[level])
+
+    @cached_property
     def pooled(self) -> Estimate | None:
         """The weighted mean over levels; ``None`` with too few pairs."""
-        found = weighted(self.strata, self._noises)
+        found = weighted_mean([self._estimate(level) for level in self.pooled_levels], self._noises)
         return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     def _judged(self, estimate: Estimate) -> Estimate | None:
@@ -65,10 +70,11 @@ class Answer:
         """Whether the question is about more than one level."""
         return len(self.question.levels) > 1
 
-    @property
+    @cached_property
     def differs_p(self) -> float:
         """The p of "the ratio is the same at all levels"."""
-        return heterogeneity_p(self.strata)
+        found = (self._estimate(level) for level in self.pooled_levels)
+        return heterogeneity_of([estimate for estimate in found if estimate is not None])
 
     @property
     def judged_apart(self) -> bool:
@@ -82,7 +88,7 @@ class Answer:
 
     def level_estimate(self, level: str) -> Estimate | None:
         """One level's own estimate; ``None`` with too few pairs."""
-        found = interval(self.logs[level])
+        found = self._estimate(level)
         return self._judged(found) if found is not None and found.count >= MIN_PAIRS else None
 
     def level_p(self, level: str) -> float:
@@ -90,7 +96,7 @@ class Answer:
         estimate = self.level_estimate(level)
         return min(1.0, self.stage.p(estimate.p) / self._share(pooled=False)) if estimate else 1.0
 
-    @property
+    @cached_property
     def p(self) -> float:
         """The question's p, before Holm's adjustment; 1 without enough pairs."""
         if self.own_levels:
@@ -129,8 +135,16 @@ def answers(data: CampaignResults, questions: Sequence[Question], stage: Stage) 
             {level: question.noise(data, level) for level in question.levels},
             family,
             stage,
+            estimates={level: question.estimate(data, level) for level in question.levels},
         )
         for question in questions
     ]
     adjusted = holm([draft.p for draft in drafts])
-    return tuple(replace(draft, adjusted=p) for draft, p in zip(drafts, adjusted, strict=True))
+    return tuple(_adjusted(draft, p) for draft, p in zip(drafts, adjusted, strict=True))
+
+
+def _adjusted(draft: Answer, p: float) -> Answer:
+    """The answer with its adjusted p; what was computed of the draft does not depend on that."""
+    found = replace(draft, adjusted=p)
+    vars(found).update({name: value for name, value in vars(draft).items() if name not in vars(found)})
+    return found

@@ -14,29 +14,28 @@ from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
 from coordinator.analysis.condition_costs import condition_costs
 from coordinator.analysis.crossover import crossovers
-from coordinator.analysis.decomposition import decompositions, differences
+from coordinator.analysis.decomposition import explained_by
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
 from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
+from coordinator.analysis.pool import Pool, PoolKey
 from coordinator.analysis.precision import exactness_of
 from coordinator.analysis.prices import prices_of
 from coordinator.analysis.scope import scope_of
 from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
+from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
-from coordinator.scheduling.step_result import Aim, judge
 from domain.campaign import Campaign
 from domain.failures import FailedAttempt, InvalidTrial
-from domain.load import CapacityLoad
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
 from domain.telemetry import TelemetryAccount
-from domain.trial import TrialResult
 
 Taxes = Mapping[str, Mapping[str, Any]]
 NO_PATH = StagePath()
@@ -47,20 +46,19 @@ def build_report(
     record: Mapping[str, Any],
     attempts: Sequence[AttemptRecord],
     path: StagePath = NO_PATH,
+    pools: Mapping[PoolKey, Pool] | None = None,
 ) -> CampaignReport:
     """Everything that ``attempts`` say about ``campaign``; ``record`` is copied into the report's ``campaign``.
 
-    ``path`` says which stages a request's latency consists of. ``campaign["aa"]`` says how often a datapath differed
-    from its own copy; ``None`` without a copy. ``campaign["probe_tax"]`` is the cost of watching for each datapath;
-    ``None`` without probes.
+    ``pools`` are the pooled times of its cells, if they are stored. ``path`` says which stages a request's latency
+    consists of. ``campaign["aa"]`` says how often a datapath differed from its own copy; ``None`` without a copy.
+    ``campaign["probe_tax"]`` is the cost of watching for each datapath; ``None`` without probes.
     """
-    recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
-    seed = recorded if isinstance(recorded, int) else campaign.seed
-    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
-    data = CampaignResults(campaign, attempts, seed, calibration)
+    data = _data(campaign, record, attempts, pools)
     taxes, shared = _probe_tax(data), data.fingerprints
-    stage = stage_of(campaign, record, attempts)
+    stage = stage_of(campaign, record, data.records)
     verdicts = verdicts_of(data, _proven(taxes or {}), stage)
+    parts, differences = explained_by(data, stage_pairs(campaign), path)
     report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
         results=tuple(cell_result(data, cell) for cell in campaign.cells),
@@ -69,13 +67,13 @@ def build_report(
         prices=prices_of(data),
         carrying=carrying_of(data, stage),
         condition_costs=condition_costs(data),
-        decompositions=decompositions(data, path),
-        differences=differences(data, stage_pairs(campaign), path),
-        invalid=tuple(_invalid_trials(campaign, attempts)),
-        failed_attempts=_failed_attempts(attempts),
+        decompositions=parts,
+        differences=differences,
+        invalid=tuple(_invalid_trials(campaign, data.records)),
+        failed_attempts=_failed_attempts(data.records),
         crossovers=crossovers(data),
         overload_onsets=overload_onsets(data),
-        telemetry=_telemetry(attempts),
+        telemetry=_telemetry(data.records),
         fingerprints=shared.listed,
         cpu_placement=placements_text(facts for facts, _ in shared.groups),
         left_out=shared.sentence,
@@ -84,11 +82,23 @@ def build_report(
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
 
+def _data(
+    campaign: Campaign,
+    record: Mapping[str, Any],
+    attempts: Sequence[AttemptRecord],
+    pools: Mapping[PoolKey, Pool] | None,
+) -> CampaignResults:
+    recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
+    seed = recorded if isinstance(recorded, int) else campaign.seed
+    calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}
+    return CampaignResults(campaign, attempts, seed, calibration, pools)
+
+
 def _failed_attempts(attempts: Iterable[AttemptRecord]) -> tuple[FailedAttempt, ...]:
     return tuple(
         FailedAttempt(block=a.block_index, attempt=a.attempt, host=a.host, reason=a.reason)
         for a in attempts
-        if a.result is None and a.reason
+        if not a.has_result and a.reason
     )
 
 
@@ -122,8 +132,8 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
             for (_, level), blocks in data.blocks.items()
             if Metric.REQUESTS_PER_S in metrics_of(data.campaign.levels[level])
             for block in blocks
-            if (trial := block.get(label)) and trial.validity.valid and trial.requests_per_s
-            if (watched := _watched_rate(trial))
+            if (trial := block.get(label)) and trial.valid and trial.requests_per_s
+            if (watched := trial.watched_rate_per_s)
         ]
         if estimate := interval(logs):
             taxes[label] = {
@@ -140,35 +150,25 @@ def _proven(taxes: Taxes) -> dict[str, float]:
     return {label: 1 - tax["ratio"] for label, tax in taxes.items() if tax["pairs"] >= MIN_PAIRS and tax["high"] < 1}
 
 
-def _watched_rate(trial: TrialResult) -> float | None:
-    watched = [one for one in trial.slices if one.probed]
-    duration_s = sum(one.duration_s for one in watched)
-    return sum(one.requests for one in watched) / duration_s if duration_s else None
-
-
 def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
     """Every invalid trial of every attempt, except those that show a search step that a rate was too high."""
     for attempt in attempts:
-        for trial in attempt.result.trials if attempt.result else ():
-            if not trial.validity.valid and not _is_search_outcome(campaign, attempt, trial):
+        for trial in attempt.digest.trials.values() if attempt.digest else ():
+            if not trial.valid and not _is_search_outcome(trial):
                 yield InvalidTrial(
-                    trial=trial_id(campaign, attempt, trial.datapath),
+                    trial=trial_id(campaign, attempt, trial.words.datapath),
                     block=attempt.block_index,
                     attempt=attempt.attempt,
-                    datapath=trial.datapath,
-                    workload=trial.workload,
-                    level=trial.level,
-                    reasons=trial.validity.reasons,
-                    details=tuple(finding.detail for finding in trial.validity.findings),
+                    datapath=trial.words.datapath,
+                    workload=trial.words.workload,
+                    level=trial.words.level,
+                    reasons=trial.reasons,
+                    details=tuple(finding.detail for finding in trial.findings),
                 )
 
 
-def _is_search_outcome(campaign: Campaign, attempt: AttemptRecord, trial: TrialResult) -> bool:
-    if attempt.search is None:
-        return False
-    slo = campaign.levels.get(attempt.level)
-    aim = Aim(slo, slo.arrival) if isinstance(slo, CapacityLoad) else Aim(None)
-    return judge(aim, attempt.search.rates_per_s[trial.datapath], trial).known
+def _is_search_outcome(trial: TrialDigest) -> bool:
+    return trial.judged is not None and trial.judged.met + trial.judged.missed > 0
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
@@ -179,6 +179,6 @@ def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
 def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:
     total = TelemetryAccount()
     for attempt in attempts:
-        if attempt.result is not None:
-            total = total.plus(attempt.result.telemetry)
+        if attempt.digest is not None:
+            total = total.plus(attempt.digest.telemetry)
     return total

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.pooling import lasting_facts
+from coordinator.analysis.pooling import lasting_id
 from domain.answer import Scope
 from domain.placement import are_shared
 
@@ -14,8 +14,9 @@ _UNKNOWN = "unknown"  # how a fact begins that a worker could not read
 
 def scope_of(data: CampaignResults, record: Mapping[str, Any]) -> Scope:
     """The scope of the blocks that are analysed; ``record`` has the campaign's times."""
-    results = [a.result for a in data.attempts if a.accepted and a.result is not None and not a.calibration]
-    counted = [one for one in results if lasting_facts(one.fingerprint) == data.fingerprints.reference]
+    results = [a.digest for a in data.records if a.accepted and a.digest is not None and not a.calibration]
+    reference = lasting_id(data.fingerprints.reference)
+    counted = [one for one in results if lasting_id(one.fingerprint) == reference]
     facts = [one.fingerprint for one in counted]
     cpus = _values(facts, "cpus")
     boots = _values(facts, "boot_id")

@@ -21,7 +21,7 @@ def searched_capacity(data: CampaignResults, cell: Cell) -> SearchedCapacity | N
     bounds = [search.bounds for search in found]
     if not bounds or not isinstance(level, CapacityLoad):
         return None
-    steps = [attempt for attempt in data.search_steps(cell.workload, cell.level) if attempt.result is not None]
+    steps = [attempt for attempt in data.search_steps(cell.workload, cell.level) if attempt.digest is not None]
     return SearchedCapacity(
         lower_per_s=min(one.lower_per_s for one in bounds if one.lower_per_s is not None),
         upper_per_s=max(one.upper_per_s for one in bounds if one.upper_per_s is not None),
@@ -31,7 +31,7 @@ def searched_capacity(data: CampaignResults, cell: Cell) -> SearchedCapacity | N
         missed_of=sum(one.missed_of for one in bounds),
         searches=len(found),
         blocks=len({attempt.block_index for attempt in steps}),
-        seconds=round(sum(attempt.result.wall_s for attempt in steps if attempt.result is not None), 1),
+        seconds=round(sum(attempt.digest.wall_s for attempt in steps if attempt.digest is not None), 1),
         goal_width=level.width,
         widest=max(one.width for one in bounds if one.width is not None),
     )

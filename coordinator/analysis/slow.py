@@ -4,15 +4,14 @@ Each datapath needs ten episodes of slow requests (domain/episodes.py). With few
 trials decides: simulated, a datapath with rare long stalls then wins against one with frequent short ones.
 """
 
-from collections.abc import Sequence
+import math
 
 from coordinator.analysis.campaign_results import CampaignResults
-from domain.episodes import Episodes
-from domain.exceedance import has_shares
-from domain.histogram import LatencyHistogram
+from coordinator.analysis.load_shown import column
+from coordinator.analysis.pool import Pool
+from domain.campaign import Cell
 from domain.metric import Metric
 from domain.report import MIN_BEYOND, Percentiles
-from domain.trial import TrialResult
 
 Pair = tuple[str, str]
 
@@ -44,35 +43,36 @@ def _episodes(data: CampaignResults, workload: str, level: str, metric: Metric, 
     """The episodes beyond the metric's time, and how many are needed; ``None`` if a trial does not count them."""
     key = workload, level, metric, label
     if key not in data.episodes:
-        blocks = data.blocks.get((workload, level), [])
-        trials = [trial for block in blocks if (trial := block.get(label)) and _has_times(trial, metric)]
-        needed = MIN_BEYOND * (len(trials) if metric is Metric.LATENCY_P999_US else min(1, len(trials)))
-        known = [trial.episodes for trial in trials if trial.episodes is not None]
-        count = _beyond(known, _limit_ns(trials, metric)) if len(known) == len(trials) else None
-        data.episodes[key] = count, needed
+        cell = Cell(datapath=label, workload=workload, level=level)
+        trials, count = _over(data, cell, metric) if metric.over_ms is not None else _beyond(data, cell, metric)
+        data.episodes[key] = count, MIN_BEYOND * (trials if metric is Metric.LATENCY_P999_US else min(1, trials))
     return data.episodes[key]
 
 
-def with_episodes(pooled: Percentiles | None, trials: Sequence[TrialResult]) -> Percentiles | None:
-    """The pooled percentiles of trials with the episodes beyond them, if every trial counts episodes."""
-    known = [trial.episodes for trial in trials if trial.episodes is not None]
-    if pooled is None or len(known) < len(trials):
+def _over(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[int, int | None]:
+    """The trials that have shares, and their episodes over a fixed time."""
+    trials = [trial for trial in data.trials(cell) if trial.has_shares]
+    counts = column(trials, f"episodes_over_{metric.over_ms}ms")
+    return len(trials), None if any(map(math.isnan, counts)) else int(sum(counts))
+
+
+def _beyond(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[int, int | None]:
+    """The valid trials that have latencies, and their episodes beyond the percentile of all of them together."""
+    trials, pool = sum(trial.valid and trial.has_latency for trial in data.trials(cell)), data.pool(cell)
+    if pool.timed.trials < trials:
+        return trials, None
+    return trials, pool.timed.beyond(_percentile_ns(pool, metric) or 0)
+
+
+def _percentile_ns(pool: Pool, metric: Metric) -> int | None:
+    if pool.latency is None:
+        return None
+    return pool.latency.p999_ns if metric is Metric.LATENCY_P999_US else pool.latency.p99_ns
+
+
+def with_episodes(pooled: Percentiles | None, pool: Pool, trials: int) -> Percentiles | None:
+    """The pooled percentiles of so many trials with the episodes beyond them, if every trial counts episodes."""
+    if pooled is None or pool.episodes.trials < trials:
         return pooled
-    beyond = {name: _beyond(known, us * 1000) for name, us in (("p99", pooled.p99), ("p999", pooled.p999))}
+    beyond = {name: pool.episodes.beyond(us * 1000) for name, us in (("p99", pooled.p99), ("p999", pooled.p999))}
     return pooled.model_copy(update={f"{name}_episodes": count for name, count in beyond.items()})
-
-
-def _has_times(trial: TrialResult, metric: Metric) -> bool:
-    return has_shares(trial) if metric.over_ms is not None else trial.validity.valid and trial.latency is not None
-
-
-def _limit_ns(trials: Sequence[TrialResult], metric: Metric) -> float:
-    """The time of a share; of a percentile its value in all trials together."""
-    if metric.over_ms is not None:
-        return metric.over_ms * 1e6
-    merged = LatencyHistogram.merged(trial.latency for trial in trials if trial.latency is not None)
-    return merged.percentile_ns(metric.percentile or 0) or 0
-
-
-def _beyond(trials: Sequence[Episodes], limit_ns: float) -> int:
-    return sum(one.beyond(limit_ns) for one in trials)

@@ -75,7 +75,7 @@ def _no_word(campaign: Campaign, looks: Looks, state: str | None, attempts: Sequ
     if state not in (CampaignState.QUEUED, CampaignState.RUNNING):
         return ""
     last = looks.taken[-1] if looks.taken else None
-    if last is not None and not any(a.result is not None and a.block_index >= last.until for a in attempts):
+    if last is not None and not any(a.has_result and a.block_index >= last.until for a in attempts):
         return ""
     return f"no word before {_next(campaign, looks, 'are')}"
 

@@ -81,7 +81,11 @@ def student_t(values: Logs) -> Estimate:
 
 def heterogeneity_p(strata: Sequence[Sequence[float]]) -> float:
     """The p of "all strata have the same mean", without equal variances (Welch 1951); 1 for a single stratum."""
-    parts = [student_t(np.asarray(stratum, dtype=np.float64)) for stratum in strata]
+    return heterogeneity_of([student_t(np.asarray(stratum, dtype=np.float64)) for stratum in strata])
+
+
+def heterogeneity_of(parts: Sequence[Estimate]) -> float:
+    """The same, from the estimate of each stratum."""
     count = len(parts)
     if count < 2:
         return 1.0

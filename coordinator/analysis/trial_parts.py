@@ -11,13 +11,12 @@ In an open loop latency begins before the send. The wait for a free connection, 
 separate part (``send_wait``) before the kernel's first stage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from coordinator.analysis.path import SEND_WAIT, StagePath
-from domain.noise_limits import MAX_SLICE_THROTTLED_SHARE, MAX_WATCHED_FOREIGN_SHARE, MAX_WATCHED_STEAL_SHARE
-from domain.sample import is_matched
-from domain.trial import ProbeReading, SliceResult, TrialResult
+from coordinator.scheduling.digests import COUNTED, FIGURE, LACKS_FIGURE, TrialDigest
 from domain.watched import StageRole
 
 
@@ -29,7 +28,7 @@ class WatchedTrial:
     stages that had events and no figure. A stage in neither was not watched, or does not apply to the datapath.
     """
 
-    trial: TrialResult
+    trial: TrialDigest
     mean_us: float
     parts: Mapping[StageRole, float]
     unmeasured: frozenset[StageRole]
@@ -39,89 +38,62 @@ class WatchedTrial:
         return key in self.unmeasured or self.parts.get(key, 0.0) != 0.0
 
 
-def watched_trial(trial: TrialResult, path: StagePath) -> WatchedTrial | None:
-    """The trial as evidence; ``None`` where probes watched nothing, or the trial is invalid."""
-    mean_us = _mean_us(trial)
-    if not trial.validity.valid or not trial.watched_requests or not trial.probes or mean_us is None:
+class _Reading(NamedTuple):
+    """What the digest knows of one stage."""
+
+    key: StageRole
+    us: float
+    known: int
+
+
+def is_evidence(trial: TrialDigest) -> bool:
+    """False where probes watched nothing, or the trial is invalid."""
+    return trial.valid and trial.watched_mean_us is not None
+
+
+def watched_trial(trial: TrialDigest, path: StagePath) -> WatchedTrial | None:
+    """The trial as evidence; ``None`` where it is none."""
+    mean_us = trial.watched_mean_us
+    if not trial.valid or mean_us is None:
         return None
     parts = parts_us(trial, path)
     return WatchedTrial(trial, mean_us, parts, frozenset(_unmeasured(trial, path) - parts.keys()))
 
 
-def is_disturbed(trial: TrialResult) -> bool:
-    """True if the host was not left alone in a watched slice. Results of older versions do not say, and are used.
-
-    Such noise spoils the explanation only: the trial does not count its watched slices.
-    """
-    return any(one.probed and _is_noisy(one, trial.cpu.cpus) for one in trial.slices)
-
-
-def parts_us(trial: TrialResult, path: StagePath) -> dict[StageRole, float]:
+def parts_us(trial: TrialDigest, path: StagePath) -> dict[StageRole, float]:
     """Microseconds per request of each stage on the path that has a figure, of one trial.
 
     A stage within another is taken off that. If the inner one has no figure, the outer one has none either.
     """
-    requests = trial.watched_requests
-    whole = {
-        StageRole(reading.stage, reading.role): _per_request_us(reading, requests)
-        for reading in _on_path(trial, path)
-        if _is_figure(reading)
-    }
+    readings = list(_on_path(trial, path))
+    whole = {one.key: one.us for one in readings if one.known & FIGURE}
     own = {**_send_wait(trial), **whole}
     for inner, us in whole.items():
         outer = path.outer(inner)
         if outer is not None and whole.get(outer):  # a stage without events contains nothing
             own[outer] -= us
-    for reading in _on_path(trial, path):
-        outer = path.outer(StageRole(reading.stage, reading.role))
-        if outer is not None and _lacks_figure(reading):
+    for one in readings:
+        outer = path.outer(one.key)
+        if outer is not None and one.known & LACKS_FIGURE:
             own.pop(outer, None)
     return own
 
 
-def _unmeasured(trial: TrialResult, path: StagePath) -> set[StageRole]:
+def _unmeasured(trial: TrialDigest, path: StagePath) -> set[StageRole]:
     """Stages that had events but no figure; and those that contain one."""
-    without = {StageRole(one.stage, one.role) for one in _on_path(trial, path) if _lacks_figure(one)}
-    present = {StageRole(one.stage, one.role) for one in _on_path(trial, path) if one.count}
+    readings = list(_on_path(trial, path))
+    without = {one.key for one in readings if one.known & LACKS_FIGURE}
+    present = {one.key for one in readings if one.known & COUNTED}
     return without | {outer for key in without if (outer := path.outer(key)) is not None and outer in present}
 
 
-def _on_path(trial: TrialResult, path: StagePath) -> Iterable[ProbeReading]:
-    return (one for one in trial.probes if one.applies and path.holds(one.stage, one.role))
+def _on_path(trial: TrialDigest, path: StagePath) -> Iterator[_Reading]:
+    if trial.stages is not None:
+        for key, us, known in zip(trial.stages.keys, trial.stages.us, trial.stages.known, strict=True):
+            if path.holds(key.stage, key.role):
+                yield _Reading(key, us, known)
 
 
-def _is_figure(reading: ProbeReading) -> bool:
-    """Enough starts were matched, and the events are known; or the probe watched, and nothing began."""
-    if reading.count:
-        return reading.events > 0 and is_matched(reading.matched)
-    return not _lacks_figure(reading)
-
-
-def _lacks_figure(reading: ProbeReading) -> bool:
-    """Something began, and was not measured well enough."""
-    began = reading.count > 0 or reading.lost > 0 or reading.matched is not None
-    return began and not (reading.count > 0 and reading.events > 0 and is_matched(reading.matched))
-
-
-def _per_request_us(reading: ProbeReading, requests: int) -> float:
-    return (reading.mean_ns or 0.0) * reading.events / requests / 1000
-
-
-def _send_wait(trial: TrialResult) -> dict[StageRole, float]:
-    wait_ns = trial.window_times.send_wait_ns if trial.window_times else None
-    return {} if wait_ns is None else {StageRole(SEND_WAIT): wait_ns / 1000}
-
-
-def _mean_us(trial: TrialResult) -> float | None:
-    if trial.window_times:
-        return trial.window_times.mean_ns / 1000
-    mean_ns = trial.watched_latency.mean_ns if trial.watched_latency is not None else None
-    closed_loop = trial.latency is None
-    pace = trial.watched_pace if closed_loop and trial.watched_pace else 1.0
-    return None if mean_ns is None else mean_ns / 1000 / pace
-
-
-def _is_noisy(one: SliceResult, cpus: int) -> bool:
-    limits = {"steal_s": MAX_WATCHED_STEAL_SHARE, "foreign_s": MAX_WATCHED_FOREIGN_SHARE,
-              "throttled_s": MAX_SLICE_THROTTLED_SHARE}  # fmt: skip
-    return any((getattr(one, name) or 0.0) > limit * one.duration_s * cpus for name, limit in limits.items())
+def _send_wait(trial: TrialDigest) -> dict[StageRole, float]:
+    wait_us = trial.send_wait_us
+    return {} if wait_us is None else {StageRole(SEND_WAIT): wait_us}

@@ -14,7 +14,7 @@ from coordinator.analysis.questions import SIGNIFICANCE, Answer, answers
 from coordinator.analysis.sentences import Context, sentence_of
 from coordinator.analysis.slow import has_data, lack_of_slow
 from coordinator.analysis.stage import AT_ITS_LOOK, Stage
-from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp, interval
+from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.campaign import Cell
 from domain.metric import Metric, metrics_of, slow_metrics_of
 from domain.report import MIN_PAIRS, Family, Interval, Verdict, VerdictWord
@@ -41,7 +41,7 @@ def verdicts_of(data: CampaignResults, taxes: Mapping[str, float], stage: Stage 
         for level in answer.own_levels
     }
     rest = [place for place in _places(data, pairs) if place not in own]
-    estimates = {place: _enough(_logs(data, place)) for place in rest}
+    estimates = {place: _estimate(data, place) for place in rest}
     ps = {place: one.p for place, one in estimates.items() if one and _family(data, place) is Family.EXPLORATORY}
     adjusted = dict(zip(ps, benjamini_hochberg(list(ps.values())), strict=True))
     context = Context(data, len(family), len(ps), taxes, stage.no_word)
@@ -67,8 +67,10 @@ def _logs(data: CampaignResults, place: Place) -> list[float]:
     return data.contrasts(cell, place.pair[1], place.metric)
 
 
-def _enough(logs: Sequence[float]) -> Estimate | None:
-    return interval(logs) if len(logs) >= MIN_PAIRS else None
+def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
+    cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
+    found = data.estimate(cell, place.pair[1], place.metric)
+    return found if found is not None and found.count >= MIN_PAIRS else None
 
 
 def _family(data: CampaignResults, place: Place) -> Family:
@@ -156,11 +158,11 @@ def _sizes(metric: Metric, estimate: Estimate | None, simultaneous: Bounds | Non
 def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float | None]:
     if place.level not in data.campaign.levels:  # pooled over levels: a mean of their figures says nothing
         return None, None
-    rows = data.compared(place.workload, place.level, place.metric).rows
+    found = data.compared(place.workload, place.level, place.metric)
     if place.metric.over_ms is not None:
-        one, other = (math.fsum(row[label] for row in rows) / len(rows) for label in place.pair)
+        one, other = map(found.mean, place.pair)
         return one, other
-    one, other = (math.fsum(math.log(row[label]) for row in rows) / len(rows) for label in place.pair)
+    one, other = map(found.log_mean, place.pair)
     return finite_exp(one), finite_exp(other)
 
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.trial_parts import WatchedTrial, is_disturbed, watched_trial
+from coordinator.analysis.trial_parts import WatchedTrial, is_evidence, watched_trial
+from coordinator.scheduling.digests import TrialDigest
 from domain.report import MIN_PAIRS
-from domain.trial import TrialResult
 from domain.watched import StageRole
 
 Block = Mapping[str, WatchedTrial]
@@ -78,9 +78,12 @@ class Watching:
         return self.compared if label in self.compared.labels else self.alone.get(label)
 
 
-def watching(blocks: Sequence[Mapping[str, TrialResult]], labels: Sequence[str], path: StagePath) -> Watching:
+def watching(blocks: Sequence[Mapping[str, TrialDigest]], labels: Sequence[str], path: StagePath) -> Watching:
     """Choose the datapaths that are compared, leaving out the one with the fewest trials until enough blocks remain."""
     found = _alike([_evidence(block, path) for block in blocks])
+    if not any(found):
+        disturbed = {label: _disturbed(blocks, label) for label in labels}
+        return Watching(WatchedLevel((), (), path), {}, disturbed)
     seen = [label for label in labels if any(label in block for block in found)]
     enough = min(MIN_PAIRS, sum(bool(block) for block in found))
     choices = list(_choices(found, seen, fewest=2))
@@ -92,36 +95,34 @@ def watching(blocks: Sequence[Mapping[str, TrialResult]], labels: Sequence[str],
     return Watching(
         WatchedLevel(kept, tuple(found[index] for index in chosen), path),
         {label: _alone(found, label, path) for label in seen if label not in kept},
-        {label: _disturbed(blocks, label, path) for label in labels},
+        {label: _disturbed(blocks, label) for label in labels},
     )
 
 
-def watched_alone(trial: TrialResult, path: StagePath) -> WatchedLevel | None:
+def watched_alone(trial: TrialDigest, path: StagePath) -> WatchedLevel | None:
     """One trial, disturbed or not; ``None`` if it explains nothing."""
     found = watched_trial(trial, path)
-    return WatchedLevel((trial.datapath,), ({trial.datapath: found},), path) if found else None
+    label = trial.words.datapath
+    return WatchedLevel((label,), ({label: found},), path) if found else None
 
 
-def _evidence(block: Mapping[str, TrialResult], path: StagePath) -> Block:
-    found = {label: watched_trial(trial, path) for label, trial in block.items() if not is_disturbed(trial)}
+def _evidence(block: Mapping[str, TrialDigest], path: StagePath) -> Block:
+    found = {label: watched_trial(trial, path) for label, trial in block.items() if not trial.is_disturbed}
     return {label: one for label, one in found.items() if one is not None}
 
 
 def _alike(blocks: Sequence[Block]) -> list[Block]:
     """Without the trials whose mean is of other moments than the stages', if other trials have the right one."""
-    timed = any(one.trial.window_times for block in blocks for one in block.values())
-    return [{label: one for label, one in block.items() if one.trial.window_times or not timed} for block in blocks]
+    timed = any(one.trial.is_timed for block in blocks for one in block.values())
+    return [{label: one for label, one in block.items() if one.trial.is_timed or not timed} for block in blocks]
 
 
 def _alone(blocks: Iterable[Block], label: str, path: StagePath) -> WatchedLevel:
     return WatchedLevel((label,), tuple({label: block[label]} for block in blocks if label in block), path)
 
 
-def _disturbed(blocks: Iterable[Mapping[str, TrialResult]], label: str, path: StagePath) -> int:
-    return sum(
-        label in block and is_disturbed(block[label]) and watched_trial(block[label], path) is not None
-        for block in blocks
-    )
+def _disturbed(blocks: Iterable[Mapping[str, TrialDigest]], label: str) -> int:
+    return sum(label in block and block[label].is_disturbed and is_evidence(block[label]) for block in blocks)
 
 
 def _choices(

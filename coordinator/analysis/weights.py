@@ -70,7 +70,11 @@ def weighted(strata: Sequence[Sequence[float]], noises: Sequence[Noise]) -> Esti
     five of 0.03                 4.9 %           4.6 %
     ===========================  ==============  ===============
     """
-    parts = [interval(stratum) for stratum in strata]
+    return weighted_mean([interval(stratum) for stratum in strata], noises)
+
+
+def weighted_mean(parts: Sequence[Estimate | None], noises: Sequence[Noise]) -> Estimate | None:
+    """The same, from the estimate of each stratum."""
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
         return None

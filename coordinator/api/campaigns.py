@@ -1,30 +1,27 @@
 """Campaigns: submit, list, view and cancel; results, verdicts and the whole report."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, abort, request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.analysis.report import build_report
-from coordinator.api.provenance import provenance
+from coordinator.api.csv_file import csv_lines
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import looks, results, submission, transitions, views
+from coordinator.store import digests, looks, records, results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
-from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
+from domain.carrying import Carrying
 from domain.gate import Check
-from domain.metric import SHARE_METRICS
 from domain.planning import Plan
 from domain.problems import InvalidInput, Problem
-from domain.report import CampaignReport, CellResult, Percentiles, Verdict
+from domain.report import CampaignReport, CellResult, Verdict
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
@@ -36,6 +33,14 @@ class CampaignList(BaseModel):
     """The newest campaigns, newest first."""
 
     campaigns: list[views.CampaignSummary]
+    next: str | None = Field(default=None, description="The `before` of the next page; null on the last one.")
+
+
+class PageQuery(BaseModel):
+    """A part of the list."""
+
+    limit: int = Field(default=views.LISTED, ge=1, le=1000)
+    before: str = Field(default="", max_length=16, description="An earlier answer's `next`: campaigns before that one.")
 
 
 class ResultList(BaseModel):
@@ -91,11 +96,22 @@ def plan_campaign(campaign: Campaign) -> Plan:
 
 
 @blueprint.get("/campaigns")
+@blueprint.input(PageQuery, location="query", arg_name="query")
 @blueprint.output(CampaignList)
-def list_campaigns() -> Mapping[str, Any]:
-    """The newest 200 campaigns."""
-    with services().store.read() as session:
-        return {"campaigns": views.campaign_list(session)}
+@blueprint.doc(responses={422: "A parameter is invalid"})
+def list_campaigns(query: PageQuery) -> Mapping[str, Any]:
+    """The newest campaigns; with `before`, the ones submitted before that campaign."""
+    return campaign_page(query.limit, query.before)
+
+
+def campaign_page(limit: int, before: str) -> Mapping[str, Any]:
+    """A :class:`CampaignList`. Raises :class:`InvalidInput`."""
+    try:
+        with services().store.read() as session:
+            found = views.campaign_list(session, limit=limit, before=before)
+    except LookupError as error:
+        raise InvalidInput([Problem(field="before", message=str(error.args[0]))]) from error
+    return {"campaigns": found, "next": found[-1]["id"] if len(found) == limit else None}
 
 
 @blueprint.get("/campaigns/<campaign_id>")
@@ -197,6 +213,7 @@ def get_carrying_csv(campaign_id: str) -> Response:
 
 def report_of(campaign_id: str) -> CampaignReport:
     """The campaign's present report. Aborts with 404 if it is unknown."""
+    digests.complete(services().store, campaign_id)
     with services().store.read() as session:
         return build(session, campaign_id) or _unknown(campaign_id)
 
@@ -212,7 +229,11 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
         campaign_id,
         version,
         lambda: build_report(
-            Campaign.model_validate(record["campaign"]), record, results.attempt_records(session, campaign_id), path
+            Campaign.model_validate(record["campaign"]),
+            record,
+            records.attempt_records(session, campaign_id),
+            path,
+            digests.pools_of(session, campaign_id),
         ),
     )
 
@@ -242,47 +263,5 @@ def _unknown(campaign_id: str) -> Any:
 
 def _csv(model: type[BaseModel], campaign_id: str, field: str) -> Response:
     """A file with one line for each entry in a field of the report, and where it is from in each line."""
-    report = report_of(campaign_id)
-    rows: Sequence[BaseModel] = getattr(report, field)
-    same = provenance(report)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    header = _columns(model)
-    writer.writerow([*header, *same])
-    for row in rows:
-        flat = dict(_flatten(row.model_dump(mode="json")))
-        writer.writerow([*(flat.get(column, "") for column in header), *same.values()])
     disposition = {"Content-Disposition": f'attachment; filename="{campaign_id}-{field}.csv"'}
-    return Response(text.getvalue(), mimetype="text/csv", headers=disposition)
-
-
-_NESTED = {
-    **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
-    "slo_search": (
-        *("lower_per_s", "upper_per_s", "met", "met_of", "missed", "missed_of"),
-        *("searches", "blocks", "seconds", "goal_width"),
-    ),
-    "latency_us": tuple(Percentiles.model_fields),
-    "service_time_us": ("p50", "p99", "p999", "count"),
-    "carried_in": tuple(CarriedBlocks.model_fields),
-    "carried_up_to": tuple(CarriedRates.model_fields),
-    "overloaded": tuple(OverloadedTrials.model_fields),
-}
-
-
-def _columns(model: type[BaseModel]) -> list[str]:
-    return [
-        column
-        for field in model.model_fields
-        for column in ([f"{field}_{part}" for part in _NESTED[field]] if field in _NESTED else [field])
-    ]
-
-
-def _flatten(row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    for field, value in row.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{field}_{part}", number) for part, number in value.items())
-        elif isinstance(value, list):
-            yield field, "; ".join(map(str, value))
-        else:
-            yield field, "" if value is None else value
+    return Response(csv_lines(model, report_of(campaign_id), field), mimetype="text/csv", headers=disposition)

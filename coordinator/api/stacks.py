@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from apiflask import APIBlueprint
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
-from coordinator.analysis.flamegraph import flame_svg, merge, shares
+from coordinator.analysis.flamegraph import flame_svg, shares
 from coordinator.services import services
-from coordinator.store import results, views
+from coordinator.store import digests, results, trials, views
 from domain.stacks import Stacks
 
 blueprint = APIBlueprint("stacks", __name__, tag="Stacks")
@@ -64,16 +63,17 @@ def stacks_of(campaign_id: str) -> dict[str, Stacks]:
         if views.campaign_record(session, campaign_id) is None:
             abort(404, f"there is no campaign {campaign_id[:40]!r}")
         version = results.results_version(session, campaign_id)
-        return services().stacks.get(campaign_id, version, lambda: _merge_by_cell(session, campaign_id))
+    digests.complete(services().store, campaign_id)
+    return services().stacks.get(campaign_id, version, lambda: _merge_by_cell(campaign_id))
 
 
-def _merge_by_cell(session: Session, campaign_id: str) -> dict[str, Stacks]:
-    trials: dict[str, list[Stacks]] = {}
-    for attempt in results.attempt_records(session, campaign_id):
-        for trial in attempt.result.trials if attempt.result and attempt.accepted else ():
-            if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
-                trials.setdefault(f"{trial.datapath}.{trial.workload}.{trial.level}", []).append(trial.stacks)
-    return {cell: merge(stacks) for cell, stacks in sorted(trials.items())}
+def _merge_by_cell(campaign_id: str) -> dict[str, Stacks]:
+    found: dict[str, Stacks] = {}
+    for trial in trials.accepted_results(services().store, campaign_id):
+        if trial.stacks is not None and trial.stacks.samples and trial.validity.valid:
+            cell = f"{trial.datapath}.{trial.workload}.{trial.level}"
+            found[cell] = found.get(cell, Stacks()).plus(trial.stacks)
+    return dict(sorted(found.items()))
 
 
 def choose_cells(found: Mapping[str, Stacks], query: GraphQuery) -> tuple[str, str]:

@@ -1,33 +1,68 @@
 """Trials, including invalid ones: the evidence behind every figure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, abort, jsonify
+from flask import Response, abort, current_app, jsonify, stream_with_context
+from pydantic import BaseModel, Field
 
 from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.flamegraph import flame_svg
 from coordinator.analysis.path import StagePath
 from coordinator.api.codec import error_response
 from coordinator.services import services
-from coordinator.store import results, views
+from coordinator.store import digests, results, views
 from coordinator.store.places import stage_path
+from coordinator.store.trials import every_trial, trial_page
 from coordinator.telemetry import reader
+from domain.problems import InvalidInput, Problem
 from domain.stacks import Stacks
 from domain.trial import TrialResult
 
 blueprint = APIBlueprint("trials", __name__, tag="Trials")
 
+MOST_LISTED = 500
+
+
+class PageQuery(BaseModel):
+    """A part of the list."""
+
+    limit: int | None = Field(default=None, ge=1, le=MOST_LISTED, description="Default: every trial.")
+    after: str = Field(default="", max_length=64, description="An earlier answer's `next`: the trials after that one.")
+
 
 @blueprint.get("/campaigns/<campaign_id>/trials")
-@blueprint.doc(responses={200: "Every trial of the campaign", 404: "Not found"})
-def list_trials(campaign_id: str) -> Response:
-    """Every trial of a campaign with its validity, counters, proof and slices."""
-    with services().store.read() as session:
-        if views.campaign_record(session, campaign_id) is None:
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.doc(responses={200: "Trials; of a page also `next`, the `after` of the next one", 404: "Not found"})
+def list_trials(campaign_id: str, query: PageQuery) -> Response:
+    """Every trial of a campaign with its validity, counters, proof and slices; or one page of them."""
+    store = services().store
+    with store.read() as session:
+        if not views.is_known(session, campaign_id):
             abort(404, f"there is no campaign {campaign_id[:40]!r}")
-        return jsonify({"trials": results.trial_list(session, campaign_id)})
+    digests.complete(store, campaign_id)
+    if query.limit is None and not query.after:
+        trials = every_trial(store, campaign_id)
+        first = list(islice(trials, 1))  # before the answer begins: what cannot be read is an error of this request
+        return Response(stream_with_context(_streamed(chain(first, trials))), mimetype="application/json")
+    limit = query.limit or MOST_LISTED
+    try:
+        with store.read() as session:
+            found = trial_page(session, campaign_id, limit, after=query.after)
+    except ValueError as error:
+        raise InvalidInput([Problem(field="after", message=str(error))]) from error
+    return jsonify({"trials": found, "next": found[-1]["id"] if len(found) == limit else None})
+
+
+def _streamed(trials: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The same object as in one piece; a few trials are in memory at once."""
+    dumps, before = current_app.json.dumps, '{"trials":['
+    for trial in trials:
+        yield before + dumps(trial)
+        before = ","
+    yield ("]}" if before == "," else before + "]}") + "\n"
 
 
 @blueprint.get("/trials/<trial_id>")

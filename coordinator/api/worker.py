@@ -11,9 +11,8 @@ from coordinator import auth, ticker
 from coordinator.api import wire
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
-from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import enrolments, work
+from coordinator.store import enrolments, views, work
 from coordinator.store.matrices import store_matrix
 from coordinator.store.vitals import store_vitals
 from domain.host_identity import Greeting, HostIdentity, Welcome
@@ -168,13 +167,17 @@ def report(block_id: str, number: int, attempt_report: Report) -> tuple[str, int
 @blueprint.output(CampaignProgress)
 @blueprint.doc(responses={404: "Not found"})
 def campaign_progress(campaign_id: str) -> CampaignProgress:
-    """A campaign's present progress and verdicts."""
-    found = report_of(campaign_id)
-    view = found.campaign
+    """A campaign's present progress, and its verdicts if enough blocks have ended since the last ones."""
+    with services().store.read() as session:
+        summary = views.campaign_summary(session, campaign_id)
+    if summary is None:
+        raise NotFound(f"there is no campaign {campaign_id[:40]!r}")
+    blocks, ended = summary.blocks_done + summary.blocks_failed, summary.state.ended
+    wanted = ended or services().announced.is_due(campaign_id, blocks)
     return CampaignProgress(
-        blocks_ended=view["blocks_done"] + view["blocks_failed"],
-        blocks_failed=view["blocks_failed"],
-        blocks_planned=view["blocks_total"],
-        ended=CampaignState(view["state"]).ended,
-        verdicts=found.verdicts,
+        blocks_ended=blocks,
+        blocks_failed=summary.blocks_failed,
+        blocks_planned=summary.blocks_total,
+        ended=ended,
+        verdicts=report_of(campaign_id).verdicts if wanted else (),
     )

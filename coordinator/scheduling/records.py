@@ -1,8 +1,9 @@
 """What the store gives to the analysis: plain values, so that the analysis stays pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from coordinator.scheduling.digests import BlockDigest
 from domain.trial import BlockResult
 
 
@@ -28,6 +29,8 @@ class AttemptRecord:
     :class:`coordinator.scheduling.lifecycle.AttemptState`. ``reason`` says why it ended without a result, else it is
     empty. ``calibration`` attempts find the capacity and belong to no cell. An attempt with ``search`` is a step of a
     search for a capacity within an SLO; the figure is the search's, not the trial's.
+
+    The analysis reads the ``digest`` and no ``result``; of an attempt with a result only, it makes the digest first.
     """
 
     block_index: int
@@ -42,3 +45,13 @@ class AttemptRecord:
     result: BlockResult | None
     calibration: bool = False
     search: SearchStep | None = None
+    digest: BlockDigest | None = None
+
+    @property
+    def has_result(self) -> bool:
+        """True if the attempt ended with a result."""
+        return self.digest is not None or self.result is not None
+
+    def with_digest(self, digest: BlockDigest) -> "AttemptRecord":
+        """The attempt with the digest of its result."""
+        return replace(self, digest=digest)

@@ -239,12 +239,12 @@ def replay_steps(initial: Mapping[str, Search], attempts: Iterable[AttemptRecord
         if attempt.search is not None and attempt.search.ended:
             by_step.setdefault(attempt.search.step, []).append(attempt)
     searches, host = dict(initial), ""
-    results = [one for of_step in by_step.values() for one in of_step if one.result is not None]
+    results = [one for of_step in by_step.values() for one in of_step if one.has_result]
     if results and not any(map(is_judged, results)):
         before = {label: replace(one.goal, steps=STEPS_BEFORE, max_width=math.inf) for label, one in initial.items()}
         searches = {label: replace(one, goal=before[label]) for label, one in initial.items()}
     for _, of_step in sorted(by_step.items()):
-        host = host or next((a.host for a in of_step if a.result is not None), "")
+        host = host or next((a.host for a in of_step if a.has_result), "")
         for label, search in searches.items():
             if not search.lost and (rate := _rate(of_step, label)) is not None:
                 searches[label] = search.after(rate, step_result(search.goal.aim, label, of_step, host))

@@ -54,14 +54,21 @@ def step_result(aim: Aim, label: str, attempts: Sequence[AttemptRecord], host: s
     """The result of one step on ``host`` for a datapath's rate: the first known one, else the last."""
     result = StepResult(why=f"no trial on {host}, where its search began" if host else "its block had no result")
     for attempt in sorted(attempts, key=lambda a: a.attempt):
-        if attempt.result is None or attempt.search is None or attempt.host != host:
+        if not attempt.has_result or attempt.search is None or attempt.host != host:
             continue
-        for trial in attempt.result.trials:
-            if trial.datapath == label:
-                result = judge(aim, attempt.search.rates_per_s[label], trial)
+        result = _judged(aim, label, attempt, attempt.search.rates_per_s[label]) or result
         if result.known:
             return result
     return result
+
+
+def _judged(aim: Aim, label: str, attempt: AttemptRecord, rate_per_s: int) -> StepResult | None:
+    """From the digest if there is one: it was judged when it was made."""
+    if attempt.digest is not None:
+        trial = attempt.digest.trials.get(label)
+        return StepResult(*trial.judged[:4]) if trial is not None and trial.judged is not None else None
+    trials = attempt.result.trials if attempt.result is not None else ()
+    return next((judge(aim, rate_per_s, one) for one in trials if one.datapath == label), None)
 
 
 def judge(aim: Aim, rate_per_s: int, trial: TrialResult) -> StepResult:
@@ -93,7 +100,14 @@ def judge(aim: Aim, rate_per_s: int, trial: TrialResult) -> StepResult:
 
 def is_judged(attempt: AttemptRecord) -> bool:
     """False for results of older versions, whose slices are not judged one by one."""
-    return attempt.result is not None and any(_parts(trial) for trial in attempt.result.trials)
+    if attempt.digest is not None:
+        return any(one.judged is not None and one.judged.by_slice for one in attempt.digest.trials.values())
+    return attempt.result is not None and any(map(is_judged_by_slice, attempt.result.trials))
+
+
+def is_judged_by_slice(trial: TrialResult) -> bool:
+    """Whether each counted slice of a trial says if it carried its load."""
+    return bool(_parts(trial))
 
 
 def _parts(trial: TrialResult) -> list[SliceResult]:

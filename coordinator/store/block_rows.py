@@ -1,6 +1,7 @@
 """A planned block as a row."""
 
 from coordinator.scheduling.lifecycle import BlockState
+from coordinator.scheduling.records import SearchStep
 from coordinator.store.models import BlockRow
 from domain.block import PlannedBlock
 from domain.load import CapacityLoad, ShareLoad
@@ -26,3 +27,10 @@ def row_of(campaign_id: str, block: PlannedBlock, *, held: bool) -> BlockRow:
         step=block.step,
         calibration=block.calibration,
     )
+
+
+def search_step(block: BlockRow) -> SearchStep | None:
+    """The block's place in its search; ``None`` if it is no step of one."""
+    if block.chain is None or block.step is None:
+        return None
+    return SearchStep(block.chain, block.step, block.rates, block.state in (BlockState.DONE, BlockState.FAILED))

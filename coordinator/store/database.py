@@ -18,6 +18,7 @@ from coordinator.store.unusable import require_known_revision, unusable
 BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 0x73686F77  # an arbitrary number for PostgreSQL's advisory lock
 _BEGIN = "showdown_begin"
+_WRITES = "showdown_writes"
 
 
 class Store:
@@ -45,7 +46,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction, all or nothing."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with Session(self._writer, expire_on_commit=False, info={_WRITES: True}) as session, session.begin():
             yield session
 
     def migrate(self) -> None:
@@ -73,6 +74,11 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def is_writing(session: Session) -> bool:
+    """True if the session's transaction may write, so what it reads may still be rolled back."""
+    return bool(session.info.get(_WRITES))
 
 
 def _use_wal(cursor: Any) -> None:

@@ -14,7 +14,7 @@ from coordinator.scheduling.next_look import after_look
 from coordinator.scheduling.planner import more_blocks
 from coordinator.store.block_rows import row_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow
-from coordinator.store.results import attempt_records
+from coordinator.store.records import attempt_records
 from domain.looks import Exactness
 from domain.texts import percent_text
 

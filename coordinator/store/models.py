@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from coordinator.analysis.pool import Pool
 from coordinator.store.json_text import JsonText
 from domain.block import PlannedBlock
 from domain.campaign import Campaign
@@ -145,6 +147,40 @@ class TrialRow(Base):
     result: Mapped[TrialResult] = mapped_column(JsonText(TrialResult))
 
     attempt: Mapped[AttemptRow] = relationship(back_populates="trials")
+
+
+class DigestRow(Base):
+    """What the analysis reads of one attempt with a result (coordinator/analysis/digest_codec.py).
+
+    ``pooled``: the times of its trials are in the pools of their cells.
+    """
+
+    __tablename__ = "digests"
+
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    version: Mapped[int] = mapped_column(Integer)
+    sound: Mapped[bool] = mapped_column(Boolean)
+    pooled: Mapped[bool] = mapped_column(Boolean)
+    numbers: Mapped[bytes] = mapped_column(LargeBinary)
+    words: Mapped[str] = mapped_column(Text)
+
+
+class PoolRow(Base):
+    """The pooled times of one cell, of all blocks with one fingerprint; it grows with each block.
+
+    ``figures`` is what a report reads of ``histograms``, which only the next block needs.
+    """
+
+    __tablename__ = "pools"
+
+    campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    workload: Mapped[str] = mapped_column(String(32), primary_key=True)
+    level: Mapped[str] = mapped_column(String(32), primary_key=True)
+    datapath: Mapped[str] = mapped_column(String(40), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    figures: Mapped[Pool] = mapped_column(JsonText(Pool))
+    histograms: Mapped[dict[str, str]] = mapped_column(JsonText(dict[str, str]))
 
 
 class HostRow(Base):

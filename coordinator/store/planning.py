@@ -15,7 +15,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.next_look import campaign_left_s, most_rounds
 from coordinator.store.models import CampaignRow
 from coordinator.store.quarantine import is_outage
-from coordinator.store.results import attempt_records
+from coordinator.store.records import attempt_records
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign
 from domain.duration import block_traffic_s

@@ -1,13 +1,15 @@
 """Attempts and trials as plain values, for the analysis and for users who read the evidence."""
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Hashable
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Text, select, type_coerce
+from sqlalchemy.orm import Session
 
-from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_attempt
-from coordinator.scheduling.records import AttemptRecord, SearchStep
+from coordinator.scheduling.lifecycle import AttemptState, accepted_attempt
+from coordinator.scheduling.records import AttemptRecord
+from coordinator.store.block_rows import search_step
 from coordinator.store.models import AttemptRow, BlockRow, TrialRow
 from coordinator.store.times import iso
 from domain.capacity import SEARCH_STEPS
@@ -19,50 +21,24 @@ from domain.trial import BlockResult, TrialResult
 
 
 def results_version(session: Session, campaign_id: str) -> Hashable:
-    """Equal as long as :func:`attempt_records` is: an ended attempt never changes its report."""
+    """Equal as long as a campaign's attempts are: an ended attempt never changes its report."""
+    rates = type_coerce(BlockRow.rates, Text)
     query = (
-        select(BlockRow.id, BlockRow.state, BlockRow.rates, AttemptRow.number, AttemptRow.state, AttemptRow.reason)
+        select(BlockRow.id, BlockRow.state, rates, AttemptRow.number, AttemptRow.state, AttemptRow.reason)
         .outerjoin(AttemptRow)
         .where(BlockRow.campaign_id == campaign_id)
         .order_by(BlockRow.index, AttemptRow.number)
     )
-    return tuple((*row[:2], tuple(row[2].items()), *row[3:]) for row in session.execute(query))
-
-
-def attempt_records(session: Session, campaign_id: str) -> Sequence[AttemptRecord]:
-    """Every attempt of a campaign, by block and number; the accepted attempt of each block is marked."""
-    query = (
-        select(BlockRow)
-        .where(BlockRow.campaign_id == campaign_id)
-        .order_by(BlockRow.index)
-        .options(selectinload(BlockRow.attempts).selectinload(AttemptRow.trials))
-    )
-    return [record for block in session.scalars(query) for record in block_records(block)]
+    digest = hashlib.sha256()
+    for row in session.execute(query):
+        digest.update(repr(tuple(row)).encode())
+    return digest.digest()
 
 
 def block_records(block: BlockRow) -> list[AttemptRecord]:
-    """Every attempt of one block, by number."""
+    """Every attempt of one block with its whole result, by number; the accepted one is marked."""
     accepted = _accepted_number(block)
     return [_record(block, attempt, accepted=attempt.number == accepted) for attempt in block.attempts]
-
-
-def trial_list(session: Session, campaign_id: str) -> list[dict[str, Any]]:
-    """Every trial of a campaign, including invalid ones and earlier attempts; without latency percentiles."""
-    query = (
-        select(TrialRow)
-        .join(AttemptRow, AttemptRow.id == TrialRow.attempt_id)
-        .join(BlockRow, BlockRow.id == AttemptRow.block_id)
-        .where(BlockRow.campaign_id == campaign_id)
-        .order_by(BlockRow.index, AttemptRow.number, TrialRow.position)
-        .options(
-            selectinload(TrialRow.attempt)
-            .selectinload(AttemptRow.block)
-            .undefer(BlockRow.plan)
-            .selectinload(BlockRow.attempts)
-            .selectinload(AttemptRow.trials)  # they decide which attempt is accepted
-        )
-    )
-    return [_trial(row) for row in session.scalars(query)]
 
 
 def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
@@ -75,7 +51,8 @@ def trial_view(session: Session, trial_id: str) -> dict[str, Any] | None:
         "latency_us": _percentiles(row.result.latency),
         "service_time_us": _percentiles(row.result.service_time),
     }
-    return _trial(row) | percentiles | {"parameters": row.attempt.block.plan.parameters}
+    accepted = row.attempt.number == _accepted_number(row.attempt.block)
+    return trial_summary(row, accepted=accepted) | percentiles | {"parameters": row.attempt.block.plan.parameters}
 
 
 def trial_result(session: Session, trial_id: str) -> TrialResult | None:
@@ -109,15 +86,6 @@ def _environment_sound(attempt: AttemptRow) -> bool:
 
 
 def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptRecord:
-    result = None
-    if attempt.state == AttemptState.DONE:
-        result = BlockResult(
-            host=attempt.host,
-            trials=tuple(trial.result for trial in attempt.trials),
-            telemetry=attempt.telemetry or TelemetryAccount(),
-            fingerprint=attempt.fingerprint or {},
-            wall_s=attempt.wall_s or 0.0,
-        )
     return AttemptRecord(
         block_index=block.index,
         block_id=block.id,
@@ -128,19 +96,25 @@ def _record(block: BlockRow, attempt: AttemptRow, *, accepted: bool) -> AttemptR
         state=attempt.state,
         reason=attempt.reason,
         accepted=accepted,
-        result=result,
+        result=block_result(attempt) if attempt.state == AttemptState.DONE else None,
         calibration=block.calibration,
-        search=_search_step(block),
+        search=search_step(block),
     )
 
 
-def _search_step(block: BlockRow) -> SearchStep | None:
-    if block.chain is None or block.step is None:
-        return None
-    return SearchStep(block.chain, block.step, block.rates, block.state in (BlockState.DONE, BlockState.FAILED))
+def block_result(attempt: AttemptRow) -> BlockResult:
+    """What the worker reported, with every histogram."""
+    return BlockResult(
+        host=attempt.host,
+        trials=tuple(trial.result for trial in attempt.trials),
+        telemetry=attempt.telemetry or TelemetryAccount(),
+        fingerprint=attempt.fingerprint or {},
+        wall_s=attempt.wall_s or 0.0,
+    )
 
 
-def _trial(row: TrialRow) -> dict[str, Any]:
+def trial_summary(row: TrialRow, *, accepted: bool) -> dict[str, Any]:
+    """A trial as users read it, without latency percentiles; ``accepted`` if its attempt is analysed."""
     attempt, block, result = row.attempt, row.attempt.block, row.result
     return {
         "id": row.id,
@@ -148,7 +122,7 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "block": block.index,
         "block_id": block.id,
         "attempt": attempt.number,
-        "accepted": attempt.number == _accepted_number(block),
+        "accepted": accepted,
         "host": attempt.host,
         "claimed_at": iso(attempt.claimed_at),
         "ended_at": iso(attempt.ended_at),

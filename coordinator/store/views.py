@@ -20,6 +20,8 @@ from domain.planning import Plan
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
 
+LISTED = 200  # campaigns on a page
+
 
 class CampaignSummary(BaseModel):
     """One line of the list of campaigns. Times are ISO 8601, UTC."""
@@ -94,10 +96,19 @@ class CampaignView(CampaignSummary):
     history: list[HistoryEntry]
 
 
-def campaign_list(session: Session, *, limit: int = 200) -> list[dict[str, Any]]:
-    """The newest campaigns, newest first; each is a :class:`CampaignSummary` as a dict."""
-    newest = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id).limit(limit)
-    campaigns = session.scalars(newest).all()
+def campaign_list(session: Session, *, limit: int = LISTED, before: str = "") -> list[dict[str, Any]]:
+    """The newest campaigns, or those before the campaign ``before``, newest first.
+
+    Each is a :class:`CampaignSummary` as a dict. Raises ``LookupError`` if there is no such campaign.
+    """
+    query = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id)
+    if before:
+        created_at = session.scalar(select(CampaignRow.created_at).where(CampaignRow.id == before))
+        if created_at is None:
+            raise LookupError(f"there is no campaign {before[:40]!r}")
+        at_once = (CampaignRow.created_at == created_at) & (CampaignRow.id > before)
+        query = query.where((CampaignRow.created_at < created_at) | at_once)
+    campaigns = session.scalars(query.limit(limit)).all()
     counts = _block_counts(session, [row.id for row in campaigns])
     hosts = select(CampaignRow.id, type_coerce(CampaignRow.hosts, Text)).where(CampaignRow.id.in_(counts))
     names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
@@ -115,12 +126,24 @@ def _names(text: str) -> list[str]:
         return []
 
 
-def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
-    """The ``campaign`` object of a report: the summary and the submitted campaign; ``None`` if unknown."""
+def is_known(session: Session, campaign_id: str) -> bool:
+    """True if there is a campaign with this id."""
+    return session.scalar(select(CampaignRow.id).where(CampaignRow.id == campaign_id)) is not None
+
+
+def campaign_summary(session: Session, campaign_id: str) -> CampaignSummary | None:
+    """One line of the list of campaigns; ``None`` if it is unknown."""
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
-    summary = CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {}), row.hosts))
+    return CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {}), row.hosts))
+
+
+def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
+    """The ``campaign`` object of a report: the summary and the submitted campaign; ``None`` if unknown."""
+    row, summary = session.get(CampaignRow, campaign_id), campaign_summary(session, campaign_id)
+    if row is None or summary is None:
+        return None
     calibration = {workload: found.model_dump(mode="json") for workload, found in row.calibration.items()}
     campaign = row.campaign.model_dump(mode="json")
     looks = row.looks.model_dump(mode="json") if row.looks is not None else None

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.calibration import block_of
+from coordinator.store.digests import store_digest
 from coordinator.store.json_text import Unreadable
 from coordinator.store.models import AttemptRow, BlockRow, HostRow, TrialRow
 from coordinator.store.places import with_kept_places
@@ -148,6 +149,7 @@ def _check_report(attempt_report: Report, block: BlockRow) -> None:
 
 def _store_result(session: Session, attempt: AttemptRow, result: BlockResult) -> None:
     attempt.wall_s, attempt.telemetry, attempt.fingerprint = result.wall_s, result.telemetry, result.fingerprint
+    store_digest(session, attempt, result)
     for trial in result.trials:
         position = attempt.block.plan.datapaths.index(trial.datapath)
         session.add(

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from coordinator.api import campaigns as api
@@ -11,7 +11,8 @@ from coordinator.api.catalogue import VariantOnHosts, host_list, variant_list
 from coordinator.api.trials import path_of
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import results as store_results
+from coordinator.store import digests
+from coordinator.store import trials as store_trials
 from coordinator.store import views as store_views
 from coordinator.web import form as forms
 from coordinator.web import grafana
@@ -37,7 +38,7 @@ from domain.planning import Plan
 from domain.problems import InvalidInput
 from domain.report import MIN_PAIRS, CampaignReport
 
-TRIALS_SHOWN = 500
+TRIALS_SHOWN = 200
 _HEADLINES = 3  # verdicts per campaign in the list
 _FAMILIES = ("datapaths", "workloads", "probes")
 _DOWNLOADS = (
@@ -139,22 +140,33 @@ def cancel(campaign_id: str) -> AnyResponse:
 @blueprint.get("/campaigns/<campaign_id>/trials")
 def trials(campaign_id: str) -> str:
     """The newest trials with their validity."""
-    view = api.get_view(campaign_id)
+    view, before = api.get_view(campaign_id), request.args.get("before", "")
+    digests.complete(services().store, campaign_id)
     with services().store.read() as session:
-        found = store_results.trial_list(session, campaign_id)
+        total, invalid = store_trials.trial_counts(session, campaign_id)
+        try:
+            found = store_trials.newest_page(session, campaign_id, TRIALS_SHOWN, before=before)
+        except ValueError as error:
+            abort(404, str(error))
     return render_template(
         "web/trials.html",
         view=view,
-        trials=found[-TRIALS_SHOWN:],
-        total=len(found),
-        invalid=sum(not trial["validity"]["valid"] for trial in found),
+        trials=found,
+        total=total,
+        invalid=invalid,
+        before=before,
+        older=found[0]["id"] if len(found) == TRIALS_SHOWN else "",
     )
 
 
 def _campaign_list() -> dict[str, Any]:
-    with services().store.read() as session:
-        found = store_views.campaign_list(session)
-    return {"campaigns": found, "live": any(not CampaignState(c["state"]).ended for c in found)}
+    before = request.args.get("before", "")
+    try:
+        page = api.campaign_page(store_views.LISTED, before)
+    except InvalidInput as error:
+        abort(404, error.problems[0].message)
+    live = any(not CampaignState(c["state"]).ended for c in page["campaigns"])
+    return {**page, "before": before, "live": live}
 
 
 def _form_page(form: forms.Form | None = None, spare_levels: int = 0, plan: Plan | None = None) -> str:

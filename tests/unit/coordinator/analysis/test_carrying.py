@@ -5,8 +5,10 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.carrying import carried_up_to, carrying_of, clopper_pearson, fisher_p, is_carried
+from coordinator.analysis.carrying import carried_up_to, carrying_of, clopper_pearson, fisher_p
+from coordinator.analysis.digest import trial_digest
 from coordinator.analysis.ladder import ladders
+from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
@@ -109,11 +111,11 @@ def test_an_equal_outcome_has_no_p() -> None:
     ],
 )
 def test_only_overload_speaks_of_the_load(reasons: tuple[Reason, ...], word: bool | None) -> None:
-    assert is_carried(trial("tproxy", reasons)) is word
+    assert is_carried(trial_digest(trial("tproxy", reasons))) is word
 
 
 def test_a_result_that_does_not_say_what_was_due_counts_for_nothing() -> None:
-    assert is_carried(a_trial("tproxy", 20_000)) is None
+    assert is_carried(trial_digest(a_trial("tproxy", 20_000))) is None
 
 
 def test_noise_takes_the_block_from_both_and_a_failed_proof_too() -> None:
@@ -212,15 +214,15 @@ def test_where_the_rate_changes_the_highest_carried_one_counts() -> None:
     nothing = stepped("tproxy", step(1000, 500), step(2000, 2000), step(3000, 3000))
     everything = stepped("tproxy", step(1000, 995), step(3000, 3000), reasons=CARRIED)
     noisy = stepped("tproxy", step(3000, 3000), reasons=(Reason.STEAL,))
-    assert carried_up_to([noisy]) is None
-    found = carried_up_to([up_to_2000, up_to_1000, nothing, everything, noisy])
+    assert carried_up_to([trial_digest(noisy)]) is None
+    found = carried_up_to(map(trial_digest, (up_to_2000, up_to_1000, nothing, everything, noisy)))
     assert found is not None
     assert (found.blocks, found.median_per_s, found.lowest_per_s, found.highest_per_s) == (4, 1500, 0, 3000)
 
 
 def test_watched_slices_are_no_part_of_the_profile() -> None:
     watched = stepped("tproxy", step(1000, 1000), step(2000, 100, probed=True), step(3000, 100, profiled=True))
-    found = carried_up_to([watched])
+    found = carried_up_to([trial_digest(watched)])
     assert found is not None
     assert found.median_per_s == 1000
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.trial_parts import parts_us
 from domain.histogram import LatencyHistogram
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
@@ -20,6 +19,7 @@ from tests.unit.coordinator.analysis.watched import (
     TPROXY,
     a_trial,
     by_stage,
+    parts_of,
     reading,
     reported,
 )
@@ -75,15 +75,15 @@ def test_a_stage_that_matched_badly_is_no_figure_and_is_named() -> None:
 
 def test_what_is_not_on_the_way_is_not_in_the_sum() -> None:
     trial = a_trial("direct", 100, (*DIRECT, reading("net_rx_softirq", "", 500.0)))
-    assert StageRole("net_rx_softirq") not in parts_us(trial, PATH)
+    assert StageRole("net_rx_softirq") not in parts_of(trial)
 
 
 def test_what_a_packet_waits_on_its_way_through_the_dut_is_counted_once() -> None:
     """A forwarded packet's queueing is part of forward; a proxy's is not, and there is no forward."""
     queueing = reading("qdisc", "dut", 3, per_request=2)
-    forwarded = parts_us(a_trial("direct", 100, (reading("forward", "", 5, per_request=2), queueing)), PATH)
+    forwarded = parts_of(a_trial("direct", 100, (reading("forward", "", 5, per_request=2), queueing)))
     assert forwarded == {StageRole("forward"): pytest.approx(4), StageRole("qdisc", "dut"): pytest.approx(6)}
-    assert parts_us(a_trial("tproxy", 100, (queueing,)), PATH) == {StageRole("qdisc", "dut"): pytest.approx(6)}
+    assert parts_of(a_trial("tproxy", 100, (queueing,))) == {StageRole("qdisc", "dut"): pytest.approx(6)}
 
 
 def test_invalid_and_unwatched_trials_decompose_nothing() -> None:

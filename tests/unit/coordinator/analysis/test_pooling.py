@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.digest import block_digest
 from coordinator.analysis.pooling import Fingerprints, difference, exclusion
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord, SearchStep
@@ -54,7 +55,7 @@ def test_what_disturbs_one_trial_takes_out_its_block() -> None:
     [stored] = report.invalid  # the evidence of the other trial stays as it was
     assert (stored.datapath, stored.reasons) == ("tproxy", (Reason.STEAL,))
     block = CampaignResults(CAMPAIGN, attempts, 1, {}).blocks["http_keepalive", "low"][3]
-    assert [one.detail for one in block["ebpf_sk_assign"].validity.findings] == ["in the same block, tproxy: 9 %"]
+    assert [one.detail for one in block["ebpf_sk_assign"].findings] == ["in the same block, tproxy: 9 %"]
 
 
 @pytest.mark.parametrize("reason", [Reason.BYPASSED, Reason.OVERLOADED, Reason.ERRORS, Reason.DATAPATH_FAILED])
@@ -111,7 +112,7 @@ def test_a_difference_names_three_facts_and_counts_the_others() -> None:
 def test_the_detail_of_an_exclusion_is_short_enough_to_store() -> None:
     attempt = ran_with(an_attempt(0, {"tproxy": 1.0}), {"kernel": "x" * 900})
     assert attempt.result is not None
-    found = exclusion(attempt.result, OLD)
+    found = exclusion(block_digest(CAMPAIGN, attempt.level, attempt.result, None), OLD)
     assert found is not None
     assert (found.reason, len(found.detail)) == (Reason.OTHER_FINGERPRINT, 500)
 

@@ -13,6 +13,7 @@ import pytest
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import interval
+from coordinator.scheduling.digests import kinds_of
 from coordinator.scheduling.lifecycle import AttemptEvent, BlockEvent, accepted_attempt, event_after_attempt
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, Cell, read_campaign
@@ -158,8 +159,8 @@ def test_the_slow_datapath_is_overloaded_as_often_as_it_is() -> None:
     outcomes = []
     for _ in range(150):
         for block in analysed(draw, rng).blocks[CELL.workload, CELL.level]:
-            if not block[FAST].validity.environment:
-                outcomes.append(Reason.OVERLOADED in block[SLOW].validity.reasons)
+            if not kinds_of(block[FAST].reasons).is_environment:
+                outcomes.append(Reason.OVERLOADED in block[SLOW].reasons)
     assert len(outcomes) > 700
     assert float(np.mean(outcomes)) == pytest.approx(0.5, abs=0.05)
 
@@ -169,6 +170,6 @@ def test_a_block_counts_with_all_its_trials_or_with_none() -> None:
     left_out = 0
     for _ in range(40):
         for block in analysed(steal_prefers_the_busier, rng).blocks[CELL.workload, CELL.level]:
-            assert block[SLOW].validity.valid is block[FAST].validity.valid
-            left_out += not block[FAST].validity.valid
+            assert block[SLOW].valid is block[FAST].valid
+            left_out += not block[FAST].valid
     assert left_out > 5

@@ -2,11 +2,10 @@
 
 import pytest
 
-from coordinator.analysis.trial_parts import parts_us
 from domain.trial import ProbeReading, TrialResult
 from domain.watched import StageRole
 from domain.window_times import WindowTimes
-from tests.unit.coordinator.analysis.watched import DIRECT, PATH, TPROXY, a_trial, by_stage, reading, reported
+from tests.unit.coordinator.analysis.watched import DIRECT, TPROXY, a_trial, by_stage, parts_of, reading, reported
 
 WAIT = ("run_queue", "origin")
 
@@ -99,13 +98,13 @@ def test_what_a_stage_leaves_of_its_outer_one_is_not_clamped() -> None:
 
 def test_the_send_wait_is_not_clamped() -> None:
     early = WindowTimes(requests=50, service_time_ns=50 * 100_000, latency_ns=50 * 99_000)
-    assert parts_us(a_trial("direct", 100, (), window_times=early), PATH) == {StageRole("send_wait"): -1.0}
+    assert parts_of(a_trial("direct", 100, (), window_times=early)) == {StageRole("send_wait"): -1.0}
 
 
 def test_without_the_inner_stage_the_outer_one_is_no_figure_either() -> None:
     """Its time would be in the outer one in this trial, and in no other."""
     unmatched = (reading("socket_wait", "dut", 70.0), reading("run_queue", "proxy", 60.0, matched=0.5))
-    assert parts_us(a_trial("tproxy", 500, unmatched), PATH) == {}
+    assert parts_of(a_trial("tproxy", 500, unmatched)) == {}
     (only, _) = reported((a_trial("tproxy", 500, unmatched), a_trial("direct", 300, DIRECT))).decompositions
     assert only.left_out == ("run_queue (proxy)", "socket_wait (dut)")
 

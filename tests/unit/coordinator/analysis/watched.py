@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import probes.catalog
+from coordinator.analysis.digest import trial_digest
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.report import build_report
+from coordinator.analysis.trial_parts import parts_us
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
@@ -13,6 +15,7 @@ from domain.histogram import LatencyHistogram
 from domain.registry import discover
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Finding, ProbeReading, Reason, SliceResult, TrialResult, Validity
+from domain.watched import StageRole
 from probes.base import Probe
 
 REQUESTS = 1000
@@ -89,6 +92,11 @@ def reported(*blocks: Sequence[TrialResult], path: StagePath = PATH) -> Campaign
         for index, trials in enumerate(blocks)
     ]
     return build_report(a_campaign(*(trial.datapath for trial in blocks[0])), {"id": "k3f9x2ab"}, attempts, path)
+
+
+def parts_of(trial: TrialResult) -> dict[StageRole, float]:
+    """The stages of one trial, in µs per request."""
+    return parts_us(trial_digest(trial), PATH)
 
 
 DIRECT: Readings = (reading("device_hop", "server", 3.0, 2.0), reading("run_queue", "origin", 10.0))

@@ -1,0 +1,61 @@
+"""A part of a report as CSV, line by line."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from coordinator.api.provenance import provenance
+from domain.carrying import CarriedBlocks, CarriedRates, OverloadedTrials
+from domain.metric import SHARE_METRICS
+from domain.report import CampaignReport, Percentiles
+
+
+def csv_lines(model: type[BaseModel], report: CampaignReport, field: str) -> Iterator[str]:
+    """The header, and one line for each entry in a field of the report, with where it is from."""
+    rows: Sequence[BaseModel] = getattr(report, field)
+    same, header = provenance(report), _columns(model)
+    yield _line([*header, *same])
+    for row in rows:
+        flat = dict(_flatten(row.model_dump(mode="json")))
+        yield _line([*(flat.get(column, "") for column in header), *same.values()])
+
+
+def _line(values: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(values)
+    return text.getvalue()
+
+
+_NESTED = {
+    **dict.fromkeys(("share_of_direct", "difference", *SHARE_METRICS), ("value", "low", "high")),
+    "slo_search": (
+        *("lower_per_s", "upper_per_s", "met", "met_of", "missed", "missed_of"),
+        *("searches", "blocks", "seconds", "goal_width"),
+    ),
+    "latency_us": tuple(Percentiles.model_fields),
+    "service_time_us": ("p50", "p99", "p999", "count"),
+    "carried_in": tuple(CarriedBlocks.model_fields),
+    "carried_up_to": tuple(CarriedRates.model_fields),
+    "overloaded": tuple(OverloadedTrials.model_fields),
+}
+
+
+def _columns(model: type[BaseModel]) -> list[str]:
+    return [
+        column
+        for field in model.model_fields
+        for column in ([f"{field}_{part}" for part in _NESTED[field]] if field in _NESTED else [field])
+    ]
+
+
+def _flatten(row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for field, value in row.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{field}_{part}", number) for part, number in value.items())
+        elif isinstance(value, list):
+            yield field, "; ".join(map(str, value))
+        else:
+            yield field, "" if value is None else value
