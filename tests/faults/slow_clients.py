@@ -92,13 +92,15 @@ class Checks:
     failed: int = 0
 
     def run(self) -> None:
-        while not self.stop.wait(CHECK_EACH_S):
-            began = time.monotonic()
-            try:
-                self.failed += httpx.get(f"{self.url}/healthz", timeout=5, trust_env=False).status_code != 200
-            except httpx.HTTPError:
-                self.failed += 1
-            self.times_ms.append(1000 * (time.monotonic() - began))
+        # One client, as making one takes longer than an answer; but a new connection for each check.
+        with httpx.Client(timeout=5, trust_env=False, headers={"Connection": "close"}) as client:
+            while not self.stop.wait(CHECK_EACH_S):
+                began = time.monotonic()
+                try:
+                    self.failed += client.get(f"{self.url}/healthz").status_code != 200
+                except httpx.HTTPError:
+                    self.failed += 1
+                self.times_ms.append(1000 * (time.monotonic() - began))
 
     def p99_ms(self) -> float:
         return sorted(self.times_ms)[int(0.99 * len(self.times_ms))] if self.times_ms else float("inf")

@@ -71,13 +71,13 @@ def test_a_body_that_is_not_json_is_refused_with_the_reason(
 
 
 def test_users_bodies_are_capped_and_workers_are_larger(coordinator_app: CoordinatorApp) -> None:
-    @coordinator_app.app.post("/test/read")
+    @coordinator_app.app.post("/api/v1/test/read")
     def read() -> dict[str, int]:
         return {"bytes": len(request.get_data())}
 
     for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413)):
         assert (
-            coordinator_app.client.post("/test/read", data=b"x" * size, headers=coordinator_app.user).status_code
+            coordinator_app.client.post("/api/v1/test/read", data=b"x" * size, headers=coordinator_app.user).status_code
             == status
         )
     features = [{"name": f"f{i}", "present": False, "reason": "x" * 3_000} for i in range(400)]
