@@ -112,7 +112,7 @@ class JsonLines(TextLines):
             line["request_id"] = request
         if record.exc_info and record.exc_info[1] is not None:
             line["trace"] = without_secrets("".join(traceback.format_exception(record.exc_info[1])), self._secrets)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False, allow_nan=False)
 
 
 def handler(stream: TextIO, kind: str, secrets: Iterable[str] = ()) -> logging.Handler:

@@ -104,7 +104,8 @@ def opened(raw: bytes, key: bytes) -> Message:
 
 def envelope_of(message: Message, queue: str) -> bytes:
     """The message in the form that Celery's consumer expects, made anew: nothing of the sender's envelope is left."""
-    body = json.dumps([list(message.arguments), {}, dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))])
+    options = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+    body = json.dumps([list(message.arguments), {}, options], allow_nan=False)
     return json.dumps(
         {
             "body": base64.b64encode(body.encode()).decode(),
@@ -127,12 +128,13 @@ def envelope_of(message: Message, queue: str) -> bytes:
                 "delivery_tag": message.identity,
                 "priority": 0,
             },
-        }
+        },
+        allow_nan=False,
     ).encode()
 
 
 def _signature(key: bytes, message: Message) -> str:
-    text = json.dumps([message.task, message.identity, list(message.arguments)], sort_keys=True)
+    text = json.dumps([message.task, message.identity, list(message.arguments)], sort_keys=True, allow_nan=False)
     return hmac.new(key, text.encode(), "sha256").hexdigest()
 
 

@@ -93,7 +93,7 @@ class Connection(TConn):  # type: ignore[misc]
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer without the application. It fits into the kernel's buffer, so it does not block."""
-        body = json.dumps({"message": refusal.message, "problems": []}).encode()
+        body = json.dumps({"message": refusal.message, "problems": []}, allow_nan=False).encode()
         head = f"HTTP/1.1 {refusal.status} {refusal.reason}\r\nContent-Type: application/json\r\n"
         try:
             self.sock.send(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)

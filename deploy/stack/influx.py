@@ -95,7 +95,7 @@ class PrivateInflux:
 
 def _passwords(path: Path) -> dict[str, str]:
     if not path.exists() and not path.is_symlink():
-        write_own(path, json.dumps({name: secrets.token_urlsafe(24) for name in (ADMIN, USER)}))
+        write_own(path, json.dumps({name: secrets.token_urlsafe(24) for name in (ADMIN, USER)}, allow_nan=False))
     try:
         kept = json.loads(read_own(path))
         return {name: str(kept[name]) for name in (ADMIN, USER)}

@@ -39,11 +39,11 @@ def _config(directory: Path, unix_socket: Path, password: str) -> str:
     """Redis carries messages only: no TCP port, no saved data. It reads a JSON string as it is."""
     return f"""\
 port 0
-unixsocket {json.dumps(str(unix_socket), ensure_ascii=False)}
+unixsocket {json.dumps(str(unix_socket), ensure_ascii=False, allow_nan=False)}
 unixsocketperm 600
 save ""
 appendonly no
-dir {json.dumps(str(directory), ensure_ascii=False)}
+dir {json.dumps(str(directory), ensure_ascii=False, allow_nan=False)}
 loglevel warning
 user default off
 {acl_rule(USER, password)}

@@ -16,7 +16,9 @@ def unused_port() -> int:
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int, passwords: bool = False) -> str:
     """InfluxDB 1.x on two ports of 127.0.0.1, quiet, and without background work during measurements."""
     # TOML reads a JSON string as it is.
-    meta, data, wal = (json.dumps(str(directory / name), ensure_ascii=False) for name in ("meta", "data", "wal"))
+    meta, data, wal = (
+        json.dumps(str(directory / name), ensure_ascii=False, allow_nan=False) for name in ("meta", "data", "wal")
+    )
     return f"""\
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
