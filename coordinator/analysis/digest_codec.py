@@ -48,7 +48,7 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
                 trial.judged,
             ]
         )
-    return _little(numbers).tobytes() + bytes(flags), json.dumps(words, separators=(",", ":"))
+    return _little(numbers).tobytes() + bytes(flags), json.dumps(words, separators=(",", ":"), allow_nan=False)
 
 
 def decode(numbers: bytes, words: str) -> dict[str, TrialDigest]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from deploy.stack.children import Child, StackError
-from deploy.stack.listeners import close_listener, own_port, owns_listener
+from deploy.stack.listeners import OwnPort, close_listener, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.servers import influxd_config
 
@@ -27,12 +27,12 @@ class PrivateInflux:
     def __init__(self, directory: Path, database: str) -> None:
         self._database = database
         self._sealed: int | None = None
-        self._port = own_port()
-        self.url = f"http://127.0.0.1:{self._port}"
         try:
+            self._ports = OwnPort(), OwnPort()
+            self._port, self._rpc_port = (port.number for port in self._ports)
+            self.url = f"http://127.0.0.1:{self._port}"
             self._passwords = _passwords(directory / "influxd.json")
             config = directory / "influxd.conf"
-            self._rpc_port = next(port for port in iter(own_port, 0) if port != self._port)
             text = influxd_config(directory / "influxdb", http_port=self._port, rpc_port=self._rpc_port, passwords=True)
             write_own(config, text)
         except OSError as error:
@@ -43,6 +43,11 @@ class PrivateInflux:
     def token(self) -> str:
         """What workers and the coordinator send: ``user:password``."""
         return f"{USER}:{self._passwords[USER]}"
+
+    def close(self) -> None:
+        """Let other stacks choose its ports; call it when the child has ended."""
+        for port in self._ports:
+            port.close()
 
     def is_ready(self, child: Child) -> bool:
         """True when the child itself listens and answers."""

@@ -1,6 +1,7 @@
 """Ports that belong to the stack: no other user may take one and receive a token."""
 
 import ctypes
+import fcntl
 import os
 import random
 import socket
@@ -8,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _UNASSIGNED = range(914, 989)  # below 1024 only root binds; IANA has assigned none of these but 953
+_CLAIMS = Path("/run/showdown-ports")  # one file per port that a stack of root has; /run is root's
 _BACKLOG = 512
 _LISTEN = "0A"
 _PIDFD_GETFD = 438  # the same number on every architecture; Linux 5.6
@@ -30,18 +32,43 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def own_port() -> int:
-    """A TCP port of 127.0.0.1 on which no server listens; for root, one that other users cannot bind."""
-    candidates = random.sample(_UNASSIGNED, len(_UNASSIGNED)) if os.geteuid() == 0 else []
-    for port in [*candidates, 0]:
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
+class OwnPort:
+    """A TCP port of 127.0.0.1 on which no server listens; for root, one that other users cannot bind.
+
+    Until :meth:`close`, no other stack of root chooses it, also while its server starts again. Raises ``OSError``.
+    """
+
+    def __init__(self) -> None:
+        self._claim: int | None = None
+        root = os.geteuid() == 0
+        candidates = random.sample(_UNASSIGNED, len(_UNASSIGNED)) if root else []
+        for port in [*candidates, 0]:
+            if port and not self._claimed(port):
                 continue
-            found: int = listener.getsockname()[1]
-            return found
-    raise OSError("no port of 127.0.0.1 is free")
+            with socket.socket() as listener, suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                self.number: int = listener.getsockname()[1]
+                return
+            self.close()
+        raise OSError("no port of 127.0.0.1 is free")
+
+    def close(self) -> None:
+        """Let other stacks choose the port."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
+    def _claimed(self, port: int) -> bool:
+        """Whether no other stack has the port; the kernel ends the claim with this process."""
+        _CLAIMS.mkdir(mode=0o700, parents=True, exist_ok=True)
+        claim = os.open(_CLAIMS / str(port), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(claim)
+            return False
+        self._claim = claim
+        return True
 
 
 def owns_listener(pid: int, port: int) -> bool:

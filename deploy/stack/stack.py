@@ -238,6 +238,7 @@ class PrivateStack:
 
     def _start_influxd(self) -> tuple[Child, Callable[[], bool]]:
         influx = self._influx = PrivateInflux(self.state_dir, self._environment["SHOWDOWN_INFLUX_BUCKET"])
+        self._exits.callback(influx.close)
         self._environment |= {"SHOWDOWN_INFLUX_URL": influx.url, "SHOWDOWN_INFLUX_TOKEN": influx.token}
         child = self._child(INFLUXD, influx.argv)
         return child, lambda: influx.is_ready(child)

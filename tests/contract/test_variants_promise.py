@@ -34,7 +34,7 @@ def reported(more: Path) -> HostCapabilities:
     found = run(more, "showdown", "doctor", "--json")
     assert found.returncode in (0, 1), found.stderr  # 1: this host runs no datapath, for want of root
     capabilities = json.loads(found.stdout)
-    del capabilities["pipeline"]
+    del capabilities["pipeline"], capabilities["outbox"]
     return HostCapabilities.model_validate(capabilities)
 
 

@@ -19,7 +19,7 @@ from dashboards import generate
 from deploy.cli.client import Coordinator
 from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
-from domain.trial import Reason
+from domain.trial import TRANSIENT_REASONS
 from tests.audit import unaccounted
 from tests.e2e.conftest import Running, own_environment
 from tests.grafana import rows, substituted, templates
@@ -29,7 +29,6 @@ from workers.runner.runner import lab_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
-HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}
 DATAPATHS = ["direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"]
 SHORT = f"""
 name = "short"
@@ -97,7 +96,7 @@ def test_every_trial_has_its_proof(running: Running, short: str) -> None:
     trials = trials_of(running, short)
     assert {trial["datapath"] for trial in trials} == set(DATAPATHS)
     for trial in trials:
-        assert set(trial["validity"]["reasons"]) <= HOST_NOISE, trial["validity"]
+        assert set(trial["validity"]["reasons"]) <= TRANSIENT_REASONS, trial["validity"]
         assert trial["proof"]["accounted"] >= 0.99
         assert trial["proof"]["origin_requests"] > 0
         if trial["validity"]["valid"]:
@@ -175,7 +174,8 @@ def test_every_query_of_the_dashboards_finds_rows(running: Running, short: str) 
     }
     valid = any(trial["validity"]["valid"] for trial in trials_of(running, short))
     figures = set() if valid else {name for name in found if "by trial" in name}  # host noise left no pair
-    assert {name for name, series in found.items() if not series} <= MAYBE_EMPTY | figures
+    empty = {name for name, series in found.items() if not series}
+    assert empty <= MAYBE_EMPTY | figures, empty - MAYBE_EMPTY - figures
 
 
 def test_the_labs_are_gone_after_a_campaign(running: Running, short: str) -> None:
@@ -215,19 +215,19 @@ def orphaned(running: Running) -> str:
 
 def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(orphaned: str) -> None:
     directory = Path(tempfile.mkdtemp(prefix="showdown-influx-"))
+    nobody = {"SHOWDOWN_INFLUX_URL": "http://127.0.0.1:9", "SHOWDOWN_INFLUX_TOKEN": "showdown:x"}
     try:
-        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
+        with (
+            PrivateStack(directory, own_environment() | nobody) as stack,
+            Coordinator(stack.url, stack.token) as coordinator,
+        ):
             alone = Running(stack, coordinator)
-            campaign_id = str(coordinator.submit(SHORT.replace(json.dumps(DATAPATHS), '["direct", "tproxy"]'))["id"])
-            alone.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
-            os.kill(stack.pids["influxd"], signal.SIGKILL)
-            view = alone.until(campaign_id, lambda view: view["state"] in {"complete", "failed"})
-            assert view["state"] == "complete"
+            campaign_id = alone.run(SHORT.replace(json.dumps(DATAPATHS), '["direct", "tproxy"]'))
+            assert coordinator.campaign(campaign_id)["state"] == "complete"
             telemetry = coordinator.report(campaign_id).telemetry
             assert telemetry.spooled > 0, "it waits on the host's disk"
-            assert (telemetry.lost, unaccounted(telemetry)) == (0, 0)
+            assert (telemetry.lost, telemetry.delivered, unaccounted(telemetry)) == (0, 0, 0)
             assert "cannot be reached" in telemetry.missing
-            assert any("influxd was killed by signal 9" in note for note in stack.notes)
             trial = trials_of(alone, campaign_id)[0]
             with pytest.raises(httpx.HTTPStatusError, match="503"):
                 get(alone, f"trials/{trial['id']}/kernel-latency")
@@ -241,7 +241,8 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
     assert view["state"] == "complete"
     report = running.coordinator.report(campaign_id)
     assert report.failed_attempts[0].attempt == 1
-    assert "was killed while it ran this attempt" in report.failed_attempts[0].reason
+    # Its successor reports it; by then the lease may have ended.
+    assert re.search("was killed while it ran this attempt|stopped reporting", report.failed_attempts[0].reason)
     assert {trial["attempt"] for trial in trials_of(running, campaign_id)} >= {2}
     assert labs_left(f"{campaign_id}-0") == [], "what the killed worker left is swept"
     assert list(Path("/run/showdown").glob(f"{lab_tag(f'{campaign_id}-0', 1)}*")) == []

@@ -92,9 +92,8 @@ def _directory() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def main(points: int = LONG) -> int:
-    """Try every part; returns 0 if nothing was lost or doubled, and every successor started."""
-    logging.disable(logging.CRITICAL)
+def measured(points: int) -> dict[str, object]:
+    """Try so many points, spread over the parts; what went wrong goes to standard error."""
     begun_s, found, violations = time.monotonic(), {}, []
     for part in PARTS:
         found[part], failures = tried(part, points // len(PARTS))
@@ -102,8 +101,15 @@ def main(points: int = LONG) -> int:
     for failure in violations[:20]:
         print(failure, file=sys.stderr)
     seconds = round(time.monotonic() - begun_s, 1)
-    print(json.dumps({"crash_points": found, "violations": len(violations), "seconds": seconds}))
-    return int(bool(violations))
+    return {"crash_points": found, "violations": len(violations), "seconds": seconds}
+
+
+def main(points: int = LONG) -> int:
+    """Try every part; returns 0 if nothing was lost or doubled, and every successor started."""
+    logging.disable(logging.CRITICAL)
+    found = measured(points)
+    print(json.dumps(found))
+    return int(bool(found["violations"]))
 
 
 if __name__ == "__main__":

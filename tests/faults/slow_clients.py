@@ -7,10 +7,8 @@ no failed check, every campaign complete, and no block lost its worker.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import shutil
 import socket
 import sys
 import tempfile
@@ -145,17 +143,19 @@ def measured(directory: Path, seconds: float) -> dict[str, object]:
         }
 
 
+def judged(directory: Path, seconds: float) -> dict[str, object]:
+    """The figures, and whether all is well: ``ok``."""
+    found = measured(directory, seconds)
+    faults = ("failed", "incomplete", "lost", "restarts")
+    ok = float(str(found["p99_ms"])) <= LIMIT_MS and not any(found[name] for name in faults)
+    return {**found, "ok": ok}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0)
-    directory = Path(tempfile.mkdtemp(prefix="showdown-slow-"))
-    try:
-        found = measured(directory, parser.parse_args().seconds)
-    finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(directory)
-    faults = ("failed", "incomplete", "lost", "restarts")
-    found["ok"] = float(str(found["p99_ms"])) <= LIMIT_MS and not any(found[name] for name in faults)
+    with tempfile.TemporaryDirectory(prefix="showdown-slow-", ignore_cleanup_errors=True) as directory:
+        found = judged(Path(directory), parser.parse_args().seconds)
     print(json.dumps(found))
     return 0 if found["ok"] else 1
 

@@ -140,8 +140,9 @@ class RunOutput:
     def closed(self, connections: int) -> TargetTraffic:
         """A closed loop: the ramp, in which connections are opened, is a warm-up; the rest is the slice."""
         since_us, established = output.all_established(self.rows, connections)
-        begin_us = min((row.start_us for row in self.rows), default=0)
-        end_us = self.rows[-1].end_us if self.rows else 0
+        begin_us = self._begin_us
+        end_us = self.rows[-1].end_us if self.rows else begin_us
+        since_us = max(since_us, begin_us)
         counted = [row for row in self.rows if row.end_us > since_us]
         ramp = len(self.rows) - len(counted)
         errors = self._errors(connections)
@@ -169,7 +170,7 @@ class RunOutput:
             timings["latency"] = times.latency
             if times.lag_us > _MAX_LAG_US:
                 limit = f"h2load was late by {times.lag_us / 1e3:.1f} ms on average"
-        begin_us = min((row.start_us for row in self.rows), default=0)
+        begin_us = self._begin_us
         part = self._part(begin_us, begin_us + round(seconds * 1e6), len(self.rows), summary.received_bytes,
                           errors=errors)  # fmt: skip
         whole = self.ended.ticks[0][0], self.ended.ticks[-1][0]
@@ -180,6 +181,12 @@ class RunOutput:
             timings=timings,
             limit=limit,
         )
+
+    @property
+    def _begin_us(self) -> int:
+        """The first request, in microseconds since the epoch; without one, the start of h2load."""
+        started_us = round((self.ended.ticks[0][0] - self.to_monotonic_s) * 1e6)
+        return min((row.start_us for row in self.rows), default=started_us)
 
     def _carried(self, part: SliceTraffic, begin_us: int, seconds: float) -> SliceTraffic:
         """With how much of an open loop's schedule was answered at the slice's middle and at its end."""

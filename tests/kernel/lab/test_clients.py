@@ -16,7 +16,7 @@ from domain.block import Block
 from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, OpenLoad
-from domain.trial import Reason, TrialResult
+from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
@@ -37,7 +37,6 @@ from workers.workloads.base import Workload
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 MANY = tuple(name for name, one in sorted(DATAPATHS.items()) if "tcp" in one.protocols and not one.one_client)
-HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE, Reason.GENERATOR_SATURATED}
 
 
 class Rig:
@@ -132,7 +131,7 @@ def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad,
     assert set(MANY) >= {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"}
     trials = rig.run(load, labels)
     for label, trial in trials.items():
-        assert set(trial.validity.reasons) <= HOST_NOISE, (label, trial.validity)
+        assert set(trial.validity.reasons) <= TRANSIENT_REASONS, (label, trial.validity)
         assert trial.errors == {}, label
         proof, lab = trial.proof, rig.labs[label]
         assert proof is not None
@@ -164,7 +163,7 @@ def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> No
     assert len(trials) >= 15
     for label, trial in trials.items():
         assert ":" in rig.labs[label].client_address
-        assert set(trial.validity.reasons) <= HOST_NOISE, (label, trial.validity)
+        assert set(trial.validity.reasons) <= TRANSIENT_REASONS, (label, trial.validity)
         assert trial.proof is not None
         assert min(trial.proof.clients.values()) > 0, label
         assert trial.proof.accounted >= 1.0
@@ -173,7 +172,7 @@ def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> No
 @in_windows
 def test_eight_clients_and_requests_of_another_kind(rig: Rig) -> None:
     trial = rig.run(ClosedLoad(connections=16), ("direct",), clients=8, workload="udp_rr")["direct"]
-    assert set(trial.validity.reasons) <= HOST_NOISE, trial.validity
+    assert set(trial.validity.reasons) <= TRANSIENT_REASONS, trial.validity
     assert trial.proof is not None
     assert len(trial.proof.clients) == 8
     assert min(trial.proof.clients.values()) > 0

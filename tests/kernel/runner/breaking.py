@@ -151,7 +151,8 @@ class Breaker:
         trials = measure(
             *(self.directory, labels, faults), at=at, workload=workload, turns=1, when=0.5, prepare=built, then=then
         )
-        assert reasons(trials[neighbour]) == set(), "the fault of one datapath is not its neighbour's"
+        found = trials[neighbour].validity
+        assert reasons(trials[neighbour]) == set(), f"the fault of one datapath is not its neighbour's: {found}"
         return Broken(trials, strays)
 
 

@@ -14,7 +14,7 @@ from domain.condition import Condition
 from domain.jobs import BlockJob
 from domain.load import ClosedLoad, Load, OpenLoad
 from domain.sample import Point
-from domain.trial import Reason, TrialResult
+from domain.trial import TRANSIENT_REASONS, Reason, TrialResult
 from probes.profiler import Profiler
 from tests.host_noise import in_windows
 from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
@@ -31,7 +31,6 @@ from workers.traffic.wrk import Wrk
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-HOST_NOISE = {Reason.STEAL, Reason.INTERFERENCE}  # of the machine that runs the test; not what is tested
 SLICE_S = 0.2
 
 
@@ -153,7 +152,7 @@ def measure(
 
 def reasons(trial: TrialResult) -> set[Reason]:
     """Why the trial is invalid, host noise apart."""
-    return set(trial.validity.reasons) - HOST_NOISE
+    return set(trial.validity.reasons) - TRANSIENT_REASONS
 
 
 @in_windows

@@ -152,7 +152,7 @@ def test_a_datapath_that_cannot_be_attached_is_an_error_and_the_next_one_is_test
         few,
         lambda datapath: LabBench(datapath, CleanupRegister(tmp_path)),
     )
-    features = tuple(Feature(name=name, present=True) for name in ("root", "netns", "veth"))
+    features = tuple(Feature(name=name, present=True) for name in ("root", "netns", "netns.sysctl", "veth"))
     rows = {row.datapath: row.findings for row in collecting.run(HostCapabilities(host="h1", features=features)).rows}
     assert answers(rows["direct"]) == {"client_address": YES, "l7_visible": NO}
     assert [finding.answer for finding in rows["broken"].values()] == [Answer.ERROR, Answer.ERROR]

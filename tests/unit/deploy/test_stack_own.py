@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from deploy.stack.listeners import close_listener, listen, own_port, owns_listener
+from deploy.stack.listeners import OwnPort, close_listener, listen, owns_listener
 from deploy.stack.private_files import read_own, write_own
 from deploy.stack.restarts import LIMIT, WINDOW_S, Restarts
 
@@ -48,7 +48,11 @@ def test_a_listener_of_another_process_can_be_closed():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone binds such ports")
 def test_another_user_cannot_take_the_port_of_influxd():
-    assert all(own_port() < 1024 for _ in range(20))
+    ports = [OwnPort() for _ in range(20)]
+    assert all(port.number < 1024 for port in ports)
+    assert len({port.number for port in ports}) == 20, "two stacks never choose one port, though no server listens yet"
+    for port in ports:
+        port.close()
 
 
 def test_the_limit_of_restarts_counts_over_time_and_not_over_life():

@@ -119,6 +119,15 @@ def test_the_limit_of_the_lateness_is_the_same_for_slow_answers() -> None:
         assert "late by 11.9 ms" in result.limit
 
 
+@pytest.mark.parametrize("load", [None, OpenLoad(rate_per_s=50)], ids=["closed", "open"])
+def test_a_run_without_an_answer_has_its_slices_at_the_time_of_the_run(load: OpenLoad | None) -> None:
+    now = 5_000.0, host_ticks()
+    none = Summary(10, 0, 0, 0, 10, 0, 0, 0, None)
+    run = RunOutput(none, [], BODY_BYTES, -1.7e9, Ended(ticks=[now, now]))
+    found = run.closed(4) if load is None else run.open(load, 0.5)
+    assert [one.started_s for one in found.slices] == pytest.approx([5_000.0] * len(found.slices), abs=0.001)
+
+
 def test_failures_by_cause() -> None:
     assert traffic("not_found").errors == {"status": 10}
     assert traffic("refused").errors == {"connect": 10}

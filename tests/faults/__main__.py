@@ -1,0 +1,58 @@
+"""``make faults``: the long forms of all fault tests. The last line is one JSON object.
+
+Kills at every call that changes a disk; faults of every part of a running service; slow clients for five minutes.
+"""
+
+import json
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults import crash_points, service, slow_clients
+
+POINTS, ROUNDS, SLOW_S = 6_000, 2, 300.0
+
+
+def _crash_points() -> tuple[dict[str, object], bool]:
+    found = crash_points.measured(POINTS)
+    return found, not found["violations"]
+
+
+def _service() -> tuple[dict[str, object], bool]:
+    found = service.suffered(ROUNDS, random.SystemRandom().randrange(1 << 32))
+    return found, not found["violations"]
+
+
+def _slow_clients() -> tuple[dict[str, object], bool]:
+    with tempfile.TemporaryDirectory(prefix="showdown-slow-", ignore_cleanup_errors=True) as directory:
+        found = slow_clients.judged(Path(directory), SLOW_S)
+    return found, bool(found["ok"])
+
+
+PARTS: dict[str, Callable[[], tuple[dict[str, object], bool]]] = {
+    "crash_points": _crash_points,
+    "service": _service,
+    "slow_clients": _slow_clients,
+}
+
+
+def main() -> int:
+    """Run every part, even if one fails; returns 0 if all passed."""
+    logging.disable(logging.CRITICAL)
+    begun_s, found, failed = time.monotonic(), {}, []
+    for name, part in PARTS.items():
+        print(f"== {name} ==", flush=True)
+        found[name], passed = part()
+        failed += [] if passed else [name]
+        print(json.dumps(found[name]), flush=True)
+    seconds = round(time.monotonic() - begun_s)
+    print(json.dumps({**found, "failed": failed, "seconds": seconds}))
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
