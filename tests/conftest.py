@@ -28,7 +28,7 @@ def kernel() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_environment() -> Iterator[None]:
-    """Undo what a test does to the environment: the command line changes that of its own process."""
+    """Undo what a test does to the environment: the command line changes that of the process in which it runs."""
     before = dict(os.environ)
     yield
     if before != dict(os.environ):
