@@ -28,7 +28,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def began(process: Process, name: str = "sleep") -> Path:
     """The process's directory in /proc, once it runs the program: nsenter and setpriv replace themselves."""
     place = Path(f"/proc/{process.pid}")
-    while (place / "comm").read_text().strip() != name:
+    # The kernel changes the name first, and the environment a moment later.
+    while (place / "comm").read_text().strip() != name or not (place / "environ").read_bytes():
         assert process.poll() is None, process.output()
     return place
 

@@ -198,12 +198,13 @@ def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_faul
     trials = measure(tmp_path, tuple(rates), loads=loads)
     for label in ("direct", "tproxy"):
         trial = trials[label]
-        assert reasons(trial) <= {Reason.GENERATOR_SATURATED}, trial.validity  # on a busy machine it may be late
+        assert reasons(trial) == set(), trial.validity
         assert trial.requests == pytest.approx(rates[label] * 4 * SLICE_S, rel=0.01)
         assert trial.latency is not None
         assert trial.latency.count == trial.requests
     assert not trials["ebpf_sk_assign"].validity.valid
-    assert reasons(trials["ebpf_sk_assign"]) & {Reason.OVERLOADED, Reason.GENERATOR_SATURATED}
+    too_much = trials["ebpf_sk_assign"].validity
+    assert {Reason.OVERLOADED, Reason.GENERATOR_SATURATED} & set(too_much.reasons), too_much
 
 
 @in_windows

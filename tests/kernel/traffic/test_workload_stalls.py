@@ -101,7 +101,8 @@ def test_a_generator_that_stalls_makes_the_trial_invalid(tmp_path: Path) -> None
         generator=generator,
     ).values()
     assert len(generator.stopped) == 1
-    assert reasons(trial) == {Reason.GENERATOR_SATURATED}, trial.validity
+    assert Reason.GENERATOR_SATURATED in trial.validity.reasons, trial.validity
+    assert reasons(trial) == set(), trial.validity
 
 
 def saturated(trial: TrialResult) -> list[str]:
