@@ -1,0 +1,65 @@
+"""The oracle of the fault tests says what is wrong with a campaign, and nothing of a sound one."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from domain.telemetry import TelemetryAccount
+from tests.faults.oracle import Traces, violations
+
+SOUND = TelemetryAccount(produced=5, delivered=5)
+TABLES = """
+CREATE TABLE campaigns (id TEXT, state TEXT);
+CREATE TABLE blocks (id TEXT, campaign_id TEXT, state TEXT, reason TEXT, calibration INTEGER);
+CREATE TABLE attempts (id TEXT, block_id TEXT, number INTEGER, state TEXT, reason TEXT);
+CREATE TABLE trials (id TEXT, attempt_id TEXT, datapath TEXT);
+INSERT INTO campaigns VALUES ('c', 'complete');
+INSERT INTO blocks VALUES ('c-0', 'c', 'done', '', 0), ('c-1', 'c', 'failed', 'nothing could be measured', 0);
+INSERT INTO attempts VALUES ('c-0.1', 'c-0', 1, 'lost', 'it stopped reporting'), ('c-0.2', 'c-0', 2, 'done', ''),
+  ('c-1.1', 'c-1', 1, 'failed', 'no lab');
+INSERT INTO trials VALUES ('1', 'c-0.2', 'direct'), ('2', 'c-0.2', 'tproxy');
+"""
+
+
+def judged(tmp_path: Path, change: str, account: TelemetryAccount = SOUND) -> list[str]:
+    with closing(sqlite3.connect(tmp_path / "showdown.sqlite")) as connection:
+        connection.executescript(TABLES + change)
+    return violations(tmp_path / "showdown.sqlite", "c", account)
+
+
+def test_a_sound_campaign_has_no_violation(tmp_path: Path) -> None:
+    assert judged(tmp_path, "") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE campaigns SET state = 'running'", "the campaign is running"),
+        ("UPDATE blocks SET state = 'dispatched' WHERE id = 'c-0'", "block c-0: it is dispatched"),
+        ("UPDATE blocks SET reason = '' WHERE id = 'c-1'", "block c-1: it failed without a reason"),
+        ("UPDATE attempts SET state = 'running' WHERE id = 'c-1.1'", "block c-1: attempt 1 is running"),
+        ("DELETE FROM trials", "block c-0: attempt 2 has 0 trials of 0 datapaths"),
+        ("INSERT INTO trials VALUES ('3', 'c-0.2', 'direct')", "block c-0: attempt 2 has 3 trials of 2 datapaths"),
+        ("INSERT INTO trials VALUES ('3', 'c-0.1', 'direct')", "block c-0: attempt 1 is lost, with 1 trials and the"),
+        ("DELETE FROM attempts WHERE id = 'c-0.2'", "block c-0: it is done without a result"),
+        ("DELETE FROM attempts WHERE id = 'c-0.1'", "block c-0: its attempts are [2]"),
+        ("UPDATE attempts SET reason = '' WHERE id = 'c-0.1'", "block c-0: attempt 1 is lost, with 0 trials and the"),
+    ],
+)
+def test_what_was_lost_doubled_or_left_open_is_said(tmp_path: Path, change: str, said: str) -> None:
+    found = judged(tmp_path, change)
+    assert any(one.startswith(said) for one in found), found
+
+
+def test_points_in_no_account_are_said(tmp_path: Path) -> None:
+    lacking = TelemetryAccount(produced=5, delivered=4)
+    assert judged(tmp_path, "", lacking) == ["1 points of telemetry are in no account"]
+
+
+def test_what_labs_left_is_said() -> None:
+    before = Traces(frozenset({"sd-1"}), frozenset(), frozenset())
+    after = Traces(frozenset({"sd-1", "sd-2"}), frozenset({"r"}), frozenset({"g"}))
+    assert list(after.more_than(before)) == ["namespace sd-2", "run directory r", "control group g"]
+    assert list(before.more_than(after)) == []
