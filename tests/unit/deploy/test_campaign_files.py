@@ -71,7 +71,7 @@ def test_the_reference_campaign_has_shares_and_a_capacity():
     campaign = load("showdown.toml")
     shares = {name: load.percent for name, load in campaign.levels.items() if isinstance(load, ShareLoad)}
     assert shares == {"quarter": 25, "half": 50, "busy": 80}
-    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms, steps<=6)"
+    assert str(campaign.levels["slo"]) == "capacity(p99<=5ms)"
     assert campaign.calibration_load == campaign.levels["connections_64"]
 
 
