@@ -18,6 +18,8 @@ MIN_WIDTH, MAX_WIDTH = 0.005, 0.2
 SEARCH_STEPS = 10  # blocks of one search, at most, unless the level states another number
 MIN_STEPS, MAX_STEPS = 4, 40
 
+SPELLINGS = "capacity(p99<=5ms) or capacity(p99<=5ms, errors<=0.5%, width<=5%, steps<=6), with the time in us, ms or s"
+_USUAL = {"errors": USUAL_ERRORS, "width": USUAL_WIDTH}
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
 
@@ -32,16 +34,11 @@ def pattern(arrivals: str) -> str:
     )
 
 
-def read_capacity(text: str, match: re.Match[str] | None) -> dict[str, Any]:
+def read_capacity(match: re.Match[str]) -> dict[str, Any]:
     """The fields of a capacity level from the match of its pattern, arrivals excepted.
 
     Raises :class:`ValueError` with a message for the user.
     """
-    if match is None:
-        raise ValueError(
-            f"{text[:60]!r} is not a capacity level; write capacity(p99<=5ms) or "
-            "capacity(p99<=5ms, errors<=0.5%, width<=5%, steps<=6), with the time in us, ms or s"
-        )
     p99_us = Decimal(match[1]) * _US[match[2]]
     if p99_us != int(p99_us):
         raise ValueError(f"p99<={match[1]}{match[2]}: write whole microseconds")
@@ -68,9 +65,6 @@ def capacity_text(fields: Mapping[str, Any], arrivals: str) -> str:
     terms += [f"steps<={fields['steps']}"] if fields["steps"] != SEARCH_STEPS else []
     terms += [] if fields["searches"] is None else [f"searches={fields['searches']}"]
     return f"capacity({', '.join(terms)}{arrivals})"
-
-
-_USUAL = {"errors": USUAL_ERRORS, "width": USUAL_WIDTH}
 
 
 def time_text(time_us: int) -> str:

@@ -27,6 +27,9 @@ from domain.capacity import (
     pattern,
     read_capacity,
 )
+from domain.capacity import (
+    SPELLINGS as CAPACITY_SPELLINGS,
+)
 from domain.condition import PLAIN, TERMS, ConditionText, parse_condition
 from domain.frozen import Frozen
 from domain.profile import PROFILES, RAMP, STEPS, Profile, read_profile
@@ -220,9 +223,10 @@ def _parse_bare(text: str) -> dict[str, Any]:
         return {"kind": "open"} | read_profile("ramp", f"{match[1]} {match[2]}") | _arrivals(match[3], match[4])
     if match := _STEPS.match(text):
         return {"kind": "open"} | read_profile("steps", match[1]) | _arrivals(match[2], match[3])
+    if match := _CAPACITY.match(text):
+        return read_capacity(match) | _arrivals(match[7], match[8])
     if text.lstrip().startswith("capacity"):
-        match = _CAPACITY.match(text)
-        return read_capacity(text, match) | (_arrivals(match[7], match[8]) if match else {})
+        raise ValueError(f"{text[:60]!r} is not a capacity level; write {CAPACITY_SPELLINGS}")
     options = f"; {_OPTIONS}" if text.lstrip().startswith("open") else ""
     raise ValueError(f"{text[:40]!r} is not a load level; write {_SPELLINGS}{options}")
 
