@@ -15,7 +15,14 @@ from sqlalchemy import func, or_, select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError, NoToken
-from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.scheduling.lifecycle import (
+    OPEN_BLOCKS,
+    OPEN_CAMPAIGNS,
+    AttemptEvent,
+    AttemptState,
+    BlockState,
+    CampaignState,
+)
 from coordinator.store import quarantine, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
@@ -245,10 +252,9 @@ def _send(store: Store, dispatcher: Dispatcher, attempt: _Sent, now: float) -> N
 
 def finish_campaigns(store: Store, now: float) -> None:
     """End campaigns whose blocks have all ended; normally the last report did that already."""
-    ended = [BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED]
-    open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.not_in(ended))
+    open_block = select(BlockRow.id).where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state.in_(OPEN_BLOCKS))
     with store.read() as session:
-        query = select(CampaignRow.id).where(CampaignRow.state.in_([*_OPEN, CampaignState.CANCELLING]))
+        query = select(CampaignRow.id).where(CampaignRow.state.in_(OPEN_CAMPAIGNS))
         finished = session.scalars(query.where(~open_block.exists(), not_held(CampaignRow.id))).all()
     for campaign_id in finished:
         with _contained(store, campaign_id, "its end", now), store.write() as session:

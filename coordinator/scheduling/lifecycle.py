@@ -26,6 +26,9 @@ class CampaignState(StrEnum):
         return self in {CampaignState.COMPLETE, CampaignState.FAILED, CampaignState.CANCELLED}
 
 
+OPEN_CAMPAIGNS = tuple(state for state in CampaignState if not state.ended)
+
+
 class BlockState(StrEnum):
     """The states of a block. ``held``: its rate depends on a calibration or search step that has not ended."""
 
@@ -41,6 +44,9 @@ class BlockState(StrEnum):
     def ended(self) -> bool:
         """True if the state is final."""
         return self in {BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED}
+
+
+OPEN_BLOCKS = tuple(state for state in BlockState if not state.ended)
 
 
 class AttemptState(StrEnum):

@@ -1,5 +1,7 @@
 """A planned block as a row."""
 
+from collections.abc import Callable, Mapping
+
 from coordinator.scheduling.lifecycle import BlockState
 from coordinator.scheduling.records import SearchStep
 from coordinator.store.models import BlockRow
@@ -31,6 +33,13 @@ def row_of(campaign_id: str, block: PlannedBlock, *, held: bool) -> BlockRow:
 
 def search_step(block: BlockRow) -> SearchStep | None:
     """The block's place in its search; ``None`` if it is no step of one."""
-    if block.chain is None or block.step is None:
+    return search_step_of(block.chain, block.step, block.state, lambda: block.rates)
+
+
+def search_step_of(
+    chain: int | None, step: int | None, state: str, rates: Callable[[], Mapping[str, int]]
+) -> SearchStep | None:
+    """The same, from a block's columns; ``rates`` are asked for only if it is a step."""
+    if chain is None or step is None:
         return None
-    return SearchStep(block.chain, block.step, block.rates, block.state in (BlockState.DONE, BlockState.FAILED))
+    return SearchStep(chain, step, rates(), state in (BlockState.DONE, BlockState.FAILED))

@@ -20,8 +20,9 @@ from sqlalchemy.pool import Pool as Connections
 from coordinator.analysis.digest import block_digest
 from coordinator.analysis.digest_codec import VERSION, decode
 from coordinator.scheduling.digests import BlockDigest, TrialDigest
-from coordinator.scheduling.lifecycle import AttemptState, BlockState, accepted_attempt
+from coordinator.scheduling.lifecycle import AttemptState, accepted_attempt
 from coordinator.scheduling.records import AttemptRecord, SearchStep
+from coordinator.store.block_rows import search_step_of
 from coordinator.store.database import is_writing
 from coordinator.store.models import AttemptRow, BlockRow, DigestRow
 from coordinator.store.results import block_result
@@ -157,10 +158,7 @@ def _record(row: Row[Any], digest: BlockDigest | None, accepted: bool) -> Attemp
 
 
 def _search_step(row: Row[Any]) -> SearchStep | None:
-    if row.chain is None or row.step is None:
-        return None
-    ended = row.block_state in (BlockState.DONE, BlockState.FAILED)
-    return SearchStep(row.chain, row.step, json.loads(row.rates), ended)
+    return search_step_of(row.chain, row.step, row.block_state, lambda: json.loads(row.rates))
 
 
 @lru_cache(maxsize=64)

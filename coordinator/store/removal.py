@@ -5,15 +5,12 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coordinator.scheduling.lifecycle import AttemptEvent, AttemptState, BlockState, CampaignState
+from coordinator.scheduling.lifecycle import OPEN_BLOCKS, OPEN_CAMPAIGNS, AttemptEvent, AttemptState, CampaignState
 from coordinator.store import transitions
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EnrolmentRow, HostRow, MatrixRow
 from coordinator.store.quarantine import Kind, is_outage, release
 
 log = logging.getLogger(__name__)
-
-_OPEN = (CampaignState.QUEUED, CampaignState.RUNNING, CampaignState.CANCELLING)
-_TO_DO = (BlockState.HELD, BlockState.WAITING, BlockState.DISPATCHED, BlockState.RUNNING)
 
 
 def remove_host(session: Session, host: str, now: float) -> bool:
@@ -58,7 +55,7 @@ def _campaigns_of(session: Session, host: str) -> list[str]:
         select(BlockRow.campaign_id)
         .distinct()
         .join(CampaignRow)
-        .where(CampaignRow.state.in_(_OPEN), BlockRow.host == host, BlockRow.state.in_(_TO_DO))
+        .where(CampaignRow.state.in_(OPEN_CAMPAIGNS), BlockRow.host == host, BlockRow.state.in_(OPEN_BLOCKS))
         .order_by(BlockRow.campaign_id)
     )
     return list(session.scalars(query))

@@ -12,7 +12,6 @@ from domain.telemetry import TelemetryAccount
 from tests.audit import unaccounted
 from workers.lab import cgroups, cleanup, netns
 
-_ENDED_BLOCKS = {BlockState.DONE, BlockState.FAILED, BlockState.CANCELLED}
 _ENDED_ATTEMPTS = {AttemptState.DONE, AttemptState.FAILED, AttemptState.LOST, AttemptState.CANCELLED}
 
 
@@ -68,7 +67,7 @@ def violations(database: Path, campaign_id: str, account: TelemetryAccount) -> l
 
 
 def _wrong_block(state: str, reason: str, attempts: list[tuple[int, str, str, int, int]]) -> Iterator[str]:
-    if state not in _ENDED_BLOCKS:
+    if not BlockState(state).ended:
         yield f"it is {state}"
     done = [number for number, attempt, *_ in attempts if attempt == AttemptState.DONE]
     if state == BlockState.DONE and not done:
