@@ -6,7 +6,6 @@ separate thread does the checks (:meth:`Watch.run`).
 
 import logging
 import os
-import ssl
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from coordinator.config import InfluxSettings, Settings
 from coordinator.store.database import Store
 from coordinator.store.marks import SERVER, TICKER, mark, set_mark
 from domain.logs import one_line, without_secrets
+from domain.messages import broker_tls
 from domain.trouble import Part, Readiness, Trouble
 
 CHECK_EACH_S = 5.0
@@ -170,8 +170,7 @@ def check_broker(url: str) -> Problem | None:
     """Whether Redis answers."""
     options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "max_retries": 0}
     try:
-        # Without it, kombu accepts any certificate.
-        tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss:") else False
+        tls = broker_tls(url) or False
         with BrokerConnection(url, connect_timeout=TIMEOUT_S, transport_options=options, ssl=tls) as broker:
             broker.channel().client.ping()
     except Exception as error:  # kombu, redis and socket errors share no base class

@@ -10,6 +10,7 @@ import binascii
 import hmac
 import json
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,6 +74,11 @@ def outstanding_key(host: str) -> str:
 def redis_list(host: str, priority: int) -> str:
     """The Redis key of a host's messages of one priority, as kombu names it."""
     return f"{queue_name(host)}{_SEPARATOR}{priority}" if priority else queue_name(host)
+
+
+def broker_tls(broker_url: str) -> dict[str, Any] | None:
+    """kombu's settings for a broker over TLS, ``None`` without it. Without them, kombu accepts any certificate."""
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker_url.startswith("rediss:") else None
 
 
 def signed_headers(key: bytes, message: Message) -> dict[str, str]:

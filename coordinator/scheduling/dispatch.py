@@ -4,7 +4,6 @@ The database is authoritative. The ticker sends a lost message again, and a dupl
 not expire: Celery would remember the id of an expired one, and whether it has expired depends on two hosts' clocks.
 """
 
-import ssl
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from domain.messages import (
     TESTS_LIFE_S,
     TESTS_PRIORITY,
     Message,
+    broker_tls,
     outstanding_key,
     redis_list,
     signed_headers,
@@ -70,8 +70,7 @@ class CeleryDispatcher:
             task_ignore_result=True,
             result_backend=None,
             event_serializer="json",
-            # Without it, kombu accepts any certificate.
-            broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker_url.startswith("rediss:") else None,
+            broker_use_ssl=broker_tls(broker_url),
             broker_connection_timeout=BROKER_TIMEOUT_S,
             broker_connection_retry=False,
             broker_transport_options={

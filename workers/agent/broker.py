@@ -4,11 +4,11 @@ kombu decodes what it takes from Redis before Celery can look at it; malformed i
 inbox judges the raw bytes, and Celery sees envelopes only that the inbox made.
 """
 
-import ssl
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
+from domain.messages import broker_tls
 from workers.agent.inbox import Inbox
 
 INBOX = "inbox"
@@ -24,8 +24,7 @@ def transport_settings(broker_url: str, inbox: Inbox) -> dict[str, Any]:
     _, plus, inner = scheme.partition("+")  # redis+socket
     return {
         "broker_url": f"{_SCHEME}{plus}{inner}{separator}{rest}",
-        # Without it, kombu accepts any certificate.
-        "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED} if scheme == "rediss" else None,
+        "broker_use_ssl": broker_tls(broker_url),
         "broker_transport_options": {"socket_timeout": 30, "socket_connect_timeout": 5, INBOX: inbox},
     }
 
