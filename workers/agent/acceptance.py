@@ -3,11 +3,10 @@
 A worker that is not accepted must take no messages: it would only lose those of the worker that is.
 """
 
-import json
-
 import httpx
 
 from domain.protocol import PROTOCOL
+from workers.agent.answers import error_body
 
 _UNAUTHORISED, _NOT_FOUND, _CONFLICT = 401, 404, 409
 _REFUSED = frozenset({_UNAUTHORISED, 403, _CONFLICT, 422, 426})
@@ -44,9 +43,5 @@ def judged_greeting(error: Exception) -> Exception:
 
 def _message_of(response: httpx.Response) -> str:
     """The coordinator's message; empty if the answer is another server's."""
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return ""
-    message = body.get("message") if isinstance(body, dict) else None
-    return message if isinstance(message, str) else ""
+    body = error_body(response)
+    return str(body["message"]) if body is not None else ""

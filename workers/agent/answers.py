@@ -5,6 +5,7 @@ tries again.
 """
 
 import json
+from typing import Any
 
 import httpx
 
@@ -22,16 +23,20 @@ def refusal_of(response: httpx.Response) -> str | None:
     """Why the coordinator refuses for good; ``None`` for all other answers. Its errors are always the same JSON."""
     if response.status_code not in _REFUSALS:
         return None
+    body = error_body(response)
+    if body is None or not isinstance(problems := body.get("problems"), list):
+        return None
+    details = [f"{p.get('field')}: {p.get('message')}" for p in problems if isinstance(p, dict)]
+    return "; ".join([body["message"], *details])[:1000]
+
+
+def error_body(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON of the coordinator's error, with its ``message``; ``None`` if the answer is another server's."""
     try:
         body = json.loads(response.content)
     except ValueError:
         return None
-    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
-        return None
-    if not isinstance(problems := body.get("problems"), list):
-        return None
-    details = [f"{p.get('field')}: {p.get('message')}" for p in problems if isinstance(p, dict)]
-    return "; ".join([body["message"], *details])[:1000]
+    return body if isinstance(body, dict) and isinstance(body.get("message"), str) else None
 
 
 def expect(response: httpx.Response, status: int) -> None:

@@ -4,14 +4,11 @@ While the coordinator refuses, the worker waits and says why. When the cause is 
 """
 
 import logging
-import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 
@@ -19,6 +16,7 @@ from domain.host_tokens import RANDOM_BYTES, SelfEnrolment, hash_of, token_of
 from workers.agent.acceptance import NotAccepted, judged
 from workers.agent.api_client import Coordinator, Refused
 from workers.agent.config import ConfigError, WorkerSettings, kept_token, token_file
+from workers.lab.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,9 @@ def with_token(settings: WorkerSettings) -> WorkerSettings:
         )
     token = token_of(secrets.token_bytes(RANDOM_BYTES))
     try:
-        _write_private(token_file(settings.state_dir), token)
+        file = token_file(settings.state_dir)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(file, token, sync=True)  # for this user alone
     except OSError as error:
         raise ConfigError(f"the token of this host cannot be kept: {error}; check SHOWDOWN_STATE_DIR") from error
     return replace(settings, host_token=token)
@@ -90,18 +90,3 @@ def _enrol(settings: WorkerSettings, transport: httpx.BaseTransport | None) -> N
         response.raise_for_status()
     except httpx.HTTPStatusError as error:
         raise judged(error) from error
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read; never half of it. Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".host-token-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
