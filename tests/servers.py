@@ -1,5 +1,6 @@
 """Real servers as private children, and a small HTTP server whose answers the test chooses."""
 
+import os
 import signal
 import socket
 import struct
@@ -45,6 +46,41 @@ class Influxd:
             self.process.send_signal(signal_number)
             self.process.wait(READY_S)
             self.process = None
+
+
+@contextmanager
+def trickling(answer: bytes) -> Iterator[str]:
+    """A server that answers a byte each 50 ms: quicker than any limit on a read, and for ever. Yields its URL."""
+    done = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            for byte in answer:
+                try:
+                    connection.sendall(bytes([byte]))
+                except OSError:
+                    return
+                if done.wait(0.05):
+                    return
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=trickle, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        done.set()
+
+
+def own_environment() -> dict[str, str]:
+    """This process's environment without settings of ours: everything is private."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
 
 
 @contextmanager

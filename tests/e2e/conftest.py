@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.stack.stack import PrivateStack
+from tests.servers import own_environment
 
 CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
@@ -59,11 +60,6 @@ class Running:
         campaign_id = str(self.coordinator.submit(toml)["id"])
         self.until(campaign_id, lambda view: view["state"] in ENDED, timeout_s)
         return campaign_id
-
-
-def own_environment() -> dict[str, str]:
-    """This process's environment without settings of ours: everything is private."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
 
 
 @pytest.fixture(scope="session")

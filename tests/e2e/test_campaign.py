@@ -22,9 +22,10 @@ from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import TRANSIENT_REASONS
 from tests.audit import unaccounted
-from tests.e2e.conftest import Running, own_environment
+from tests.e2e.conftest import Running
 from tests.grafana import rows, substituted, templates
 from tests.host_noise import windows
+from tests.servers import own_environment
 from workers.lab import netns
 from workers.runner.runner import lab_tag
 

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from deploy.stack.stack import PrivateStack
+from tests.servers import own_environment
 from workers.lab.cleanup import REGISTER_DIR
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
@@ -41,7 +42,7 @@ def short_path():
 
 @pytest.fixture
 def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
+    return own_environment()
 
 
 def wait_until(condition, seconds=90.0):

@@ -18,8 +18,9 @@ from deploy.cli.client import Coordinator
 from deploy.stack.children import Child
 from deploy.stack.servers import unused_port
 from deploy.stack.stack import PrivateStack
-from tests.e2e.conftest import Running, own_environment
+from tests.e2e.conftest import Running
 from tests.e2e.test_campaign import trials_of
+from tests.servers import own_environment
 from workers.lab import netns
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]

@@ -24,6 +24,7 @@ from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CommandError
 from deploy.stack.stack import PrivateStack
 from tests.faults.oracle import Traces, violations
+from tests.servers import own_environment
 from workers.lab import cleanup
 
 CAMPAIGN = """
@@ -133,9 +134,8 @@ class Service:
 def service() -> Iterator[Service]:
     """A private stack of one host."""
     directory = Path(tempfile.mkdtemp(prefix="showdown-faults-"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
     try:
-        with PrivateStack(directory, environment) as stack, Coordinator(stack.url, stack.token) as coordinator:
+        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
             yield Service(stack, coordinator)
     finally:
         cleanup.sweep(cleanup.REGISTER_DIR)

@@ -8,7 +8,6 @@ no failed check, every campaign complete, and no block lost its worker.
 
 import argparse
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import httpx
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.stack.stack import PrivateStack
+from tests.servers import own_environment
 
 IDLE, DRIBBLERS = 500, 8
 LIMIT_MS = 200.0
@@ -117,8 +117,7 @@ def campaigns(coordinator: Coordinator, stack: PrivateStack, until: float) -> li
 
 
 def measured(directory: Path, seconds: float) -> dict[str, object]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHOWDOWN_")}
-    with PrivateStack(directory, environment) as stack, Coordinator(stack.url, stack.token) as coordinator:
+    with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
         slow = SlowClients(("127.0.0.1", int(stack.url.rpartition(":")[2])))
         checks = Checks(stack.url, slow.stop)
         threads = [threading.Thread(target=one.run) for one in (slow, checks)]

@@ -15,6 +15,7 @@ from probes.stream.segment_files import broken_files, segment_files
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool, SpoolBusy, SpooledBatch
 from tests.audit import AuditedStream, unaccounted
+from tests.failing_files import failing
 from workers.agent import tasks
 
 AWAY = SinkError("it is away", again=True)
@@ -27,18 +28,6 @@ def stream_over(spool: Spool, sink: FakeSink, directory: Path) -> AuditedStream:
 
 def lines(count: int, start: int = 0) -> list[str]:
     return [f"m v=1i {number}" for number in range(start, start + count)]
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, method: str, number: int, name: str) -> None:
-    """A method of ``Path`` fails for files of this name."""
-    real = getattr(Path, method)
-
-    def fails(self: Path, *args: object, **options: object) -> object:
-        if self.name == name:
-            raise OSError(number, os.strerror(number))
-        return real(self, *args, **options)
-
-    monkeypatch.setattr(Path, method, fails)
 
 
 class TestDropsAreCounted:
@@ -59,7 +48,7 @@ class TestDropsAreCounted:
         spool = Spool(tmp_path, cap_bytes=600, segment_bytes=200)
         spool.append(lines(10), 1)
         spool.append(lines(10, 10), 2)
-        failing(monkeypatch, "unlink", errno.EROFS, "0000000001.seg")
+        failing(monkeypatch, "unlink", "0000000001.seg", errno.EROFS)
         stored = 20
         with suppress(OSError):
             for start in range(20, 200, 10):
@@ -200,7 +189,7 @@ class TestNoFileKeepsAWorkerFromStarting:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         self.fill(tmp_path)
-        failing(monkeypatch, "read_bytes", number, "0000000001.seg")
+        failing(monkeypatch, "read_bytes", "0000000001.seg", number)
         for _ in range(2):  # and it is not tried again at the next start
             spool = Spool(tmp_path)
             assert (spool.points, broken_files(tmp_path)) == (1, ["0000000001.seg.bad"])
@@ -223,7 +212,7 @@ class TestNoFileKeepsAWorkerFromStarting:
         self.fill(tmp_path)
         sink = FakeSink()
         stream = stream_over(Spool(tmp_path), sink, tmp_path)
-        failing(monkeypatch, "read_bytes", errno.EACCES, "0000000001.seg")
+        failing(monkeypatch, "read_bytes", "0000000001.seg", errno.EACCES)
         assert stream.flush(1)
         assert sink.lines == ["c"]
         assert stream.totals().losses == {LossCause.TORN: 2}
@@ -232,7 +221,7 @@ class TestNoFileKeepsAWorkerFromStarting:
     def test_a_start_that_fails_leaves_the_spool_free(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fill(tmp_path)
         with monkeypatch.context() as patch:
-            failing(patch, "read_bytes", errno.EMFILE, "0000000001.seg")
+            failing(patch, "read_bytes", "0000000001.seg", errno.EMFILE)
             with pytest.raises(OSError, match="Too many open files"):
                 Spool(tmp_path)
         try:

@@ -1,7 +1,5 @@
 """Delivered means that an InfluxDB said so; a server that only answers has taken nothing, and refused nothing."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 from probes.stream.influx import InfluxSink
 from probes.stream.sink import SinkError
 from probes.stream.spool import Spool
+from tests import servers
 from tests.audit import AuditedStream, unaccounted
 from tests.servers import Headers, http_server, influxdb, stranger
 
@@ -83,33 +82,8 @@ def test_an_answer_that_is_no_text_is_no_loss() -> None:
 
 @pytest.fixture
 def trickling() -> Iterator[str]:
-    """A server that answers a byte each 50 ms: quicker than any limit on a read, and for ever."""
-    done = threading.Event()
-
-    def trickle(connection: socket.socket) -> None:
-        with connection:
-            connection.recv(65536)
-            for byte in b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: " + b"1" * 10_000:
-                try:
-                    connection.sendall(bytes([byte]))
-                except OSError:
-                    return
-                if done.wait(0.05):
-                    return
-
-    def serve() -> None:
-        while not done.is_set():
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=trickle, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        done.set()
-        server.shutdown(socket.SHUT_RDWR)
+    with servers.trickling(b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: " + b"1" * 10_000) as url:
+        yield url
 
 
 def test_a_server_that_trickles_its_answer_is_away_after_the_limit(trickling: str) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from domain.jobs import Report
+from tests.failing_files import failing
 from tests.unit.workers.agent.test_execution import MESSAGE, RESULT, FakeCoordinator, returning
 from workers.agent.api_client import Coordinator
 from workers.agent.config import WorkerSettings
@@ -186,18 +187,6 @@ def test_a_delivered_file_that_cannot_be_removed_is_not_sent_again(
         assert outbox.deliver(sending(sent)) == 0
     assert sent == ["k1-0-1.json"]
     assert names(outbox) == ["k1-0-1.json"]
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, method: str, name: str, number: int) -> None:
-    """A method of ``Path`` fails for one file."""
-    real = getattr(Path, method)
-
-    def fails(self: Path, *args: object, **options: object) -> object:
-        if self.name == name:
-            raise OSError(number, os.strerror(number))
-        return real(self, *args, **options)
-
-    monkeypatch.setattr(Path, method, fails)
 
 
 def test_a_block_runs_although_its_outbox_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """No server holds a request of the worker beyond its limit, however it answers."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,7 @@ import httpx
 import pytest
 
 from domain.jobs import Heartbeat, Phase
+from tests import servers
 from tests.unit.workers.agent.test_execution import JOB
 from tests.unit.workers.agent.test_reports import settings
 from workers.agent.api_client import Coordinator
@@ -18,33 +17,8 @@ from workers.agent.time_limit import LimitedTransport, time_limit
 
 @pytest.fixture
 def trickling() -> Iterator[str]:
-    """A server that accepts every request and answers one byte each 50 ms, for ever."""
-    server = socket.create_server(("127.0.0.1", 0))
-    done = threading.Event()
-
-    def serve() -> None:
-        while not done.is_set():
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=trickle, args=(connection,), daemon=True).start()
-
-    def trickle(connection: socket.socket) -> None:
-        with connection:
-            for byte in b"HTTP/1.1 204 No Content\r\nX-A: " + b"a" * 10_000:
-                try:
-                    connection.sendall(bytes([byte]))
-                except OSError:
-                    return
-                if done.wait(0.05):
-                    return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}"
-    done.set()
-    server.close()
+    with servers.trickling(b"HTTP/1.1 204 No Content\r\nX-A: " + b"a" * 10_000) as url:
+        yield url
 
 
 def test_a_server_that_trickles_its_answer_does_not_hold_a_request_beyond_its_limit(trickling: str) -> None:
