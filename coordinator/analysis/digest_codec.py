@@ -6,12 +6,13 @@ Blocks of one level mostly have the same words, so a text is read once and share
 import json
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from coordinator.scheduling.digests import FIELDS, Judged, Stages, TrialDigest, TrialWords
-from domain.trial import Finding
+from domain.busy import BusyProcess
+from domain.trial import Finding, Reason
 from domain.watched import StageRole
 
 VERSION = 1
@@ -42,7 +43,7 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
         words.append(
             [
                 trial.words,
-                [(one.reason, one.detail) for one in trial.findings],
+                [_finding_words(one) for one in trial.findings],
                 None if stages is None else stages.keys,
                 () if stages is None else stages.kinds,
                 trial.judged,
@@ -85,11 +86,21 @@ def _shape(trial: list[Any]) -> _Shape:
     datapath, function, role, workload, level, offloads = words
     return _Shape(
         _shared(TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads))),
-        tuple(Finding(reason=reason, detail=detail) for reason, detail in findings),
+        tuple(_finding(*one) for one in findings),
         None if keys is None else tuple(StageRole(*key) for key in keys),
         tuple(kinds),
         None if judged is None else Judged(*judged),
     )
+
+
+def _finding_words(one: Finding) -> tuple[Any, ...]:
+    words = (one.reason, one.detail)
+    return (*words, [(busy.name, busy.share) for busy in one.processes]) if one.processes else words
+
+
+def _finding(reason: Reason, detail: str, processes: Sequence[tuple[str, float]] = ()) -> Finding:
+    busy = tuple(BusyProcess(name=name, share=share) for name, share in processes)
+    return Finding(reason=reason, detail=detail, processes=busy)
 
 
 @lru_cache(maxsize=1024)
