@@ -18,9 +18,10 @@ from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
+from domain.comparison import VerdictWord
 from domain.cpu_time import CpuTime
 from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
-from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, TrialResult, Validity
 
 FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
@@ -160,5 +161,5 @@ def words(report: CampaignReport, family: Family) -> list[Verdict]:
 
 def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
     """Those of a family with the word faster or slower."""
-    decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
+    decided = (VerdictWord.BETTER, VerdictWord.WORSE)
     return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

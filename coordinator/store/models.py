@@ -76,6 +76,12 @@ class CampaignRow(Base):
     plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
     looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
 
+    # What came of it; NULL until the ticker has found out (revision 0015), "" if it cannot be read.
+    outcome: Mapped[str | None] = mapped_column(String(24), index=True)
+    outcome_sentence: Mapped[str | None] = mapped_column(Text)
+    # Why it waits for its user; NULL if it never did, "" if it was resumed.
+    paused: Mapped[str | None] = mapped_column(Text)
+
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
 

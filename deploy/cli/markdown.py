@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from deploy.cli.state import state_text
 from domain.gate import counts_text, worst
 from domain.report import CampaignReport, CellResult, Family, Percentiles
 
@@ -15,7 +16,7 @@ def markdown_of(report: CampaignReport) -> str:
     """The gate's outcome, every check, the primary verdicts, and the figures of every cell."""
     facts = report.campaign
     outcome = worst(report.expectations)
-    title = [_escaped(facts.get("name") or "campaign"), _escaped(facts.get("state") or "")]
+    title = [_escaped(facts.get("name") or "campaign"), _escaped(state_text(facts))]
     title += [f"**{outcome.value}**"] if outcome else []
     parts = [f"## {' · '.join(filter(None, title))}", _facts(report)]
     if report.expectations:

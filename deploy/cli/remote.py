@@ -19,6 +19,7 @@ from deploy.cli.output import campaign_argument, finish, full_option, json_optio
 from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
+from deploy.cli.state import state_text, trial_lines
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters
@@ -154,10 +155,12 @@ def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: 
         return
     details = [current_cell(campaign), time_left(campaign), precision_reached(campaign), campaign["error"]]
     click.echo(
-        f"{campaign_id} {campaign['name']}: {campaign['state']}, "
+        f"{campaign_id} {campaign['name']}: {state_text(campaign)}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
         + "".join(f", {detail}" for detail in details if detail)
     )
+    for line in trial_lines(campaign):
+        click.echo(line)
     if campaign["state"] not in ENDED:
         for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
             click.echo(sentence)
@@ -169,7 +172,7 @@ def _print_list(campaigns: list[dict[str, Any]]) -> None:
         table.add_column(heading)
     for campaign in campaigns:
         blocks = f"{campaign['blocks_done']} of {campaign['blocks_total']}"
-        table.add_row(campaign["id"], campaign["name"], campaign["state"], blocks)
+        table.add_row(campaign["id"], campaign["name"], state_text(campaign), blocks)
     Console().print(table, highlight=False)
 
 
@@ -208,3 +211,16 @@ def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None
         print_json(campaign)
     else:
         click.echo(f"campaign {campaign_id} is {campaign['state']}")
+
+
+@click.command()
+@click.argument("campaign_id")
+@json_option
+@coordinator_command
+def resume(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+    """Go on with CAMPAIGN_ID, which paused because its first blocks gave no valid trial."""
+    campaign = coordinator.resume(campaign_id)
+    if as_json:
+        print_json(campaign)
+    else:
+        click.echo(f"campaign {campaign_id} is {state_text(campaign)}")
