@@ -62,7 +62,7 @@ def test_a_dead_owners_objects_are_swept_once(directory: Path) -> None:
         (run_dir / "nginx.conf").write_text("x")
         _write(directory, owner, run_dirs=["abc123-0direct"], processes=[ProcessId.of(orphan.pid)])
         assert sweep(directory) == [f"process {orphan.pid}", f"run directory {run_dir}"]
-        assert orphan.wait(5) == -9
+        assert orphan.wait(30) == -9
         assert list(cleanup.RUN_ROOT.iterdir()) == []
         assert sweep(directory) == []
 
@@ -82,7 +82,7 @@ def test_a_living_owners_objects_are_kept_unless_live_is_given(directory: Path) 
         assert sweep(directory) == []
         assert its.poll() is None
         assert sweep(directory, live=True) == [f"process {its.pid}"]
-        assert its.wait(5) == -9
+        assert its.wait(30) == -9
         assert owner.poll() is None, "the owner itself is not its own object"
         owner.kill()
 
