@@ -59,8 +59,8 @@ def measured(data: CampaignResults, record: Mapping[str, Any]) -> Measured:
         for metric in metrics_of(campaign.levels[cell.level]):
             key = Key(cell.workload, cell.level, cell.datapath, metric)
             figures[key] = tuple(math.log(figure) for figure in data.figures(cell, metric))
-            if campaign.reference not in (None, cell.datapath):
-                ratios[key] = tuple(data.log_ratios(cell, campaign.reference, metric))
+            if cell.datapath != campaign.reference_label:
+                ratios[key] = tuple(data.log_ratios(cell, campaign.reference_label, metric))
     return Measured(
         Side(id=str(record.get("id", "")), name=campaign.name, scope=scope_of(data, record).text),
         campaign,
@@ -74,7 +74,7 @@ def measured(data: CampaignResults, record: Mapping[str, Any]) -> Measured:
 def compare(baseline: Sequence[Measured], other: Sequence[Measured]) -> Comparison:
     """Every figure of both sides, and the words that hold for all of them together."""
     basis = basis_of(len(baseline), len(other))
-    references = {one.campaign.reference for one in (*baseline, *other)}
+    references = {one.campaign.reference_label for one in (*baseline, *other)}
     reference = references.pop() if len(references) == 1 else None
     figures = [_compared(baseline, other, key, basis) for key in _keys(baseline, other)]
     ratios = [_compared(baseline, other, key, basis, reference) for key in _keys(baseline, other, reference)]

@@ -30,6 +30,7 @@ def test_both_sides_are_compared_over_rest_and_on_the_page(
         ("kernel", ["6.18.5"], ["6.19.0"])
     ]
     assert {one["datapath"] for one in found["figures"]} == {"direct", "tproxy"}
+    assert {(one["datapath"], one["reference"]) for one in found["ratios"]} == {("tproxy", "direct")}
     assert all(one["ratio"]["value"] == pytest.approx(1) for one in found["figures"])
     page = browser.get(f"/compare?baseline={pair[0]}&other={pair[1]}")
     assert page.status_code == 200
