@@ -5,9 +5,9 @@ An overloaded trial gives no figure for comparison, but that it is overloaded is
 
 from pydantic import Field
 
-from domain.comparison import CarryingWord
 from domain.frozen import Frozen
 from domain.names import Label, Name
+from domain.verdict_words import CarryingWord
 
 
 class CarriedBlocks(Frozen):

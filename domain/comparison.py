@@ -1,76 +1,97 @@
-"""The words for what a comparison of two datapaths found: the same on pages, in commands, files, REST and telemetry."""
+"""Two groups of campaigns side by side: what differs between them, cell by cell, and what was different about them.
 
-from collections.abc import Mapping
+REST, the page and ``showdown compare`` show this object.
+"""
+
 from enum import StrEnum
-from typing import Any
 
-_FORMER: Mapping[str, str] = {
-    "faster": "better",
-    "slower": "worse",
-    "equivalent": "same",
-    "inconclusive": "unclear",
-    "undecided": "unclear",
+from pydantic import Field
+
+from domain.frozen import Frozen
+from domain.metric import Metric
+from domain.names import Label, Name
+from domain.report import Interval
+
+MOST_CAMPAIGNS = 20  # on each side
+COLUMNS = {
+    Metric.REQUESTS_PER_S: "requests/s",
+    Metric.CPU_US_PER_REQUEST: "CPU µs/request",
+    Metric.LATENCY_P50_US: "p50 µs",
+    Metric.LATENCY_P99_US: "p99 µs",
+    Metric.SLO_CAPACITY_PER_S: "requests/s within the limit",
 }
-"""The words of reports that earlier versions stored."""
+"""The metrics that are compared, in short."""
 
 
-class VerdictWord(StrEnum):
-    """A verdict in one word; "better" is more of a rate, or less of a cost or time."""
+class Basis(StrEnum):
+    """Whose scatter an interval has."""
 
-    BETTER = "better"
-    WORSE = "worse"
-    SAME = "same"
+    BLOCKS = "blocks"  # one campaign on each side
+    CAMPAIGNS = "campaigns"  # each campaign is one value, so boot, host and hour are in the scatter
+
+
+class Change(StrEnum):
+    """What a comparison says, after Benjamini and Hochberg's adjustment for all of its cells."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
     UNCLEAR = "unclear"
-    TOO_FEW = "too_few_pairs"
     NONE = "none"
 
-    @classmethod
-    def _missing_(cls, value: Any) -> "VerdictWord | None":
-        return cls(_FORMER[value]) if value in _FORMER else None
+
+class Side(Frozen):
+    """One campaign of a comparison."""
+
+    id: str
+    name: str
+    scope: str = Field(description="Where and when it was measured.")
+
+
+class Setting(Frozen):
+    """A setting or a fact of the hosts that is not the same on both sides."""
+
+    name: str = Field(description="Such as campaign.slices or kernel.")
+    baseline: tuple[str, ...] = Field(description="Its different values; empty if it is absent.")
+    other: tuple[str, ...]
+
+
+class Compared(Frozen):
+    """One figure of a datapath at one level, or its ratio to the reference, on both sides.
+
+    ``ratio`` is the other side ÷ the baseline.
+    """
+
+    datapath: Label
+    workload: Name
+    level: Name
+    load: str = Field(description="As written in the baseline.")
+    metric: Metric
+    reference: Label | None = Field(default=None, description="If the figures are ratios to this datapath.")
+    baseline: float | None = Field(default=None, description="Geometric mean.")
+    other: float | None = None
+    counts: tuple[int, int] = Field(default=(0, 0), description="Values on each side: blocks or campaigns.")
+    ratio: Interval | None = Field(default=None, description="With its 95 % interval.")
+    p: float | None = Field(default=None, description="Adjusted for all comparisons.")
+    change: Change = Change.NONE
+    note: str = Field(default="", description="Why there is no ratio.")
 
     @property
-    def text(self) -> str:
-        """The word as shown to users."""
-        return "no verdict" if self is VerdictWord.NONE else self.value.replace("_", " ")
-
-    @property
-    def of_protocol_2(self) -> str:
-        """The word as workers of protocol 2 know it; a new value would need a new major version."""
-        return next(
-            (old for old, new in _FORMER.items() if new == self), "inconclusive" if self is self.TOO_FEW else self
-        )
-
-    @property
-    def meaning(self) -> str:
-        """What the word says, for documents and tooltips."""
-        return _MEANINGS[self]
-
-    @property
-    def is_finding(self) -> bool:
-        """True if the word says how the two compare."""
-        return self in (VerdictWord.BETTER, VerdictWord.WORSE, VerdictWord.SAME)
+    def is_better(self) -> bool | None:
+        """Whether the other side is better than the baseline; ``None`` if that is not known."""
+        if self.change not in (Change.HIGHER, Change.LOWER):
+            return None
+        return (self.change is Change.HIGHER) == self.metric.higher_is_better
 
 
-class CarryingWord(StrEnum):
-    """What Fisher's exact test says about the first of two datapaths at one load."""
+class Comparison(Frozen):
+    """Everything that two groups of campaigns have in common, and what differs."""
 
-    CARRIES = "carries"
-    DOES_NOT_CARRY = "does not carry"
-    UNCLEAR = "unclear"
-
-    @classmethod
-    def _missing_(cls, value: Any) -> "CarryingWord | None":
-        return cls(_FORMER[value]) if value in _FORMER else None
-
-
-_MEANINGS: Mapping[VerdictWord, str] = {
-    VerdictWord.BETTER: "The adjusted p is below 0.05, and the datapath is better: more of a rate, or less of a cost "
-    "or time.",
-    VerdictWord.WORSE: "The adjusted p is below 0.05, and the datapath is worse.",
-    VerdictWord.SAME: "The whole interval is within the equivalence margin, 1/(1 + m) to 1 + m. A small difference may "
-    "be proven; it was declared not to matter.",
-    VerdictWord.UNCLEAR: 'None of these. The sentence says what the data fit: "anything from −6 % to +5 %".',
-    VerdictWord.TOO_FEW: "Fewer than five pairs of valid trials, so there is no ratio and no interval.",
-    VerdictWord.NONE: "The ratio is shown and not judged: the datapaths have different functions, another figure says "
-    "the same, or the next look is still to come.",
-}
+    baseline: tuple[Side, ...]
+    other: tuple[Side, ...]
+    basis: Basis
+    settings: tuple[Setting, ...]
+    figures: tuple[Compared, ...]
+    ratios: tuple[Compared, ...] = Field(
+        description="Each datapath ÷ the reference, within blocks: what all datapaths have in common cancels."
+    )
+    caution: str = Field(description="What the intervals do not include.")

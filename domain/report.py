@@ -13,7 +13,6 @@ from domain.answer import Answer
 from domain.bounds import Figure, Index, Levels, Names, Paragraph, Paragraphs, Weights
 from domain.carried import is_late, is_queued
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
-from domain.comparison import VerdictWord
 from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
@@ -27,6 +26,7 @@ from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
 MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted

@@ -18,11 +18,11 @@ from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
-from domain.comparison import VerdictWord
 from domain.cpu_time import CpuTime
 from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
 from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 
 FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
 LEVELS = {

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from domain.campaign_points import campaign_progress_point, trial_point, verdict_point
-from domain.comparison import VerdictWord
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
@@ -25,6 +24,7 @@ from domain.sample import (
 )
 from domain.telemetry import LossCause, TelemetryAccount
 from domain.trial import Finding, Reason, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 
 CAMPAIGN, HOST, WORKLOAD, LEVEL = "k3f9x2ab", "h1", "http_open", "low"
 STAGES = ("forward", "net_rx_softirq", "run_queue", "rx_steering")

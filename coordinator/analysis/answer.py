@@ -13,12 +13,12 @@ from coordinator.analysis.prices import us_text
 from coordinator.analysis.word_interval import word_interval
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
-from domain.comparison import VerdictWord
 from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict
 from domain.texts import capitalised, fit_text, ratio_text
+from domain.verdict_words import VerdictWord
 
 MOST_CLAUSES = 4  # comparisons in one sentence
 MOST_FUNCTIONS = 3  # priced in one sentence

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from coordinator.analysis.answer_table import figure_text, place_words, workload_words
 from domain.campaign import Campaign
 from domain.carrying import Carrying
-from domain.comparison import CarryingWord
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
 from domain.texts import capitalised, number_text, p_text
+from domain.verdict_words import CarryingWord
 
 MOST_CARRIED = 4  # datapaths in one part of the sentence
 

@@ -27,10 +27,10 @@ from coordinator.analysis.statistics import CONFIDENCE, holm
 from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
 from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
-from domain.comparison import CarryingWord
 from domain.load import OpenLoad, ShareLoad
 from domain.names import datapath_of
 from domain.texts import of_workload, p_text
+from domain.verdict_words import CarryingWord
 
 
 class _Counts(NamedTuple):

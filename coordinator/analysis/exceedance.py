@@ -6,11 +6,11 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import interval
 from coordinator.analysis.word_interval import word_interval
 from domain.campaign import Cell
-from domain.comparison import VerdictWord
 from domain.exceedance import MeanShare
 from domain.metric import share_metrics_of
 from domain.report import MIN_PAIRS, Verdict
 from domain.texts import decimals_of
+from domain.verdict_words import VerdictWord
 
 
 def mean_shares(data: CampaignResults, cell: Cell) -> dict[str, Any]:

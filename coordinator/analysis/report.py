@@ -31,13 +31,13 @@ from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.comparison import VerdictWord
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
 from domain.report import MIN_PAIRS, Calibration, CampaignReport, CellResult, Family, Verdict
 from domain.telemetry import TelemetryAccount
+from domain.verdict_words import VerdictWord
 
 Taxes = Mapping[str, Mapping[str, Any]]
 NO_PATH = StagePath()
@@ -56,7 +56,7 @@ def build_report(
     consists of. ``campaign["aa"]`` says how often a datapath differed from its own copy; ``None`` without a copy.
     ``campaign["probe_tax"]`` is the cost of watching for each datapath; ``None`` without probes.
     """
-    data = _data(campaign, record, attempts, pools)
+    data = results_of(campaign, record, attempts, pools)
     taxes, shared = _probe_tax(data), data.fingerprints
     stage = stage_of(campaign, record, data.records)
     verdicts = verdicts_of(data, _proven(taxes or {}), stage)
@@ -90,12 +90,13 @@ def _outcome(record: Mapping[str, Any], cells: Sequence[CellResult]) -> dict[str
     return {"outcome": found.word.value if found else None, "outcome_sentence": found.sentence if found else ""}
 
 
-def _data(
+def results_of(
     campaign: Campaign,
     record: Mapping[str, Any],
     attempts: Sequence[AttemptRecord],
     pools: Mapping[PoolKey, Pool] | None,
 ) -> CampaignResults:
+    """The attempts by cell, as :func:`build_report` reads them."""
     recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
     seed = recorded if isinstance(recorded, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}

@@ -7,12 +7,12 @@ from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.exceedance import points_text, share_claim
 from coordinator.analysis.slow import lack_of_slow
 from coordinator.analysis.word_interval import word_interval
-from domain.comparison import VerdictWord
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import FUNCTIONS, datapath_of
 from domain.report import MIN_PAIRS, Family, Verdict
 from domain.texts import counted, fit_text, of_workload, p_text, ratio_text
+from domain.verdict_words import VerdictWord
 
 _UNITS = {
     Metric.REQUESTS_PER_S: "the requests/s",

@@ -16,9 +16,9 @@ from coordinator.analysis.slow import has_data, lack_of_slow
 from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.campaign import Cell
-from domain.comparison import VerdictWord
 from domain.metric import Metric, metrics_of, slow_metrics_of
 from domain.report import MIN_PAIRS, Family, Interval, Verdict
+from domain.verdict_words import VerdictWord
 
 Bounds = tuple[float, float]
 

@@ -6,6 +6,7 @@ from coordinator.api import (
     campaigns,
     catalogue,
     charts,
+    comparisons,
     health,
     hosts,
     matrices,
@@ -21,7 +22,7 @@ PREFIX = "/api/v1"
 
 def register(app: APIFlask) -> None:
     """Add every blueprint of the API to ``app``."""
-    for module in (campaigns, pausing, charts, trials, stacks, catalogue, hosts, matrices, quarantine):
+    for module in (campaigns, comparisons, pausing, charts, trials, stacks, catalogue, hosts, matrices, quarantine):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")
     app.register_blueprint(health.blueprint)

@@ -6,6 +6,7 @@ only refreshes them.
 
 from coordinator.web import (
     campaign_page,
+    compare_page,
     flames,
     host_page,
     matrix_page,
@@ -19,6 +20,7 @@ from coordinator.web.entry import blueprint
 __all__ = [
     "blueprint",
     "campaign_page",
+    "compare_page",
     "flames",
     "host_page",
     "matrix_page",

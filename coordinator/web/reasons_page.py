@@ -3,9 +3,9 @@
 from flask import render_template
 
 from coordinator.web.entry import blueprint
-from domain.comparison import VerdictWord
 from domain.reasons import EXPLANATIONS, is_retried
 from domain.trial import REASON_CLASSES, Reason
+from domain.verdict_words import VerdictWord
 
 
 @blueprint.get("/reasons")

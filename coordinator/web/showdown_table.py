@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from domain.campaign import Campaign
 from domain.carrying import Carrying
-from domain.comparison import CarryingWord
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.metric import Metric
 from domain.report import CampaignReport, CellResult, ConditionCost, Family, Price, Verdict, too_few
+from domain.verdict_words import CarryingWord
 
 
 @dataclass(frozen=True)

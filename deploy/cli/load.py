@@ -7,10 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from domain.carrying import OverloadedTrials
-from domain.comparison import CarryingWord
 from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
 from domain.texts import share_text
+from domain.verdict_words import CarryingWord
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
 NONE = "–"

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domain.comparison import VerdictWord
 from domain.metric import Metric
 from domain.report import CampaignReport, Family, Price, Verdict, too_few
 from domain.texts import number_text
+from domain.verdict_words import VerdictWord
 
 STYLES = {
     VerdictWord.BETTER: "green",

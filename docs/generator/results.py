@@ -9,11 +9,11 @@ from pathlib import Path
 from deploy.cli.errors import MEANINGS
 from docs.generator.blocks import BlockError
 from docs.generator.tables import table
-from domain.comparison import VerdictWord
 from domain.reasons import EXPLANATIONS, is_retried
 from domain.report import Family
 from domain.telemetry import CAUSES
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 _WORDS = Path(__file__).with_name("results.toml")
 

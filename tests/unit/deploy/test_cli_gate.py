@@ -24,11 +24,11 @@ from deploy.cli.markdown import markdown_of
 from deploy.cli.output import exit_code_of
 from deploy.cli.render import print_report
 from deploy.cli.result_files import ResultFiles
-from domain.comparison import VerdictWord
 from domain.gate import Check, Outcome
 from domain.metric import Metric
 from domain.report import CampaignReport, CellResult, Family, Verdict
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 EXPRESSION = "tproxy.requests_per_s@low >= 0.9 * direct"
 

@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from deploy.cli.render import NONE, print_report
-from domain.comparison import VerdictWord
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.metric import OPEN_METRICS, Metric
 from domain.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
 RATIOS = {"direct": 2.0, "tproxy": 1.0, "ebpf_sk_assign": 1.01, "ebpf_redirect": 1.9}

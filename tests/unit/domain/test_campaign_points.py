@@ -3,11 +3,11 @@
 import pytest
 
 from domain.campaign_points import LOAD_FIELDS, campaign_progress_point, trial_point, verdict_point
-from domain.comparison import VerdictWord
 from domain.metric import Metric
 from domain.report import Verdict
 from domain.sample import TrialTags
 from domain.trial import Finding, Reason
+from domain.verdict_words import VerdictWord
 from tests.telemetry_points import trial
 
 TAGS = TrialTags("k3f9x2ab", "k3f9x2ab-0-1-0", "h1", "tproxy", "http_open", "low")

@@ -11,11 +11,11 @@ from coordinator.analysis.prices import us_text
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
 from domain.carrying import Carrying
-from domain.comparison import CarryingWord, VerdictWord
 from domain.looks import Exactness
 from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict
 from domain.searched import SearchedCapacity
 from domain.texts import fit_text, ratio_text
+from domain.verdict_words import CarryingWord, VerdictWord
 from tests.simulated import NOISES
 from tests.simulated import a_campaign as a_simulated_campaign
 from tests.simulated import report_of as simulated

@@ -13,10 +13,10 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.carrying import Carrying
-from domain.comparison import CarryingWord
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Finding, Reason, SliceResult, TrialResult, Validity
+from domain.verdict_words import CarryingWord
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 
 BUSY = {"busy": "open(20000)"}

@@ -8,9 +8,9 @@ import pytest
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.comparison import VerdictWord
 from domain.metric import Metric
 from domain.report import CampaignReport, Family, Verdict
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}

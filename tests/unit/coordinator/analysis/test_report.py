@@ -7,12 +7,12 @@ import pytest
 
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
-from domain.comparison import VerdictWord
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
 from domain.report import Family
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import (
     Rates,
     a_campaign,

@@ -13,11 +13,11 @@ from rich.console import Console
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from deploy.cli.render import print_report
-from domain.comparison import VerdictWord
 from domain.histogram import LatencyHistogram
 from domain.metric import CLOSED_METRICS, OPEN_METRICS, SHARE_METRICS, Metric
 from domain.report import Calibration, CampaignReport, Family
 from domain.trial import SliceResult
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import (
     Rates,
     a_campaign,

@@ -14,12 +14,12 @@ from coordinator.scheduling.records import AttemptRecord
 from coordinator.web.slow_table import slow_rows
 from deploy.cli.render import print_report
 from domain.campaign import Campaign
-from domain.comparison import VerdictWord
 from domain.episodes import LADDER_NS, Episodes
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
 from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.comparison import CarryingWord, VerdictWord
 from domain.reasons import EXPLANATIONS
 from domain.report import Verdict
 from domain.trial import Reason
+from domain.verdict_words import CarryingWord, VerdictWord
 
 
 @pytest.mark.parametrize(
