@@ -75,6 +75,8 @@ class CampaignRow(Base):
     # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
     plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
     looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    archived_at: Mapped[float | None] = mapped_column(Float(53))
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 

@@ -4,7 +4,28 @@ The content security policy forbids inline scripts and content from other sites.
 only refreshes them.
 """
 
-from coordinator.web import flames, host_page, matrix_page, quarantine_page, trial_page, views
+from coordinator.web import (
+    api_page,
+    campaign_list_page,
+    flames,
+    host_page,
+    keeping_page,
+    matrix_page,
+    quarantine_page,
+    trial_page,
+    views,
+)
 from coordinator.web.entry import blueprint
 
-__all__ = ["blueprint", "flames", "host_page", "matrix_page", "quarantine_page", "trial_page", "views"]
+__all__ = [
+    "api_page",
+    "blueprint",
+    "campaign_list_page",
+    "flames",
+    "host_page",
+    "keeping_page",
+    "matrix_page",
+    "quarantine_page",
+    "trial_page",
+    "views",
+]

@@ -13,7 +13,6 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import digests
 from coordinator.store import trials as store_trials
-from coordinator.store import views as store_views
 from coordinator.web import form as forms
 from coordinator.web import grafana
 from coordinator.web.chart import capacity_chart, latency_chart, throughput_chart
@@ -54,18 +53,6 @@ _DOWNLOADS = (
 def home() -> AnyResponse:
     """Redirect to the list of campaigns."""
     return redirect(url_for("web.campaigns"))
-
-
-@blueprint.get("/campaigns")
-def campaigns() -> str:
-    """Every campaign, newest first."""
-    return render_template("web/campaigns.html", **_campaign_list())
-
-
-@blueprint.get("/campaigns/rows")
-def campaign_rows() -> str:
-    """The fragment of the list, polled while a campaign is running."""
-    return render_template("web/_campaign_list.html", **_campaign_list())
 
 
 @blueprint.get("/campaigns/<campaign_id>/headline")
@@ -157,16 +144,6 @@ def trials(campaign_id: str) -> str:
         before=before,
         older=found[0]["id"] if len(found) == TRIALS_SHOWN else "",
     )
-
-
-def _campaign_list() -> dict[str, Any]:
-    before = request.args.get("before", "")
-    try:
-        page = api.campaign_page(store_views.LISTED, before)
-    except InvalidInput as error:
-        abort(404, error.problems[0].message)
-    live = any(not CampaignState(c["state"]).ended for c in page["campaigns"])
-    return {**page, "before": before, "live": live}
 
 
 def _form_page(form: forms.Form | None = None, spare_levels: int = 0, plan: Plan | None = None) -> str:
