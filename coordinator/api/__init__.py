@@ -7,10 +7,12 @@ from coordinator.api import (
     campaigns,
     catalogue,
     charts,
+    exports,
     health,
     hosts,
     index,
     matrices,
+    metrics,
     quarantine,
     stacks,
     submit,
@@ -24,8 +26,9 @@ PREFIX = "/api/v1"
 def register(app: APIFlask) -> None:
     """Add every blueprint of the API to ``app``."""
     app.register_blueprint(index.blueprint)
+    app.register_blueprint(metrics.blueprint)
     for module in (
-        campaign_list, submit, campaigns, charts, trials, stacks, catalogue, hosts, matrices, quarantine,
+        campaign_list, submit, campaigns, exports, charts, trials, stacks, catalogue, hosts, matrices, quarantine,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")

@@ -12,6 +12,7 @@ from coordinator.web import (
     keeping_page,
     matrix_page,
     quarantine_page,
+    report_file,
     trial_page,
     views,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "keeping_page",
     "matrix_page",
     "quarantine_page",
+    "report_file",
     "trial_page",
     "views",
 ]

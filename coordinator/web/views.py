@@ -46,6 +46,9 @@ _DOWNLOADS = (
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
     ("expectations (CSV)", "campaigns.get_expectations_csv"),
     ("carried loads (CSV)", "campaigns.get_carrying_csv"),
+    ("HTML", "web.report_file"),
+    ("Markdown", "exports.get_report_markdown"),
+    ("JUnit", "exports.get_junit"),
 )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from deploy.cli.errors import CommandError, UsageProblem
-from deploy.cli.junit import junit_of
-from deploy.cli.markdown import markdown_of
 from domain.report import CampaignReport
+from domain.report_junit import junit_of
+from domain.report_markdown import markdown_of
 
 _MODE = 0o644
 
