@@ -7,6 +7,7 @@ from coordinator.api import (
     campaigns,
     catalogue,
     charts,
+    comparisons,
     exports,
     health,
     hosts,
@@ -28,7 +29,8 @@ def register(app: APIFlask) -> None:
     app.register_blueprint(index.blueprint)
     app.register_blueprint(metrics.blueprint)
     for module in (
-        campaign_list, submit, campaigns, exports, charts, trials, stacks, catalogue, hosts, matrices, quarantine,
+        campaign_list, submit, campaigns, comparisons, exports, charts, trials, stacks, catalogue, hosts, matrices,
+        quarantine,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")

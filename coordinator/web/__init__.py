@@ -7,6 +7,7 @@ only refreshes them.
 from coordinator.web import (
     api_page,
     campaign_list_page,
+    compare_page,
     flames,
     host_page,
     keeping_page,
@@ -22,6 +23,7 @@ __all__ = [
     "api_page",
     "blueprint",
     "campaign_list_page",
+    "compare_page",
     "flames",
     "host_page",
     "keeping_page",
