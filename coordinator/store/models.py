@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -75,7 +76,7 @@ class CampaignRow(Base):
     # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
     plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
     looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
-    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     archived_at: Mapped[float | None] = mapped_column(Float(53))
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")

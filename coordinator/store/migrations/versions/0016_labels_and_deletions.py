@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("campaigns", sa.Column("note", sa.Text(), nullable=False, server_default=""))
+    op.add_column("campaigns", sa.Column("note", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("campaigns", sa.Column("archived_at", sa.Float(precision=53)))
     op.create_table(
         "campaign_labels",
