@@ -4,6 +4,7 @@ The test puts a fault into a copy of a probe's C source. The fault keeps a start
 check against pairing with unrelated events.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,7 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
         '#include "buffers.h"\n',
         '#include "buffers.h"\n#define user_buffer() 4096\n',
         partial(
-            test_probe_proxy_residence.test_data_of_concurrent_connections_is_paired_by_connection,
+            inspect.unwrap(test_probe_proxy_residence.test_data_of_concurrent_connections_is_paired_by_connection),
             style="send",
             order="queue",
         ),
@@ -122,7 +123,7 @@ def test_a_fault_in_the_pairing_fails_the_probes_test(fault: str, lab: ProbeLab,
 
 def fails(check: Check, probe: Probe, lab: ProbeLab) -> bool:
     try:
-        check(probe, lab)
+        inspect.unwrap(check)(probe, lab)  # without its windows: host noise would only repeat what fails anyway
     except AssertionError:
         return True
     return False

@@ -99,7 +99,8 @@ def test_a_client_that_is_killed_ends_the_others() -> None:
         options = ("--workload", "http_keepalive", "--slice-ms", "100", "--duration-ms", "60000", "--closed",
                    "--connections", "4", "--cpus", "0", "--target", target(server.ports["http"]))  # fmt: skip
         with clients(2, *options) as running:
-            time.sleep(0.5)
+            server.await_connections(4)  # of both clients together
+            time.sleep(0.2)
             running[1].kill()
             began = time.monotonic()
             run = ended(running[0])
@@ -114,7 +115,8 @@ def test_a_client_that_gets_sigterm_ends_the_others_at_once() -> None:
         options = ("--workload", "http_keepalive", "--slice-ms", "100", "--duration-ms", "60000", "--closed",
                    "--connections", "4", "--cpus", "0", "--target", target(server.ports["http"]))  # fmt: skip
         with clients(2, *options) as running:
-            time.sleep(0.5)
+            server.await_connections(4)
+            time.sleep(0.2)
             running[0].send_signal(signal.SIGTERM)
             runs = [ended(process) for process in running]
     assert (runs[0].code, runs[0].final["interrupted"]) == (0, True)

@@ -243,7 +243,8 @@ def test_a_signal_ends_the_run_with_its_final_line() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        time.sleep(0.3)
+        server.await_connections(2)
+        time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=10)
     final = json.loads(out.splitlines()[-1])
