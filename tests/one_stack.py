@@ -1,6 +1,6 @@
 """How files are shared among the processes of a run: a file is one unit, but those that use the shared stack are one.
 
-Each process that runs one of them starts a stack of its own, which takes 12 s of CPU time and goes on using some.
+Each process that runs one of them starts a separate stack, which takes 12 s of CPU time and goes on using some.
 """
 
 from typing import Any

@@ -70,7 +70,7 @@ class Running:
 
 @contextmanager
 def running_stack(showdown: Sequence[str]) -> Iterator[Running]:
-    """A stack of its own, in which ``showdown`` is the command line."""
+    """A separate stack, in which ``showdown`` is the command line."""
     # pytest's directories are too long for a unix socket's path.
     directory = Path(tempfile.mkdtemp(prefix="showdown-test-"))
     try:
