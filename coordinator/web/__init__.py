@@ -6,6 +6,7 @@ only refreshes them.
 
 from coordinator.web import (
     campaign_actions,
+    compare_page,
     flames,
     form_page,
     host_page,
@@ -19,6 +20,7 @@ from coordinator.web.entry import blueprint
 __all__ = [
     "blueprint",
     "campaign_actions",
+    "compare_page",
     "flames",
     "form_page",
     "host_page",

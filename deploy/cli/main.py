@@ -21,7 +21,7 @@ from domain.hints import did_you_mean
 GROUP = "showdown.commands"
 _SHORT_HELP = 160  # characters; the formatter wraps them
 SECTIONS = {
-    "Measure": ("run", "submit", "status", "report", "explain", "cancel", "resume", "workloads"),
+    "Measure": ("run", "submit", "status", "report", "compare", "explain", "cancel", "resume", "workloads"),
     "Host": ("doctor", "matrix", "sweep"),
     "Service": ("up", "hosts", "quarantine", "coordinator", "worker"),
     "Shell": ("completion",),
