@@ -6,9 +6,11 @@ only refreshes them.
 
 from coordinator.web import (
     api_page,
+    campaign_actions,
     campaign_list_page,
     compare_page,
     flames,
+    form_page,
     host_page,
     keeping_page,
     matrix_page,
@@ -22,9 +24,11 @@ from coordinator.web.entry import blueprint
 __all__ = [
     "api_page",
     "blueprint",
+    "campaign_actions",
     "campaign_list_page",
     "compare_page",
     "flames",
+    "form_page",
     "host_page",
     "keeping_page",
     "matrix_page",

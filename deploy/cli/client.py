@@ -58,6 +58,10 @@ class Coordinator:
                 raise
         return self._ask("POST", "campaigns", content=toml.encode(), headers=headers)
 
+    def plan(self, toml: str) -> dict[str, Any]:
+        """The plan of a campaign that is not submitted."""
+        return self._ask("POST", "campaigns/plan", content=toml.encode(), headers={"Content-Type": "application/toml"})
+
     def campaign(self, campaign_id: str) -> dict[str, Any]:
         """A campaign with its state and progress."""
         return self._ask("GET", f"campaigns/{_segment(campaign_id)}")
@@ -136,7 +140,7 @@ class Coordinator:
         try:
             answer = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
+            raise Unreachable(f"no coordinator answers at {self.url}: {error} ('showdown up' starts one)") from error
         if answer.is_error:
             raise self._refusal(answer)
         if answer.status_code == httpx.codes.NO_CONTENT:

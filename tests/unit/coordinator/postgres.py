@@ -41,11 +41,11 @@ def server() -> Iterator[Callable[[], str]]:
             return f"postgresql://showdown@/{name}?host={directory}"
 
         try:
-            for _ in range(100):
+            for _ in range(600):
                 if subprocess.run([programs / "pg_isready", "-q", "-h", directory], check=False).returncode == 0:
                     break
                 time.sleep(0.1)
             yield new_database
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
