@@ -92,6 +92,7 @@ def _sentence(error: Any) -> str:
     if kind == "string_pattern_mismatch" and (shape := _SHAPES.get(context.get("pattern", ""))):
         return shape
     if kind in _SENTENCES:
-        return _SENTENCES[kind].format(**context)
+        whole = {name: int(one) for name, one in context.items() if isinstance(one, float) and one.is_integer()}
+        return _SENTENCES[kind].format(**context | whole)
     message: str = error["msg"].removeprefix("Value error, ")
     return message

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 def programs() -> Path | None:

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from coordinator import ticker
 from coordinator.analysis.report import build_report
 from coordinator.api.csv_file import csv_lines
+from coordinator.api.submitted import read_submitted
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import digests, looks, records, results, submission, transitions, views
 from coordinator.store.places import stage_path
-from domain.campaign import MAX_TEXT_BYTES, Campaign, read_campaign, read_campaign_toml
+from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
 from domain.carrying import Carrying
 from domain.gate import Check
 from domain.planning import Plan
@@ -242,7 +243,7 @@ def _campaign_of_request() -> Campaign:
     request.max_content_length = MAX_TEXT_BYTES
     try:
         if request.mimetype == TOML_TYPE:
-            return read_campaign_toml(request.get_data().decode())
+            return read_submitted(toml_data(request.get_data().decode()))
         if not request.is_json:
             abort(415, f"send a campaign as application/json or {TOML_TYPE}")
         data = request.get_json()
@@ -250,7 +251,7 @@ def _campaign_of_request() -> Campaign:
         raise _bad("is not UTF-8") from error
     if not isinstance(data, dict):
         raise _bad("must be an object")
-    return read_campaign(data)
+    return read_submitted(data)
 
 
 def _bad(message: str) -> InvalidInput:

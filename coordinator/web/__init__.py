@@ -4,7 +4,28 @@ The content security policy forbids inline scripts and content from other sites.
 only refreshes them.
 """
 
-from coordinator.web import flames, host_page, matrix_page, quarantine_page, trial_page, views
+from coordinator.web import (
+    campaign_actions,
+    compare_page,
+    flames,
+    form_page,
+    host_page,
+    matrix_page,
+    quarantine_page,
+    trial_page,
+    views,
+)
 from coordinator.web.entry import blueprint
 
-__all__ = ["blueprint", "flames", "host_page", "matrix_page", "quarantine_page", "trial_page", "views"]
+__all__ = [
+    "blueprint",
+    "campaign_actions",
+    "compare_page",
+    "flames",
+    "form_page",
+    "host_page",
+    "matrix_page",
+    "quarantine_page",
+    "trial_page",
+    "views",
+]

@@ -8,6 +8,7 @@ import httpx
 from pydantic import ValidationError
 
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+from domain.comparison import Comparison
 from domain.names import HOST_NAME_SHAPE, is_host_name
 from domain.problems import Problem
 from domain.report import CampaignReport
@@ -50,6 +51,10 @@ class Coordinator:
         """Submit a campaign; the answer has its ``id``."""
         return self._ask("POST", "campaigns", content=toml.encode(), headers={"Content-Type": "application/toml"})
 
+    def plan(self, toml: str) -> dict[str, Any]:
+        """The plan of a campaign that is not submitted."""
+        return self._ask("POST", "campaigns/plan", content=toml.encode(), headers={"Content-Type": "application/toml"})
+
     def campaign(self, campaign_id: str) -> dict[str, Any]:
         """A campaign with its state and progress."""
         return self._ask("GET", f"campaigns/{_segment(campaign_id)}")
@@ -86,6 +91,14 @@ class Coordinator:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
 
+    def compare(self, baseline: str, other: str) -> Comparison:
+        """Two campaigns side by side; each may be a list of ids with ',' between them."""
+        data = self._ask("GET", "compare", params={"baseline": baseline, "other": other})
+        try:
+            return Comparison.model_validate(data)
+        except ValidationError as error:
+            raise CommandError(f"the comparison cannot be read: {error}") from error
+
     def readiness(self) -> Readiness:
         """What keeps the coordinator from its work; an earlier version, which cannot say, has no troubles."""
         try:
@@ -120,7 +133,7 @@ class Coordinator:
         try:
             answer = self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise Unreachable(f"no coordinator answers at {self.url}: {error}") from error
+            raise Unreachable(f"no coordinator answers at {self.url}: {error} ('showdown up' starts one)") from error
         if answer.is_error:
             raise self._refusal(answer)
         if answer.status_code == httpx.codes.NO_CONTENT:

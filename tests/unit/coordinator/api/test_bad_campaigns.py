@@ -95,7 +95,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(coordinator_app: Coordi
         "/api/v1/campaigns", json=campaign(datapaths=["direct", "dirct"]), headers=coordinator_app.user
     )
     known = "direct, ebpf_redirect, ebpf_sk_assign, tproxy"
-    assert answer.json["problems"] == [{"field": "datapaths.1", "message": f"unknown datapath 'dirct'; known: {known}"}]
+    assert answer.json["problems"] == [
+        {"field": "datapaths.1", "message": f"unknown datapath 'dirct' (did you mean 'direct'?); known: {known}"}
+    ]
 
 
 def test_a_load_that_the_workload_cannot_carry_is_refused(coordinator_app: CoordinatorApp) -> None:
