@@ -86,7 +86,11 @@ class BlockRow(Base):
     """One block; ``host`` differs from the plan's if the block moved from a silent host."""
 
     __tablename__ = "blocks"
-    __table_args__ = (UniqueConstraint("campaign_id", "index"), Index(None, "host", "state"))
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "index"),
+        Index(None, "host", "state"),
+        Index(None, "campaign_id", "state", "index"),
+    )
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))

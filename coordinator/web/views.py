@@ -27,7 +27,7 @@ from coordinator.web.showdown_table import (
 from coordinator.web.slow_table import slow_rows
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign
-from domain.failures import group_by_reasons
+from domain.failures import group_by_reasons, invalid_total
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport
@@ -136,6 +136,7 @@ def _results(campaign_id: str) -> dict[str, Any]:
         "statements": statements(campaign, report),
         "costs": cost_rows(report),
         "invalid": group_by_reasons(report.invalid),
+        "invalid_total": invalid_total(report),
         "charts": [chart for table in found if (chart := throughput_chart(table))],
         "latency_charts": [chart for table in found if (chart := latency_chart(table))],
         "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],
