@@ -27,6 +27,7 @@ _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "preci
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
 _FLAGS = ("flame_graphs",)
+_MOST_DIGITS = 6  # of the place of an entry in a list
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
@@ -223,7 +224,9 @@ def _message(problem: Problem, name: str) -> str:
     rest = problem.field[len(name) + 1 :]
     if not rest:
         return problem.message
-    return f"number {int(rest) + 1}: {problem.message}" if rest.isdigit() else f"{rest}: {problem.message}"
+    # A user's own name may be a digit that is no number, such as ², or longer than any number that Python reads.
+    is_number = rest.isascii() and rest.isdigit() and len(rest) <= _MOST_DIGITS
+    return f"number {int(rest) + 1}: {problem.message}" if is_number else f"{rest}: {problem.message}"
 
 
 @dataclass(frozen=True)
