@@ -103,6 +103,12 @@ def test_margins_survive_the_way_through_the_form() -> None:
     assert (refused.values["margins"], refused.general_errors) == ("latency_p99_us = much", [])
 
 
+@pytest.mark.parametrize("name", ["²", "٣", "9" * 5_000])
+def test_a_name_of_digits_is_no_number_of_an_entry(name: str) -> None:
+    form = forms.submitted(MultiDict(), [Problem(field=f"margins.{name}", message="is no metric")])
+    assert form.errors("margins") == [f"{name}: is no metric"]
+
+
 def test_a_parameter_has_its_problem_next_to_it_and_keeps_what_was_typed() -> None:
     sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
     with pytest.raises(InvalidInput) as refusal:
