@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -60,3 +61,13 @@ class Tally(Frozen):
 def reasons_text(reasons: Mapping[Reason, int]) -> str:
     """Reasons with their counts: ``interference 36, steal 2``."""
     return ", ".join(f"{Reason(reason).value} {count:,}" for reason, count in reasons.items())
+
+
+def state_text(campaign: Mapping[str, Any]) -> str:
+    """The state, and the outcome if there is one: ``complete, nothing measured``; or that it is paused."""
+    state = str(campaign.get("state") or "")
+    if campaign.get("paused"):
+        return f"{state}, paused"
+    outcome = campaign.get("outcome")
+    text = Outcome(outcome).text if outcome in set(Outcome) else ""
+    return f"{state}, {text}" if text and text != state else state

@@ -8,9 +8,12 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from coordinator.scheduling.digests import FIELDS, Judged, Stages, TrialDigest, TrialWords
+import numpy as np
+
+from coordinator.analysis.block_trials import BlockShape, BlockTrials, TrialShape
+from coordinator.scheduling.digests import Judged, TrialDigest, TrialWords
 from domain.busy import BusyProcess
 from domain.trial import Finding, Reason
 from domain.watched import StageRole
@@ -18,16 +21,6 @@ from domain.watched import StageRole
 VERSION = 1
 """Of the figures and their form; digests of another version are made again from the trials."""
 _NUMBER_BYTES = 8
-
-
-class _Shape(NamedTuple):
-    """The words of one trial."""
-
-    words: TrialWords
-    findings: tuple[Finding, ...]
-    keys: tuple[StageRole, ...] | None
-    kinds: tuple[str, ...]
-    judged: Judged | None
 
 
 def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
@@ -52,43 +45,29 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
     return _little(numbers).tobytes() + bytes(flags), json.dumps(words, separators=(",", ":"), allow_nan=False)
 
 
-def decode(numbers: bytes, words: str) -> dict[str, TrialDigest]:
+def decode(numbers: bytes, words: str) -> BlockTrials:
     """The inverse of :func:`encode`; digests that were stored have no histograms."""
-    shapes = _shapes(words)
-    count = sum(map(_size, shapes))
-    values = array("d")
-    values.frombytes(numbers[: count * _NUMBER_BYTES])
-    values, flags = _little(values), numbers[count * _NUMBER_BYTES :]
-    found, at, flag = {}, 0, 0
-    for shape in shapes:
-        own, at = values[at : at + len(FIELDS)], at + len(FIELDS)
-        stages = None
-        if shape.keys is not None:
-            us, at = values[at : at + len(shape.keys)], at + len(shape.keys)
-            work, at = values[at : at + len(shape.kinds)], at + len(shape.kinds)
-            known, flag = flags[flag : flag + len(shape.keys)], flag + len(shape.keys)
-            stages = Stages(shape.keys, us, known, shape.kinds, work)
-        found[shape.words.datapath] = TrialDigest(shape.words, own, shape.findings, stages=stages, judged=shape.judged)
-    return found
-
-
-def _size(shape: _Shape) -> int:
-    return len(FIELDS) + len(shape.keys or ()) + len(shape.kinds)
+    shape = _shape_of(words)
+    size = shape.starts[-1]
+    values = np.frombuffer(numbers, dtype="<f8", count=size).astype(np.float64, copy=False)
+    return BlockTrials(shape, values, numbers[size * _NUMBER_BYTES :])
 
 
 @lru_cache(maxsize=64)
-def _shapes(words: str) -> tuple[_Shape, ...]:
-    return tuple(_shape(one) for one in json.loads(words))
+def _shape_of(words: str) -> BlockShape:
+    return BlockShape(tuple(_shape(one) for one in json.loads(words)))
 
 
-def _shape(trial: list[Any]) -> _Shape:
+def _shape(trial: list[Any]) -> TrialShape:
     words, findings, keys, kinds, judged = trial
     datapath, function, role, workload, level, offloads = words
-    return _Shape(
+    against = tuple(_finding(*one) for one in findings)
+    return TrialShape(
         _shared(TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads))),
-        tuple(_finding(*one) for one in findings),
-        None if keys is None else tuple(StageRole(*key) for key in keys),
-        tuple(kinds),
+        against,
+        tuple(dict.fromkeys(one.reason for one in against)),
+        None if keys is None else _keys(tuple(map(tuple, keys))),
+        _kinds(tuple(kinds)),
         None if judged is None else Judged(*judged),
     )
 
@@ -98,14 +77,24 @@ def _finding_words(one: Finding) -> tuple[Any, ...]:
     return (*words, [(busy.name, busy.share) for busy in one.processes]) if one.processes else words
 
 
-def _finding(reason: Reason, detail: str, processes: Sequence[tuple[str, float]] = ()) -> Finding:
+def _finding(reason: str, detail: str, processes: Sequence[tuple[str, float]] = ()) -> Finding:
     busy = tuple(BusyProcess(name=name, share=share) for name, share in processes)
-    return Finding(reason=reason, detail=detail, processes=busy)
+    return Finding.model_construct(reason=Reason(reason), detail=str(detail), processes=busy)
 
 
 @lru_cache(maxsize=1024)
 def _shared(words: TrialWords) -> TrialWords:
     return words
+
+
+@lru_cache(maxsize=1024)
+def _keys(keys: tuple[tuple[str, str], ...]) -> tuple[StageRole, ...]:
+    return tuple(StageRole(*key) for key in keys)
+
+
+@lru_cache(maxsize=1024)
+def _kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return kinds
 
 
 def _little(numbers: "array[float]") -> "array[float]":

@@ -27,7 +27,7 @@ from coordinator.web.showdown_table import (
 from coordinator.web.slow_table import slow_rows
 from coordinator.web.stage_bars import stage_charts
 from domain.campaign import Campaign
-from domain.failures import group_by_reasons
+from domain.failures import group_by_reasons, invalid_total
 from domain.gate import counts_text, worst
 from domain.load import ClosedLoad
 from domain.outcome import Outcome, reasons_text
@@ -49,6 +49,9 @@ _DOWNLOADS = (
     ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
     ("expectations (CSV)", "campaigns.get_expectations_csv"),
     ("carried loads (CSV)", "campaigns.get_carrying_csv"),
+    ("HTML", "web.report_file"),
+    ("Markdown", "exports.get_report_markdown"),
+    ("JUnit", "exports.get_junit"),
 )
 
 
@@ -96,6 +99,7 @@ def trials(campaign_id: str) -> str:
         campaign_id,
         **_shared(report, campaign),
         invalid=group_by_reasons(report.invalid),
+        invalid_total=invalid_total(report),
         trials=found,
         total=total,
         invalid_count=invalid,
@@ -138,13 +142,6 @@ def progress(campaign_id: str) -> Response:
     if not known["live"] or request.args.get("seen") != str(ended_blocks):
         response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
     return response
-
-
-@blueprint.post("/campaigns/<campaign_id>/cancel")
-def cancel(campaign_id: str) -> AnyResponse:
-    """Cancel a campaign; repeating it is harmless."""
-    api.cancel_by_id(campaign_id)
-    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
 
 
 @blueprint.post("/campaigns/<campaign_id>/resume")

@@ -24,11 +24,11 @@ from deploy.cli.remarks import (
 )
 from deploy.cli.searched import lower_per_s, upper_per_s
 from deploy.cli.slow import SLOW_FIGURES
-from deploy.cli.state import state_text
 from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.metric import Metric
 from domain.names import LIMIT
+from domain.outcome import state_text
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
 from domain.texts import number_text
 from domain.trial import Reason
@@ -56,7 +56,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_crossovers(report, console)
     print_why(report, console)
     print_caveats(report, console)
-    print_invalid(report.invalid, console)
+    print_invalid(report, console)
     print_failed(report, console)
     if report.left_out:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)

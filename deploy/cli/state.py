@@ -3,18 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.outcome import Outcome, Tally, reasons_text
-from domain.texts import counted
-
-
-def state_text(campaign: Mapping[str, Any]) -> str:
-    """The state, and the outcome if there is one: ``complete, nothing measured``; or that it is paused."""
-    state = str(campaign.get("state") or "")
-    if campaign.get("paused"):
-        return f"{state}, paused"
-    outcome = campaign.get("outcome")
-    text = Outcome(outcome).text if outcome in set(Outcome) else ""
-    return f"{state}, {text}" if text and text != state else state
+from domain.outcome import Tally, reasons_text
 
 
 def trial_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
@@ -24,8 +13,6 @@ def trial_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
     if campaign.get("paused"):
         yield f"paused: {campaign['paused']}"
         yield f"to go on: showdown resume {campaign['id']}; to end it: showdown cancel {campaign['id']}"
-    if campaign.get("blocks_failed"):
-        yield f"failed: {counted(campaign['blocks_failed'], 'block')}"
     tally = Tally.model_validate(campaign.get("tally") or {})
     if tally.valid or tally.invalid:
         reasons = f" ({reasons_text(tally.reasons)}; see showdown explain REASON)" if tally.reasons else ""

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When htmx replaces a part of the page, opened details stay open and the focus stays.
+// When htmx replaces a part of the page, opened details stay open and the focus stays. Signing out deletes drafts.
 "use strict";
 
 (() => {
@@ -35,5 +35,16 @@
     if (!event.detail.xhr?.status) return;
     lostAt = event.detail.xhr.status >= 502 ? (lostAt ?? new Date()) : null;
     showConnection();
+  });
+
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches('form[action$="/sign-out"]')) return;
+    try {
+      for (const key of Object.keys(localStorage).filter((one) => one.startsWith("showdown-draft:"))) {
+        localStorage.removeItem(key);
+      }
+    } catch {
+      // Storage is switched off: there are no drafts.
+    }
   });
 })();

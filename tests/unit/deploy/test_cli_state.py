@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from deploy.cli.errors import CampaignPaused, ExitCode
 from deploy.cli.explain import explain
 from deploy.cli.progress import follow, trials_text
-from deploy.cli.state import state_text, trial_lines
+from deploy.cli.state import trial_lines
+from domain.outcome import state_text
 
 BUSY = [{"name": "python3", "share": 0.18}, {"name": "cc1", "share": 0.04}]
 TALLY = {
@@ -36,11 +37,10 @@ def test_the_state_has_its_outcome(campaign, text):
 
 
 def test_status_says_what_came_of_the_trials():
-    lines = list(trial_lines({"id": "k3f9x2ab", "tally": TALLY, "blocks_failed": 14, "paused": "no valid trial"}))
+    lines = list(trial_lines({"id": "k3f9x2ab", "tally": TALLY, "paused": "no valid trial"}))
     assert lines == [
         "paused: no valid trial",
         "to go on: showdown resume k3f9x2ab; to end it: showdown cancel k3f9x2ab",
-        "failed: 14 blocks",
         "trials: 2 valid, 1,046 invalid (interference 1,040, steal 6; see showdown explain REASON)",
         "measured again: 18; last block 1, attempt 2: steal: the hypervisor took 9.0 % of the CPUs",
         "busiest foreign processes: python3 18 %, cc1 4.0 % of the CPUs",
