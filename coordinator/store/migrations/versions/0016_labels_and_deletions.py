@@ -1,7 +1,7 @@
 """Labels, notes and the archive of campaigns, and the rows of deleted ones.
 
 Revision ID: 0016
-Revises: 0012
+Revises: 0013
 """
 
 import sqlalchemy as sa
