@@ -69,6 +69,7 @@ time.sleep(0.1)
 """
 NAPS = """
 import sys, time
+print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[1])):
     time.sleep(0.001)
@@ -168,6 +169,7 @@ def test_context_switches_agree_with_the_kernels_own_count(work: Probe, lab: Pro
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched:
         assert watched.stdin is not None
         assert watched.stdout is not None
+        assert watched.stdout.readline() == "ready\n"  # else its start would be counted in part
         accounted = switches(watched.pid)
 
         def nap() -> None:
