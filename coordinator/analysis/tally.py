@@ -1,8 +1,9 @@
 """The trials of a campaign so far: how many are valid, why the others are not, and what disturbed them. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from coordinator.analysis.block_trials import BlockTrials
 from coordinator.analysis.outcome import missed_for
 from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.lifecycle import AttemptState
@@ -17,18 +18,25 @@ _WITHOUT_RESULT = frozenset({AttemptState.FAILED, AttemptState.LOST})
 
 def tally_of(attempts: Sequence[AttemptRecord]) -> Tally:
     """The tally of a campaign's attempts."""
-    trials = [trial for attempt in attempts if attempt.digest for trial in attempt.digest.trials.values()]
-    invalid = [trial for trial in trials if not is_measured(trial)]
+    blocks = [attempt.digest.trials for attempt in attempts if attempt.digest]
+    invalid = [
+        trial for trials in blocks if not _all_valid(trials) for trial in trials.values() if not is_measured(trial)
+    ]
     reasons = Counter(reason for trial in invalid for reason in trial.reasons)
     retries = [retry for attempt in attempts if (retry := _retry(attempt))]
     return Tally(
-        valid=len(trials) - len(invalid),
+        valid=sum(map(len, blocks)) - len(invalid),
         invalid=len(invalid),
         reasons=dict(reasons.most_common()),
         retries=tuple(reversed(retries[-MOST_RETRIES:])),
         retried=len(retries),
         busiest=busiest_of(finding for trial in invalid for finding in trial.findings),
     )
+
+
+def _all_valid(trials: Mapping[str, TrialDigest]) -> bool:
+    """True if the words of a stored block say so: then no digest is made of its trials."""
+    return isinstance(trials, BlockTrials) and trials.shape.is_valid
 
 
 def is_measured(trial: TrialDigest) -> bool:
