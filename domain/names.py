@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -71,6 +72,11 @@ def is_host_name(text: str) -> bool:
     return len(text) <= MAX_HOST_NAME and re.fullmatch(_HOST, text) is not None
 
 
+def is_campaign_id(text: str) -> bool:
+    """True for a :data:`CampaignId`."""
+    return re.fullmatch(_CAMPAIGN_ID, text) is not None
+
+
 def host_name_of(node_name: str) -> str:
     """The host name for a machine's full node name, however that is spelt."""
     parts = (re.sub(r"[^a-z0-9-]+", "-", part).strip("-") for part in node_name.lower().split("."))
@@ -84,6 +90,11 @@ def datapath_of(label: str) -> str:
 
 def labels_of(datapaths: Sequence[str]) -> tuple[str, ...]:
     """Each datapath's label; a second copy is ``name#2``."""
+    return _labels_of(tuple(datapaths))
+
+
+@lru_cache(maxsize=256)
+def _labels_of(datapaths: tuple[str, ...]) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     labels = []
     for name in datapaths:

@@ -2,14 +2,22 @@
 
 import os
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import host_noise
 
-# No example has a deadline, because its time depends on the machine. In CI every run has the same examples.
-settings.register_profile("showdown", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+# Neither an example nor its making has a deadline, because its time depends on the machine. In CI every run has the
+# same examples.
+settings.register_profile(
+    "showdown",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
 settings.load_profile("showdown")
 
 _NOISE = "host noise"
@@ -51,6 +59,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"a kernel test may not skip in CI: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes share the files, and one stack is enough (see :mod:`tests.one_stack`)."""
+    from tests.one_stack import scheduler  # xdist may be absent or off
+
+    return scheduler(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from coordinator.analysis.compared import Compared, compared
+from coordinator.analysis.block_trials import LeftOutTrials, words_of
+from coordinator.analysis.compared import Compared, Table, compared, table_of
 from coordinator.analysis.digest import with_digest
+from coordinator.analysis.level_trials import LevelTrials
 from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.pool import NO_POOL, Growing, Pool, PoolKey, pool_of
-from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id, left_out
-from coordinator.analysis.statistics import Estimate, interval
+from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id
+from coordinator.analysis.statistics import Estimate, student_t
 from coordinator.analysis.weights import Noise, noise_of
 from coordinator.scheduling.digests import AT, BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
@@ -43,8 +45,8 @@ class CampaignResults:
     _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
     _pools: dict[PoolKey, Pool] = field(default_factory=dict)
-    _trials: dict[tuple[str, str, str], list[TrialDigest]] = field(default_factory=dict)
-    _carried: dict[tuple[str, str, str], list[bool | None]] = field(default_factory=dict)
+    _levels: dict[tuple[str, str], LevelTrials] = field(default_factory=dict)
+    _trials: dict[tuple[str, str, str], Sequence[TrialDigest]] = field(default_factory=dict)
     # What many comparisons share; a key is workload, level, label, reference, metric.
     _contrasts: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _estimates: dict[tuple[str, ...], Estimate | None] = field(default_factory=dict)
@@ -78,7 +80,14 @@ class CampaignResults:
     def trials_of(self, block: BlockDigest) -> Mapping[str, TrialDigest]:
         """The trials of a block by label, with a finding against each if the block does not count."""
         why = exclusion(block, self.fingerprints.reference)
-        return block.trials if why is None else {label: left_out(one, why) for label, one in block.trials.items()}
+        return block.trials if why is None else LeftOutTrials(block.trials, why)
+
+    def level(self, workload: str, level: str) -> LevelTrials:
+        """Those trials of one level as a table."""
+        key = workload, level
+        if key not in self._levels:
+            self._levels[key] = LevelTrials(self.blocks.get(key, []), self.campaign.labels)
+        return self._levels[key]
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -94,12 +103,11 @@ class CampaignResults:
     @cached_property
     def _words(self) -> dict[str, TrialWords]:
         """Of each datapath, the words of its last trial."""
-        return {
-            datapath_of(label): trial.words
-            for attempt in self.records
-            if attempt.digest is not None
-            for label, trial in attempt.digest.trials.items()
-        }
+        found: dict[str, TrialWords] = {}
+        for attempt in self.records:
+            if attempt.digest is not None:
+                found.update(words_of(attempt.digest.trials))
+        return found
 
     def function(self, label: str) -> str:
         """The function of a label; ``unknown`` before its first trial."""
@@ -121,21 +129,12 @@ class CampaignResults:
         """The label that others are shown as a share of, if the campaign has one."""
         return next((label for label in self.campaign.labels if self.role(label) == LIMIT), None)
 
-    def trials(self, cell: Cell) -> list[TrialDigest]:
+    def trials(self, cell: Cell) -> Sequence[TrialDigest]:
         """Every trial of one cell that belongs to an accepted attempt."""
         key = cell.workload, cell.level, cell.datapath
         if key not in self._trials:
-            blocks = self.blocks.get(key[:2], [])
-            self._trials[key] = [block[cell.datapath] for block in blocks if cell.datapath in block]
+            self._trials[key] = self.level(*key[:2]).cell(cell.datapath)
         return self._trials[key]
-
-    def carried(self, workload: str, level: str, label: str) -> list[bool | None]:
-        """Of each block of a level: whether the datapath carried its load; ``None`` where no trial says it."""
-        key = workload, level, label
-        if key not in self._carried:
-            blocks = self.blocks.get((workload, level), [])
-            self._carried[key] = [is_carried(block[label]) if label in block else None for block in blocks]
-        return self._carried[key]
 
     def pool(self, cell: Cell) -> Pool:
         """The pooled times of a cell's trials."""
@@ -201,23 +200,23 @@ class CampaignResults:
             self._compared[key] = compared(self._by_block(workload, level, metric), self.campaign.labels)
         return self._compared[key]
 
-    def _by_block(self, workload: str, level: str, metric: Metric) -> list[dict[str, float | None]]:
-        """One mapping per block or search: each label's figure, ``None`` without a valid trial that has it."""
+    def _by_block(self, workload: str, level: str, metric: Metric) -> Table:
+        """A row per block or search: each label's figure, NaN without a valid trial that has it."""
         labels = self.campaign.labels
         if metric is Metric.SLO_CAPACITY_PER_S:
             cell = Cell(datapath=labels[0], workload=workload, level=level)
-            return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
-        figure = _share if metric in SHARE_METRICS else _figure
-        at, blocks = AT[metric.value], self.blocks.get((workload, level), [])
-        return [{label: figure(block[label], at) if label in block else None for label in labels} for block in blocks]
+            found = [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
+            return table_of(found, labels)
+        trials = self.level(workload, level)
+        return trials.shares(metric.value) if metric in SHARE_METRICS else trials.figures(metric.value)
 
     def figures(self, cell: Cell, metric: Metric) -> list[float]:
         """A cell's figures in the blocks that count; of a datapath that is not compared, all that it has."""
         found = self.compared(cell.workload, cell.level, metric)
         if cell.datapath in found.labels:
             return list(found.column(cell.datapath))
-        own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric))
-        return [figure for figure in own if figure is not None]
+        own = self._by_block(cell.workload, cell.level, metric)[:, self.campaign.labels.index(cell.datapath)]
+        return [figure for figure in own.tolist() if not math.isnan(figure)]
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
@@ -236,15 +235,17 @@ class CampaignResults:
         """The mean of the contrasts; ``None`` for fewer than two."""
         key = cell.workload, cell.level, cell.datapath, reference, metric
         if key not in self._estimates:
-            self._estimates[key] = interval(self.contrasts(cell, reference, metric))
+            found = self.compared(cell.workload, cell.level, metric)
+            contrasts = found.contrasts(cell.datapath, reference, as_logs=metric not in SHARE_METRICS)
+            self._estimates[key] = student_t(contrasts) if len(contrasts) > 1 else None
         return self._estimates[key]
 
     def noise(self, workload: str, level: str, metric: Metric) -> Noise | None:
         """The noise of all compared datapaths in the blocks that count at one level."""
         key = workload, level, metric
         if key not in self._noises:
-            rows = self.compared(workload, level, metric).rows
-            self._noises[key] = noise_of(rows, as_logs=metric not in SHARE_METRICS)
+            table = self.compared(workload, level, metric).table
+            self._noises[key] = noise_of(table, as_logs=metric not in SHARE_METRICS)
         return self._noises[key]
 
     def margin(self, metric: Metric) -> float:

@@ -8,6 +8,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.report import MIN_PAIRS
 
 KEPT_SHARE = 0.7  # of the blocks that have any figure: what compared datapaths must share
@@ -15,21 +18,25 @@ KEPT_SHARE = 0.7  # of the blocks that have any figure: what compared datapaths 
 Figures = Mapping[str, float | None]
 """One block: the figure of each label, or ``None``."""
 
+Table = NDArray[np.float64]
+"""A row for each block, a column for each label; NaN where a block lacks the figure."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Compared:
     """The labels that are compared at a level by one metric, and their figures in each block that counts."""
 
     labels: tuple[str, ...]
-    rows: tuple[Mapping[str, float], ...]
-    _columns: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
-    _logs: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
-    _log_means: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
+    table: Table
+    _columns: dict[str, list[float]] = field(default_factory=dict, repr=False)
+    _logs: dict[str, list[float]] = field(default_factory=dict, repr=False)
+    _arrays: dict[tuple[str, bool], Table] = field(default_factory=dict, repr=False)
+    _log_means: dict[str, float] = field(default_factory=dict, repr=False)
 
     def column(self, label: str) -> Sequence[float]:
         """The figures of one label, by block."""
         if label not in self._columns:
-            self._columns[label] = [row[label] for row in self.rows]
+            self._columns[label] = self.table[:, self.labels.index(label)].tolist()
         return self._columns[label]
 
     def log_column(self, label: str) -> Sequence[float]:
@@ -40,39 +47,61 @@ class Compared:
 
     def mean(self, label: str) -> float:
         """The mean of its figures."""
-        return math.fsum(self.column(label)) / len(self.rows)
+        return math.fsum(self.column(label)) / len(self.table)
 
     def log_mean(self, label: str) -> float:
         """The mean of their logarithms."""
         if label not in self._log_means:
-            self._log_means[label] = math.fsum(self.log_column(label)) / len(self.rows)
+            self._log_means[label] = math.fsum(self.log_column(label)) / len(self.table)
         return self._log_means[label]
+
+    def pairs(self, label: str, reference: str) -> int:
+        """How many blocks compare two labels; none if one of the two is not compared."""
+        return len(self.table) if label in self.labels and reference in self.labels else 0
 
     def logs(self, label: str, reference: str) -> list[float]:
         """One log-ratio per block; empty if one of the two is not compared."""
-        if label not in self.labels or reference not in self.labels:
-            return []
-        return [one - other for one, other in zip(self.log_column(label), self.log_column(reference), strict=True)]
+        return self.contrasts(label, reference, as_logs=True).tolist()  # type: ignore[no-any-return]
 
     def differences(self, label: str, reference: str) -> list[float]:
         """One difference per block; empty if one of the two is not compared."""
-        if label not in self.labels or reference not in self.labels:
-            return []
-        return [one - other for one, other in zip(self.column(label), self.column(reference), strict=True)]
+        return self.contrasts(label, reference, as_logs=False).tolist()  # type: ignore[no-any-return]
+
+    def contrasts(self, label: str, reference: str, *, as_logs: bool) -> Table:
+        """The same as an array."""
+        if not self.pairs(label, reference):
+            return np.zeros(0)
+        return self._array(label, as_logs) - self._array(reference, as_logs)
+
+    def _array(self, label: str, as_logs: bool) -> Table:
+        key = label, as_logs
+        if key not in self._arrays:
+            self._arrays[key] = np.array(self.log_column(label) if as_logs else self.column(label), dtype=np.float64)
+        return self._arrays[key]
 
 
-def compared(blocks: Sequence[Figures], labels: Sequence[str]) -> Compared:
+def table_of(blocks: Sequence[Figures], labels: Sequence[str]) -> Table:
+    """The figures of blocks as a table."""
+    rows = [[math.nan if (figure := block.get(label)) is None else figure for label in labels] for block in blocks]
+    return np.array(rows, dtype=np.float64).reshape(len(blocks), len(labels))
+
+
+def compared(table: Table, labels: Sequence[str]) -> Compared:
     """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks."""
-    found = {label: sum(block.get(label) is not None for block in blocks) for label in labels}
-    measured = sum(any(figure is not None for figure in block.values()) for block in blocks)
+    known = ~np.isnan(table)
+    found = dict(zip(labels, known.sum(axis=0).tolist(), strict=True))
+    measured = int(known.any(axis=1).sum())
     needed = max(math.ceil(KEPT_SHARE * measured), min(measured, MIN_PAIRS))
     choices = []
     for chosen in _sets(found):
-        choice = Compared(chosen, _complete(blocks, chosen))
-        if len(choice.rows) >= needed:
+        columns = [labels.index(label) for label in chosen]
+        # Sums of a table depend on how it lies in memory.
+        complete = np.ascontiguousarray(table[:, columns][known[:, columns].all(axis=1)] if chosen else table[:0, :0])
+        choice = Compared(chosen, complete)
+        if len(choice.table) >= needed:
             return choice
         choices.append(choice)
-    return max(choices, key=lambda choice: len(choice.rows) * len(choice.labels))
+    return max(choices, key=lambda choice: len(choice.table) * len(choice.labels))
 
 
 def _sets(found: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
@@ -82,9 +111,3 @@ def _sets(found: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
     while len(kept) > 2:
         kept.remove(min(reversed(kept), key=found.__getitem__))
         yield tuple(kept)
-
-
-def _complete(blocks: Sequence[Figures], labels: Sequence[str]) -> tuple[Mapping[str, float], ...]:
-    rows = ({label: block.get(label) for label in labels} for block in blocks)
-    complete = ({label: figure for label, figure in row.items() if figure is not None} for row in rows)
-    return tuple(row for row in complete if labels and len(row) == len(labels))

@@ -62,11 +62,6 @@ def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
     ]
 
 
-def _logs(data: CampaignResults, place: Place) -> list[float]:
-    cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
-    return data.contrasts(cell, place.pair[1], place.metric)
-
-
 def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
     cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
     found = data.estimate(cell, place.pair[1], place.metric)
@@ -102,9 +97,8 @@ def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
 
 
 def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
-    return sentence_of(
-        context, _verdict(context, place, _family(context.data, place), len(_logs(context.data, place)), estimate, p)
-    )
+    pairs = context.data.compared(place.workload, place.level, place.metric).pairs(*place.pair)
+    return sentence_of(context, _verdict(context, place, _family(context.data, place), pairs, estimate, p))
 
 
 def _verdict(

@@ -6,12 +6,12 @@ the level, not of one pair: all pairs then have the same weights, and a ÷ b tim
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from coordinator.analysis.statistics import Estimate, interval
+from coordinator.analysis.statistics import Estimate, Logs, interval
 
 _SMALLEST_VARIANCE = 1e-24  # of figures without scatter: only rounding differs
 
@@ -27,14 +27,13 @@ class Noise:
     freedom: float
 
 
-def noise_of(rows: Sequence[Mapping[str, float]], *, as_logs: bool = True) -> Noise | None:
-    """The noise of figures by label in blocks; ``None`` with fewer than two blocks or labels.
+def noise_of(table: Logs, *, as_logs: bool = True) -> Noise | None:
+    """The noise of figures, a row for each block and a column for each label; ``None`` with fewer than two of one.
 
     It is what remains of the logarithms, or of shares themselves, without the means of blocks and of labels.
     """
-    if len(rows) < 2 or len(rows[0]) < 2:
+    if min(table.shape) < 2:
         return None
-    table = np.array([[row[label] for label in rows[0]] for row in rows])
     values = np.log(table) if as_logs else table
     rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
     freedom = (values.shape[0] - 1) * (values.shape[1] - 1)

@@ -111,5 +111,5 @@ def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:
         for level, load in campaign.levels.items()
         for metric in metrics_of(load)
         if metric in PRIMARY_METRICS
-        if (noise := noise_of(data.compared(workload, level, metric).rows))
+        if (noise := noise_of(data.compared(workload, level, metric).table))
     )

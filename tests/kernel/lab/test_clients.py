@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
+SHORT_S = 0.1  # of a slice, where there are many labs
 MANY = tuple(name for name, one in sorted(DATAPATHS.items()) if "tcp" in one.protocols and not one.one_client)
 
 
@@ -47,6 +48,7 @@ class Rig:
         self.seen: dict[str, set[str]] = {}
         self.block_id = new_tag()
         self.stop = False
+        self.meddle: Callable[[], object] | None = None  # once, in the midst of the traffic
 
     def origin(self, workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         self.labs[lab.label] = lab
@@ -54,21 +56,32 @@ class Rig:
 
     def look(self, _: Any, label: str, done: int) -> None:
         """The addresses of the clients that are connected to the origin just now."""
+        if done and self.meddle:
+            meddle, self.meddle = self.meddle, None
+            meddle()
         if lab := self.labs.get(label):
             with suppress(FileNotFoundError):
                 text = netns.call_in(lab.server_ns, lambda: Path("/proc/thread-self/net/tcp").read_text())
                 remote = {line.split()[2] for line in text.splitlines()[1:] if line.split()[3] == "01"}
                 self.seen.setdefault(label, set()).update(_address(one.partition(":")[0]) for one in remote)
 
-    def run(self, load: ClosedLoad | OpenLoad, labels: tuple[str, ...], *, clients: int = 2,
-            workload: str = "http_keepalive", slices: int = 2) -> dict[str, TrialResult]:  # fmt: skip
+    def run(
+        self,
+        load: ClosedLoad | OpenLoad,
+        labels: tuple[str, ...],
+        *,
+        clients: int = 2,
+        workload: str = "http_keepalive",
+        slices: int = 2,
+        slice_s: float = 0.2,
+    ) -> dict[str, TrialResult]:
         self.points, self.block_id = Points(), new_tag()
         self.labs.clear()
         self.seen.clear()
         block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=labels * slices,
                       host="test", clients=clients)  # fmt: skip
         job = BlockJob(campaign_id="test", campaign_name="test", block_id=self.block_id, attempt=1, lease="x",
-                       block=block, slice_s=0.2, warm_up_s=0.1, probes=())  # fmt: skip
+                       block=block, slice_s=slice_s, warm_up_s=slice_s / 2, probes=())  # fmt: skip
         host = RunnerContext(
             name="test",
             register=CleanupRegister(self.directory / "register"),
@@ -129,7 +142,7 @@ def generators() -> list[int]:
 @in_windows
 def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad, labels: tuple[str, ...]) -> None:
     assert set(MANY) >= {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"}
-    trials = rig.run(load, labels)
+    trials = rig.run(load, labels, slice_s=0.2 if isinstance(load, OpenLoad) else SHORT_S)
     for label, trial in trials.items():
         assert set(trial.validity.reasons) <= TRANSIENT_REASONS, (label, trial.validity)
         assert trial.errors == {}, label
@@ -159,7 +172,7 @@ def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad,
 @in_windows
 def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> None:
     labels = tuple(name for name in MANY if 6 in DATAPATHS[name].ip_versions)
-    trials = rig.run(ClosedLoad(connections=8, condition=Condition(ip_version=6)), labels)
+    trials = rig.run(ClosedLoad(connections=8, condition=Condition(ip_version=6)), labels, slice_s=SHORT_S)
     assert len(trials) >= 15
     for label, trial in trials.items():
         assert ":" in rig.labs[label].client_address
@@ -184,58 +197,49 @@ def test_a_datapath_whose_client_has_no_separate_namespace_takes_one(rig: Rig) -
     assert "takes one client only" in trial.validity.findings[0].detail
 
 
-class Meddler(threading.Thread):
-    """Does something to the second client once traffic runs."""
+def to_second_client(*signals: int, pause_s: float = 0.0) -> Callable[[], None]:
+    """Send signals to the second client."""
 
-    def __init__(self, *signals: int, pause_s: float = 0.0) -> None:
-        super().__init__(daemon=True)
-        self.signals, self.pause_s = signals, pause_s
+    def send() -> None:
+        _, second = generators()
+        for number in signals:
+            os.kill(second, number)
+            time.sleep(pause_s)
 
-    def run(self) -> None:
-        deadline = time.monotonic() + 20
-        while len(pids := generators()) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.6)
-        for number in self.signals:
-            os.kill(pids[1], number)
-            time.sleep(self.pause_s)
+    return send
 
 
 @pytest.mark.parametrize(
-    ("meddler", "reason", "said"),
+    ("signals", "reason", "said"),
     [
-        (Meddler(signal.SIGKILL), Reason.GENERATOR_FAILED, "client 2 of 2 ended with status -9"),
-        (Meddler(signal.SIGTERM), Reason.GENERATOR_FAILED, "client 2 of 2: interrupted"),
-        (Meddler(signal.SIGSTOP), Reason.GENERATOR_FAILED, "client 2 of 2 ended no slice for 2."),
-        (Meddler(signal.SIGSTOP, signal.SIGCONT, pause_s=0.4), Reason.GENERATOR_SATURATED, "client 2 of 2 stalled"),
+        ((signal.SIGKILL,), Reason.GENERATOR_FAILED, "client 2 of 2 ended with status -9"),
+        ((signal.SIGTERM,), Reason.GENERATOR_FAILED, "client 2 of 2: interrupted"),
+        # The limit is 2 s; a busy machine reports it later.
+        ((signal.SIGSTOP,), Reason.GENERATOR_FAILED, r"client 2 of 2 ended no slice for [2-9]\."),
+        ((signal.SIGSTOP, signal.SIGCONT), Reason.GENERATOR_SATURATED, "client 2 of 2 stalled"),
     ],
     ids=["killed", "ended", "stopped", "stopped for a while"],
 )
 def test_a_client_that_fails_makes_the_trial_invalid_and_is_named(
-    rig: Rig, meddler: Meddler, reason: Reason, said: str
+    rig: Rig, signals: tuple[int, ...], reason: Reason, said: str
 ) -> None:
-    meddler.start()
+    rig.meddle = to_second_client(*signals, pause_s=0.4 * (len(signals) > 1))
     began = time.monotonic()
     trial = rig.run(ClosedLoad(connections=4), ("direct",), slices=12)["direct"]
-    meddler.join()
     assert reason in trial.validity.reasons
     details = [one.detail for one in trial.validity.findings if one.reason == reason]
-    assert any(said in detail for detail in details), details
+    assert any(re.search(said, detail) for detail in details), details
     assert time.monotonic() - began < 20
 
 
 def test_a_cancelled_block_leaves_no_client_behind(rig: Rig) -> None:
     def cancel() -> None:
-        while len(generators()) < 2:
-            time.sleep(0.01)
-        time.sleep(0.5)
+        assert len(generators()) == 2
         rig.stop = True
 
-    thread = threading.Thread(target=cancel, daemon=True)
-    thread.start()
+    rig.meddle = cancel
     with pytest.raises(Cancelled):
         rig.run(ClosedLoad(connections=4), ("direct",), slices=100)
-    thread.join()
 
 
 def test_clients_that_hang_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,8 @@ def measure(
     load: ClosedLoad | OpenLoad,
     labels: tuple[str, ...],
     *,
-    slice_s: float = 0.2,
-    warm_up_s: float = 0.1,
+    slice_s: float = 0.1,
+    warm_up_s: float = 0.05,
     generator: Generator | None = None,
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of,
     points: Points | None = None,
@@ -100,7 +100,12 @@ def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, w
 def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path) -> None:
     points = Points()
     trials = measure(
-        tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000, arrival="constant"), ("direct", "tproxy"), points=points
+        tmp_path,
+        "http_keepalive",
+        OpenLoad(rate_per_s=1000, arrival="constant"),
+        ("direct", "tproxy"),
+        slice_s=0.2,
+        points=points,
     )
     for label, trial in trials.items():
         assert trial.requests == 400, label  # two slices of 0.2 s
@@ -110,9 +115,10 @@ def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path)
         assert trial.cpu.busy_s > 0
         rates = [p.fields["requests_per_s"] for p in points.points
                  if p.measurement == "traffic" and p.tags["datapath"] == label]  # fmt: skip
-        # Answers after the slice's end do not count: at most what was under way then is missing.
+        # Answers after the slice's end do not count: what was under way then is missing. With the warm-up's time, rates
+        # would be 667/s.
         assert rates == [one.answered_within / 0.2 for one in trial.slices]
-        assert all(950 <= rate <= 1000 for rate in rates)
+        assert all(750 <= rate <= 1000 for rate in rates)
 
 
 HEAD_BYTES = 400  # more than the head of any answer, with the framing of chunks
@@ -169,7 +175,12 @@ def test_a_stream_may_be_longer_than_its_slice_and_the_default_timeout(tmp_path:
 @in_windows
 def test_wrk_runs(tmp_path: Path) -> None:
     (trial,) = measure(
-        tmp_path, "http_keepalive_wrk", ClosedLoad(connections=CONNECTIONS), ("tproxy",), parameters={"body_bytes": 100}
+        tmp_path,
+        "http_keepalive_wrk",
+        ClosedLoad(connections=CONNECTIONS),
+        ("tproxy",),
+        slice_s=0.2,
+        parameters={"body_bytes": 100},
     ).values()
     assert reasons(trial) == set(), trial.validity
     assert trial.generator == "wrk"
