@@ -3,22 +3,23 @@
 It has no calibration attempts, and of a search for a capacity only its result.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from coordinator.analysis.compared import Compared, compared
+from coordinator.analysis.compared import Compared, Figures, compared
 from coordinator.analysis.digest import with_digest
 from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.pool import NO_POOL, Growing, Pool, PoolKey, pool_of
 from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id, left_out
 from coordinator.analysis.statistics import Estimate, interval
+from coordinator.analysis.trial_figures import figures_of_blocks
 from coordinator.analysis.weights import Noise, noise_of
-from coordinator.scheduling.digests import AT, BlockDigest, TrialDigest, TrialWords
+from coordinator.scheduling.digests import BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Search, initial_searches, replay_steps
 from domain.campaign import Campaign, Cell
+from domain.focus import focus_at
 from domain.load import CapacityLoad, OpenLoad, load_text
 from domain.margins import margin_of
 from domain.metric import SHARE_METRICS, Metric
@@ -26,6 +27,7 @@ from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration
 
 UNKNOWN_FUNCTION = "unknown"
+Blocks = list[Mapping[str, TrialDigest]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class CampaignResults:
     calibration: Mapping[str, Calibration]
     pools: Mapping[PoolKey, Pool] | None = None
     _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
-    _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
+    _compared: dict[tuple[str, str, Metric, tuple[str, ...]], Compared] = field(default_factory=dict)
     _pools: dict[PoolKey, Pool] = field(default_factory=dict)
     _trials: dict[tuple[str, str, str], list[TrialDigest]] = field(default_factory=dict)
     _carried: dict[tuple[str, str, str], list[bool | None]] = field(default_factory=dict)
@@ -62,13 +64,13 @@ class CampaignResults:
         return sorted(self.records, key=lambda a: (a.block_index, a.attempt))
 
     @cached_property
-    def blocks(self) -> dict[tuple[str, str], list[Mapping[str, TrialDigest]]]:
+    def blocks(self) -> dict[tuple[str, str], Blocks]:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order.
 
         No trial of a block counts if the environment disturbed one of them, or if the block ran on another host or
         software than most: each of its trials then has a finding that says so.
         """
-        blocks: dict[tuple[str, str], list[Mapping[str, TrialDigest]]] = {}
+        blocks: dict[tuple[str, str], Blocks] = {}
         for attempt in self.in_order:
             if attempt.accepted and attempt.digest is not None and not attempt.calibration and not attempt.search:
                 trials = self.trials_of(attempt.digest)
@@ -194,40 +196,53 @@ class CampaignResults:
         others = [a for a in steps if a.digest is not None and lasting_id(a.digest.fingerprint) != self._reference]
         return "its search ran with another fingerprint than most blocks" if others else ""
 
-    def compared(self, workload: str, level: str, metric: Metric) -> Compared:
-        """The datapaths that are compared at a level by ``metric``, and their figures in the blocks that count."""
-        key = workload, level, metric
+    def compared(self, workload: str, level: str, metric: Metric, *labels: str) -> Compared:
+        """The datapaths that are compared at a level by ``metric``, and their figures in the blocks that count.
+
+        If all ``labels`` are in the campaign's focus, only its datapaths, and in the focused blocks too.
+        """
+        focus = focus_at(self.campaign, level)
+        group = focus if labels and set(labels) <= set(focus) else self.campaign.labels
+        key = workload, level, metric, group
         if key not in self._compared:
-            self._compared[key] = compared(self._by_block(workload, level, metric), self.campaign.labels)
+            whole, alone = self._by_block(workload, level, metric)
+            self._compared[key] = compared(whole, group, alone if group == focus else ())
         return self._compared[key]
 
-    def _by_block(self, workload: str, level: str, metric: Metric) -> list[dict[str, float | None]]:
-        """One mapping per block or search: each label's figure, ``None`` without a valid trial that has it."""
+    def blocks_of(self, workload: str, level: str) -> tuple[Blocks, Blocks]:
+        """The level's blocks, as in :attr:`blocks`: those of all datapaths, and those of the campaign's focus only."""
+        blocks, focus = self.blocks.get((workload, level), []), set(focus_at(self.campaign, level))
+        if not focus:
+            return blocks, []
+        return [one for one in blocks if not set(one) <= focus], [one for one in blocks if set(one) <= focus]
+
+    def _by_block(self, workload: str, level: str, metric: Metric) -> tuple[list[Figures], list[Figures]]:
+        """By block or search: each label's figure, ``None`` without a valid trial that has it; focused blocks apart."""
         labels = self.campaign.labels
         if metric is Metric.SLO_CAPACITY_PER_S:
             cell = Cell(datapath=labels[0], workload=workload, level=level)
-            return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
-        figure = _share if metric in SHARE_METRICS else _figure
-        at, blocks = AT[metric.value], self.blocks.get((workload, level), [])
-        return [{label: figure(block[label], at) if label in block else None for label in labels} for block in blocks]
+            return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)], []
+        whole, alone = self.blocks_of(workload, level)
+        return figures_of_blocks(whole, labels, metric), figures_of_blocks(alone, labels, metric)
 
     def figures(self, cell: Cell, metric: Metric) -> list[float]:
         """A cell's figures in the blocks that count; of a datapath that is not compared, all that it has."""
         found = self.compared(cell.workload, cell.level, metric)
         if cell.datapath in found.labels:
             return list(found.column(cell.datapath))
-        own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric))
+        own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric)[0])
         return [figure for figure in own if figure is not None]
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
-        return self.compared(cell.workload, cell.level, metric).logs(cell.datapath, reference)
+        pair = cell.datapath, reference
+        return self.compared(cell.workload, cell.level, metric, *pair).logs(*pair)
 
     def contrasts(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """What a comparison rests on: one log-ratio per block or search that counts, of shares one difference."""
         key = cell.workload, cell.level, cell.datapath, reference, metric
         if key not in self._contrasts:
-            found = self.compared(cell.workload, cell.level, metric)
+            found = self.compared(cell.workload, cell.level, metric, cell.datapath, reference)
             contrast = found.differences if metric in SHARE_METRICS else found.logs
             self._contrasts[key] = contrast(cell.datapath, reference)
         return self._contrasts[key]
@@ -240,12 +255,18 @@ class CampaignResults:
         return self._estimates[key]
 
     def noise(self, workload: str, level: str, metric: Metric) -> Noise | None:
-        """The noise of all compared datapaths in the blocks that count at one level."""
+        """The noise of all compared datapaths in the blocks that count at one level, focused ones included."""
         key = workload, level, metric
         if key not in self._noises:
-            rows = self.compared(workload, level, metric).rows
+            rows = (*self.compared(*key).rows, *self.focused_rows(*key))
             self._noises[key] = noise_of(rows, as_logs=metric not in SHARE_METRICS)
         return self._noises[key]
+
+    def focused_rows(self, workload: str, level: str, metric: Metric) -> Sequence[Mapping[str, float]]:
+        """The figures in the focused blocks that count at one level."""
+        focus = focus_at(self.campaign, level)
+        found = self.compared(workload, level, metric, *focus) if focus else None
+        return found.rows[len(found.rows) - found.alone :] if found else ()
 
     def margin(self, metric: Metric) -> float:
         """The margin of equivalence (domain/margins.py)."""
@@ -262,20 +283,3 @@ class CampaignResults:
         if isinstance(load, OpenLoad):
             return load.mean_per_s
         return found.rates_per_s.get(level) if found else None
-
-
-def figure_of_trial(trial: TrialDigest | None, metric: Metric) -> float | None:
-    """One figure of a valid trial; of a share, also of a trial that was overloaded."""
-    if trial is None:
-        return None
-    return (_share if metric in SHARE_METRICS else _figure)(trial, AT[metric.value])
-
-
-def _figure(trial: TrialDigest, at: int) -> float | None:
-    # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
-    # no figure.
-    return value if trial.valid and 0 < (value := trial.numbers[at]) < math.inf else None
-
-
-def _share(trial: TrialDigest, at: int) -> float | None:
-    return trial.numbers[at] if trial.has_shares else None

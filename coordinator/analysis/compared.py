@@ -2,6 +2,9 @@
 
 A block counts if every compared datapath has its figure in it. A datapath that lacks it too often would take the blocks
 from all others; it is not compared at this level. The choice looks at validity only, never at a figure.
+
+In a campaign with a focus, some blocks hold the focused datapaths alone. Comparisons among these use all blocks that
+hold them. All other figures and comparisons are of the blocks that hold every datapath: absolute figures drift.
 """
 
 import math
@@ -18,10 +21,14 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Compared:
-    """The labels that are compared at a level by one metric, and their figures in each block that counts."""
+    """The labels that are compared at a level by one metric, and their figures in each block that counts.
+
+    ``alone`` of the rows, the last ones, are of blocks that hold the campaign's focus only.
+    """
 
     labels: tuple[str, ...]
     rows: tuple[Mapping[str, float], ...]
+    alone: int = 0
     _columns: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
     _logs: dict[str, list[float]] = field(default_factory=dict, compare=False, repr=False)
     _log_means: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
@@ -61,14 +68,19 @@ class Compared:
         return [one - other for one, other in zip(self.column(label), self.column(reference), strict=True)]
 
 
-def compared(blocks: Sequence[Figures], labels: Sequence[str]) -> Compared:
-    """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks."""
-    found = {label: sum(block.get(label) is not None for block in blocks) for label in labels}
-    measured = sum(any(figure is not None for figure in block.values()) for block in blocks)
+def compared(blocks: Sequence[Figures], labels: Sequence[str], focused: Sequence[Figures] = ()) -> Compared:
+    """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks.
+
+    ``focused`` are further blocks, which hold nothing but ``labels``.
+    """
+    every = [*blocks, *focused]
+    found = {label: sum(block.get(label) is not None for block in every) for label in labels}
+    measured = sum(any(block.get(label) is not None for label in labels) for block in every)
     needed = max(math.ceil(KEPT_SHARE * measured), min(measured, MIN_PAIRS))
     choices = []
     for chosen in _sets(found):
-        choice = Compared(chosen, _complete(blocks, chosen))
+        alone = _complete(focused, chosen)
+        choice = Compared(chosen, (*_complete(blocks, chosen), *alone), len(alone))
         if len(choice.rows) >= needed:
             return choice
         choices.append(choice)

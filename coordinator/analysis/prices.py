@@ -4,7 +4,6 @@ Such datapaths do different work, so none of them wins. A difference of two figu
 datapath adds: generator, origin and idle work are in both and cancel. In a ratio they would dilute it.
 """
 
-import math
 from collections.abc import Iterator
 
 from coordinator.analysis.campaign_results import CampaignResults
@@ -37,10 +36,11 @@ def _prices(data: CampaignResults, workload: str, level: str, metric: Metric, ov
     for label in compared.labels:
         if over not in compared.labels or are_alike(data, (label, over)):
             continue
-        found = interval([row[label] - row[over] for row in compared.rows])
+        both = data.compared(workload, level, metric, label, over)
+        found = interval(both.differences(label, over))
         if found is None or found.count < MIN_PAIRS:
             continue
-        mine, theirs = (math.fsum(row[name] for row in compared.rows) / found.count for name in (label, over))
+        mine, theirs = both.mean(label), both.mean(over)
         price = Price(
             datapath=label,
             over=over,

@@ -31,6 +31,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.failures import FailedAttempt, InvalidTrial
+from domain.focus import focus_at
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
@@ -172,8 +173,10 @@ def _is_search_outcome(trial: TrialDigest) -> bool:
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
-    """``<block id>-<attempt>-<position of the label in the campaign>``: also the ``run`` tag of telemetry."""
-    return f"{attempt.block_id}-{attempt.attempt}-{campaign.labels.index(label)}"
+    """``<block id>-<attempt>-<position of the label in its block>``: also the ``run`` tag of telemetry."""
+    focus, measured = focus_at(campaign, attempt.level), set(attempt.digest.trials if attempt.digest else ())
+    labels = focus if label in focus and measured <= set(focus) else campaign.labels
+    return f"{attempt.block_id}-{attempt.attempt}-{labels.index(label)}"
 
 
 def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:

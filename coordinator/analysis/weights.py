@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.analysis.statistics import Estimate, interval
 
@@ -30,15 +31,35 @@ class Noise:
 def noise_of(rows: Sequence[Mapping[str, float]], *, as_logs: bool = True) -> Noise | None:
     """The noise of figures by label in blocks; ``None`` with fewer than two blocks or labels.
 
-    It is what remains of the logarithms, or of shares themselves, without the means of blocks and of labels.
+    It is what remains of the logarithms, or of shares themselves, without the effects of blocks and of labels (least
+    squares). Not all blocks need to have all labels.
     """
-    if len(rows) < 2 or len(rows[0]) < 2:
+    labels = list(dict.fromkeys(label for row in rows for label in row))
+    if len(rows) < 2 or len(labels) < 2:
         return None
-    table = np.array([[row[label] for label in rows[0]] for row in rows])
+    table = np.array([[row.get(label, math.nan) for label in labels] for row in rows])
     values = np.log(table) if as_logs else table
-    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
-    freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
-    return Noise(float((rest**2).sum()) / freedom, freedom)
+    if not np.isnan(values).any():
+        rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+        freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
+        return Noise(float((rest**2).sum()) / freedom, freedom)
+    return _noise_with_gaps(values)
+
+
+def _noise_with_gaps(values: NDArray[np.float64]) -> Noise | None:
+    """The same where blocks lack labels: both sides without the blocks' means, then the labels' effects by regression.
+
+    The labels must share blocks, directly or through others.
+    """
+    known = ~np.isnan(values)
+    sizes = known.sum(axis=1, keepdims=True)
+    is_label = known[:, :, None] * np.eye(values.shape[1])[None]
+    left = (is_label - is_label.sum(axis=1, keepdims=True) / sizes[:, :, None])[known]
+    filled = np.where(known, values, 0.0)
+    right = (filled - filled.sum(axis=1, keepdims=True) / sizes)[known]
+    effects, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+    freedom = int(known.sum()) - len(values) - int(rank)
+    return Noise(float(((right - left @ effects) ** 2).sum()) / freedom, freedom) if freedom > 0 else None
 
 
 def weights_of(counts: Sequence[int], noises: Sequence[Noise]) -> tuple[float, ...]:

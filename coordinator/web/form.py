@@ -22,7 +22,7 @@ from domain.problems import Problem
 from domain.workload import Parameter
 
 _TEXTS = ("name", "description", "reference", "budget")
-_INTEGERS = ("blocks", "slices", "clients", "seed")
+_INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
@@ -106,6 +106,8 @@ def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
         data["reference"] = ""
     pairs = {entry: read_primary(entry) for entry in data["primary"]}
     data["primary"] = [text for text, one in pairs.items() if {one.label, one.reference} <= set(data["datapaths"])]
+    if not set(data["focus"]) <= set(data["datapaths"]):
+        data |= {"focus": [], "focus_levels": [], "focus_slices": None}
     return shown(data)
 
 
