@@ -7,6 +7,7 @@ from typing import cast
 from flask import current_app
 
 from coordinator.analysis.cache import Sparing, VersionedCache
+from coordinator.analysis.comparison import Measured
 from coordinator.config import Settings
 from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
@@ -29,6 +30,7 @@ class Services:
     clock: Callable[[], float]
     watch: Watch
     reports: VersionedCache[CampaignReport] = field(default_factory=lambda: VersionedCache(_REPORTED, _entries))
+    measured: VersionedCache[Measured] = field(default_factory=lambda: VersionedCache(40))
     announced: Sparing = field(default_factory=Sparing)
     exactness: VersionedCache[Exactness | None] = field(default_factory=lambda: VersionedCache(32))
     # By cell; a few megabytes each.

@@ -71,6 +71,11 @@ def is_host_name(text: str) -> bool:
     return len(text) <= MAX_HOST_NAME and re.fullmatch(_HOST, text) is not None
 
 
+def is_campaign_id(text: str) -> bool:
+    """True for a :data:`CampaignId`."""
+    return re.fullmatch(_CAMPAIGN_ID, text) is not None
+
+
 def host_name_of(node_name: str) -> str:
     """The host name for a machine's full node name, however that is spelt."""
     parts = (re.sub(r"[^a-z0-9-]+", "-", part).strip("-") for part in node_name.lower().split("."))

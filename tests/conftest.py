@@ -4,12 +4,19 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import host_noise
 
-# No example has a deadline, because its time depends on the machine. In CI every run has the same examples.
-settings.register_profile("showdown", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+# Neither an example nor its making has a deadline, because its time depends on the machine. In CI every run has the
+# same examples.
+settings.register_profile(
+    "showdown",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
 settings.load_profile("showdown")
 
 _NOISE = "host noise"

@@ -12,17 +12,19 @@ and the host was noisy meanwhile. A failure on a quiet host counts at once. The 
 window with the reason.
 """
 
+import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec
 
+from workers.runner.foreign import ProcessKey, ProcessTicks, gained_ticks, read_process_ticks
+
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-PF_KTHREAD = 0x00200000  # include/linux/sched.h
 WINDOWS = 5
 P = ParamSpec("P")
 _GRANULARITY_S = 0.02  # the kernel counts in ticks of 10 ms: fewer than two are no evidence
@@ -35,7 +37,8 @@ repeats: list[str] = []
 class Reading:
     """CPU seconds until ``time_s``: of the whole host, stolen from it, and of this test with its child processes.
 
-    ``kernel_s`` has the CPU seconds of each kernel thread, by its id and start.
+    ``kernel_s`` has the CPU seconds of each kernel thread, by its id and start. ``processes`` are all others, and
+    ``own`` those that belong to the test.
     """
 
     time_s: float
@@ -43,7 +46,13 @@ class Reading:
     busy_s: float
     steal_s: float
     own_s: float
-    kernel_s: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    kernel_s: Mapping[ProcessKey, float] = field(default_factory=dict)
+    processes: Mapping[ProcessKey, ProcessTicks] = field(default_factory=dict)
+    own: Set[ProcessKey] = frozenset()
+
+    def foreign(self) -> dict[ProcessKey, ProcessTicks]:
+        """The processes that are neither the kernel's nor the test's."""
+        return {key: one for key, one in self.processes.items() if key not in self.own}
 
 
 @dataclass(frozen=True)
@@ -72,26 +81,20 @@ class Limits:
 
 
 def between(earlier: Reading, later: Reading) -> Noise:
-    """The noise between two readings."""
+    """The noise between two readings.
+
+    The foreign share is the larger of two accounts. The host's time less the test's misses a little: the kernel samples
+    the former in ticks. The time that foreign processes gained misses those that nobody waited for.
+    """
     wall_s = (later.time_s - earlier.time_s) * later.cpus
     if wall_s <= 0:
         return Noise(0.0, 0.0)
     steal_s = later.steal_s - earlier.steal_s
     # Kernel threads process the traffic of the test. They start and end, so they are compared one by one.
     kernel_s = sum(spent_s - earlier.kernel_s.get(thread, 0.0) for thread, spent_s in later.kernel_s.items())
-    foreign_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s) - kernel_s
+    less_own_s = (later.busy_s - earlier.busy_s) - (later.own_s - earlier.own_s) - kernel_s
+    foreign_s = max(less_own_s, gained_ticks(earlier.processes, later.foreign()) / TICKS_PER_S)
     return Noise(*(spent_s / wall_s if spent_s >= _GRANULARITY_S else 0.0 for spent_s in (steal_s, foreign_s)))
-
-
-@dataclass(frozen=True)
-class _Process:
-    """The fields of /proc/PID/stat that are needed; the ticks include those of children that it has waited for."""
-
-    pid: int
-    parent: int
-    start: int
-    ticks: int
-    kernel_thread: bool
 
 
 def reading(proc: Path = Path("/proc")) -> Reading:
@@ -99,32 +102,29 @@ def reading(proc: Path = Path("/proc")) -> Reading:
     lines = (proc / "stat").read_text().splitlines()
     user, nice, system, _, _, _, _, steal = (int(word) for word in lines[0].split()[1:9])
     cpus = sum(line[:3] == "cpu" and line[3].isdigit() for line in lines)
-    processes = _processes(proc)
+    processes = list(_processes(proc))
     own = _descendants(processes, os.getpid())
+    others = {(one.pid, one.start): one for one in processes if not one.kernel_thread}
     return Reading(
         time.monotonic(),
         cpus,
         (user + nice + system) / TICKS_PER_S,
         steal / TICKS_PER_S,
-        sum(one.ticks for one in processes if one.pid in own) / TICKS_PER_S,
+        sum(one.ticks + one.waited for one in processes if one.pid in own) / TICKS_PER_S,
         {(one.pid, one.start): one.ticks / TICKS_PER_S for one in processes if one.kernel_thread},
+        others,
+        {key for key in others if key[0] in own},
     )
 
 
-def _processes(proc: Path) -> list[_Process]:
-    found = []
+def _processes(proc: Path) -> Iterator[ProcessTicks]:
     for path in proc.iterdir():
         if path.name.isdigit():
-            try:
-                fields = (path / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # the process ended meanwhile
-            ticks, is_kernel = sum(int(word) for word in fields[11:15]), bool(int(fields[6]) & PF_KTHREAD)
-            found.append(_Process(int(path.name), int(fields[1]), int(fields[19]), ticks, is_kernel))
-    return found
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the process ended meanwhile
+                yield read_process_ticks((path / "stat").read_text())
 
 
-def _descendants(processes: list[_Process], root: int) -> set[int]:
+def _descendants(processes: list[ProcessTicks], root: int) -> set[int]:
     children: dict[int, list[int]] = {}
     for one in processes:
         children.setdefault(one.parent, []).append(one.pid)

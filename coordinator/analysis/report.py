@@ -55,7 +55,7 @@ def build_report(
     consists of. ``campaign["aa"]`` says how often a datapath differed from its own copy; ``None`` without a copy.
     ``campaign["probe_tax"]`` is the cost of watching for each datapath; ``None`` without probes.
     """
-    data = _data(campaign, record, attempts, pools)
+    data = results_of(campaign, record, attempts, pools)
     taxes, shared = _probe_tax(data), data.fingerprints
     stage = stage_of(campaign, record, data.records)
     verdicts = verdicts_of(data, _proven(taxes or {}), stage)
@@ -83,12 +83,13 @@ def build_report(
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
 
 
-def _data(
+def results_of(
     campaign: Campaign,
     record: Mapping[str, Any],
     attempts: Sequence[AttemptRecord],
     pools: Mapping[PoolKey, Pool] | None,
 ) -> CampaignResults:
+    """The attempts by cell, as :func:`build_report` reads them."""
     recorded = record.get("seed")  # with seed 0, the coordinator drew one and recorded it
     seed = recorded if isinstance(recorded, int) else campaign.seed
     calibration = {w: Calibration.model_validate(found) for w, found in (record.get("calibration") or {}).items()}

@@ -2,14 +2,26 @@
 
 from apiflask import APIFlask
 
-from coordinator.api import campaigns, catalogue, charts, health, hosts, matrices, quarantine, stacks, trials, worker
+from coordinator.api import (
+    campaigns,
+    catalogue,
+    charts,
+    comparisons,
+    health,
+    hosts,
+    matrices,
+    quarantine,
+    stacks,
+    trials,
+    worker,
+)
 
 PREFIX = "/api/v1"
 
 
 def register(app: APIFlask) -> None:
     """Add every blueprint of the API to ``app``."""
-    for module in (campaigns, charts, trials, stacks, catalogue, hosts, matrices, quarantine):
+    for module in (campaigns, comparisons, charts, trials, stacks, catalogue, hosts, matrices, quarantine):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")
     app.register_blueprint(health.blueprint)

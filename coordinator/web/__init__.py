@@ -4,7 +4,7 @@ The content security policy forbids inline scripts and content from other sites.
 only refreshes them.
 """
 
-from coordinator.web import flames, host_page, matrix_page, quarantine_page, trial_page, views
+from coordinator.web import compare_page, flames, host_page, matrix_page, quarantine_page, trial_page, views
 from coordinator.web.entry import blueprint
 
-__all__ = ["blueprint", "flames", "host_page", "matrix_page", "quarantine_page", "trial_page", "views"]
+__all__ = ["blueprint", "compare_page", "flames", "host_page", "matrix_page", "quarantine_page", "trial_page", "views"]

@@ -8,6 +8,7 @@ import httpx
 from pydantic import ValidationError
 
 from deploy.cli.errors import CampaignInvalid, CommandError, Unreachable, UsageProblem
+from domain.comparison import Comparison
 from domain.names import HOST_NAME_SHAPE, is_host_name
 from domain.problems import Problem
 from domain.report import CampaignReport
@@ -85,6 +86,14 @@ class Coordinator:
         except ValidationError as error:
             raise CommandError(f"the report of {campaign_id} cannot be read; is {self.url} the same version as this "
                                f"command? {error}") from error  # fmt: skip
+
+    def compare(self, baseline: str, other: str) -> Comparison:
+        """Two campaigns side by side; each may be a list of ids with ',' between them."""
+        data = self._ask("GET", "compare", params={"baseline": baseline, "other": other})
+        try:
+            return Comparison.model_validate(data)
+        except ValidationError as error:
+            raise CommandError(f"the comparison cannot be read: {error}") from error
 
     def readiness(self) -> Readiness:
         """What keeps the coordinator from its work; an earlier version, which cannot say, has no troubles."""

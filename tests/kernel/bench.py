@@ -48,6 +48,8 @@ http {{
 }}
 """
 BODY = b"hello"
+PATIENCE_S = 20.0  # for what must happen: a busy machine stops a process for seconds
+SILENCE_S = 0.3  # for what must not happen
 ASK = b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n"
 _SWAPPED = {"dut_client": "dut_server", "dut_server": "dut_client"}
 
@@ -64,12 +66,12 @@ class Bench:
 
     def counters_with(self, payload_bytes: int) -> Counters:
         """The counters once they show ``payload_bytes``; HAProxy adds a connection's bytes when it has ended."""
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + PATIENCE_S
         while (now := self.counters()).bytes is not None and now.bytes < payload_bytes and time.monotonic() < deadline:
             time.sleep(0.005)
         return now
 
-    def get(self, requests: int = 1, timeout_s: float = 2.0) -> int:
+    def get(self, requests: int = 1, timeout_s: float = PATIENCE_S) -> int:
         """Send requests on one connection from the client's namespace; returns how many were answered."""
 
         def talk() -> int:
@@ -95,7 +97,7 @@ class Bench:
         return [(address, int(port)) for address, port in lines]
 
     def _logged(self, name: str, expected: int) -> list[str]:
-        log, deadline = self.lab.run_dir / name, time.monotonic() + 2
+        log, deadline = self.lab.run_dir / name, time.monotonic() + PATIENCE_S
         # nginx writes its log after the answer.
         while len(seen := log.read_text().splitlines()) < expected and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -104,13 +106,16 @@ class Bench:
     def in_dut(self, *argv: str) -> str:
         return netns.run_in(self.lab.dut_ns, argv)
 
-    def connection(self) -> socket.socket:
-        """An established connection from the client's namespace."""
+    def connection(self, timeout_s: float = PATIENCE_S) -> socket.socket:
+        """An established connection from the client's namespace; what is received on it must come within a second."""
         address = (self.lab.client_endpoint.address, self.lab.client_endpoint.port)
-        return netns.call_in(self.lab.client_endpoint.netns, lambda: socket.create_connection(address, timeout=1))
+        place = self.lab.client_endpoint.netns
+        made = netns.call_in(place, lambda: socket.create_connection(address, timeout=timeout_s))
+        made.settimeout(1)
+        return made
 
 
-def answered(connection: socket.socket, timeout_s: float = 0.3) -> bool:
+def answered(connection: socket.socket, timeout_s: float = PATIENCE_S) -> bool:
     """Whether a request on an established connection is answered; a reset, a FIN and a timeout are no answers."""
     connection.settimeout(timeout_s)
     try:
@@ -212,7 +217,7 @@ def start_origin(lab: Lab) -> None:
     config = lab.run_dir / "nginx.conf"
     config.write_text(_NGINX.format(run_dir=lab.run_dir))
     process = lab.spawn("server", ["nginx", "-p", str(lab.run_dir), "-c", str(config)], task_role="origin")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while not netns.call_in(lab.server_ns, lambda: _listens(lab)):
         assert process.poll() is None, process.output()
         assert time.monotonic() < deadline, "nginx does not listen"
@@ -224,7 +229,7 @@ def assert_nothing_left(tag: str, held: HeldNamespaces, directory: Path) -> None
     with contextlib.closing(held):
         assert netns.names(f"sd-{tag}") == []
         # The lab waits only for the leader of a process group that it killed: the others may still be exiting.
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + PATIENCE_S
         while left := cleanup.processes_in(held.inodes()):
             assert time.monotonic() < deadline, f"still in the lab's namespaces: {[_command(one.pid) for one in left]}"
             time.sleep(0.005)
@@ -250,7 +255,7 @@ def own_programs() -> set[int]:
 
 
 def assert_unloaded(programs: set[int]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while loaded := [program for program in programs if objects.is_loaded(program)]:
         assert time.monotonic() < deadline, f"BPF programs still loaded: {loaded}"
         time.sleep(0.01)  # the kernel frees a program after a grace period

@@ -10,14 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kernel.bench import HeldNamespaces, assert_nothing_left, new_tag
+from tests.kernel.bench import PATIENCE_S, HeldNamespaces, assert_nothing_left, new_tag
 from workers.datapaths.base import Attachment, Datapath
 from workers.lab import netns
 from workers.lab.cleanup import CleanupRegister
 from workers.lab.lab import Lab, built
 from workers.lab.spec import LabSpec
-
-PATIENCE_S = 5.0
 
 
 @dataclass

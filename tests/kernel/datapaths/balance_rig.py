@@ -6,21 +6,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests import variants
-from tests.kernel import bench
-from tests.kernel.bench import Bench
+from tests.kernel.bench import PATIENCE_S, Bench, answered
 from workers.lab import netns
 
 DATAPATHS = {name: datapath for name, datapath in variants.DATAPATHS.items() if datapath.function == "balance"}
 
 
-def answered(connection: socket.socket, timeout_s: float = 1.0) -> bool:
-    """As :func:`tests.kernel.bench.answered`, with more time."""
-    return bench.answered(connection, timeout_s)
-
-
 def answering(connection: socket.socket) -> str:
     """The address of the origin that answers on an established connection, as the origin says."""
-    connection.settimeout(1.0)
+    connection.settimeout(PATIENCE_S)
     connection.sendall(b"GET /origin HTTP/1.1\r\nHost: origin\r\n\r\n")
     return connection.recv(1000).partition(b"\r\n\r\n")[2].decode()
 
@@ -32,7 +26,7 @@ def asked(b: Bench, connections: int) -> int:
         count = 0
         for _ in range(connections):
             with socket.create_connection(
-                (b.lab.client_endpoint.address, b.lab.client_endpoint.port), timeout=1
+                (b.lab.client_endpoint.address, b.lab.client_endpoint.port), timeout=PATIENCE_S
             ) as one:
                 count += answered(one)
         return count
@@ -63,7 +57,7 @@ def balancer(b: Bench) -> Any:
 
 def fetch_large(one: socket.socket) -> Iterator[bytes]:
     """The answer with the file ``large`` of the lab's run directory, piece by piece."""
-    one.settimeout(5)
+    one.settimeout(PATIENCE_S)
     one.sendall(b"GET /large HTTP/1.1\r\nHost: origin\r\nConnection: close\r\n\r\n")
     while part := one.recv(100_000):
         yield part

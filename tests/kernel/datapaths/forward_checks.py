@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from bpf.layout import Fields
-from tests.kernel.bench import Bench
+from tests.kernel.bench import PATIENCE_S, Bench
 from workers.datapaths.lib import forwarding
 from workers.lab import netns
 from workers.lab.lab import Lab
@@ -32,7 +32,7 @@ def decrements_the_time_to_live(b: Bench) -> None:
     """As a router does, in both directions."""
     for role in ("client", "server"):
         netns.run_in(b.lab.netns_of(role), ["nft", "-f", "-"], stdin=ONLY_63)
-    assert b.get(3, timeout_s=0.5) == 3
+    assert b.get(3) == 3
 
 
 def ends_what_has_no_time_left(b: Bench) -> None:
@@ -84,7 +84,7 @@ def delivers_nothing_and_shows_it(b: Bench) -> None:
 
 def _response_bytes(lab: Lab) -> int:
     def ask() -> int:
-        with socket.create_connection((lab.server_address, lab.origin_port), timeout=2) as client:
+        with socket.create_connection((lab.server_address, lab.origin_port), timeout=PATIENCE_S) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             return len(client.recv(65536))
 

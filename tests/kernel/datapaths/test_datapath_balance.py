@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import Bench, bench, swapped_devices
+from tests.kernel.bench import Bench, answered, bench, swapped_devices
 from tests.kernel.datapaths.balance_rig import (
     DATAPATHS,
-    answered,
     answering,
     asked,
     balancer,

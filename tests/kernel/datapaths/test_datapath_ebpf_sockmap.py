@@ -8,7 +8,7 @@ import pytest
 from bpf.enums import AttachType
 from bpf.sockmap import detach_from_map
 from domain.trial import Reason
-from tests.kernel.bench import Bench, answered, bench
+from tests.kernel.bench import PATIENCE_S, SILENCE_S, Bench, answered, bench
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     BY_PROXY,
@@ -22,7 +22,6 @@ from tests.kernel.datapaths.faults import (
     empty_maps,
     flush_rules,
 )
-from tests.kernel.wire import PATIENCE_S
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Datapath, DatapathError
 from workers.datapaths.ebpf_sockmap import Spliced
@@ -91,7 +90,7 @@ def test_emptied_targets_close_the_path_and_show(datapath: Datapath, tmp_path: P
     with bench(datapath, tmp_path) as b, b.connection() as established:
         assert answered(established)
         assert spliced(b).programs.empty("targets") == 2
-        assert not answered(established)
+        assert not answered(established, SILENCE_S)
         assert len(b.clients_seen(1)) == 1
         assert b.counters().dropped_packets > 0
         assert b.counters().leaked_packets == 0
@@ -102,7 +101,7 @@ def test_emptied_verdicts_close_the_path_and_show(datapath: Datapath, tmp_path: 
         assert answered(established)
         before = b.counters().bytes
         assert spliced(b).programs.empty("verdict") == 2
-        assert not answered(established)
+        assert not answered(established, SILENCE_S)
         assert len(b.clients_seen(1)) == 1
         assert b.counters().bytes == before, "nothing is proven that did not happen"
         assert spliced(b).relay.counters().bytes_to_origin == 0, "the relay does not step in"

@@ -9,7 +9,7 @@ import pytest
 from bpf.enums import AttachType
 from bpf.sockmap import detach_from_map
 from domain.trial import Reason
-from tests.kernel.bench import Bench, answered, bench
+from tests.kernel.bench import SILENCE_S, Bench, answered, bench
 from tests.kernel.datapaths.faults import (
     BY_PROXY,
     MAP_EMPTIED,
@@ -57,7 +57,7 @@ def loopback_packets(b: Bench) -> int:
 
 def answered_or_refused(established: socket.socket) -> None:
     """The socket of a dead proxy has left the map, so sending is refused; unless the connection's end came first."""
-    if not answered(established):
+    if not answered(established, SILENCE_S):
         raise ConnectionError
 
 
@@ -105,7 +105,7 @@ def test_an_emptied_map_closes_the_path_and_shows(datapath: Datapath, tmp_path: 
     with bench(datapath, tmp_path) as b, b.connection() as established:
         assert answered(established)
         assert shortcut(b).programs.empty("sockets") == 2
-        assert not answered(established)
+        assert not answered(established, SILENCE_S)
         assert len(b.clients_seen(1)) == 1
         assert b.counters().leaked_packets > 0
 

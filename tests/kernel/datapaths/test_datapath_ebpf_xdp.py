@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from domain.trial import Reason
-from tests.kernel.bench import Bench, bench, new_tag
+from tests.host_noise import in_windows
+from tests.kernel.bench import PATIENCE_S, Bench, bench, new_tag
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     MAP_EMPTIED,
@@ -66,6 +67,7 @@ def chosen() -> Datapath:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@in_windows
 def test_it_forwards_in_generic_mode_too(check: Callable[[Bench], None], tmp_path: Path) -> None:
     with bench(EbpfXdp(Mode.GENERIC), tmp_path) as b:
         check(b)
@@ -79,13 +81,14 @@ def test_a_wrong_interface_index_delivers_nothing_in_either_mode(
         delivers_nothing_and_shows_it(b)
 
 
+@in_windows  # a sender that waits for a CPU's acknowledgement sends again
 def test_large_bodies_arrive_whole_in_either_mode(datapath: EbpfXdp, tmp_path: Path) -> None:
     body = random.Random(2).randbytes(3_000_000)
     with bench(datapath, tmp_path) as b:
         (b.lab.run_dir / "large").write_bytes(body)
 
         def fetch() -> bytes:
-            with closing(http.client.HTTPConnection(b.lab.server_address, timeout=5)) as connection:
+            with closing(http.client.HTTPConnection(b.lab.server_address, timeout=PATIENCE_S)) as connection:
                 connection.request("GET", "/large")
                 return connection.getresponse().read()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.kernel.bench import Bench, bench, detach_ingress, new_tag, wrong_ifindex
 from tests.kernel.datapaths.declared import of_function
 from tests.kernel.datapaths.faults import detach_from_device
@@ -25,6 +26,7 @@ AT_TC = pytest.mark.parametrize("name", [name for name in NAMES if "tc.bpf" in D
 
 @EVERY
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@in_windows
 def test_it_forwards(name: str, check: Callable[[Bench], None], tmp_path: Path) -> None:
     with bench(DATAPATHS[name], tmp_path) as b:
         check(b)

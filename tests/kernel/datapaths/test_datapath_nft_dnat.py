@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from domain.trial import Reason
-from tests.kernel.bench import bench
-from tests.kernel.datapaths.balance_rig import answered, established
+from tests.kernel.bench import answered, bench
+from tests.kernel.datapaths.balance_rig import established
 from tests.kernel.datapaths.faults import (
     BY_DEVICES,
     STEERING_GONE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import ASK, answered, bench, detach_ingress
+from tests.kernel.bench import ASK, SILENCE_S, answered, bench, detach_ingress
 from tests.kernel.datapaths.declared import FACTS, broken_by, of_function, proxied
 from tests.kernel.datapaths.faults import STEERING_GONE, Target, detach_program, flush_rules, kill_proxy
 from tests.variants import DATAPATHS
@@ -45,7 +45,7 @@ def test_a_killed_proxy_closes_the_path(name: str, tmp_path: Path) -> None:
         assert b.get() == 1
         with b.connection() as established:
             kill_proxy(Target(b.lab))
-            assert not answered(established)
+            assert not answered(established, SILENCE_S)
         assert b.get(timeout_s=0.3) == 0
         assert len(b.clients_seen(1)) == 1
         with pytest.raises(DatapathError, match=rf"{name}: \S+ ended"):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import Bench, bench
+from tests.kernel.bench import PATIENCE_S, Bench, bench
 from tests.kernel.datapaths.faults import Target, flush_rules
-from tests.kernel.wire import PATIENCE_S, Wire, both, digest, everything, exactly, reset, sending, wire
+from tests.kernel.wire import Wire, both, digest, everything, exactly, reset, sending, wire
 from tests.variants import DATAPATHS
 from workers.datapaths.base import DatapathError
 from workers.datapaths.lib import relay
@@ -100,12 +100,12 @@ def test_a_full_listener_lets_no_connection_past(name: str, tmp_path: Path, monk
             one.sendall(b"GET / HTTP/1.1\r\nHost: origin\r\n\r\n")
             assert one.recv(1000).startswith(b"HTTP/1.1 200")
             with b.connection(), b.connection(), pytest.raises(TimeoutError):
-                b.connection()
+                b.connection(timeout_s=1)
             assert relay_of(b).counters().held_back > 0
             assert "all 1 connections" in relay_of(b).process.output()
             assert len(b.clients_seen(1)) == 1
             assert b.counters().leaked_packets == 0
-        assert b.get(timeout_s=5) == 1, "a connection that ends makes room"
+        assert b.get() == 1, "a connection that ends makes room"
 
 
 @EVERY

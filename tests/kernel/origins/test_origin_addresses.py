@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.bench import new_tag
+from tests.kernel.bench import PATIENCE_S, new_tag
 from workers.lab import netns
 from workers.lab.addresses import ORIGINS
 from workers.lab.cleanup import CleanupRegister
@@ -19,8 +19,6 @@ from workers.runner.trial_run import Origin
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-WRITTEN_S = 0.1  # nginx writes its log 10 ms later
-
 
 def origin_of(kind: str, lab: Lab) -> Origin:
     return NginxOrigin(lab, b"hello") if kind == "nginx" else TrafficOrigin(lab, "http")
@@ -28,12 +26,20 @@ def origin_of(kind: str, lab: Lab) -> Origin:
 
 def answers(lab: Lab, address: str) -> bool:
     """Whether the origin answers there, given some time to start."""
-    for _ in range(200):
+    for _ in range(2000):
         try:
             return netns.call_in(lab.client_ns, lambda: ask(address, lab.origin_port, "/whoami")).status == 200
         except ConnectionError:
             time.sleep(0.01)
     return False
+
+
+def counted(origin: Origin, requests: int) -> None:
+    """Wait until the origin has counted so many requests: nginx writes its log after the answer."""
+    deadline = time.monotonic() + PATIENCE_S
+    while origin.requests() < requests:
+        assert time.monotonic() < deadline, origin.requests()
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])
@@ -43,12 +49,12 @@ def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
         origin = origin_of(kind, lab)
         origin.start()
         assert answers(lab, lab.origin_addresses[0])
-        time.sleep(WRITTEN_S)
+        counted(origin, 1)
         before = origin.requests(), origin.connections()
         for number, address in enumerate(lab.origin_addresses):
             for _ in range(number + 1):
                 assert answers(lab, address)
-        time.sleep(WRITTEN_S)
+        counted(origin, before[0] + ORIGINS * (ORIGINS + 1) // 2)
         after = origin.connections()
         assert {a: after[a] - before[1].get(a, 0) for a in after} == {
             address: number + 1 for number, address in enumerate(lab.origin_addresses)

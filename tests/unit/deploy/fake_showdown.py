@@ -61,7 +61,7 @@ def commands(stack):
 
 def until_written(stack, *wanted):
     """Every child is up before it has recorded its arguments, and a stopped one never does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not set(wanted) <= {command[-1] for command, _ in commands(stack)}:
         assert time.monotonic() < deadline, f"{commands(stack)} lacks one of {wanted}"
         time.sleep(0.01)
@@ -72,7 +72,7 @@ def alive(pids):
 
 
 def wait_for_death(child_name, up):
-    pid, deadline = up.pids[child_name], time.monotonic() + 5
+    pid, deadline = up.pids[child_name], time.monotonic() + 60
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
         assert time.monotonic() < deadline
         time.sleep(0.01)

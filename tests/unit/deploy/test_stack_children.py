@@ -39,7 +39,7 @@ def process_exists(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -71,20 +71,20 @@ def test_it_runs_with_its_environment_and_logs_both_outputs(child, tmp_path):
 def test_a_program_that_does_not_exist_is_an_error_with_its_name(child):
     one = child("/no/such/program")
     with pytest.raises(StackError, match=r"thing ended with status 127.*(?s:.)*/no/such/program"):
-        one.wait_ready(lambda: False, 10)
+        one.wait_ready(lambda: False, 60)
 
 
 def test_ready_waits_and_then_goes_on(child):
     one = child("sleep", "60")
     looks = iter([False, False, True])
-    one.wait_ready(lambda: next(looks), 10)
+    one.wait_ready(lambda: next(looks), 60)
     assert next(looks, None) is None
 
 
 def test_an_early_death_is_reported_with_the_end_of_its_log(child, tmp_path):
     one = child(PYTHON, "-c", "[print('line', n) for n in range(100)]; raise SystemExit('no disk')")
     with pytest.raises(StackError) as raised:
-        one.wait_ready(lambda: False, 10)
+        one.wait_ready(lambda: False, 60)
     text = str(raised.value)
     assert text.startswith("thing ended with status 1")
     assert text.endswith("line 99\nno disk")
@@ -96,7 +96,7 @@ def test_a_killed_child_is_reported_with_the_signal(child):
     one = child("sleep", "60")
     os.kill(one.pid, signal.SIGKILL)
     with pytest.raises(StackError, match="was killed by signal 9"):
-        one.wait_ready(lambda: False, 10)
+        one.wait_ready(lambda: False, 60)
 
 
 def test_readiness_has_a_deadline(child):
@@ -132,7 +132,7 @@ def test_stop_kills_the_deaf_after_the_deadline(child, tmp_path):
     wait_until(lambda: (tmp_path / "thing.log").read_text() == "deaf\n")
     pid, began = one.pid, time.monotonic()
     assert not one.stop(0.3)
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 30, "by itself it ends after 60 s"
     assert not process_exists(pid)
 
 

@@ -20,7 +20,7 @@ def test_the_coordinators_port_stays_its_own_while_it_is_dead(stack):
             squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             with pytest.raises(OSError, match="in use"):
                 squatter.bind(address)
-        with socket.create_connection(address, 10) as waiting:  # answered by the next coordinator
+        with socket.create_connection(address, 60) as waiting:  # answered by the next coordinator
             waiting.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             up.watch()
             assert waiting.recv(100).startswith(b"HTTP/1.0 200")

@@ -13,6 +13,7 @@ from coordinator.scheduling.dispatch import CeleryDispatcher, DispatchError
 from domain.jobs import RUN_BLOCK_TASK, BlockMessage
 from domain.messages import MAX_QUEUED, PING_TASK, Message, message_key, opened, redis_list
 from domain.traits import TEST_TRAITS_TASK
+from tests.host_noise import in_windows
 from tests.redis_server import open_redis, url_of
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
@@ -95,6 +96,7 @@ def test_a_host_without_a_key_gets_no_message(broker: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis+socket:///nonexistent/redis.sock", "redis://127.0.0.1:1/0"])
+@in_windows
 def test_without_a_broker_it_says_so_soon(url: str) -> None:
     dispatcher = CeleryDispatcher(url, key_of)
     begin = time.monotonic()

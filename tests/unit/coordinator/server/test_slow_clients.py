@@ -9,11 +9,14 @@ import time
 import pytest
 
 from coordinator.server.limits import WORKER_BODY_BYTES
+from tests.host_noise import in_windows
 from tests.unit.coordinator.server.served import SHORT
 
 THREADS = 2
 BEAT = "/api/v1/worker/blocks/b/attempts/1/heartbeat"
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
+PROMPT_S = 0.8 * SHORT.head_s
+"""A request that waited for one of the slow clients would take at least the limit of these."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def address():
         server = subprocess.Popen([sys.executable, "-m", "gunicorn", *argv], pass_fds=[listener.fileno()])
         yield listener.getsockname()
         server.terminate()
-        assert server.wait(15) == 0
+        assert server.wait(60) == 0
 
 
 @contextlib.contextmanager
@@ -84,13 +87,15 @@ BODY_BEGUN = request("/sign-in", b"a=", method="POST", Content_Length=1000)
     [b"", b"POST /sign-in HTTP/1.1\r\nHost: x\r\nX-", BODY_BEGUN],
     ids=["silent", "within the head", "within the body"],
 )
+@in_windows
 def test_clients_that_do_not_finish_delay_no_other(address, begun):
     with clients(address, 60, begun):
         for path in ("/healthz", "/campaigns"):
             times_s = sorted(ask(address, path)[1] for _ in range(20))
-            assert times_s[-2] < 0.2, f"{path}: {times_s}"
+            assert times_s[-2] < PROMPT_S, f"{path}: {times_s}"
 
 
+@in_windows
 def test_a_dribble_does_not_extend_the_deadline(address):
     with clients(address, 1, BODY_BEGUN) as (one,):
         began = time.monotonic()
@@ -101,6 +106,7 @@ def test_a_dribble_does_not_extend_the_deadline(address):
         assert time.monotonic() - began < SHORT.body_s + SHORT.linger_s + 1.5
 
 
+@in_windows
 def test_a_late_request_is_answered_and_a_silent_connection_just_closed(address):
     with clients(address, 1, b"GET / HT") as (late,), clients(address, 1) as (silent,):
         received, after_s = closed_after(late)
@@ -109,15 +115,17 @@ def test_a_late_request_is_answered_and_a_silent_connection_just_closed(address)
         assert closed_after(silent)[0] == b""
 
 
+@in_windows
 def test_long_requests_of_users_delay_neither_workers_nor_health_checks(address):
     with clients(address, 3 * THREADS, request("/slow")) as slow:
         for path in ("/healthz", BEAT):
             line, took_s = ask(address, path, Authorization="Bearer right")
             assert "200" in line
-            assert took_s < 0.5
+            assert took_s < PROMPT_S
         assert all("200" in answer(one) for one in slow)
 
 
+@in_windows
 def test_a_large_body_is_refused_before_it_is_read(address):
     for path, length, status in (
         ("/sign-in", 5000, "413"),
@@ -126,14 +134,15 @@ def test_a_large_body_is_refused_before_it_is_read(address):
     ):
         line, took_s = ask(address, path, method="POST", Content_Length=length)
         assert status in line, path
-        assert took_s < 0.5
+        assert took_s < PROMPT_S
 
 
+@in_windows
 def test_large_bodies_that_do_not_come_keep_no_user_and_no_heartbeat_waiting(address):
     upload = request(BEAT, b"x", method="PUT", Content_Length=1 << 20, Authorization="Bearer right")
     with clients(address, 20, upload) as uploads:
         for path in ("/healthz", "/campaigns", BEAT):
-            assert ask(address, path, Authorization="Bearer right")[1] < 0.3, path
+            assert ask(address, path, Authorization="Bearer right")[1] < PROMPT_S, path
         assert "200" not in answer(uploads[0])
 
 
@@ -157,11 +166,12 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(address):
         assert time.monotonic() < deadline
 
 
+@in_windows
 def test_a_client_that_does_not_close_after_its_answer_delays_no_other(address):
     """gunicorn's own graceful close waits 2 s in the event loop for each."""
     with clients(address, 10, request("/healthz", Connection="close")) as kept:
         assert all("200" in answer(one) for one in kept)
-        assert ask(address)[1] < 0.2
+        assert ask(address)[1] < PROMPT_S
 
 
 def test_a_connection_is_used_again_and_pipelined_requests_are_answered_in_order(address):

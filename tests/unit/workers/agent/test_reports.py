@@ -251,7 +251,7 @@ def test_claims_of_living_processes_and_ended_attempts_are_not_lost(tmp_path: Pa
     fake.beat_status = 409
 
     def measures(job: object, progress: object, stop: Callable[[], bool]) -> object:
-        assert fake.beaten.wait(5)
+        assert fake.beaten.wait(30)
         while not stop():
             time.sleep(0.005)
         return RESULT

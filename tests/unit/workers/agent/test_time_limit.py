@@ -28,7 +28,7 @@ def test_a_server_that_trickles_its_answer_does_not_hold_a_request_beyond_its_li
             client.get(trickling)
         with pytest.raises(httpx.TimeoutException), time_limit(0.3):
             client.put(trickling, content=b"x" * 50_000)
-    assert time.monotonic() - begun_s < 3
+    assert time.monotonic() - begun_s < 15, "the whole answer takes minutes"
 
 
 def test_every_request_of_a_worker_has_a_limit(trickling: str, tmp_path: Path) -> None:
@@ -36,5 +36,5 @@ def test_every_request_of_a_worker_has_a_limit(trickling: str, tmp_path: Path) -
     begun_s = time.monotonic()
     with pytest.raises(httpx.TimeoutException):
         coordinator.heartbeat(JOB, Heartbeat(lease="l1", phase=Phase.SLICES))
-    assert time.monotonic() - begun_s < 3
+    assert time.monotonic() - begun_s < 15, "the whole answer takes minutes"
     coordinator.close()

@@ -16,7 +16,7 @@ from workers.relay.stats_page import Counters, StatsPage
 
 RELAY = ROOT / "workers" / "relay"
 PLAIN, SANITIZED = "showdown-relay", "showdown-relay-sanitized"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @cache
@@ -60,7 +60,7 @@ class Relay:
 
     def counters_once_idle(self) -> Counters:
         """The relay's counters once no session is open."""
-        for _ in range(2000):
+        for _ in range(6000):
             if not self.counters().current:
                 break
             threading.Event().wait(0.005)
@@ -101,7 +101,7 @@ def running(
             yield Relay(process, (host, port), listener, page)
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=60)
             assert process.returncode == 0, errors
         assert errors == "" or "--connections" in options, errors
 

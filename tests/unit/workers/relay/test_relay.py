@@ -39,7 +39,7 @@ VALID = [*ADDRESSES, "--stats-page", "p"]
 def test_a_wrong_command_line_is_refused_with_a_message(
     name: str, options: list[str], message: str, tmp_path: Path
 ) -> None:
-    done = subprocess.run([program(name), *options], capture_output=True, text=True, cwd=tmp_path, timeout=10)
+    done = subprocess.run([program(name), *options], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode in (1, 2)
     assert done.stderr.startswith(f"showdown-relay: {message}")
 
@@ -49,14 +49,14 @@ def test_more_connections_than_the_limit_of_open_files_allows_are_refused(name: 
     # Without CAP_SYS_RESOURCE the relay cannot raise the hard limit.
     setpriv = ["setpriv", "--bounding-set", "-sys_resource"] if os.geteuid() == 0 else []
     argv = ["prlimit", "--nofile=1000:1000", *setpriv, program(name), *VALID, "--connections", "500"]
-    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, timeout=10)
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, timeout=60)
     message = "--connections: 500 connections need 3065 file descriptors, but the limit is 1000"
     assert (done.returncode, done.stderr) == (1, f"showdown-relay: {message}\n")
 
 
 @BOTH_BUILDS
 def test_help_names_every_option(name: str) -> None:
-    done = subprocess.run([program(name), "--help"], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([program(name), "--help"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: showdown-relay --listen ADDRESS:PORT")
     for option in ("--listen", "--origin", "--transparent", "--stats-page", "--threads", "--connections", "--backlog",
@@ -69,7 +69,7 @@ def test_a_port_in_use_is_reported(name: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         argv = [program(name), "--listen", listen, "--origin", "127.0.0.1:9", "--stats-page", str(tmp_path / "p")]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "showdown-relay: --listen: Address already in use\n")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, reset, running
+from tests.unit.workers.relay.relay_rig import PATIENCE_S, PLAIN, SANITIZED, Relay, reset, running
 
 BOTH_BUILDS = pytest.mark.parametrize("name", [PLAIN, SANITIZED])
 # The switch is a file descriptor that the relay inherits: after it has become `nobody` it cannot open the test's files.
@@ -137,7 +137,7 @@ def test_a_listener_that_epoll_refuses_is_tried_again(name: str, shim: Path, tmp
         with relay.client() as waiting:
             waiting.sendall(b"patience")
             with faults.failing():
-                deadline = time.monotonic() + 5
+                deadline = time.monotonic() + PATIENCE_S
                 while faults.failed_calls() < 3 and time.monotonic() < deadline:
                     time.sleep(0.005)
             client.close()

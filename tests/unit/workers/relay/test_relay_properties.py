@@ -53,7 +53,11 @@ def relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield one
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(conversations=CONVERSATIONS)
 def test_data_arrives_as_it_was_sent(relay: Relay, conversations: list[tuple[Side, Side]]) -> None:
     before, after = converse_all(relay, conversations)

@@ -76,6 +76,7 @@ def test_the_pressure_file_is_read(tmp_path: Path) -> None:
     assert read_waited_s(file) is None
 
 
+@in_windows
 def test_a_recording_has_its_ends_and_looks_in_between() -> None:
     meter = CpuMeter()
     with meter.recording() as recording:
@@ -95,7 +96,7 @@ def test_a_snapshot_is_cheap_and_sees_work() -> None:
     meter.snapshot()
     processes = sum(name.isdigit() for name in os.listdir("/proc"))
     assert time.perf_counter() - started < 0.02 + processes * 100e-6
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (cpu := meter.snapshot().since(before)).busy_s < 0.03:
         sum(range(100_000))
         assert time.monotonic() < deadline

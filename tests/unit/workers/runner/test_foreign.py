@@ -77,7 +77,7 @@ def test_own_children_are_not_foreign_but_strangers_are() -> None:
         meter.snapshot()
     with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as child:
         try:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while stranger.snapshot().foreign_s - own.snapshot().foreign_s < 0.1:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)

@@ -30,7 +30,7 @@ def pattern(length: int) -> bytes:
 def test_the_origin_sends_the_pattern(length: int) -> None:
     with (
         origin(name=SANITIZED) as server,
-        closing(http.client.HTTPConnection("127.0.0.1", server.ports["http"], timeout=10)) as connection,
+        closing(http.client.HTTPConnection("127.0.0.1", server.ports["http"], timeout=60)) as connection,
     ):
         connection.request("GET", f"/bytes/{length}")
         body = connection.getresponse().read()

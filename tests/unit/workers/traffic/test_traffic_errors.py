@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic.traffic_rig import SANITIZED, load, target
 
 BODY = b"0123456789"
@@ -174,6 +175,7 @@ def test_each_misbehaviour_has_its_cause(answer, workload: str, body_file: str) 
 
 
 @pytest.mark.parametrize("answer", [whole, dripping, chunked, until_close, closing], ids=lambda answer: answer.__name__)
+@in_windows
 def test_unusual_but_valid_answers_are_accepted(answer, body_file: str) -> None:
     with server(answer) as port:
         run = load(
@@ -185,6 +187,7 @@ def test_unusual_but_valid_answers_are_accepted(answer, body_file: str) -> None:
     assert run.one["requests"] == run.one["sent"] > 2
 
 
+@in_windows
 def test_udp_loss_and_damage_are_counted() -> None:
     """A relay drops, duplicates, delays and damages one in ten datagrams each."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -84,7 +84,7 @@ def test_the_origin_survives_invalid_requests() -> None:
             for _ in range(rng.randint(0, 5) if index >= len(REQUESTS) else 0):
                 at = rng.randint(0, len(data) - 1)
                 data[at : at + rng.randint(0, 5)] = rng.randbytes(rng.randint(0, 5))
-            with socket.create_connection(("127.0.0.1", running.ports["http"]), timeout=5) as client:
+            with socket.create_connection(("127.0.0.1", running.ports["http"]), timeout=60) as client:
                 client.setblocking(False)
                 with contextlib.suppress(OSError):
                     client.send(data[: rng.randint(1, len(data))])

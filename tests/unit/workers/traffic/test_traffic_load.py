@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.request
 
 import pytest
@@ -26,6 +25,7 @@ def service(workload: str) -> str:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("workload", [*HTTP, "tcp_rr", "udp_rr", "stream"])
+@in_windows
 def test_a_closed_loop_counts_what_the_origin_counts(workload: str, address: str) -> None:
     with origin(addresses=(address,)) as server:
         run = good(
@@ -90,6 +90,7 @@ def test_a_timeline_with_too_many_steps_is_refused() -> None:
 
 @pytest.mark.parametrize("arrival", ["constant", "poisson"])
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn", "tcp_rr", "udp_rr"])
+@in_windows
 def test_an_open_loop_keeps_its_rate(workload: str, arrival: str) -> None:
     with origin() as server:
         run = good(
@@ -180,6 +181,7 @@ def test_percentiles_are_those_of_the_encoded_histogram() -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+@in_windows
 def test_two_threads_share_the_load() -> None:
     cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0))[:2])
     with origin("--cpus", cpus) as one, origin() as two:
@@ -193,6 +195,7 @@ def test_two_threads_share_the_load() -> None:
     assert len(run.final["threads"]) == 2
 
 
+@in_windows
 def test_ramp_and_steps_shape_the_rate() -> None:
     with origin() as server:
         common = ("--workload", "udp_rr", "--duration-ms", "400", "--target", target(server.ports["udp"]))
@@ -220,15 +223,15 @@ def test_source_addresses_and_ports_are_used() -> None:
 def test_the_origin_reports_the_peer_and_refuses_invalid_requests() -> None:
     with origin() as server:
         base = f"http://127.0.0.1:{server.ports['http']}"
-        with urllib.request.urlopen(f"{base}/whoami", timeout=5) as answer:
+        with urllib.request.urlopen(f"{base}/whoami", timeout=60) as answer:
             assert json.load(answer)["peer"].startswith("127.0.0.1:")
         chunks = iter([b"abc", b"defgh"])  # urllib sends an iterator chunked
         request = urllib.request.Request(f"{base}/echo", data=chunks, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer) == {"bytes": 8, "crc32c": "0a9421b7"}
         for path in ("/bytes/x", "/stream?tokens=0", "/stream?size=9999999", "/nowhere"):
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(base + path, timeout=5)
+                urllib.request.urlopen(base + path, timeout=60)
             refused.value.close()
             assert refused.value.code == (404 if path == "/nowhere" else 400)
 
@@ -243,10 +246,11 @@ def test_a_signal_ends_the_run_with_its_final_line() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        time.sleep(0.3)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["type"] == "second"
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
     final = json.loads(out.splitlines()[-1])
     assert (process.returncode, final["failure"], final["interrupted"]) == (0, "", True)
     assert final["targets"]["only"]["requests"] > 0
-    assert 0 < final["targets"]["only"]["active_ns"] < 5e9
+    assert 0 < final["targets"]["only"]["active_ns"] < 50e9

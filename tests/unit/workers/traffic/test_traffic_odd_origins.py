@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.unit.workers.traffic.odd_origins import BODY, ORIGINS, running
 from tests.unit.workers.traffic.traffic_rig import SANITIZED, load, target
 
@@ -29,15 +30,20 @@ def body(tmp_path_factory) -> str:
 @pytest.fixture(scope="module", params=LOOPS)
 def visited(request, body: str) -> dict[str, dict[str, Any]]:
     """The generator's results by origin, in one kind of loop."""
-    with running(ORIGINS) as ports:
-        run = load(
-            *("--workload", "http_keepalive", "--path", "/", "--check", f"file={body}", *LOOPS[request.param]),
-            *("--connections", str(CONNECTIONS), "--slice-ms", str(SLICE_MS)),
-            *("--duration-ms", str(SLICE_MS * len(ports)), "--timeout-ms", "30", "--drain-ms", "50"),
-            *(word for name, port in ports.items() for word in ("--target", target(port, name))),
-            name=SANITIZED,
-        )
-    return dict(run.final["targets"])
+    silent = {name for name, odd in ORIGINS.items() if "timeout" in odd.errors}
+    found: dict[str, dict[str, Any]] = {}
+    # The others have more time, since a busy machine lets them wait, too.
+    for names, timeout_ms in ((ORIGINS.keys() - silent, 20_000), (silent, 30)):
+        with running({name: odd for name, odd in ORIGINS.items() if name in names}) as ports:
+            run = load(
+                *("--workload", "http_keepalive", "--path", "/", "--check", f"file={body}", *LOOPS[request.param]),
+                *("--connections", str(CONNECTIONS), "--slice-ms", str(SLICE_MS)),
+                *("--duration-ms", str(SLICE_MS * len(ports)), "--timeout-ms", str(timeout_ms), "--drain-ms", "50"),
+                *(word for name, port in ports.items() for word in ("--target", target(port, name))),
+                name=SANITIZED,
+            )
+        found |= run.final["targets"]
+    return found
 
 
 @pytest.mark.parametrize("name", ORIGINS)
@@ -57,6 +63,7 @@ def test_an_odd_origin_is_counted_for_what_it_is(visited, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["fin_with_every_answer", "fin_with_every_third"])
 @pytest.mark.parametrize("loop", ["closed", "backlog"])
+@in_windows
 def test_a_closed_connection_is_opened_at_once_and_never_used_again(body: str, loop: str, name: str) -> None:
     """If it waited for the generator's next look, each connection would make one answer or three per look."""
     with running({name: ORIGINS[name]}) as ports:

@@ -53,6 +53,7 @@ def test_the_hosts_cpu_time_is_read_at_the_slices_borders() -> None:
         assert idle_s < elapsed_s * (os.cpu_count() or 1) + 0.1
 
 
+@in_windows
 def test_all_targets_get_the_same_poisson_schedule() -> None:
     with origin() as server:
         run = good(
@@ -67,6 +68,7 @@ def test_all_targets_get_the_same_poisson_schedule() -> None:
     assert len(set(per_slice[0])) > 1
 
 
+@in_windows
 def test_a_target_may_have_its_own_rate() -> None:
     with origin() as server:
         run = good(

@@ -36,6 +36,7 @@ def test_each_stall_of_the_origin_is_one_episode() -> None:
     assert latency.counts_over([30 * MS])[0] > 50 * STALLS, "many requests, few episodes"
 
 
+@in_windows
 def test_what_was_never_sent_or_answered_is_slow_in_the_step_in_which_it_was_due() -> None:
     """One connection, and an origin that needs four times the time between two requests."""
     with origin("--service-us", "40000") as server:

@@ -56,7 +56,7 @@ def origin(*options: str, name: str = "", addresses: tuple[str, ...] = ("127.0.0
         yield running
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         running.final = json.loads(out.splitlines()[-1])
         assert process.returncode == 0, err
         assert err == ""

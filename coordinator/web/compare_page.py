@@ -1,0 +1,40 @@
+"""The page that compares campaigns: choose two sides, see what differs."""
+
+from collections.abc import Sequence
+
+from flask import render_template, request
+
+from coordinator.api import comparisons as api
+from coordinator.services import services
+from coordinator.store import views
+from coordinator.web.entry import blueprint
+from domain.comparison import COLUMNS, Comparison
+from domain.problems import InvalidInput, Problem
+
+_OFFERED = 50  # campaigns
+_SIDES = ("baseline", "other")
+
+
+@blueprint.get("/compare")
+def compare() -> str | tuple[str, int]:
+    """Two sides of campaigns. Without both, the page offers the newest ones."""
+    chosen = {side: ",".join(request.args.getlist(side)) for side in _SIDES}
+    if not any(chosen.values()):
+        return _page(chosen)
+    try:
+        return _page(chosen, api.comparison_of(**chosen))
+    except InvalidInput as error:
+        return _page(chosen, problems=error.problems), 422
+
+
+def _page(chosen: dict[str, str], found: Comparison | None = None, problems: Sequence[Problem] = ()) -> str:
+    with services().store.read() as session:
+        offered = [one for one in views.campaign_list(session, limit=_OFFERED) if one["blocks_done"]]
+    return render_template(
+        "web/compare.html",
+        chosen={side: [word.strip() for word in text.split(",")] for side, text in chosen.items()},
+        offered=offered,
+        found=found,
+        problems=problems,
+        columns=COLUMNS,
+    )

@@ -1,0 +1,97 @@
+"""Two groups of campaigns side by side: what differs between them, cell by cell, and what was different about them.
+
+REST, the page and ``showdown compare`` show this object.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from domain.frozen import Frozen
+from domain.metric import Metric
+from domain.names import Label, Name
+from domain.report import Interval
+
+MOST_CAMPAIGNS = 20  # on each side
+COLUMNS = {
+    Metric.REQUESTS_PER_S: "requests/s",
+    Metric.CPU_US_PER_REQUEST: "CPU µs/request",
+    Metric.LATENCY_P50_US: "p50 µs",
+    Metric.LATENCY_P99_US: "p99 µs",
+    Metric.SLO_CAPACITY_PER_S: "requests/s within the limit",
+}
+"""The metrics that are compared, in short."""
+
+
+class Basis(StrEnum):
+    """Whose scatter an interval has."""
+
+    BLOCKS = "blocks"  # one campaign on each side
+    CAMPAIGNS = "campaigns"  # each campaign is one value, so boot, host and hour are in the scatter
+
+
+class Change(StrEnum):
+    """What a comparison says, after Benjamini and Hochberg's adjustment for all of its cells."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    UNCLEAR = "unclear"
+    NONE = "none"
+
+
+class Side(Frozen):
+    """One campaign of a comparison."""
+
+    id: str
+    name: str
+    scope: str = Field(description="Where and when it was measured.")
+
+
+class Setting(Frozen):
+    """A setting or a fact of the hosts that is not the same on both sides."""
+
+    name: str = Field(description="Such as campaign.slices or kernel.")
+    baseline: tuple[str, ...] = Field(description="Its different values; empty if it is absent.")
+    other: tuple[str, ...]
+
+
+class Compared(Frozen):
+    """One figure of a datapath at one level, or its ratio to the reference, on both sides.
+
+    ``ratio`` is the other side ÷ the baseline.
+    """
+
+    datapath: Label
+    workload: Name
+    level: Name
+    load: str = Field(description="As written in the baseline.")
+    metric: Metric
+    reference: Label | None = Field(default=None, description="If the figures are ratios to this datapath.")
+    baseline: float | None = Field(default=None, description="Geometric mean.")
+    other: float | None = None
+    counts: tuple[int, int] = Field(default=(0, 0), description="Values on each side: blocks or campaigns.")
+    ratio: Interval | None = Field(default=None, description="With its 95 % interval.")
+    p: float | None = Field(default=None, description="Adjusted for all comparisons.")
+    change: Change = Change.NONE
+    note: str = Field(default="", description="Why there is no ratio.")
+
+    @property
+    def is_better(self) -> bool | None:
+        """Whether the other side is better than the baseline; ``None`` if that is not known."""
+        if self.change not in (Change.HIGHER, Change.LOWER):
+            return None
+        return (self.change is Change.HIGHER) == self.metric.higher_is_better
+
+
+class Comparison(Frozen):
+    """Everything that two groups of campaigns have in common, and what differs."""
+
+    baseline: tuple[Side, ...]
+    other: tuple[Side, ...]
+    basis: Basis
+    settings: tuple[Setting, ...]
+    figures: tuple[Compared, ...]
+    ratios: tuple[Compared, ...] = Field(
+        description="Each datapath ÷ the reference, within blocks: what all datapaths have in common cancels."
+    )
+    caution: str = Field(description="What the intervals do not include.")
