@@ -58,7 +58,7 @@ bench-stream: setup ## Telemetry through the stream beside a plain client, as a 
 bench-probes: setup ## What watching costs; the last line is JSON (root, 5 min); DOCS=1: into docs/probes/index.md
 	@$(BIN)/python -m tests.bench.probes $(if $(DOCS),--write-docs)
 
-bench-scale: setup ## The largest campaign: what its blocks, report and pages cost; the last line is JSON (20 min); QUICK=1: 1 min
+bench-scale: setup ## The largest campaign: what its blocks, report and pages cost; the last line is JSON (8 min); QUICK=1: 1 min
 	@$(BIN)/python -m tests.bench.scale $(if $(QUICK),--blocks 40)
 
 bench-words: setup ## How often verdicts are wrong and what they find, by simulation; the last line is JSON (12 min)

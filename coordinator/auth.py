@@ -28,6 +28,10 @@ _FAILURES = "showdown.sign_in_failures"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
+class StaleToken(Forbidden):
+    """The CSRF token is missing, or of another session: the page is older than the session."""
+
+
 def public(view: View) -> View:
     """Mark a view as open to everyone; place it below the route's decorator."""
     view.is_public = True  # type: ignore[attr-defined]
@@ -154,11 +158,11 @@ def csrf_token() -> str:
 
 
 def check_csrf() -> None:
-    """Raises ``Forbidden`` (403) unless the request carries the session's CSRF token (header or form field)."""
+    """Raises :class:`StaleToken` (403) unless the request carries the session's CSRF token (header or form field)."""
     sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
     expected = session.get("csrf")
     if not isinstance(expected, str) or not _same(sent, expected):
-        raise Forbidden("the CSRF token is missing or wrong; reload the page and try again")
+        raise StaleToken("the CSRF token is missing or wrong; reload the page and try again")
 
 
 def install(app: Flask) -> None:

@@ -2,6 +2,9 @@
 
 The right token is never refused for wrong ones that others sent: else any address could lock the user out. A token has
 at least 16 characters, so what limits guessing is its length; this limit says so in the answer and in the log.
+
+The counts are in memory. They hold for the whole coordinator, because ``showdown coordinator serve`` is one process,
+whatever the environment asks of gunicorn.
 """
 
 import logging

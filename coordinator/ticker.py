@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from coordinator.scheduling.clock_steps import ClockSteps
 from coordinator.scheduling.dispatch import Dispatcher, DispatchError, NoToken
@@ -198,14 +198,7 @@ def dispatch_waiting(store: Store, dispatcher: Dispatcher, now: float) -> None:
 
 def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
     """Create the host's next attempt unless one is outstanding; the caller sends it after the commit."""
-    candidates = (
-        select(BlockRow.id, BlockRow.campaign_id)
-        .join(CampaignRow)
-        .where(BlockRow.host == host, BlockRow.state == BlockState.WAITING, CampaignRow.state.in_(_OPEN))
-        .where(not_held(CampaignRow.id))
-        .order_by(CampaignRow.created_at, CampaignRow.id, BlockRow.index)
-        .limit(1)
-    )
+    candidates = _candidates(host)
     with store.read() as session:
         first = session.execute(candidates).first()
         if first is None:
@@ -225,6 +218,24 @@ def _begin_next(store: Store, host: str, now: float) -> _Sent | None:
         session.flush()
         return _Sent(begun.id, block.id, begun.number, host)
     return None
+
+
+def _candidates(host: str) -> Select[tuple[str, str]]:
+    """The host's next block: the first of the oldest open campaign that has one; its cost depends on no block."""
+    next_block = (
+        select(BlockRow.id)
+        .where(BlockRow.campaign_id == CampaignRow.id, BlockRow.state == BlockState.WAITING, BlockRow.host == host)
+        .order_by(BlockRow.index)
+        .limit(1)
+        .correlate(CampaignRow)
+        .scalar_subquery()
+    )
+    return (
+        select(next_block.label("id"), CampaignRow.id.label("campaign_id"))
+        .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id), next_block.is_not(None))
+        .order_by(CampaignRow.created_at, CampaignRow.id)
+        .limit(1)
+    )
 
 
 def resend_unclaimed(store: Store, dispatcher: Dispatcher, now: float) -> None:

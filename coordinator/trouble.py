@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coordinator.config import InfluxSettings, Settings
 from coordinator.store.database import Store
 from coordinator.store.marks import SERVER, TICKER, mark, set_mark
+from coordinator.telemetry.time_limit import LimitedTransport
 from domain.logs import one_line, without_secrets
 from domain.messages import broker_tls
 from domain.trouble import Part, Readiness, Trouble
@@ -29,6 +30,7 @@ TICKER_LATE_S = 20.0  # the ticker records itself every 5 s
 LEAST_FREE_BYTES = 2 << 20
 LOW_FREE_BYTES = 64 << 20
 TIMEOUT_S = 2.0
+LIMIT_S = 4.0  # of a whole request
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +214,8 @@ class TickerCheck:
 def check_influx(influx: InfluxSettings) -> Problem | None:
     """Whether InfluxDB answers. A server that asks for a token answers, too."""
     try:
-        status = httpx.get(f"{influx.url}/ping", timeout=TIMEOUT_S, trust_env=False).status_code
+        with httpx.Client(transport=LimitedTransport(LIMIT_S), timeout=TIMEOUT_S, trust_env=False) as client:
+            status = client.get(f"{influx.url}/ping").status_code
         if status < httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.NOT_FOUND:
             return None
         why = f"it answers {status}"

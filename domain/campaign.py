@@ -20,6 +20,7 @@ from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traff
 from domain.expectation import Expectations
 from domain.focus import FocusLabels, FocusLevels, FocusSlices, check_focus
 from domain.frozen import Frozen
+from domain.hints import advised, did_you_mean
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
 from domain.margins import Margins
 from domain.names import CampaignName, HostName, Label, Name, labels_of
@@ -172,7 +173,7 @@ class Campaign(Frozen):
     @field_validator("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision", mode="before")
     @classmethod
     def _is_a_number(cls, value: Any) -> Any:
-        if isinstance(value, (bool, str)):
+        if isinstance(value, (bool, str)) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError("must be a number")
         return value
 
@@ -180,8 +181,9 @@ class Campaign(Frozen):
     def _fits(self) -> Self:
         self.__dict__["conditions"] = {}  # they are in the levels now, so a stored campaign reads back equal
         if self.reference is not None and self.reference not in self.labels:
-            among = ", ".join(self.labels)
-            raise ValueError(f"reference: {self.reference!r} is not among the datapaths; choose one of {among}")
+            meant = did_you_mean(self.reference, self.labels)
+            choose = f"choose one of {', '.join(self.labels)}"
+            raise ValueError(f"reference: {self.reference!r} is not among the datapaths{meant}; {choose}")
         check_primary(self.primary, self.labels)
         if unused := next((workload for workload in self.parameters if workload not in self.workloads), None):
             advice = "add it to the workloads, or remove its parameters"
@@ -273,26 +275,21 @@ def read_campaign(data: Mapping[str, Any]) -> Campaign:
     try:
         return Campaign.model_validate(data)
     except ValidationError as error:
-        raise InvalidInput(_relocate(p) for p in problems_of(error)) from error
+        raise InvalidInput(advised(p, data, Campaign.model_fields) for p in problems_of(error)) from error
 
 
 def read_campaign_toml(text: str) -> Campaign:
     """Validate a campaign written as TOML. Raises :class:`InvalidInput`."""
+    return read_campaign(toml_data(text))
+
+
+def toml_data(text: str) -> Mapping[str, Any]:
+    """A TOML text, decoded and not yet validated. Raises :class:`InvalidInput`."""
     if len(text.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
         raise InvalidInput([Problem(field="campaign", message=f"is longer than {MAX_TEXT_BYTES} bytes")])
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python reads
         raise InvalidInput([Problem(field="campaign", message=f"is not TOML: {error}")]) from error
     except RecursionError:
         raise InvalidInput([Problem(field="campaign", message="is nested too deeply")]) from None
-    return read_campaign(data)
-
-
-def _relocate(problem: Problem) -> Problem:
-    # Checks across fields run on the whole model; their message starts with the field to correct.
-    if problem.field == "campaign":
-        field, separator, rest = problem.message.partition(": ")
-        if separator and field.partition(".")[0] in Campaign.model_fields:
-            return Problem(field=field, message=rest)
-    return problem

@@ -6,6 +6,7 @@ The plain condition is the empty text: IPv4, no rules except the datapath's, con
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
@@ -47,15 +48,20 @@ class Condition(Frozen):
     @property
     def terms(self) -> tuple[str, ...]:
         """The written terms; empty for the plain condition."""
-        return (
-            *(["ipv6"] if self.ip_version == 6 else []),
-            *([f"ballast({self.ballast_rules})"] if self.ballast_rules else []),
-            *(["conntrack"] if self.conntrack else []),
-            *(f"no_{name}" for name in OFFLOADS if name in self.without),
-        )
+        return _terms(self.ip_version, self.ballast_rules, self.conntrack, self.without)
 
     def __str__(self) -> str:
         return ", ".join(self.terms)
+
+
+@lru_cache(maxsize=256)
+def _terms(ip_version: int, ballast_rules: int, conntrack: bool, without: frozenset[str]) -> tuple[str, ...]:
+    return (
+        *(["ipv6"] if ip_version == 6 else []),
+        *([f"ballast({ballast_rules})"] if ballast_rules else []),
+        *(["conntrack"] if conntrack else []),
+        *(f"no_{name}" for name in OFFLOADS if name in without),
+    )
 
 
 PLAIN = Condition()

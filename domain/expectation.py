@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from domain.bounds import text
+from domain.hints import did_you_mean
 from domain.load import AnyLoad
 from domain.metric import SHARE_METRICS, Metric, metrics_of, share_metrics_of
 from domain.names import Name, labels_of
@@ -116,7 +117,8 @@ def check_expectation(text: str, info: ValidationInfo) -> str:
     labels = labels_of(fields["datapaths"])
     for label in filter(None, (expectation.label, expectation.reference)):
         if label not in labels:
-            raise _wrong(text, f"{label!r} is not among the datapaths; choose from {', '.join(labels)}")
+            meant = did_you_mean(label, labels)
+            raise _wrong(text, f"{label!r} is not among the datapaths{meant}; choose from {', '.join(labels)}")
     try:
         places_of(expectation, fields["levels"], fields["workloads"])
     except ValueError as error:

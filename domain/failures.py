@@ -1,11 +1,15 @@
 """What a report lists but does not analyse: invalid trials, and attempts without a result."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from domain.frozen import Frozen
 from domain.names import Label, Name
 from domain.trial import Reason
+
+MOST_LISTED = 1000
+"""Invalid trials that a report lists; it counts all of them, and ``/trials`` has each."""
 
 
 class InvalidTrial(Frozen):
@@ -21,11 +25,42 @@ class InvalidTrial(Frozen):
     details: tuple[str, ...] = ()
 
 
+class ReasonsCount(Frozen):
+    """How many trials are invalid for exactly these reasons."""
+
+    reasons: tuple[Reason, ...]
+    trials: int
+
+
 class TrialGroup(NamedTuple):
     """Invalid trials of one cell with the same reasons: the first one, and how many there are."""
 
     first: InvalidTrial
     trials: int
+
+
+class Lists(Protocol):
+    """The invalid trials of a report."""
+
+    @property
+    def invalid(self) -> tuple[InvalidTrial, ...]:
+        """Those that it lists."""
+
+    @property
+    def invalid_counts(self) -> tuple[ReasonsCount, ...]:
+        """All of them by their reasons."""
+
+
+def counts_of(report: Lists) -> tuple[ReasonsCount, ...]:
+    """All invalid trials by their reasons; reports of earlier versions list every trial and count none."""
+    found = Counter(trial.reasons for trial in report.invalid)
+    listed = tuple(ReasonsCount(reasons=reasons, trials=count) for reasons, count in found.items())
+    return report.invalid_counts or listed
+
+
+def invalid_total(report: Lists) -> int:
+    """How many trials are invalid."""
+    return sum(one.trials for one in counts_of(report))
 
 
 def group_by_reasons(invalid: Sequence[InvalidTrial]) -> tuple[TrialGroup, ...]:

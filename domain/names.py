@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -89,6 +90,11 @@ def datapath_of(label: str) -> str:
 
 def labels_of(datapaths: Sequence[str]) -> tuple[str, ...]:
     """Each datapath's label; a second copy is ``name#2``."""
+    return _labels_of(tuple(datapaths))
+
+
+@lru_cache(maxsize=256)
+def _labels_of(datapaths: tuple[str, ...]) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     labels = []
     for name in datapaths:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from domain.bounds import text
+from domain.hints import did_you_mean
 from domain.metric import SHARE_METRICS, Metric
 
 PRIMARY_METRICS = (
@@ -60,7 +61,10 @@ def check_primary(entries: Sequence[str], labels: Sequence[str]) -> None:
     for pair in map(read_primary, entries):
         for label in (pair.label, pair.reference):
             if label not in labels:
-                raise ValueError(f"primary: {label!r} is not among the datapaths; choose from {', '.join(labels)}")
+                meant = did_you_mean(label, labels)
+                raise ValueError(
+                    f"primary: {label!r} is not among the datapaths{meant}; choose from {', '.join(labels)}"
+                )
         names = frozenset((pair.label, pair.reference))
         if names in pairs:
             raise ValueError(f"primary: {pair.label} and {pair.reference} are compared twice; name each pair once")

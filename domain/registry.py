@@ -8,6 +8,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def variant_names(package: ModuleType) -> tuple[str, ...]:
+    """The names of a family's variants, from the names of its files alone; nothing is imported."""
+    found = pkgutil.iter_modules(package.__path__)
+    return tuple(sorted(one.name for one in found if one.name != "base" and one.name[0] != "_" and not one.ispkg))
+
+
 def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     """Instantiate every variant of ``contract`` in ``package``, by name, sorted.
 
@@ -18,10 +24,8 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
     Raises ``LookupError`` when a module breaks that rule or defines no variant.
     """
     variants: dict[str, T] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.name == "base" or info.name.startswith("_") or info.ispkg:
-            continue
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
+    for name in variant_names(package):
+        module = importlib.import_module(f"{package.__name__}.{name}")
         found = [
             value
             for value in vars(module).values()
@@ -33,7 +37,7 @@ def discover(package: ModuleType, contract: type[T]) -> dict[str, T]:
         if len(found) != 1:
             raise LookupError(f"{module.__name__} must define one {contract.__name__}, found {len(found)}")
         variant = found[0]()
-        if getattr(variant, "name", None) != info.name:
-            raise LookupError(f"{module.__name__}: the name of its {contract.__name__} must be {info.name!r}")
-        variants[info.name] = variant
+        if getattr(variant, "name", None) != name:
+            raise LookupError(f"{module.__name__}: the name of its {contract.__name__} must be {name!r}")
+        variants[name] = variant
     return dict(sorted(variants.items()))

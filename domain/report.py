@@ -16,7 +16,7 @@ from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTri
 from domain.crossover import Crossover, OverloadOnset
 from domain.exceedance import MeanShare
 from domain.explanation import Decomposition, Difference
-from domain.failures import FailedAttempt, InvalidTrial
+from domain.failures import FailedAttempt, InvalidTrial, ReasonsCount
 from domain.fingerprints import FingerprintBlocks
 from domain.frozen import Frozen
 from domain.gate import Check
@@ -288,7 +288,8 @@ class CampaignReport(Frozen):
     differences: tuple[Difference, ...] = ()
     crossovers: tuple[Crossover, ...] = ()
     overload_onsets: tuple[OverloadOnset, ...] = ()
-    invalid: tuple[InvalidTrial, ...] = ()
+    invalid: tuple[InvalidTrial, ...] = Field(default=(), description="The first 1,000; /trials has all.")
+    invalid_counts: tuple[ReasonsCount, ...] = Field(default=(), description="All invalid trials, by their reasons.")
     failed_attempts: tuple[FailedAttempt, ...] = ()
     telemetry: TelemetryAccount = TelemetryAccount()
     fingerprints: tuple[FingerprintBlocks, ...] = ()

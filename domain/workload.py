@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from domain.bounds import MAX_NAMES, text
 from domain.frozen import Frozen
+from domain.hints import did_you_mean
 from domain.names import Name
 from domain.problems import InvalidInput, Problem
 
@@ -59,6 +60,8 @@ def _problems(workload: str, declared: Sequence[Parameter], given: Mapping[str, 
         field = f"parameters.{workload}.{name}"
         if (one := known.get(name)) is None:
             has = f"it takes {', '.join(known)}" if known else "it takes none"
-            yield Problem(field=field, message=f"{workload} has no parameter {name!r}; {has}")
+            yield Problem(
+                field=field, message=f"{workload} has no parameter {name!r}{did_you_mean(name, known)}; {has}"
+            )
         elif not one.minimum <= value <= one.maximum:
             yield Problem(field=field, message=f"{value:,} is out of range; choose {one.limits}")

@@ -16,7 +16,7 @@ import httpx
 
 from deploy.stack.servers import unused_port
 
-READY_S = 10.0
+READY_S = 60.0
 TOKEN = "t0ken-of-the-front"
 
 _CONFIG = """\
@@ -61,6 +61,15 @@ class Front:
             if uri != "/ping":
                 found.append((method, urlsplit(uri).path, int(status)))
         return found
+
+    def last_request(self, path: str) -> tuple[str, str, int]:
+        """The last request, once it has this path or much time has passed: HAProxy writes its log after the answer."""
+        deadline = time.monotonic() + READY_S
+        while not (found := self.requests()) or found[-1][1] != path:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        return found[-1]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def running(argv: Sequence[str], client: redis.Redis) -> Iterator[redis.Redis]:
     finally:
         client.close()
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
@@ -19,7 +18,7 @@ from coordinator.scheduling.records import AttemptRecord
 from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
-from domain.histogram import DIGITS, HIGHEST_NS, LOWEST_NS, LatencyHistogram
+from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport, Family, Verdict, VerdictWord
 from domain.trial import BlockResult, TrialResult, Validity
 
@@ -54,10 +53,8 @@ class Times(LatencyHistogram):
     Merged ones are empty, so a simulated report has no pooled percentiles.
     """
 
-    _EMPTY = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
-
     def __init__(self, p50_ns: int, p99_ns: int) -> None:
-        self._decoded, self._text, self._mean_ns = self._EMPTY, "", None
+        super().__init__()
         self._known = {50.0: p50_ns, 99.0: p99_ns}
 
     def percentile_ns(self, percentile: float) -> int | None:

@@ -13,11 +13,13 @@ from coordinator.analysis.prices import us_text
 from coordinator.analysis.word_interval import word_interval
 from domain.answer import Answer, Scope, Statement, Topic
 from domain.campaign import Campaign
+from domain.failures import counts_of
 from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
 from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict, VerdictWord
 from domain.texts import capitalised, fit_text, ratio_text
+from domain.trial import Reason
 
 MOST_CLAUSES = 4  # comparisons in one sentence
 MOST_FUNCTIONS = 3  # priced in one sentence
@@ -192,6 +194,8 @@ def _missing(report: CampaignReport) -> str:
     """Why there is no sentence: too few blocks, and what most often took them out."""
     most = max((cell.pairs for cell in report.results), default=0)
     pairs = "no datapath has a valid one" if not most else f"the most that any figure has is {most}"
-    reasons = Counter(reason for trial in report.invalid for reason in trial.reasons)
+    reasons: Counter[Reason] = Counter()
+    for one in counts_of(report):
+        reasons.update(dict.fromkeys(one.reasons, one.trials))
     why = f"; the most common reason is {max(reasons, key=reasons.__getitem__).value}" if reasons else ""
     return f"A sentence needs {MIN_PAIRS} valid blocks, and {pairs}{why}."

@@ -3,17 +3,21 @@
 It has no calibration attempts, and of a search for a capacity only its result.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from coordinator.analysis.compared import Compared, Figures, compared
+import numpy as np
+
+from coordinator.analysis.block_trials import LeftOutTrials, words_of
+from coordinator.analysis.compared import Compared, Table, compared, table_of
 from coordinator.analysis.digest import with_digest
+from coordinator.analysis.level_trials import LevelTrials, Mask
 from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.pool import NO_POOL, Growing, Pool, PoolKey, pool_of
-from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id, left_out
-from coordinator.analysis.statistics import Estimate, interval
-from coordinator.analysis.trial_figures import figures_of_blocks
+from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id
+from coordinator.analysis.statistics import Estimate, student_t
 from coordinator.analysis.weights import Noise, noise_of
 from coordinator.scheduling.digests import BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
@@ -27,7 +31,6 @@ from domain.names import LIMIT, LIMIT_BEFORE_ROLES, datapath_of
 from domain.report import Calibration
 
 UNKNOWN_FUNCTION = "unknown"
-Blocks = list[Mapping[str, TrialDigest]]
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class CampaignResults:
     _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str, Metric, tuple[str, ...]], Compared] = field(default_factory=dict)
     _pools: dict[PoolKey, Pool] = field(default_factory=dict)
-    _trials: dict[tuple[str, str, str], list[TrialDigest]] = field(default_factory=dict)
-    _carried: dict[tuple[str, str, str], list[bool | None]] = field(default_factory=dict)
+    _levels: dict[tuple[str, str], LevelTrials] = field(default_factory=dict)
+    _trials: dict[tuple[str, str, str], Sequence[TrialDigest]] = field(default_factory=dict)
     # What many comparisons share; a key is workload, level, label, reference, metric.
     _contrasts: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _estimates: dict[tuple[str, ...], Estimate | None] = field(default_factory=dict)
@@ -64,13 +67,13 @@ class CampaignResults:
         return sorted(self.records, key=lambda a: (a.block_index, a.attempt))
 
     @cached_property
-    def blocks(self) -> dict[tuple[str, str], Blocks]:
+    def blocks(self) -> dict[tuple[str, str], list[Mapping[str, TrialDigest]]]:
         """Per (workload, level), one mapping from label to trial for each accepted attempt, in block order.
 
         No trial of a block counts if the environment disturbed one of them, or if the block ran on another host or
         software than most: each of its trials then has a finding that says so.
         """
-        blocks: dict[tuple[str, str], Blocks] = {}
+        blocks: dict[tuple[str, str], list[Mapping[str, TrialDigest]]] = {}
         for attempt in self.in_order:
             if attempt.accepted and attempt.digest is not None and not attempt.calibration and not attempt.search:
                 trials = self.trials_of(attempt.digest)
@@ -80,7 +83,14 @@ class CampaignResults:
     def trials_of(self, block: BlockDigest) -> Mapping[str, TrialDigest]:
         """The trials of a block by label, with a finding against each if the block does not count."""
         why = exclusion(block, self.fingerprints.reference)
-        return block.trials if why is None else {label: left_out(one, why) for label, one in block.trials.items()}
+        return block.trials if why is None else LeftOutTrials(block.trials, why)
+
+    def level(self, workload: str, level: str) -> LevelTrials:
+        """Those trials of one level as a table."""
+        key = workload, level
+        if key not in self._levels:
+            self._levels[key] = LevelTrials(self.blocks.get(key, []), self.campaign.labels)
+        return self._levels[key]
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -96,12 +106,11 @@ class CampaignResults:
     @cached_property
     def _words(self) -> dict[str, TrialWords]:
         """Of each datapath, the words of its last trial."""
-        return {
-            datapath_of(label): trial.words
-            for attempt in self.records
-            if attempt.digest is not None
-            for label, trial in attempt.digest.trials.items()
-        }
+        found: dict[str, TrialWords] = {}
+        for attempt in self.records:
+            if attempt.digest is not None:
+                found.update(words_of(attempt.digest.trials))
+        return found
 
     def function(self, label: str) -> str:
         """The function of a label; ``unknown`` before its first trial."""
@@ -123,21 +132,12 @@ class CampaignResults:
         """The label that others are shown as a share of, if the campaign has one."""
         return next((label for label in self.campaign.labels if self.role(label) == LIMIT), None)
 
-    def trials(self, cell: Cell) -> list[TrialDigest]:
+    def trials(self, cell: Cell) -> Sequence[TrialDigest]:
         """Every trial of one cell that belongs to an accepted attempt."""
         key = cell.workload, cell.level, cell.datapath
         if key not in self._trials:
-            blocks = self.blocks.get(key[:2], [])
-            self._trials[key] = [block[cell.datapath] for block in blocks if cell.datapath in block]
+            self._trials[key] = self.level(*key[:2]).cell(cell.datapath)
         return self._trials[key]
-
-    def carried(self, workload: str, level: str, label: str) -> list[bool | None]:
-        """Of each block of a level: whether the datapath carried its load; ``None`` where no trial says it."""
-        key = workload, level, label
-        if key not in self._carried:
-            blocks = self.blocks.get((workload, level), [])
-            self._carried[key] = [is_carried(block[label]) if label in block else None for block in blocks]
-        return self._carried[key]
 
     def pool(self, cell: Cell) -> Pool:
         """The pooled times of a cell's trials."""
@@ -205,33 +205,40 @@ class CampaignResults:
         group = focus if labels and set(labels) <= set(focus) else self.campaign.labels
         key = workload, level, metric, group
         if key not in self._compared:
-            whole, alone = self._by_block(workload, level, metric)
-            self._compared[key] = compared(whole, group, alone if group == focus else ())
+            table = self._by_block(workload, level, metric)
+            columns = [self.campaign.labels.index(label) for label in group]
+            focused = table[self.alone(workload, level)] if focus and group == focus else table[:0]
+            whole = self._whole(table, workload, level)
+            self._compared[key] = compared(whole[:, columns], group, focused[:, columns])
         return self._compared[key]
 
-    def blocks_of(self, workload: str, level: str) -> tuple[Blocks, Blocks]:
-        """The level's blocks, as in :attr:`blocks`: those of all datapaths, and those of the campaign's focus only."""
-        blocks, focus = self.blocks.get((workload, level), []), set(focus_at(self.campaign, level))
-        if not focus:
-            return blocks, []
-        return [one for one in blocks if not set(one) <= focus], [one for one in blocks if set(one) <= focus]
+    def alone(self, workload: str, level: str) -> Mask:
+        """Of each block, whether it holds the campaign's focus only."""
+        trials, focus = self.level(workload, level), focus_at(self.campaign, level)
+        return trials.holds_only(focus) if focus else np.zeros(len(trials.blocks), dtype=np.bool_)
 
-    def _by_block(self, workload: str, level: str, metric: Metric) -> tuple[list[Figures], list[Figures]]:
-        """By block or search: each label's figure, ``None`` without a valid trial that has it; focused blocks apart."""
+    def _whole(self, table: Table, workload: str, level: str) -> Table:
+        """The rows of the blocks, or searches, of all datapaths."""
+        return table[~self.alone(workload, level)] if focus_at(self.campaign, level) else table
+
+    def _by_block(self, workload: str, level: str, metric: Metric) -> Table:
+        """A row per block or search: each label's figure, NaN without a valid trial that has it."""
         labels = self.campaign.labels
         if metric is Metric.SLO_CAPACITY_PER_S:
             cell = Cell(datapath=labels[0], workload=workload, level=level)
-            return [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)], []
-        whole, alone = self.blocks_of(workload, level)
-        return figures_of_blocks(whole, labels, metric), figures_of_blocks(alone, labels, metric)
+            found = [{label: one[label].figure_per_s for label in labels} for one in self.searches(cell)]
+            return table_of(found, labels)
+        trials = self.level(workload, level)
+        return trials.shares(metric.value) if metric in SHARE_METRICS else trials.figures(metric.value)
 
     def figures(self, cell: Cell, metric: Metric) -> list[float]:
         """A cell's figures in the blocks that count; of a datapath that is not compared, all that it has."""
         found = self.compared(cell.workload, cell.level, metric)
         if cell.datapath in found.labels:
             return list(found.column(cell.datapath))
-        own = (block[cell.datapath] for block in self._by_block(cell.workload, cell.level, metric)[0])
-        return [figure for figure in own if figure is not None]
+        own = self._whole(self._by_block(cell.workload, cell.level, metric), cell.workload, cell.level)
+        own = own[:, self.campaign.labels.index(cell.datapath)]
+        return [figure for figure in own.tolist() if not math.isnan(figure)]
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
@@ -251,22 +258,19 @@ class CampaignResults:
         """The mean of the contrasts; ``None`` for fewer than two."""
         key = cell.workload, cell.level, cell.datapath, reference, metric
         if key not in self._estimates:
-            self._estimates[key] = interval(self.contrasts(cell, reference, metric))
+            found = self.compared(cell.workload, cell.level, metric, cell.datapath, reference)
+            contrasts = found.contrasts(cell.datapath, reference, as_logs=metric not in SHARE_METRICS)
+            self._estimates[key] = student_t(contrasts) if len(contrasts) > 1 else None
         return self._estimates[key]
 
     def noise(self, workload: str, level: str, metric: Metric) -> Noise | None:
         """The noise of all compared datapaths in the blocks that count at one level, focused ones included."""
         key = workload, level, metric
         if key not in self._noises:
-            rows = (*self.compared(*key).rows, *self.focused_rows(*key))
-            self._noises[key] = noise_of(rows, as_logs=metric not in SHARE_METRICS)
+            found, focus = self.compared(*key), focus_at(self.campaign, level)
+            table = found.joined(self.compared(*key, *focus)) if focus else found.table
+            self._noises[key] = noise_of(table, as_logs=metric not in SHARE_METRICS)
         return self._noises[key]
-
-    def focused_rows(self, workload: str, level: str, metric: Metric) -> Sequence[Mapping[str, float]]:
-        """The figures in the focused blocks that count at one level."""
-        focus = focus_at(self.campaign, level)
-        found = self.compared(workload, level, metric, *focus) if focus else None
-        return found.rows[len(found.rows) - found.alone :] if found else ()
 
     def margin(self, metric: Metric) -> float:
         """The margin of equivalence (domain/margins.py)."""

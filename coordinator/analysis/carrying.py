@@ -10,16 +10,16 @@ disturb both datapaths alike make Fisher's test conservative.
 """
 
 from collections.abc import Iterable, Sequence
-from math import comb
+from math import comb, isnan
 from statistics import median
 from typing import NamedTuple
 
 from scipy.special import betaincinv
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.columns import answered_within, carried_in, column, overloaded_of, sum_known
 from coordinator.analysis.families import compared_pairs
-from coordinator.analysis.load_shown import answered_within, column, cpus_shown, sum_known
-from coordinator.analysis.outcome import is_carried
+from coordinator.analysis.load_shown import cpus_shown
 from coordinator.analysis.pool import Pool
 from coordinator.analysis.questions import SIGNIFICANCE
 from coordinator.analysis.stage import AT_ITS_LOOK, Stage
@@ -54,18 +54,18 @@ class _Counts(NamedTuple):
         return fisher_p(self.carried, missed, self.reference_carried, reference_missed)
 
 
-def carried_blocks(trials: Iterable[TrialDigest]) -> CarriedBlocks | None:
+def carried_blocks(trials: Sequence[TrialDigest]) -> CarriedBlocks | None:
     """A cell's k of n blocks; ``None`` without a block that counts."""
-    outcomes = [found for trial in trials if (found := is_carried(trial)) is not None]
+    outcomes = [found for found in carried_in(trials) if found is not None]
     if not outcomes:
         return None
     low, high = clopper_pearson(sum(outcomes), len(outcomes))
     return CarriedBlocks(blocks=sum(outcomes), of=len(outcomes), low=low, high=high)
 
 
-def overloaded_trials(trials: Iterable[TrialDigest], pool: Pool) -> OverloadedTrials | None:
+def overloaded_trials(trials: Sequence[TrialDigest], pool: Pool) -> OverloadedTrials | None:
     """What the overloaded trials of a cell were like; ``None`` if there are none. ``pool`` has their latencies."""
-    found = [trial for trial in trials if is_carried(trial) is False]
+    found = overloaded_of(trials)
     if not found:
         return None
     seconds, due, latency = sum(column(found, "duration_s")), sum_known(column(found, "due")), pool.overloaded
@@ -80,9 +80,10 @@ def overloaded_trials(trials: Iterable[TrialDigest], pool: Pool) -> OverloadedTr
     )
 
 
-def carried_up_to(trials: Iterable[TrialDigest]) -> CarriedRates | None:
+def carried_up_to(trials: Sequence[TrialDigest]) -> CarriedRates | None:
     """Where the rate changes: per block the highest carried rate, with all lower ones; ``None`` without such blocks."""
-    found = [trial.highest_carried_per_s or 0.0 for trial in trials if is_carried(trial) is not None]
+    rates = zip(column(trials, "highest_carried_per_s"), carried_in(trials), strict=True)
+    found = [0.0 if isnan(rate) else rate for rate, carried in rates if carried is not None]
     if not found:
         return None
     return CarriedRates(
@@ -113,17 +114,11 @@ def _counts(data: CampaignResults) -> Iterable[_Counts]:
     for workload in data.campaign.workloads:
         for level, load in data.campaign.levels.items():
             if isinstance(load, (OpenLoad, ShareLoad)):
+                trials = data.level(workload, level)
                 for pair in compared_pairs(data):
-                    outcomes = _outcomes(data, workload, level, pair)
-                    ours, theirs = (sum(outcome[side] for outcome in outcomes) for side in (0, 1))
-                    if outcomes:
-                        yield _Counts(workload, level, pair, ours, theirs, len(outcomes))
-
-
-def _outcomes(data: CampaignResults, workload: str, level: str, pair: tuple[str, str]) -> list[tuple[bool, bool]]:
-    """Per block that counts for both: whether each of the two carried the load."""
-    both = zip(*(data.carried(workload, level, label) for label in pair), strict=True)
-    return [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
+                    ours, theirs, blocks = trials.carried_by(*pair)
+                    if blocks:
+                        yield _Counts(workload, level, pair, ours, theirs, blocks)
 
 
 def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparisons: int) -> Carrying:

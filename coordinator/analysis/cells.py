@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
+from coordinator.analysis.columns import answered_within, column, offloads_of, reasons_of, valid_of
 from coordinator.analysis.exceedance import mean_shares
-from coordinator.analysis.load_shown import answered_within, column, load_cautions, load_shown
+from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.pool import Pool, Read
 from coordinator.analysis.searched import is_left_open, reason_for_none, search_caveats, searched_capacity
 from coordinator.analysis.slow import with_episodes
@@ -29,7 +30,7 @@ def cell_result(data: CampaignResults, cell: Cell) -> CellResult:
     if isinstance(data.campaign.levels[cell.level], CapacityLoad):
         return _capacity_result(data, cell)
     trials = data.trials(cell)
-    valid, pool = [trial for trial in trials if trial.valid], data.pool(cell)
+    valid, pool = valid_of(trials), data.pool(cell)
     first = first_metric(data.campaign.levels[cell.level])
     rate, cpu, p50, p99 = (figure_of(data, cell, metric) for metric in _FIGURES)
     load = _load_carried(data, cell, trials, pool)
@@ -98,7 +99,7 @@ def _capacity_result(data: CampaignResults, cell: Cell) -> CellResult:
 
 
 def _commonest(trials: Sequence[TrialDigest]) -> Reason | None:
-    reasons = Counter(reason for trial in trials for reason in trial.reasons)
+    reasons = Counter(reason for found in reasons_of(trials) for reason in found)
     return max(reasons, key=lambda reason: reasons[reason], default=None)
 
 
@@ -130,7 +131,7 @@ def _load_carried(data: CampaignResults, cell: Cell, trials: Sequence[TrialDiges
 
 def _mixed_offloads(trials: Sequence[TrialDigest]) -> tuple[str, ...]:
     """Offloads are the same within a block; a caveat says if hosts differ."""
-    if len({frozenset(offloads) for offloads in {trial.words.offloads for trial in trials}}) < 2:
+    if len(set(map(frozenset, offloads_of(trials)))) < 2:
         return ()
     return ("its trials had different offloads: compare the results host by host",)
 
@@ -166,7 +167,11 @@ def figure_of(data: CampaignResults, cell: Cell, metric: Metric) -> Mean | None:
 
     The interval includes the host's drift from block to block, which cancels in ratios.
     """
-    logs = [math.log(figure) for figure in data.figures(cell, metric)]
+    found = data.compared(cell.workload, cell.level, metric)
+    if cell.datapath in found.labels:
+        logs = found.log_column(cell.datapath)
+    else:
+        logs = [math.log(figure) for figure in data.figures(cell, metric)]
     if not logs:
         return None
     estimate = interval(logs) if len(logs) >= MIN_PAIRS else None
@@ -181,7 +186,7 @@ def _is_compared(data: CampaignResults, cell: Cell, metric: Metric) -> bool:
 def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, ...]:
     """A caveat if the datapath lacked its figure in so many blocks that it is not compared."""
     figures = data.figures(cell, metric)
-    blocks = len(data.blocks_of(cell.workload, cell.level)[0])
+    blocks = int((~data.alone(cell.workload, cell.level)).sum())
     if not figures or _is_compared(data, cell, metric):
         return ()
     return (f"valid in {len(figures)} of {blocks} blocks only: its figures are of those, and it is not compared",)

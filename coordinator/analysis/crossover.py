@@ -103,7 +103,8 @@ def _zero(rungs: Sequence[Rung]) -> Zero:
         whole = parts[0] + parts[1]
         freedom = whole**2 / (parts[0] ** 2 / left.estimate.freedom + parts[1] ** 2 / right.estimate.freedom)
         limits = stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(whole)
-        fitting += [begin + float(w) * (end - begin) for w in weights[np.abs(means) <= limits]]
+        if (fits := begin + weights[np.abs(means) <= limits] * (end - begin)).size:
+            fitting += [float(fits.min()), float(fits.max())]
         if (left.estimate.mean > 0) != (right.estimate.mean > 0):
             share = left.estimate.mean / (left.estimate.mean - right.estimate.mean)
             roots.append(begin + share * (end - begin))

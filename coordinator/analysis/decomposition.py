@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.columns import column
 from coordinator.analysis.digest import trial_digest
-from coordinator.analysis.load_shown import column
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.statistics import CONFIDENCE
 from coordinator.analysis.watched_level import WatchedLevel, Watching, watched_alone, watching
@@ -70,7 +70,7 @@ def explained_by(data: CampaignResults, compared: Sequence[tuple[str, str]], pat
     differences: list[Difference] = []
     for workload in data.campaign.workloads:
         for level in data.campaign.levels:
-            seen = watching(data.blocks.get((workload, level), []), data.campaign.labels, path)
+            seen = watching(data.level(workload, level), data.campaign.labels, path)
             for label in data.campaign.labels:
                 cell = Cell(datapath=label, workload=workload, level=level)
                 if (found := _of_cell(cell, seen)) is not None:

@@ -8,25 +8,18 @@ import sys
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from coordinator.scheduling.digests import FIELDS, Judged, Stages, TrialDigest, TrialWords
-from domain.trial import Finding
+import numpy as np
+
+from coordinator.analysis.block_trials import BlockShape, BlockTrials, TrialShape
+from coordinator.scheduling.digests import Judged, TrialDigest, TrialWords
+from domain.trial import Reason
 from domain.watched import StageRole
 
 VERSION = 1
 """Of the figures and their form; digests of another version are made again from the trials."""
 _NUMBER_BYTES = 8
-
-
-class _Shape(NamedTuple):
-    """The words of one trial."""
-
-    words: TrialWords
-    findings: tuple[Finding, ...]
-    keys: tuple[StageRole, ...] | None
-    kinds: tuple[str, ...]
-    judged: Judged | None
 
 
 def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
@@ -51,43 +44,29 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
     return _little(numbers).tobytes() + bytes(flags), json.dumps(words, separators=(",", ":"), allow_nan=False)
 
 
-def decode(numbers: bytes, words: str) -> dict[str, TrialDigest]:
+def decode(numbers: bytes, words: str) -> BlockTrials:
     """The inverse of :func:`encode`; digests that were stored have no histograms."""
-    shapes = _shapes(words)
-    count = sum(map(_size, shapes))
-    values = array("d")
-    values.frombytes(numbers[: count * _NUMBER_BYTES])
-    values, flags = _little(values), numbers[count * _NUMBER_BYTES :]
-    found, at, flag = {}, 0, 0
-    for shape in shapes:
-        own, at = values[at : at + len(FIELDS)], at + len(FIELDS)
-        stages = None
-        if shape.keys is not None:
-            us, at = values[at : at + len(shape.keys)], at + len(shape.keys)
-            work, at = values[at : at + len(shape.kinds)], at + len(shape.kinds)
-            known, flag = flags[flag : flag + len(shape.keys)], flag + len(shape.keys)
-            stages = Stages(shape.keys, us, known, shape.kinds, work)
-        found[shape.words.datapath] = TrialDigest(shape.words, own, shape.findings, stages=stages, judged=shape.judged)
-    return found
-
-
-def _size(shape: _Shape) -> int:
-    return len(FIELDS) + len(shape.keys or ()) + len(shape.kinds)
+    shape = _shape_of(words)
+    size = shape.starts[-1]
+    values = np.frombuffer(numbers, dtype="<f8", count=size).astype(np.float64, copy=False)
+    return BlockTrials(shape, values, numbers[size * _NUMBER_BYTES :])
 
 
 @lru_cache(maxsize=64)
-def _shapes(words: str) -> tuple[_Shape, ...]:
-    return tuple(_shape(one) for one in json.loads(words))
+def _shape_of(words: str) -> BlockShape:
+    return BlockShape(tuple(_shape(one) for one in json.loads(words)))
 
 
-def _shape(trial: list[Any]) -> _Shape:
+def _shape(trial: list[Any]) -> TrialShape:
     words, findings, keys, kinds, judged = trial
     datapath, function, role, workload, level, offloads = words
-    return _Shape(
+    against = tuple((Reason(reason), str(detail)) for reason, detail in findings)
+    return TrialShape(
         _shared(TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads))),
-        tuple(Finding(reason=reason, detail=detail) for reason, detail in findings),
-        None if keys is None else tuple(StageRole(*key) for key in keys),
-        tuple(kinds),
+        against,
+        tuple(dict.fromkeys(reason for reason, _ in against)),
+        None if keys is None else _keys(tuple(map(tuple, keys))),
+        _kinds(tuple(kinds)),
         None if judged is None else Judged(*judged),
     )
 
@@ -95,6 +74,16 @@ def _shape(trial: list[Any]) -> _Shape:
 @lru_cache(maxsize=1024)
 def _shared(words: TrialWords) -> TrialWords:
     return words
+
+
+@lru_cache(maxsize=1024)
+def _keys(keys: tuple[tuple[str, str], ...]) -> tuple[StageRole, ...]:
+    return tuple(StageRole(*key) for key in keys)
+
+
+@lru_cache(maxsize=1024)
+def _kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return kinds
 
 
 def _little(numbers: "array[float]") -> "array[float]":

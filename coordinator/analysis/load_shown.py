@@ -1,11 +1,11 @@
 """What stands beside a cell's figures about its load: the generator's part in the latency, and the CPUs in use."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from coordinator.analysis.columns import column, sum_known
 from coordinator.analysis.pool import Pool, Read
-from coordinator.scheduling.digests import AT, TrialDigest
+from coordinator.scheduling.digests import TrialDigest
 from domain.carried import cautions
 from domain.cpu_time import CpuTime
 
@@ -37,24 +37,6 @@ def _queued_share(trials: Sequence[TrialDigest]) -> float | None:
     """Unknown if one trial does not say it."""
     queued, due = (sum_known(column(trials, name)) for name in ("queued", "due"))
     return queued / due if queued is not None and due else None
-
-
-def column(trials: Sequence[TrialDigest], name: str) -> list[float]:
-    """One number of each trial; NaN where it has none."""
-    at = AT[name]
-    return [trial.numbers[at] for trial in trials]
-
-
-def answered_within(trials: Sequence[TrialDigest]) -> list[float]:
-    """Of each trial the requests answered before their slice's end; where that is unknown, at any time."""
-    pairs = zip(column(trials, "delivered"), column(trials, "requests"), strict=True)
-    return [requests if math.isnan(delivered) else delivered for delivered, requests in pairs]
-
-
-def sum_known(numbers: Sequence[float]) -> float | None:
-    """The sum of all numbers; ``None`` without any, or if one is unknown."""
-    total = sum(numbers)
-    return total if numbers and not math.isnan(total) else None
 
 
 def _cpu(trials: Sequence[TrialDigest]) -> CpuTime:

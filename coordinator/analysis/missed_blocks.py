@@ -4,6 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.columns import reasons_of, valid_of
 from coordinator.analysis.outcome import missed_for
 from domain.campaign import Cell
 from domain.trial import Reason
@@ -20,7 +21,7 @@ class MissedBlocks(NamedTuple):
 def missed_blocks(data: CampaignResults, cell: Cell) -> MissedBlocks:
     """Over the trials whose block counts; those without proof say nothing about the load."""
     trials = data.trials(cell)
-    missed = [reason for trial in trials if (reason := missed_for(trial.reasons)) is not None]
-    valid = sum(trial.valid for trial in trials)
+    missed = [reason for reasons in reasons_of(trials) if (reason := missed_for(reasons)) is not None]
+    valid = len(valid_of(trials))
     reason = max(missed, key=Counter(missed).__getitem__, default=None)
     return MissedBlocks(valid + len(missed), len(missed), reason)

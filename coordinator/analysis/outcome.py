@@ -6,7 +6,7 @@ from functools import lru_cache
 from coordinator.scheduling.digests import AT, TrialDigest
 from domain.trial import REASON_CLASSES, Reason, ReasonClass
 
-_DUE = AT["due"]
+DUE = AT["due"]
 _OUTCOMES = frozenset(one for one, kind in REASON_CLASSES.items() if kind is ReasonClass.OUTCOME)
 COMPATIBLE = _OUTCOMES | {Reason.DROPS, Reason.PROBE_LOSS}  # overload may cause these two
 
@@ -16,14 +16,16 @@ def is_carried(trial: TrialDigest) -> bool | None:
 
     Results of older versions lack what was due: then nothing shows that the load was carried.
     """
-    if trial.reasons:
-        return False if _is_overload(trial.reasons) else None
-    return None if math.isnan(trial.numbers[_DUE]) else True
+    found = carried_by_reasons(trial.reasons)
+    return None if found < 0 or (found and math.isnan(trial.numbers[DUE])) else bool(found)
 
 
 @lru_cache(maxsize=4096)
-def _is_overload(reasons: tuple[Reason, ...]) -> bool:
-    return Reason.OVERLOADED in reasons and all(reason in COMPATIBLE for reason in reasons)
+def carried_by_reasons(reasons: tuple[Reason, ...]) -> int:
+    """The same as far as reasons say it: 1 carried (if what was due is known), 0 overloaded, -1 nothing."""
+    if not reasons:
+        return 1
+    return 0 if Reason.OVERLOADED in reasons and all(reason in COMPATIBLE for reason in reasons) else -1
 
 
 @lru_cache(maxsize=4096)

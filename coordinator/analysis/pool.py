@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 
 from coordinator.scheduling.digests import Times, TrialDigest
 from domain.episodes import LADDER_NS, Episodes
-from domain.histogram import MAX_DURATIONS, LatencyHistogram
+from domain.hdr import MAX_DURATIONS
+from domain.histogram import LatencyHistogram
 
 POOLED = ("latency", "service_time", "lag", "overloaded")
 """The histograms of a pool; the latencies of overloaded trials are apart."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from coordinator.scheduling.digests import BlockDigest, TrialDigest
+from coordinator.scheduling.digests import BlockDigest
 from domain.fingerprints import FingerprintBlocks
 from domain.trial import TRANSIENT_REASONS, Finding, Reason
 
@@ -112,8 +112,3 @@ def _environment(block: BlockDigest) -> tuple[str, Finding] | None:
     """The first finding against the environment, and its trial's label."""
     found = ((label, one) for label, trial in block.trials.items() for one in trial.findings)
     return next(((label, one) for label, one in found if one.reason in TRANSIENT_REASONS), None)
-
-
-def left_out(trial: TrialDigest, why: Finding | None) -> TrialDigest:
-    """The trial, with a finding against it if its block does not count and it has none of that reason."""
-    return trial if why is None or why.reason in trial.reasons else trial.left_out(why)

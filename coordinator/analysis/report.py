@@ -17,6 +17,8 @@ from coordinator.analysis.crossover import crossovers
 from coordinator.analysis.decomposition import explained_by
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.families import stage_pairs
+from coordinator.analysis.invalid_trials import invalid_trials
+from coordinator.analysis.level_trials import CellTrials
 from coordinator.analysis.overload_onset import overload_onsets
 from coordinator.analysis.path import StagePath
 from coordinator.analysis.pool import Pool, PoolKey
@@ -26,12 +28,10 @@ from coordinator.analysis.scope import scope_of
 from coordinator.analysis.stage import stage_of
 from coordinator.analysis.statistics import finite_exp, interval
 from coordinator.analysis.verdicts import verdicts_of
-from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.failures import FailedAttempt, InvalidTrial
-from domain.focus import focus_at
+from domain.failures import FailedAttempt
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
@@ -56,9 +56,9 @@ def build_report(
     ``campaign["probe_tax"]`` is the cost of watching for each datapath; ``None`` without probes.
     """
     data = results_of(campaign, record, attempts, pools)
-    taxes, shared = _probe_tax(data), data.fingerprints
-    stage = stage_of(campaign, record, data.records)
+    taxes, shared, stage = _probe_tax(data), data.fingerprints, stage_of(campaign, record, data.records)
     verdicts = verdicts_of(data, _proven(taxes or {}), stage)
+    invalid = invalid_trials(campaign, data.records)
     parts, differences = explained_by(data, stage_pairs(campaign), path)
     report = CampaignReport(
         campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
@@ -70,7 +70,8 @@ def build_report(
         condition_costs=condition_costs(data),
         decompositions=parts,
         differences=differences,
-        invalid=tuple(_invalid_trials(campaign, data.records)),
+        invalid=invalid.listed,
+        invalid_counts=invalid.counts,
         failed_attempts=_failed_attempts(data.records),
         crossovers=crossovers(data),
         overload_onsets=overload_onsets(data),
@@ -127,16 +128,10 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
     """
     if not data.campaign.probes:
         return None
-    taxes = {}
+    taxes, levels = {}, data.campaign.levels
+    closed = [key for key in data.blocks if Metric.REQUESTS_PER_S in metrics_of(levels[key[1]])]
     for label in data.campaign.labels:
-        logs = [
-            math.log(watched / trial.requests_per_s)
-            for (_, level), blocks in data.blocks.items()
-            if Metric.REQUESTS_PER_S in metrics_of(data.campaign.levels[level])
-            for block in blocks
-            if (trial := block.get(label)) and trial.valid and trial.requests_per_s
-            if (watched := trial.watched_rate_per_s)
-        ]
+        logs = [log for key in closed for log in _tax_logs(data.level(*key).cell(label).valid)]
         if estimate := interval(logs):
             taxes[label] = {
                 "ratio": finite_exp(estimate.mean),
@@ -147,37 +142,14 @@ def _probe_tax(data: CampaignResults) -> dict[str, dict[str, Any]] | None:
     return taxes
 
 
+def _tax_logs(trials: CellTrials) -> list[float]:
+    both = zip(trials.numbers("watched_rate_per_s"), trials.numbers("requests_per_s"), strict=True)
+    return [math.log(watched / counted) for watched, counted in both if watched > 0 and counted > 0]
+
+
 def _proven(taxes: Taxes) -> dict[str, float]:
     """The share of requests/s that watching cost, by label, where its interval excludes "nothing"."""
     return {label: 1 - tax["ratio"] for label, tax in taxes.items() if tax["pairs"] >= MIN_PAIRS and tax["high"] < 1}
-
-
-def _invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Iterable[InvalidTrial]:
-    """Every invalid trial of every attempt, except those that show a search step that a rate was too high."""
-    for attempt in attempts:
-        for trial in attempt.digest.trials.values() if attempt.digest else ():
-            if not trial.valid and not _is_search_outcome(trial):
-                yield InvalidTrial(
-                    trial=trial_id(campaign, attempt, trial.words.datapath),
-                    block=attempt.block_index,
-                    attempt=attempt.attempt,
-                    datapath=trial.words.datapath,
-                    workload=trial.words.workload,
-                    level=trial.words.level,
-                    reasons=trial.reasons,
-                    details=tuple(finding.detail for finding in trial.findings),
-                )
-
-
-def _is_search_outcome(trial: TrialDigest) -> bool:
-    return trial.judged is not None and trial.judged.met + trial.judged.missed > 0
-
-
-def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
-    """``<block id>-<attempt>-<position of the label in its block>``: also the ``run`` tag of telemetry."""
-    focus, measured = focus_at(campaign, attempt.level), set(attempt.digest.trials if attempt.digest else ())
-    labels = focus if label in focus and measured <= set(focus) else campaign.labels
-    return f"{attempt.block_id}-{attempt.attempt}-{labels.index(label)}"
 
 
 def _telemetry(attempts: Iterable[AttemptRecord]) -> TelemetryAccount:

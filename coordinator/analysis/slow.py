@@ -7,7 +7,7 @@ trials decides: simulated, a datapath with rare long stalls then wins against on
 import math
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.load_shown import column
+from coordinator.analysis.columns import column, valid_of, with_shares
 from coordinator.analysis.pool import Pool
 from domain.campaign import Cell
 from domain.metric import Metric
@@ -51,14 +51,14 @@ def _episodes(data: CampaignResults, workload: str, level: str, metric: Metric, 
 
 def _over(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[int, int | None]:
     """The trials that have shares, and their episodes over a fixed time."""
-    trials = [trial for trial in data.trials(cell) if trial.has_shares]
+    trials = with_shares(data.trials(cell))
     counts = column(trials, f"episodes_over_{metric.over_ms}ms")
     return len(trials), None if any(map(math.isnan, counts)) else int(sum(counts))
 
 
 def _beyond(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[int, int | None]:
     """The valid trials that have latencies, and their episodes beyond the percentile of all of them together."""
-    trials, pool = sum(trial.valid and trial.has_latency for trial in data.trials(cell)), data.pool(cell)
+    trials, pool = column(valid_of(data.trials(cell)), "has_latency").count(1.0), data.pool(cell)
     if pool.timed.trials < trials:
         return trials, None
     return trials, pool.timed.beyond(_percentile_ns(pool, metric) or 0)

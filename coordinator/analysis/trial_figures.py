@@ -1,9 +1,7 @@
-"""One figure of a trial, by metric; and those of a block's trials. Pure."""
+"""One figure of a trial, by metric. Pure."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 
-from coordinator.analysis.compared import Figures
 from coordinator.scheduling.digests import AT, TrialDigest
 from domain.metric import SHARE_METRICS, Metric
 
@@ -13,14 +11,6 @@ def figure_of_trial(trial: TrialDigest | None, metric: Metric) -> float | None:
     if trial is None:
         return None
     return (_share if metric in SHARE_METRICS else _figure)(trial, AT[metric.value])
-
-
-def figures_of_blocks(
-    blocks: Iterable[Mapping[str, TrialDigest]], labels: Sequence[str], metric: Metric
-) -> list[Figures]:
-    """One mapping per block: each label's figure, ``None`` without a trial that has it."""
-    figure, at = _share if metric in SHARE_METRICS else _figure, AT[metric.value]
-    return [{label: figure(block[label], at) if label in block else None for label in labels} for block in blocks]
 
 
 def _figure(trial: TrialDigest, at: int) -> float | None:

@@ -46,11 +46,6 @@ class _Reading(NamedTuple):
     known: int
 
 
-def is_evidence(trial: TrialDigest) -> bool:
-    """False where probes watched nothing, or the trial is invalid."""
-    return trial.valid and trial.watched_mean_us is not None
-
-
 def watched_trial(trial: TrialDigest, path: StagePath) -> WatchedTrial | None:
     """The trial as evidence; ``None`` where it is none."""
     mean_us = trial.watched_mean_us

@@ -62,17 +62,12 @@ def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
     ]
 
 
-def _logs(data: CampaignResults, place: Place) -> list[float]:
-    cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
-    return data.contrasts(cell, place.pair[1], place.metric)
-
-
 def _alone(data: CampaignResults, place: Place) -> int:
     """How many of the pairs at a level are of blocks that hold the campaign's focus only."""
-    if place.level not in data.campaign.levels or place.metric is Metric.SLO_CAPACITY_PER_S:
+    if place.level not in data.campaign.levels:
         return 0
     found = data.compared(place.workload, place.level, place.metric, *place.pair)
-    return found.alone if set(place.pair) <= set(found.labels) else 0
+    return found.alone if found.pairs(*place.pair) else 0
 
 
 def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
@@ -110,9 +105,8 @@ def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
 
 
 def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
-    return sentence_of(
-        context, _verdict(context, place, _family(context.data, place), len(_logs(context.data, place)), estimate, p)
-    )
+    pairs = context.data.compared(place.workload, place.level, place.metric, *place.pair).pairs(*place.pair)
+    return sentence_of(context, _verdict(context, place, _family(context.data, place), pairs, estimate, p))
 
 
 def _verdict(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from coordinator.analysis.level_trials import LevelTrials
 from coordinator.analysis.path import StagePath
-from coordinator.analysis.trial_parts import WatchedTrial, is_evidence, watched_trial
+from coordinator.analysis.trial_parts import WatchedTrial, watched_trial
 from coordinator.scheduling.digests import TrialDigest
 from domain.report import MIN_PAIRS
 from domain.watched import StageRole
@@ -78,11 +79,11 @@ class Watching:
         return self.compared if label in self.compared.labels else self.alone.get(label)
 
 
-def watching(blocks: Sequence[Mapping[str, TrialDigest]], labels: Sequence[str], path: StagePath) -> Watching:
+def watching(level: LevelTrials, labels: Sequence[str], path: StagePath) -> Watching:
     """Choose the datapaths that are compared, leaving out the one with the fewest trials until enough blocks remain."""
-    found = _alike([_evidence(block, path) for block in blocks])
+    disturbed = dict(zip(labels, (level.is_evidence & level.is_disturbed).sum(axis=0).tolist(), strict=True))
+    found = _alike(_evidence(level, labels, path))
     if not any(found):
-        disturbed = {label: _disturbed(blocks, label) for label in labels}
         return Watching(WatchedLevel((), (), path), {}, disturbed)
     seen = [label for label in labels if any(label in block for block in found)]
     enough = min(MIN_PAIRS, sum(bool(block) for block in found))
@@ -95,7 +96,7 @@ def watching(blocks: Sequence[Mapping[str, TrialDigest]], labels: Sequence[str],
     return Watching(
         WatchedLevel(kept, tuple(found[index] for index in chosen), path),
         {label: _alone(found, label, path) for label in seen if label not in kept},
-        {label: _disturbed(blocks, label) for label in labels},
+        disturbed,
     )
 
 
@@ -106,9 +107,13 @@ def watched_alone(trial: TrialDigest, path: StagePath) -> WatchedLevel | None:
     return WatchedLevel((label,), ({label: found},), path) if found else None
 
 
-def _evidence(block: Mapping[str, TrialDigest], path: StagePath) -> Block:
-    found = {label: watched_trial(trial, path) for label, trial in block.items() if not trial.is_disturbed}
-    return {label: one for label, one in found.items() if one is not None}
+def _evidence(level: LevelTrials, labels: Sequence[str], path: StagePath) -> list[Block]:
+    chosen = level.is_evidence & ~level.is_disturbed
+    found: list[Block] = []
+    for block, wanted in zip(level.blocks, chosen.tolist(), strict=True):
+        names = [label for label, is_wanted in zip(labels, wanted, strict=True) if is_wanted]
+        found.append({label: one for label in names if (one := watched_trial(block[label], path)) is not None})
+    return found
 
 
 def _alike(blocks: Sequence[Block]) -> list[Block]:
@@ -119,10 +124,6 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
 
 def _alone(blocks: Iterable[Block], label: str, path: StagePath) -> WatchedLevel:
     return WatchedLevel((label,), tuple({label: block[label]} for block in blocks if label in block), path)
-
-
-def _disturbed(blocks: Iterable[Mapping[str, TrialDigest]], label: str) -> int:
-    return sum(label in block and block[label].is_disturbed and is_evidence(block[label]) for block in blocks)
 
 
 def _choices(

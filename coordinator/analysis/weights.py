@@ -6,13 +6,12 @@ the level, not of one pair: all pairs then have the same weights, and a ÷ b tim
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from coordinator.analysis.statistics import Estimate, interval
+from coordinator.analysis.statistics import Estimate, Logs, interval
 
 _SMALLEST_VARIANCE = 1e-24  # of figures without scatter: only rounding differs
 
@@ -28,25 +27,23 @@ class Noise:
     freedom: float
 
 
-def noise_of(rows: Sequence[Mapping[str, float]], *, as_logs: bool = True) -> Noise | None:
-    """The noise of figures by label in blocks; ``None`` with fewer than two blocks or labels.
+def noise_of(table: Logs, *, as_logs: bool = True) -> Noise | None:
+    """The noise of figures, a row for each block and a column for each label; ``None`` with fewer than two of one.
 
     It is what remains of the logarithms, or of shares themselves, without the effects of blocks and of labels (least
-    squares). Not all blocks need to have all labels.
+    squares). A block may lack labels: their figures are NaN.
     """
-    labels = list(dict.fromkeys(label for row in rows for label in row))
-    if len(rows) < 2 or len(labels) < 2:
+    if min(table.shape) < 2:
         return None
-    table = np.array([[row.get(label, math.nan) for label in labels] for row in rows])
     values = np.log(table) if as_logs else table
-    if not np.isnan(values).any():
-        rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
-        freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
-        return Noise(float((rest**2).sum()) / freedom, freedom)
-    return _noise_with_gaps(values)
+    if np.isnan(values).any():
+        return _noise_with_gaps(values)
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+    freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
+    return Noise(float((rest**2).sum()) / freedom, freedom)
 
 
-def _noise_with_gaps(values: NDArray[np.float64]) -> Noise | None:
+def _noise_with_gaps(values: Logs) -> Noise | None:
     """The same where blocks lack labels: both sides without the blocks' means, then the labels' effects by regression.
 
     The labels must share blocks, directly or through others.

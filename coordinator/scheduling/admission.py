@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.campaign import Campaign
+from domain.hints import did_you_mean
 from domain.jobs import HostCapabilities, Variant
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad, ShareLoad
 from domain.names import datapath_of
 from domain.problems import InvalidInput, Problem
+from domain.variant_names import FAMILIES, known_names, unknown_name
 from domain.workload import fill_parameters
-
-FAMILIES = ("datapaths", "workloads", "probes")
 
 # What a worker carried before it could state it. One rule for both fields: what is not stated is what old workers had.
 # It refuses nothing that an old worker can run, and admits nothing that it cannot (docs/decisions/0025).
@@ -71,7 +71,10 @@ def _refusal(field: str, message: str) -> InvalidInput:
 def _chosen(campaign: Campaign, hosts: Sequence[KnownHost]) -> list[KnownHost]:
     by_name = {host.name: host for host in hosts}
     strangers = [
-        Problem(field=f"hosts.{i}", message=f"unknown host {name!r}; registered: {', '.join(sorted(by_name))}")
+        Problem(
+            field=f"hosts.{i}",
+            message=f"unknown host {name!r}{did_you_mean(name, by_name)}; registered: {', '.join(sorted(by_name))}",
+        )
         for i, name in enumerate(campaign.hosts)
         if name not in by_name
     ]
@@ -93,10 +96,10 @@ def _named(campaign: Campaign) -> Iterator[tuple[str, str, str]]:
 
 
 def _unknown(campaign: Campaign, hosts: Sequence[KnownHost]) -> Iterator[Problem]:
+    known = known_names(host.capabilities for host in hosts)
     for field, family, name in _named(campaign):
-        known = sorted({v.name for host in hosts for v in variants(host.capabilities, family)})
-        if name not in known:
-            yield Problem(field=field, message=f"unknown {family[:-1]} {name!r}; known: {', '.join(known) or 'none'}")
+        if problem := unknown_name(field, family, name, known[family]):
+            yield problem
 
 
 def variants(capabilities: HostCapabilities, family: str) -> tuple[Variant, ...]:

@@ -194,6 +194,11 @@ class TrialDigest:
         found = self.numbers[AT[name]]
         return found if found == found else None
 
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The details of its findings."""
+        return tuple(one.detail for one in self.findings)
+
     def left_out(self, why: Finding) -> "TrialDigest":
         """The trial with one more finding."""
         findings = (*self.findings, why)
@@ -202,15 +207,21 @@ class TrialDigest:
 
 @dataclass(frozen=True)
 class BlockDigest:
-    """One finished attempt of a block: where it ran, and its trials by label, in the order of the result."""
+    """One finished attempt of a block: where it ran, and its trials by label, in the order of the result.
+
+    ``sound`` says whether the environment disturbed no trial, if that is known without them.
+    """
 
     host: str
     wall_s: float
     fingerprint: Mapping[str, str]
     trials: Mapping[str, TrialDigest]
     telemetry: TelemetryAccount
+    sound: bool | None = None
 
     @property
     def is_sound(self) -> bool:
         """True if the environment disturbed no trial."""
+        if self.sound is not None:
+            return self.sound
         return not any(kinds_of(trial.reasons).is_environment for trial in self.trials.values() if not trial.valid)

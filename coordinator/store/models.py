@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -75,6 +76,8 @@ class CampaignRow(Base):
     # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
     plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
     looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
+    note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    archived_at: Mapped[float | None] = mapped_column(Float(53))
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
@@ -83,7 +86,11 @@ class BlockRow(Base):
     """One block; ``host`` differs from the plan's if the block moved from a silent host."""
 
     __tablename__ = "blocks"
-    __table_args__ = (UniqueConstraint("campaign_id", "index"), Index(None, "host", "state"))
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "index"),
+        Index(None, "host", "state"),
+        Index(None, "campaign_id", "state", "index"),
+    )
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))

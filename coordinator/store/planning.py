@@ -20,7 +20,7 @@ from coordinator.store.records import attempt_records
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign
 from domain.duration import block_traffic_s
-from domain.focus import added_levels, added_slices
+from domain.focus import added_levels, added_slices, focus_at
 from domain.jobs import HostCapabilities
 from domain.load import AnyLoad
 from domain.metric import metrics_of
@@ -129,11 +129,10 @@ def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:
     campaign, found = data.campaign, []
     for workload, (level, load) in product(campaign.workloads, campaign.levels.items()):
         for metric in (one for one in metrics_of(load) if one in PRIMARY_METRICS):
-            rows = data.compared(workload, level, metric).rows
-            for slices, noise in (
-                (campaign.slices, noise_of(rows)),
-                (added_slices(campaign), noise_of(data.focused_rows(workload, level, metric))),
-            ):
+            focus = focus_at(campaign, level)
+            whole = data.compared(workload, level, metric).table
+            focused = data.compared(workload, level, metric, *focus).focused if focus else whole[:0]
+            for slices, noise in ((campaign.slices, noise_of(whole)), (added_slices(campaign), noise_of(focused))):
                 if noise is not None:
                     traffic_s = slices * campaign.slice_s_at(load)
                     found.append(PastNoise(workload, str(load), kind_of(load), metric, noise, traffic_s))

@@ -136,6 +136,7 @@ def _digest(session: Session, row: Row[Any], known: Mapping[str, Trials]) -> Blo
         fingerprint=_facts(row.fingerprint or "{}"),
         trials=known[row.id],
         telemetry=_account(row.telemetry or "{}"),
+        sound=row.sound,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from coordinator.scheduling import lifecycle
 from coordinator.scheduling.lifecycle import (
+    OPEN_BLOCKS,
     AttemptEvent,
     AttemptState,
     BlockEvent,
@@ -152,9 +153,10 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
 def finish_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
     """End the campaign if all its blocks have ended, unless its look says that more blocks follow."""
     session.flush()
-    rows = session.execute(
-        select(BlockRow.state, BlockRow.calibration).where(BlockRow.campaign_id == campaign.id)
-    ).all()
+    ours = BlockRow.campaign_id == campaign.id
+    if session.scalar(select(BlockRow.id).where(ours, BlockRow.state.in_(OPEN_BLOCKS)).limit(1)) is not None:
+        return  # as after almost every block, and this costs the same in any campaign
+    rows = session.execute(select(BlockRow.state, BlockRow.calibration).where(ours).distinct()).all()
     measured, calibrations = ([BlockState(state) for state, flag in rows if flag is kind] for kind in (False, True))
     event = lifecycle.event_after_blocks(measured, calibrations)
     if event is None or CampaignState(campaign.state).ended:

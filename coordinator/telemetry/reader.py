@@ -3,15 +3,19 @@
 InfluxDB only carries telemetry, and campaigns are complete without it. So every query may fail, and says why.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import httpx
 
+from coordinator.telemetry.time_limit import LimitedTransport
 from domain.sample import BUCKETS, KERNEL_LATENCY, bucket_bounds_ns, bucket_field
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 3.0  # of each read
+LIMIT_S = 6.0  # of the whole query
+MAX_ANSWER_BYTES = 32 << 20
 # One point per slice and stage; the longest trials have several hundred.
 MAX_POINTS = 5000
 
@@ -77,28 +81,41 @@ def query(influx: Influx, statement: str, *, epoch: str = "") -> Sequence[Mappin
     # ``user:password`` is for versions before 1.8, which know no tokens.
     user, is_password, password = influx.token.partition(":")
     headers = {"Authorization": f"Token {influx.token}"} if influx.token and not is_password else {}
+    auth = (user, password) if is_password else None
+    params = {"db": influx.bucket, **({"epoch": epoch} if epoch else {})}
     try:
-        response = httpx.post(
-            influx.url.rstrip("/") + "/query",
-            params={"db": influx.bucket, **({"epoch": epoch} if epoch else {})},
-            data={"q": statement},
-            headers=headers,
-            auth=(user, password) if is_password else None,
-            timeout=TIMEOUT_S,
-            trust_env=False,  # the query and its token are for InfluxDB, not for a proxy of the environment
-        )
-        answer = response.json()
+        status, body = _asked(influx.url.rstrip("/") + "/query", params, statement, headers, auth)
+        answer = json.loads(body)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise TelemetryUnavailable(f"InfluxDB at {influx.url} cannot be reached: {error}") from error
-    except ValueError as error:
-        raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered {response.status_code} without JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} answered {status} without JSON") from error
     if not isinstance(answer, dict):
         raise TelemetryUnavailable(f"InfluxDB at {influx.url} sent an answer that is not InfluxDB's")
     results = answer.get("results") or [{}]
     problem = answer.get("error") or answer.get("message") or results[0].get("error")
-    if problem or response.status_code != httpx.codes.OK:
-        raise TelemetryUnavailable(f"InfluxDB at {influx.url} refused the query: {problem or response.status_code}")
+    if problem or status != httpx.codes.OK:
+        raise TelemetryUnavailable(f"InfluxDB at {influx.url} refused the query: {problem or status}")
     return list(results[0].get("series") or [])
+
+
+def _asked(
+    url: str, params: Mapping[str, str], statement: str, headers: Mapping[str, str], auth: tuple[str, str] | None
+) -> tuple[int, bytes]:
+    """Status and body of one answer, of limited size and within a limited time."""
+    with httpx.Client(
+        transport=LimitedTransport(LIMIT_S),
+        timeout=TIMEOUT_S,
+        trust_env=False,  # the query and its token are for InfluxDB, not for a proxy of the environment
+    ) as client:
+        asked = client.build_request("POST", url, params=params, data={"q": statement}, headers=headers)
+        response = client.send(asked, auth=auth, stream=True)
+        body = bytearray()
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                raise httpx.ReadError(f"its answer has more than {MAX_ANSWER_BYTES >> 20} MiB")
+        return response.status_code, bytes(body)
 
 
 def _stage(series: Mapping[str, Any]) -> dict[str, Any]:

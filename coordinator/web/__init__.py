@@ -4,7 +4,36 @@ The content security policy forbids inline scripts and content from other sites.
 only refreshes them.
 """
 
-from coordinator.web import compare_page, flames, host_page, matrix_page, quarantine_page, trial_page, views
+from coordinator.web import (
+    api_page,
+    campaign_actions,
+    campaign_list_page,
+    compare_page,
+    flames,
+    form_page,
+    host_page,
+    keeping_page,
+    matrix_page,
+    quarantine_page,
+    report_file,
+    trial_page,
+    views,
+)
 from coordinator.web.entry import blueprint
 
-__all__ = ["blueprint", "compare_page", "flames", "host_page", "matrix_page", "quarantine_page", "trial_page", "views"]
+__all__ = [
+    "api_page",
+    "blueprint",
+    "campaign_actions",
+    "campaign_list_page",
+    "compare_page",
+    "flames",
+    "form_page",
+    "host_page",
+    "keeping_page",
+    "matrix_page",
+    "quarantine_page",
+    "report_file",
+    "trial_page",
+    "views",
+]

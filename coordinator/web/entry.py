@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from flask import make_response, redirect, render_template, request, url_for
 from markupsafe import Markup
 from sqlalchemy.exc import InternalError, OperationalError
-from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
+from werkzeug.exceptions import HTTPException, TooManyRequests
 from werkzeug.wrappers import Response
 
 from coordinator import auth
@@ -86,8 +86,6 @@ def sign_out() -> Response:
 def _error(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
     if error.code is None or error.code < 400:
         return error
-    if isinstance(error, Unauthorized):
-        return _to_sign_in()
     title = {403: "Not allowed", 404: "Not found"}.get(error.code, error.name)
     return render_template("web/error.html", title=title, message=error.description), error.code
 
@@ -98,7 +96,8 @@ def _database(error: OperationalError | InternalError) -> tuple[str, int]:
     return render_template("web/error.html", title="The database cannot be used", message=database_words(error)), 503
 
 
-def _to_sign_in() -> Response:
+def to_sign_in() -> Response:
+    """Send a request without a session to the sign-in page (form_page.py decides when)."""
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     if request.headers.get("HX-Request"):
         # A fragment must not be replaced by the sign-in page: redirect the whole page.

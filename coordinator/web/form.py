@@ -7,19 +7,18 @@ that each problem belongs to: limits and messages are the domain's. An empty for
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.resources import files
+from math import isfinite
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from coordinator.web import expect_field, line_fields
-from domain.campaign import Campaign, read_campaign_toml
+from coordinator.web.choices import Choice, ParameterField
+from coordinator.web.level_rows import LevelRow, row_of, rows_of
+from coordinator.web.presets import fitted, reference_campaign
+from domain.campaign import Campaign
 from domain.crossing import MAX_LEVELS
-from domain.names import datapath_of
-from domain.primary import read_primary
-from domain.problems import Problem
-from domain.workload import Parameter
+from domain.problems import Problem, place_in_list
 
 _TEXTS = ("name", "description", "reference", "budget")
 _INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")
@@ -30,9 +29,6 @@ _FLAGS = ("flame_graphs",)
 COPY = "copy"  # the form's field for a datapath's second copy (A/A)
 PARAMETERS = "parameters."  # and the beginning of the fields of workloads' parameters: parameters.stream.tokens
 
-REFERENCE = "campaigns/showdown.toml"  # in the package deploy: what an empty form proposes
-
-
 Submitted = MultiDict[str, str]  # what Flask's form is: several values per field, in the order of the page
 
 
@@ -42,21 +38,20 @@ class Form:
 
     values: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    levels: tuple[tuple[str, str], ...] = ()
+    levels: tuple[LevelRow, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)  # by field
     problems: tuple[Problem, ...] = ()
-    toml: str = ""
     spare_rows: int = 1
 
     def errors(self, name: str) -> list[str]:
         """The messages that belong beside the field ``name``, those of its entries included."""
-        return [_message(p, name) for p in self.problems if _field_of(p) == name]
+        return [self._message(p, name) for p in self.problems if field_of(p) == name]
 
     def level_errors(self, name: str) -> list[str]:
         """The messages of one level's row."""
-        return [p.message for p in self.problems if _level_of(p) == name]
+        return [p.message for p in self.problems if level_of(p) == name]
 
-    def parameters_of(self, choice: "Choice") -> list["ParameterField"]:
+    def parameters_of(self, choice: Choice) -> list[ParameterField]:
         """The fields of a workload's parameters; last those that were given and that no host knows."""
         declared = {f"{PARAMETERS}{choice.name}.{one.name}": one for one in choice.parameters}
         given = [name for name in self.parameters if name.startswith(f"{PARAMETERS}{choice.name}.")]
@@ -68,17 +63,31 @@ class Form:
     def _messages(self, name: str) -> tuple[str, ...]:
         return tuple(p.message for p in self.problems if p.field == name)
 
+    def _message(self, problem: Problem, name: str) -> str:
+        rest = problem.field[len(name) + 1 :]
+        if not rest:
+            return problem.message
+        place = place_in_list(rest)
+        if place is not None and name in _LISTS:  # a box has no number, but it has a name
+            names = self.chosen.get(name, ())
+            entry = names[place] if place < len(names) else ""
+            return problem.message if entry in problem.message else f"{entry}: {problem.message}"
+        return f"{rest}: {problem.message}" if place is None else f"line {place + 1}: {problem.message}"
+
     @property
     def general_errors(self) -> list[str]:
         """Messages that belong to no field of the form, and those of levels without a row."""
+        return [str(problem) for problem in self.problems if not self.has_place(problem)]
+
+    def has_place(self, problem: Problem) -> bool:
+        """True if the problem is shown next to a field."""
         fields = {*_TEXTS, *_INTEGERS, *_NUMBERS, *_LISTS, *_AREAS, "levels", *self.parameters}
-        rows = {name for name, _ in self.levels}
-        return [str(p) for p in self.problems if _field_of(p) not in fields and _level_of(p) not in rows]
+        return field_of(problem) in fields or level_of(problem) in {row.name for row in self.levels}
 
     @property
-    def rows(self) -> tuple[tuple[str, str], ...]:
+    def rows(self) -> tuple[LevelRow, ...]:
         """The levels, and empty rows while there is room."""
-        return (*self.levels, *[("", "")] * self.spare_rows)[:MAX_LEVELS]
+        return (*self.levels, *[LevelRow()] * self.spare_rows)[:MAX_LEVELS]
 
     def with_rows(self, more: int) -> "Form":
         """The same form with ``more`` empty rows for levels."""
@@ -91,29 +100,14 @@ class Form:
         return tuple(dict.fromkeys([*found, wanted] if wanted else found))
 
 
-@cache
-def reference_campaign() -> Campaign:
-    """The reference campaign, whose file is installed beside the coordinator."""
-    return read_campaign_toml((files("deploy") / REFERENCE).read_text(encoding="utf-8"))
-
-
 def blank(available: Mapping[str, Sequence[str]] | None = None) -> Form:
     """The form as first shown: the reference campaign, as much of it as is ``available`` by family somewhere."""
-    data = reference_campaign().model_dump(mode="json")
-    for family, names in (available or {}).items():
-        data[family] = [name for name in data[family] if name in names] if names else data[family]
-    if data["reference"] not in data["datapaths"]:
-        data["reference"] = ""
-    pairs = {entry: read_primary(entry) for entry in data["primary"]}
-    data["primary"] = [text for text, one in pairs.items() if {one.label, one.reference} <= set(data["datapaths"])]
-    if not set(data["focus"]) <= set(data["datapaths"]):
-        data |= {"focus": [], "focus_levels": [], "focus_slices": None}
-    return shown(data)
+    return shown(fitted(reference_campaign(), available or {}))
 
 
-def of_campaign(campaign: Campaign) -> Form:
+def of_campaign(campaign: Campaign, problems: Iterable[Problem] = ()) -> Form:
     """The form filled with a campaign, to submit it again or change it."""
-    return shown(campaign.model_dump(mode="json"))
+    return replace(shown(campaign.model_dump(mode="json")), problems=tuple(problems))
 
 
 def shown(data: Mapping[str, Any]) -> Form:
@@ -128,7 +122,7 @@ def shown(data: Mapping[str, Any]) -> Form:
         | {expect_field.FIELD: expect_field.text_of(data.get(expect_field.FIELD, {}))}
         | line_fields.texts_of(data),
         chosen={**lists, COPY: copies},
-        levels=tuple(data.get("levels", {}).items()),
+        levels=tuple(row_of(name, load) for name, load in data.get("levels", {}).items()),
         parameters={
             f"{PARAMETERS}{workload}.{name}": f"{value}"
             for workload, values in data.get("parameters", {}).items()
@@ -142,15 +136,10 @@ def submitted(form: Submitted, problems: Iterable[Problem] = ()) -> Form:
     return Form(
         values={name: form.get(name, "") for name in (*_TEXTS, *_INTEGERS, *_NUMBERS, *_FLAGS, *_AREAS)},
         chosen={name: tuple(form.getlist(name)) for name in (*_LISTS, COPY)},
-        levels=tuple(_level_rows(form)),
+        levels=tuple(rows_of(form)),
         parameters={name: value for name, value in form.items() if name.startswith(PARAMETERS)},
         problems=tuple(problems),
     )
-
-
-def with_toml(text: str, problems: Iterable[Problem]) -> Form:
-    """The form as first shown, beside the TOML as it came in."""
-    return replace(blank(), problems=tuple(problems), toml=text)
 
 
 def mapping_of(form: Submitted) -> dict[str, Any]:
@@ -165,7 +154,7 @@ def mapping_of(form: Submitted) -> dict[str, Any]:
     lists["datapaths"] += [name for name in form.getlist(COPY) if name in lists["datapaths"]]
     # The two lists that a campaign cannot do without are always named, so that their absence is a problem.
     data |= {name: values for name, values in lists.items() if values or name in ("datapaths", "workloads")}
-    data["levels"] = dict(_level_rows(form))
+    data["levels"] = {row.name: row.load for row in rows_of(form)}
     if expected := expect_field.expectations_of(form.get(expect_field.FIELD, "")):
         data[expect_field.FIELD] = expected
     if parameters := _parameters(form, lists["workloads"]):
@@ -185,15 +174,10 @@ def _parameters(form: Submitted, workloads: Sequence[str]) -> dict[str, dict[str
 
 def repeated_names(form: Submitted) -> list[Problem]:
     """A mapping cannot hold a name twice, so this one problem is found here."""
-    names = [name for name, _ in _level_rows(form)]
+    names = [row.name for row in rows_of(form)]
     repeated = dict.fromkeys(name for name in names if names.count(name) > 1)
     levels = [Problem(field=f"levels.{name}", message="named twice; name each level once") for name in repeated]
     return levels + expect_field.repeated_names(form.get(expect_field.FIELD, ""))
-
-
-def _level_rows(form: Submitted) -> list[tuple[str, str]]:
-    rows = zip(form.getlist("level_name"), form.getlist("level_load"), strict=False)
-    return [(name.strip(), load.strip()) for name, load in rows if name.strip() or load.strip()]
 
 
 def _integer(text: str) -> int | str:
@@ -206,62 +190,19 @@ def _integer(text: str) -> int | str:
 def _number(text: str) -> float | str:
     text = text.strip()
     with suppress(ValueError):
-        return float(text)
+        if isfinite(number := float(text)):
+            return number
     return text
 
 
-def _field_of(problem: Problem) -> str:
+def field_of(problem: Problem) -> str:
+    """The field of the form that a problem belongs to."""
     # A list's entries are shown with the list, and so are expectations; each level has its row.
     first, _, rest = problem.field.partition(".")
     return first if not rest or first in (*_LISTS, *_AREAS) else problem.field
 
 
-def _level_of(problem: Problem) -> str | None:
+def level_of(problem: Problem) -> str | None:
+    """The level that a problem is about."""
     parts = problem.field.split(".")
     return parts[1] if parts[0] == "levels" and len(parts) > 1 else None
-
-
-def _message(problem: Problem, name: str) -> str:
-    rest = problem.field[len(name) + 1 :]
-    if not rest:
-        return problem.message
-    return f"number {int(rest) + 1}: {problem.message}" if rest.isdigit() else f"{rest}: {problem.message}"
-
-
-@dataclass(frozen=True)
-class ParameterField:
-    """One parameter of a workload in the form; ``declared`` is ``None`` when no host knows it."""
-
-    name: str
-    value: str
-    declared: Parameter | None
-    errors: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        """The parameter's own name."""
-        return self.name.rpartition(".")[2]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One variant in the form: what it is, where it runs, and why not elsewhere."""
-
-    name: str
-    summary: str = ""
-    function: str = ""
-    tracking: str = ""  # whether its connections are tracked
-    level_kinds: tuple[str, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-    available: bool = False
-    reasons: tuple[str, ...] = ()
-
-
-def in_order(choices: Sequence[Choice], wanted: Iterable[str]) -> list[Choice]:
-    """The choices that run somewhere first, in the reference campaign's order; wanted but unknown names last."""
-    known = {choice.name for choice in choices}
-    missing = [Choice(name=datapath_of(name)) for name in dict.fromkeys(wanted) if datapath_of(name) not in known]
-    reference = reference_campaign()
-    order = {name: index for index, name in enumerate((*reference.datapaths, *reference.probes))}
-    ranked = sorted(choices, key=lambda c: (not c.available, order.get(c.name, len(order)), c.name))
-    return [*ranked, *missing]

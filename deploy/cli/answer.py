@@ -10,6 +10,7 @@ from rich.table import Table
 from deploy.cli.expectations import STYLES
 from deploy.cli.render import headline, print_report
 from domain.answer import Answer, Column, Entry, Row
+from domain.failures import counts_of
 from domain.gate import Outcome, counts_text
 from domain.report import CampaignReport
 from domain.trial import Reason
@@ -64,7 +65,7 @@ def _below(report: CampaignReport, answer: Answer, rest: str) -> Iterable[str]:
     if report.left_out:
         yield f"[bold red]{escape(report.left_out)}[/bold red]"
     # That a datapath is overloaded is a result: the table and a sentence say so.
-    if count := sum(set(trial.reasons) != {Reason.OVERLOADED} for trial in report.invalid):
+    if count := sum(one.trials for one in counts_of(report) if set(one.reasons) != {Reason.OVERLOADED}):
         yield f"{count} invalid {'trial is' if count == 1 else 'trials are'} not analysed; the whole report says why."
     yield f"[bold]Scope[/bold]: {escape(answer.scope.text)}."
     yield escape(rest)

@@ -37,7 +37,8 @@ MEANINGS = {
     "waiting; each is printed with since when and what to do",
     ExitCode.UNREACHABLE: "the coordinator cannot be reached, or refuses the token",
     ExitCode.INTERNAL: "Showdown itself failed (the private stack, an unexpected answer)",
-    ExitCode.INTERRUPTED: "interrupted; the campaign was cancelled and its labs were removed",
+    ExitCode.INTERRUPTED: "interrupted: 'run' has cancelled its campaign and removed its labs; that of "
+    "'submit --wait' goes on",
 }
 
 

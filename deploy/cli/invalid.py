@@ -1,23 +1,23 @@
 """A report's invalid trials and failed attempts, as text."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.markup import escape
 
 from deploy.cli.remarks import print_item
-from domain.failures import InvalidTrial, group_by_reasons
+from domain.failures import group_by_reasons, invalid_total
 from domain.report import CampaignReport
 
 _MOST_DETAILS = 12  # failed attempts to print; --json has all
 
 
-def print_invalid(invalid: Sequence[InvalidTrial], console: Console) -> None:
-    """A line per cell and reasons, with the numbers of the first such trial; --json has every trial."""
-    if not invalid:
+def print_invalid(report: CampaignReport, console: Console) -> None:
+    """A line per cell and reasons, with the numbers of the first such trial; --json has each listed trial."""
+    if not report.invalid:
         return
-    console.print(f"\n[bold red]Invalid trials: {len(invalid)}[/bold red], not analysed", highlight=False)
-    for first, trials in group_by_reasons(invalid):
+    total, listed = invalid_total(report), len(report.invalid)
+    first_ones = f"; these are the first {listed:,}" if listed < total else ""
+    console.print(f"\n[bold red]Invalid trials: {total}[/bold red], not analysed{first_ones}", highlight=False)
+    for first, trials in group_by_reasons(report.invalid):
         reasons = ", ".join(reason.value for reason in first.reasons)
         where = f"{first.datapath}, {first.workload} at {first.level}"
         which = f"block {first.block}, attempt {first.attempt}"

@@ -17,11 +17,13 @@ from rich.console import Console
 
 from deploy.cli.client import Coordinator
 from deploy.cli.discarded import settled
+from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import CommandError
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
-from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
+from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json
 from deploy.cli.planning import plan_lines
+from deploy.cli.preflight import check_campaign, check_root
 from deploy.cli.progress import Display, follow
 from deploy.cli.result_files import ResultFiles, result_files_options
 from deploy.stack.children import StackError
@@ -65,8 +67,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @full_option
 @result_files_options
 @click.option("--keep", is_flag=True, help="Keep database, telemetry and logs, and print their directory.")
+@dry_run_option
 @click.pass_context
-def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: bool, files: ResultFiles) -> None:
+def run(
+    ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: bool, dry_run: bool, files: ResultFiles
+) -> None:
     """Measure CAMPAIGN, a TOML file, on this machine.
 
     Starts a private stack (redis-server, influxd, coordinator, worker), submits the campaign over REST, prints the
@@ -77,13 +82,18 @@ def run(ctx: click.Context, campaign: Path, *, as_json: bool, full: bool, keep: 
     With expectations in CAMPAIGN, the exit code is 0 if all pass, 1 if one fails, and 6 if none fails and one is
     undecided; without, 0 or 5. See 'showdown --help' for the others.
     """
-    toml = read_campaign_file(campaign)
+    toml = check_campaign(campaign)
+    check_root()
     interrupts = Interrupts()
     with interrupts.install(), _state_directory(keep=keep) as directory, Display(Console(stderr=True)) as display:
         display.say("starting the private stack")
         with PrivateStack(directory) as stack:
             for note in stack.notes:
                 display.say(note)
+            if dry_run:
+                with Coordinator(stack.url, stack.token) as coordinator:
+                    print_estimate(coordinator, toml, as_json=as_json)
+                return
             report = _conduct(stack, toml, display, interrupts)
         report = report if keep else settled(report, directory)
     rest = "" if as_json else _kept(report)

@@ -16,13 +16,32 @@ import click
 
 from deploy.cli.errors import MEANINGS, CommandError, ExitCode
 from domain.environment import own_environment
+from domain.hints import did_you_mean
 
 GROUP = "showdown.commands"
+_SHORT_HELP = 160  # characters; the formatter wraps them
+SECTIONS = {
+    "Measure": ("run", "submit", "status", "report", "compare", "explain", "cancel", "resume", "workloads"),
+    "Host": ("doctor", "matrix", "sweep"),
+    "Service": ("up", "hosts", "quarantine", "coordinator", "worker"),
+    "Shell": ("completion",),
+}
+"""Commands in the order of the help; those of no section come last."""
+_OTHERS = "Others"
+_EXAMPLES = """\b
+Examples:
+  sudo showdown run deploy/campaigns/quick.toml --out result
+  sudo showdown run my.toml --dry-run
+  showdown up                          keep a service running, with its web pages
+  showdown submit my.toml --wait       run a campaign there
+  showdown report result/report.json --full
+"""
 
 
 def _epilog() -> str:
     # \b stops click from refilling the lines.
-    return "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+    codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+    return f"{_EXAMPLES}\n\b\nExit codes:\n{codes}"
 
 
 class Commands(click.Group):
@@ -42,6 +61,25 @@ class Commands(click.Group):
         except (ImportError, AttributeError) as error:
             return _unavailable(point, error)
         return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = ctx.resilient_parsing or not args or args[0].startswith("-") or self.get_command(ctx, args[0])
+        if not known:
+            meant = did_you_mean(args[0], self.list_commands(ctx))
+            ctx.fail(f"there is no command {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        others = [name for name in names if not any(name in section for section in SECTIONS.values())]
+        for title, section in {**SECTIONS, _OTHERS: tuple(others)}.items():
+            found = [(name, self.get_command(ctx, name)) for name in section if name in names]
+            rows = [(name, command.get_short_help_str(_SHORT_HELP)) for name, command in found if command is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         prepare_process()

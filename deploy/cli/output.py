@@ -1,7 +1,8 @@
 """Output of commands: JSON or a table on standard output, everything else on standard error."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from deploy.cli.render import lost_cells, print_report
 from deploy.cli.result_files import ResultFiles
 from domain.campaign import read_campaign_toml
 from domain.gate import Outcome, worst
-from domain.problems import InvalidInput
+from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport
+from domain.toml_lines import line_of
 
 NO_FILES = ResultFiles()
+_HAS_LINE = "(at line"  # in the messages of the TOML parser
 _OUTCOMES = {
     Outcome.PASS: ExitCode.OK,
     Outcome.FAIL: ExitCode.EXPECTATION_FAILED,
@@ -35,18 +38,46 @@ campaign_argument: Callable[[Callable[..., Any]], Callable[..., Any]] = click.ar
 )
 
 
-def read_campaign_file(path: Path) -> str:
-    """The text of a file with a valid campaign. Raises :class:`CampaignInvalid` or :class:`UsageProblem`."""
+def read_text(path: Path) -> str:
+    """The text of a file. Raises :class:`UsageProblem`."""
     try:
-        text = path.read_text(encoding="utf-8")
-        read_campaign_toml(text)
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{path} is not text: {error}") from error
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_campaign_file(path: Path) -> str:
+    """The text of a file with a valid campaign. Raises :class:`CampaignInvalid` or :class:`UsageProblem`."""
+    text = read_text(path)
+    try:
+        read_campaign_toml(text)
     except InvalidInput as error:
-        raise CampaignInvalid(error.problems, f"{path} is not a valid campaign") from error
+        raise CampaignInvalid(located(text, error.problems), f"{path} is not a valid campaign") from error
     return text
+
+
+def located(text: str, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems of a TOML text with the numbers of their lines, in the order of the lines."""
+    lines = {problem: line_of(text, problem) for problem in problems}
+    ordered = sorted(lines.items(), key=lambda pair: pair[1] or 0)
+    return [one if line is None or _HAS_LINE in one.message else _at(one, line) for one, line in ordered]
+
+
+@contextmanager
+def lines_of(path: Path, text: str) -> Iterator[None]:
+    """Give the problems of a refused campaign the name and the lines of its file."""
+    try:
+        yield
+    except CampaignInvalid as refused:
+        if not refused.problems:
+            raise
+        raise CampaignInvalid(located(text, refused.problems), f"{path} was refused") from refused
+
+
+def _at(problem: Problem, line: int) -> Problem:
+    return Problem(field=problem.field, message=f"{problem.message} (line {line})")
 
 
 def print_json(data: object) -> None:

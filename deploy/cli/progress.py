@@ -52,7 +52,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one permanent line."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal)
 
     def show(self, campaign: Mapping[str, Any]) -> None:
         """Show a campaign as returned by ``GET /campaigns/<id>``."""

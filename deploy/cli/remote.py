@@ -9,13 +9,22 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from deploy.cli.campaign_list import print_campaigns, when_and_where
 from deploy.cli.client import ENDED, Coordinator
+from deploy.cli.dry_run import dry_run_option, print_estimate
 from deploy.cli.errors import ExitCode, Unreachable, UsageProblem
 from deploy.cli.hosts import brief, deaf, print_hosts
 from deploy.cli.kept import read_kept
-from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json, read_campaign_file
+from deploy.cli.output import (
+    campaign_argument,
+    finish,
+    full_option,
+    json_option,
+    lines_of,
+    print_json,
+    read_campaign_file,
+)
 from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
@@ -84,6 +93,7 @@ def coordinator_command(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @campaign_argument
 @click.option("--wait", is_flag=True, help="Wait for the campaign and print its report, as 'run' does.")
+@dry_run_option
 @json_option
 @full_option
 @result_files_options
@@ -95,26 +105,49 @@ def submit(
     campaign: Path,
     *,
     wait: bool,
+    dry_run: bool,
     as_json: bool,
     full: bool,
     files: ResultFiles,
 ) -> None:
-    """Submit CAMPAIGN, a TOML file, to a coordinator."""
+    """Submit CAMPAIGN, a TOML file, to a coordinator.
+
+    After Ctrl-C, --wait ends and the campaign goes on.
+    """
     if files.wanted and not wait:
-        raise UsageProblem("--junit and --markdown need --wait: there are no results before the campaign has ended")
-    created = coordinator.submit(read_campaign_file(campaign))
+        raise UsageProblem("--out, --junit and --markdown need --wait: there are no results before the campaign's end")
+    toml = read_campaign_file(campaign)
+    if dry_run:
+        with lines_of(campaign, toml):
+            print_estimate(coordinator, toml, as_json=as_json)
+        return
+    with lines_of(campaign, toml):
+        created = coordinator.submit(toml)
     campaign_id = str(created["id"])
     for line in plan_lines(created):
         click.echo(line, err=True)
     if wait:
-        with Display(Console(stderr=True)) as display:
-            follow(coordinator, campaign_id, display)
+        _await(coordinator, campaign_id)
         found, rest = coordinator.report(campaign_id), _rest(coordinator, campaign_id)
         ctx.exit(finish(found, as_json=as_json, full=full, rest=rest, files=files))
     if as_json:
         print_json(created)
     else:
         click.echo(f"campaign {campaign_id} submitted; 'showdown status {campaign_id}' shows its progress")
+
+
+def _await(coordinator: Coordinator, campaign_id: str) -> None:
+    """Follow a campaign to its end. An interrupt leaves it running, and says so."""
+    try:
+        with Display(Console(stderr=True)) as display:
+            follow(coordinator, campaign_id, display)
+    except KeyboardInterrupt:
+        click.echo(
+            f"campaign {campaign_id} goes on: 'showdown status {campaign_id}' shows its progress, "
+            f"'showdown cancel {campaign_id}' ends it",
+            err=True,
+        )
+        raise
 
 
 @click.command()
@@ -145,7 +178,7 @@ def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: 
         if as_json:
             print_json({**campaigns, "hosts": brief(hosts)})
         else:
-            _print_list(campaigns["campaigns"])
+            print_campaigns(campaigns["campaigns"])
             print_hosts(hosts)
         return
     campaign = coordinator.campaign(campaign_id)
@@ -156,21 +189,14 @@ def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: 
     click.echo(
         f"{campaign_id} {campaign['name']}: {campaign['state']}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
+        + (f", {failed} failed" if (failed := campaign.get("blocks_failed")) else "")
         + "".join(f", {detail}" for detail in details if detail)
     )
+    if line := when_and_where(campaign):
+        click.echo(line)
     if campaign["state"] not in ENDED:
         for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
             click.echo(sentence)
-
-
-def _print_list(campaigns: list[dict[str, Any]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("id", "name", "state", "blocks"):
-        table.add_column(heading)
-    for campaign in campaigns:
-        blocks = f"{campaign['blocks_done']} of {campaign['blocks_total']}"
-        table.add_row(campaign["id"], campaign["name"], campaign["state"], blocks)
-    Console().print(table, highlight=False)
 
 
 @click.command()
@@ -207,4 +233,5 @@ def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None
     if as_json:
         print_json(campaign)
     else:
-        click.echo(f"campaign {campaign_id} is {campaign['state']}")
+        late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
+        click.echo(f"campaign {campaign_id} is {campaign['state']}{late}")

@@ -55,7 +55,7 @@ def print_report(report: CampaignReport, console: Console) -> None:
     print_crossovers(report, console)
     print_why(report, console)
     print_caveats(report, console)
-    print_invalid(report.invalid, console)
+    print_invalid(report, console)
     print_failed(report, console)
     if report.left_out:
         console.print(f"\n[bold red]{escape(report.left_out)}[/bold red]", highlight=False)

@@ -1,6 +1,7 @@
-"""Files of a report for CI: JUnit XML and Markdown. They are written whole or not at all."""
+"""Files of a report: JUnit XML and Markdown for CI, or all formats. They are written whole or not at all."""
 
 import functools
+import io
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from deploy.cli.errors import CommandError, UsageProblem
-from deploy.cli.junit import junit_of
-from deploy.cli.markdown import markdown_of
+from deploy.cli.render import print_report
 from domain.report import CampaignReport
+from domain.report_junit import junit_of
+from domain.report_markdown import markdown_of
 
 _MODE = 0o644
+_TEXT_WIDTH = 120  # characters
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,22 @@ class ResultFiles:
 
     junit: Path | None = None
     markdown: Path | None = None
+    out: Path | None = None  # a directory for all formats
 
     @property
     def wanted(self) -> tuple[tuple[Path, Callable[[CampaignReport], str]], ...]:
         """The files that were asked for, and what fills them."""
         both = ((self.junit, junit_of), (self.markdown, markdown_of))
-        return tuple((path, content) for path, content in both if path is not None)
+        named = tuple((path, content) for path, content in both if path is not None)
+        return named if self.out is None else (*named, *((self.out / name, content) for name, content in _FORMATS))
 
     def check(self) -> None:
         """Raises :class:`UsageProblem` if a file cannot be written, before minutes are spent on its content."""
+        if self.out is not None:
+            try:
+                self.out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageProblem(f"{self.out} cannot be made: {error.strerror}") from error
         for path, _ in self.wanted:
             if _is_special(path):
                 continue
@@ -46,6 +57,8 @@ class ResultFiles:
             click.echo(f"{self.junit} has no test cases: the campaign has no expectations", err=True)
         measured = any(cell.valid_trials or cell.invalid_trials for cell in report.results)
         for path, content in self.wanted:
+            if content is junit_of and path != self.junit and not report.expectations:
+                continue  # of all formats, this is the one that such a report does not have
             if not measured:
                 click.echo(f"{path} is not written: the campaign has no results", err=True)
                 continue
@@ -56,18 +69,42 @@ class ResultFiles:
 
 
 def result_files_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--junit`` and ``--markdown`` as one argument ``files``, checked before it runs."""
+    """Give a command ``--out``, ``--junit`` and ``--markdown`` as one argument ``files``, checked before it runs."""
     path = click.Path(dir_okay=False, path_type=Path)
 
+    @click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Keep the report in DIR in all formats: report.json, .txt and .md, junit.xml.",
+    )
     @click.option("--junit", type=path, metavar="FILE", help="Write the expectations as JUnit XML, too.")
     @click.option("--markdown", type=path, metavar="FILE", help="Write a summary in GitHub's Markdown, too.")
     @functools.wraps(command)
-    def with_files(*arguments: Any, junit: Path | None, markdown: Path | None, **options: Any) -> Any:
-        files = ResultFiles(junit, markdown)
+    def with_files(*arguments: Any, junit: Path | None, markdown: Path | None, out: Path | None, **options: Any) -> Any:
+        files = ResultFiles(junit, markdown, out)
         files.check()
         return command(*arguments, files=files, **options)
 
     return with_files
+
+
+def _json_of(report: CampaignReport) -> str:
+    return report.model_dump_json(indent=2) + "\n"
+
+
+def _text_of(report: CampaignReport) -> str:
+    console = Console(file=io.StringIO(), width=_TEXT_WIDTH, force_terminal=False, no_color=True)
+    print_report(report, console)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+_FORMATS: tuple[tuple[str, Callable[[CampaignReport], str]], ...] = (
+    ("report.json", _json_of),
+    ("report.txt", _text_of),
+    ("report.md", markdown_of),
+    ("junit.xml", junit_of),
+)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,16 +1,27 @@
 """The configuration of the private stack's servers: loopback or a unix socket, and no needless data."""
 
+import contextlib
 import json
+import secrets
 import socket
 from pathlib import Path
 
+_CHOSEN_BY_THE_KERNEL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_PORTS = range(10_000, 65_536)
+
 
 def unused_port() -> int:
-    """A TCP port of 127.0.0.1 on which no server listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 on which no server listens.
+
+    The kernel gives it to no connection before the server has it: it is not one of those that the kernel chooses from.
+    """
+    lowest, highest = (int(word) for word in _CHOSEN_BY_THE_KERNEL.read_text().split())
+    ports = [port for port in _PORTS if not lowest <= port <= highest] or list(_PORTS)
+    while True:
+        port = secrets.choice(ports)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def influxd_config(directory: Path, *, http_port: int, rpc_port: int, passwords: bool = False) -> str:

@@ -1,43 +1,38 @@
 """``make bench-scale``: the largest campaign by recorded trials, and what its blocks, its report and its pages cost.
 
-One process takes 2,000 reports of 32 trials over the API, as workers send them. Another one, just started, answers for
-the report, the pages and the exports. Trials have histograms of a thousand buckets, and readings of probes with
-``--probes``. The last line is one JSON object. ``--blocks`` and ``--datapaths`` make the campaign smaller.
+A coordinator in a separate process takes 2,000 reports of 32 trials, as workers send them. From 90 % to 95 % a user
+asks for the campaign's report all the time. Another coordinator, just started, answers for report, pages and exports.
+CPU seconds and peak memory are those of that process. Trials have histograms of a thousand buckets; with ``--probes``
+also readings of probes, and with ``--invalid`` each has its own finding instead. The last line is one JSON object.
+``--blocks`` and ``--datapaths`` make the campaign smaller.
 """
 
 import argparse
 import json
-import resource
-import secrets
-import subprocess
-import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from werkzeug.test import TestResponse
 
-from coordinator.app import create_app
-from coordinator.config import load_settings
-from coordinator.services import EXTENSION
-from coordinator.store import records
-from coordinator.store.database import Store
-from coordinator.store.enrolments import enrol
 from domain.histogram import LatencyHistogram
-from domain.host_tokens import RANDOM_BYTES, hash_of, token_of
 from domain.jobs import HostCapabilities, Variant
 from domain.place import Place
-from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
+from tests.bench.scale_server import HOST, served
 
-HOST, WORKLOAD = "h1", "http_open"
+WORKLOAD = "http_open"
 LEVELS = 10
 COPIES = 8  # of each datapath, so that comparisons include A/A
 PATTERNS = 4  # different results of each level
 REQUESTS = 20_000
 STAGES = {f"stage_{number}": Place(order=10 * number) for number in range(1, 13)}
+NEIGHBOURS = 10  # blocks whose median cost is shown: the first ones, and the last ones
+BUSY = (0.90, 0.95)  # of the blocks: from there to there a user asks for the report all the time
 FINGERPRINT = {"kernel": "6.18.2", "cpus": "2", "cpu_model": "a CPU", "boot_id": "1"}
 
 
@@ -102,118 +97,159 @@ def _watched(latency: str, one: dict[str, Any], rng: np.random.Generator) -> dic
     }
 
 
-class Showdown:
-    """A coordinator in this process, and its callers."""
+class Coordinator(Protocol):
+    """A coordinator that is measured: its answers, and what they cost it."""
 
-    def __init__(self, directory: Path) -> None:
-        self.settings = load_settings({"SHOWDOWN_STATE_DIR": str(directory)})
-        self.store, self.dispatcher = Store(self.settings.database_url), RecordingDispatcher()
-        self.store.migrate()
-        self.app = create_app(self.settings, store=self.store, dispatcher=self.dispatcher)
-        self.client = self.app.test_client()
-        self._host_token = token_of(secrets.token_bytes(RANDOM_BYTES))
-        with self.store.write() as session:
-            enrol(session, HOST, hash_of(self._host_token), time.time(), replace=True)
+    def ask(self, method: str, path: str, body: Any = None) -> bytes:
+        """The answer to a request; ``bytes`` are sent as they are."""
 
-    def ask(self, method: str, path: str, body: Any = None) -> TestResponse:
-        """As a worker below /worker, else as a user; anything but success is an error."""
-        token = self._host_token if path.startswith("worker") else self.settings.token
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = self.client.open(f"/api/v1/{path}", method=method, json=body, headers=headers, buffered=False)
-        if answer.status_code >= 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {answer.text}")
-        return answer
+    def streamed_bytes(self, path: str) -> int:
+        """The size of an answer that comes in parts."""
+
+    def cpu_s(self) -> float:
+        """Its CPU time so far."""
+
+    def peak_mb(self) -> int:
+        """Its largest resident memory so far."""
 
 
-def fill(directory: Path, blocks: int, datapaths: int, *, probes: bool) -> dict[str, Any]:
-    """Submit the campaign and report every block, as a worker does."""
-    showdown, rng = Showdown(directory), np.random.default_rng(7)
-    showdown.ask("PUT", f"worker/hosts/{HOST}", a_host(datapaths).model_dump(mode="json"))
-    campaign_id = json.loads(showdown.ask("POST", "campaigns", shape(blocks, datapaths, probes=probes)).text)["id"]
-    recorded: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    took: dict[str, list[float]] = {"report": [], "progress": []}
-    for number in range(blocks):
-        message = showdown.dispatcher.sent[-1][1]
-        attempt = f"worker/blocks/{message.block_id}/attempts/{message.attempt}"
-        job = json.loads(showdown.ask("POST", f"{attempt}/claim", {"host": HOST}).text)
-        key = job["block"]["level"], number // LEVELS % PATTERNS
-        if key not in recorded:
-            recorded[key] = [a_trial(label, key[0], rng, probes=probes) for label in job["block"]["datapaths"]]
-        result = {"host": HOST, "trials": recorded[key], "wall_s": 3.0, "fingerprint": FINGERPRINT}
-        for name, call in (
-            ("report", ("PUT", f"{attempt}/report", {"lease": job["lease"], "result": result})),
-            ("progress", ("GET", f"worker/campaigns/{campaign_id}/progress", None)),
-        ):
-            began = time.process_time()
-            showdown.ask(*call).get_data()
-            took[name].append(time.process_time() - began)
+class Filling:
+    """A campaign whose blocks are reported one after the other."""
+
+    def __init__(self, coordinator: Coordinator, blocks: int, datapaths: int, *, probes: bool, invalid: bool) -> None:
+        self._coordinator, self._probes, self._invalid = coordinator, probes, invalid
+        self._rng, self._recorded = np.random.default_rng(7), dict[tuple[str, int], bytes]()
+        self.took: dict[str, list[float]] = {"report": [], "progress": []}
+        coordinator.ask("PUT", f"worker/hosts/{HOST}", a_host(datapaths).model_dump(mode="json"))
+        self.campaign = json.loads(coordinator.ask("POST", "campaigns", shape(blocks, datapaths, probes=probes)))["id"]
+
+    def run(self, numbers: Iterable[int]) -> None:
+        """Blocks as a worker runs them."""
+        for number in numbers:
+            self.add(number)
+            self.ask_progress()
+
+    def add(self, number: int) -> None:
+        """Claim the next block and report it."""
+        attempt = f"worker/blocks/{self.campaign}-{number}/attempts/1"
+        job = json.loads(self._coordinator.ask("POST", f"{attempt}/claim", {"host": HOST}))
+        result = self._result(job["block"]["level"], number, job["block"]["datapaths"])
+        self._timed(
+            "report", "PUT", f"{attempt}/report", b'{"lease":"%s","result":%s}' % (job["lease"].encode(), result)
+        )
+
+    def ask_progress(self) -> None:
+        """As the worker does after each block."""
+        self._timed("progress", "GET", f"worker/campaigns/{self.campaign}/progress")
+
+    def _timed(self, name: str, method: str, path: str, body: bytes | None = None) -> None:
+        began = self._coordinator.cpu_s()
+        self._coordinator.ask(method, path, body)
+        self.took[name].append(self._coordinator.cpu_s() - began)
+
+    def _result(self, level: str, number: int, labels: list[str]) -> bytes:
+        key = level, number // LEVELS % PATTERNS
+        if key not in self._recorded or self._invalid:
+            trials = [self._trial(label, level, number) for label in labels]
+            result = {"host": HOST, "trials": trials, "wall_s": 3.0, "fingerprint": FINGERPRINT}
+            self._recorded[key] = json.dumps(result, allow_nan=False).encode()
+        return self._recorded[key]
+
+    def _trial(self, label: str, level: str, number: int) -> dict[str, Any]:
+        if not self._invalid:
+            return a_trial(label, level, self._rng, probes=self._probes)
+        detail = f"block {number}: the origin counted {number % 97} % of what {label} should have carried"
+        return an_invalid_trial(label, level, detail)
+
+
+def an_invalid_trial(label: str, level: str, detail: str) -> dict[str, Any]:
+    """A trial without histograms, and a finding that no other trial has."""
     return {
-        "campaign": campaign_id,
+        "datapath": label, "function": "steer", "workload": WORKLOAD, "level": level, "slices": [], "duration_s": 1.0,
+        "requests": 0, "cpu": {"wall_s": 1.0, "cpus": 2, "idle_s": 1.0},
+        "validity": {"findings": [{"reason": "bypassed", "detail": detail}]},
+    }  # fmt: skip
+
+
+def fill(
+    coordinator: Coordinator, blocks: int, datapaths: int, *, probes: bool, invalid: bool = False
+) -> dict[str, Any]:
+    """Submit the campaign and report every block, as a worker does."""
+    filling = Filling(coordinator, blocks, datapaths, probes=probes, invalid=invalid)
+    report, (begin, end) = f"campaigns/{filling.campaign}/report", (int(share * blocks) for share in BUSY)
+    filling.run(range(begin))
+    with busy(coordinator, report) as asked:
+        filling.run(range(begin, end))
+    filling.run(range(end, blocks - 1))
+    coordinator.ask("GET", report)
+    filling.add(blocks - 1)
+    warm = _asked(coordinator, "report_warm", report)
+    filling.ask_progress()
+    took = filling.took
+    return {
+        "campaign": filling.campaign,
         "accept_cpu_s": round(median(took["report"]), 4),
-        "accept_last_cpu_s": round(median(took["report"][-20:]), 4),
+        "accept_first_cpu_s": round(median(took["report"][1 : NEIGHBOURS + 1]), 4),
+        "accept_last_cpu_s": round(median(took["report"][-NEIGHBOURS:]), 4),
         "progress_cpu_s": round(median(took["progress"]), 4),
         "progress_mean_cpu_s": round(sum(took["progress"]) / blocks, 4),
-        "peak_while_accepting_mb": _peak_mb(),
+        **warm,
+        "reports_while_accepting": asked[0],
+        "peak_while_accepting_mb": coordinator.peak_mb(),
     }
 
 
-def read(directory: Path, campaign_id: str) -> dict[str, Any]:
+@contextmanager
+def busy(coordinator: Coordinator, report: str) -> Iterator[list[int]]:
+    """A user who asks for the report again and again; yields how often."""
+    done, asked = threading.Event(), [0]
+
+    def ask() -> None:
+        while not done.is_set():
+            coordinator.ask("GET", report)
+            asked[0] += 1
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield asked
+    done.set()
+    thread.join()
+
+
+def read(coordinator: Coordinator, campaign_id: str) -> dict[str, Any]:
     """Ask for the report twice, for a page of trials, and for every trial."""
-    showdown, base = Showdown(directory), f"campaigns/{campaign_id}"
-    found: dict[str, Any] = {"peak_before_mb": _peak_mb()}
+    base = f"campaigns/{campaign_id}"
+    found: dict[str, Any] = {"peak_before_mb": coordinator.peak_mb()}
     for name, path in (
         ("report_cold", f"{base}/report"),
         ("report_again", f"{base}/report"),
         ("results_csv", f"{base}/results.csv"),
         ("trials_page", f"{base}/trials?limit=100"),
     ):
-        found |= _asked(showdown, name, path)
-    found |= _warm(showdown, campaign_id)
-    found["peak_mb"] = _peak_mb()
-    began, size = time.perf_counter(), 0
-    for part in showdown.ask("GET", f"{base}/trials").iter_encoded():
-        size += len(part)
-    found["every_trial_s"], found["every_trial_mb"] = round(time.perf_counter() - began, 1), size >> 20
-    return found | {"peak_with_export_mb": _peak_mb()}
+        found |= _asked(coordinator, name, path)
+    found["peak_mb"] = coordinator.peak_mb()
+    began = time.perf_counter()
+    found["every_trial_mb"] = coordinator.streamed_bytes(f"{base}/trials") >> 20
+    found["every_trial_s"] = round(time.perf_counter() - began, 1)
+    return found | {"peak_with_export_mb": coordinator.peak_mb()}
 
 
-def _warm(showdown: Showdown, campaign_id: str) -> dict[str, Any]:
-    """A report after one more block, whose digest alone is read."""
-
-    with showdown.store.read() as session:
-        known = records.cache_of(session)
-    newest = sorted(known.of(campaign_id))[-1]
-    known.drop(campaign_id, newest)
-    showdown.app.extensions[EXTENSION].reports.clear()
-    return _asked(showdown, "report_warm", f"campaigns/{campaign_id}/report")
-
-
-def _asked(showdown: Showdown, name: str, path: str) -> dict[str, Any]:
-    """Seconds of wall clock and of this process's CPU time; on a busy machine they differ."""
-    began, began_cpu = time.perf_counter(), time.process_time()
-    showdown.ask("GET", path).get_data()
-    seconds = {"s": time.perf_counter() - began, "cpu_s": time.process_time() - began_cpu}
+def _asked(coordinator: Coordinator, name: str, path: str) -> dict[str, Any]:
+    """Seconds of wall clock and of the coordinator's CPU time; on a busy machine they differ."""
+    began, began_cpu = time.perf_counter(), coordinator.cpu_s()
+    coordinator.ask("GET", path)
+    seconds = {"s": time.perf_counter() - began, "cpu_s": coordinator.cpu_s() - began_cpu}
     return {f"{name}_{unit}": round(value, 3) for unit, value in seconds.items()}
 
 
-def _peak_mb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-
-
-def measured(blocks: int, datapaths: int, *, probes: bool) -> dict[str, Any]:
+def measured(blocks: int, datapaths: int, *, probes: bool, invalid: bool) -> dict[str, Any]:
     """Both processes, one after the other."""
-    with tempfile.TemporaryDirectory() as directory:
-        size = ["--blocks", str(blocks), "--datapaths", str(datapaths), *(["--probes"] if probes else [])]
-        filled = _child("--fill", directory, *size)
-        found = _child("--read", directory, "--campaign", filled["campaign"])
-    return {"blocks": blocks, "trials": blocks * datapaths, "probes": probes, **filled, **found}
-
-
-def _child(*arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.scale", *arguments]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return found
+    with tempfile.TemporaryDirectory() as name:
+        with served(Path(name)) as coordinator:
+            filled = fill(coordinator, blocks, datapaths, probes=probes, invalid=invalid)
+        with served(Path(name)) as coordinator:
+            found = read(coordinator, filled["campaign"])
+    return {"blocks": blocks, "trials": blocks * datapaths, "probes": probes, "invalid": invalid, **filled, **found}
 
 
 def main() -> None:
@@ -222,17 +258,11 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=2000)
     parser.add_argument("--datapaths", type=int, default=32)
     parser.add_argument("--probes", action="store_true")
-    parser.add_argument("--campaign", default="")
-    for part in ("--fill", "--read"):
-        parser.add_argument(part, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--invalid", action="store_true")
     chosen = parser.parse_args()
-    if chosen.fill:
-        found = fill(chosen.fill, chosen.blocks, chosen.datapaths, probes=chosen.probes)
-    elif chosen.read:
-        found = read(chosen.read, chosen.campaign)
-    else:
-        found = measured(chosen.blocks, chosen.datapaths, probes=chosen.probes)
-    print(json.dumps(found))
+    began = time.perf_counter()
+    found = measured(chosen.blocks, chosen.datapaths, probes=chosen.probes, invalid=chosen.invalid)
+    print(json.dumps({**found, "seconds": round(time.perf_counter() - began)}))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,14 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from deploy.cli.client import ENDED, Coordinator
-from deploy.stack.stack import PrivateStack
+from deploy.stack.stack import SHOWDOWN, PrivateStack
+from domain.environment import PYTHON_OPTIONS
+from tests.e2e import tolerant
 from tests.servers import own_environment
 
 CHROMIUM = os.environ.get("SHOWDOWN_CHROMIUM", "/usr/bin/chromium")
+TOLERANT = (sys.executable, *PYTHON_OPTIONS, tolerant.__file__)
+"""The argv of the command line on a host that other tests use."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -62,13 +68,30 @@ class Running:
         return campaign_id
 
 
-@pytest.fixture(scope="session")
-def running(kernel: None) -> Iterator[Running]:
-    """One stack for all tests that leave it as they found it."""
+@contextmanager
+def running_stack(showdown: Sequence[str]) -> Iterator[Running]:
+    """A separate stack, in which ``showdown`` is the command line."""
     # pytest's directories are too long for a unix socket's path.
     directory = Path(tempfile.mkdtemp(prefix="showdown-test-"))
     try:
-        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
+        with (
+            PrivateStack(directory, own_environment(), showdown=showdown) as stack,
+            Coordinator(stack.url, stack.token) as coordinator,
+        ):
             yield Running(stack, coordinator)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def running(kernel: None) -> Iterator[Running]:
+    """One stack for all tests that leave it as they found it."""
+    with running_stack(TOLERANT) as running:
+        yield running
+
+
+@pytest.fixture
+def strict(kernel: None) -> Iterator[Running]:
+    """A stack that measures as users' do: for tests that run alone."""
+    with running_stack(SHOWDOWN) as running:
+        yield running

@@ -22,7 +22,7 @@ from deploy.stack.stack import PrivateStack
 from domain.report import CampaignReport
 from domain.trial import TRANSIENT_REASONS
 from tests.audit import unaccounted
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import TOLERANT, Running
 from tests.grafana import rows, substituted, templates
 from tests.host_noise import windows
 from tests.servers import own_environment
@@ -38,8 +38,8 @@ datapaths = {json.dumps(DATAPATHS)}
 reference = "tproxy"
 blocks = 1
 slices = 1
-slice_s = 1.2
-warm_up_s = 0.2
+slice_s = 0.5
+warm_up_s = 0.1
 probes = ["run_queue", "rx_steering", "forward", "net_rx_softirq"]
 seed = 7
 [levels]
@@ -150,9 +150,11 @@ def test_forwarding_is_seen_where_packets_are_forwarded(running: Running, short:
     assert counts["tproxy"]["run_queue"] > 0
 
 
-# What a sound campaign of one closed block may lack: ratios, drops, trials that do not count, latency under load.
+# What a sound campaign of one closed block may lack: ratios, drops, trials that do not count, what open loops have.
 MAYBE_EMPTY = {
+    "showdown: Generator's lag by trial A",
     "showdown: Latency by trial A",
+    "showdown: Requests that waited for a connection, by trial A",
     "showdown: Ratio to the reference: $metric A",
     "showdown: annotation Invalid trials",
     "showdown-hosts: Packets dropped by reason A",
@@ -220,7 +222,7 @@ def test_a_campaign_finishes_without_influxdb_and_says_what_is_missing(orphaned:
     nobody = {"SHOWDOWN_INFLUX_URL": "http://127.0.0.1:9", "SHOWDOWN_INFLUX_TOKEN": "showdown:x"}
     try:
         with (
-            PrivateStack(directory, own_environment() | nobody) as stack,
+            PrivateStack(directory, own_environment() | nobody, showdown=TOLERANT) as stack,
             Coordinator(stack.url, stack.token) as coordinator,
         ):
             alone = Running(stack, coordinator)
@@ -252,13 +254,13 @@ def test_a_worker_killed_mid_block_still_ends_in_a_complete_campaign(running: Ru
 
 @pytest.mark.alone
 @pytest.mark.timeout(600)  # host noise repeats its blocks
-def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
+def test_a_search_for_a_capacity_runs_its_chain(strict: Running) -> None:
     for window in windows():
         with window:  # host noise may spoil the calibration, and with it the search
-            campaign_id = running.run(SEARCH, timeout_s=400)
-            view = running.coordinator.campaign(campaign_id)
+            campaign_id = strict.run(SEARCH, timeout_s=400)
+            view = strict.coordinator.campaign(campaign_id)
             assert view["state"] == "complete", view["error"]
-    trials = [t for t in get(running, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
+    trials = [t for t in get(strict, f"campaigns/{campaign_id}/trials").json()["trials"] if not t["calibration"]]
     asked: dict[str, list[int]] = {}
     for trial in trials:
         rate = int(trial["load"].rpartition(": ")[2][:-2].replace(",", ""))
@@ -268,7 +270,7 @@ def test_a_search_for_a_capacity_runs_its_chain(running: Running) -> None:
             assert trial["requests_per_s"] == pytest.approx(rate, rel=0.02 + 4 / (2 * rate) ** 0.5)
     for rates in asked.values():
         assert 2 < len(set(rates)) <= 5  # the next rate follows from what the one before gave
-    results = get(running, f"campaigns/{campaign_id}/results").json()["results"]
+    results = get(strict, f"campaigns/{campaign_id}/results").json()["results"]
     assert {result["datapath"] for result in results} == set(asked) == {"tproxy"}
     for result in results:
         figure, found = result["slo_capacity_per_s"], result["slo_search"]

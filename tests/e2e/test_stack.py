@@ -13,7 +13,6 @@ import httpx
 import pytest
 import redis
 
-from deploy.stack.stack import PrivateStack
 from tests.servers import own_environment
 from workers.lab.cleanup import REGISTER_DIR
 
@@ -98,29 +97,28 @@ def start(arguments, environment):
     )
 
 
-def test_everything_is_up_private_and_gone_afterwards(tmp_path, environment):
-    with PrivateStack(tmp_path / "s", environment) as stack:
-        pids = stack.pids
-        assert tuple(pids) == SERVERS
-        everything = {*pids.values(), *(one for pid in pids.values() for one in descendants(pid))}
-        addresses = {address.rpartition(":")[0] for address, _ in listening(everything)}
-        assert addresses == {"127.0.0.1"}
-        assert not any(pid == pids["redis-server"] for _, pid in listening(everything)), "redis has its socket only"
-        with pytest.raises(redis.AuthenticationError):
-            redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
-        influx = stack.environment["SHOWDOWN_INFLUX_URL"]
-        assert httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).status_code == 401
-        login = tuple(stack.environment["SHOWDOWN_INFLUX_TOKEN"].split(":"))
-        databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, auth=login, trust_env=False).text
-        assert '["showdown"]' in databases
-        assert len([pid for _, pid in listening(everything) if pid == pids["influxd"]]) == 1, "no port for backups"
-        wait_until(lambda: httpx.get(f"{stack.url}/readyz", trust_env=False).status_code == 200)
-        assert httpx.get(f"{stack.url}/api/v1/hosts", trust_env=False).status_code == 401
-        bearer = {"Authorization": f"Bearer {stack.token}"}
-        (host,) = httpx.get(f"{stack.url}/api/v1/hosts", headers=bearer, trust_env=False).json()["hosts"]
-        assert host["online"]
-        stack.watch()
-    assert alive(everything) == set()
+def test_everything_is_up_and_private(running):
+    stack = running.stack
+    pids = stack.pids
+    assert tuple(pids) == SERVERS
+    everything = {*pids.values(), *(one for pid in pids.values() for one in descendants(pid))}
+    addresses = {address.rpartition(":")[0] for address, _ in listening(everything)}
+    assert addresses == {"127.0.0.1"}
+    assert not any(pid == pids["redis-server"] for _, pid in listening(everything)), "redis has its socket only"
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(unix_socket_path=str(stack.state_dir / "redis.sock")).ping()
+    influx = stack.environment["SHOWDOWN_INFLUX_URL"]
+    assert httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, trust_env=False).status_code == 401
+    login = tuple(stack.environment["SHOWDOWN_INFLUX_TOKEN"].split(":"))
+    databases = httpx.get(f"{influx}/query", params={"q": "SHOW DATABASES"}, auth=login, trust_env=False).text
+    assert '["showdown"]' in databases
+    assert len([pid for _, pid in listening(everything) if pid == pids["influxd"]]) == 1, "no port for backups"
+    wait_until(lambda: httpx.get(f"{stack.url}/readyz", trust_env=False).status_code == 200)
+    assert httpx.get(f"{stack.url}/api/v1/hosts", trust_env=False).status_code == 401
+    bearer = {"Authorization": f"Bearer {stack.token}"}
+    (host,) = httpx.get(f"{stack.url}/api/v1/hosts", headers=bearer, trust_env=False).json()["hosts"]
+    assert host["online"]
+    stack.watch()
 
 
 def test_a_killed_worker_comes_back(running):

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from deploy.cli.client import Coordinator
 from deploy.stack.children import Child
 from deploy.stack.servers import unused_port
 from deploy.stack.stack import PrivateStack
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import TOLERANT, Running
 from tests.e2e.test_campaign import trials_of
 from tests.servers import own_environment
 from workers.lab import netns
@@ -26,7 +25,6 @@ from workers.lab import netns
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
 HERE, THERE = "198.18.200.1", "198.18.200.2"  # RFC 2544: no real host's addresses
-SHOWDOWN = [sys.executable, "-m", "deploy.cli.main"]
 CAMPAIGN = """
 name = "two-hosts"
 datapaths = ["direct", "tproxy"]
@@ -85,16 +83,16 @@ def two_hosts(other_host: str) -> Iterator[Running]:
             server = stack.enter_context(started("redis", argv, own_environment(), directory))
             server.wait_ready(lambda: _pings(redis_port), 20)
             environment = own_environment() | {"SHOWDOWN_BROKER_URL": broker, "SHOWDOWN_HOST": "first"}
-            private = stack.enter_context(PrivateStack(directory / "state", environment))
+            private = stack.enter_context(PrivateStack(directory / "state", environment, showdown=TOLERANT))
             # The coordinator keeps nothing in memory: a second one on the same database serves the other network.
-            front = [*SHOWDOWN, "coordinator", "serve", "--bind", f"{HERE}:{port}"]
+            front = [*TOLERANT, "coordinator", "serve", "--bind", f"{HERE}:{port}"]
             stack.enter_context(started("front", front, private.environment, directory))
             there = private.worker_environment("second") | {
                 "SHOWDOWN_COORDINATOR_URL": f"http://{HERE}:{port}",
                 "SHOWDOWN_STATE_DIR": str(directory / "second"),
                 "SHOWDOWN_INFLUX_URL": "",
             }
-            worker = ["nsenter", f"--net={netns.path(other_host)}", *SHOWDOWN, "worker"]
+            worker = ["nsenter", f"--net={netns.path(other_host)}", *TOLERANT, "worker"]
             stack.enter_context(started("worker-second", worker, there, directory))
             coordinator = stack.enter_context(Coordinator(private.url, private.token))
             running = Running(private, coordinator)

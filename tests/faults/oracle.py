@@ -1,18 +1,25 @@
 """What must hold after any fault, whatever it was: judged from the database, the accounts and the kernel."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState
+from coordinator.store.database import Store
 from deploy.cli.client import ENDED
 from domain.telemetry import TelemetryAccount
 from tests.audit import unaccounted
 from workers.lab import cgroups, cleanup, netns
 
 _ENDED_ATTEMPTS = {AttemptState.DONE, AttemptState.FAILED, AttemptState.LOST, AttemptState.CANCELLED}
+_BLOCKS = text("SELECT id, state, reason FROM blocks WHERE campaign_id = :id AND NOT calibration")
+_ATTEMPTS = text(
+    "SELECT number, state, reason, (SELECT count(*) FROM trials WHERE attempt_id = attempts.id),"
+    " (SELECT count(DISTINCT datapath) FROM trials WHERE attempt_id = attempts.id)"
+    " FROM attempts WHERE block_id = :id ORDER BY number"
+)
 
 
 @dataclass(frozen=True)
@@ -40,33 +47,26 @@ class Traces:
         yield from (f"control group {name}" for name in sorted(self.groups - before.groups))
 
 
-def violations(database: Path, campaign_id: str, account: TelemetryAccount) -> list[str]:
+def violations(database_url: str, campaign_id: str, account: TelemetryAccount) -> list[str]:
     """What is wrong with a campaign that should have ended: lost, doubled or without its reason. Empty if it is sound.
 
     A block has at least one accepted result, or a reason; none of its attempts is under way, and none has two results.
     """
-    found = []
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        (state,) = connection.execute("SELECT state FROM campaigns WHERE id = ?", (campaign_id,)).fetchone()
+    found, store = [], Store(database_url)
+    with store.read() as session:
+        state = session.scalar(text("SELECT state FROM campaigns WHERE id = :id"), {"id": campaign_id})
         if state not in ENDED:
             found.append(f"the campaign is {state}")
-        blocks = connection.execute(
-            "SELECT id, state, reason FROM blocks WHERE campaign_id = ? AND NOT calibration", (campaign_id,)
-        ).fetchall()
-        for block_id, block_state, reason in blocks:
-            attempts = connection.execute(
-                "SELECT number, state, reason, (SELECT count(*) FROM trials WHERE attempt_id = attempts.id),"
-                " (SELECT count(DISTINCT datapath) FROM trials WHERE attempt_id = attempts.id)"
-                " FROM attempts WHERE block_id = ? ORDER BY number",
-                (block_id,),
-            ).fetchall()
+        for block_id, block_state, reason in session.execute(_BLOCKS, {"id": campaign_id}).all():
+            attempts = [tuple(row) for row in session.execute(_ATTEMPTS, {"id": block_id})]
             found += [f"block {block_id}: {one}" for one in _wrong_block(block_state, reason, attempts)]
+    store.close()
     if missing := unaccounted(account):
         found.append(f"{missing} points of telemetry are in no account")
     return found
 
 
-def _wrong_block(state: str, reason: str, attempts: list[tuple[int, str, str, int, int]]) -> Iterator[str]:
+def _wrong_block(state: str, reason: str, attempts: list[tuple[Any, ...]]) -> Iterator[str]:
     if not BlockState(state).ended:
         yield f"it is {state}"
     done = [number for number, attempt, *_ in attempts if attempt == AttemptState.DONE]

@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.faults.service [--rounds 3]
 
 The last line is one JSON object. The exit status is 0 if every campaign ended, nothing was lost or doubled, and the
-kernel is as it was.
+kernel is as it was. Where PostgreSQL is installed, a second stack uses it, and its server is stopped at once.
 """
 
 import argparse
@@ -16,16 +16,19 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.cli.client import ENDED, Coordinator
 from deploy.cli.errors import CommandError
 from deploy.stack.stack import PrivateStack
+from tests import postgresql
 from tests.faults.oracle import Traces, violations
 from tests.servers import own_environment
 from workers.lab import cleanup
+
+Inject = Callable[[PrivateStack], None]
 
 CAMPAIGN = """
 name = "under-faults"
@@ -42,12 +45,12 @@ SETTLES_WITHIN_S = 30.0
 LEASE_S = 20.0
 
 
-def kill(name: str) -> Callable[[PrivateStack], None]:
+def kill(name: str) -> Inject:
     """SIGKILL of a child of the stack."""
     return lambda stack: os.kill(stack.pids[name], signal.SIGKILL)
 
 
-def kill_child_of(name: str) -> Callable[[PrivateStack], None]:
+def kill_child_of(name: str) -> Inject:
     """SIGKILL of the process that a child of the stack forked: gunicorn's worker, Celery's process."""
 
     def inject(stack: PrivateStack) -> None:
@@ -58,7 +61,7 @@ def kill_child_of(name: str) -> Callable[[PrivateStack], None]:
     return inject
 
 
-def pause(name: str, seconds: float) -> Callable[[PrivateStack], None]:
+def pause(name: str, seconds: float) -> Inject:
     """SIGSTOP of a child's process group, as a paused machine has it, and SIGCONT afterwards."""
 
     def inject(stack: PrivateStack) -> None:
@@ -77,7 +80,7 @@ def all_but_the_worker(stack: PrivateStack) -> None:
             os.kill(stack.pids[name], signal.SIGKILL)
 
 
-FAULTS: dict[str, Callable[[PrivateStack], None]] = {
+FAULTS: dict[str, Inject] = {
     "Redis killed": kill("redis-server"),
     "Redis paused for 10 s": pause("redis-server", 10),
     "coordinator killed": kill("coordinator"),
@@ -94,11 +97,22 @@ FAULTS: dict[str, Callable[[PrivateStack], None]] = {
 }
 
 
+def crash(server: postgresql.Postgresql, down_s: float) -> Inject:
+    """An immediate stop of the database's server, and a start after ``down_s``."""
+    return lambda _: server.crash(down_s)
+
+
+POSTGRESQL_FAULTS: dict[str, float] = {"PostgreSQL stopped at once": 0.0, "PostgreSQL stopped at once for 8 s": 8.0}
+"""What happens to the server of a stack whose database is PostgreSQL, and for how many seconds it is down."""
+
+
 class Service:
     """A stack under test, with its client."""
 
     def __init__(self, stack: PrivateStack, coordinator: Coordinator) -> None:
         self.stack, self.coordinator = stack, coordinator
+        sqlite = f"sqlite:///{stack.state_dir}/showdown.sqlite"
+        self.database_url = stack.environment.get("SHOWDOWN_DATABASE_URL", sqlite)
 
     def until(self, campaign_id: str, reached: Callable[[dict[str, object]], bool], limit_s: float) -> bool:
         """Look after the stack until the campaign is as wanted; ``False`` after ``limit_s``."""
@@ -111,7 +125,7 @@ class Service:
             time.sleep(0.2)
         return False
 
-    def suffer(self, inject: Callable[[PrivateStack], None], rng: random.Random) -> tuple[list[str], float]:
+    def suffer(self, inject: Inject, rng: random.Random) -> tuple[list[str], float]:
         """Inject one fault at a random time of a campaign; returns what is wrong afterwards, and the seconds."""
         begun_s, before = time.monotonic(), Traces.now()
         campaign_id = str(self.coordinator.submit(CAMPAIGN)["id"])
@@ -120,9 +134,8 @@ class Service:
         inject(self.stack)
         if not self.until(campaign_id, lambda view: view["state"] in ENDED, ENDS_WITHIN_S):
             return [f"campaign {campaign_id} did not end"], time.monotonic() - begun_s
-        found = violations(
-            self.stack.state_dir / "showdown.sqlite", campaign_id, self.coordinator.report(campaign_id).telemetry
-        )
+        account = self.coordinator.report(campaign_id).telemetry
+        found = violations(self.database_url, campaign_id, account)
         deadline = time.monotonic() + SETTLES_WITHIN_S
         while (left := list(Traces.now().more_than(before))) and time.monotonic() < deadline:
             self.stack.watch()
@@ -131,39 +144,68 @@ class Service:
 
 
 @contextmanager
-def service() -> Iterator[Service]:
-    """A private stack of one host."""
+def service(database_url: str = "") -> Iterator[Service]:
+    """A private stack of one host; without an address, its database is SQLite."""
     directory = Path(tempfile.mkdtemp(prefix="showdown-faults-"))
+    environment = own_environment() | ({"SHOWDOWN_DATABASE_URL": database_url} if database_url else {})
     try:
-        with PrivateStack(directory, own_environment()) as stack, Coordinator(stack.url, stack.token) as coordinator:
+        with PrivateStack(directory, environment) as stack, Coordinator(stack.url, stack.token) as coordinator:
             yield Service(stack, coordinator)
     finally:
         cleanup.sweep(cleanup.REGISTER_DIR)
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def suffered(rounds: int, seed: int) -> dict[str, object]:
-    """Every fault, in a new stack each round; returns the figures of the last line."""
-    rng, wrong, tried, slowest_s = random.Random(seed), [], 0, 0.0
-    for round_number in range(rounds):
-        with service() as under_test:
-            for name, inject in rng.sample(sorted(FAULTS.items()), len(FAULTS)):
-                found, seconds = under_test.suffer(inject, rng)
-                tried, slowest_s = tried + 1, max(slowest_s, seconds)
-                print(
-                    f"round {round_number + 1}, {name}: {'; '.join(found) or 'nothing lost'} ({seconds:.0f} s)",
-                    flush=True,
-                )
-                wrong += [f"{name}: {one}" for one in found]
-    return {"faults": tried, "violations": len(wrong), "slowest_s": round(slowest_s, 1), "seed": seed}
+class Suffered:
+    """The faults so far, and what was wrong after them. Faults whose name does not begin with ``only`` are left out."""
+
+    def __init__(self, seed: int, only: str) -> None:
+        self.seed, self._only, self._rng = seed, only, random.Random(seed)
+        self.tried, self.slowest_s = 0, 0.0
+        self.wrong: list[str] = []
+
+    def chosen(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that are wanted, in a random order."""
+        wanted = sorted(name for name in names if name.startswith(self._only))
+        return self._rng.sample(wanted, len(wanted))
+
+    def add(self, round_number: int, under_test: Service, name: str, inject: Inject) -> None:
+        """Inject one fault."""
+        found, seconds = under_test.suffer(inject, self._rng)
+        self.tried, self.slowest_s = self.tried + 1, max(self.slowest_s, seconds)
+        said = "; ".join(found) or "nothing lost"
+        print(f"round {round_number + 1}, {name}: {said} ({seconds:.0f} s)", flush=True)
+        self.wrong += [f"{name}: {one}" for one in found]
+
+    @property
+    def figures(self) -> dict[str, object]:
+        """The last line."""
+        figures = {"faults": self.tried, "violations": len(self.wrong), "slowest_s": round(self.slowest_s, 1)}
+        return {**figures, "seed": self.seed}
+
+
+def suffered(rounds: int, seed: int, only: str = "") -> dict[str, object]:
+    """Every fault, in new stacks each round; returns the figures of the last line."""
+    found, programs = Suffered(seed, only), postgresql.programs()
+    for number in range(rounds):
+        if names := found.chosen(FAULTS):
+            with service() as under_test:
+                for name in names:
+                    found.add(number, under_test, name, FAULTS[name])
+        if programs is not None and (names := found.chosen(POSTGRESQL_FAULTS)):
+            with postgresql.running(programs) as server, service(server.new_database()) as under_test:
+                for name in names:
+                    found.add(number, under_test, name, crash(server, POSTGRESQL_FAULTS[name]))
+    return found.figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", default="", help="faults whose name begins so")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
-    found = suffered(options.rounds, options.seed)
+    found = suffered(options.rounds, options.seed, options.only)
     print(json.dumps(found))
     return int(bool(found["violations"]))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from tests.postgresql import Postgresql
 from tests.unit.coordinator import postgres
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 from tests.unit.coordinator.pages import signed_in
@@ -24,9 +25,14 @@ def browser(coordinator_app: CoordinatorApp) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Callable[[], str]]:
-    with postgres.server() as new_database:
-        yield new_database
+def postgresql() -> Iterator[Postgresql]:
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgresql: Postgresql) -> Callable[[], str]:
+    return postgresql.new_database
 
 
 @pytest.fixture

@@ -5,16 +5,11 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from domain.condition import TERMS
-from domain.jobs import Feature, HostCapabilities, Variant
-from domain.placement import CPU_PLACEMENT
 from workers.agent.config import (
     ConfigError,
     WorkerSettings,
@@ -25,9 +20,6 @@ from workers.agent.config import (
 )
 from workers.agent.logs import configure
 from workers.agent.own_stdout import libraries_to_stderr
-
-if TYPE_CHECKING:
-    from workers.inventory.pipeline import PipelineHealth
 
 
 @click.command()
@@ -57,14 +49,17 @@ def worker(loglevel: str) -> None:
 
 
 @click.command()
+@click.option("--all", "everything", is_flag=True, help="List what is in order, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(as_json: bool) -> None:
-    """Say what this host can run. Each "no" has its reason and remedy. Exit code 1 if no datapath runs.
+def doctor(as_json: bool, everything: bool) -> None:
+    """Show what this host cannot run, with reasons and remedies.
 
     Also shows telemetry status: points that wait in SHOWDOWN_STATE_DIR, the last error, what the last block lost.
+    Exit code 1 if no datapath runs.
     """
     from workers.agent.api_client import outbox_dir
     from workers.agent.capabilities import host_capabilities
+    from workers.agent.doctor import print_capabilities, print_pipeline
     from workers.agent.outbox import outbox_state
     from workers.inventory.pipeline import pipeline_health
 
@@ -77,8 +72,8 @@ def doctor(as_json: bool) -> None:
         parts = {"pipeline": health.model_dump(mode="json"), "outbox": asdict(outbox)}
         click.echo(json.dumps({**capabilities.model_dump(mode="json"), **parts}, indent=2))
     else:
-        _print(capabilities)
-        _print_pipeline(health)
+        print_capabilities(capabilities, everything=everything)
+        print_pipeline(health, everything=everything)
         click.echo(f"Reports for the coordinator, in {outbox.directory}: {outbox.text}")
     if not any(variant.available for variant in capabilities.datapaths):
         sys.exit(1)
@@ -129,40 +124,3 @@ def sweep(everything: bool, as_json: bool) -> None:
         click.echo(json.dumps({"removed": removed}))
     else:
         click.echo("\n".join(removed) if removed else "nothing to sweep")
-
-
-def _print(capabilities: HostCapabilities) -> None:
-    console = Console()
-    families: tuple[tuple[str, tuple[Variant, ...]], ...] = (
-        ("datapath", capabilities.datapaths),
-        ("workload", capabilities.workloads),
-        ("probe", capabilities.probes),
-    )
-    table = Table("", "", "here", "why not, and what to do", title=f"Host {capabilities.host}")
-    for family, variants in families:
-        for variant in variants:
-            table.add_row(family, variant.name, _yes(variant.available), "; ".join(variant.missing))
-    table.add_section()
-    for feature in capabilities.features:
-        table.add_row("feature", feature.name, _yes(feature.present), _why(feature))
-    table.caption = "Features that nothing above requires are listed for information."
-    console.print(table)
-    console.print(f"CPU placement: {capabilities.fingerprint.get(CPU_PLACEMENT, 'unknown')}", highlight=False)
-
-
-def _print_pipeline(health: "PipelineHealth") -> None:
-    from workers.inventory.pipeline import rows
-
-    table = Table("", "", title=f"Telemetry pipeline: {'well' if health.well else '[yellow]needs attention[/]'}")
-    for name, text in rows(health):
-        table.add_row(name, escape(text))
-    table.caption = escape(health.directory)
-    Console().print(table)
-
-
-def _yes(present: bool) -> str:
-    return "[green]yes[/]" if present else "[red]no[/]"
-
-
-def _why(feature: Feature) -> str:
-    return "" if feature.present else f"{feature.reason} {feature.remedy}".strip()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When htmx replaces a part of the page, opened details stay open and the focus stays.
+// When htmx replaces a part of the page, opened details stay open and the focus stays. Signing out deletes drafts.
 "use strict";
 
 (() => {
@@ -12,6 +12,17 @@
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of open) {
       document.getElementById(id)?.setAttribute("open", "");
+    }
+  });
+
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches('form[action$="/sign-out"]')) return;
+    try {
+      for (const key of Object.keys(localStorage).filter((one) => one.startsWith("showdown-draft:"))) {
+        localStorage.removeItem(key);
+      }
+    } catch {
+      // Storage is switched off: there are no drafts.
     }
   });
 })();

@@ -11,6 +11,7 @@ import pytest
 
 from domain.jobs import HostCapabilities
 from tests import ROOT
+from tests.host_noise import windows
 from workers.agent.capabilities import OWN_PROGRAMS, host_capabilities
 from workers.inventory.features import probe_features
 from workers.lab import netns
@@ -20,9 +21,11 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 def test_every_datapath_of_the_first_release_runs_here_and_nothing_is_left() -> None:
     descriptors, namespaces = set(os.listdir("/proc/self/fd")), netns.names("sd-")
-    started = time.monotonic()
-    host = host_capabilities("h")
-    assert time.monotonic() - started < 6
+    for window in windows():
+        with window:
+            started = time.monotonic()
+            host = host_capabilities("h")
+            assert time.monotonic() - started < 6
     assert {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"} <= {d.name for d in host.datapaths if d.available}
     assert all(d.function for d in host.datapaths)
     assert set(os.listdir("/proc/self/fd")) == descriptors
@@ -59,7 +62,7 @@ def test_without_root_it_still_answers() -> None:
         "h",
         "1",
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.xfail("the checkout is not readable for other users")
     host = HostCapabilities.model_validate(json.loads(done.stdout))

@@ -36,6 +36,7 @@ from workers.workloads.base import Workload
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
+SHORT_S = 0.1  # of a slice, where there are many labs
 MANY = tuple(name for name, one in sorted(DATAPATHS.items()) if "tcp" in one.protocols and not one.one_client)
 
 
@@ -60,15 +61,23 @@ class Rig:
                 remote = {line.split()[2] for line in text.splitlines()[1:] if line.split()[3] == "01"}
                 self.seen.setdefault(label, set()).update(_address(one.partition(":")[0]) for one in remote)
 
-    def run(self, load: ClosedLoad | OpenLoad, labels: tuple[str, ...], *, clients: int = 2,
-            workload: str = "http_keepalive", slices: int = 2) -> dict[str, TrialResult]:  # fmt: skip
+    def run(
+        self,
+        load: ClosedLoad | OpenLoad,
+        labels: tuple[str, ...],
+        *,
+        clients: int = 2,
+        workload: str = "http_keepalive",
+        slices: int = 2,
+        slice_s: float = 0.2,
+    ) -> dict[str, TrialResult]:
         self.points, self.block_id = Points(), new_tag()
         self.labs.clear()
         self.seen.clear()
         block = Block(index=0, workload=workload, level="low", load=load, datapaths=labels, order=labels * slices,
                       host="test", clients=clients)  # fmt: skip
         job = BlockJob(campaign_id="test", campaign_name="test", block_id=self.block_id, attempt=1, lease="x",
-                       block=block, slice_s=0.2, warm_up_s=0.1, probes=())  # fmt: skip
+                       block=block, slice_s=slice_s, warm_up_s=slice_s / 2, probes=())  # fmt: skip
         host = RunnerContext(
             name="test",
             register=CleanupRegister(self.directory / "register"),
@@ -129,7 +138,7 @@ def generators() -> list[int]:
 @in_windows
 def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad, labels: tuple[str, ...]) -> None:
     assert set(MANY) >= {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"}
-    trials = rig.run(load, labels)
+    trials = rig.run(load, labels, slice_s=0.2 if isinstance(load, OpenLoad) else SHORT_S)
     for label, trial in trials.items():
         assert set(trial.validity.reasons) <= TRANSIENT_REASONS, (label, trial.validity)
         assert trial.errors == {}, label
@@ -159,7 +168,7 @@ def test_two_clients_load_one_dut_at_once(rig: Rig, load: ClosedLoad | OpenLoad,
 @in_windows
 def test_two_clients_of_ipv6_load_every_datapath_that_carries_it(rig: Rig) -> None:
     labels = tuple(name for name in MANY if 6 in DATAPATHS[name].ip_versions)
-    trials = rig.run(ClosedLoad(connections=8, condition=Condition(ip_version=6)), labels)
+    trials = rig.run(ClosedLoad(connections=8, condition=Condition(ip_version=6)), labels, slice_s=SHORT_S)
     assert len(trials) >= 15
     for label, trial in trials.items():
         assert ":" in rig.labs[label].client_address

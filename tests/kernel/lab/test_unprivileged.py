@@ -61,10 +61,10 @@ def test_a_program_without_root_dies_with_the_thread_that_started_it(lab: Lab) -
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    assert started[0].wait(5) == -9
+    assert started[0].wait(30) == -9
 
 
 def test_it_may_write_to_its_own_directory_alone(lab: Lab) -> None:
     place = unprivileged.directory(lab.run_dir, "mine")
     for target, status in ((place / "x", 0), (lab.run_dir / "x", 1)):
-        assert lab.spawn("dut", ["touch", str(target)], task_role=None, keeping=()).wait(5) == status
+        assert lab.spawn("dut", ["touch", str(target)], task_role=None, keeping=()).wait(30) == status

@@ -1,5 +1,6 @@
 """The device_hop probe on this kernel: it counts each packet with payload once on each link, and a receiver's delay."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -128,9 +129,10 @@ def napi(lab: ProbeLab, sender: str, receiver: str) -> Iterator[str]:
 
 def pin(thread: str, cpu: int) -> None:
     for comm in Path("/proc").glob("[0-9]*/comm"):
-        if comm.read_text().startswith(thread[:15]):
-            os.sched_setaffinity(int(comm.parent.name), {cpu})
-            return
+        with contextlib.suppress(OSError):  # a process that ended meanwhile
+            if comm.read_text().startswith(thread[:15]):
+                os.sched_setaffinity(int(comm.parent.name), {cpu})
+                return
     raise AssertionError(f"no thread {thread}")
 
 

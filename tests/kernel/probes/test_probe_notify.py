@@ -9,6 +9,7 @@ import pytest
 from domain.sample import StageHistogram
 from probes.base import Probe
 from probes.catalog.notify import Notify
+from tests.host_noise import in_windows
 from tests.kernel.probes.probe_lab import (
     ASK,
     DUT_CLIENT,
@@ -105,6 +106,7 @@ def test_a_proxys_sockets_are_the_duts(notify: Probe, lab: ProbeLab) -> None:
     assert seen.account("server") == seen.account("client") == (QUESTIONS, QUESTIONS, 0)
 
 
+@in_windows
 def test_bare_acknowledgements_and_fins_notify_no_reader(notify: Probe, lab: ProbeLab) -> None:
     seen = Since(notify)
     with lab.running("server", LISTENER):

@@ -6,6 +6,7 @@ check against pairing with unrelated events.
 
 from collections.abc import Callable
 from functools import partial
+from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
         RunQueue,
         "	queued->time_ns = 0;\n}",
         "}",
-        test_probe_run_queue.test_run_queue_counts_each_wakeup_of_the_labs_tasks,
+        unwrap(test_probe_run_queue.test_run_queue_counts_each_wakeup_of_the_labs_tasks),
     ),
     "net_rx_softirq keeps a start that ended": (
         NetRxSoftirq,
@@ -58,7 +59,7 @@ FAULTS: dict[str, tuple[type[TracingProbe], str, str, Check]] = {
         '#include "buffers.h"\n',
         '#include "buffers.h"\n#define user_buffer() 4096\n',
         partial(
-            test_probe_proxy_residence.test_data_of_concurrent_connections_is_paired_by_connection,
+            unwrap(test_probe_proxy_residence.test_data_of_concurrent_connections_is_paired_by_connection),
             style="send",
             order="queue",
         ),
@@ -122,7 +123,7 @@ def test_a_fault_in_the_pairing_fails_the_probes_test(fault: str, lab: ProbeLab,
 
 def fails(check: Check, probe: Probe, lab: ProbeLab) -> bool:
     try:
-        check(probe, lab)
+        unwrap(check)(probe, lab)  # without its windows: host noise would only repeat what fails anyway
     except AssertionError:
         return True
     return False

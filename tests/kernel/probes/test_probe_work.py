@@ -34,7 +34,7 @@ QUESTIONS = 200
 CONNECT = """
 import socket, sys
 s = socket.socket()
-s.settimeout(float(sys.argv[2]))
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(sys.argv[2]))
 try:
     s.connect((sys.argv[1], 9001))
 except TimeoutError:
@@ -69,6 +69,7 @@ time.sleep(0.1)
 """
 NAPS = """
 import sys, time
+print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[1])):
     time.sleep(0.001)
@@ -152,10 +153,10 @@ def test_drops_in_tcp_count_without_a_device(work: Probe, lab: ProbeLab) -> None
 
 
 def test_retransmissions_count(work: Probe, lab: ProbeLab) -> None:
-    """The client sends a SYN without answer again after one second."""
+    """The client sends a SYN without answer again after one second, and gives up before it is due once more."""
     nft(lab, "server", "table ip t { chain c { type filter hook input priority 0; tcp dport 9001 drop; }\n }\n")
     try:
-        seen = done(work, lab, lambda: lab.run("client", CONNECT, SERVER, 1.5))
+        seen = done(work, lab, lambda: lab.run("client", CONNECT, SERVER, 1500))
     finally:
         nft(lab, "server", "delete table ip t\n")
     assert seen["retransmits"] == 1
@@ -168,6 +169,7 @@ def test_context_switches_agree_with_the_kernels_own_count(work: Probe, lab: Pro
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watched:
         assert watched.stdin is not None
         assert watched.stdout is not None
+        assert watched.stdout.readline() == "ready\n"  # else its start would be counted in part
         accounted = switches(watched.pid)
 
         def nap() -> None:

@@ -10,6 +10,7 @@ from probes.catalog.forward import Forward
 from probes.catalog.qdisc import Qdisc
 from probes.catalog.rx_steering import RxSteering
 from probes.tracing import TracingProbe
+from tests.host_noise import in_windows
 from tests.kernel.probes.test_probes_on_traffic import CONNECTIONS, traffic_with
 from tests.variants import DATAPATHS
 
@@ -33,6 +34,7 @@ def packet_probes() -> Iterator[Mapping[str, TracingProbe]]:
 
 
 @pytest.mark.parametrize("datapath", [*FORWARDING, *BALANCING])
+@in_windows
 def test_a_stage_is_measured_completely_or_declared_bypassed(
     tmp_path: Path, packet_probes: Mapping[str, TracingProbe], datapath: str
 ) -> None:

@@ -15,7 +15,8 @@ from probes.catalog.notify import Notify
 from probes.catalog.qdisc import Qdisc
 from probes.catalog.socket_wait import SocketWait
 from probes.tracing import TracingProbe
-from tests.kernel.bench import new_tag
+from tests.host_noise import in_windows
+from tests.kernel.bench import PATIENCE_S, new_tag
 from tests.kernel.probes.probe_lab import Since
 from tests.variants import DATAPATHS, WORKLOADS
 from workers.lab.cleanup import CleanupRegister
@@ -44,6 +45,7 @@ def probes() -> Iterator[Mapping[str, TracingProbe]]:
 
 @pytest.mark.parametrize("workload", ["http_keepalive", "http_churn"])
 @pytest.mark.parametrize("datapath", ["direct", "ebpf_redirect", *PROXIED])
+@in_windows
 def test_stages_count_each_request_once_and_match(
     tmp_path: Path, probes: Mapping[str, TracingProbe], datapath: str, workload: str
 ) -> None:
@@ -64,6 +66,7 @@ def test_stages_count_each_request_once_and_match(
 
 
 @pytest.mark.parametrize("datapath", ["direct", "tproxy"])
+@in_windows
 def test_long_bodies_match(tmp_path: Path, probes: Mapping[str, TracingProbe], datapath: str) -> None:
     """Data arrives while the reader reads, and when the receive buffer has no room."""
     _, seen = traffic_with(probes, datapath, "bulk_download", tmp_path)
@@ -89,7 +92,7 @@ def expected(*, proxied: bool, churn: bool) -> dict[StageRole, float]:
 
 
 def greet(origin: Origin) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             origin.greet()

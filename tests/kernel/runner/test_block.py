@@ -31,7 +31,8 @@ from workers.traffic.wrk import Wrk
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-SLICE_S = 0.2
+SLICE_S = 0.1
+TRAFFIC_PACKETS = 50  # of each lab on average: more than eight connections need to be established
 
 
 @dataclass
@@ -68,22 +69,45 @@ class Saboteur:
         report: Callable[[Interval], None],
     ) -> Mapping[str, TargetTraffic]:
         """See Generator."""
-        delay_s = 0 if self.at == 1 else self.when * schedule.slice_s * len(schedule.order)
-        timers = [threading.Timer(delay_s, fault, [self.labs[label]]) for label, fault in self.breaks.items()]
-        for timer in timers:
-            timer.start()
-            if self.at == 1:
-                timer.join()
+        faults = [threading.Thread(target=fault, args=[self.labs[label]]) for label, fault in self.breaks.items()]
+        ended = threading.Event()
+        breaking = threading.Thread(target=self._break, args=[faults, schedule, self._packets(), ended])
+        breaking.start()
+        if self.at == 1:
+            breaking.join()
         try:
             return ShowdownTraffic().run(plan, targets, schedule, stop=stop, report=report)
         finally:
-            for timer in timers:
-                timer.join()
+            ended.set()
+            breaking.join()
             self.then()
+
+    def _break(
+        self, faults: Sequence[threading.Thread], schedule: Schedule, before: int, ended: threading.Event
+    ) -> None:
+        """Break the labs at once, or in the midst of the traffic; on a busy host that takes its time to begin."""
+        if self.at == 2 and faults:
+            while self._packets() - before < TRAFFIC_PACKETS * len(self.labs) and not ended.wait(0.002):
+                pass
+            ended.wait(self.when * schedule.slice_s * len(schedule.order))
+        for fault in faults:
+            fault.start()
+        for fault in faults:
+            fault.join()
+
+    def _packets(self) -> int:
+        return sum(lab.packets() for lab in self.labs.values())
 
 
 def block_job(
-    labels: tuple[str, ...], workload: str, default: Load, loads: dict[str, Load], turns: int, *, profiled: bool
+    labels: tuple[str, ...],
+    workload: str,
+    default: Load,
+    loads: dict[str, Load],
+    turns: int,
+    slice_s: float,
+    *,
+    profiled: bool,
 ) -> BlockJob:
     """A block of two slices per datapath and turn, and one for stacks if they are wanted."""
     block = Block(index=0, workload=workload, level="low", datapaths=labels,
@@ -91,7 +115,7 @@ def block_job(
                   order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
     return BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
-                    slice_s=SLICE_S, warm_up_s=0, probes=())  # fmt: skip
+                    slice_s=slice_s, warm_up_s=0, probes=())  # fmt: skip
 
 
 def runner_context(directory: Path, generator: Saboteur, build_lab: Any) -> RunnerContext:
@@ -121,6 +145,7 @@ def measure(
     workload: str = "http_keepalive",
     ip_version: int = 4,
     turns: int = 2,
+    slice_s: float = SLICE_S,
     when: float = 0.4,
     prepare: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
@@ -141,7 +166,7 @@ def measure(
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
-    job = block_job(labels, workload, default, loads or {}, turns, profiled=profiled)
+    job = block_job(labels, workload, default, loads or {}, turns, slice_s, profiled=profiled)
     generator = Saboteur(labs, breaks or {}, at, when, then)
     host = runner_context(directory, generator, build)
     try:
@@ -175,7 +200,7 @@ def test_four_datapaths_side_by_side_are_valid_with_proof(tmp_path: Path) -> Non
 
 @in_windows
 def test_stacks_show_whose_time_it_was(tmp_path: Path) -> None:
-    trials = measure(tmp_path, ("direct", "tproxy"), profiled=True)
+    trials = measure(tmp_path, ("direct", "tproxy"), profiled=True, slice_s=0.2)
     seen = {label: trial.stacks for label, trial in trials.items()}
     for label, stacks in seen.items():
         assert reasons(trials[label]) == set()
@@ -195,11 +220,12 @@ def test_stacks_show_whose_time_it_was(tmp_path: Path) -> None:
 def test_each_datapath_gets_its_own_rate_and_overload_is_not_the_generators_fault(tmp_path: Path) -> None:
     rates = {"direct": 2_000, "tproxy": 1_500, "ebpf_sk_assign": 400_000}  # the last is more than any host forwards
     loads = {label: OpenLoad(rate_per_s=rate, arrival="constant") for label, rate in rates.items()}
-    trials = measure(tmp_path, tuple(rates), loads=loads)
+    slice_s = 0.2  # what is too much needs time to queue
+    trials = measure(tmp_path, tuple(rates), loads=loads, slice_s=slice_s)
     for label in ("direct", "tproxy"):
         trial = trials[label]
         assert reasons(trial) == set(), trial.validity
-        assert trial.requests == pytest.approx(rates[label] * 4 * SLICE_S, rel=0.01)
+        assert trial.requests == pytest.approx(rates[label] * 4 * slice_s, rel=0.01)
         assert trial.latency is not None
         assert trial.latency.count == trial.requests
     assert not trials["ebpf_sk_assign"].validity.valid

@@ -5,7 +5,7 @@ names the one reason that must be among its trial's, so that the test fails with
 last tests take the proofs out.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -59,9 +59,15 @@ def small_backlog(lab: Lab) -> None:
     netns.run_in(lab.dut_ns, ["sysctl", "-qw", "net.core.somaxconn=1"])
 
 
-def broken_block(b: Breaker, case: Case) -> Broken:
-    """The block of a case, for all datapaths that declare it."""
-    breaks = {name: fault.breaks for name, fault in of_case(case).items()}
+def selected(items: Iterable[pytest.Item]) -> set[tuple[Case, str]]:
+    """What this run of pytest tests: with ``-k``, a block has only the datapaths that are asked for."""
+    params = [item.callspec.params for item in items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    return {(one["case"], one["name"]) for one in params if {"case", "name"} <= set(one)}
+
+
+def broken_block(b: Breaker, case: Case, names: Set[str]) -> Broken:
+    """The block of a case, for those of ``names`` that declare it."""
+    breaks = {name: fault.breaks for name, fault in of_case(case).items() if name in names}
     with ExitStack() as stack:
         if case is WRONG_DEVICES:
             stack.enter_context(wrong_devices())
@@ -72,13 +78,16 @@ def broken_block(b: Breaker, case: Case) -> Broken:
 
 
 @pytest.fixture(scope="module")
-def block_of(kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Broken]:
+def block_of(
+    kernel: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Case], Broken]:
     """The block of a case, measured once."""
+    wanted = selected(request.session.items)
 
     @cache
     def block(case: Case) -> Broken:
         with breaker(tmp_path_factory.mktemp("broken")) as b:
-            return broken_block(b, case)
+            return broken_block(b, case, {name for one, name in wanted if one == case})
 
     return block
 

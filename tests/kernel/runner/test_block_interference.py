@@ -51,7 +51,7 @@ def test_short_lived_foreign_processes_are_interference(
         script = OUTSIDE.format(group=home)
         loops.append(subprocess.Popen(["sh", "-c", script], start_new_session=True))
 
-    trials = measure(tmp_path, ("direct", "nft_dnat"), {"direct": start}, turns=3, when=0.3)
+    trials = measure(tmp_path, ("direct", "nft_dnat"), {"direct": start}, turns=3, slice_s=0.2, when=0.3)
     assert [label for label, one in trials.items() if Reason.INTERFERENCE in one.validity.reasons]
     details = [finding.detail for one in trials.values() for finding in one.validity.findings]
     assert any("other processes used" in detail and "of the CPUs" in detail for detail in details)
@@ -63,7 +63,7 @@ def test_a_block_is_not_foreign_to_itself_and_leaves_no_group(tmp_path: Path, ho
     groups = {path.name for path in home.glob("sd-*")}
     for window in windows(limits=Limits(foreign=QUIET)):
         with window:
-            trials = measure(tmp_path, ("direct", "tproxy"), turns=3)
+            trials = measure(tmp_path, ("direct", "tproxy"), turns=3, slice_s=0.2)
             assert {path.name for path in home.glob("sd-*")} <= groups
             for one in trials.values():
                 assert one.cpu.busy_s > 0.5 * one.cpu.wall_s  # the block itself was busy

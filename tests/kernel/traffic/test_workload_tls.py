@@ -47,7 +47,7 @@ def proven(trial: TrialResult) -> None:
 @TLS
 @in_windows
 def test_closed_loops_are_valid_with_proof_on_every_datapath(tmp_path: Path, workload: str) -> None:
-    trials = measure(tmp_path, workload, ClosedLoad(connections=CONNECTIONS), LABELS)
+    trials = measure(tmp_path, workload, ClosedLoad(connections=CONNECTIONS), LABELS, slice_s=0.2, warm_up_s=0.1)
     for trial in trials.values():
         proven(trial)
         assert trial.requests > 100
@@ -192,7 +192,7 @@ def test_bodies_of_another_length_are_corrupt(tmp_path: Path, workload: str) -> 
         return TlsNginxOrigin(lab, plan.answer[:-1], http2=one.service == "h2")
 
     (trial,) = measure(
-        tmp_path, workload, ClosedLoad(connections=CONNECTIONS), ("direct",), warm_up_s=0, origin=shorter
+        tmp_path, workload, ClosedLoad(connections=CONNECTIONS), ("direct",), slice_s=0.2, warm_up_s=0, origin=shorter
     ).values()
     assert Reason.CORRUPT in reasons(trial), trial.validity
 

@@ -37,8 +37,8 @@ def measure(
     load: ClosedLoad | OpenLoad,
     labels: tuple[str, ...],
     *,
-    slice_s: float = 0.2,
-    warm_up_s: float = 0.1,
+    slice_s: float = 0.1,
+    warm_up_s: float = 0.05,
     generator: Generator | None = None,
     origin: Callable[[Workload, GeneratorPlan, Lab], Origin] = origin_of,
     points: Points | None = None,
@@ -100,7 +100,12 @@ def test_every_workload_runs_on_every_datapath_that_carries_it(tmp_path: Path, w
 def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path) -> None:
     points = Points()
     trials = measure(
-        tmp_path, "http_keepalive", OpenLoad(rate_per_s=1000, arrival="constant"), ("direct", "tproxy"), points=points
+        tmp_path,
+        "http_keepalive",
+        OpenLoad(rate_per_s=1000, arrival="constant"),
+        ("direct", "tproxy"),
+        slice_s=0.2,
+        points=points,
     )
     for label, trial in trials.items():
         assert trial.requests == 400, label  # two slices of 0.2 s
@@ -169,7 +174,12 @@ def test_a_stream_may_be_longer_than_its_slice_and_the_default_timeout(tmp_path:
 @in_windows
 def test_wrk_runs(tmp_path: Path) -> None:
     (trial,) = measure(
-        tmp_path, "http_keepalive_wrk", ClosedLoad(connections=CONNECTIONS), ("tproxy",), parameters={"body_bytes": 100}
+        tmp_path,
+        "http_keepalive_wrk",
+        ClosedLoad(connections=CONNECTIONS),
+        ("tproxy",),
+        slice_s=0.2,
+        parameters={"body_bytes": 100},
     ).values()
     assert reasons(trial) == set(), trial.validity
     assert trial.generator == "wrk"

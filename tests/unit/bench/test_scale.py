@@ -5,16 +5,19 @@ from typing import Any
 
 from sqlalchemy import event
 
-from tests.bench.scale import Showdown, fill, read
+from tests.bench.scale import fill, read
+from tests.unit.bench.in_process import InProcess
 
 
 def test_the_bench_runs_and_a_report_reads_no_trials(tmp_path: Path) -> None:
-    filled = fill(tmp_path, 10, 4, probes=True)
+    showdown = InProcess(tmp_path)
+    filled = fill(showdown, 10, 4, probes=True)
     campaign = filled["campaign"]
-    found = read(tmp_path, campaign)
+    showdown.close()
+    showdown = InProcess(tmp_path)
+    found = read(showdown, campaign)
     assert found["report_cold_s"] > 0
     assert found["every_trial_mb"] < 10
-    showdown = Showdown(tmp_path)
     read_before = statements(showdown, f"campaigns/{campaign}/trials?limit=2")
     assert any(" trials " in statement for statement in read_before), "the test sees when trials are read"
     for path in (f"campaigns/{campaign}/report", f"worker/campaigns/{campaign}/progress", f"campaigns/{campaign}"):
@@ -23,7 +26,7 @@ def test_the_bench_runs_and_a_report_reads_no_trials(tmp_path: Path) -> None:
         assert not any(" trials " in statement or "pools.histograms" in statement for statement in read_now), path
 
 
-def statements(showdown: Showdown, path: str) -> list[str]:
+def statements(showdown: InProcess, path: str) -> list[str]:
     """The statements that the database executes for an answer."""
     found: list[str] = []
 
@@ -31,6 +34,6 @@ def statements(showdown: Showdown, path: str) -> list[str]:
         found.append(" ".join(statement.split()))
 
     event.listen(showdown.store.engine, "before_cursor_execute", note)
-    showdown.ask("GET", path).get_data()
+    showdown.ask("GET", path)
     event.remove(showdown.store.engine, "before_cursor_execute", note)
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from gunicorn.app.wsgiapp import WSGIApplication
 from sqlalchemy import make_url
 
 from coordinator.cli import coordinator, serve
@@ -179,6 +180,22 @@ def test_connections_outlive_the_pause_between_heartbeats(tmp_path: Path, monkey
     assert CliRunner().invoke(serve, ["--bind", "127.0.0.1:0"]).exit_code == 0
     (argv,) = started
     assert float(argv[argv.index("--keep-alive") + 1]) > 10 * HEARTBEAT_S
+
+
+def test_the_server_is_one_process_whatever_the_environment_asks_of_gunicorn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the limits of sign-ins, and the reports that this process keeps, hold for the whole coordinator."""
+    monkeypatch.setenv("SHOWDOWN_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 4")
+    monkeypatch.chdir(tmp_path)
+    started: list[list[str]] = []
+    monkeypatch.setattr("coordinator.cli.os.execve", lambda _path, argv, _environment: started.append(argv))
+    assert CliRunner().invoke(serve, ["--bind", "127.0.0.1:0"]).exit_code == 0
+    (argv,) = started
+    monkeypatch.setattr("sys.argv", argv[argv.index("gunicorn") :])
+    assert WSGIApplication().cfg.workers == 1
 
 
 def test_a_relative_database_is_in_the_directory_of_the_command(

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from coordinator.store.database import Store
 from coordinator.store.marks import TICKER, mark, set_mark
 from coordinator.trouble import Problem, Watch
 from domain.trouble import Part
+from tests.servers import trickling
 from tests.unit.coordinator.recording_dispatcher import RecordingDispatcher
 
 NO_BROKER = "redis+socket:///nonexistent/redis.sock"
@@ -190,6 +192,14 @@ def test_the_ticker_records_its_rounds(store, monkeypatch):
 def test_a_broker_and_an_influxdb_that_are_away_are_seen():
     assert "Redis cannot be reached" in trouble.check_broker(NO_BROKER).what
     assert "InfluxDB is away" in trouble.check_influx(InfluxSettings(url="http://127.0.0.1:9")).what
+
+
+def test_an_influxdb_that_trickles_its_answer_does_not_hold_the_watch(monkeypatch):
+    monkeypatch.setattr(trouble, "LIMIT_S", 0.3)
+    begun_s = time.monotonic()
+    with trickling(b"HTTP/1.1 204 No Content\r\nX-A: " + b"a" * 10_000) as url:
+        assert "InfluxDB is away" in trouble.check_influx(InfluxSettings(url=url)).what
+    assert time.monotonic() - begun_s < 5
 
 
 def test_readyz_says_what_since_when_and_what_to_do(coordinator_app):

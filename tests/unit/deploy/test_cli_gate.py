@@ -18,15 +18,15 @@ from rich.console import Console
 import deploy.cli.remote
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import CommandError, ExitCode
-from deploy.cli.junit import junit_of
 from deploy.cli.main import main
-from deploy.cli.markdown import markdown_of
 from deploy.cli.output import exit_code_of
 from deploy.cli.render import print_report
 from deploy.cli.result_files import ResultFiles
 from domain.gate import Check, Outcome
 from domain.metric import Metric
 from domain.report import CampaignReport, CellResult, Family, Verdict, VerdictWord
+from domain.report_junit import junit_of
+from domain.report_markdown import markdown_of
 from domain.trial import Reason
 
 EXPRESSION = "tproxy.requests_per_s@low >= 0.9 * direct"

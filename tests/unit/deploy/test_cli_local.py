@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import deploy.cli.local
-from deploy.cli import discarded
+from deploy.cli import discarded, preflight
 from deploy.cli.client import Coordinator
 from deploy.cli.errors import ExitCode
 from deploy.cli.main import main
@@ -96,6 +96,7 @@ def stack(monkeypatch):
         entered: ClassVar[list[FakeStack]] = []
 
     monkeypatch.setattr(deploy.cli.local, "PrivateStack", Stack)
+    monkeypatch.setattr(preflight, "is_root", lambda: True)
     return Stack
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 from pathlib import Path
 from unittest.mock import ANY
@@ -149,5 +150,18 @@ def test_the_servers_listen_on_loopback_only():
     assert "auth-enabled = true" in config
 
 
-def test_an_unused_port_is_unused():
-    assert unused_port() != unused_port()
+def test_an_unused_port_is_unused_and_stays_so():
+    """The kernel gave a port to a connection of another program, before the server for which it was had it."""
+    lowest, highest = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    for _ in range(100):
+        port = unused_port()
+        assert not lowest <= port <= highest
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+
+def test_a_port_that_is_in_use_is_no_unused_one(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        choices = iter([taken.getsockname()[1], free := unused_port()])
+        monkeypatch.setattr("deploy.stack.servers.secrets.choice", lambda _: next(choices))
+        assert unused_port() == free

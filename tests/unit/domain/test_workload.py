@@ -90,7 +90,7 @@ def test_hosts_report_them_and_older_hosts_need_not() -> None:
         ({"reference": "Direct"}, "reference", "or that with '#2' for its second copy"),
         ({"hosts": ["h_1"]}, "hosts.0", "must be a host's name"),
         ({"levels": {"Low": "closed(1)"}}, "levels.Low", "must be a name: lower-case letters"),
-        ({"levels": {}}, "levels", "has 0 entries; needs at least 1"),
+        ({"levels": {}}, "levels", "give at least one load level"),
         ({"levels": {"low": "closed(0)"}}, "levels.low.closed.connections", "must be at least 1"),
         ({"datapaths": ["direct"] * 10}, "datapaths", "name it at most 9 times"),
         ({"blocks": "6"}, "blocks", "must be a whole number"),

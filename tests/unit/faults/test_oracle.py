@@ -26,7 +26,7 @@ INSERT INTO trials VALUES ('1', 'c-0.2', 'direct'), ('2', 'c-0.2', 'tproxy');
 def judged(tmp_path: Path, change: str, account: TelemetryAccount = SOUND) -> list[str]:
     with closing(sqlite3.connect(tmp_path / "showdown.sqlite")) as connection:
         connection.executescript(TABLES + change)
-    return violations(tmp_path / "showdown.sqlite", "c", account)
+    return violations(f"sqlite:///{tmp_path}/showdown.sqlite", "c", account)
 
 
 def test_a_sound_campaign_has_no_violation(tmp_path: Path) -> None:

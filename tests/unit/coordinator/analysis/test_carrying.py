@@ -215,7 +215,7 @@ def test_where_the_rate_changes_the_highest_carried_one_counts() -> None:
     everything = stepped("tproxy", step(1000, 995), step(3000, 3000), reasons=CARRIED)
     noisy = stepped("tproxy", step(3000, 3000), reasons=(Reason.STEAL,))
     assert carried_up_to([trial_digest(noisy)]) is None
-    found = carried_up_to(map(trial_digest, (up_to_2000, up_to_1000, nothing, everything, noisy)))
+    found = carried_up_to([*map(trial_digest, (up_to_2000, up_to_1000, nothing, everything, noisy))])
     assert found is not None
     assert (found.blocks, found.median_per_s, found.lowest_per_s, found.highest_per_s) == (4, 1500, 0, 3000)
 

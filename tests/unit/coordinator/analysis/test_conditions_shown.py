@@ -126,10 +126,13 @@ def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(
     coordinator_app: CoordinatorApp, browser: FlaskClient
 ) -> None:
     coordinator_app.register()
-    assert "closed(64) under ballast(1000), conntrack" in browser.get("/campaigns/new").text
+    assert '<option value="ballast(1000), conntrack">' in browser.get("/campaigns/new").text
     level = {"level_name": ["low"]}
     bad = send(browser, **level, level_load=["closed(8) under balast(1)"])
     assert (bad.status_code, 'value="closed(8) under balast(1)"' in bad.text) == (422, True)
+    row = {"level_kind": "closed", "level_load": ["8"]}
+    typed = send(browser, **level, **row, level_condition="balast(1)")
+    assert (typed.status_code, 'name="level_condition" value="balast(1)"' in typed.text) == (422, True)
     assert any(
         "is not a condition; use these terms, separated by commas: ipv6, ballast(rules), conntrack" in s
         for s in sentences(bad)
@@ -137,7 +140,8 @@ def test_the_form_takes_them_explains_them_and_keeps_what_is_wrong(
     good = send(browser, **level, level_load=["closed(8) under conntrack , ballast( 7 )"])
     assert good.status_code == 303
     again = browser.get(f"/campaigns/new?like={good.location.rpartition('/')[2]}")
-    assert 'value="closed(8) under ballast(7), conntrack"' in again.text
+    assert 'name="level_condition" value="ballast(7), conntrack"' in again.text
+    assert send(browser, **level, **row, level_condition="conntrack , ballast( 7 )").status_code == 303
 
 
 def test_sixteen_levels_have_a_row_each(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coordinator.analysis.campaign_results import CampaignResults
-from coordinator.analysis.compared import Compared, compared
+from coordinator.analysis.compared import Compared, compared, table_of
 from coordinator.analysis.expectations import checks_of
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
@@ -253,7 +253,7 @@ def searched(expression: str, rates: Sequence[Mapping[str, float | None]]) -> Ch
     class Searched(CampaignResults):
         def compared(self, workload: str, level: str, metric: Metric, *labels: str) -> Compared:
             assert (level, metric) == ("slo", Metric.SLO_CAPACITY_PER_S)
-            return compared(rates, PAIR)
+            return compared(table_of(rates, PAIR), PAIR)
 
     campaign = a_campaign(*PAIR, levels={"slo": "capacity(p99<=5ms)"}, expect={"gate": expression})
     (check,) = checks_of(Searched(campaign, [], 7, {}))

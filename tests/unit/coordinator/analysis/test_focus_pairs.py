@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from coordinator.analysis.campaign_results import CampaignResults
+from coordinator.analysis.compared import table_of
+from coordinator.analysis.invalid_trials import trial_id
 from coordinator.analysis.precision import exactness_of, excess_of, precise_questions
-from coordinator.analysis.report import build_report, trial_id
+from coordinator.analysis.report import build_report
 from coordinator.analysis.stage import Stage
 from coordinator.analysis.weights import noise_of
 from coordinator.scheduling.records import AttemptRecord
@@ -104,8 +106,8 @@ def test_the_noise_is_of_all_blocks_and_blocks_without_a_datapath_are_no_gap() -
     assert noise is not None
     assert noise.freedom == 3 * 5 + 20, "six blocks of four datapaths, and 20 of two"
     assert math.sqrt(noise.variance) == pytest.approx(0.027, rel=0.3)
-    assert len(data.focused_rows(*LEVEL, CPU)) == 20
-    assert data.focused_rows(*LEVEL[:1], "low", RATE) == ()
+    assert data.compared(*LEVEL, CPU, *PAIR).focused.shape == (20, 2)
+    assert data.compared(LEVEL[0], "low", RATE, *PAIR).alone == 0
 
 
 def test_a_pair_without_a_valid_trial_of_another_datapath_still_counts() -> None:
@@ -150,9 +152,9 @@ def test_the_precision_is_about_what_added_blocks_make_more_exact() -> None:
 def test_without_a_focus_nothing_of_the_noise_changes() -> None:
     rng = np.random.default_rng(5)
     rows = [{label: math.exp(rng.normal()) for label in "abcd"} for _ in range(7)]
-    plain = noise_of(rows)
+    plain = noise_of(table_of(rows, "abcd"))
     assert plain is not None
-    split = noise_of([*rows, {"a": 1.0}])  # a block with one label says nothing
+    split = noise_of(table_of([*rows, {"a": 1.0}], "abcd"))  # a block with one label says nothing
     assert split is not None
     assert split.variance == pytest.approx(plain.variance)
     assert split.freedom == plain.freedom == 18
@@ -164,7 +166,7 @@ def test_the_noise_of_blocks_with_gaps_is_that_of_their_figures() -> None:
     for _ in range(300):
         rows = [{label: math.exp(0.03 * rng.normal()) for label in "abcd"} for _ in range(5)]
         rows += [{label: math.exp(1 + 0.03 * rng.normal()) for label in "bc"} for _ in range(8)]
-        noise = noise_of(rows)
+        noise = noise_of(table_of(rows, "abcd"))
         assert noise is not None
         assert noise.freedom == 3 * 4 + 8
         found.append(noise.variance)

@@ -44,11 +44,9 @@ class Simulated:
             [*(w[:, 1] - w[:, 0] + effect), *(f[:more, 1] - f[:more, 0] + effect)]
             for w, f in zip(self.whole, self.focused, strict=True)
         ]
-        rows = [
-            [*(dict(zip("abcd", row, strict=True)) for row in w), *(dict(zip("ab", r, strict=True)) for r in f[:more])]
-            for w, f in zip(self.whole, self.focused, strict=True)
-        ]
-        noises = [noise for one in rows if (noise := noise_of(one, as_logs=False))]
+        gaps = [np.pad(f[:more], ((0, 0), (0, 2)), constant_values=math.nan) for f in self.focused]
+        tables = [np.concatenate([w, f]) for w, f in zip(self.whole, gaps, strict=True)]
+        noises = [noise for one in tables if (noise := noise_of(one, as_logs=False))]
         found = weighted(strata, noises)
         assert found is not None
         return found

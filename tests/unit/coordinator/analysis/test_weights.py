@@ -33,8 +33,7 @@ def levels(
 
 
 def noises(found: list[NDArray[np.float64]]) -> list[Noise]:
-    rows = [[{f"{label}": math.exp(x) for label, x in enumerate(row)} for row in one] for one in found]
-    return [noise for one in rows if (noise := noise_of(one))]
+    return [noise for one in found if (noise := noise_of(np.exp(one)))]
 
 
 def estimate(found: list[NDArray[np.float64]], label: int = 1, reference: int = 0) -> Estimate:
@@ -45,11 +44,11 @@ def estimate(found: list[NDArray[np.float64]], label: int = 1, reference: int = 
 
 def test_noise_by_hand_without_what_a_block_or_a_datapath_has_in_common() -> None:
     # Log-figures: block 1 is (0, 1), block 2 is (5, 8). Without means they are ±0.5; one degree of freedom.
-    noise = noise_of([{"a": 1.0, "b": math.e}, {"a": math.exp(5), "b": math.exp(8)}])
+    noise = noise_of(np.array([[1.0, math.e], [math.exp(5), math.exp(8)]]))
     assert noise is not None
     assert (noise.variance, noise.freedom) == (pytest.approx(4 * 0.25), 1)
-    assert noise_of([{"a": 1.0, "b": 2.0}]) is None
-    assert noise_of([{"a": 1.0}, {"a": 2.0}]) is None
+    assert noise_of(np.array([[1.0, 2.0]])) is None
+    assert noise_of(np.array([[1.0], [2.0]])) is None
 
 
 def test_the_weighted_mean_by_hand() -> None:
@@ -114,6 +113,6 @@ def test_no_input_gives_a_nan(logs: list[float], variance: float) -> None:
 
 def test_shares_may_be_zero_and_have_no_logarithm() -> None:
     # Shares: block 1 is (0, 1), block 2 is (0, 3). Without means they are ±0.5; one degree of freedom.
-    noise = noise_of([{"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 3.0}], as_logs=False)
+    noise = noise_of(np.array([[0.0, 1.0], [0.0, 3.0]]), as_logs=False)
     assert noise is not None
     assert (noise.variance, noise.freedom) == (pytest.approx(4 * 0.25), 1)

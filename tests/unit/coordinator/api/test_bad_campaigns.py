@@ -30,7 +30,7 @@ def refused(coordinator_app: CoordinatorApp, body: bytes, content_type: str) -> 
         tables = (CampaignRow, BlockRow, AttemptRow, EventRow)
         assert [session.scalar(select(func.count()).select_from(table)) for table in tables] == [0, 0, 0, 0]
     assert coordinator_app.dispatcher.sent == []
-    assert set(answer.json) == {"message", "problems"}
+    assert answer.mimetype == "application/problem+json"
     assert all(p["message"] for p in answer.json["problems"])
     return answer.status_code, [p["field"] for p in answer.json["problems"]]
 
@@ -95,7 +95,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(coordinator_app: Coordi
         "/api/v1/campaigns", json=campaign(datapaths=["direct", "dirct"]), headers=coordinator_app.user
     )
     known = "direct, ebpf_redirect, ebpf_sk_assign, tproxy"
-    assert answer.json["problems"] == [{"field": "datapaths.1", "message": f"unknown datapath 'dirct'; known: {known}"}]
+    assert answer.json["problems"] == [
+        {"field": "datapaths.1", "message": f"unknown datapath 'dirct' (did you mean 'direct'?); known: {known}"}
+    ]
 
 
 def test_a_load_that_the_workload_cannot_carry_is_refused(coordinator_app: CoordinatorApp) -> None:

@@ -77,22 +77,6 @@ def test_the_page_of_trials_goes_back_to_older_ones(
     assert browser.get(f"/campaigns/{campaign_id}/trials?before=nonsense").status_code == 404
 
 
-def test_campaigns_come_in_pages(coordinator_app: CoordinatorApp) -> None:
-    coordinator_app.register()
-    ids = []
-    for number in range(7):
-        coordinator_app.now += number % 2  # some are submitted at the same moment
-        ids.append(coordinator_app.submit(name=f"c{number}"))
-    found, before = [], ""
-    while before is not None:
-        page = coordinator_app.get(f"campaigns?limit=3&before={before}").json
-        found, before = found + [one["id"] for one in page["campaigns"]], page["next"]
-    assert found == [one["id"] for one in coordinator_app.get("campaigns").json["campaigns"]]
-    assert sorted(found) == sorted(ids)
-    assert coordinator_app.get("campaigns?before=k3f9x2ab").status_code == 422
-    assert signed_in(coordinator_app).get("/campaigns?before=k3f9x2ab").status_code == 404
-
-
 def test_verdicts_are_computed_for_a_worker_after_each_of_few_blocks_and_of_many_for_5_percent() -> None:
     sparing = Sparing()
     due = [blocks for blocks in range(1, 2001) if sparing.is_due("large", blocks)]

@@ -1,14 +1,16 @@
 """Reading kernel latency: from an answer to series, and from every failure to a message."""
 
 import json
+import time
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 import pytest
 
+from coordinator.telemetry import reader
 from coordinator.telemetry.reader import TelemetryUnavailable, kernel_latency
 from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
-from tests.servers import Request, http_server
+from tests.servers import Request, http_server, trickling
 
 BUCKET = bucket_field(bucket_index(1500))
 GE_NS, LE_NS = bucket_bounds_ns(bucket_index(1500))
@@ -111,3 +113,28 @@ def test_a_refusal_says_why(status: int, text: str, words: str) -> None:
 def test_an_influxdb_that_is_not_there_says_why(url: str, words: str) -> None:
     with pytest.raises(TelemetryUnavailable, match=words):
         kernel_latency(Settings(url), "c", "r")
+
+
+def test_an_influxdb_that_trickles_its_answer_holds_no_page_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LIMIT_S", 0.3)
+    begun_s = time.monotonic()
+    with (
+        trickling(b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 10_000) as url,
+        pytest.raises(TelemetryUnavailable, match="cannot be reached"),
+    ):
+        kernel_latency(Settings(url), "c", "r")
+    assert time.monotonic() - begun_s < 5
+
+
+def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_ANSWER_BYTES", 1 << 20)
+    with (
+        http_server(lambda _: (200, " " * (2 << 20) + "{}")) as server,
+        pytest.raises(TelemetryUnavailable, match="more than 1 MiB"),
+    ):
+        kernel_latency(Settings(server.url), "c", "r")
+
+
+def test_an_answer_that_is_nested_without_end_is_no_error_of_ours() -> None:
+    with http_server(lambda _: (200, "[" * 100_000)) as server, pytest.raises(TelemetryUnavailable, match="JSON"):
+        kernel_latency(Settings(server.url), "c", "r")

@@ -7,6 +7,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from coordinator.web import form as forms
+from coordinator.web.choices import Choice, in_order
 from domain.campaign import read_campaign, read_campaign_toml
 from domain.problems import InvalidInput, Problem
 from tests import ROOT
@@ -17,7 +18,11 @@ def typed(form: forms.Form, **changes: str | list[str]) -> MultiDict[str, str]:
     pairs = [(name, value) for name, value in form.values.items()]
     pairs += [(name, value) for name, values in form.chosen.items() for value in values]
     pairs += list(form.parameters.items())
-    pairs += [pair for name, load in form.rows for pair in (("level_name", name), ("level_load", load))]
+    for row in form.rows:
+        pairs += [("level_name", row.name), ("level_kind", row.kind)]
+        pairs += [("level_load", row.value), ("level_condition", row.condition)]
+    if "level_load" in changes:
+        changes = {"level_kind": [], "level_condition": []} | changes
     pairs = [pair for pair in pairs if pair[0] not in changes]
     for name, value in changes.items():
         pairs += [(name, each) for each in ([value] if isinstance(value, str) else value)]
@@ -112,12 +117,18 @@ def test_margins_survive_the_way_through_the_form() -> None:
     assert (refused.values["margins"], refused.general_errors) == ("latency_p99_us = much", [])
 
 
+@pytest.mark.parametrize("name", ["²", "٣", "9" * 5_000])
+def test_a_name_of_digits_is_no_number_of_an_entry(name: str) -> None:
+    form = forms.submitted(MultiDict(), [Problem(field=f"margins.{name}", message="is no metric")])
+    assert form.errors("margins") == [f"{name}: is no metric"]
+
+
 def test_a_parameter_has_its_problem_next_to_it_and_keeps_what_was_typed() -> None:
     sent = typed(forms.blank(), workloads=["stream"], **{"parameters.stream.tokens": "many"})
     with pytest.raises(InvalidInput) as refusal:
         read_campaign(forms.mapping_of(sent))
     form = forms.submitted(sent, refusal.value.problems)
-    [one] = form.parameters_of(forms.Choice("stream"))
+    [one] = form.parameters_of(Choice("stream"))
     assert (one.label, one.value, one.declared) == ("tokens", "many", None)
     assert one.errors == ("must be a whole number",)
     assert form.general_errors == []
@@ -167,7 +178,7 @@ def test_a_level_has_its_problems_in_its_row(load: str) -> None:
     form = forms.submitted(sent, refusal.value.problems)
     assert form.level_errors("odd")
     assert not form.level_errors("low")
-    assert form.rows == (("low", "closed(8)"), ("odd", load), ("", ""))
+    assert [(row.name, row.value) for row in form.rows] == [("low", "closed(8)"), ("odd", load), ("", "")]
 
 
 def test_a_problem_without_a_separate_field_is_not_lost() -> None:
@@ -194,6 +205,6 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
 
 
 def test_choices_come_in_the_order_of_the_reference_campaign() -> None:
-    choices = [forms.Choice("aaa", available=True), forms.Choice("tproxy", available=True), forms.Choice("direct")]
-    ordered = forms.in_order(choices, ["tproxy", "gone#2"])
+    choices = [Choice("aaa", available=True), Choice("tproxy", available=True), Choice("direct")]
+    ordered = in_order(choices, ["tproxy", "gone#2"], forms.reference_campaign().datapaths)
     assert [c.name for c in ordered] == ["tproxy", "aaa", "direct", "gone"]

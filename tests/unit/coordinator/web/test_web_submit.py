@@ -62,7 +62,7 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
     again = browser.get("/campaigns/new", query_string={"like": view["id"]}).text
     assert 'value="from-the-form"' in again
-    assert 'value="closed(64)"' in again
+    assert re.search(r'id="level-2-load" name="level_load" value="64"', again)
     assert ">direct / tproxy</textarea>" in again
 
 
@@ -145,7 +145,7 @@ def test_a_campaign_may_be_pasted_as_toml(coordinator_app: CoordinatorApp, brows
     toml = 'name = "pasted"\ndatapaths = ["direct", "tproxy"]\n[levels]\nlow = "closed(8)"\n'
     bad = send(browser, toml=toml + "huge = 1\n")
     assert bad.status_code == 422
-    assert "<code>levels.huge</code>" in bad.text
+    assert "Line 5: levels.huge: " in bad.text
     assert "huge = 1\n" in bad.text
     assert send(browser, toml="[[[").status_code == 422
     answer = send(browser, toml=toml)

@@ -37,6 +37,6 @@ def test_the_doctor_prints_who_runs_where(
     host = HostCapabilities(host="h1", features=(cpus_of_their_own(cores),), fingerprint={"cpu_placement": placed})
     monkeypatch.setattr(capabilities, "host_capabilities", lambda _: host)
     environment = {"SHOWDOWN_STATE_DIR": str(tmp_path), "SHOWDOWN_HOST": "h1", "COLUMNS": "200"}
-    output = " ".join(CliRunner().invoke(cli.doctor, env=environment).stdout.split())
+    output = " ".join(CliRunner().invoke(cli.doctor, ["--all"], env=environment).stdout.split())
     assert f"CPU placement: {placed}" in output
     assert "cpus.own" in output

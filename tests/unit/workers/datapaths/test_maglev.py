@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.host_noise import in_windows
 from workers.datapaths.lib import maglev
 
 BACKENDS = [f"198.19.0.{n}" for n in range(2, 6)]
@@ -72,6 +73,7 @@ def test_what_cannot_be_is_refused(backends: list[str], slots: int) -> None:
         maglev.table(backends, backends, slots)
 
 
+@in_windows
 def test_a_table_is_made_quickly() -> None:
     started = time.process_time()
     maglev.table([*BACKENDS, "new"], [*BACKENDS, "new"])

@@ -12,7 +12,7 @@ import pytest
 
 from workers.lab.process import Process
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 Start = Callable[[str], Process]
 
 

@@ -23,6 +23,7 @@ def test_a_stopped_generator_reports_the_duration_and_the_slice() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
+        server.await_connections(4)
         time.sleep(0.2)
         os.kill(process.pid, signal.SIGSTOP)
         time.sleep(0.3)

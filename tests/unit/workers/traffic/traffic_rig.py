@@ -1,7 +1,9 @@
 """Shared by the tests of the traffic generator: the built programs, an origin, a run of the generator."""
 
 import json
+import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +43,18 @@ class Origin:
     process: subprocess.Popen[str]
     ports: dict[str, int]
     final: dict[str, Any]
+    idle_fds: int = 0
+
+    def await_connections(self, count: int) -> None:
+        """Wait until it has accepted so many. Then the generator has started up, and begins its slices."""
+        deadline = time.monotonic() + 20
+        while self.fds() - self.idle_fds < count:
+            assert time.monotonic() < deadline, f"{self.fds() - self.idle_fds} connections"
+            time.sleep(0.005)
+
+    def fds(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
 @contextmanager
@@ -52,6 +66,7 @@ def origin(*options: str, name: str = "", addresses: tuple[str, ...] = ("127.0.0
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     running = Origin(process, json.loads(process.stdout.readline()), {})
+    running.idle_fds = running.fds()
     try:
         yield running
     finally:

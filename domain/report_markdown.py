@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from domain.failures import invalid_total
 from domain.gate import counts_text, worst
 from domain.report import CampaignReport, CellResult, Family, Percentiles
 
@@ -39,7 +40,7 @@ def _facts(report: CampaignReport) -> str:
     known = [
         f"{name} {_code(report.campaign[name])}" for name in ("id", "seed") if report.campaign.get(name) is not None
     ]
-    invalid = f"{len(report.invalid)} invalid trials" if report.invalid else ""
+    invalid = f"{invalid_total(report)} invalid trials" if report.invalid else ""
     return ", ".join(filter(None, [f"Campaign {', '.join(known)}" if known else "", invalid]))
 
 

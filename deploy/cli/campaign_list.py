@@ -1,0 +1,66 @@
+"""Campaigns as ``showdown status`` lists them: since when, how long, where, and what failed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from domain.duration import duration_text
+
+_WIDE = 160  # characters of a line that no terminal limits
+
+
+def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
+    """A table of campaigns."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("id", "name", "state", "blocks", "submitted (UTC)", "took", "hosts"):
+        table.add_column(heading, no_wrap=heading != "hosts")
+    for campaign in campaigns:
+        table.add_row(
+            campaign["id"],
+            campaign["name"],
+            campaign["state"],
+            blocks_text(campaign),
+            _moment(campaign.get("created_at")),
+            took_text(campaign),
+            ", ".join(campaign.get("hosts") or ()),
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table, highlight=False)
+
+
+def blocks_text(campaign: Mapping[str, Any]) -> str:
+    """How many blocks are done, and how many failed: ``20 of 34, 14 failed``."""
+    failed = campaign.get("blocks_failed") or 0
+    text = f"{campaign['blocks_done']} of {campaign['blocks_total']}"
+    return f"{text}, {failed} failed" if failed else text
+
+
+def took_text(campaign: Mapping[str, Any]) -> str:
+    """How long an ended campaign took; empty for others."""
+    started, ended = (campaign.get(name) for name in ("started_at", "ended_at"))
+    if not started or not ended:
+        return ""
+    return duration_text((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds())
+
+
+def when_and_where(campaign: Mapping[str, Any]) -> str:
+    """When a campaign was submitted, started and ended, and its hosts, in one line; empty if nothing is known."""
+    times = [
+        f"{word} {_moment(campaign[name])}"
+        for word, name in (("submitted", "created_at"), ("started", "started_at"), ("ended", "ended_at"))
+        if campaign.get(name)
+    ]
+    if not times:
+        return ""
+    took = took_text(campaign)
+    parts = [f"{', '.join(times)} UTC", f"took {took}" if took else "", f"on {', '.join(campaign['hosts'])}"]
+    return "; ".join(part for part in parts if part)
+
+
+def _moment(at: str | None) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""

@@ -1,0 +1,110 @@
+"""--out keeps all formats; an interrupt of --wait says what happens to the campaign; status has times and failures."""
+
+import functools
+import os
+import signal
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+import deploy.cli.remote
+from deploy.cli.client import Coordinator
+from deploy.cli.errors import ExitCode
+from deploy.cli.main import main
+from domain.gate import Check, Outcome
+from domain.metric import Metric
+from domain.report import CampaignReport, CellResult
+from tests import ROOT
+
+CAMPAIGN = ROOT / "deploy" / "campaigns" / "quick.toml"
+CELL = CellResult(datapath="tproxy", function="steer", workload="http_keepalive", level="low", load="closed(8)",
+                  valid_trials=5, invalid_trials=0)  # fmt: skip
+REPORT = CampaignReport(campaign={"id": "k3f9x2ab", "name": "quick", "state": "complete", "seed": 7}, results=(CELL,))
+VIEW = {
+    "id": "k3f9x2ab", "name": "quick", "state": "complete", "error": "", "blocks_done": 20, "blocks_total": 34,
+    "blocks_failed": 14, "hosts": ["vm"], "progress": {"cell": None, "left_s": None},
+    "created_at": "2026-01-02T03:04:00.000+00:00", "started_at": "2026-01-02T03:05:00.000+00:00",
+    "ended_at": "2026-01-02T03:07:30.000+00:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def coordinator(monkeypatch):
+    def answer(request):
+        path = request.url.path.removeprefix("/api/v1/")
+        if path.endswith("/report"):
+            return httpx.Response(200, json=REPORT.model_dump(mode="json"))
+        if path == "hosts":
+            return httpx.Response(200, json={"hosts": []})
+        if path == "campaigns" and request.method == "GET":
+            return httpx.Response(200, json={"campaigns": [VIEW]})
+        if request.url.path == "/readyz":
+            return httpx.Response(200, json={"checked_at": "2026-01-01T00:00:00Z", "ready": True, "troubles": []})
+        return httpx.Response(200, json=VIEW | answer.changes)
+
+    answer.changes = {}
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setattr(deploy.cli.remote, "Coordinator", functools.partial(Coordinator, transport=transport))
+    monkeypatch.setattr("deploy.cli.progress.POLL_S", 0.01)
+    monkeypatch.setenv("SHOWDOWN_TOKEN", "token")
+    return answer
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_out_keeps_every_format_and_the_report_can_be_printed_again(coordinator, tmp_path):
+    out = tmp_path / "new" / "result"
+    result = invoke("report", "k3f9x2ab", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.md", "report.txt"]
+    assert CampaignReport.model_validate_json((out / "report.json").read_text()) == REPORT
+    assert "tproxy" in (out / "report.txt").read_text()
+    again = invoke("report", out / "report.json", "--full")
+    assert again.exit_code == 0
+    assert again.stdout.split() == invoke("report", "k3f9x2ab", "--full").stdout.split()
+
+
+def test_junit_is_among_them_if_there_are_expectations(tmp_path):
+    check = Check(
+        name="a", expression="tproxy.requests_per_s >= 1", workload="http_keepalive", level="low", datapath="tproxy",
+        metric=Metric.REQUESTS_PER_S, at_most=False, limit=1, outcome=Outcome.PASS, sentence="It holds.",
+    )  # fmt: skip
+    kept = tmp_path / "kept.json"
+    kept.write_text(REPORT.model_copy(update={"expectations": (check,)}).model_dump_json())
+    assert invoke("report", kept, "--out", tmp_path / "out").exit_code == 0
+    assert "<testsuite" in (tmp_path / "out" / "junit.xml").read_text()
+
+
+def test_a_directory_that_cannot_be_made_is_found_at_once(coordinator, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = invoke("report", "k3f9x2ab", "--out", tmp_path / "file" / "out")
+    assert result.exit_code == ExitCode.USAGE
+    assert "cannot be made" in result.stderr
+
+
+def test_an_interrupt_of_wait_says_that_the_campaign_goes_on(coordinator, monkeypatch):
+    coordinator.changes = {"state": "running"}
+
+    def interrupted(*_arguments, **_options):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(deploy.cli.remote, "follow", interrupted)
+    result = invoke("submit", CAMPAIGN, "--wait")
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert "campaign k3f9x2ab goes on" in result.stderr
+    assert "'showdown cancel k3f9x2ab' ends it" in result.stderr
+    assert "that of 'submit --wait' goes on" in " ".join(invoke("--help").stdout.split())
+
+
+def test_status_has_times_hosts_and_failures(coordinator):
+    listed = " ".join(invoke("status").stdout.split())
+    assert "k3f9x2ab quick complete 20 of 34, 14 failed 2026-01-02 03:04 2 min 30 s vm" in listed
+    one = invoke("status", "k3f9x2ab").stdout
+    assert "block 20 of 34 done, 14 failed" in one
+    assert (
+        "submitted 2026-01-02 03:04, started 2026-01-02 03:05, ended 2026-01-02 03:07 UTC; took 2 min 30 s; on vm"
+        in one
+    )
