@@ -27,6 +27,7 @@ def measured(coordinator_app: CoordinatorApp) -> str:
 
 
 def test_an_error_is_a_problem_document(coordinator_app: CoordinatorApp) -> None:
+    coordinator_app.register()
     headers = {**coordinator_app.user, "X-Request-ID": "abc"}
     answer = coordinator_app.client.post("/api/v1/campaigns", json=campaign(blocks=0), headers=headers)
     assert answer.mimetype == "application/problem+json"
