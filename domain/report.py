@@ -186,14 +186,13 @@ class Verdict(Frozen):
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
     pairs: Index
+    focused_pairs: Index = Field(default=0, description="Of these: in blocks of the campaign's focus alone.")
     figure: Figure | None = Field(default=None, description="Geometric mean over the pairs, of a share the mean.")
     reference_figure: Figure | None = Field(default=None, description="The reference's, over the same pairs.")
     ratio: Figure | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
     low: Figure | None = Field(default=None, description="95 % interval of this comparison alone.")
     high: Figure | None = None
-    difference: Interval | None = Field(
-        default=None, description="Of shares, in percentage points; they have no ratio."
-    )
+    difference: Interval | None = Field(default=None, description="Of shares, which have no ratio: percentage points.")
     simultaneous_low: Figure | None = Field(default=None, description="Primary: 95 % for all of the family together.")
     simultaneous_high: Figure | None = None
     p: Figure | None = Field(

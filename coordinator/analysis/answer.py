@@ -55,7 +55,9 @@ def answer_of(campaign: Campaign, report: CampaignReport, scope: Scope) -> Answe
     return Answer(
         statements=statements,
         missing="" if statements else _missing(report),
-        further=_further(report, sum(map(_is_answered, report.verdicts)) - len(quoted)),
+        further=" ".join(
+            filter(None, (_further(report, sum(map(_is_answered, report.verdicts)) - len(quoted)), _focused(quoted)))
+        ),
         columns=columns,
         rows=rows,
         note=note,
@@ -178,6 +180,15 @@ def _further(report: CampaignReport, count: int) -> str:
     if count <= 0:
         return ""
     return f"{count} further primary {'comparison is' if count == 1 else 'comparisons are'} in the whole report."
+
+
+def _focused(quoted: Sequence[Verdict]) -> str:
+    """That a ratio is of more blocks than the figures of the table; empty without a focus."""
+    one = next((one for one in quoted if one.focused_pairs), None)
+    if one is None:
+        return ""
+    pairs = f"{one.pairs} pairs, {one.focused_pairs} of them in blocks of the focus alone"
+    return f"{one.datapath} and {one.reference} have {pairs}; figures in the table are of the other blocks."
 
 
 def _missing(report: CampaignReport) -> str:

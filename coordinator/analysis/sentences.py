@@ -73,7 +73,7 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     if not verdict.has_enough_pairs:
         return f"{compared}: {_waiting(verdict)}."
     shares = verdict.metric.over_ms is not None
-    figures = f"{points_text(verdict) if shares else _figures(verdict)}, {verdict.pairs} pairs"
+    figures = f"{points_text(verdict) if shares else _figures(verdict)}, {_pairs(verdict)}"
     if verdict.family is Family.SHOWN:
         return f"{compared}: {_why_shown(context, verdict, levels_differ_p)}: {figures}."
     if context.no_word:
@@ -81,10 +81,16 @@ def _text(context: Context, verdict: Verdict, levels_differ_p: float | None) -> 
     prefix = "exploratory: " if verdict.family is Family.EXPLORATORY else ""
     notes = "".join(f"; note: {caveat}" for caveat in verdict.caveats)
     if shares:
-        claim = f"{share_claim(verdict, where, context.data.margin(verdict.metric))}, {verdict.pairs} pairs"
+        claim = f"{share_claim(verdict, where, context.data.margin(verdict.metric))}, {_pairs(verdict)}"
     else:
         claim = f"{_claim(context, verdict, where, compared)}: {figures}"
     return f"{prefix}{claim}, {_p(context, verdict)}{notes}."
+
+
+def _pairs(verdict: Verdict) -> str:
+    """How many there are; those of blocks without the other datapaths are named."""
+    alone = f" ({verdict.focused_pairs} in blocks of the focus alone)" if verdict.focused_pairs else ""
+    return f"{verdict.pairs} pairs{alone}"
 
 
 def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> str:

@@ -63,6 +63,14 @@ def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
     ]
 
 
+def _alone(data: CampaignResults, place: Place) -> int:
+    """How many of the pairs at a level are of blocks that hold the campaign's focus only."""
+    if place.level not in data.campaign.levels:
+        return 0
+    found = data.compared(place.workload, place.level, place.metric, *place.pair)
+    return found.alone if found.pairs(*place.pair) else 0
+
+
 def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
     cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
     found = data.estimate(cell, place.pair[1], place.metric)
@@ -84,9 +92,9 @@ def _pooled(context: Context, answer: Answer) -> Verdict:
         verdict = _verdict(context, place, Family.SHOWN, pairs, estimate)
     else:
         verdict = _verdict(context, place, Family.PRIMARY, pairs, estimate, answer.adjusted, bounds)
-    verdict = verdict.model_copy(
-        update={"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights}
-    )
+    alone = sum(_alone(context.data, place._replace(level=level)) for level in answer.pooled_levels)
+    pooled = {"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights, "focused_pairs": alone}
+    verdict = verdict.model_copy(update=pooled)
     return sentence_of(context, verdict, answer.differs_p if answer.judged_apart else None)
 
 
@@ -98,7 +106,7 @@ def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
 
 
 def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
-    pairs = context.data.compared(place.workload, place.level, place.metric).pairs(*place.pair)
+    pairs = context.data.compared(place.workload, place.level, place.metric, *place.pair).pairs(*place.pair)
     return sentence_of(context, _verdict(context, place, _family(context.data, place), pairs, estimate, p))
 
 
@@ -129,6 +137,7 @@ def _verdict(
         verdict=word,
         family=family,
         pairs=pairs,
+        focused_pairs=_alone(context.data, place),
         figure=one,
         reference_figure=other,
         **_sizes(place.metric, estimate, simultaneous),
@@ -154,7 +163,7 @@ def _sizes(metric: Metric, estimate: Estimate | None, simultaneous: Bounds | Non
 def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float | None]:
     if place.level not in data.campaign.levels:  # pooled over levels: a mean of their figures says nothing
         return None, None
-    found = data.compared(place.workload, place.level, place.metric)
+    found = data.compared(place.workload, place.level, place.metric, *place.pair)
     if place.metric.over_ms is not None:
         one, other = map(found.mean, place.pair)
         return one, other

@@ -11,7 +11,7 @@ from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignS
 from coordinator.scheduling.next_look import campaign_left_s
 from coordinator.store.keeping import Keeping, keeping_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
-from coordinator.store.planning import SET_UP_S
+from coordinator.store.planning import set_up_s
 from coordinator.store.results import shown_load
 from coordinator.store.times import iso
 from domain.campaign import Campaign
@@ -257,7 +257,8 @@ def _left_s(
     block_s = session.scalar(query)
     if block_s is None:
         campaign = row.campaign
-        block_s = campaign.traffic_s / (campaign.total_blocks + campaign.calibration_blocks) + SET_UP_S
+        blocks = campaign.total_blocks + campaign.calibration_blocks
+        block_s = campaign.traffic_s / blocks + set_up_s(len(campaign.labels))
     to_go = sum(count for state, count in counts.items() if not BlockState(state).ended)
     begun = sum(block.slices_done / max(1, block.slices_total) for block in running)
     hosts = max(1, min(len(row.hosts), to_go))

@@ -63,7 +63,8 @@ def fill_a_short_campaign(page: Page) -> None:
     page.get_by_label("Reference", exact=True).select_option("direct")
     page.get_by_label("Level 1, type").select_option("closed")
     page.get_by_label("Level 1, value").fill("16")
-    for name in ("Primary comparisons", "Precision", "Budget"):  # what the reference campaign has there
+    focus = ("Focus of added blocks", "Levels of the focus", "Slices in the focus")
+    for name in ("Primary comparisons", "Precision", "Budget", *focus):  # what the reference campaign has there
         page.get_by_label(name, exact=True).fill("")
     for row in range(2, page.locator("input[name=level_name]").count() + 1):
         page.get_by_label(f"Level {row}, name").fill("")

@@ -54,6 +54,9 @@ def test_a_submitted_form_becomes_the_campaign_that_was_typed(
         "primary": ["direct / tproxy"],
         "precision": None,
         "budget": None,
+        "focus": [],
+        "focus_levels": [],
+        "focus_slices": None,
         "expect": {},
     }
     assert len(coordinator_app.dispatcher.sent) == 1  # it runs like one submitted over REST
