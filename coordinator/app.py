@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from apiflask import APIFlask
 
 from coordinator import api, auth, containment, logs, transport
-from coordinator.api import codec
+from coordinator.api import codec, document, parameters, rates, transfer
 from coordinator.config import Settings, load_settings
 from coordinator.scheduling.dispatch import CeleryDispatcher, Dispatcher
 from coordinator.server.limits import USER_BODY_BYTES
@@ -17,7 +16,6 @@ from coordinator.store.database import Store
 from coordinator.store.enrolments import message_keys
 from coordinator.trouble import watch
 from coordinator.web import blueprint as web
-from domain.campaign import Campaign
 
 VERSION = "0.1.0"
 
@@ -39,28 +37,21 @@ def create_app(
     Tests pass ``store``, ``dispatcher`` and ``clock``. Raises ``SettingsError``.
     """
     settings = settings or load_settings()
-    # The docs page would load scripts from a CDN, which the content security policy forbids.
+    # APIFlask's page of the document would load scripts from a CDN, which the content security policy forbids.
     app = _App("coordinator", title="Showdown", version=VERSION, spec_path="/api/v1/openapi.json", docs_path=None)
-    app.config.update(
-        SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=USER_BODY_BYTES,
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
-        SESSION_COOKIE_NAME="showdown",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Strict",
-        SESSION_COOKIE_SECURE=settings.secure_cookies,
-        SESSION_REFRESH_EACH_REQUEST=False,
-        OPENAPI_VERSION="3.1.0",
-    )
+    _configure(app, settings)
     store = store or Store(settings.database_url)
     dispatcher = dispatcher or CeleryDispatcher(settings.broker_url, message_keys(store))
     app.extensions[EXTENSION] = Services(settings, store, dispatcher, clock, watch(settings, store, clock))
     logs.install(app)
     codec.install(app)
+    rates.install(app)
     auth.install(app)
     containment.install(app)
     transport.install(app, settings)
-    app.spec_processor(_complete_spec)
+    transfer.install(app)
+    parameters.install(app)
+    document.install(app)
     api.register(app)
     app.register_blueprint(web)
     return app
@@ -76,22 +67,16 @@ def serve_app() -> APIFlask:
     return app
 
 
-def _complete_spec(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
-    """Add what APIFlask cannot know: the tokens, and that a campaign may be JSON or TOML."""
-    if isinstance(spec, str):  # the YAML form, which is not used here
-        return spec
-    components = spec.setdefault("components", {})
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    spec["security"] = [{"token": []}]
-    schema = Campaign.model_json_schema(ref_template="#/components/schemas/Campaign.{model}")
-    schemas = components.setdefault("schemas", {})
-    schemas |= {f"Campaign.{name}": nested for name, nested in schema.pop("$defs", {}).items()}
-    schemas["Campaign"] = schema
-    spec["paths"]["/api/v1/campaigns"]["post"]["requestBody"] = {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Campaign"}},
-            "application/toml": {"schema": {"type": "string"}},
-        },
-    }
-    return spec
+def _configure(app: APIFlask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=USER_BODY_BYTES,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=auth.SESSION_HOURS),
+        SESSION_COOKIE_NAME="showdown",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        OPENAPI_VERSION="3.1.0",
+        AUTO_SERVERS=False,  # the address of the first request would be everyone's
+    )

@@ -13,6 +13,7 @@ from domain.logs import FORMATS
 
 DEFAULT_STATE_DIR = "/var/lib/showdown"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
+REQUESTS_PER_MINUTE = 30_000  # of one address to the API; a program that polls in a loop sends fewer
 _SECRETS = {"token": "SHOWDOWN_TOKEN", "secret_key": "SHOWDOWN_SECRET_KEY"}
 _ENROLMENT = "worker_token"  # in secrets.json of earlier versions; none is drawn any more
 _ENROLMENT_VARIABLE = "SHOWDOWN_WORKER_TOKEN"
@@ -49,6 +50,7 @@ class Settings:
     secure_cookies: bool = False
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
+    requests_per_minute: int = 0
     token_is_new: bool = False
 
     def __repr__(self) -> str:  # keeps secrets out of logs and tracebacks
@@ -93,6 +95,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=_flag(env, "SHOWDOWN_SECURE_COOKIES") or web_url.startswith("https://"),
         trusted_proxies=_proxies(env),
         trusted_hosts=_hosts(env),
+        requests_per_minute=_requests_per_minute(env),
         token_is_new=is_new and not given["token"],
     )
 
@@ -158,6 +161,13 @@ def _proxies(env: Mapping[str, str]) -> int:
     value = env.get("SHOWDOWN_TRUSTED_PROXIES", "") or "0"
     if value not in {"0", "1", "2", "3", "4", "5"}:
         raise SettingsError("SHOWDOWN_TRUSTED_PROXIES must be the number of proxies in front, 0 to 5")
+    return int(value)
+
+
+def _requests_per_minute(env: Mapping[str, str]) -> int:
+    value = env.get("SHOWDOWN_REQUESTS_PER_MINUTE", "") or str(REQUESTS_PER_MINUTE)
+    if not (value.isascii() and value.isdecimal() and len(value) <= 9):
+        raise SettingsError("SHOWDOWN_REQUESTS_PER_MINUTE must be a number of requests, or 0 for no limit")
     return int(value)
 
 

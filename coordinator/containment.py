@@ -7,8 +7,9 @@ import re
 from typing import Any
 
 from flask import Flask, request
-from werkzeug.exceptions import Conflict, HTTPException
+from werkzeug.exceptions import HTTPException
 
+from coordinator.api.refusals import Code, CodedConflict
 from coordinator.services import services
 from coordinator.store.quarantine import Kind, is_outage, set_aside
 
@@ -30,7 +31,7 @@ def install(app: Flask) -> None:
             services().store, kind, name, f"{request.method} {request.endpoint}", error, services().clock()
         )
         what = "campaign" if kind in (Kind.CAMPAIGN, Kind.VIEW) else f"{kind} of"
-        return app.handle_user_exception(Conflict(f"the {what} {name} is set aside: {reason}"))
+        return app.handle_user_exception(CodedConflict(f"the {what} {name} is set aside: {reason}", Code.SET_ASIDE))
 
 
 def _subject() -> tuple[Kind, str] | None:

@@ -9,6 +9,7 @@ from domain.bounds import BASE64, NO_NUL
 from domain.names import SHAPES
 
 MAX_PROBLEMS = 100  # of one input; more help no reader
+_MOST_DIGITS = 6  # of a place
 
 
 class Problem(BaseModel):
@@ -29,6 +30,14 @@ class InvalidInput(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(map(str, self.problems)))
+
+
+def place_in_list(part: str) -> int | None:
+    """The place that a part of a field's path is; ``None`` for a name.
+
+    A user's own name may be a digit that is no number, such as ², or longer than any number that Python reads.
+    """
+    return int(part) if part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS else None
 
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:

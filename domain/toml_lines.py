@@ -7,7 +7,7 @@ written: one key a line, arrays over several lines, tables with headings. For wh
 import re
 from collections.abc import Iterator
 
-from domain.problems import Problem
+from domain.problems import Problem, place_in_list
 
 _HEADING = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
@@ -28,8 +28,8 @@ def line_of(text: str, problem: Problem) -> int | None:
         return None
     path, position = best
     rest = wanted[len(path) :]
-    if rest and rest[0].isdigit():
-        position = _entry(text, position, int(rest[0]))
+    if rest and (place := place_in_list(rest[0])) is not None:
+        position = _entry(text, position, place)
     return text.count("\n", 0, position) + 1
 
 

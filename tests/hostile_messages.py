@@ -10,6 +10,7 @@ from domain.jobs import RUN_BLOCK_TASK
 from domain.traits import TEST_TRAITS_TASK
 
 ID = "0d9b2f0e-5b0a-4b0e-8f0a-3c1d2e4f5a6b"
+FORGED = {"signature": "0" * 64}
 ARGUMENTS: list[Any] = [{"block_id": "k3f9x2ab-0", "attempt": 1}]
 
 
@@ -64,7 +65,7 @@ RAW: Mapping[str, bytes] = {
 
 ENVELOPES: Mapping[str, dict[str, Any]] = {
     "no signature": envelope(),
-    "a forged signature": envelope(headers={"signature": "0" * 64}),
+    "a forged signature": envelope(headers=FORGED),
     "a signature that is a list": envelope(headers={"signature": []}),
     "a signature that is not ASCII": envelope(headers={"signature": "é" * 64}),
     "a signature that is a surrogate": envelope(headers={"signature": "\ud800"}),
@@ -81,6 +82,9 @@ ENVELOPES: Mapping[str, dict[str, Any]] = {
     "body a number in JSON": envelope(body=body_of(7)),
     "body deep": envelope(body=base64.b64encode(_deep(5_000)).decode()),
     "arguments a dict": envelope(arguments={"block_id": "k3f9x2ab-0"}),
+    "arguments NaN": envelope(headers=FORGED, arguments=[float("nan")]),
+    "arguments infinite": envelope(headers=FORGED, arguments=[{"block_id": float("-inf")}]),
+    "arguments out of range": envelope(headers=FORGED, body=base64.b64encode(b"[[1e999], {}, {}]").decode()),
     "arguments text": envelope(arguments="k3f9x2ab-0"),
     "compressed": envelope(
         headers={"compression": "application/x-gzip"}, body=base64.b64encode(gzip.compress(b"[[],{},{}]")).decode()

@@ -6,16 +6,17 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, abort, request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from coordinator import ticker
 from coordinator.analysis.report import build_report
 from coordinator.api.csv_file import csv_lines
+from coordinator.api.media import CSV
 from coordinator.api.submitted import read_submitted
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import digests, looks, records, results, submission, transitions, views
+from coordinator.store import digests, looks, outcomes, records, results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
 from domain.carrying import Carrying
@@ -23,25 +24,11 @@ from domain.gate import Check
 from domain.planning import Plan
 from domain.problems import InvalidInput, Problem
 from domain.report import CampaignReport, CellResult, Verdict
+from domain.toml_text import toml_text
 
 blueprint = APIBlueprint("campaigns", __name__, tag="Campaigns")
 
 TOML_TYPE = "application/toml"
-_CSV_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "CSV", "content": {"text/csv": {}}}}
-
-
-class CampaignList(BaseModel):
-    """The newest campaigns, newest first."""
-
-    campaigns: list[views.CampaignSummary]
-    next: str | None = Field(default=None, description="The `before` of the next page; null on the last one.")
-
-
-class PageQuery(BaseModel):
-    """A part of the list."""
-
-    limit: int = Field(default=views.LISTED, ge=1, le=1000)
-    before: str = Field(default="", max_length=16, description="An earlier answer's `next`: campaigns before that one.")
 
 
 class ResultList(BaseModel):
@@ -62,17 +49,6 @@ class ExpectationList(BaseModel):
     expectations: list[Check]
 
 
-@blueprint.post("/campaigns")
-@blueprint.output(views.CampaignView, status_code=201)
-@blueprint.doc(responses={422: "The campaign was refused; each problem names its field"})
-def submit() -> tuple[Mapping[str, Any], int, Mapping[str, str]]:
-    """Submit a campaign, as JSON or (Content-Type: application/toml) as TOML."""
-    campaign_id = submit_campaign(_campaign_of_request())
-    with services().store.read() as session:
-        view = views.campaign_view(session, campaign_id, services().clock())
-    return view or {}, 201, {"Location": f"{request.path}/{campaign_id}"}
-
-
 def submit_campaign(campaign: Campaign) -> str:
     """Store a valid campaign, dispatch its first blocks and return its id. Raises :class:`InvalidInput`."""
     known = services()
@@ -87,7 +63,7 @@ def submit_campaign(campaign: Campaign) -> str:
 @blueprint.doc(responses={422: "The campaign would be refused; each problem names its field"})
 def plan() -> Plan:
     """What a campaign could show, and how long it would take; nothing is submitted."""
-    return plan_campaign(_campaign_of_request())
+    return plan_campaign(campaign_of_request())
 
 
 def plan_campaign(campaign: Campaign) -> Plan:
@@ -96,31 +72,20 @@ def plan_campaign(campaign: Campaign) -> Plan:
         return submission.preview(session, campaign, services().clock())
 
 
-@blueprint.get("/campaigns")
-@blueprint.input(PageQuery, location="query", arg_name="query")
-@blueprint.output(CampaignList)
-@blueprint.doc(responses={422: "A parameter is invalid"})
-def list_campaigns(query: PageQuery) -> Mapping[str, Any]:
-    """The newest campaigns; with `before`, the ones submitted before that campaign."""
-    return campaign_page(query.limit, query.before)
-
-
-def campaign_page(limit: int, before: str) -> Mapping[str, Any]:
-    """A :class:`CampaignList`. Raises :class:`InvalidInput`."""
-    try:
-        with services().store.read() as session:
-            found = views.campaign_list(session, limit=limit, before=before)
-    except LookupError as error:
-        raise InvalidInput([Problem(field="before", message=str(error.args[0]))]) from error
-    return {"campaigns": found, "next": found[-1]["id"] if len(found) == limit else None}
-
-
 @blueprint.get("/campaigns/<campaign_id>")
 @blueprint.output(views.CampaignView)
 @blueprint.doc(responses=[404])
-def get_campaign(campaign_id: str) -> Mapping[str, Any]:
-    """A campaign with its progress."""
-    return get_view(campaign_id)
+def get_campaign(campaign_id: str) -> Mapping[str, Any] | Response:
+    """A campaign with its progress.
+
+    With `Accept: application/toml`, the file that submits the same campaign again.
+    """
+    view = get_view(campaign_id)
+    if request.accept_mimetypes.best_match(["application/json", TOML_TYPE]) != TOML_TYPE:
+        return view
+    response = Response(toml_text(Campaign.model_validate(view["campaign"])), mimetype=TOML_TYPE)
+    response.vary.add("Accept")
+    return response
 
 
 @blueprint.post("/campaigns/<campaign_id>/cancel")
@@ -143,12 +108,18 @@ def cancel_by_id(campaign_id: str) -> None:
 
 def get_view(campaign_id: str) -> Mapping[str, Any]:
     """The campaign's view. Aborts with 404 if it is unknown."""
-    with services().store.read() as session:
-        view = views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
-        if not CampaignState(view["state"]).ended and view["blocks_done"]:
-            version = view["state"], results.results_version(session, campaign_id)
-            found = services().exactness.get(campaign_id, version, lambda: looks.exactness(session, campaign_id))
+    known = services()
+    with known.store.read() as session:
+        view = views.campaign_view(session, campaign_id, known.clock()) or _unknown(campaign_id)
+        version, live = results.results_version(session, campaign_id), not CampaignState(view["state"]).ended
+        tally = known.tallies.get(campaign_id, version, lambda: outcomes.tally(session, campaign_id))
+        view["tally"] = tally.model_dump(mode="json")
+        if live and view["blocks_done"]:
+            at = view["state"], version
+            found = known.exactness.get(campaign_id, at, lambda: looks.exactness(session, campaign_id))
             view["progress"]["exactness"] = found.model_dump(mode="json") if found is not None else None
+        elif not live and view["outcome"] is None and (outcome := outcomes.campaign_outcome(session, campaign_id)):
+            view["outcome"], view["outcome_sentence"] = outcome.word.value, outcome.sentence
     return view
 
 
@@ -185,28 +156,28 @@ def get_expectations(campaign_id: str) -> Mapping[str, Any]:
 
 
 @blueprint.get("/campaigns/<campaign_id>/results.csv")
-@blueprint.doc(responses=_CSV_RESPONSES)
+@blueprint.doc(responses=CSV)
 def get_results_csv(campaign_id: str) -> Response:
     """One line per cell, with the scope and the fingerprint in columns."""
     return _csv(CellResult, campaign_id, "results")
 
 
 @blueprint.get("/campaigns/<campaign_id>/verdicts.csv")
-@blueprint.doc(responses=_CSV_RESPONSES)
+@blueprint.doc(responses=CSV)
 def get_verdicts_csv(campaign_id: str) -> Response:
     """One line per verdict, with the scope and the fingerprint in columns."""
     return _csv(Verdict, campaign_id, "verdicts")
 
 
 @blueprint.get("/campaigns/<campaign_id>/expectations.csv")
-@blueprint.doc(responses=_CSV_RESPONSES)
+@blueprint.doc(responses=CSV)
 def get_expectations_csv(campaign_id: str) -> Response:
     """One line per expectation and level, with the scope and the fingerprint in columns."""
     return _csv(Check, campaign_id, "expectations")
 
 
 @blueprint.get("/campaigns/<campaign_id>/carrying.csv")
-@blueprint.doc(responses=_CSV_RESPONSES)
+@blueprint.doc(responses=CSV)
 def get_carrying_csv(campaign_id: str) -> Response:
     """One line per open level and pair of datapaths, with the scope and the fingerprint: which carries the load."""
     return _csv(Carrying, campaign_id, "carrying")
@@ -239,7 +210,8 @@ def build(session: Session, campaign_id: str) -> CampaignReport | None:
     )
 
 
-def _campaign_of_request() -> Campaign:
+def campaign_of_request() -> Campaign:
+    """The campaign in the body, as TOML or JSON. Raises :class:`InvalidInput`; aborts with 415."""
     request.max_content_length = MAX_TEXT_BYTES
     try:
         if request.mimetype == TOML_TYPE:

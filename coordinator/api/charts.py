@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
+from coordinator.api.refusals import Code
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import views
@@ -106,7 +107,7 @@ def _answer(
     try:
         series = ask(services().settings.influx, when)
     except TelemetryUnavailable as error:
-        return error_response(503, str(error))
+        return error_response(503, str(error), code=Code.TELEMETRY_UNAVAILABLE)
     answer = {
         "campaign": campaign_id,
         "live": not CampaignState(record["state"]).ended,

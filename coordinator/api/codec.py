@@ -6,24 +6,26 @@ import math
 from typing import Any, NoReturn
 
 from apiflask import HTTPError
-from flask import Flask, Request, Response, jsonify, request
+from flask import Flask, Request, Response, g, has_request_context, jsonify, request
 from flask.json.provider import DefaultJSONProvider
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import InternalError, OperationalError
-from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
-from coordinator.server.limits import body_limit
+from coordinator.api.figures import rounded
+from coordinator.api.refusals import MEDIA_TYPE, Code, ErrorBody, problem_document
+from coordinator.server.limits import WORKER_PREFIX, body_limit
 from domain.logs import one_line
 from domain.problems import InvalidInput, Problem, problems_of
 
 log = logging.getLogger(__name__)
-
-
-class ErrorBody(BaseModel):
-    """Every error of the API."""
-
-    message: str
-    problems: list[Problem] = []
 
 
 class StrictJson(DefaultJSONProvider):
@@ -42,7 +44,12 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("it is nested too deeply") from None
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        """Raises ``ValueError`` for a number that is not finite, which JSON cannot have."""
+        """Raises ``ValueError`` for a number that is not finite, which JSON cannot have.
+
+        What users read is rounded; workers get every digit.
+        """
+        if has_request_context() and is_public_api(request.path):
+            obj = rounded(obj)
         return super().dumps(obj, **{"allow_nan": False} | kwargs)
 
 
@@ -89,10 +96,19 @@ def refuse_nul() -> None:
         raise BadRequest("the query has the character NUL")
 
 
-def error_response(status: int, message: str, problems: tuple[Problem, ...] = ()) -> Response:
-    """An error in the common format."""
-    body = ErrorBody(message=message, problems=list(problems))
-    response = jsonify(body.model_dump())
+def is_public_api(path: str) -> bool:
+    """True for the API that the document describes; workers have one that is theirs alone."""
+    return (path == "/api" or path.startswith("/api/")) and not path.startswith(WORKER_PREFIX)
+
+
+def error_response(status: int, message: str, problems: tuple[Problem, ...] = (), code: Code | None = None) -> Response:
+    """An error in the common format: a problem document, and for workers the format that they read."""
+    if not is_public_api(request.path):
+        response = jsonify(ErrorBody(message=message, problems=list(problems)).model_dump())
+    else:
+        found = problem_document(status, message, problems, code, str(g.get("request_id", "")))
+        response = jsonify(found.model_dump(mode="json"))
+        response.mimetype = MEDIA_TYPE
     response.status_code = status
     return response
 
@@ -120,7 +136,7 @@ def _register_errors(app: Flask) -> None:
     @app.errorhandler(InternalError)
     @app.errorhandler(OperationalError)
     def _database(error: OperationalError | InternalError) -> Response:
-        return error_response(503, database_words(error))
+        return error_response(503, database_words(error), code=Code.DATABASE_UNAVAILABLE)
 
     @app.errorhandler(HTTPError)
     def _refused(error: HTTPError) -> Response:
@@ -134,9 +150,15 @@ def _register_errors(app: Flask) -> None:
     def _http(error: HTTPException) -> Response | HTTPException:
         if not request.path.startswith("/api/"):
             return error
-        response = error_response(error.code or 500, error.description or error.name, _problems(error))
+        code = getattr(error, "problem_code", None)
+        problems = _problems(error)
+        if code is None and error.code == 400 and problems:
+            code = Code.UNREADABLE_BODY
+        response = error_response(error.code or 500, error.description or error.name, problems, code)
         if error.code == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from coordinator.api.figures import rounded
 from coordinator.api.provenance import provenance
 from domain.carrying import CarriedBlocks, CarriedRates, OverloadedTrials
 from domain.metric import SHARE_METRICS
@@ -19,7 +20,7 @@ def csv_lines(model: type[BaseModel], report: CampaignReport, field: str) -> Ite
     same, header = provenance(report), _columns(model)
     yield _line([*header, *same])
     for row in rows:
-        flat = dict(_flatten(row.model_dump(mode="json")))
+        flat = dict(_flatten(rounded(row.model_dump(mode="json"))))
         yield _line([*(flat.get(column, "") for column in header), *same.values()])
 
 

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from coordinator import ticker
 from coordinator.api.codec import error_response
+from coordinator.api.refusals import Code
 from coordinator.services import services
 from coordinator.store import enrolments, removal
 from domain.frozen import Frozen
@@ -32,7 +33,7 @@ class Enrolled(BaseModel):
 
 @blueprint.errorhandler(enrolments.AlreadyEnrolled)
 def _already(error: enrolments.AlreadyEnrolled) -> Response:
-    return error_response(409, str(error))
+    return error_response(409, str(error), code=Code.ALREADY_ENROLLED)
 
 
 @blueprint.post("/hosts/<host>/enrolment")

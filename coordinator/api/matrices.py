@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound
 
 from coordinator.api.codec import error_response
+from coordinator.api.refusals import Code
 from coordinator.scheduling.dispatch import DispatchError
 from coordinator.services import services
 from coordinator.store.matrices import matrix_of
@@ -37,7 +38,7 @@ class Asked(BaseModel):
 
 @blueprint.errorhandler(DispatchError)
 def _unreachable(error: DispatchError) -> Response:
-    return error_response(503, str(error))
+    return error_response(503, str(error), code=Code.BROKER_UNAVAILABLE)
 
 
 @blueprint.get("/hosts/<host>/matrix")
@@ -62,7 +63,7 @@ def ask_for_matrix(host: str, wanted: Wanted) -> Asked | Response:
     """Ask a host to test its datapaths again, after its present block. Testing all takes about a minute."""
     refusal = ask(host, wanted.datapaths)
     if refusal:
-        return error_response(409, refusal)
+        return error_response(409, refusal, code=Code.HOST_NOT_READY)
     return Asked(host=host, message="the host tests its datapaths when it is idle; GET the matrix in a minute")
 
 

@@ -7,6 +7,7 @@ from flask import Response, abort, jsonify
 from pydantic import BaseModel, Field
 
 from coordinator.analysis.flamegraph import flame_svg, shares
+from coordinator.api.media import SVG, TEXT
 from coordinator.services import services
 from coordinator.store import digests, results, trials, views
 from domain.stacks import Stacks
@@ -40,7 +41,7 @@ def list_stacks(campaign_id: str) -> Response:
 
 @blueprint.get("/campaigns/<campaign_id>/flame-graph.svg")
 @blueprint.input(GraphQuery, location="query", arg_name="query")
-@blueprint.doc(responses={200: "SVG", 404: "Not found"})
+@blueprint.doc(responses=SVG)
 def get_flame_graph(campaign_id: str, query: GraphQuery) -> Response:
     """One cell's flame graph, merged over its valid trials; differential with ``against``."""
     found = _some(campaign_id)
@@ -49,7 +50,7 @@ def get_flame_graph(campaign_id: str, query: GraphQuery) -> Response:
 
 @blueprint.get("/campaigns/<campaign_id>/stacks.folded")
 @blueprint.input(CellQuery, location="query", arg_name="query")
-@blueprint.doc(responses={200: "Text", 404: "Not found"})
+@blueprint.doc(responses=TEXT)
 def get_folded_stacks(campaign_id: str, query: CellQuery) -> Response:
     """One cell's stacks as lines ``role;outermost;…;innermost count``, which every flame-graph tool reads."""
     found = _some(campaign_id)

@@ -12,6 +12,8 @@ from coordinator.analysis.decomposition import of_trial
 from coordinator.analysis.flamegraph import flame_svg
 from coordinator.analysis.path import StagePath
 from coordinator.api.codec import error_response
+from coordinator.api.media import SVG, TEXT
+from coordinator.api.refusals import Code
 from coordinator.services import services
 from coordinator.store import digests, results, views
 from coordinator.store.places import stage_path
@@ -75,25 +77,28 @@ def get_trial(trial_id: str) -> Response:
 
 
 @blueprint.get("/trials/<trial_id>/kernel-latency")
-@blueprint.doc(responses={200: "Series by stage", 404: "Not found", 503: "InfluxDB cannot be reached"})
+@blueprint.doc(
+    operation_id="get_trial_kernel_latency",
+    responses={200: "Series by stage", 404: "Not found", 503: "InfluxDB cannot be reached"},
+)
 def get_kernel_latency(trial_id: str) -> Response:
     """The probes' readings of a trial, from InfluxDB."""
     trial, _ = trial_of(trial_id)
     try:
         return jsonify(reader.kernel_latency(services().settings.influx, trial["campaign"], trial_id))
     except reader.TelemetryUnavailable as error:
-        return error_response(503, str(error))
+        return error_response(503, str(error), code=Code.TELEMETRY_UNAVAILABLE)
 
 
 @blueprint.get("/trials/<trial_id>/flame-graph.svg")
-@blueprint.doc(responses={200: "SVG", 404: "Not found"})
+@blueprint.doc(operation_id="get_trial_flame_graph", responses=SVG)
 def get_flame_graph(trial_id: str) -> Response:
     """The trial's own on-CPU stacks as a flame graph."""
     return Response(flame_svg(f"trial {trial_id}", _stacks(trial_id)), mimetype="image/svg+xml")
 
 
 @blueprint.get("/trials/<trial_id>/stacks.folded")
-@blueprint.doc(responses={200: "Text", 404: "Not found"})
+@blueprint.doc(operation_id="get_trial_folded_stacks", responses=TEXT)
 def get_folded_stacks(trial_id: str) -> Response:
     """The trial's own stacks as lines ``role;outermost;…;innermost count``."""
     return Response("\n".join(_stacks(trial_id).folded()) + "\n", mimetype="text/plain")

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, jsonify
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import Forbidden, NotFound
 
@@ -11,6 +11,7 @@ from coordinator import auth, ticker
 from coordinator.api import wire
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
+from coordinator.api.document import workers_document
 from coordinator.services import services
 from coordinator.store import enrolments, views, work
 from coordinator.store.matrices import store_matrix
@@ -47,6 +48,13 @@ def _refusal(session: Session, host: str, identity: HostIdentity | None, now: fl
     why = enrolments.refusal_of_machine(session, host, identity or HostIdentity(), now)
     enrolments.note_peer(session, host, now, protocol=str(wire.worker_protocol()), refusal=why)
     return why
+
+
+@blueprint.get("/openapi.json")
+@blueprint.doc(hide=True)
+def get_document() -> Response:
+    """The document of this API. It is no part of the public one: workers and coordinators agree by their protocol."""
+    return jsonify(workers_document())
 
 
 @blueprint.post("/hosts/<host>/enrolment")

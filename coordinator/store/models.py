@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -75,6 +76,14 @@ class CampaignRow(Base):
     # What the planner said before the run, and the looks of a campaign that adds blocks; NULL before revision 0006.
     plan: Mapped[Plan | None] = mapped_column(JsonText(Plan), deferred=True)
     looks: Mapped[Looks | None] = mapped_column(JsonText(Looks), deferred=True)
+    note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    archived_at: Mapped[float | None] = mapped_column(Float(53))
+
+    # What came of it; NULL until the ticker has found out (revision 0015), "" if it cannot be read.
+    outcome: Mapped[str | None] = mapped_column(String(24), index=True)
+    outcome_sentence: Mapped[str | None] = mapped_column(Text)
+    # Why it waits for its user; NULL if it never did, "" if it was resumed.
+    paused: Mapped[str | None] = mapped_column(Text)
 
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 

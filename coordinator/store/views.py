@@ -1,26 +1,25 @@
 """Views of campaigns, trials and hosts: the same values for REST and the web pages."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Text, func, select, type_coerce
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from coordinator.scheduling.lifecycle import AttemptState, BlockState, CampaignState
 from coordinator.scheduling.next_look import campaign_left_s
+from coordinator.store.keeping import Keeping, keeping_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
-from coordinator.store.planning import SET_UP_S
+from coordinator.store.planning import set_up_s
 from coordinator.store.results import shown_load
 from coordinator.store.times import iso
 from domain.campaign import Campaign
 from domain.looks import Exactness
+from domain.outcome import Outcome, Tally
 from domain.planning import Plan
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
-
-LISTED = 200  # campaigns on a page
 
 
 class CampaignSummary(BaseModel):
@@ -38,6 +37,9 @@ class CampaignSummary(BaseModel):
     ended_at: str | None
     hosts: list[str]
     error: str
+    outcome: Outcome | None = Field(default=None, description="Null until the campaign has ended, or if unknown.")
+    outcome_sentence: str = Field(default="", description="What the outcome means for this campaign.")
+    paused: str = Field(default="", description="Why it waits for its user, who resumes or cancels it; or empty.")
 
 
 class RunningBlock(BaseModel):
@@ -84,7 +86,7 @@ class HistoryEntry(BaseModel):
     message: str
 
 
-class CampaignView(CampaignSummary):
+class CampaignView(CampaignSummary, Keeping):
     """A campaign with its progress and history."""
 
     campaign: Campaign
@@ -93,37 +95,8 @@ class CampaignView(CampaignSummary):
     )
     plan: Plan | None = Field(default=None, description="What the planner said before the run.")
     progress: Progress
+    tally: Tally = Field(default=Tally(), description="Valid and invalid trials so far, retries, and who disturbed.")
     history: list[HistoryEntry]
-
-
-def campaign_list(session: Session, *, limit: int = LISTED, before: str = "") -> list[dict[str, Any]]:
-    """The newest campaigns, or those before the campaign ``before``, newest first.
-
-    Each is a :class:`CampaignSummary` as a dict. Raises ``LookupError`` if there is no such campaign.
-    """
-    query = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id)
-    if before:
-        created_at = session.scalar(select(CampaignRow.created_at).where(CampaignRow.id == before))
-        if created_at is None:
-            raise LookupError(f"there is no campaign {before[:40]!r}")
-        at_once = (CampaignRow.created_at == created_at) & (CampaignRow.id > before)
-        query = query.where((CampaignRow.created_at < created_at) | at_once)
-    campaigns = session.scalars(query.limit(limit)).all()
-    counts = _block_counts(session, [row.id for row in campaigns])
-    hosts = select(CampaignRow.id, type_coerce(CampaignRow.hosts, Text)).where(CampaignRow.id.in_(counts))
-    names = {campaign_id: _names(text) for campaign_id, text in session.execute(hosts)}
-    return [
-        CampaignSummary(**_summary(row, counts.get(row.id, {}), names.get(row.id, []))).model_dump(mode="json")
-        for row in campaigns
-    ]
-
-
-def _names(text: str) -> list[str]:
-    """The hosts of one line of the list; none if they cannot be read, so that the list can."""
-    try:
-        return [str(name) for name in json.loads(text)]
-    except (ValueError, TypeError):
-        return []
 
 
 def is_known(session: Session, campaign_id: str) -> bool:
@@ -136,7 +109,7 @@ def campaign_summary(session: Session, campaign_id: str) -> CampaignSummary | No
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
-    return CampaignSummary(**_summary(row, _block_counts(session, [row.id]).get(row.id, {}), row.hosts))
+    return CampaignSummary(**summary_of(row, block_counts(session, [row.id]).get(row.id, {}), row.hosts))
 
 
 def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None:
@@ -148,8 +121,9 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
     campaign = row.campaign.model_dump(mode="json")
     looks = row.looks.model_dump(mode="json") if row.looks is not None else None
     plan = row.plan.model_dump(mode="json") if row.plan is not None else None
+    # The report finds its own outcome, so what is stored of it later makes no new report.
     return {
-        **summary.model_dump(mode="json"),
+        **summary.model_dump(mode="json", exclude={"outcome", "outcome_sentence", "paused"}),
         "calibration": calibration,
         "campaign": campaign,
         "looks": looks,
@@ -162,12 +136,13 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
     row = session.get(CampaignRow, campaign_id)
     if row is None:
         return None
-    counts = _block_counts(session, [row.id]).get(row.id, {})
+    counts = block_counts(session, [row.id]).get(row.id, {})
     events = session.scalars(
         select(EventRow).where(EventRow.campaign_id == campaign_id).order_by(EventRow.id.desc()).limit(100)
     )
     view = CampaignView(
-        **_summary(row, counts, row.hosts),
+        **summary_of(row, counts, row.hosts),
+        **keeping_of(session, [row])[row.id].model_dump(),
         campaign=row.campaign,
         calibration=row.calibration,
         plan=row.plan,
@@ -177,7 +152,8 @@ def campaign_view(session: Session, campaign_id: str, now: float) -> dict[str, A
     return view.model_dump(mode="json")
 
 
-def _block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[str, int]]:
+def block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[str, int]]:
+    """By campaign and state: how many blocks."""
     query = (
         select(BlockRow.campaign_id, BlockRow.state, func.count())
         .where(BlockRow.campaign_id.in_(campaign_ids))
@@ -189,7 +165,8 @@ def _block_counts(session: Session, campaign_ids: list[str]) -> dict[str, dict[s
     return counts
 
 
-def _summary(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -> dict[str, Any]:
+def summary_of(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -> dict[str, Any]:
+    """The fields of a :class:`CampaignSummary`; ``counts`` are its blocks by state."""
     return {
         "id": row.id,
         "name": row.name,
@@ -203,6 +180,9 @@ def _summary(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -> 
         "ended_at": iso(row.ended_at),
         "hosts": list(hosts),
         "error": row.error,
+        "outcome": row.outcome or None,
+        "outcome_sentence": row.outcome_sentence or "",
+        "paused": row.paused or "",
     }
 
 
@@ -277,7 +257,8 @@ def _left_s(
     block_s = session.scalar(query)
     if block_s is None:
         campaign = row.campaign
-        block_s = campaign.traffic_s / (campaign.total_blocks + campaign.calibration_blocks) + SET_UP_S
+        blocks = campaign.total_blocks + campaign.calibration_blocks
+        block_s = campaign.traffic_s / blocks + set_up_s(len(campaign.labels))
     to_go = sum(count for state, count in counts.items() if not BlockState(state).ended)
     begun = sum(block.slices_done / max(1, block.slices_total) for block in running)
     hosts = max(1, min(len(row.hosts), to_go))

@@ -5,27 +5,39 @@ only refreshes them.
 """
 
 from coordinator.web import (
+    api_page,
     campaign_actions,
+    campaign_list_page,
+    campaign_page,
     compare_page,
     flames,
     form_page,
     host_page,
+    keeping_page,
     matrix_page,
     quarantine_page,
+    reasons_page,
+    report_file,
     trial_page,
     views,
 )
 from coordinator.web.entry import blueprint
 
 __all__ = [
+    "api_page",
     "blueprint",
     "campaign_actions",
+    "campaign_list_page",
+    "campaign_page",
     "compare_page",
     "flames",
     "form_page",
     "host_page",
+    "keeping_page",
     "matrix_page",
     "quarantine_page",
+    "reasons_page",
+    "report_file",
     "trial_page",
     "views",
 ]

@@ -6,7 +6,7 @@ from flask import render_template, request
 
 from coordinator.api import comparisons as api
 from coordinator.services import services
-from coordinator.store import views
+from coordinator.store.campaign_list import Wanted, campaign_page
 from coordinator.web.entry import blueprint
 from domain.comparison import COLUMNS, Comparison
 from domain.problems import InvalidInput, Problem
@@ -29,11 +29,11 @@ def compare() -> str | tuple[str, int]:
 
 def _page(chosen: dict[str, str], found: Comparison | None = None, problems: Sequence[Problem] = ()) -> str:
     with services().store.read() as session:
-        offered = [one for one in views.campaign_list(session, limit=_OFFERED) if one["blocks_done"]]
+        newest = campaign_page(session, Wanted(), limit=_OFFERED).campaigns
     return render_template(
         "web/compare.html",
         chosen={side: [word.strip() for word in text.split(",")] for side, text in chosen.items()},
-        offered=offered,
+        offered=[one for one in newest if one["blocks_done"]],
         found=found,
         problems=problems,
         columns=COLUMNS,

@@ -18,10 +18,10 @@ from coordinator.web.level_rows import LevelRow, row_of, rows_of
 from coordinator.web.presets import fitted, reference_campaign
 from domain.campaign import Campaign
 from domain.crossing import MAX_LEVELS
-from domain.problems import Problem
+from domain.problems import Problem, place_in_list
 
 _TEXTS = ("name", "description", "reference", "budget")
-_INTEGERS = ("blocks", "slices", "clients", "seed")
+_INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")
@@ -67,11 +67,12 @@ class Form:
         rest = problem.field[len(name) + 1 :]
         if not rest:
             return problem.message
-        if rest.isdigit() and name in _LISTS:  # a box has no number, but it has a name
+        place = place_in_list(rest)
+        if place is not None and name in _LISTS:  # a box has no number, but it has a name
             names = self.chosen.get(name, ())
-            entry = names[int(rest)] if int(rest) < len(names) else ""
+            entry = names[place] if place < len(names) else ""
             return problem.message if entry in problem.message else f"{entry}: {problem.message}"
-        return f"line {int(rest) + 1}: {problem.message}" if rest.isdigit() else f"{rest}: {problem.message}"
+        return f"{rest}: {problem.message}" if place is None else f"line {place + 1}: {problem.message}"
 
     @property
     def general_errors(self) -> list[str]:

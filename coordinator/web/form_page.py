@@ -71,18 +71,15 @@ def submit_campaign() -> Page:
 
 
 @blueprint.post("/campaigns/preview")
-@auth.public
 def preview_campaign() -> str:
-    """The estimate of what is typed, as a fragment. It changes nothing, so it needs no CSRF token."""
-    if not auth.is_signed_in():
-        return render_template("web/_estimate.html", ended=True)
+    """The estimate of what is typed, as a fragment."""
     try:
         return render_template("web/_estimate.html", estimate=_estimate(_submitted_campaign()))
     except InvalidInput as error:
         return render_template("web/_estimate.html", open=len(error.problems))
 
 
-@blueprint.post("/campaigns/new")
+@blueprint.post("/sign-in/form")
 @auth.public
 def continue_form() -> Page:
     """The form with the input of a session that had ended. It signs in with the token, and submits nothing."""
@@ -100,6 +97,8 @@ def continue_form() -> Page:
 def _session_has_ended(_error: Unauthorized) -> Page:
     if request.endpoint == "web.submit_campaign":
         return _sign_in_with_input(""), 401
+    if request.endpoint == "web.preview_campaign":  # the page stays, and so does what is typed
+        return render_template("web/_estimate.html", ended=True), 401
     return to_sign_in()
 
 
@@ -107,6 +106,8 @@ def _session_has_ended(_error: Unauthorized) -> Page:
 def _token_is_stale(error: auth.StaleToken) -> Page:
     if request.endpoint == "web.submit_campaign" and auth.is_signed_in():
         return _again((), notice=_STALE), 403
+    if request.endpoint == "web.preview_campaign" and auth.is_signed_in():
+        return preview_campaign(), 403  # the fragment is shown: it changes nothing
     return render_template("web/error.html", title="Not allowed", message=error.description), 403
 
 

@@ -1,5 +1,6 @@
 """A client of the coordinator's REST interface for the command line."""
 
+import secrets
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -48,8 +49,14 @@ class Coordinator:
         self._http.close()
 
     def submit(self, toml: str) -> dict[str, Any]:
-        """Submit a campaign; the answer has its ``id``."""
-        return self._ask("POST", "campaigns", content=toml.encode(), headers={"Content-Type": "application/toml"})
+        """Submit a campaign; the answer has its ``id``. If the answer is lost, it asks once more, for the same one."""
+        headers = {"Content-Type": "application/toml", "Idempotency-Key": secrets.token_hex(16)}
+        try:
+            return self._ask("POST", "campaigns", content=toml.encode(), headers=headers)
+        except Unreachable as error:
+            if not isinstance(error.__cause__, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)):
+                raise
+        return self._ask("POST", "campaigns", content=toml.encode(), headers=headers)
 
     def plan(self, toml: str) -> dict[str, Any]:
         """The plan of a campaign that is not submitted."""
@@ -71,6 +78,10 @@ class Coordinator:
     def cancel(self, campaign_id: str) -> dict[str, Any]:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
+
+    def resume(self, campaign_id: str) -> dict[str, Any]:
+        """Go on with a paused campaign."""
+        return self._ask("POST", f"campaigns/{_segment(campaign_id)}/resume")
 
     def quarantine(self) -> dict[str, Any]:
         """What is set aside, the newest first."""
@@ -174,10 +185,10 @@ def _host(name: str) -> str:
 
 
 def _error_of(answer: httpx.Response) -> tuple[str, list[Problem]]:
-    """The coordinator's message: ``{"message": …, "problems": [{"field", "message"}]}``; else the status."""
+    """What a problem document says (RFC 9457), or an earlier coordinator's error; else the status."""
     try:
         data = answer.json()
-        problems = [Problem.model_validate(problem) for problem in data.get("problems") or ()]
-        return str(data.get("message") or answer.reason_phrase), problems
+        problems = [Problem.model_validate(problem) for problem in data.get("errors") or data.get("problems") or ()]
+        return str(data.get("detail") or data.get("message") or answer.reason_phrase), problems
     except (ValueError, AttributeError, TypeError):
         return answer.reason_phrase or str(answer.status_code), []

@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 
 from deploy.cli.errors import CommandError, UsageProblem
-from deploy.cli.junit import junit_of
-from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.report import CampaignReport
+from domain.report_junit import junit_of
+from domain.report_markdown import markdown_of
 
 _MODE = 0o644
 _TEXT_WIDTH = 120  # characters

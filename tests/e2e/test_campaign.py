@@ -115,7 +115,7 @@ def test_the_report_is_one_object_with_every_cell(running: Running, short: str) 
         assert cell.valid_trials + cell.invalid_trials == 1
     assert {verdict.datapath for verdict in report.verdicts} == set(DATAPATHS) - {"tproxy"}
     for verdict in report.verdicts:
-        assert verdict.verdict in ("inconclusive", "none"), "one block is no evidence"
+        assert verdict.verdict in ("too_few_pairs", "none"), "one block is no evidence"
         assert verdict.ratio is verdict.low is None
     assert unaccounted(report.telemetry) == 0
     assert report.telemetry.delivered > 0
@@ -187,13 +187,15 @@ def test_the_labs_are_gone_after_a_campaign(running: Running, short: str) -> Non
 
 
 def test_a_cancelled_campaign_leaves_no_lab_within_ten_seconds(running: Running) -> None:
-    campaign_id = str(running.coordinator.submit(LONG.format(slices=100))["id"])
-    running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
-    running.coordinator.cancel(campaign_id)
-    began = time.monotonic()
-    running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)
-    assert labs_left(f"{campaign_id}-0") == []
-    assert time.monotonic() - began < 10
+    for window in windows():
+        with window:
+            campaign_id = str(running.coordinator.submit(LONG.format(slices=100))["id"])
+            running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
+            running.coordinator.cancel(campaign_id)
+            began = time.monotonic()
+            running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)
+            assert labs_left(f"{campaign_id}-0") == []
+            assert time.monotonic() - began < 10
 
 
 def test_a_killed_process_of_a_worker_costs_no_lease(running: Running) -> None:
@@ -203,14 +205,14 @@ def test_a_killed_process_of_a_worker_costs_no_lease(running: Running) -> None:
     (child,) = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
     os.kill(int(child), signal.SIGKILL)
     running.coordinator.cancel(campaign_id)
-    running.until(campaign_id, lambda view: view["state"] == "cancelled", 10)  # a lease is 20 s
+    running.until(campaign_id, lambda view: view["state"] == "cancelled", 18)  # a lease is 20 s
     assert labs_left(f"{campaign_id}-0") == []
 
 
 @pytest.fixture(scope="module")
 def orphaned(running: Running) -> str:
     """The id of a campaign whose worker was killed in the midst of its block; the lease runs out meanwhile."""
-    campaign_id = str(running.coordinator.submit(LONG.format(slices=4))["id"])
+    campaign_id = str(running.coordinator.submit(LONG.format(slices=7))["id"])
     running.until(campaign_id, lambda view: (view["progress"] or {}).get("phase") == "slices")
     assert labs_left(f"{campaign_id}-0")
     os.kill(running.stack.pids["worker"], signal.SIGKILL)

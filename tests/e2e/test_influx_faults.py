@@ -45,12 +45,17 @@ def stored(url: str) -> tuple[int, int]:
     return (series[0]["values"][0][1], series[0]["values"][0][2]) if series else (0, 0)
 
 
-def until(reached: object, timeout_s: float = 20.0) -> None:
+def until(reached: object, timeout_s: float = 60.0) -> None:
     assert callable(reached)
     deadline = time.monotonic() + timeout_s
     while not reached():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def waited_for_cpu_s() -> float:
+    """How long the calling thread has waited until it got a CPU."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 @pytest.fixture
@@ -69,11 +74,11 @@ def test_a_database_killed_and_restarted_while_points_come_loses_none(influxd: I
     def produce() -> None:
         nonlocal slowest_s, number
         while not done.wait(0.002):
-            began = time.monotonic()
+            began_s, waited_s = time.monotonic(), waited_for_cpu_s()
             for _ in range(10):
                 stream.put(point(number))
                 number += 1
-            slowest_s = max(slowest_s, time.monotonic() - began)
+            slowest_s = max(slowest_s, time.monotonic() - began_s - (waited_for_cpu_s() - waited_s))
             violations.extend(account for account in (stream.account(),) if unaccounted(account))
 
     producer = threading.Thread(target=produce)
@@ -85,7 +90,7 @@ def test_a_database_killed_and_restarted_while_points_come_loses_none(influxd: I
     until(lambda: stream.account().delivered > 1500 and not stream.account().spooled)
     done.set()
     producer.join()
-    account = stream.close(10)
+    account = stream.close(60)
     assert account == TelemetryAccount(produced=number, delivered=number)
     assert violations == []
     assert stored(influxd.url) == (number, number * (number - 1) // 2), "each exactly once"
@@ -116,7 +121,7 @@ BAD = ["traffic,host=h1 value=", "traffic,host=h1 value=1i not-a-time", 'traffic
 def test_a_line_that_influxdb_refuses_loses_itself_only(influxd: Influxd, tmp_path: Path, bad: str) -> None:
     stream = stream_to(influxd.url, tmp_path / "spool")
     stream.put(point(0))
-    assert stream.flush(5)  # the field has its type
+    assert stream.flush(30)  # the field has its type
     stream.put_lines([*(point(number).line for number in range(1, 600)), bad])
     stream.put_lines([point(number).line for number in range(600, 1000)])
     account = stream.close()
@@ -160,12 +165,13 @@ def test_retry_after_is_respected(tmp_path: Path, form: str) -> None:
     with http_server(answer, retry_after="2" if form == "seconds" else date) as server:
         stream = stream_to(server.url, tmp_path / "spool", pause_s=0.01)
         stream.put(point(1))
-        assert stream.flush(5)
-        assert stream.account().spooled == 1, "it is safe meanwhile"
+        assert stream.flush(30)
+        account = stream.account()
+        assert account.spooled + account.delivered == 1, "it is safe meanwhile"
         until(lambda: stream.account().delivered == 1)
         stream.close()
     assert len(times) == 2
-    assert (1.0 if form == "date" else 1.9) < times[1] - times[0] < 5
+    assert (1.0 if form == "date" else 1.9) < times[1] - times[0] < 20
 
 
 def test_a_server_too_slow_to_answer_gets_them_again_and_does_not_double_them(influxd: Influxd, tmp_path: Path) -> None:
@@ -249,7 +255,7 @@ def fill_the_disk(directory: Path) -> dict[str, dict[str, int]]:
         now += 0.1
     full = stream.account()
     sink.fail, now = None, now + 60
-    stream.flush(5)
+    stream.flush(30)
     after = stream.close()
     assert len(set(sink.lines)) == len(sink.lines) == after.delivered
     return {name: one.model_dump() for name, one in (("full", full), ("after", after))}

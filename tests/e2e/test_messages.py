@@ -13,7 +13,7 @@ from tests.hostile_messages import HOSTILE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("kernel")]
 
-REPORT_S = 20.0  # these workers report their vitals every 3 s
+REPORT_S = 60.0  # these workers report their vitals every 3 s
 
 CAMPAIGN = """
 name = "after-hostile-messages"

@@ -142,7 +142,7 @@ def test_up_goes_on_with_its_state_and_nothing_outlives_it_however_it_ends(tmp_p
             children = descendants(up.pid)
             assert len(children) >= len(SERVERS)
             up.send_signal(signal_number)
-            assert up.wait(30) == status, up.stderr.read()
+            assert up.wait(90) == status, up.stderr.read()
         if signal_number == signal.SIGTERM:
             assert alive(children) == set()
         wait_until(lambda children=children: not alive(children))
@@ -160,7 +160,7 @@ def test_an_interrupted_run_leaves_no_lab_and_no_process(short_path, environment
         children = descendants(run.pid)
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
-        assert run.wait(40) == 130, run.stderr.read()
+        assert run.wait(90) == 130, run.stderr.read()
         assert time.monotonic() - began < 25
         assert "cancelling" in run.stderr.read()
     assert [name for name in labs if Path("/run/netns", name).exists()] == []

@@ -109,7 +109,7 @@ def _pings(port: int) -> bool:
 
 
 def _await_hosts(running: Running, wanted: set[str]) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     headers = {"Authorization": f"Bearer {running.stack.token}"}
     while True:
         hosts = httpx.get(f"{running.stack.url}/api/v1/hosts", headers=headers, trust_env=False).json()["hosts"]
@@ -120,7 +120,7 @@ def _await_hosts(running: Running, wanted: set[str]) -> None:
 
 
 def test_blocks_are_shared_between_two_hosts(two_hosts: Running) -> None:
-    campaign_id = two_hosts.run(CAMPAIGN, 150)
+    campaign_id = two_hosts.run(CAMPAIGN, 240)
     assert two_hosts.coordinator.campaign(campaign_id)["state"] == "complete"
     trials = trials_of(two_hosts, campaign_id)
     by_host = {host: {t["block"] for t in trials if t["host"] == host} for host in ("first", "second")}

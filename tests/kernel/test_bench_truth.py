@@ -12,7 +12,12 @@ from tests.variants import DATAPATHS
 from workers.datapaths.base import Attachment
 from workers.lab.lab import Lab
 
-pytestmark = [pytest.mark.kernel, pytest.mark.alone, pytest.mark.usefixtures("kernel")]
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.alone,
+    pytest.mark.usefixtures("kernel"),
+    pytest.mark.timeout(900),  # host noise repeats its windows
+]
 
 BURN_NS = 4000
 SHORT = {"slices": 2, "slice_s": 0.3}

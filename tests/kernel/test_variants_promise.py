@@ -1,25 +1,25 @@
 """New variants on the real kernel: copies of a datapath, a probe and a workload work without a change elsewhere."""
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Set
 
 import pytest
 
-from tests.copied import DATAPATH, PROBE, WORKLOAD, build_generator, run, write_copies
+from tests import ROOT
+from tests.copied import DATAPATH, PROBE, WORKLOAD, Copy, build_generator, run, write_copies
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-OWN = {copy: Path(copy.files[2].format(copy.name)) for copy in (DATAPATH, PROBE)}
-FORWARD = Path("tests/kernel/datapaths/test_datapath_forward.py")
-BROKEN = Path("tests/kernel/runner/test_block_broken.py")
-CONTRACT = Path("tests/contract/test_probes.py")
-TRAFFIC = Path("tests/kernel/traffic/test_workload_traffic.py")
+FORWARD = "tests/kernel/datapaths/test_datapath_forward.py"
+BROKEN = "tests/kernel/runner/test_block_broken.py"
+CONTRACT = "tests/contract/test_probes.py"
+TRAFFIC = "tests/kernel/traffic/test_workload_traffic.py"
 EMPTIED = f"test_a_broken_datapath_is_an_invalid_trial_and_a_closed_path[map emptied-{DATAPATH.name}]"
 CHOSEN = f"{DATAPATH.name} and (emptied or not test_a_broken_datapath) or {PROBE.name} or {WORKLOAD.name}"
-OUTCOME = re.compile(r"^\S*?([^/\s]+\.py)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", re.MULTILINE)
-Outcomes = Mapping[str, Mapping[str, str]]
-"""By file name and test."""
+OUTCOME = re.compile(r"^(\S*)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", re.MULTILINE)
+FUNCTION = re.compile(r"^def (test_\w+)", re.MULTILINE)
+Outcomes = Mapping[tuple[str, str], str]
+"""By file and test; pytest names no file outside the checkout."""
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +28,35 @@ def outcomes(kernel: None, tmp_path_factory: pytest.TempPathFactory) -> Outcomes
     more = tmp_path_factory.mktemp("more")
     write_copies(more)
     build_generator(more)
-    files = (*(more / one for one in OWN.values()), FORWARD, BROKEN, CONTRACT, TRAFFIC)
+    own = (more / copy.files[2].format(copy.name) for copy in (DATAPATH, PROBE))
+    files = (*own, FORWARD, BROKEN, CONTRACT, TRAFFIC)
     ran = run(more, "pytest", "-p", "no:cacheprovider", "-v", *files, "-k", CHOSEN, "-m", "kernel")
     print(ran.stdout[-8000:] + ran.stderr[-1000:])
-    found: dict[str, dict[str, str]] = {}
-    for file, test, outcome in OUTCOME.findall(ran.stdout):
-        found.setdefault(file, {})[test] = outcome
-    return found
+    return {(file, test): outcome for file, test, outcome in OUTCOME.findall(ran.stdout)}
 
 
-def passed(outcomes: Outcomes, *files: Path) -> set[str]:
-    """The tests of these files that ran. Fails if one did not pass, or if a file had none."""
-    tests: dict[str, str] = {}
-    for file in files:
-        assert outcomes.get(file.name), f"no test of {file.name} ran"
-        tests |= outcomes[file.name]
+def passed(outcomes: Outcomes, file: str, functions: Set[str] | None = None) -> set[str]:
+    """The tests of a file, or those of its functions, that ran. Fails if one did not pass, or if none ran."""
+    tests = {
+        test: outcome
+        for (where, test), outcome in outcomes.items()
+        if where == file and (functions is None or test.partition("[")[0] in functions)
+    }
+    assert tests, f"no test of {file or functions} ran"
     assert {test: outcome for test, outcome in tests.items() if outcome != "PASSED"} == {}
     return set(tests)
 
 
+def own_tests(outcomes: Outcomes, copy: Copy) -> set[str]:
+    """Those of the copied test file, which has the functions of the original. Fails unless all passed."""
+    functions = set(FUNCTION.findall((ROOT / copy.files[2].format(copy.original)).read_text()))
+    found = passed(outcomes, "", functions)
+    assert {test.partition("[")[0] for test in found} == functions
+    return found
+
+
 def test_the_datapaths_own_tests_pass(outcomes: Outcomes) -> None:
-    assert passed(outcomes, OWN[DATAPATH])
+    assert own_tests(outcomes, DATAPATH)
 
 
 def test_the_tests_of_its_function_find_the_datapath(outcomes: Outcomes) -> None:
@@ -63,7 +71,7 @@ def test_the_generic_break_test_finds_the_fault_of_the_copied_test_file(outcomes
 def test_the_probes_own_tests_pass_and_so_does_its_contract(outcomes: Outcomes) -> None:
     """The probe counts a known workload correctly, attaches programs while it watches a lab, and leaves none."""
     assert any(one.endswith(f"[{PROBE.name}]") for one in passed(outcomes, CONTRACT)), "no test of the contract ran"
-    assert len(passed(outcomes, OWN[PROBE], CONTRACT)) > 3
+    assert len(own_tests(outcomes, PROBE)) > 3
 
 
 def test_the_workload_runs_on_every_datapath_that_carries_it(outcomes: Outcomes) -> None:

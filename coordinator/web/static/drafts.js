@@ -102,12 +102,18 @@
   }
 
   let timer = 0;
+  const saveNow = () => {
+    timer = 0;
+    save(false);
+  };
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => save(false), SAVE_MS);
+    timer = setTimeout(saveNow, SAVE_MS);
   });
+  addEventListener("pagehide", () => timer && saveNow());
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
+    timer = 0;
     save(!["add_level", "plan"].includes(event.submitter?.name));
   });
 })();

@@ -80,6 +80,10 @@
     target?.scrollIntoView({ block: "center" });
   };
 
+  // Without a session or with a stale token, the answer is a fragment, too: the page stays, and what is typed.
+  estimate?.addEventListener("htmx:beforeSwap", (event) => {
+    event.detail.shouldSwap ||= [401, 403].includes(event.detail.xhr.status);
+  });
   form.addEventListener("input", changed);
   form.addEventListener("change", (event) => {
     if (event.target.name === "level_kind") {

@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Rig:
         self.seen: dict[str, set[str]] = {}
         self.block_id = new_tag()
         self.stop = False
+        self.meddle: Callable[[], object] | None = None  # once, in the midst of the traffic
 
     def origin(self, workload: Workload, plan: GeneratorPlan, lab: Lab) -> Origin:
         self.labs[lab.label] = lab
@@ -55,6 +56,9 @@ class Rig:
 
     def look(self, _: Any, label: str, done: int) -> None:
         """The addresses of the clients that are connected to the origin just now."""
+        if done and self.meddle:
+            meddle, self.meddle = self.meddle, None
+            meddle()
         if lab := self.labs.get(label):
             with suppress(FileNotFoundError):
                 text = netns.call_in(lab.server_ns, lambda: Path("/proc/thread-self/net/tcp").read_text())
@@ -193,58 +197,49 @@ def test_a_datapath_whose_client_has_no_separate_namespace_takes_one(rig: Rig) -
     assert "takes one client only" in trial.validity.findings[0].detail
 
 
-class Meddler(threading.Thread):
-    """Does something to the second client once traffic runs."""
+def to_second_client(*signals: int, pause_s: float = 0.0) -> Callable[[], None]:
+    """Send signals to the second client."""
 
-    def __init__(self, *signals: int, pause_s: float = 0.0) -> None:
-        super().__init__(daemon=True)
-        self.signals, self.pause_s = signals, pause_s
+    def send() -> None:
+        _, second = generators()
+        for number in signals:
+            os.kill(second, number)
+            time.sleep(pause_s)
 
-    def run(self) -> None:
-        deadline = time.monotonic() + 20
-        while len(pids := generators()) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.6)
-        for number in self.signals:
-            os.kill(pids[1], number)
-            time.sleep(self.pause_s)
+    return send
 
 
 @pytest.mark.parametrize(
-    ("meddler", "reason", "said"),
+    ("signals", "reason", "said"),
     [
-        (Meddler(signal.SIGKILL), Reason.GENERATOR_FAILED, "client 2 of 2 ended with status -9"),
-        (Meddler(signal.SIGTERM), Reason.GENERATOR_FAILED, "client 2 of 2: interrupted"),
-        (Meddler(signal.SIGSTOP), Reason.GENERATOR_FAILED, "client 2 of 2 ended no slice for 2."),
-        (Meddler(signal.SIGSTOP, signal.SIGCONT, pause_s=0.4), Reason.GENERATOR_SATURATED, "client 2 of 2 stalled"),
+        ((signal.SIGKILL,), Reason.GENERATOR_FAILED, "client 2 of 2 ended with status -9"),
+        ((signal.SIGTERM,), Reason.GENERATOR_FAILED, "client 2 of 2: interrupted"),
+        # The limit is 2 s; a busy machine reports it later.
+        ((signal.SIGSTOP,), Reason.GENERATOR_FAILED, r"client 2 of 2 ended no slice for [2-9]\."),
+        ((signal.SIGSTOP, signal.SIGCONT), Reason.GENERATOR_SATURATED, "client 2 of 2 stalled"),
     ],
     ids=["killed", "ended", "stopped", "stopped for a while"],
 )
 def test_a_client_that_fails_makes_the_trial_invalid_and_is_named(
-    rig: Rig, meddler: Meddler, reason: Reason, said: str
+    rig: Rig, signals: tuple[int, ...], reason: Reason, said: str
 ) -> None:
-    meddler.start()
+    rig.meddle = to_second_client(*signals, pause_s=0.4 * (len(signals) > 1))
     began = time.monotonic()
     trial = rig.run(ClosedLoad(connections=4), ("direct",), slices=12)["direct"]
-    meddler.join()
     assert reason in trial.validity.reasons
     details = [one.detail for one in trial.validity.findings if one.reason == reason]
-    assert any(said in detail for detail in details), details
+    assert any(re.search(said, detail) for detail in details), details
     assert time.monotonic() - began < 20
 
 
 def test_a_cancelled_block_leaves_no_client_behind(rig: Rig) -> None:
     def cancel() -> None:
-        while len(generators()) < 2:
-            time.sleep(0.01)
-        time.sleep(0.5)
+        assert len(generators()) == 2
         rig.stop = True
 
-    thread = threading.Thread(target=cancel, daemon=True)
-    thread.start()
+    rig.meddle = cancel
     with pytest.raises(Cancelled):
         rig.run(ClosedLoad(connections=4), ("direct",), slices=100)
-    thread.join()
 
 
 def test_clients_that_hang_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

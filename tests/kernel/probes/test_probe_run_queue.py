@@ -16,7 +16,11 @@ from tests.kernel.probes.probe_lab import ASK, ECHO, SERVER, ProbeLab, growth, s
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
-BUSY = "while True: pass"
+BUSY = """
+print("ready", flush=True)
+while True:
+    pass
+"""
 NAPS = """
 import sys, time
 print("ready", flush=True)
@@ -132,8 +136,11 @@ def test_a_task_waits_5_ms_for_a_neighbour_that_is_busy_for_5_ms(run_queue: Prob
 def test_run_queue_agrees_with_the_kernels_schedstat(run_queue: Probe, lab: ProbeLab) -> None:
     """/proc/<pid>/schedstat has the time that a task spent waiting on a run queue."""
     command = ["taskset", "-c", "0", sys.executable, "-c", BUSY]
-    with subprocess.Popen(command) as watched, subprocess.Popen(command) as neighbour:
-        time.sleep(0.2)
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watched,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as neighbour,
+    ):
+        assert [said(process) for process in (watched, neighbour)] == ["ready\n"] * 2
         run_queue.watch(lab.view(origin=(watched.pid,)))
         before, waited_before_ns = stage_of(run_queue, "origin"), waited_ns(watched.pid)
         began_ns = time.monotonic_ns()

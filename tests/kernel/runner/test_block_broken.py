@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from domain.trial import Reason
+from tests.host_noise import in_windows, windows
 from tests.kernel.datapaths.declared import of_case
 from tests.kernel.datapaths.faults import (
     BEFORE,
@@ -86,8 +87,21 @@ def block_of(
 
     @cache
     def block(case: Case) -> Broken:
-        with breaker(tmp_path_factory.mktemp("broken")) as b:
-            return broken_block(b, case, {name for one, name in wanted if one == case})
+        names = {name for one, name in wanted if one == case}
+        broken: Broken | None = None
+        for window in windows():
+            broken = None
+            try:
+                with window, breaker(tmp_path_factory.mktemp("broken")) as b:
+                    broken = broken_block(b, case, names)
+                    for name in names:
+                        broken.closed_and_reported(name, of_case(case)[name].reason)
+            except AssertionError:
+                if broken is None:
+                    raise
+                break  # the host was quiet; the test of each datapath reports its part
+        assert broken is not None
+        return broken
 
     return block
 
@@ -141,6 +155,7 @@ def mutated(directory: Path, mutations: tuple[Mutation, ...], breaks: Mapping[st
         pytest.param(overlook_failures, PROXY_KILLED, Reason.DATAPATH_FAILED, id="failures overlooked"),
     ],
 )
+@in_windows
 def test_without_its_proof_a_case_fails(tmp_path: Path, mutation: Mutation, case: Case, reason: Reason) -> None:
     breaks = {name: fault.breaks for name, fault in of_case(case).items() if fault.reason is reason}
     broken = mutated(tmp_path, (mutation,), breaks, case.at)
@@ -149,6 +164,7 @@ def test_without_its_proof_a_case_fails(tmp_path: Path, mutation: Mutation, case
             broken.closed_and_reported(name, reason)
 
 
+@in_windows
 def test_on_an_open_path_only_the_datapaths_own_counters_show_the_fault(tmp_path: Path) -> None:
     """All requests are answered, fast and right, and not one packet took the datapath."""
     faults = of_case(LEFT_OPEN)

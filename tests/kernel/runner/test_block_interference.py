@@ -11,7 +11,7 @@ import pytest
 
 from domain.trial import Reason
 from tests import ROOT
-from tests.host_noise import Limits, between, reading, windows
+from tests.host_noise import Limits, between, in_windows, reading, windows
 from tests.kernel.bench import new_tag
 from tests.kernel.runner.test_block import measure
 from workers.lab.cgroups import hierarchies, own_group
@@ -44,6 +44,7 @@ def loops() -> Iterator[list["subprocess.Popen[bytes]"]]:
         loop.wait()
 
 
+@in_windows
 def test_short_lived_foreign_processes_are_interference(
     tmp_path: Path, home: Path, loops: list["subprocess.Popen[bytes]"]
 ) -> None:
@@ -63,14 +64,17 @@ def test_a_block_is_not_foreign_to_itself_and_leaves_no_group(tmp_path: Path, ho
     groups = {path.name for path in home.glob("sd-*")}
     for window in windows(limits=Limits(foreign=QUIET)):
         with window:
+            before = reading()
             trials = measure(tmp_path, ("direct", "tproxy"), turns=3, slice_s=0.2)
+            others = between(before, reading()).foreign
             assert {path.name for path in home.glob("sd-*")} <= groups
             for one in trials.values():
                 assert one.cpu.busy_s > 0.5 * one.cpu.wall_s  # the block itself was busy
-                assert one.cpu.foreign_s / (one.cpu.wall_s * one.cpu.cpus) < QUIET + 0.05
-                assert Reason.INTERFERENCE not in one.validity.reasons
+                assert one.cpu.foreign_s / (one.cpu.wall_s * one.cpu.cpus) < others + 0.05
+                assert others > QUIET or Reason.INTERFERENCE not in one.validity.reasons
 
 
+@in_windows
 def test_foreign_time_is_what_the_host_used_less_our_own(tmp_path: Path) -> None:
     """Against a second account, which adds up processes and those that they waited for."""
     with own_group(new_tag(), CleanupRegister(tmp_path)) as group:
@@ -106,7 +110,7 @@ def test_a_killed_workers_group_is_swept_and_what_lives_in_it_is_moved(tmp_path:
             assert {str(worker.pid), child} <= set((group / "cgroup.procs").read_text().split())
             assert sweep(tmp_path) == []  # its worker lives
             worker.kill()
-            worker.wait(5)
+            worker.wait(30)
             assert f"cgroup {path}" in sweep(tmp_path)
             assert not group.exists()
             assert child in (group.parent / "cgroup.procs").read_text().split()

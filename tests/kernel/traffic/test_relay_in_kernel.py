@@ -15,7 +15,7 @@ from bpf.instance import Instance
 from bpf.loader import Module
 from bpf.sockmap import attach_to_map
 from tests.kernel.wire import everything
-from tests.unit.workers.relay.relay_rig import PLAIN, SANITIZED, Relay, running, send_until_blocked
+from tests.unit.workers.relay.relay_rig import PATIENCE_S, PLAIN, SANITIZED, Relay, running, send_until_blocked
 from tests.unit.workers.relay.test_relay_properties import CONVERSATIONS, Side, converse_all
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
@@ -54,7 +54,9 @@ def spliced(
             yield InKernel(relay, programs)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(conversations=CONVERSATIONS)
 def test_data_arrives_as_it_was_sent(spliced: InKernel, conversations: list[tuple[Side, Side]]) -> None:
     counted = spliced.redirected()
@@ -164,7 +166,7 @@ def test_the_kernel_buffers_without_bound_for_a_slow_reader(spliced: InKernel) -
     """There is no backpressure; the relay's own splicing blocks after some MB (unit test_relay.py)."""
     client, origin = spliced.relay.pair()
     with client, origin:
-        sent = send_until_blocked(client, most=60_000_000)
+        sent = send_until_blocked(client, PATIENCE_S, most=60_000_000)
         assert sent >= 60_000_000
         client.shutdown(socket.SHUT_WR)
         assert everything(origin) == b"x" * sent

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.host_noise import in_windows
 from tests.kernel.bench import new_tag
 from tests.unit.workers.traffic.traffic_rig import good, load, program, target
 from workers.lab import netns
@@ -56,7 +57,7 @@ def _ended(process: subprocess.Popen[str]) -> None:
 def counted(process: subprocess.Popen[str]) -> dict[str, Any]:
     """End an origin; returns its counts."""
     process.terminate()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     final: dict[str, Any] = json.loads(out.splitlines()[-1])
     return final
 
@@ -80,6 +81,7 @@ SERVICES = {"tcp_rr": 81, "udp_rr": 82}
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("workload", ["http_churn", "tcp_rr", "udp_rr", "stream", "bulk_upload"])
+@in_windows
 def test_one_process_takes_turns_between_namespaces(workload: str, address: str) -> None:
     """All origins have the same address. They differ by namespace, and each counts only its own requests."""
     labels = ["a", "b", "c"]
@@ -167,4 +169,5 @@ def test_churn_reuses_its_ports(address: str) -> None:
         )
         assert time.monotonic() - began < 60
     assert run.one["errors"] == {}
-    assert run.one["connections"] == run.one["requests"] > 1000
+    # If a port rested for its minute, there would be a hundred.
+    assert run.one["connections"] == run.one["requests"] > 300

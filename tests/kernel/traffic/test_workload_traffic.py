@@ -115,9 +115,10 @@ def test_an_open_loop_sends_the_planned_requests_and_has_latency(tmp_path: Path)
         assert trial.cpu.busy_s > 0
         rates = [p.fields["requests_per_s"] for p in points.points
                  if p.measurement == "traffic" and p.tags["datapath"] == label]  # fmt: skip
-        # Answers after the slice's end do not count: at most what was under way then is missing.
+        # Answers after the slice's end do not count: what was under way then is missing. With the warm-up's time, rates
+        # would be 667/s.
         assert rates == [one.answered_within / 0.2 for one in trial.slices]
-        assert all(950 <= rate <= 1000 for rate in rates)
+        assert all(750 <= rate <= 1000 for rate in rates)
 
 
 HEAD_BYTES = 400  # more than the head of any answer, with the framing of chunks

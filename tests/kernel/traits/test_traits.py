@@ -10,6 +10,7 @@ import workers.traits
 from domain.jobs import Feature, HostCapabilities
 from domain.registry import discover
 from domain.traits import Answer, Finding
+from tests.host_noise import in_windows
 from tests.variants import DATAPATHS
 from workers.datapaths.base import Attachment, Datapath, DatapathError
 from workers.datapaths.lib import tc
@@ -61,6 +62,7 @@ def answers(findings: Mapping[str, Finding]) -> dict[str, Answer]:
 
 
 @pytest.mark.parametrize("name", KNOWN)
+@in_windows
 def test_what_is_known_is_found(name: str, tmp_path: Path) -> None:
     findings = found(DATAPATHS[name], tmp_path, *KNOWN[name])
     assert answers(findings) == KNOWN[name], findings
@@ -100,12 +102,14 @@ def forward_after_all(lab: Lab) -> None:
     netns.call_in(lab.dut_ns, lambda: netns.write_sysctls({"net/ipv4/ip_forward": "1"}))
 
 
+@in_windows
 def test_a_datapath_that_fails_open_gets_a_no(tmp_path: Path) -> None:
     finding = found(Spoilt(DATAPATHS["tproxy"], forward_after_all), tmp_path, "fails_closed")["fails_closed"]
     assert finding.answer is NO
     assert "without the nftables rules the data of 4 reached the origin" in finding.evidence
 
 
+@in_windows
 def test_one_packet_past_the_proxy_is_enough(tmp_path: Path) -> None:
     def spoil(lab: Lab) -> None:
         forward_after_all(lab)
@@ -116,6 +120,7 @@ def test_one_packet_past_the_proxy_is_enough(tmp_path: Path) -> None:
     assert "packets but no data reached the origin" in finding.evidence
 
 
+@in_windows
 def test_a_hidden_client_address_gets_a_no(tmp_path: Path) -> None:
     masquerade = rules("nat hook postrouting priority srcnat", "masquerade")
     findings = found(Spoilt(DATAPATHS["direct"], masquerade), tmp_path, "client_address", "connection_state")
@@ -123,6 +128,7 @@ def test_a_hidden_client_address_gets_a_no(tmp_path: Path) -> None:
     assert "the origin saw 198.19.0.1" in findings["client_address"].evidence
 
 
+@in_windows
 def test_ends_and_bodies_that_do_not_arrive_get_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.traits.half_close.WAIT_S", 0.3)
     monkeypatch.setattr("workers.traits._rig.CONVERSATION_S", 0.5)
@@ -133,6 +139,7 @@ def test_ends_and_bodies_that_do_not_arrive_get_a_no(tmp_path: Path, monkeypatch
     assert answers(findings) == {"half_close": NO, "large_bodies": NO}, findings
 
 
+@in_windows
 def test_programs_that_are_filters_are_taken_away_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tc, "has_tcx", lambda: False)
     finding = found(DATAPATHS["ebpf_redirect"], tmp_path, "fails_closed")["fails_closed"]
@@ -141,6 +148,7 @@ def test_programs_that_are_filters_are_taken_away_too(tmp_path: Path, monkeypatc
     )
 
 
+@in_windows
 def test_a_datapath_that_cannot_be_attached_is_an_error_and_the_next_one_is_tested(tmp_path: Path) -> None:
     def no_luck(_lab: Lab) -> None:
         raise DatapathError("no luck")

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from deploy.cli.answer import MOST_CHECKS, MOST_LINES, MOST_WIDTH, print_answer
 from deploy.cli.kept import MOST_KEPT, keep, read_kept
-from deploy.cli.markdown import markdown_of
 from deploy.cli.render import print_report
 from domain.answer import Answer, Column, Entry, Row, Scope, Statement, Topic
 from domain.failures import InvalidTrial
@@ -18,6 +17,7 @@ from domain.fingerprints import FingerprintBlocks
 from domain.gate import Check, Outcome
 from domain.metric import Metric
 from domain.report import CampaignReport
+from domain.report_markdown import markdown_of
 from domain.trial import Reason
 from tests.simulated import a_campaign, report_of
 

@@ -29,6 +29,28 @@ def test_a_campaign_is_submitted_as_toml_with_the_token():
     assert request.content.decode() == 'name = "µ"'
 
 
+def test_a_lost_answer_is_asked_for_again_and_submits_nothing_twice():
+    keys = []
+
+    def lose_the_first(request):
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) == 1:
+            raise httpx.ReadError("connection reset")
+        return httpx.Response(201, json={"id": "k3f9x2ab"})
+
+    with coordinator(lose_the_first) as client:
+        assert client.submit("")["id"] == "k3f9x2ab"
+        client.submit("")
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_problem_document_is_read():
+    body = {"detail": "the input is invalid", "code": "invalid_input", "errors": [{"field": "blocks", "message": "no"}]}
+    with coordinator(httpx.Response(422, json=body)) as client, pytest.raises(CampaignInvalid) as refused:
+        client.submit("")
+    assert refused.value.format_message().splitlines() == ["the input is invalid", "  blocks: no"]
+
+
 def test_each_problem_is_reported_with_its_field():
     body = {"message": "the input was refused", "problems": [{"field": "blocks", "message": "is required"},
                                                              {"field": "levels.low", "message": "what?"}]}  # fmt: skip

@@ -18,7 +18,7 @@ from domain.messages import (
     opened,
     signed_headers,
 )
-from tests.hostile_messages import ARGUMENTS, HOSTILE, ID, RAW, envelope
+from tests.hostile_messages import ARGUMENTS, FORGED, HOSTILE, ID, RAW, envelope
 
 KEY = message_key("0123456789abcdef", "h1")
 MESSAGE = Message(RUN_BLOCK_TASK, ID, ARGUMENTS)
@@ -44,6 +44,13 @@ def test_an_authentic_message_is_opened() -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_no_hostile_message_is_opened(kind: str) -> None:
     refusal(HOSTILE[kind])
+
+
+def test_no_depth_of_nesting_is_an_error() -> None:
+    """What is just not too deep to be read may be too deep to be signed."""
+    for depth in range(200, 1_500):
+        body = base64.b64encode(b"[" * depth + b"]" * depth).decode()
+        assert refusal(json.dumps(envelope(headers=FORGED, body=body)).encode()) in (Drop.MALFORMED, Drop.NOT_AUTHENTIC)
 
 
 def test_there_are_more_kinds_than_the_57_that_were_tried_once() -> None:

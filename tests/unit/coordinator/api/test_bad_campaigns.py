@@ -30,7 +30,7 @@ def refused(coordinator_app: CoordinatorApp, body: bytes, content_type: str) -> 
         tables = (CampaignRow, BlockRow, AttemptRow, EventRow)
         assert [session.scalar(select(func.count()).select_from(table)) for table in tables] == [0, 0, 0, 0]
     assert coordinator_app.dispatcher.sent == []
-    assert set(answer.json) == {"message", "problems"}
+    assert answer.mimetype == "application/problem+json"
     assert all(p["message"] for p in answer.json["problems"])
     return answer.status_code, [p["field"] for p in answer.json["problems"]]
 

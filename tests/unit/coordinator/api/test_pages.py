@@ -65,7 +65,7 @@ def test_a_page_after_no_trial_of_the_campaign_is_refused(coordinator_app: Coord
 def test_the_page_of_trials_goes_back_to_older_ones(
     coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordinator.web.views.TRIALS_SHOWN", 4)
+    monkeypatch.setattr("coordinator.web.campaign_page.TRIALS_SHOWN", 4)
     campaign_id, browser = measured(coordinator_app, 5), signed_in(coordinator_app)
     newest = browser.get(f"/campaigns/{campaign_id}/trials").text
     assert "10 trials, 1 of them invalid" in newest
@@ -75,22 +75,6 @@ def test_the_page_of_trials_goes_back_to_older_ones(
     assert f"{campaign_id}-3-1-0</a>" not in older
     assert f"before={campaign_id}-3-1-0" in newest
     assert browser.get(f"/campaigns/{campaign_id}/trials?before=nonsense").status_code == 404
-
-
-def test_campaigns_come_in_pages(coordinator_app: CoordinatorApp) -> None:
-    coordinator_app.register()
-    ids = []
-    for number in range(7):
-        coordinator_app.now += number % 2  # some are submitted at the same moment
-        ids.append(coordinator_app.submit(name=f"c{number}"))
-    found, before = [], ""
-    while before is not None:
-        page = coordinator_app.get(f"campaigns?limit=3&before={before}").json
-        found, before = found + [one["id"] for one in page["campaigns"]], page["next"]
-    assert found == [one["id"] for one in coordinator_app.get("campaigns").json["campaigns"]]
-    assert sorted(found) == sorted(ids)
-    assert coordinator_app.get("campaigns?before=k3f9x2ab").status_code == 422
-    assert signed_in(coordinator_app).get("/campaigns?before=k3f9x2ab").status_code == 404
 
 
 def test_verdicts_are_computed_for_a_worker_after_each_of_few_blocks_and_of_many_for_5_percent() -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from coordinator.web.presets import fitted, presets, reference_campaign
 from tests import ROOT
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import send
+from tests.unit.coordinator.pages import csrf, send
 
 FILES = sorted(path.stem for path in (ROOT / "deploy/campaigns").glob("*.toml"))
 VOID = {"input", "meta", "link", "img", "br", "option"}
@@ -107,7 +107,8 @@ def test_the_estimate_says_time_blocks_and_what_the_design_shows(
     page = browser.get("/campaigns/new?preset=quick").text
     assert 'hx-post="/campaigns/preview"' in page
     form = {"name": "x", "datapaths": ["direct", "tproxy"], "reference": "tproxy", "workloads": "http_keepalive",
-            "level_name": "low", "level_kind": "closed", "level_load": "64"}  # fmt: skip
+            "level_name": "low", "level_kind": "closed", "level_load": "64",
+            "csrf_token": csrf(browser.get("/campaigns/new"))}  # fmt: skip
     good = html.unescape(browser.post("/campaigns/preview", data={**form, "blocks": "6"}).text)
     assert "6 blocks, about" in good
     assert "on h1." in good

@@ -38,13 +38,13 @@ def test_input_survives_the_end_of_its_session(coordinator_app: CoordinatorApp, 
     assert kept.getlist("datapaths") == FORM["datapaths"]
     assert kept["expect"] == TYPED["expect"]
 
-    wrong = browser.post("/campaigns/new", data=MultiDict([*kept.items(multi=True), ("token", "wrong")]))
+    wrong = browser.post("/sign-in/form", data=MultiDict([*kept.items(multi=True), ("token", "wrong")]))
     assert wrong.status_code == 403
     assert "This token is wrong." in wrong.text
     kept = hidden(wrong)
 
     pairs = [*kept.items(multi=True), ("token", coordinator_app.settings.token)]
-    page = browser.post("/campaigns/new", data=MultiDict(pairs))
+    page = browser.post("/sign-in/form", data=MultiDict(pairs))
     assert page.status_code == 200
     assert re.search(r'id="name"[^>]*value="typed-for-long"', page.text)
     assert html.escape(TYPED["description"]).replace("&quot;", "&#34;") in page.text
@@ -75,7 +75,7 @@ def test_toml_survives_as_well(coordinator_app: CoordinatorApp, has_session: boo
     answer = client.post("/campaigns", data={"toml": TOML, "csrf_token": "stale"})
     if not has_session:
         pairs = [*hidden(answer).items(multi=True), ("token", coordinator_app.settings.token)]
-        answer = client.post("/campaigns/new", data=MultiDict(pairs))
+        answer = client.post("/sign-in/form", data=MultiDict(pairs))
     assert 'id="toml"' in answer.text
     assert "# &amp; &lt;kept&gt;" in answer.text
 
@@ -83,7 +83,7 @@ def test_toml_survives_as_well(coordinator_app: CoordinatorApp, has_session: boo
 def test_no_other_site_can_fill_the_form(coordinator_app: CoordinatorApp) -> None:
     """Without a session the page needs a CSRF token, which another site does not know."""
     stranger = coordinator_app.app.test_client()
-    answer = stranger.post("/campaigns/new", data={**TYPED, "token": coordinator_app.settings.token})
+    answer = stranger.post("/sign-in/form", data={**TYPED, "token": coordinator_app.settings.token})
     assert answer.status_code == 403
     assert "typed-for-long" not in answer.text
     assert stranger.get("/campaigns").status_code == 303
@@ -93,7 +93,7 @@ def test_the_sign_in_page_asks_again_only_so_often(coordinator_app: CoordinatorA
     client = coordinator_app.app.test_client()
     token = csrf(client.get("/sign-in"))
     codes = [
-        client.post("/campaigns/new", data={**TYPED, "csrf_token": token, "token": "wrong"}).status_code
+        client.post("/sign-in/form", data={**TYPED, "csrf_token": token, "token": "wrong"}).status_code
         for _ in range(7)
     ]
     assert codes[0] == 403
@@ -103,8 +103,14 @@ def test_the_sign_in_page_asks_again_only_so_often(coordinator_app: CoordinatorA
 def test_the_estimate_of_an_ended_session_leaves_the_page_as_it_is(coordinator_app: CoordinatorApp) -> None:
     client = coordinator_app.app.test_client()
     answer = client.post("/campaigns/preview", data=TYPED, headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers.get("HX-Redirect")) == (200, None)
+    assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
     assert "Your session has ended" in answer.text
+
+
+def test_the_estimate_needs_no_fresh_csrf_token(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    answer = browser.post("/campaigns/preview", data={**FORM, "csrf_token": "stale"})
+    assert (answer.status_code, "10 blocks" in answer.text) == (403, True)
 
 
 def test_enter_in_a_text_field_submits(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:

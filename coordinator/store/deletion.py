@@ -1,0 +1,56 @@
+"""The deletion of a campaign that has ended, with all that was measured. Its telemetry is in InfluxDB."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.store.keeping import DeletionRow, forget_labels
+from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, DigestRow, EventRow, PoolRow, TrialRow
+from coordinator.store.quarantine import release_campaign
+
+
+class NotEnded(ValueError):
+    """The campaign still has blocks to measure."""
+
+
+def delete_campaign(session: Session, row: CampaignRow, now: float) -> DeletionRow:
+    """Delete a locked campaign and all its rows; one row remains that says so. Raises :class:`NotEnded`."""
+    if not CampaignState(row.state).ended:
+        raise NotEnded(f"campaign {row.id} is {row.state}: cancel it first, and delete it when it has ended")
+    campaign_id = row.id
+    blocks = select(BlockRow.id).where(BlockRow.campaign_id == campaign_id)
+    attempts = select(AttemptRow.id).where(AttemptRow.block_id.in_(blocks))
+    trials = TrialRow.attempt_id.in_(attempts)
+    deletion = DeletionRow(
+        campaign_id=campaign_id,
+        name=row.name,
+        trials=session.scalar(select(func.count()).select_from(TrialRow).where(trials)) or 0,
+        deleted_at=now,
+    )
+    for table, condition in (
+        (PoolRow, PoolRow.campaign_id == campaign_id),
+        (DigestRow, DigestRow.campaign_id == campaign_id),
+        (TrialRow, trials),
+        (AttemptRow, AttemptRow.block_id.in_(blocks)),
+        (BlockRow, BlockRow.campaign_id == campaign_id),
+        (EventRow, EventRow.campaign_id == campaign_id),
+    ):
+        session.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+    forget_labels(session, campaign_id)
+    release_campaign(session, campaign_id)
+    session.execute(delete(CampaignRow).where(CampaignRow.id == campaign_id))
+    session.add(deletion)
+    session.flush()
+    return deletion
+
+
+def deletion_of(session: Session, campaign_id: str) -> DeletionRow | None:
+    """The deletion of a campaign; ``None`` if it was not deleted."""
+    return session.get(DeletionRow, campaign_id)
+
+
+def telemetry_ended(session: Session, campaign_id: str, now: float, error: str) -> DeletionRow:
+    """Note that a deleted campaign's telemetry is deleted too, or why it is not."""
+    row = session.get_one(DeletionRow, campaign_id)
+    row.telemetry_error, row.telemetry_at = error, None if error else now
+    return row

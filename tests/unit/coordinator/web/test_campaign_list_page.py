@@ -1,0 +1,111 @@
+"""The page of all campaigns, and the page on which one is labelled, archived or deleted."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.unit.coordinator.coordinator_app import CoordinatorApp
+from tests.unit.coordinator.pages import csrf, sentences
+
+
+def rows(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="/campaigns/\w+">([^<]+)</a>', page)
+
+
+def link(page: str, relation: str) -> str:
+    return re.findall(rf'<a rel="{relation}" href="([^"]+)"', page)[0].replace("&amp;", "&")
+
+
+def test_the_list_has_pages_and_says_how_many_campaigns_there_are(
+    coordinator_app: CoordinatorApp, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.web.campaign_list_page.SHOWN", 2)
+    coordinator_app.register()
+    for number in range(5):
+        coordinator_app.now += 1
+        coordinator_app.submit(name=f"c{number}")
+    first = browser.get("/campaigns?sort=-created_at&q=c")
+    assert rows(first.text) == ["c4", "c3"]
+    assert "1–2 of 5" in sentences(first)
+    assert 'rel="prev"' not in first.text
+    second = browser.get(link(first.text, "next"))
+    assert rows(second.text) == ["c2", "c1"]
+    assert "3–4 of 5" in sentences(second)
+    polled = re.findall(r'hx-get="(/campaigns/rows[^"]*)"', second.text)[0].replace("&amp;", "&")
+    assert rows(browser.get(polled).text) == ["c2", "c1"], "the refresh keeps the page and the search"
+    assert rows(browser.get(link(second.text, "prev")).text) == ["c4", "c3"]
+    last = browser.get(link(second.text, "next"))
+    assert (rows(last.text), 'rel="next"' in last.text) == (["c0"], False)
+
+
+def test_the_form_keeps_the_search(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    coordinator_app.submit(name="apple")
+    coordinator_app.cancel(coordinator_app.submit(name="pear"))
+    page = browser.get("/campaigns?q=p&state=cancelled&host=h1&label=&archived=no&sort=name")
+    assert rows(page.text) == ["pear"]
+    assert 'name="q" value="p"' in page.text
+    assert "<option selected>cancelled</option>" in page.text
+    assert "<option selected>h1</option>" in page.text
+    none = browser.get("/campaigns?q=plum")
+    assert "No campaign matches." in sentences(none)
+    assert 'role="search"' in none.text
+    assert browser.get("/campaigns?state=nosuch").status_code == 404
+    assert browser.get("/campaigns?cursor=x").status_code == 404
+
+
+def test_labels_and_a_note_are_written_on_a_page(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    path = f"/campaigns/{campaign_id}/keeping"
+    form = {"csrf_token": csrf(browser.get(path)), "labels": "kernel=6.12\r\nteam=edge", "note": "<why>\r\nso"}
+    assert browser.post(path, data=form).location == f"/campaigns/{campaign_id}"
+    assert coordinator_app.view(campaign_id)["labels"] == {"kernel": "6.12", "team": "edge"}
+    assert coordinator_app.view(campaign_id)["note"] == "<why>\nso"
+    assert 'href="/campaigns?label=kernel%3D6.12">kernel=6.12</a>' in browser.get("/campaigns").text
+    page = browser.get(f"/campaigns/{campaign_id}")
+    assert "team=edge" in sentences(page)
+    assert "&lt;why&gt;" in page.text
+    browser.post(path, data=form | {"labels": "kernel=6.18"})
+    assert coordinator_app.view(campaign_id)["labels"] == {"kernel": "6.18"}
+    refused = browser.post(path, data=form | {"labels": "Kernel=1", "note": "kept"})
+    assert refused.status_code == 422
+    assert "Kernel=1</textarea>" in refused.text
+    assert "kept</textarea>" in refused.text
+    assert any(text.startswith("Kernel: ") for text in sentences(refused))
+    assert browser.post(path, data=form | {"labels": "a=1\na=2"}).status_code == 422
+
+
+def test_a_campaign_is_archived_and_comes_back(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    path = f"/campaigns/{campaign_id}/keeping"
+    token = csrf(browser.get(path))
+    browser.post(f"/campaigns/{campaign_id}/archive", data={"csrf_token": token, "archived": "yes"})
+    assert rows(browser.get("/campaigns").text) == []
+    assert rows(browser.get("/campaigns?archived=yes").text) == ["small"]
+    assert "Take out of the archive" in browser.get(path).text
+    browser.post(f"/campaigns/{campaign_id}/archive", data={"csrf_token": token, "archived": "no"})
+    assert rows(browser.get("/campaigns").text) == ["small"]
+
+
+def test_a_campaign_is_deleted_after_a_question(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
+    coordinator_app.register()
+    campaign_id = coordinator_app.submit()
+    path = f"/campaigns/{campaign_id}"
+    token = csrf(browser.get(f"{path}/keeping"))
+    assert "Only a campaign that has ended can be deleted; this one is queued." in sentences(
+        browser.get(f"{path}/keeping")
+    )
+    form = {"csrf_token": token, "sure": "yes"}
+    assert browser.post(f"{path}/delete", data=form).status_code == 409
+    coordinator_app.cancel(campaign_id)
+    unsure = browser.post(f"{path}/delete", data={"csrf_token": token})
+    assert unsure.status_code == 422
+    assert any("ick the box to delete the campaign" in text for text in sentences(unsure))
+    assert browser.get(path).status_code == 200
+    deleted = browser.post(f"{path}/delete", data=form)
+    assert deleted.status_code == 200
+    assert "The campaign and its 0 trials are deleted." in sentences(deleted)
+    assert browser.get(path).status_code == 404
