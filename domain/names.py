@@ -83,6 +83,7 @@ def host_name_of(node_name: str) -> str:
     return ".".join(filter(None, parts))[:MAX_HOST_NAME].strip("-.") or "host"
 
 
+@lru_cache(maxsize=4096)
 def datapath_of(label: str) -> str:
     """The datapath behind a label: ``datapath_of("direct#2") == "direct"``."""
     return label.partition("#")[0]

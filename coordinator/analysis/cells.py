@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carried_blocks, carried_up_to, overload_caveat, overloaded_trials
-from coordinator.analysis.columns import answered_within, column, offloads_of, reasons_of, valid_of
+from coordinator.analysis.columns import answered_within, column, known, offloads_of, reasons_of, valid_of
 from coordinator.analysis.exceedance import mean_shares
 from coordinator.analysis.load_shown import load_cautions, load_shown
 from coordinator.analysis.pool import Pool, Read
@@ -105,8 +105,7 @@ def _commonest(trials: Sequence[TrialDigest]) -> Reason | None:
 
 def _surroundings(data: CampaignResults, cell: Cell, trials: Sequence[TrialDigest], pool: Pool) -> dict[str, Any]:
     """The condition of the cell, and its effect in ``trials``; validity makes it the same in all of them."""
-    tracked = [one for one in column(trials, "tracked") if not math.isnan(one)]
-    walked = [one for one in column(trials, "ballast_packets") if not math.isnan(one)]
+    tracked, walked = (known(column(trials, name)) for name in ("tracked", "ballast_packets"))
     return {
         "condition": str(data.campaign.levels[cell.level].condition),
         "tracked": any(tracked) if tracked else None,

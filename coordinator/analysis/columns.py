@@ -55,7 +55,12 @@ def offloads_of(trials: Trials) -> set[tuple[tuple[str, bool], ...]]:
 def answered_within(trials: Trials) -> list[float]:
     """Of each trial the requests answered before their slice's end; where that is unknown, at any time."""
     pairs = zip(column(trials, "delivered"), column(trials, "requests"), strict=True)
-    return [requests if math.isnan(delivered) else delivered for delivered, requests in pairs]
+    return [delivered if delivered == delivered else requests for delivered, requests in pairs]
+
+
+def known(numbers: Sequence[float]) -> list[float]:
+    """Those that are known."""
+    return [one for one in numbers if one == one]  # NaN equals nothing; in a fourth of the time of math.isnan
 
 
 def sum_known(numbers: Sequence[float]) -> float | None:

@@ -49,7 +49,7 @@ class Compared:
     def log_column(self, label: str) -> Sequence[float]:
         """Their logarithms; a label takes part in many comparisons."""
         if label not in self._logs:
-            self._logs[label] = [math.log(figure) for figure in self.column(label)]
+            self._logs[label] = list(map(math.log, self.column(label)))
         return self._logs[label]
 
     def mean(self, label: str) -> float:
