@@ -8,7 +8,7 @@ PIP_COMPILE = -q --strip-extras --generate-hashes --allow-unsafe --no-header --n
 	--no-emit-find-links --no-emit-trusted-host
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth faults fuzz matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-focus bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth faults fuzz matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-traffic: setup ## The own generator beside wrk and h2load, as ratios; the 
 
 bench-slices: setup ## How long a slice should be: A/A error by slice length; the last line is JSON (root, 4 min)
 	@$(BIN)/python -m tests.bench.slices
+
+bench-focus: setup ## How long trials of focused blocks should be: a pair's spread by slices; the last line is JSON (root, 5 min)
+	@$(BIN)/python -m tests.bench.focus
 
 bench-real-time: setup ## What the generator's real-time priority does; the last line is JSON (root, 5 min); DOCS=1: into docs/traffic.md
 	@$(BIN)/python -m tests.bench.real_time $(if $(DOCS),--write-docs)

@@ -22,6 +22,9 @@ class PlannedBlock(Frozen):
 
     ``build`` is the order in which the labs are built. A lab's place in it determines its addresses and the names of
     its devices, and when its programs start.
+
+    ``beside`` are the campaign's datapaths that this block leaves out. Its labs have the offloads that all datapaths of
+    the campaign can have, so that its figures and those of the other blocks are of the same thing.
     """
 
     index: Index
@@ -32,6 +35,9 @@ class PlannedBlock(Frozen):
     order: tuple[Label, ...] = Field(max_length=MAX_ORDER)
     build: tuple[Label, ...] = Field(
         default=(), max_length=MAX_TRIALS, description="Empty in older plans: the order of the datapaths."
+    )
+    beside: tuple[Label, ...] = Field(
+        default=(), max_length=MAX_TRIALS, description="Datapaths that only other blocks of the campaign measure."
     )
     probed: Index = 0
     profiled: Index = 0

@@ -18,6 +18,7 @@ from domain.condition import ConditionText
 from domain.crossing import MAX_LEVELS, check_levels, cross_product
 from domain.duration import DEFAULT_SLICE_S, MIN_OPEN_SLICE_S, slice_s_at, traffic_s
 from domain.expectation import Expectations
+from domain.focus import FocusLabels, FocusLevels, FocusSlices, check_focus
 from domain.frozen import Frozen
 from domain.hints import advised, did_you_mean
 from domain.load import MAX_CLIENTS, AnyLoad, CapacityLoad, ClosedLoad, LoadLevel, ShareLoad
@@ -35,6 +36,7 @@ MAX_TEXT_BYTES = 16 << 10  # of a TOML campaign: the parser takes quadratic time
 CALIBRATION = "calibration"  # the level name of calibration blocks; no level of a campaign may have it
 CALIBRATION_CONNECTIONS = 64  # used by a campaign that has no closed level
 CALIBRATION_S = 2.0  # least traffic per datapath behind a capacity
+_LISTS = ("workloads", "probes", "hosts", "focus", "focus_levels")  # of names, each at most once
 
 
 class Cell(Frozen):
@@ -124,6 +126,9 @@ class Campaign(Frozen):
     primary: tuple[Entry, ...] = Field(default=(), max_length=MAX_PRIMARY)
     precision: Precision = None
     budget: Budget = None
+    focus: FocusLabels = ()
+    focus_levels: FocusLevels = ()
+    focus_slices: FocusSlices = None
     expect: Expectations = Field(default={})
 
     @field_validator("description")
@@ -134,7 +139,7 @@ class Campaign(Frozen):
             raise ValueError("must not contain control characters")
         return value
 
-    @field_validator("datapaths", "workloads", "probes", "hosts", "primary", mode="before")
+    @field_validator(*_LISTS, "datapaths", "primary", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:
         if isinstance(value, str) or not isinstance(value, Sequence):
@@ -149,7 +154,7 @@ class Campaign(Frozen):
             raise ValueError(f"{most} is named {value.count(most)} times; name it at most {MAX_COPIES} times")
         return value
 
-    @field_validator("workloads", "probes", "hosts")
+    @field_validator(*_LISTS)
     @classmethod
     def _without_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         repeated = sorted({v for v in value if value.count(v) > 1})
@@ -180,25 +185,19 @@ class Campaign(Frozen):
             choose = f"choose one of {', '.join(self.labels)}"
             raise ValueError(f"reference: {self.reference!r} is not among the datapaths{meant}; {choose}")
         check_primary(self.primary, self.labels)
-        for workload in self.parameters:
-            if workload not in self.workloads:
-                raise ValueError(
-                    f"parameters.{workload}: the campaign does not run {workload}; add it to the workloads, or remove "
-                    "its parameters"
-                )
+        if unused := next((workload for workload in self.parameters if workload not in self.workloads), None):
+            advice = "add it to the workloads, or remove its parameters"
+            raise ValueError(f"parameters.{unused}: the campaign does not run {unused}; {advice}")
         check_levels(self.levels, self.slices, self.clients)
         searches = " (a search of a capacity has up to as many as its steps)" if self.search_blocks else ""
         if self.total_blocks > MAX_BLOCKS:
-            raise ValueError(
-                f"blocks: {self.total_blocks} blocks in total{searches}; the limit is {MAX_BLOCKS}: "
-                "use fewer blocks, levels or workloads"
-            )
+            limit = f"the limit is {MAX_BLOCKS}: use fewer blocks, levels or workloads"
+            raise ValueError(f"blocks: {self.total_blocks} blocks in total{searches}; {limit}")
         if self.traffic_s > MAX_TRAFFIC_S:
-            raise ValueError(
-                f"slices: {self.traffic_s / 3600:.1f} hours of traffic; the limit is "
-                f"{MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
-            )
+            limit = f"the limit is {MAX_TRAFFIC_S // 3600}; use fewer or shorter slices"
+            raise ValueError(f"slices: {self.traffic_s / 3600:.1f} hours of traffic; {limit}")
         check_budget(self)
+        check_focus(self)
         return self
 
     @property

@@ -22,6 +22,9 @@ class Showable(Frozen):
         description="By level: standard deviation of the log-ratio of one block, from earlier campaigns or a default."
     )
     campaigns: int = Field(ge=0, description="Earlier campaigns that the noise is from; 0 for the documented default.")
+    pairs: int = Field(default=0, ge=0, description="Over its levels, at the last look; 0 from an older version.")
+    blocks: int = Field(default=0, ge=0, description="Per level that blocks are added to, else per level.")
+    focused: int = Field(default=0, ge=0, description="Of these: blocks of the campaign's focus only.")
     difference: float | None = Field(
         description="The difference found with 80 % power, as a ratio: 0.03 is 3 %; none with too few blocks."
     )
@@ -34,7 +37,10 @@ class Plan(Frozen):
     """The plan of a campaign: its blocks, its time, and what they can show."""
 
     blocks: int = Field(ge=1, description="Blocks per workload and level before the first look.")
-    most_blocks: int = Field(ge=1, description="Blocks per workload and level for which the budget is enough.")
+    most_blocks: int = Field(
+        ge=1,
+        description="Blocks per workload and level (of a focus: per focused level) for which the budget is enough.",
+    )
     looks: int = Field(ge=1, description="Looks at the data, at most.")
     duration_s: float = Field(ge=0, description="Estimated time, or the budget.")
     primary: int = Field(ge=0, description="Primary comparisons that share the error rate.")

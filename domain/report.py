@@ -26,19 +26,10 @@ from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
 MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted
-
-
-class VerdictWord(StrEnum):
-    """A verdict in one word; "faster" means a higher rate or a lower cost, depending on the metric."""
-
-    FASTER = "faster"
-    SLOWER = "slower"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
-    NONE = "none"
 
 
 class Family(StrEnum):
@@ -195,14 +186,13 @@ class Verdict(Frozen):
     verdict: VerdictWord
     family: Family = Family.EXPLORATORY
     pairs: Index
+    focused_pairs: Index = Field(default=0, description="Of these: in blocks of the campaign's focus alone.")
     figure: Figure | None = Field(default=None, description="Geometric mean over the pairs, of a share the mean.")
     reference_figure: Figure | None = Field(default=None, description="The reference's, over the same pairs.")
     ratio: Figure | None = Field(default=None, description=f"None with fewer than {MIN_PAIRS} pairs.")
     low: Figure | None = Field(default=None, description="95 % interval of this comparison alone.")
     high: Figure | None = None
-    difference: Interval | None = Field(
-        default=None, description="Of shares, in percentage points; they have no ratio."
-    )
+    difference: Interval | None = Field(default=None, description="Of shares, which have no ratio: percentage points.")
     simultaneous_low: Figure | None = Field(default=None, description="Primary: 95 % for all of the family together.")
     simultaneous_high: Figure | None = None
     p: Figure | None = Field(
@@ -215,13 +205,13 @@ class Verdict(Frozen):
     @property
     def title(self) -> str:
         """The word as shown to users; an exploratory one says so."""
-        word = "no verdict" if self.verdict is VerdictWord.NONE else self.verdict.value
+        word = self.verdict.text
         return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
 
     @property
     def decided(self) -> bool:
-        """True if the verdict says something: neither inconclusive nor without a word."""
-        return self.verdict not in (VerdictWord.INCONCLUSIVE, VerdictWord.NONE)
+        """True if the verdict says how the two compare."""
+        return self.verdict.is_finding
 
     @property
     def has_enough_pairs(self) -> bool:

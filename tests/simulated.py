@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.analysis.report import build_report
-from coordinator.scheduling.planner import plan
+from coordinator.scheduling.planner import more_blocks, plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 
 FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
 LEVELS = {
@@ -93,11 +94,28 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray
 
 
 def report_of(
-    campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth, spreads: Spreads = SPREADS
+    campaign: Campaign,
+    rng: np.random.Generator,
+    kind: str,
+    truth: Truth,
+    spreads: Spreads = SPREADS,
+    rounds: int | None = None,
 ) -> CampaignReport:
-    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level."""
+    """A whole campaign through the whole analysis; ``spreads`` are the noise of a trial by level.
+
+    ``rounds`` is the number of all rounds, if it adds some to the planned ones.
+    """
     host = Host(rng, kind, truth, spreads)
-    return build_report(campaign, {}, [host.run(block) for block in plan(campaign, ["one"], campaign.seed)])
+    return build_report(campaign, {}, [host.run(block) for block in all_blocks(campaign, rounds)])
+
+
+def all_blocks(campaign: Campaign, rounds: int | None = None) -> tuple[PlannedBlock, ...]:
+    """The planned blocks, and those of further rounds up to ``rounds``."""
+    blocks = plan(campaign, ["one"], campaign.seed)
+    if rounds is None:
+        return blocks
+    more = more_blocks(campaign, ["one"], campaign.seed, (campaign.blocks, rounds))
+    return (*blocks, *(one.model_copy(update={"index": at}) for at, one in enumerate(more, start=len(blocks))))
 
 
 @dataclass
@@ -116,13 +134,13 @@ class Host:
         if self.kind == DRIFTING:
             walk = self.drift + np.cumsum(rng.normal(0, _STEP, len(block.order)))
             self.drift = float(walk[-1])
-            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in FUNCTIONS}
+            drifts = {label: float(walk[[one == label for one in block.order]].mean()) for label in block.datapaths}
         else:
-            drifts = dict.fromkeys(FUNCTIONS, rng.normal(0, _DRIFT))
+            drifts = dict.fromkeys(block.datapaths, rng.normal(0, _DRIFT))
         trials = tuple(
             _trial(label, level, draw(rng, self.kind, (len(self.spreads[level]),)) * self.spreads[level],
                    drifts[label] + math.log(self.truth.get(label, 1)))
-            for label in FUNCTIONS
+            for label in block.datapaths
         )  # fmt: skip
         result = BlockResult(host="one", trials=trials, wall_s=1)
         return AttemptRecord(
@@ -157,5 +175,5 @@ def words(report: CampaignReport, family: Family) -> list[Verdict]:
 
 def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
     """Those of a family with the word faster or slower."""
-    decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
+    decided = (VerdictWord.BETTER, VerdictWord.WORSE)
     return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

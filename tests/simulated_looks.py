@@ -11,13 +11,13 @@ from coordinator.analysis.stage import Stage, stage_of
 from coordinator.analysis.verdicts import verdicts_of
 from coordinator.analysis.weights import Noise
 from coordinator.scheduling.next_look import after_look, first_looks
-from coordinator.scheduling.planner import plan
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
+from domain.focus import added_levels
 from domain.looks import Looks
 from domain.metric import metrics_of
 from domain.report import Family, Verdict
-from tests.simulated import SPREADS, Host, Truth, a_campaign, words_of
+from tests.simulated import SPREADS, Host, Truth, a_campaign, all_blocks, words_of
 
 BLOCK_S = 4.0
 MOST_BLOCKS = 60  # per level
@@ -42,10 +42,10 @@ class Run:
 
 def run(campaign: Campaign, rng: np.random.Generator, kind: str, truth: Truth) -> Run:
     """Run a campaign that adds blocks to its end; a block takes :data:`BLOCK_S` seconds."""
-    host, shapes = Host(rng, kind, truth), len(campaign.levels)
-    planned = plan(campaign.model_copy(update={"blocks": MOST_BLOCKS}), ["one"], campaign.seed)
+    host, shapes = Host(rng, kind, truth), len(added_levels(campaign))
+    planned = all_blocks(campaign, MOST_BLOCKS)
     attempts: list[AttemptRecord] = []
-    looks, verdicts = first_looks(campaign, campaign.blocks * shapes), []
+    looks, verdicts = first_looks(campaign, campaign.total_blocks), []
     while looks.next is not None:
         attempts += [host.run(block) for block in planned[len(attempts) : looks.next.until]]
         data = CampaignResults(campaign, tuple(attempts), 7, {})

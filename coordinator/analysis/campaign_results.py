@@ -8,19 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from coordinator.analysis.block_trials import LeftOutTrials, words_of
 from coordinator.analysis.compared import Compared, Table, compared, table_of
 from coordinator.analysis.digest import with_digest
-from coordinator.analysis.level_trials import LevelTrials
+from coordinator.analysis.level_trials import LevelTrials, Mask
 from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.pool import NO_POOL, Growing, Pool, PoolKey, pool_of
 from coordinator.analysis.pooling import Fingerprints, exclusion, lasting_id
 from coordinator.analysis.statistics import Estimate, student_t
 from coordinator.analysis.weights import Noise, noise_of
-from coordinator.scheduling.digests import AT, BlockDigest, TrialDigest, TrialWords
+from coordinator.scheduling.digests import BlockDigest, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
 from coordinator.scheduling.saturation import Search, initial_searches, replay_steps
 from domain.campaign import Campaign, Cell
+from domain.focus import focus_at
 from domain.load import CapacityLoad, OpenLoad, load_text
 from domain.margins import margin_of
 from domain.metric import SHARE_METRICS, Metric
@@ -43,7 +46,7 @@ class CampaignResults:
     calibration: Mapping[str, Calibration]
     pools: Mapping[PoolKey, Pool] | None = None
     _searches: dict[tuple[str, str], list[dict[str, Search]]] = field(default_factory=dict)
-    _compared: dict[tuple[str, str, Metric], Compared] = field(default_factory=dict)
+    _compared: dict[tuple[str, str, Metric, tuple[str, ...]], Compared] = field(default_factory=dict)
     _pools: dict[PoolKey, Pool] = field(default_factory=dict)
     _levels: dict[tuple[str, str], LevelTrials] = field(default_factory=dict)
     _trials: dict[tuple[str, str, str], Sequence[TrialDigest]] = field(default_factory=dict)
@@ -193,12 +196,30 @@ class CampaignResults:
         others = [a for a in steps if a.digest is not None and lasting_id(a.digest.fingerprint) != self._reference]
         return "its search ran with another fingerprint than most blocks" if others else ""
 
-    def compared(self, workload: str, level: str, metric: Metric) -> Compared:
-        """The datapaths that are compared at a level by ``metric``, and their figures in the blocks that count."""
-        key = workload, level, metric
+    def compared(self, workload: str, level: str, metric: Metric, *labels: str) -> Compared:
+        """The datapaths that are compared at a level by ``metric``, and their figures in the blocks that count.
+
+        If all ``labels`` are in the campaign's focus, only its datapaths, and in the focused blocks too.
+        """
+        focus = focus_at(self.campaign, level)
+        group = focus if labels and set(labels) <= set(focus) else self.campaign.labels
+        key = workload, level, metric, group
         if key not in self._compared:
-            self._compared[key] = compared(self._by_block(workload, level, metric), self.campaign.labels)
+            table = self._by_block(workload, level, metric)
+            columns = [self.campaign.labels.index(label) for label in group]
+            focused = table[self.alone(workload, level)] if focus and group == focus else table[:0]
+            whole = self._whole(table, workload, level)
+            self._compared[key] = compared(whole[:, columns], group, focused[:, columns])
         return self._compared[key]
+
+    def alone(self, workload: str, level: str) -> Mask:
+        """Of each block, whether it holds the campaign's focus only."""
+        trials, focus = self.level(workload, level), focus_at(self.campaign, level)
+        return trials.holds_only(focus) if focus else np.zeros(len(trials.blocks), dtype=np.bool_)
+
+    def _whole(self, table: Table, workload: str, level: str) -> Table:
+        """The rows of the blocks, or searches, of all datapaths."""
+        return table[~self.alone(workload, level)] if focus_at(self.campaign, level) else table
 
     def _by_block(self, workload: str, level: str, metric: Metric) -> Table:
         """A row per block or search: each label's figure, NaN without a valid trial that has it."""
@@ -215,18 +236,20 @@ class CampaignResults:
         found = self.compared(cell.workload, cell.level, metric)
         if cell.datapath in found.labels:
             return list(found.column(cell.datapath))
-        own = self._by_block(cell.workload, cell.level, metric)[:, self.campaign.labels.index(cell.datapath)]
+        own = self._whole(self._by_block(cell.workload, cell.level, metric), cell.workload, cell.level)
+        own = own[:, self.campaign.labels.index(cell.datapath)]
         return [figure for figure in own.tolist() if not math.isnan(figure)]
 
     def log_ratios(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """One log-ratio per block or search that counts; empty if one of the two is not compared there."""
-        return self.compared(cell.workload, cell.level, metric).logs(cell.datapath, reference)
+        pair = cell.datapath, reference
+        return self.compared(cell.workload, cell.level, metric, *pair).logs(*pair)
 
     def contrasts(self, cell: Cell, reference: str, metric: Metric) -> list[float]:
         """What a comparison rests on: one log-ratio per block or search that counts, of shares one difference."""
         key = cell.workload, cell.level, cell.datapath, reference, metric
         if key not in self._contrasts:
-            found = self.compared(cell.workload, cell.level, metric)
+            found = self.compared(cell.workload, cell.level, metric, cell.datapath, reference)
             contrast = found.differences if metric in SHARE_METRICS else found.logs
             self._contrasts[key] = contrast(cell.datapath, reference)
         return self._contrasts[key]
@@ -235,16 +258,17 @@ class CampaignResults:
         """The mean of the contrasts; ``None`` for fewer than two."""
         key = cell.workload, cell.level, cell.datapath, reference, metric
         if key not in self._estimates:
-            found = self.compared(cell.workload, cell.level, metric)
+            found = self.compared(cell.workload, cell.level, metric, cell.datapath, reference)
             contrasts = found.contrasts(cell.datapath, reference, as_logs=metric not in SHARE_METRICS)
             self._estimates[key] = student_t(contrasts) if len(contrasts) > 1 else None
         return self._estimates[key]
 
     def noise(self, workload: str, level: str, metric: Metric) -> Noise | None:
-        """The noise of all compared datapaths in the blocks that count at one level."""
+        """The noise of all compared datapaths in the blocks that count at one level, focused ones included."""
         key = workload, level, metric
         if key not in self._noises:
-            table = self.compared(workload, level, metric).table
+            found, focus = self.compared(*key), focus_at(self.campaign, level)
+            table = found.joined(self.compared(*key, *focus)) if focus else found.table
             self._noises[key] = noise_of(table, as_logs=metric not in SHARE_METRICS)
         return self._noises[key]
 
@@ -263,20 +287,3 @@ class CampaignResults:
         if isinstance(load, OpenLoad):
             return load.mean_per_s
         return found.rates_per_s.get(level) if found else None
-
-
-def figure_of_trial(trial: TrialDigest | None, metric: Metric) -> float | None:
-    """One figure of a valid trial; of a share, also of a trial that was overloaded."""
-    if trial is None:
-        return None
-    return (_share if metric in SHARE_METRICS else _figure)(trial, AT[metric.value])
-
-
-def _figure(trial: TrialDigest, at: int) -> float | None:
-    # A CPU cost of zero or less means that the idle baseline exceeds the measurement. It has no logarithm, and is
-    # no figure.
-    return value if trial.valid and 0 < (value := trial.numbers[at]) < math.inf else None
-
-
-def _share(trial: TrialDigest, at: int) -> float | None:
-    return trial.numbers[at] if trial.has_shares else None

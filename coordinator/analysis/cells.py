@@ -186,7 +186,7 @@ def _is_compared(data: CampaignResults, cell: Cell, metric: Metric) -> bool:
 def _left_out(data: CampaignResults, cell: Cell, metric: Metric) -> tuple[str, ...]:
     """A caveat if the datapath lacked its figure in so many blocks that it is not compared."""
     figures = data.figures(cell, metric)
-    blocks = len(data.blocks.get((cell.workload, cell.level), []))
+    blocks = int((~data.alone(cell.workload, cell.level)).sum())
     if not figures or _is_compared(data, cell, metric):
         return ()
     return (f"valid in {len(figures)} of {blocks} blocks only: its figures are of those, and it is not compared",)

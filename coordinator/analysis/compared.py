@@ -2,6 +2,9 @@
 
 A block counts if every compared datapath has its figure in it. A datapath that lacks it too often would take the blocks
 from all others; it is not compared at this level. The choice looks at validity only, never at a figure.
+
+In a campaign with a focus, some blocks hold the focused datapaths alone. Comparisons among these use all blocks that
+hold them. All other figures and comparisons are of the blocks that hold every datapath: absolute figures drift.
 """
 
 import math
@@ -24,10 +27,14 @@ Table = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """The labels that are compared at a level by one metric, and their figures in each block that counts."""
+    """The labels that are compared at a level by one metric, and their figures in each block that counts.
+
+    ``alone`` of the rows, the last ones, are of blocks that hold the campaign's focus only.
+    """
 
     labels: tuple[str, ...]
     table: Table
+    alone: int = 0
     _columns: dict[str, list[float]] = field(default_factory=dict, repr=False)
     _logs: dict[str, list[float]] = field(default_factory=dict, repr=False)
     _arrays: dict[tuple[str, bool], Table] = field(default_factory=dict, repr=False)
@@ -59,6 +66,19 @@ class Compared:
         """How many blocks compare two labels; none if one of the two is not compared."""
         return len(self.table) if label in self.labels and reference in self.labels else 0
 
+    @property
+    def focused(self) -> Table:
+        """The rows of blocks that hold the campaign's focus only."""
+        return self.table[len(self.table) - self.alone :]
+
+    def joined(self, focus: "Compared") -> Table:
+        """This table with the focused rows of another: NaN where a block lacks a datapath."""
+        labels = tuple(dict.fromkeys((*self.labels, *focus.labels)))
+        found = np.full((len(self.table) + focus.alone, len(labels)), math.nan)
+        found[: len(self.table), : len(self.labels)] = self.table
+        found[len(self.table) :, [labels.index(label) for label in focus.labels]] = focus.focused
+        return found
+
     def logs(self, label: str, reference: str) -> list[float]:
         """One log-ratio per block; empty if one of the two is not compared."""
         return self.contrasts(label, reference, as_logs=True).tolist()  # type: ignore[no-any-return]
@@ -86,22 +106,33 @@ def table_of(blocks: Sequence[Figures], labels: Sequence[str]) -> Table:
     return np.array(rows, dtype=np.float64).reshape(len(blocks), len(labels))
 
 
-def compared(table: Table, labels: Sequence[str]) -> Compared:
-    """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks."""
-    known = ~np.isnan(table)
+def compared(table: Table, labels: Sequence[str], focused: Table | None = None) -> Compared:
+    """Leave out the datapath with the fewest figures, one at a time, until the others share enough blocks.
+
+    ``focused`` are the figures of further blocks, which hold nothing but ``labels``.
+    """
+    more = table[:0] if focused is None else focused
+    known = ~np.isnan(np.concatenate([table, more]))
     found = dict(zip(labels, known.sum(axis=0).tolist(), strict=True))
     measured = int(known.any(axis=1).sum())
     needed = max(math.ceil(KEPT_SHARE * measured), min(measured, MIN_PAIRS))
     choices = []
     for chosen in _sets(found):
         columns = [labels.index(label) for label in chosen]
-        # Sums of a table depend on how it lies in memory.
-        complete = np.ascontiguousarray(table[:, columns][known[:, columns].all(axis=1)] if chosen else table[:0, :0])
-        choice = Compared(chosen, complete)
+        alone = _complete(more, columns)
+        choice = Compared(chosen, np.concatenate([_complete(table, columns), alone]), len(alone))
         if len(choice.table) >= needed:
             return choice
         choices.append(choice)
     return max(choices, key=lambda choice: len(choice.table) * len(choice.labels))
+
+
+def _complete(table: Table, columns: Sequence[int]) -> Table:
+    """The rows that have all of some columns, and only these."""
+    if not columns:
+        return table[:0, :0]
+    # Sums of a table depend on how it lies in memory.
+    return np.ascontiguousarray(table[:, columns][~np.isnan(table[:, columns]).any(axis=1)])
 
 
 def _sets(found: Mapping[str, int]) -> Iterator[tuple[str, ...]]:

@@ -9,8 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from coordinator.analysis.campaign_results import CampaignResults, figure_of_trial
+from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.statistics import finite_exp, interval
+from coordinator.analysis.trial_figures import figure_of_trial
 from coordinator.scheduling.digests import TrialDigest
 from coordinator.scheduling.records import AttemptRecord
 from domain.load import CapacityLoad

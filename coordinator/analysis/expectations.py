@@ -179,8 +179,9 @@ def _not_carried(data: CampaignResults, place: _Place) -> tuple[Outcome, str] | 
 def _too_few(data: CampaignResults, place: _Place, pairs: int) -> str:
     expectation = place.expectation
     if expectation.reference is not None:
-        labels = data.compared(place.workload, place.level, expectation.metric).labels
-        missing = [label for label in (expectation.label, expectation.reference) if label not in labels]
+        pair = expectation.label, expectation.reference
+        labels = data.compared(place.workload, place.level, expectation.metric, *pair).labels
+        missing = [label for label in pair if label not in labels]
         if labels and missing:
             return f"{missing[0]} has no figure in enough {_units(expectation)}, so it is not compared"
     few = f"only {pairs}" if pairs else "no"

@@ -9,6 +9,7 @@ from coordinator.scheduling.digests import Judged, TrialDigest, TrialWords
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.failures import MOST_LISTED, InvalidTrial, ReasonsCount
+from domain.focus import focus_at
 from domain.trial import Reason
 
 
@@ -47,8 +48,10 @@ def invalid_trials(campaign: Campaign, attempts: Iterable[AttemptRecord]) -> Inv
 
 
 def trial_id(campaign: Campaign, attempt: AttemptRecord, label: str) -> str:
-    """``<block id>-<attempt>-<position of the label in the campaign>``: also the ``run`` tag of telemetry."""
-    return f"{attempt.block_id}-{attempt.attempt}-{campaign.labels.index(label)}"
+    """``<block id>-<attempt>-<position of the label in its block>``: also the ``run`` tag of telemetry."""
+    focus, measured = focus_at(campaign, attempt.level), set(attempt.digest.trials if attempt.digest else ())
+    labels = focus if label in focus and measured <= set(focus) else campaign.labels
+    return f"{attempt.block_id}-{attempt.attempt}-{labels.index(label)}"
 
 
 def _invalid_of(block: Mapping[str, TrialDigest]) -> Iterator[_Trial]:

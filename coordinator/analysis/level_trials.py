@@ -82,6 +82,11 @@ class LevelTrials:
         found: Mask = self.table("is_disturbed") == 1
         return found
 
+    def holds_only(self, labels: Sequence[str]) -> Mask:
+        """Of every block, whether it has trials of these datapaths only."""
+        others = [column for label, column in self._column.items() if label not in labels]
+        return np.logical_not(self.present[:, others].any(axis=1))
+
     def carried_by(self, label: str, reference: str) -> tuple[int, int, int]:
         """In how many blocks each of two datapaths carried its load, and in how many both trials say it."""
         ours, theirs = (self._carried[:, self._column[one]] for one in (label, reference))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign
 from domain.duration import duration_text
+from domain.focus import added_levels, per_level
 from domain.looks import MAX_LOOKS, Look
 from domain.metric import Metric
 from domain.planning import Plan, Showable
@@ -28,7 +29,7 @@ def even_looks(first: int, most: int) -> tuple[Look, ...]:
 
 def plan_in_words(campaign: Campaign, plan: Plan) -> tuple[str, ...]:
     """When it looks and ends, then what it shows by each metric."""
-    return (_course(campaign, plan), *(_shown(campaign, plan, one) for one in plan.showable))
+    return (_course(campaign, plan), *(_shown(campaign, one) for one in plan.showable))
 
 
 def _course(campaign: Campaign, plan: Plan) -> str:
@@ -36,23 +37,34 @@ def _course(campaign: Campaign, plan: Plan) -> str:
     if not is_adaptive(campaign):
         return f"{blocks} per level, about {duration_text(plan.duration_s)}; words come after the last."
     goal = f"until cost is known within ±{percent_text(campaign.precision)} or " if campaign.precision else "until "
-    budget = duration_text(budget_s_of(campaign))
+    spent = f"{goal}{duration_text(budget_s_of(campaign))} are spent: about {plan.most_blocks}"
     looks = "one look" if plan.looks == 1 else f"at most {plan.looks} looks"
-    return (
-        f"{blocks} per level, then more {goal}{budget} are spent: about {plan.most_blocks} in that time, with {looks}."
-    )
+    if not campaign.focus:
+        return f"{blocks} per level, then more {spent} in that time, with {looks}."
+    focus, levels = " and ".join(campaign.focus), ", ".join(added_levels(campaign))
+    first = f"{blocks} per level of all datapaths, then blocks of {focus} alone at {levels}"
+    return f"{first} {spent} per focused level in that time, with {looks}."
 
 
-def _shown(campaign: Campaign, plan: Plan, one: Showable) -> str:
+def _shown(campaign: Campaign, one: Showable) -> str:
     where = f"{_NAMES.get(one.metric, one.metric)} over {', '.join(one.levels)}"
     where += of_workload(one.workload, campaign.workloads)
-    blocks = plan.blocks if one.metric is Metric.SLO_CAPACITY_PER_S else plan.most_blocks
-    found = f"{blocks} blocks are too few for a verdict"
+    blocks = f"{one.blocks} blocks {per_level(campaign) if one.focused else 'per level'}"
+    pairs = f"{counted(one.pairs, 'pair')} in {blocks}"
+    if one.focused:
+        pairs += f" ({one.blocks - one.focused} of all datapaths, {one.focused} of the focus)"
+    found = f"{pairs} are too few for a verdict"
     if one.difference is not None:
-        found = f"{blocks} blocks find a difference of {percent_text(one.difference)} with 80 % power"
-    needed = ", ".join(f"{percent_text(float(asked))} needs {_count(count)}" for asked, count in one.blocks_for.items())
+        found = f"{pairs} find a difference of {percent_text(one.difference)} with 80 % power"
+    needed = ", ".join(_needed(float(asked), count, one) for asked, count in one.blocks_for.items())
     source = f"noise of {one.campaigns} earlier levels" if one.campaigns else "default noise"
     return f"{where}: {found}; {needed} ({source}: {_noises(one)} per pair)."
+
+
+def _needed(asked: float, blocks: int | None, one: Showable) -> str:
+    """``3 % needs 16``, and whether these are planned."""
+    is_found = one.difference is not None and one.difference <= asked
+    return f"{percent_text(asked)} needs {_count(blocks)}{'' if is_found else ', more than planned'}"
 
 
 def _count(blocks: int | None) -> str:

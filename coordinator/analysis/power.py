@@ -5,22 +5,24 @@ verdict: computed from a result, it adds nothing to the interval (Hoenig and Hei
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
-from coordinator.analysis.families import Question, compared_pairs, primary_questions
+from coordinator.analysis.families import compared_pairs, primary_questions
 from coordinator.analysis.looks import bounds, deviate_rate
 from coordinator.analysis.questions import POOLED_SHARE, SIGNIFICANCE
 from coordinator.analysis.weights import Noise, meier_term, weights_of
 from domain.campaign import Campaign
+from domain.focus import added_levels, added_slices
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad
 from domain.looks import Look
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import Label, Name, datapath_of
 from domain.planning import ASKED, MOST_BLOCKS, POWER, Showable
 from domain.report import MIN_PAIRS
+from domain.searched import searches_of
 
 DEFAULT_NOISE = {
     Metric.CPU_US_PER_REQUEST: 0.035,
@@ -61,72 +63,132 @@ def kind_of(load: AnyLoad) -> str:
     return "closed" if isinstance(load, ClosedLoad) else "capacity" if isinstance(load, CapacityLoad) else "open"
 
 
+@dataclass(frozen=True)
+class LevelPairs:
+    """The pairs that a design has at one level; ``noise`` is that of one datapath's log-figure in one of them."""
+
+    pairs: int
+    noise: Noise
+
+
 def showable(design: PlannedDesign, looks: Sequence[Look], past: Sequence[PastNoise]) -> tuple[Showable, ...]:
     """What the design shows by each metric, with the blocks of the last look."""
     questions = primary_questions(design, compared_pairs(design))
-    alike: dict[tuple[str, Metric, tuple[str, ...]], int] = {}
+    alike: dict[tuple[bool, str, Metric, tuple[str, ...]], int] = {}
     for one in questions:
         if one.metric in SHARE_METRICS:  # their noise depends on how many requests are slow, which is not known yet
             continue
-        key = one.workload, one.metric, one.levels
+        key = set(one.pair) <= set(design.campaign.focus), one.workload, one.metric, one.levels
         alike[key] = alike.get(key, 0) + 1
-    return tuple(
-        _showable(design, Question(("", ""), *key), count, len(questions), looks, past) for key, count in alike.items()
-    )
+    family = len(questions)
+    return tuple(_showable(_Asked(design.campaign, *key, looks, past), count, family) for key, count in alike.items())
 
 
-def _showable(
-    design: PlannedDesign,
-    question: Question,
-    comparisons: int,
-    family: int,
-    looks: Sequence[Look],
-    past: Sequence[PastNoise],
-) -> Showable:
-    found = {level: _noise(design.campaign, question, level, past) for level in question.levels}
-    noises = [noise for noise, _ in found.values()]
-    labels = len(design.campaign.labels)
-    share = POOLED_SHARE if len(noises) > 1 else 1.0
-    rate = SIGNIFICANCE * share / family
+@dataclass(frozen=True)
+class _Asked:
+    """A primary question, asked of a design; ``focused`` if it is about the campaign's focus."""
+
+    campaign: Campaign
+    focused: bool
+    workload: str
+    metric: Metric
+    levels: tuple[str, ...]
+    looks: Sequence[Look]
+    past: Sequence[PastNoise]
+
+    def grows(self, level: str) -> bool:
+        """Whether blocks that are added later say more about it; they have no searches."""
+        of_it = self.focused or not self.campaign.focus
+        return of_it and self.metric is not Metric.SLO_CAPACITY_PER_S and level in added_levels(self.campaign)
+
+    def with_blocks(self, blocks: int) -> list[LevelPairs]:
+        """Its pairs with so many blocks at the levels that grow; if none does, at all of them."""
+        growing, planned = any(map(self.grows, self.levels)), self.looks[0].blocks
+        return [self._at(level, blocks if self.grows(level) or not growing else planned) for level in self.levels]
+
+    def _at(self, level: str, blocks: int) -> LevelPairs:
+        campaign, load = self.campaign, self.campaign.levels[level]
+        whole = searches_of(load, blocks) if isinstance(load, CapacityLoad) else blocks
+        focused = 0
+        if campaign.focus and self.grows(level):
+            whole = min(blocks, self.looks[0].blocks)
+            focused = blocks - whole
+        variance = whole * self.noise(level, campaign.slices)[0]
+        variance += focused * self.noise(level, added_slices(campaign))[0]
+        freedom = (max(len(campaign.labels), 2) - 1) * (whole - 1) + (len(campaign.focus) - 1) * focused
+        return LevelPairs(whole + focused, Noise(variance / (whole + focused), freedom))
+
+    def noise(self, level: str, slices: int) -> tuple[float, int]:
+        """The variance of one datapath's log-figure in trials of so many slices, and from how many earlier levels.
+
+        Earlier levels with the same load count, those with trials of that length first; without any, those of the same
+        kind.
+        """
+        load = self.campaign.levels[level]
+        known = [
+            one
+            for one in self.past
+            if (one.workload, one.kind, one.metric) == (self.workload, kind_of(load), self.metric)
+        ]
+        chosen = [one for one in known if one.load == str(load)] or known
+        if not chosen:
+            return DEFAULT_NOISE.get(self.metric, 0.05) ** 2, 0
+        # Shorter trials are noisier. Longer ones get no credit: a part of the noise is between blocks.
+        traffic_s = slices * self.campaign.slice_s_at(load)
+        chosen = [one for one in chosen if math.isclose(one.traffic_s, traffic_s)] or chosen
+        parts = [(one.noise.variance * max(1.0, one.traffic_s / traffic_s), one.noise.freedom) for one in chosen]
+        return math.fsum(v * f for v, f in parts) / math.fsum(f for _, f in parts), len(chosen)
+
+
+def _showable(asked: _Asked, comparisons: int, family: int) -> Showable:
+    campaign, looks, levels = asked.campaign, asked.looks, asked.levels
+    rate = SIGNIFICANCE * (POOLED_SHARE if len(levels) > 1 else 1.0) / family
     last = deviate_rate(bounds(looks, rate)[-1]) if len(looks) > 1 else rate
-    # Blocks that are added later have no searches.
-    blocks = looks[0 if question.metric is Metric.SLO_CAPACITY_PER_S else -1].blocks
-    log = difference(noises, blocks, labels, last)
+    growing = any(map(asked.grows, levels))
+    blocks = looks[-1 if growing else 0].blocks
+    planned = asked.with_blocks(blocks)
+    log = difference(planned, last)
+    slices = added_slices(campaign) if asked.focused and growing else campaign.slices
+    found = {level: asked.noise(level, slices) for level in levels}
     return Showable(
-        workload=question.workload,
-        metric=question.metric,
-        levels=question.levels,
+        workload=asked.workload,
+        metric=asked.metric,
+        levels=levels,
         comparisons=comparisons,
         noise={level: math.sqrt(2 * noise) for level, (noise, _) in found.items()},
         campaigns=min(count for _, count in found.values()),
+        pairs=sum(one.pairs for one in planned),
+        blocks=blocks,
+        focused=blocks - campaign.blocks if campaign.focus and growing else 0,
         difference=None if log is None else math.expm1(min(log, 100.0)),
-        blocks_for={f"{asked:g}": blocks_for(noises, labels, rate, asked) for asked in ASKED},
+        blocks_for={f"{one:g}": blocks_for(asked.with_blocks, last, one) for one in ASKED},
     )
 
 
-def difference(variances: Sequence[float], blocks: int, labels: int, rate: float) -> float | None:
-    """The log-ratio that ``blocks`` blocks per level find with 80 % power at a two-sided error ``rate``.
+def difference(levels: Sequence[LevelPairs], rate: float) -> float | None:
+    """The log-ratio that so many pairs find with 80 % power at a two-sided error ``rate``.
 
-    ``variances`` are those of one datapath's log-figure, by level; ``None`` if the blocks are too few for a verdict.
+    ``None`` if they are too few for a verdict.
     """
-    if blocks < 2 or blocks * len(variances) < MIN_PAIRS:
+    pairs = [one.pairs for one in levels]
+    if min(pairs) < 2 or sum(pairs) < MIN_PAIRS:
         return None
-    noises = [Noise(variance, (max(labels, 2) - 1) * (blocks - 1)) for variance in variances]
-    shares = weights_of([blocks] * len(noises), noises)
-    variance = math.fsum(share**2 * 2 * one.variance / blocks for share, one in zip(shares, noises, strict=True))
-    freedom = (blocks - 1) / math.fsum(share**2 for share in shares)
+    noises = [one.noise for one in levels]
+    shares = weights_of(pairs, noises)
+    parts = [share**2 * 2 * one.noise.variance / one.pairs for share, one in zip(shares, levels, strict=True)]
+    variance = math.fsum(parts)
+    freedom = 1 / math.fsum((part / variance) ** 2 / (count - 1) for part, count in zip(parts, pairs, strict=True))
     if len(noises) > 1:
         variance *= 1 + meier_term(shares, noises)
-        freedom = min(freedom, noises[0].freedom)
-    error = math.sqrt(variance)
-    return error * float(stdtrit(freedom, 1 - rate / 2) + stdtrit(freedom, POWER))
+        freedom = min(freedom, *(one.freedom for one in noises))
+    return math.sqrt(variance) * float(stdtrit(freedom, 1 - rate / 2) + stdtrit(freedom, POWER))
 
 
-def blocks_for(variances: Sequence[float], labels: int, rate: float, asked: float) -> int | None:
+def blocks_for(pairs_with: Callable[[int], Sequence[LevelPairs]], rate: float, asked: float) -> int | None:
     """The blocks per level that find a difference of ``asked`` with 80 % power; ``None`` above :data:`MOST_BLOCKS`."""
 
     def suffice(blocks: int) -> bool:
-        found = difference(variances, blocks, labels, rate)
+        found = difference(pairs_with(blocks), rate)
         return found is not None and found <= math.log1p(asked)
 
     if not suffice(MOST_BLOCKS):
@@ -136,19 +198,3 @@ def blocks_for(variances: Sequence[float], labels: int, rate: float, asked: floa
         middle = (low + high) // 2
         low, high = (low, middle) if suffice(middle) else (middle, high)
     return high
-
-
-def _noise(campaign: Campaign, question: Question, level: str, past: Sequence[PastNoise]) -> tuple[float, int]:
-    """The variance of one datapath's log-figure at a level, and from how many earlier levels it is known.
-
-    Earlier levels with the same load count; if there are none, those of the same kind.
-    """
-    load, metric = campaign.levels[level], question.metric
-    known = [one for one in past if (one.workload, one.kind, one.metric) == (question.workload, kind_of(load), metric)]
-    chosen = [one for one in known if one.load == str(load)] or known
-    if not chosen:
-        return DEFAULT_NOISE.get(metric, 0.05) ** 2, 0
-    # Shorter trials are noisier. Longer ones get no credit: a part of the noise is between blocks.
-    traffic_s = campaign.slices * campaign.slice_s_at(load)
-    parts = [(one.noise.variance * max(1.0, one.traffic_s / traffic_s), one.noise.freedom) for one in chosen]
-    return math.fsum(v * f for v, f in parts) / math.fsum(f for _, f in parts), len(chosen)

@@ -8,12 +8,13 @@ from coordinator.analysis.questions import Answer, answers
 from coordinator.analysis.stage import Stage
 from coordinator.analysis.statistics import CONFIDENCE, Estimate
 from domain.budget import PRECISE_METRICS
+from domain.focus import added_labels, added_levels
 from domain.looks import Exactness, Width
 
 
 def exactness_of(data: CampaignResults, stage: Stage) -> Exactness:
     """The half-widths of the campaign's precise questions, the widest first; those without an interval last."""
-    widths = [width for answer in answers(data, precise_questions(data), Stage()) for width in _widths(answer)]
+    widths = [width for answer in answers(data, precise_questions(data), Stage()) for width in _widths(data, answer)]
     widths.sort(key=lambda width: -1.0 if width.half_width is None else width.half_width, reverse=True)
     return Exactness(looks=stage.looks, no_word=stage.no_word, goal=data.campaign.precision, widths=tuple(widths))
 
@@ -32,17 +33,25 @@ def excess_of(found: Exactness) -> float | None:
 
 
 def precise_questions(data: CampaignResults) -> tuple[Question, ...]:
-    """The primary questions about cost; in a campaign without any, those about all its pairs."""
-    pairs = compared_pairs(data)
-    primary = [one for one in primary_questions(data, pairs) if one.metric in PRECISE_METRICS]
-    return tuple(primary) or questions_about(data.campaign, [(pair, PRECISE_METRICS) for pair in pairs])
+    """The primary questions about cost; in a campaign without any, those about all its pairs.
+
+    In a campaign with a focus, only those that its added blocks say more about.
+    """
+    pairs = [pair for pair in compared_pairs(data) if set(pair) <= set(added_labels(data.campaign))]
+    primary = [one for one in primary_questions(data, compared_pairs(data)) if one.pair in pairs]
+    precise = [one for one in primary if one.metric in PRECISE_METRICS]
+    found = tuple(precise) or questions_about(data.campaign, [(pair, PRECISE_METRICS) for pair in pairs])
+    growing = set(added_levels(data.campaign))
+    return tuple(one for one in found if growing & set(one.levels)) or found
 
 
-def _widths(answer: Answer) -> list[Width]:
+def _widths(data: CampaignResults, answer: Answer) -> list[Width]:
+    growing = added_levels(data.campaign)
     if answer.own_levels:
         return [
             _width(answer.question, level, len(answer.logs[level]), answer.level_estimate(level))
             for level in answer.own_levels
+            if level in growing
         ]
     pairs = sum(map(len, answer.strata))
     return [_width(answer.question, "+".join(answer.question.levels), pairs, answer.pooled)]

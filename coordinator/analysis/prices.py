@@ -36,10 +36,11 @@ def _prices(data: CampaignResults, workload: str, level: str, metric: Metric, ov
     for label in compared.labels:
         if over not in compared.labels or are_alike(data, (label, over)):
             continue
-        found = interval(compared.differences(label, over))
+        both = data.compared(workload, level, metric, label, over)
+        found = interval(both.differences(label, over))
         if found is None or found.count < MIN_PAIRS:
             continue
-        mine, theirs = compared.mean(label), compared.mean(over)
+        mine, theirs = both.mean(label), both.mean(over)
         price = Price(
             datapath=label,
             over=over,

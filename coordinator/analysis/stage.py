@@ -17,6 +17,7 @@ from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.scheduling.records import AttemptRecord
 from domain.budget import is_adaptive
 from domain.campaign import Campaign
+from domain.focus import per_level
 from domain.looks import Looks
 
 DECIDING = 0.7  # of the goal: an interval at least so wide may have ended the campaign by chance
@@ -86,4 +87,4 @@ def _next(campaign: Campaign, looks: Looks, verb: str) -> str:
         return f"its {campaign.blocks} blocks per level {verb} done"
     upcoming = looks.next
     blocks = upcoming.blocks if upcoming is not None else campaign.blocks
-    return f"look {len(looks.taken) + 1} at {blocks} blocks per level"
+    return f"look {len(looks.taken) + 1} at {blocks} blocks {per_level(campaign)}"

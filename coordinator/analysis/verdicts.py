@@ -17,7 +17,8 @@ from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.campaign import Cell
 from domain.metric import Metric, metrics_of, slow_metrics_of
-from domain.report import MIN_PAIRS, Family, Interval, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Family, Interval, Verdict
+from domain.verdict_words import VerdictWord
 
 Bounds = tuple[float, float]
 
@@ -62,6 +63,14 @@ def _places(data: CampaignResults, pairs: Sequence[Pair]) -> list[Place]:
     ]
 
 
+def _alone(data: CampaignResults, place: Place) -> int:
+    """How many of the pairs at a level are of blocks that hold the campaign's focus only."""
+    if place.level not in data.campaign.levels:
+        return 0
+    found = data.compared(place.workload, place.level, place.metric, *place.pair)
+    return found.alone if found.pairs(*place.pair) else 0
+
+
 def _estimate(data: CampaignResults, place: Place) -> Estimate | None:
     cell = Cell(datapath=place.pair[0], workload=place.workload, level=place.level)
     found = data.estimate(cell, place.pair[1], place.metric)
@@ -83,9 +92,9 @@ def _pooled(context: Context, answer: Answer) -> Verdict:
         verdict = _verdict(context, place, Family.SHOWN, pairs, estimate)
     else:
         verdict = _verdict(context, place, Family.PRIMARY, pairs, estimate, answer.adjusted, bounds)
-    verdict = verdict.model_copy(
-        update={"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights}
-    )
+    alone = sum(_alone(context.data, place._replace(level=level)) for level in answer.pooled_levels)
+    pooled = {"pooled_over": answer.pooled_levels or question.levels, "weights": answer.weights, "focused_pairs": alone}
+    verdict = verdict.model_copy(update=pooled)
     return sentence_of(context, verdict, answer.differs_p if answer.judged_apart else None)
 
 
@@ -97,7 +106,7 @@ def _primary(context: Context, place: Place, answer: Answer) -> Verdict:
 
 
 def _other(context: Context, place: Place, estimate: Estimate | None, p: float | None) -> Verdict:
-    pairs = context.data.compared(place.workload, place.level, place.metric).pairs(*place.pair)
+    pairs = context.data.compared(place.workload, place.level, place.metric, *place.pair).pairs(*place.pair)
     return sentence_of(context, _verdict(context, place, _family(context.data, place), pairs, estimate, p))
 
 
@@ -113,7 +122,8 @@ def _verdict(
     """A verdict without its sentence."""
     if context.no_word:
         p, simultaneous = None, None
-    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else VerdictWord.INCONCLUSIVE
+    word = VerdictWord.UNCLEAR if estimate is not None else VerdictWord.TOO_FEW
+    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else word
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
         word = _word(estimate, bounds, p, place.metric, context.data.margin(place.metric))
@@ -127,6 +137,7 @@ def _verdict(
         verdict=word,
         family=family,
         pairs=pairs,
+        focused_pairs=_alone(context.data, place),
         figure=one,
         reference_figure=other,
         **_sizes(place.metric, estimate, simultaneous),
@@ -152,7 +163,7 @@ def _sizes(metric: Metric, estimate: Estimate | None, simultaneous: Bounds | Non
 def _figures(data: CampaignResults, place: Place) -> tuple[float | None, float | None]:
     if place.level not in data.campaign.levels:  # pooled over levels: a mean of their figures says nothing
         return None, None
-    found = data.compared(place.workload, place.level, place.metric)
+    found = data.compared(place.workload, place.level, place.metric, *place.pair)
     if place.metric.over_ms is not None:
         one, other = map(found.mean, place.pair)
         return one, other
@@ -167,9 +178,9 @@ def _word(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: 
     """
     limit = math.log1p(margin) if metric.over_ms is None else margin
     if metric.over_ms is not None and estimate.standard_error == 0:
-        return VerdictWord.INCONCLUSIVE  # no request was that slow in any block, or every one
+        return VerdictWord.UNCLEAR  # no request was that slow in any block, or every one
     if -limit <= bounds[0] and bounds[1] <= limit:
-        return VerdictWord.EQUIVALENT
+        return VerdictWord.SAME
     if p >= SIGNIFICANCE:
-        return VerdictWord.INCONCLUSIVE
-    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
+        return VerdictWord.UNCLEAR
+    return VerdictWord.BETTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.WORSE

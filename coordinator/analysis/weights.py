@@ -30,14 +30,33 @@ class Noise:
 def noise_of(table: Logs, *, as_logs: bool = True) -> Noise | None:
     """The noise of figures, a row for each block and a column for each label; ``None`` with fewer than two of one.
 
-    It is what remains of the logarithms, or of shares themselves, without the means of blocks and of labels.
+    It is what remains of the logarithms, or of shares themselves, without the effects of blocks and of labels (least
+    squares). A block may lack labels: their figures are NaN.
     """
     if min(table.shape) < 2:
         return None
     values = np.log(table) if as_logs else table
+    if np.isnan(values).any():
+        return _noise_with_gaps(values)
     rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
     freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
     return Noise(float((rest**2).sum()) / freedom, freedom)
+
+
+def _noise_with_gaps(values: Logs) -> Noise | None:
+    """The same where blocks lack labels: both sides without the blocks' means, then the labels' effects by regression.
+
+    The labels must share blocks, directly or through others.
+    """
+    known = ~np.isnan(values)
+    sizes = known.sum(axis=1, keepdims=True)
+    is_label = known[:, :, None] * np.eye(values.shape[1])[None]
+    left = (is_label - is_label.sum(axis=1, keepdims=True) / sizes[:, :, None])[known]
+    filled = np.where(known, values, 0.0)
+    right = (filled - filled.sum(axis=1, keepdims=True) / sizes)[known]
+    effects, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+    freedom = int(known.sum()) - len(values) - int(rank)
+    return Noise(float(((right - left @ effects) ** 2).sum()) / freedom, freedom) if freedom > 0 else None
 
 
 def weights_of(counts: Sequence[int], noises: Sequence[Noise]) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ one datapath (Mytkowicz et al., 2009).
 If a level depends on the capacity, calibration blocks come first: one in a closed loop per workload and host that runs
 such a level. With shares, a chain of steps in the open loop follows on each host, and blocks that check the capacity
 come last. A capacity within an SLO is searched for in a chain of steps: consecutive blocks on one host.
+
+Rounds that are added later have the same balanced orders. In a campaign with a focus they measure its datapaths only.
 """
 
 import random
@@ -19,6 +21,7 @@ from itertools import cycle, repeat
 from coordinator.scheduling.calibration import calibration_load
 from domain.block import PlannedBlock
 from domain.campaign import CALIBRATION, Campaign
+from domain.focus import added_labels, added_levels, added_slices
 from domain.load import CapacityLoad, ShareLoad
 from domain.searched import (
     CALIBRATION_STEPS,
@@ -67,6 +70,8 @@ def more_blocks(
 
     They have no searches and no calibration: those belong to the planned blocks. The caller numbers them.
     """
+    if campaign.focus:
+        return _focused_blocks(campaign, hosts, seed, rounds)
     seen: dict[tuple[str, str], int] = {}
     found = []
     for block in plan(campaign.model_copy(update={"blocks": rounds[1]}), hosts, seed):
@@ -76,6 +81,28 @@ def more_blocks(
             if seen[shape] > rounds[0]:
                 found.append(block)
     return tuple(found)
+
+
+def _focused_blocks(
+    campaign: Campaign, hosts: Sequence[str], seed: int, rounds: tuple[int, int]
+) -> tuple[PlannedBlock, ...]:
+    """The blocks of later rounds of the campaign's focus; they have orders, and a generator, of their own."""
+    rng = random.Random(f"focus {seed}")  # noqa: S311 (a reproducible order, not a secret)
+    shapes = [(workload, level) for workload in campaign.workloads for level in added_levels(campaign)]
+    labels = added_labels(campaign)
+    beside = tuple(label for label in campaign.labels if label not in labels)
+    orders = {shape: _slice_orders(labels, repeat(added_slices(campaign)), rng) for shape in shapes}
+    first_host = {shape: rng.randrange(len(hosts)) for shape in shapes}
+    blocks: list[PlannedBlock] = []
+    for round_number in range(campaign.blocks, rounds[1]):
+        rng.shuffle(shapes)
+        for shape in shapes:
+            host = hosts[(first_host[shape] + round_number) % len(hosts)]
+            (block,) = _round_blocks(campaign, shape, round_number, host, orders[shape])
+            only = {"datapaths": labels, "beside": beside, "probed": 0, "profiled": 0}
+            blocks.append(block.model_copy(update=only))
+    skipped = (rounds[0] - campaign.blocks) * len(shapes)
+    return _numbered(blocks, seed)[skipped:]
 
 
 def _numbered(blocks: Sequence[PlannedBlock], seed: int) -> tuple[PlannedBlock, ...]:

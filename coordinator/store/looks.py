@@ -3,6 +3,8 @@
 Callers hold the campaign's lock, and all blocks have ended.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +16,11 @@ from coordinator.scheduling.next_look import after_look
 from coordinator.scheduling.planner import more_blocks
 from coordinator.store.block_rows import row_of
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow
+from coordinator.store.planning import added_block_s, block_s
 from coordinator.store.records import attempt_records
+from domain.campaign import Campaign
+from domain.focus import added_levels, per_level
+from domain.load import CapacityLoad
 from domain.looks import Exactness
 from domain.texts import percent_text
 
@@ -29,7 +35,7 @@ def take_look(session: Session, row: CampaignRow, now: float) -> str:
     """
     if row.state != CampaignState.RUNNING or row.looks is None or row.looks.next is None:
         return ""
-    shapes, before = _measured_shapes(session, row), row.looks.next
+    shapes, before = _growing_shapes(session, row), row.looks.next
     found = exactness(session, row.id) or Exactness()
     widest = found.widest
     row.looks = after_look(
@@ -37,11 +43,11 @@ def take_look(session: Session, row: CampaignRow, now: float) -> str:
         row.looks,
         shapes=len(shapes),
         elapsed_s=now - (row.started_at if row.started_at is not None else now),
-        round_s=_round_s(session, row, len(shapes)),
+        round_s=_round_s(session, row, shapes),
         excess=excess_of(found),
     )
     number = len(row.looks.taken)
-    text = f"look {number} at {before.blocks} blocks per level"
+    text = f"look {number} at {before.blocks} blocks {per_level(row.campaign)}"
     text += f": the widest interval of cost is ±{percent_text(widest.half_width or 0.0)}" if widest else ""
     if row.looks.next is None:
         why = "narrow enough" if row.looks.taken[-1].narrow else "no time for more blocks"
@@ -61,25 +67,45 @@ def exactness(session: Session, campaign_id: str) -> Exactness | None:
     return exactness_of(CampaignResults(row.campaign, attempts, row.seed, row.calibration), stage)
 
 
-def _measured_shapes(session: Session, row: CampaignRow) -> set[Shape]:
+def _growing_shapes(session: Session, row: CampaignRow) -> set[Shape]:
     """The workloads and levels that more blocks say more about: those with a block that was measured."""
     query = select(BlockRow.workload, BlockRow.level).distinct()
     done = query.where(BlockRow.campaign_id == row.id, BlockRow.state == BlockState.DONE)
     rows = session.execute(done.where(BlockRow.calibration.is_(False), BlockRow.chain.is_(None)))
-    return {(workload, level) for workload, level in rows}
+    levels = added_levels(row.campaign)
+    return {(workload, level) for workload, level in rows if level in levels}
 
 
-def _round_s(session: Session, row: CampaignRow, shapes: int) -> float:
+def _round_s(session: Session, row: CampaignRow, shapes: Collection[Shape]) -> float:
     """Seconds of one more round, from the campaign's own blocks: all attempts at them, divided by the hosts."""
+    if not shapes:
+        return 0.0
+    focused_s = None
+    if row.campaign.focus and row.looks is not None and row.looks.taken:
+        focused_s = _mean_block_s(session, row, row.looks.taken[0].until)
+    each_s = focused_s if focused_s is not None else _mean_block_s(session, row, 0) or 0.0
+    if row.campaign.focus and focused_s is None:  # none has run yet
+        each_s *= _focused_share(row.campaign, {level for _, level in shapes})
+    return len(shapes) * (each_s + _BETWEEN_BLOCKS_S) / max(1, min(len(row.hosts), len(shapes)))
+
+
+def _mean_block_s(session: Session, row: CampaignRow, first: int) -> float | None:
+    """Seconds per measured block from index ``first`` on; ``None`` without any."""
     query = (
         select(func.sum(AttemptRow.ended_at - AttemptRow.claimed_at), func.count(func.distinct(BlockRow.id)))
         .join(BlockRow)
         .where(BlockRow.campaign_id == row.id, BlockRow.calibration.is_(False), BlockRow.chain.is_(None))
-        .where(AttemptRow.state.in_([AttemptState.DONE, AttemptState.FAILED]))
+        .where(BlockRow.index >= first, AttemptRow.state.in_([AttemptState.DONE, AttemptState.FAILED]))
     )
     spent_s, blocks = session.execute(query).one()
-    block_s = (spent_s or 0.0) / blocks if blocks else 0.0
-    return shapes * (block_s + _BETWEEN_BLOCKS_S) / max(1, min(len(row.hosts), shapes))
+    return (spent_s or 0.0) / blocks if blocks else None
+
+
+def _focused_share(campaign: Campaign, levels: Collection[str]) -> float:
+    """By estimate: a focused block's seconds, as a share of those of a planned block."""
+    planned = [load for load in campaign.levels.values() if not isinstance(load, CapacityLoad)]
+    planned_s = sum(block_s(campaign, load) for load in planned) / len(planned)
+    return sum(added_block_s(campaign, campaign.levels[level]) for level in levels) / len(levels) / planned_s
 
 
 def _add(session: Session, row: CampaignRow, shapes: set[Shape], rounds: tuple[int, int], first_index: int) -> None:

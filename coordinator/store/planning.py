@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,14 +20,17 @@ from coordinator.store.records import attempt_records
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign
 from domain.duration import block_traffic_s
+from domain.focus import added_levels, added_slices, focus_at
 from domain.jobs import HostCapabilities
-from domain.load import AnyLoad, CapacityLoad
+from domain.load import AnyLoad
 from domain.metric import metrics_of
 from domain.names import LIMIT_BEFORE_ROLES, datapath_of
 from domain.planning import Plan
 from domain.primary import PRIMARY_METRICS
 
-SET_UP_S = 4.0  # of a block: labs, datapaths, origins, probes; 3.8 s of four datapaths on two CPUs
+# Of a block, besides traffic: labs, datapaths, origins, and the way to the next block; 3.0 s of four on two CPUs.
+SET_UP_S = 1.4
+SET_UP_OF_EACH_S = 0.4  # datapath
 _REMEMBERED = 3  # campaigns whose noise counts, the newest ones
 _LOOKED_AT = 50  # campaigns among which they are searched for
 
@@ -56,23 +60,41 @@ def plan_of(session: Session, campaign: Campaign, hosts: Sequence[HostCapabiliti
 
 
 def most_blocks(campaign: Campaign, hosts: int) -> int:
-    """The blocks per workload and level that fit into the budget, by estimate; without one, the planned blocks."""
+    """The blocks per workload and level that fit into the budget, by estimate; without one, the planned blocks.
+
+    In a campaign with a focus, those of each focused level.
+    """
     if not is_adaptive(campaign):
         return campaign.blocks
-    shapes = [load for load in campaign.levels.values() if not isinstance(load, CapacityLoad)]
-    round_s = sum(_block_s(campaign, load) for load in shapes) * len(campaign.workloads) / hosts
+    shapes = [campaign.levels[level] for level in added_levels(campaign)]
+    round_s = sum(added_block_s(campaign, load) for load in shapes) * len(campaign.workloads) / hosts
     left_s = campaign_left_s(campaign, _duration_s(campaign, hosts))
     count = len(shapes) * len(campaign.workloads)
     return most_rounds(campaign, campaign.blocks, count, campaign.total_blocks, left_s, round_s)
 
 
-def _block_s(campaign: Campaign, load: AnyLoad) -> float:
-    return len(campaign.labels) * block_traffic_s(campaign, load) + SET_UP_S
+def set_up_s(datapaths: int) -> float:
+    """Estimated seconds of a block of so many datapaths, besides its traffic."""
+    return SET_UP_S + SET_UP_OF_EACH_S * datapaths
+
+
+def block_s(campaign: Campaign, load: AnyLoad) -> float:
+    """Estimated seconds of a planned block."""
+    labels = len(campaign.labels)
+    return labels * block_traffic_s(campaign, load) + set_up_s(labels)
+
+
+def added_block_s(campaign: Campaign, load: AnyLoad) -> float:
+    """Estimated seconds of a block that is added after the planned ones."""
+    if not campaign.focus:
+        return block_s(campaign, load)
+    traffic_s = added_slices(campaign) * campaign.slice_s_at(load) + campaign.warm_up_s
+    return len(campaign.focus) * traffic_s + set_up_s(len(campaign.focus))
 
 
 def _duration_s(campaign: Campaign, hosts: int) -> float:
     blocks = campaign.total_blocks + campaign.calibration_blocks
-    return (campaign.traffic_s + blocks * SET_UP_S) / max(1, min(hosts, campaign.blocks))
+    return (campaign.traffic_s + blocks * set_up_s(len(campaign.labels))) / max(1, min(hosts, campaign.blocks))
 
 
 def _history(session: Session, campaign: Campaign, hosts: Sequence[HostCapabilities]) -> list[PastNoise]:
@@ -103,13 +125,15 @@ def _noise_of(session: Session, row: CampaignRow) -> tuple[PastNoise, ...]:
 
 
 def past_noise(data: CampaignResults) -> tuple[PastNoise, ...]:
-    """The noise of each level of a campaign by each metric that may be primary."""
-    campaign = data.campaign
-    return tuple(
-        PastNoise(workload, str(load), kind_of(load), metric, noise, campaign.slices * campaign.slice_s_at(load))
-        for workload in campaign.workloads
-        for level, load in campaign.levels.items()
-        for metric in metrics_of(load)
-        if metric in PRIMARY_METRICS
-        if (noise := noise_of(data.compared(workload, level, metric).table))
-    )
+    """The noise of each level of a campaign by each metric that may be primary; that of focused blocks apart."""
+    campaign, found = data.campaign, []
+    for workload, (level, load) in product(campaign.workloads, campaign.levels.items()):
+        for metric in (one for one in metrics_of(load) if one in PRIMARY_METRICS):
+            focus = focus_at(campaign, level)
+            whole = data.compared(workload, level, metric).table
+            focused = data.compared(workload, level, metric, *focus).focused if focus else whole[:0]
+            for slices, noise in ((campaign.slices, noise_of(whole)), (added_slices(campaign), noise_of(focused))):
+                if noise is not None:
+                    traffic_s = slices * campaign.slice_s_at(load)
+                    found.append(PastNoise(workload, str(load), kind_of(load), metric, noise, traffic_s))
+    return tuple(found)

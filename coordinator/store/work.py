@@ -60,7 +60,7 @@ def claim(session: Session, block_id: str, number: int, host: str, now: float) -
         block=block_of(block, host),
         slice_s=settings.slice_s_at(block.plan.load),
         warm_up_s=settings.warm_up_s,
-        probes=() if block.calibration or block.chain is not None else settings.probes,
+        probes=settings.probes if block.plan.probed else (),
     )
 
 

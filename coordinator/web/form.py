@@ -21,7 +21,7 @@ from domain.crossing import MAX_LEVELS
 from domain.problems import Problem, place_in_list
 
 _TEXTS = ("name", "description", "reference", "budget")
-_INTEGERS = ("blocks", "slices", "clients", "seed")
+_INTEGERS = ("blocks", "slices", "clients", "seed", "focus_slices")
 _NUMBERS = ("slice_s", "open_slice_s", "warm_up_s", "equivalence_margin", "precision")
 _AREAS = (expect_field.FIELD, *line_fields.FIELDS)
 _LISTS = ("datapaths", "workloads", "probes", "hosts")

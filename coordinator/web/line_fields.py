@@ -1,16 +1,18 @@
-"""The form's fields of several lines: primary comparisons, and margins as ``name = number``. Pure."""
+"""The form's fields of several entries: primary comparisons, margins as ``name = number``, and the focus. Pure."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-FIELDS = ("primary", "margins")
+FOCUS = ("focus", "focus_levels")  # names with commas between them
+FIELDS = ("primary", "margins", *FOCUS)
 
 
 def texts_of(data: Mapping[str, Any]) -> dict[str, str]:
     """A campaign's entries as lines, by field."""
     margins = (f"{name} = {number:g}" for name, number in data.get("margins", {}).items())
-    return {"primary": "\n".join(data.get("primary", ())), "margins": "\n".join(margins)}
+    focus = {name: ", ".join(data.get(name, ())) for name in FOCUS}
+    return {"primary": "\n".join(data.get("primary", ())), "margins": "\n".join(margins), **focus}
 
 
 def mapping_of(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -18,6 +20,7 @@ def mapping_of(texts: Mapping[str, str]) -> dict[str, Any]:
     lines = {name: [line.strip() for line in texts.get(name, "").splitlines() if line.strip()] for name in FIELDS}
     pairs = [line.partition("=") for line in lines["margins"]]
     found = {"primary": lines["primary"], "margins": {name.strip(): _number(value) for name, _, value in pairs}}
+    found |= {name: [one.strip() for one in texts.get(name, "").split(",") if one.strip()] for name in FOCUS}
     return {name: value for name, value in found.items() if value}
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from coordinator.store.planning import SET_UP_S
+from coordinator.store.planning import set_up_s
 from domain.budget import budget_s_of, is_adaptive
 from domain.campaign import Campaign, read_campaign_toml
 from domain.duration import duration_text
@@ -30,7 +30,7 @@ class Preset:
         """About how long it takes on one host, in words."""
         campaign = self.campaign
         blocks = campaign.total_blocks + campaign.calibration_blocks
-        seconds = campaign.traffic_s + blocks * SET_UP_S
+        seconds = campaign.traffic_s + blocks * set_up_s(len(campaign.labels))
         minutes = max(seconds, budget_s_of(campaign)) / 60 if is_adaptive(campaign) else seconds / 60
         return f"about {duration_text(60 * round(minutes) if minutes > 1.5 else 10 * round(6 * minutes))}"
 
@@ -62,6 +62,8 @@ def fitted(campaign: Campaign, available: Mapping[str, Sequence[str]]) -> dict[s
         data["reference"] = ""
     pairs = {entry: read_primary(entry) for entry in data["primary"]}
     data["primary"] = [text for text, one in pairs.items() if {one.label, one.reference} <= set(data["datapaths"])]
+    if not set(data["focus"]) <= set(data["datapaths"]):
+        data |= {"focus": [], "focus_levels": [], "focus_slices": None}
     return data
 
 

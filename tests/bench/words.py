@@ -27,6 +27,7 @@ SHORT: Mapping[str, Any] = {"slices": 1, "slice_s": 0.2}
 ADAPTIVE: Mapping[str, Mapping[str, Any]] = {  # campaigns that add blocks of 4 s
     "precision 3 %": {"precision": 0.03, "budget": "8 min"},
     "budget alone": {"budget": "5 min"},
+    "focus": {"budget": "5 min", "focus": ["tproxy", "ebpf_sk_assign"], "focus_levels": ["quarter", "half"]},
 }
 
 

@@ -60,9 +60,10 @@ class BlockRunner:
             raise ValueError(f"{self._generator.name} cannot give each datapath its own rate")
         if job.block.clients > 1 and not self._generator.many_clients:
             raise ValueError(f"{self._generator.name} loads a lab from one client only")
-        # All labs of a block have the same offloads: what one datapath or the condition excludes is off in all.
-        block_datapaths = [host.datapaths[datapath_of(label)] for label in job.block.datapaths]
-        self._disabled_offloads = job.block.condition.without.union(*(one.disabled_offloads for one in block_datapaths))
+        # All labs of a campaign have the same offloads: what one datapath or the condition excludes is off in all.
+        all_labels = (*job.block.datapaths, *job.block.beside)
+        excluded = (host.datapaths[datapath_of(label)].disabled_offloads for label in all_labels)
+        self._disabled_offloads = job.block.condition.without.union(*excluded)
         self._meter = meter
         self._cpu = meter or CpuMeter()
         self._began = clock()

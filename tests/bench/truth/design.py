@@ -13,20 +13,26 @@ from tests.simulated import Spreads
 REFERENCE = ROOT / "deploy" / "campaigns" / "showdown.toml"
 RATE_OF_A_PERCENT = 200  # any rate serves: noise does not depend on it here
 RECORDED = {"open": (0.037, 0.13, 0.83), "closed": (0.032,)}  # at half of the capacity, and of 64 connections
-_NOT_SIMULATED = ("probes", "expect", "precision", "budget")
+_NOT_SIMULATED = ("probes", "expect")
 
 
 @cache
 def reference() -> Campaign:
-    """The reference campaign with all blocks that its budget allows for, by the planner's estimate.
-
-    It has rates for its shares, and lacks what is not simulated: probes, searches and looks.
-    """
+    """The reference campaign with rates for its shares, and without what is not simulated: probes and searches."""
     data = tomllib.loads(REFERENCE.read_text())
-    whole = read_campaign(data)
-    levels = {name: _simulated(load) for name, load in whole.levels.items() if not isinstance(load, CapacityLoad)}
+    levels = {name: _simulated(load) for name, load in read_campaign(data).levels.items() if name not in _searched()}
     kept = {field: value for field, value in data.items() if field not in _NOT_SIMULATED}
-    return read_campaign(kept | {"levels": levels, "blocks": most_blocks(whole, hosts=1), "seed": 7})
+    return read_campaign(kept | {"levels": levels, "seed": 7})
+
+
+def reference_rounds() -> int:
+    """All rounds that the reference campaign's budget allows for, by the planner's estimate."""
+    return most_blocks(read_campaign(tomllib.loads(REFERENCE.read_text())), hosts=1)
+
+
+def _searched() -> frozenset[str]:
+    levels = read_campaign(tomllib.loads(REFERENCE.read_text())).levels
+    return frozenset(name for name, load in levels.items() if isinstance(load, CapacityLoad))
 
 
 def _simulated(load: AnyLoad) -> str:

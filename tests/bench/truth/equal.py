@@ -14,7 +14,7 @@ from domain.metric import Metric
 from domain.registry import discover
 from domain.report import CampaignReport, Family
 from tests.bench.truth.blocks import Measured, context, run_campaign
-from tests.bench.truth.design import reference, spreads_of
+from tests.bench.truth.design import reference, reference_rounds, spreads_of
 from tests.bench.truth.simulation import KINDS, false_words
 from tests.bench.truth.table import Row
 from tests.bench.words import ADAPTIVE, ALLOWED, false_words_at_looks
@@ -36,13 +36,14 @@ def _counted(task: tuple[str, str, int, int]) -> tuple[str, str, int]:
     if design == AT_LOOKS:
         shares = false_words_at_looks(campaigns, kind, seed, ADAPTIVE["precision 3 %"])
         return design, kind, round(shares["primary"] * campaigns)
-    return design, kind, false_words(campaigns, kind, seed, reference(), spreads_of({}, reference()))
+    spreads = spreads_of({}, reference())
+    return design, kind, false_words(campaigns, kind, seed, reference(), spreads, reference_rounds())
 
 
 def simulated(campaigns: int) -> list[Row]:
     """For each kind of noise, the share of campaigns with at least one false primary word.
 
-    With the planned blocks of the reference campaign, and with blocks that are added until a precision is reached.
+    With all blocks of the reference campaign, and with blocks that are added until a precision is reached.
     """
     tasks = [
         (design, kind, 1000 * number + begin, min(CHUNK, campaigns - begin))

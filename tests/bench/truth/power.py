@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 
-from tests.bench.truth.design import reference
+from tests.bench.truth.design import reference, reference_rounds
 from tests.bench.truth.simulation import METRICS, power
 from tests.bench.truth.table import Row
 from tests.simulated import Spreads
@@ -16,7 +16,7 @@ PROCESSES = 2
 
 def _found(task: tuple[float, int, Spreads]) -> tuple[float, dict[str, float]]:
     difference, campaigns, spreads = task
-    return difference, power(campaigns, 1 - difference, 40, reference(), spreads)
+    return difference, power(campaigns, 1 - difference, 40, reference(), spreads, reference_rounds())
 
 
 def powers(campaigns: int, differences: Sequence[float], spreads: Spreads, whose: str) -> list[Row]:
@@ -27,7 +27,7 @@ def powers(campaigns: int, differences: Sequence[float], spreads: Spreads, whose
     tasks = [(difference, campaigns, spreads) for difference in differences]
     with get_context("spawn").Pool(PROCESSES) as pool:
         shares = dict(pool.imap_unordered(_found, tasks))
-    note = f"{whose} noise, {reference().blocks} blocks; {campaigns} campaigns each"
+    note = f"{whose} noise, {reference_rounds()} blocks; {campaigns} campaigns each"
     return [power_row(metric, {d: shares[d][metric] for d in differences}, note) for metric in METRICS]
 
 

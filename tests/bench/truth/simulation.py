@@ -11,18 +11,23 @@ KINDS = (*NOISES, DRIFTING)
 METRICS = (Metric.CPU_US_PER_REQUEST, Metric.LATENCY_P50_US, Metric.REQUESTS_PER_S)
 
 
-def false_words(campaigns: int, kind: str, seed: int, campaign: Campaign, spreads: Spreads) -> int:
-    """How many campaigns of equal datapaths have at least one primary word."""
+def false_words(
+    campaigns: int, kind: str, seed: int, campaign: Campaign, spreads: Spreads, rounds: int | None = None
+) -> int:
+    """How many campaigns of equal datapaths have at least one primary word; ``rounds`` as in ``report_of``."""
     rng = np.random.default_rng(seed)
-    return sum(bool(words(report_of(campaign, rng, kind, {}, spreads), Family.PRIMARY)) for _ in range(campaigns))
+    reports = (report_of(campaign, rng, kind, {}, spreads, rounds) for _ in range(campaigns))
+    return sum(bool(words(report, Family.PRIMARY)) for report in reports)
 
 
-def power(campaigns: int, ratio: float, seed: int, campaign: Campaign, spreads: Spreads) -> dict[str, float]:
+def power(
+    campaigns: int, ratio: float, seed: int, campaign: Campaign, spreads: Spreads, rounds: int | None = None
+) -> dict[str, float]:
     """The share of campaigns that give ebpf_sk_assign ÷ tproxy a primary word, by metric."""
     rng = np.random.default_rng(seed)
     found = dict.fromkeys(METRICS, 0)
     for _ in range(campaigns):
-        report = report_of(campaign, rng, "normal", {"ebpf_sk_assign": ratio}, spreads)
+        report = report_of(campaign, rng, "normal", {"ebpf_sk_assign": ratio}, spreads, rounds)
         named = {v.metric for v in words(report, Family.PRIMARY) if v.datapath == "ebpf_sk_assign"}
         for metric in found:
             found[metric] += metric in named

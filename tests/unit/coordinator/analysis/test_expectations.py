@@ -251,7 +251,7 @@ def searched(expression: str, rates: Sequence[Mapping[str, float | None]]) -> Ch
     """Capacities as the searches of a level found them."""
 
     class Searched(CampaignResults):
-        def compared(self, workload: str, level: str, metric: Metric) -> Compared:
+        def compared(self, workload: str, level: str, metric: Metric, *labels: str) -> Compared:
             assert (level, metric) == ("slo", Metric.SLO_CAPACITY_PER_S)
             return compared(table_of(rates, PAIR), PAIR)
 

@@ -1,6 +1,7 @@
 """The planner: its power against simulated campaigns, its use of earlier noise, and its words."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from coordinator.analysis.plan_words import even_looks, plan_in_words
 from coordinator.analysis.power import (
     DEFAULT_NOISE,
+    LevelPairs,
     PastNoise,
     PlannedDesign,
     blocks_for,
@@ -35,6 +37,10 @@ def shown(found: tuple[Showable, ...], metric: Metric = CPU) -> Showable:
     return one
 
 
+def pairs_of(variances: Sequence[float], blocks: int, labels: int) -> list[LevelPairs]:
+    return [LevelPairs(blocks, Noise(variance, (labels - 1) * (blocks - 1))) for variance in variances]
+
+
 def power_of(spreads: tuple[float, ...], blocks: int, labels: int, effect: float, rate: float) -> float:
     rng, found = np.random.default_rng(5), 0
     for _ in range(SIMULATIONS):
@@ -54,7 +60,7 @@ def test_the_planned_difference_is_found_in_eight_campaigns_of_ten(
     spreads: tuple[float, ...], blocks: int, labels: int
 ) -> None:
     rate = 0.05 * 0.8 / 6
-    planned = difference([spread**2 for spread in spreads], blocks, labels, rate)
+    planned = difference(pairs_of([spread**2 for spread in spreads], blocks, labels), rate)
     assert planned is not None
     power = power_of(spreads, blocks, labels, planned, rate)
     print(f"{spreads}, {blocks} blocks: {math.expm1(planned):.3f} is found in {power:.2f}")
@@ -64,11 +70,14 @@ def test_the_planned_difference_is_found_in_eight_campaigns_of_ten(
 
 def test_the_blocks_that_a_difference_needs_are_the_fewest_that_find_it() -> None:
     variances, rate = [0.03**2, 0.03**2], 0.01
-    needed = blocks_for(variances, 4, rate, 0.02)
+    needed = blocks_for(lambda blocks: pairs_of(variances, blocks, 4), rate, 0.02)
     assert needed is not None
-    assert difference(variances, needed, 4, rate) <= math.log(1.02) < difference(variances, needed - 1, 4, rate)
-    assert blocks_for([1.0], 2, rate, 0.02) is None
-    assert difference(variances, 2, 4, rate) is None, "four pairs give no verdict"
+    found, fewer = (difference(pairs_of(variances, blocks, 4), rate) for blocks in (needed, needed - 1))
+    assert found is not None
+    assert fewer is not None
+    assert found <= math.log(1.02) < fewer
+    assert blocks_for(lambda blocks: pairs_of([1.0], blocks, 2), rate, 0.02) is None
+    assert difference(pairs_of(variances, 2, 4), rate) is None, "four pairs give no verdict"
 
 
 def test_the_family_and_all_looks_count() -> None:
@@ -116,8 +125,53 @@ def test_the_plan_in_words() -> None:
         "with at most 5 looks."
     )
     (cpu,) = [one for one in others if one.startswith("CPU per request over quarter, half: ")]
-    assert "20 blocks find a difference of " in cpu
+    assert "40 pairs in 20 blocks per level find a difference of " in cpu
     assert "% with 80 % power; 2 % needs " in cpu
     assert "(default noise: 4.9 % per pair)" in cpu
     fixed = plan_in_words(design().campaign, plan.model_copy(update={"most_blocks": 6, "looks": 1, "duration_s": 95}))
     assert fixed[0] == "6 blocks per level, about 1 min 35 s; words come after the last."
+
+
+FOCUS = {"focus": ["tproxy", "ebpf_sk_assign"], "focus_levels": ["quarter", "half"], "budget": "10 min"}
+PAIR = {"primary": [f"ebpf_sk_assign / tproxy: {CPU}, requests_per_s"]}
+
+
+def test_a_focus_gives_its_question_more_pairs_and_the_others_the_planned_ones() -> None:
+    looks = even_looks(6, 20)
+    found = showable(design(**FOCUS, **PAIR), looks, ())
+    ours, closed = shown(found), shown(found, Metric.REQUESTS_PER_S)
+    assert (ours.pairs, ours.blocks, ours.focused) == (40, 20, 14)
+    assert (closed.pairs, closed.blocks, closed.focused) == (18, 6, 0)
+    whole = shown(showable(design(budget="10 min", **PAIR), looks, ()))
+    planned_only = shown(showable(design(**PAIR), even_looks(6, 6), ()))
+    assert None not in (whole.difference, ours.difference, planned_only.difference)
+    assert whole.difference < ours.difference < whole.difference * 1.1, "as many pairs, and fewer known noises"
+    assert ours.difference < 0.7 * planned_only.difference
+
+
+def test_focused_blocks_have_their_own_earlier_noise() -> None:
+    looks = even_looks(6, 20)
+    known = [past(), past(traffic_s=4.0, noise=Noise(0.004**2, 30))]
+    ours = shown(showable(design(**FOCUS, **PAIR, focus_slices=4), looks, known))
+    assert ours.noise["quarter"] == pytest.approx(math.sqrt(2) * 0.004), "of trials of four slices"
+    same = shown(showable(design(**FOCUS, **PAIR), looks, known))
+    assert same.noise["quarter"] == pytest.approx(math.sqrt(2) * 0.01)
+    assert ours.difference < same.difference
+
+
+def test_the_plan_of_a_focus_in_words_says_what_it_does_not_find() -> None:
+    campaign = design(**FOCUS, **PAIR).campaign
+    found = showable(design(**FOCUS, **PAIR), even_looks(6, 20), ())
+    first, *others = plan_in_words(
+        campaign, Plan(blocks=6, most_blocks=20, looks=5, duration_s=600, primary=2, showable=found)
+    )
+    assert first == (
+        "6 blocks per level of all datapaths, then blocks of tproxy and ebpf_sk_assign alone at quarter, half until "
+        "10 min are spent: about 20 per focused level in that time, with at most 5 looks."
+    )
+    (cpu,) = [one for one in others if one.startswith("CPU per request over quarter, half: ")]
+    assert "40 pairs in 20 blocks per focused level (6 of all datapaths, 14 of the focus) find a difference of " in cpu
+    assert ", more than planned, 3 % needs " in cpu
+    (rate,) = [one for one in others if one.startswith("requests/s over low, medium, high: ")]
+    assert "18 pairs in 6 blocks per level find a difference of " in rate
+    assert rate.count("more than planned") == 2

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from coordinator.scheduling.calibration import ready_block
 from coordinator.store.models import BlockRow
-from coordinator.store.planning import SET_UP_S
+from coordinator.store.planning import set_up_s
 from domain.jobs import LEASE_S, BlockMessage, Variant
 from domain.load import OpenLoad
 from domain.searched import CALIBRATION_STEPS, CHECK_STEPS
@@ -206,7 +206,7 @@ def test_the_time_left_counts_the_calibration(coordinator_app: CoordinatorApp) -
     fixed = coordinator_app.view(submit(coordinator_app, levels={"low": "open(250)"}))["progress"]["left_s"]
     # A block in a closed loop, with two seconds of traffic per datapath; five blocks of one trial, two of two trials.
     # Each has a second of warm-up, and its labs.
-    assert shares - fixed == pytest.approx(2 * (3 + 5 * 2 + 2 * 3) + 8 * SET_UP_S)
+    assert shares - fixed == pytest.approx(2 * (3 + 5 * 2 + 2 * 3) + 8 * set_up_s(2))
 
 
 def test_shares_need_a_workload_with_both_kinds_of_load(coordinator_app: CoordinatorApp) -> None:

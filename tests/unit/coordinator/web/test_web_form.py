@@ -86,6 +86,20 @@ def test_primary_comparisons_survive_the_way_through_the_form() -> None:
     assert refused.values["primary"].startswith(primary[0])
 
 
+def test_a_focus_survives_the_way_through_the_form() -> None:
+    campaign = forms.reference_campaign()
+    assert campaign.focus
+    form = forms.of_campaign(campaign)
+    assert (form.values["focus"], form.values["focus_slices"]) == ("tproxy, ebpf_sk_assign", "2")
+    assert read_campaign(forms.mapping_of(typed(form))) == campaign
+    sent = typed(form, focus="tproxy, nobody", focus_levels="half,none")
+    with pytest.raises(InvalidInput) as refusal:
+        read_campaign(forms.mapping_of(sent))
+    refused = forms.submitted(sent, refusal.value.problems)
+    assert "'nobody' is not among the datapaths" in refused.errors("focus")[0]
+    assert (refused.general_errors, refused.values["focus_levels"]) == ([], "half,none")
+
+
 def test_margins_survive_the_way_through_the_form() -> None:
     campaign = read_campaign(
         {"name": "m", "datapaths": ["direct", "tproxy"], "levels": {"a": "open(9)"},
@@ -185,6 +199,7 @@ def test_the_blank_form_ticks_only_what_runs_somewhere() -> None:
     assert form.values["reference"] == ""
     assert form.values["primary"] == "", "a comparison of datapaths that no host has would be refused"
     assert "ebpf_sk_assign / tproxy" in forms.blank().values["primary"]
+    assert [form.values[name] for name in ("focus", "focus_levels", "focus_slices")] == ["", "", ""]
     assert form.chosen["probes"] == ("run_queue",)
     assert form.chosen["workloads"] == ("http_keepalive",)  # no host has reported any, so the default remains
 

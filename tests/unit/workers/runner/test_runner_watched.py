@@ -1,12 +1,15 @@
 """Watched and profiled slices are proven and reported, and no figure counts them."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.jobs import Phase
 from domain.stacks import Stacks
 from domain.window_times import WindowTimes
-from tests.unit.workers.runner.fakes import FakeDatapath, FakeTelemetry, World
-from tests.unit.workers.runner.runner_rig import run
+from tests.unit.workers.runner.fakes import FakeDatapath, FakeMeter, FakeTelemetry, World
+from tests.unit.workers.runner.runner_rig import context, job, run
+from workers.runner.runner import BlockRunner
 from workers.traffic.base import Timeline
 
 
@@ -119,3 +122,20 @@ def test_disabled_offloads_are_off_in_all_labs_and_probes_know_bypassed_stages(
     run(world, {"order": ("fake", "fake#2"), "probed": 1})
     assert world.without == {"fake": {"tso"}, "fake#2": {"tso"}}
     assert world.bypassed_stages == {"fake#2": {"forward"}}
+
+
+def test_a_block_has_the_offloads_of_the_datapaths_that_only_other_blocks_measure(world: World) -> None:
+    class Needy(FakeDatapath):
+        disabled_offloads = frozenset({"tso"})
+
+    alone = job()
+    host = replace(context(world), datapaths={"fake": FakeDatapath(), "needy": Needy()})
+    for beside, disabled in (((), set()), (("needy",), {"tso"})):
+        block = alone.block.model_copy(update={"beside": beside})
+        ticks = map(float, range(1_000_000))
+        meter, clock = FakeMeter(world.faults), ticks.__next__
+        runner = BlockRunner(
+            alone.model_copy(update={"block": block}), host, clock=clock, sleep=lambda _: None, meter=meter
+        )
+        assert {trial.datapath for trial in runner.run().trials} == {"fake", "fake#2"}
+        assert world.without == {"fake": disabled, "fake#2": disabled}
