@@ -53,7 +53,11 @@ high = "closed(64) under ballast(100)"
 """
 IDENTITY = {"machine": "ab12", "boot": "cd34", "up_s": 100.0, "version": "0.1.0"}
 
-_QUERIES = {"charts.get_kernel_latency": "?stage=run_queue"}
+_QUERIES = {
+    "charts.get_kernel_latency": "?stage=run_queue",
+    "comparisons.get_comparison": "?baseline={complete}&other={running}",
+    "web.compare": "?baseline={complete}&other={running}",
+}
 
 Body = tuple[str, bytes]  # content type, bytes
 
@@ -78,6 +82,7 @@ def _path(target: Target, rule: Rule) -> str:
     claims = rule.endpoint == "worker.claim"
     known: dict[str, object] = {
         "campaign_id": target.running if rule.endpoint.endswith(".cancel") else target.complete,
+        "earlier": target.complete,
         "trial_id": f"{target.complete}-0-1-0",
         "block_id": f"{target.waiting if claims else target.running}-0",
         "number": 1,
@@ -89,7 +94,7 @@ def _path(target: Target, rule: Rule) -> str:
     built = rule.build({name: known[name] for name in rule.arguments})
     if built is None:
         raise LookupError(f"no path of {rule.rule}")
-    return built[1] + _QUERIES.get(rule.endpoint, "")
+    return built[1] + _QUERIES.get(rule.endpoint, "").format(complete=target.complete, running=target.running)
 
 
 def _credentials(target: Target, rule: Rule) -> list[tuple[str, str]]:
@@ -108,7 +113,7 @@ def _bodies(target: Target, endpoint: str, method: str) -> list[Body]:
         return [("", b"")]
     if endpoint.startswith("web."):
         return [(FORM_TYPE, _form(target, **one)) for one in _forms(target, endpoint)]
-    if endpoint == "campaigns.submit":
+    if endpoint == "submit.submit":
         return [_json(campaign()), _json(RICH), _json(SEARCHED), (TOML, TEXT.encode())]
     found = _json_bodies(target, endpoint)
     return [("", b"")] if found is None else [_json(found)]
@@ -122,6 +127,7 @@ def _json_bodies(target: Target, endpoint: str) -> Any:
     report = {"lease": target.lease, "result": result("h1", ["direct", "tproxy"], latency_ns=100_000)}
     return {
         "campaigns.plan": RICH,
+        "campaign_list.change_campaign": {"labels": {"team": "a"}, "note": "a note", "archived": True},
         "hosts.enrol_host": {"replace": True},
         "matrices.ask_for_matrix": {"datapaths": ["direct"]},
         "worker.enrol": {"token_hash": "ab" * 32},
@@ -138,6 +144,11 @@ def _json_bodies(target: Target, endpoint: str) -> Any:
 def _forms(target: Target, endpoint: str) -> list[dict[str, Any]]:
     return {
         "web.submit_campaign": [FORM, FORM | LINES, FORM | {"plan": "1"}, FORM | {"add_level": "1"}, {"toml": TEXT}],
+        "web.preview_campaign": [FORM],
+        "web.continue_form": [FORM | {"token": target.app.settings.token}],
+        "web.change_keeping": [{"labels": "team=a", "note": "a note"}],
+        "web.archive": [{"archived": "yes"}],
+        "web.delete_campaign": [{"sure": "yes"}],
         "web.do_sign_in": [{"token": target.app.settings.token, "next": "/hosts"}],
         "web.enrol_host": [{"host": "h7", "replace": "on"}],
     }.get(endpoint, [{}])

@@ -28,7 +28,7 @@ from tests.unit.coordinator.coordinator_app import campaign, capabilities, migra
 HOSTS = ("h1", "h2")
 ROUND_S = 5.0
 REGISTER_S = 30.0
-MOST_ROUNDS = 400
+MOST_ROUNDS = 150
 CAPABILITIES = {host: capabilities(host) for host in HOSTS}
 CAMPAIGNS: Mapping[str, Campaign] = {
     "one block": read_campaign(campaign(blocks=1)),
@@ -234,6 +234,7 @@ class World:
             self.judge.look()
             if self.judge.is_at_rest:
                 break
-        found = [wrong for one in self.campaigns for wrong in violations(self.database, one, TelemetryAccount())]
+        url = f"sqlite:///{self.database}"
+        found = [wrong for one in self.campaigns for wrong in violations(url, one, TelemetryAccount())]
         if found:
             raise Violation("; ".join(found))

@@ -89,9 +89,10 @@ def test_the_line_that_repeats_a_request_has_all_of_it(tmp_path: Path) -> None:
     assert "/a?b=%00" in line
 
 
-@pytest.fixture
-def broken(tmp_path: Path) -> Iterator[tuple[Attack, Target]]:
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Attack, Target]]:
     """An application with views that break the rules."""
+    tmp_path = Path(tmp_path_factory.mktemp("broken")) / "state"
     with target(tmp_path) as made:
 
         def refuses_and_writes() -> None:
@@ -117,7 +118,7 @@ def broken(tmp_path: Path) -> Iterator[tuple[Attack, Target]]:
             "catalogue.list_probes": leaves_files,
             "catalogue.list_hosts": raises,
             "campaigns.get_campaign": lambda campaign_id: 1 / 0,
-            "campaigns.list_campaigns": lambda: ("no", 400),
+            "campaign_list.list_campaigns": lambda: ("no", 400),
         }
         yield Attack(made, FileWatch(tmp_path)), made
 
@@ -136,6 +137,7 @@ def broken(tmp_path: Path) -> Iterator[tuple[Attack, Target]]:
 )
 def test_what_must_not_happen_is_found(broken: tuple[Attack, Target], path: str, kind: Kind, said: str) -> None:
     found, made = broken
+    found.findings.clear()
     found.send(Request("GET", f"/api/v1/{path}".encode(), tuple(made.app.user.items())))
     assert any(one.kind is kind and said in one.detail for one in found.findings), found.findings
     assert found.counts()[kind.value]
