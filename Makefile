@@ -8,7 +8,7 @@ PIP_COMPILE = -q --strip-extras --generate-hashes --allow-unsafe --no-header --n
 	--no-emit-find-links --no-emit-trusted-host
 C_PROGRAMS = workers/traffic workers/relay
 
-.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-focus bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth faults matrix lock clean
+.PHONY: help setup showdown test check fmt up bench-traffic bench-slices bench-focus bench-real-time bench-stream bench-probes bench-scale bench-words bench-truth faults fuzz matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-truth: setup ## Causes of known size, and what campaigns find of them; the
 
 faults: setup ## Crashes, killed and paused parts, slow clients: the long forms; the last line is JSON (root, 25 min)
 	@$(BIN)/python -m tests.faults
+
+fuzz: setup ## Hostile requests, messages and reports; random faults in simulated time; the last line is JSON (10 min); SEED=n repeats a run
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 matrix: setup ## What each datapath keeps and carries, tested on this host (root, 1 min); DOCS=1: into docs/datapaths/traits.md
 	@$(BIN)/showdown matrix $(if $(DOCS),--write-docs)

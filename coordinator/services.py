@@ -13,6 +13,7 @@ from coordinator.scheduling.dispatch import Dispatcher
 from coordinator.store.database import Store
 from coordinator.trouble import Watch
 from domain.looks import Exactness
+from domain.outcome import Tally
 from domain.report import CampaignReport
 from domain.stacks import Stacks
 
@@ -33,6 +34,7 @@ class Services:
     measured: VersionedCache[Measured] = field(default_factory=lambda: VersionedCache(40))
     announced: Sparing = field(default_factory=Sparing)
     exactness: VersionedCache[Exactness | None] = field(default_factory=lambda: VersionedCache(32))
+    tallies: VersionedCache[Tally] = field(default_factory=lambda: VersionedCache(256))
     # By cell; a few megabytes each.
     stacks: VersionedCache[dict[str, Stacks]] = field(default_factory=lambda: VersionedCache(4))
 

@@ -23,7 +23,7 @@ from coordinator.scheduling.lifecycle import (
     BlockState,
     CampaignState,
 )
-from coordinator.store import quarantine, transitions
+from coordinator.store import outcomes, quarantine, transitions
 from coordinator.store.clock_repair import pull_back_times
 from coordinator.store.database import Store
 from coordinator.store.marks import TICKER, set_mark
@@ -61,7 +61,7 @@ _SENT = select(AttemptRow.id, AttemptRow.block_id, AttemptRow.number, AttemptRow
 
 
 def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = HOST_GRACE_S) -> None:
-    """One round: expire leases, move blocks off silent hosts, dispatch, resend, finish.
+    """One round: expire leases, move blocks off silent hosts, dispatch, resend, finish, store outcomes.
 
     ``steady_s``: for how long the clock has been steady, and the coordinator was up.
     """
@@ -74,6 +74,7 @@ def tick(store: Store, dispatcher: Dispatcher, now: float, *, steady_s: float = 
     dispatch_waiting(store, dispatcher, now)
     resend_unclaimed(store, dispatcher, now)
     finish_campaigns(store, now)
+    outcomes.fill(store)
 
 
 def run(store: Store, dispatcher: Dispatcher, clock: Callable[[], float], stop: threading.Event) -> None:
@@ -233,6 +234,7 @@ def _candidates(host: str) -> Select[tuple[str, str]]:
     return (
         select(next_block.label("id"), CampaignRow.id.label("campaign_id"))
         .where(CampaignRow.state.in_(_OPEN), not_held(CampaignRow.id), next_block.is_not(None))
+        .where(func.coalesce(CampaignRow.paused, "") == "")
         .order_by(CampaignRow.created_at, CampaignRow.id)
         .limit(1)
     )

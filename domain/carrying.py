@@ -3,20 +3,11 @@
 An overloaded trial gives no figure for comparison, but that it is overloaded is a result. It is counted and shown here.
 """
 
-from enum import StrEnum
-
 from pydantic import Field
 
 from domain.frozen import Frozen
 from domain.names import Label, Name
-
-
-class CarryingWord(StrEnum):
-    """What Fisher's exact test says about the first of two datapaths."""
-
-    CARRIES = "carries"
-    DOES_NOT_CARRY = "does not carry"
-    UNDECIDED = "undecided"
+from domain.verdict_words import CarryingWord
 
 
 class CarriedBlocks(Frozen):
@@ -75,7 +66,7 @@ class Carrying(Frozen):
     def title(self) -> str:
         """The word of the datapath that the sentence begins with, which is the one that does not carry the load."""
         nobody = self.carried == self.reference_carried == 0
-        return str(self.word if self.word is CarryingWord.UNDECIDED and not nobody else CarryingWord.DOES_NOT_CARRY)
+        return str(self.word if self.word is CarryingWord.UNCLEAR and not nobody else CarryingWord.DOES_NOT_CARRY)
 
     @property
     def is_plain(self) -> bool:

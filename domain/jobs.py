@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from domain.block import Block
 from domain.bounds import (
@@ -115,6 +115,10 @@ class CampaignProgress(Frozen):
         max_length=MAX_VERDICTS,
         description="Primary ones first; none if less than 5 % of its blocks have ended since the last ones.",
     )
+
+    @field_serializer("verdicts", when_used="json")
+    def _words_of_protocol_2(self, verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
+        return [one.model_dump(mode="json") | {"verdict": one.verdict.of_protocol_2} for one in verdicts]
 
 
 class Variant(Frozen):

@@ -43,8 +43,9 @@ class Protocol:
         return self.major == other.major
 
 
-PROTOCOL = Protocol(2, 0)
-"""What this program speaks. Version 1 had one token for all workers and stated no version."""
+PROTOCOL = Protocol(2, 1)
+"""What this program speaks. Version 1 had one token for all workers and stated no version; 2.1 added the processes of a
+finding."""
 
 
 def mismatch(coordinator: Protocol, worker: Protocol) -> str:

@@ -26,19 +26,10 @@ from domain.names import Label, Name
 from domain.searched import OpenCapacities, SearchedCapacity
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 MIN_PAIRS = 5  # fewer give no verdict, no ratio and no interval (docs/method.md)
 MIN_BEYOND = 10  # episodes beyond a percentile, or requests if episodes are not counted
-
-
-class VerdictWord(StrEnum):
-    """A verdict in one word; "faster" means a higher rate or a lower cost, depending on the metric."""
-
-    FASTER = "faster"
-    SLOWER = "slower"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
-    NONE = "none"
 
 
 class Family(StrEnum):
@@ -214,13 +205,13 @@ class Verdict(Frozen):
     @property
     def title(self) -> str:
         """The word as shown to users; an exploratory one says so."""
-        word = "no verdict" if self.verdict is VerdictWord.NONE else self.verdict.value
+        word = self.verdict.text
         return f"exploratory: {word}" if self.family is Family.EXPLORATORY else word
 
     @property
     def decided(self) -> bool:
-        """True if the verdict says something: neither inconclusive nor without a word."""
-        return self.verdict not in (VerdictWord.INCONCLUSIVE, VerdictWord.NONE)
+        """True if the verdict says how the two compare."""
+        return self.verdict.is_finding
 
     @property
     def has_enough_pairs(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from domain.failures import invalid_total
 from domain.gate import counts_text, worst
+from domain.outcome import state_text
 from domain.report import CampaignReport, CellResult, Family, Percentiles
 
 NONE = "–"
@@ -16,7 +17,7 @@ def markdown_of(report: CampaignReport) -> str:
     """The gate's outcome, every check, the primary verdicts, and the figures of every cell."""
     facts = report.campaign
     outcome = worst(report.expectations)
-    title = [_escaped(facts.get("name") or "campaign"), _escaped(facts.get("state") or "")]
+    title = [_escaped(facts.get("name") or "campaign"), _escaped(state_text(facts))]
     title += [f"**{outcome.value}**"] if outcome else []
     parts = [f"## {' · '.join(filter(None, title))}", _facts(report)]
     if report.expectations:

@@ -52,6 +52,29 @@ def rounded_text(value: float, digits: int) -> str:
     return f"{float(f'{value:.{digits}g}'):,.0f}"
 
 
+def count_text(count: int) -> str:
+    """A whole number with separators of thousands: ``1,355``."""
+    return f"{count:,}"
+
+
+def time_text(us: float) -> str:
+    """A time in the unit that suits it, with three significant digits: ``94.5 µs``, ``1.23 ms``, ``2.4 s``."""
+    size = abs(us)
+    unit, per = ("µs", 1.0) if size < 999.5 else ("ms", 1e3) if size < 999_500 else ("s", 1e6)
+    decimals = 0 if size == 0 or size / per >= 99.95 else 1 if size / per >= 9.995 else 2
+    return f"{us / per:,.{decimals}f} {unit}"
+
+
+def error_text(error: BaseException) -> str:
+    """What an exception says, without the Python in it: the system's words, with the file if there is one."""
+    if isinstance(error, TimeoutError) and not error.strerror:
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    last = error.args[-1] if error.args else None
+    return (last if len(error.args) > 1 and isinstance(last, str) else str(error)) or type(error).__name__
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 block``, ``6 blocks``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

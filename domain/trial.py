@@ -23,6 +23,7 @@ from domain.bounds import (
     Word,
     text,
 )
+from domain.busy import MOST_BUSY, BusyProcess
 from domain.carried import Carried, cautions
 from domain.cpu_time import CpuTime
 from domain.episodes import Episodes
@@ -65,6 +66,11 @@ class Reason(StrEnum):
     DATAPATH_FAILED = "datapath_failed"
     OTHER_FINGERPRINT = "other_fingerprint"  # found by the analysis, which sees all blocks
 
+    @property
+    def text(self) -> str:
+        """The reason as shown to users."""
+        return self.value.replace("_", " ")
+
 
 class ReasonClass(StrEnum):
     """What a reason speaks of, which decides its consequence.
@@ -97,6 +103,9 @@ class Finding(Frozen):
 
     reason: Reason
     detail: Annotated[str, text(500), PRINTABLE]
+    processes: tuple[BusyProcess, ...] = Field(
+        default=(), max_length=MOST_BUSY, description="Of interference: the busiest foreign processes."
+    )
 
 
 class Validity(Frozen):

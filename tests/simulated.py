@@ -19,8 +19,9 @@ from domain.block import PlannedBlock
 from domain.campaign import Campaign, read_campaign
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
-from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 
 FUNCTIONS = {"tproxy": "steer", "ebpf_sk_assign": "steer", "direct": "forward", "ebpf_redirect": "forward"}
 LEVELS = {
@@ -174,5 +175,5 @@ def words(report: CampaignReport, family: Family) -> list[Verdict]:
 
 def words_of(verdicts: Sequence[Verdict], family: Family) -> list[Verdict]:
     """Those of a family with the word faster or slower."""
-    decided = (VerdictWord.FASTER, VerdictWord.SLOWER)
+    decided = (VerdictWord.BETTER, VerdictWord.WORSE)
     return [verdict for verdict in verdicts if verdict.family is family and verdict.verdict in decided]

@@ -1,6 +1,6 @@
 """``make test``: the whole suite in two parts, and one line with the totals.
 
-Three processes run most tests, one file at a time each. Then one process runs the tests that are marked ``alone``: they
+Four processes run most tests, one file at a time each. Then one process runs the tests that are marked ``alone``: they
 measure times, so no other test may use the machine.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-PROCESSES = 3  # for two CPUs: many tests of the kernel and of the whole stack wait
+PROCESSES = 4  # for two CPUs: most tests wait for times, for the kernel or for other programs
 # The long files first, so that all processes end at about the same time.
 DIRECTORIES = ("tests/e2e", "tests/kernel", "tests/contract", "tests/unit/workers", "tests/unit")
 SHARED = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")

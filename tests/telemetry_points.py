@@ -6,7 +6,7 @@ from domain.campaign_points import campaign_progress_point, trial_point, verdict
 from domain.cpu_time import CpuTime
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
-from domain.report import Verdict, VerdictWord
+from domain.report import Verdict
 from domain.sample import (
     BUCKETS,
     Point,
@@ -24,6 +24,7 @@ from domain.sample import (
 )
 from domain.telemetry import LossCause, TelemetryAccount
 from domain.trial import Finding, Reason, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 
 CAMPAIGN, HOST, WORKLOAD, LEVEL = "k3f9x2ab", "h1", "http_open", "low"
 STAGES = ("forward", "net_rx_softirq", "run_queue", "rx_steering")
@@ -77,7 +78,7 @@ def _ended(at_ns: int) -> Iterator[Point]:
     yield campaign_progress_point(CAMPAIGN, 1, 0, 12, at_ns)
     verdict = Verdict(
         datapath="direct", reference="tproxy", workload=WORKLOAD, level=LEVEL, metric=Metric.CPU_US_PER_REQUEST,
-        verdict=VerdictWord.FASTER, pairs=6, ratio=0.5, low=0.4, high=0.6, sentence="direct needs half the CPU.",
+        verdict=VerdictWord.BETTER, pairs=6, ratio=0.5, low=0.4, high=0.6, sentence="direct needs half the CPU.",
     )  # fmt: skip
     yield verdict_point(CAMPAIGN, verdict, at_ns)
     yield campaign_event_point(CAMPAIGN, HOST, "verdict", verdict.sentence, at_ns, kind="verdict")

@@ -17,9 +17,10 @@ from domain.failures import counts_of
 from domain.margins import margin_of, margin_text
 from domain.metric import Metric
 from domain.names import FUNCTIONS, LIMIT
-from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, CampaignReport, Family, Price, Verdict
 from domain.texts import capitalised, fit_text, ratio_text
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 MOST_CLAUSES = 4  # comparisons in one sentence
 MOST_FUNCTIONS = 3  # priced in one sentence
@@ -98,8 +99,8 @@ def _compared(campaign: Campaign, report: CampaignReport, quoted: Sequence[Verdi
     parts = []
     for label in dict.fromkeys(one.datapath for one in quoted):
         ours = [one for one in quoted if one.datapath == label]
-        clauses = [_claim(campaign, report, one) for one in ours if one.verdict is not VerdictWord.INCONCLUSIVE]
-        fits = [_fit(campaign, report, one) for one in ours if one.verdict is VerdictWord.INCONCLUSIVE]
+        clauses = [_claim(campaign, report, one) for one in ours if one.verdict is not VerdictWord.UNCLEAR]
+        fits = [_fit(campaign, report, one) for one in ours if one.verdict is VerdictWord.UNCLEAR]
         clauses += [f"the data fit anything from {', '.join(fits)}"] if fits else []
         parts.append(f"{label} compared with {quoted[0].reference}: {'; '.join(clauses)}")
     return f"{'; '.join(parts)}{workload_words(campaign, quoted[0].workload)}."
@@ -109,10 +110,10 @@ def _claim(campaign: Campaign, report: CampaignReport, verdict: Verdict) -> str:
     """What a verdict with a word says: ``more requests/s at 64 connections (1.09 × [1.05, 1.14])``."""
     subject, where = _subject(campaign, report, verdict)
     value, _, bounds = ratio_text(verdict.ratio or 0.0, *word_interval(verdict)).partition(" ")
-    if verdict.verdict is VerdictWord.EQUIVALENT:
+    if verdict.verdict is VerdictWord.SAME:
         margin = margin_text(verdict.metric, margin_of(verdict.metric, campaign.margins, campaign.equivalence_margin))
         return f"the same {subject} within ±{margin} {where} ({value} × {bounds})"
-    claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.SLOWER]
+    claim = _CLAIMS[verdict.metric][verdict.verdict is VerdictWord.WORSE]
     return f"{claim} {subject} {where} ({value} × {bounds})"
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from coordinator.analysis.answer_table import figure_text, place_words, workload_words
 from domain.campaign import Campaign
-from domain.carrying import Carrying, CarryingWord
+from domain.carrying import Carrying
 from domain.load import CapacityLoad, ClosedLoad
 from domain.report import MIN_PAIRS, CampaignReport, CellResult
 from domain.texts import capitalised, number_text, p_text
+from domain.verdict_words import CarryingWord
 
 MOST_CARRIED = 4  # datapaths in one part of the sentence
 
@@ -36,7 +37,7 @@ def _rates(campaign: Campaign, report: CampaignReport) -> str:
 
 def _overload(campaign: Campaign, report: CampaignReport) -> str:
     """The first level at which Fisher's exact test finds a difference: in how many blocks each carried the load."""
-    decided = [one for one in report.carrying if one.word is not CarryingWord.UNDECIDED and one.p is not None]
+    decided = [one for one in report.carrying if one.word is not CarryingWord.UNCLEAR and one.p is not None]
     if not decided:
         return ""
     first = decided[0]

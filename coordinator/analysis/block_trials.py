@@ -34,7 +34,7 @@ class TrialShape(NamedTuple):
     """One trial without its numbers."""
 
     words: TrialWords
-    against: tuple[tuple[Reason, str], ...]  # the findings: reason and detail
+    against: tuple[Finding, ...]
     reasons: tuple[Reason, ...]
     keys: tuple[StageRole, ...] | None
     kinds: tuple[str, ...]
@@ -48,7 +48,7 @@ class TrialShape(NamedTuple):
     @property
     def details(self) -> tuple[str, ...]:
         """The details of its findings."""
-        return tuple(detail for _, detail in self.against)
+        return tuple(one.detail for one in self.against)
 
     @property
     def size(self) -> int:
@@ -112,8 +112,7 @@ class BlockTrials(Mapping[str, TrialDigest]):
             known = self._flags[self.shape.flag_starts[row] : self.shape.flag_starts[row + 1]]
             kinds = len(FIELDS) + len(one.keys)
             stages = Stages(one.keys, values[len(FIELDS) : kinds], known, one.kinds, values[kinds:])
-        findings = tuple(Finding.model_construct(reason=reason, detail=detail) for reason, detail in one.against)
-        return TrialDigest(one.words, values[: len(FIELDS)], findings, stages=stages, judged=one.judged)
+        return TrialDigest(one.words, values[: len(FIELDS)], one.against, stages=stages, judged=one.judged)
 
     def __contains__(self, label: object) -> bool:
         return label in self.shape.rows

@@ -26,10 +26,11 @@ from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import CONFIDENCE, holm
 from coordinator.scheduling.digests import TrialDigest
 from domain.campaign import Cell
-from domain.carrying import CarriedBlocks, CarriedRates, Carrying, CarryingWord, OverloadedTrials
+from domain.carrying import CarriedBlocks, CarriedRates, Carrying, OverloadedTrials
 from domain.load import OpenLoad, ShareLoad
 from domain.names import datapath_of
 from domain.texts import of_workload, p_text
+from domain.verdict_words import CarryingWord
 
 
 class _Counts(NamedTuple):
@@ -106,7 +107,7 @@ def _without_word(one: Carrying, why: str) -> Carrying:
         return one
     counts = f"{one.datapath} carries {one.load} in {one.carried} of {one.blocks} blocks, {one.reference} in"
     sentence = f"{counts} {one.reference_carried} of {one.blocks}: {why}."
-    update = {"word": CarryingWord.UNDECIDED, "p": None, "p_alone": None, "sentence": sentence}
+    update = {"word": CarryingWord.UNCLEAR, "p": None, "p_alone": None, "sentence": sentence}
     return one.model_copy(update=update)
 
 
@@ -123,7 +124,7 @@ def _counts(data: CampaignResults) -> Iterable[_Counts]:
 
 def _statement(data: CampaignResults, counts: _Counts, p: float | None, comparisons: int) -> Carrying:
     cell = Cell(datapath=counts.pair[0], workload=counts.workload, level=counts.level)
-    word = CarryingWord.UNDECIDED
+    word = CarryingWord.UNCLEAR
     if p is not None and p < SIGNIFICANCE:
         more = counts.carried > counts.reference_carried
         word = CarryingWord.CARRIES if more else CarryingWord.DOES_NOT_CARRY
@@ -163,9 +164,9 @@ def _sentence(counts: _Counts, word: CarryingWord, load: str, p: float | None, c
     among = f" among {comparisons} comparisons" if comparisons > 1 else ""
     note = "; note: A/A, the same datapath twice" if datapath_of(ours) == datapath_of(theirs) else ""
     test = f"Fisher's exact test, p {_p(p)}{among}{note}"
-    if word is CarryingWord.UNDECIDED:
+    if word is CarryingWord.UNCLEAR:
         figures = f"{ours} carries {load} in {counts.carried} of {n} {blocks}, {theirs} in {counts.reference_carried}"
-        return f"{figures} of {n}: undecided ({test})."
+        return f"{figures} of {n}: unclear ({test})."
     sides = [(counts.carried, ours), (counts.reference_carried, theirs)]
     (fewer, weak), (more, strong) = sorted(sides)
     claim = f"{weak} does not carry {load} in {n - fewer} of {n} {blocks}; {strong} carries it in {more} of {n}"

@@ -6,7 +6,7 @@ Blocks of one level mostly have the same words, so a text is read once and share
 import json
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from coordinator.analysis.block_trials import BlockShape, BlockTrials, TrialShape
 from coordinator.scheduling.digests import Judged, TrialDigest, TrialWords
-from domain.trial import Reason
+from domain.busy import BusyProcess
+from domain.trial import Finding, Reason
 from domain.watched import StageRole
 
 VERSION = 1
@@ -35,7 +36,7 @@ def encode(trials: Mapping[str, TrialDigest]) -> tuple[bytes, str]:
         words.append(
             [
                 trial.words,
-                [(one.reason, one.detail) for one in trial.findings],
+                [_finding_words(one) for one in trial.findings],
                 None if stages is None else stages.keys,
                 () if stages is None else stages.kinds,
                 trial.judged,
@@ -60,15 +61,25 @@ def _shape_of(words: str) -> BlockShape:
 def _shape(trial: list[Any]) -> TrialShape:
     words, findings, keys, kinds, judged = trial
     datapath, function, role, workload, level, offloads = words
-    against = tuple((Reason(reason), str(detail)) for reason, detail in findings)
+    against = tuple(_finding(*one) for one in findings)
     return TrialShape(
         _shared(TrialWords(datapath, function, role, workload, level, tuple((name, on) for name, on in offloads))),
         against,
-        tuple(dict.fromkeys(reason for reason, _ in against)),
+        tuple(dict.fromkeys(one.reason for one in against)),
         None if keys is None else _keys(tuple(map(tuple, keys))),
         _kinds(tuple(kinds)),
         None if judged is None else Judged(*judged),
     )
+
+
+def _finding_words(one: Finding) -> tuple[Any, ...]:
+    words = (one.reason, one.detail)
+    return (*words, [(busy.name, busy.share) for busy in one.processes]) if one.processes else words
+
+
+def _finding(reason: str, detail: str, processes: Sequence[tuple[str, float]] = ()) -> Finding:
+    busy = tuple(BusyProcess(name=name, share=share) for name, share in processes)
+    return Finding.model_construct(reason=Reason(reason), detail=str(detail), processes=busy)
 
 
 @lru_cache(maxsize=1024)

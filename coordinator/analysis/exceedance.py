@@ -8,8 +8,9 @@ from coordinator.analysis.word_interval import word_interval
 from domain.campaign import Cell
 from domain.exceedance import MeanShare
 from domain.metric import share_metrics_of
-from domain.report import MIN_PAIRS, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Verdict
 from domain.texts import decimals_of
+from domain.verdict_words import VerdictWord
 
 
 def mean_shares(data: CampaignResults, cell: Cell) -> dict[str, Any]:
@@ -32,12 +33,12 @@ def share_claim(verdict: Verdict, where: str, margin: float) -> str:
     else:
         share = f"{_percent(verdict.figure)} of the requests of {verdict.datapath}"
         begin = f"{share} take over {verdict.metric.over_ms} ms {where}, "
-    if verdict.verdict is VerdictWord.EQUIVALENT:
+    if verdict.verdict is VerdictWord.SAME:
         return f"{begin}as of {verdict.reference} within ±{margin:g} percentage points: {points_text(verdict)}"
-    if verdict.verdict is VerdictWord.INCONCLUSIVE:
+    if verdict.verdict is VerdictWord.UNCLEAR:
         of = "" if verdict.reference_figure is None else f" with {_percent(verdict.reference_figure)}"
-        return f"{begin}inconclusive against {verdict.reference}{of}: {points_text(verdict)}"
-    more = "more" if verdict.verdict is VerdictWord.SLOWER else "fewer"
+        return f"{begin}unclear against {verdict.reference}{of}: {points_text(verdict)}"
+    more = "more" if verdict.verdict is VerdictWord.WORSE else "fewer"
     return f"{begin}{points_text(verdict, signed=False)} {more} than of {verdict.reference}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.analysis.answer import answer_of
+from coordinator.analysis.campaign_outcome import outcome_of
 from coordinator.analysis.campaign_results import CampaignResults
 from coordinator.analysis.carrying import carrying_of
 from coordinator.analysis.cells import cell_result
@@ -35,8 +36,9 @@ from domain.failures import FailedAttempt
 from domain.metric import Metric, metrics_of
 from domain.names import datapath_of
 from domain.placement import placements_text
-from domain.report import MIN_PAIRS, Calibration, CampaignReport, Family, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Calibration, CampaignReport, CellResult, Family, Verdict
 from domain.telemetry import TelemetryAccount
+from domain.verdict_words import VerdictWord
 
 Taxes = Mapping[str, Mapping[str, Any]]
 NO_PATH = StagePath()
@@ -57,12 +59,12 @@ def build_report(
     """
     data = results_of(campaign, record, attempts, pools)
     taxes, shared, stage = _probe_tax(data), data.fingerprints, stage_of(campaign, record, data.records)
-    verdicts = verdicts_of(data, _proven(taxes or {}), stage)
-    invalid = invalid_trials(campaign, data.records)
+    cells = tuple(cell_result(data, cell) for cell in campaign.cells)
+    verdicts, invalid = verdicts_of(data, _proven(taxes or {}), stage), invalid_trials(campaign, data.records)
     parts, differences = explained_by(data, stage_pairs(campaign), path)
     report = CampaignReport(
-        campaign={**record, "aa": _false_positives(verdicts), "probe_tax": taxes},
-        results=tuple(cell_result(data, cell) for cell in campaign.cells),
+        campaign={**record, **_outcome(record, cells), "aa": _false_positives(verdicts), "probe_tax": taxes},
+        results=cells,
         verdicts=verdicts,
         expectations=checks_of(data, record.get("state") or CampaignState.COMPLETE, stage),
         prices=prices_of(data),
@@ -82,6 +84,11 @@ def build_report(
         exactness=exactness_of(data, stage),
     )
     return report.model_copy(update={"answer": answer_of(campaign, report, scope_of(data, record))})
+
+
+def _outcome(record: Mapping[str, Any], cells: Sequence[CellResult]) -> dict[str, str | None]:
+    found = outcome_of(record, cells)
+    return {"outcome": found.word.value if found else None, "outcome_sentence": found.sentence if found else ""}
 
 
 def results_of(
@@ -111,7 +118,7 @@ def _false_positives(verdicts: Iterable[Verdict]) -> dict[str, Any] | None:
     if not copies:
         return None
     decided = [v for v in copies if v.has_enough_pairs and v.family is not Family.SHOWN]
-    false = sum(v.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER) for v in decided)
+    false = sum(v.verdict in (VerdictWord.BETTER, VerdictWord.WORSE) for v in decided)
     excluding = sum(v.low is not None and v.high is not None and not v.low <= 1 <= v.high for v in decided)
     return {
         "comparisons": len(decided),

@@ -10,8 +10,9 @@ from coordinator.analysis.word_interval import word_interval
 from domain.margins import margin_text
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import FUNCTIONS, datapath_of
-from domain.report import MIN_PAIRS, Family, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Family, Verdict
 from domain.texts import counted, fit_text, of_workload, p_text, ratio_text
+from domain.verdict_words import VerdictWord
 
 _UNITS = {
     Metric.REQUESTS_PER_S: "the requests/s",
@@ -104,7 +105,7 @@ def place_of(data: CampaignResults, workload: str, levels: tuple[str, ...]) -> s
 def _waiting(verdict: Verdict) -> str:
     of = "searches that found a rate" if verdict.metric is Metric.SLO_CAPACITY_PER_S else "valid trials"
     enough = " with enough requests" if verdict.metric.percentile is not None else ""
-    return f"inconclusive, only {counted(verdict.pairs, 'pair')} of {of}{enough}; a verdict needs {MIN_PAIRS}"
+    return f"too few pairs, only {counted(verdict.pairs, 'pair')} of {of}{enough}; a verdict needs {MIN_PAIRS}"
 
 
 def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None) -> str:
@@ -123,11 +124,11 @@ def _why_shown(context: Context, verdict: Verdict, levels_differ_p: float | None
 def _claim(context: Context, verdict: Verdict, where: str, compared: str) -> str:
     one, other = verdict.datapath, verdict.reference
     alike, better, worse = (words.format(other) for words in _CLAIMS.get(verdict.metric, _LATENCY))
-    if verdict.verdict is VerdictWord.EQUIVALENT:
+    if verdict.verdict is VerdictWord.SAME:
         return f"{one} {alike} within ±{margin_text(verdict.metric, context.data.margin(verdict.metric))} {where}"
-    if verdict.verdict is VerdictWord.INCONCLUSIVE:
-        return f"{compared}: inconclusive, the data fit anything from {fit_text(*word_interval(verdict))}"
-    return f"{one} {better if verdict.verdict is VerdictWord.FASTER else worse} {where}"
+    if verdict.verdict is VerdictWord.UNCLEAR:
+        return f"{compared}: unclear, the data fit anything from {fit_text(*word_interval(verdict))}"
+    return f"{one} {better if verdict.verdict is VerdictWord.BETTER else worse} {where}"
 
 
 def _figures(verdict: Verdict) -> str:
@@ -151,7 +152,7 @@ def _copy(verdict: Verdict) -> str:
 def _small(verdict: Verdict) -> str:
     low, high = word_interval(verdict)
     same = 1 if verdict.metric.over_ms is None else 0
-    if verdict.verdict is not VerdictWord.EQUIVALENT or low <= same <= high:
+    if verdict.verdict is not VerdictWord.SAME or low <= same <= high:
         return ""
     return "the difference is real but within the equivalence margin"
 
@@ -162,7 +163,7 @@ def _below_the_tax(verdict: Verdict, taxes: Mapping[str, float]) -> str:
     The tax is one of requests/s in closed loops, so it says nothing about other metrics.
     """
     tax = max((taxes.get(label, 0.0) for label in (verdict.datapath, verdict.reference)), default=0.0)
-    decided = verdict.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER)
+    decided = verdict.verdict in (VerdictWord.BETTER, VerdictWord.WORSE)
     if not decided or verdict.metric is not Metric.REQUESTS_PER_S or not verdict.ratio or tax <= 0:
         return ""
     # Compare ratios: express the tax as a ratio in both directions.

@@ -17,7 +17,8 @@ from coordinator.analysis.stage import AT_ITS_LOOK, Stage
 from coordinator.analysis.statistics import Estimate, benjamini_hochberg, finite_exp
 from domain.campaign import Cell
 from domain.metric import Metric, metrics_of, slow_metrics_of
-from domain.report import MIN_PAIRS, Family, Interval, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, Family, Interval, Verdict
+from domain.verdict_words import VerdictWord
 
 Bounds = tuple[float, float]
 
@@ -121,7 +122,8 @@ def _verdict(
     """A verdict without its sentence."""
     if context.no_word:
         p, simultaneous = None, None
-    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else VerdictWord.INCONCLUSIVE
+    word = VerdictWord.UNCLEAR if estimate is not None else VerdictWord.TOO_FEW
+    word = VerdictWord.NONE if family is Family.SHOWN or context.no_word else word
     if estimate is not None and p is not None:
         bounds = simultaneous or (estimate.low, estimate.high)
         word = _word(estimate, bounds, p, place.metric, context.data.margin(place.metric))
@@ -176,9 +178,9 @@ def _word(estimate: Estimate, bounds: Bounds, p: float, metric: Metric, margin: 
     """
     limit = math.log1p(margin) if metric.over_ms is None else margin
     if metric.over_ms is not None and estimate.standard_error == 0:
-        return VerdictWord.INCONCLUSIVE  # no request was that slow in any block, or every one
+        return VerdictWord.UNCLEAR  # no request was that slow in any block, or every one
     if -limit <= bounds[0] and bounds[1] <= limit:
-        return VerdictWord.EQUIVALENT
+        return VerdictWord.SAME
     if p >= SIGNIFICANCE:
-        return VerdictWord.INCONCLUSIVE
-    return VerdictWord.FASTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.SLOWER
+        return VerdictWord.UNCLEAR
+    return VerdictWord.BETTER if (estimate.mean > 0) == metric.higher_is_better else VerdictWord.WORSE

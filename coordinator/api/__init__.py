@@ -14,6 +14,7 @@ from coordinator.api import (
     index,
     matrices,
     metrics,
+    pausing,
     quarantine,
     stacks,
     submit,
@@ -29,8 +30,8 @@ def register(app: APIFlask) -> None:
     app.register_blueprint(index.blueprint)
     app.register_blueprint(metrics.blueprint)
     for module in (
-        campaign_list, submit, campaigns, comparisons, exports, charts, trials, stacks, catalogue, hosts, matrices,
-        quarantine,
+        campaign_list, submit, campaigns, comparisons, exports, pausing, charts, trials, stacks, catalogue, hosts,
+        matrices, quarantine,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(worker.blueprint, url_prefix=f"{PREFIX}/worker")

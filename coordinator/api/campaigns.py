@@ -16,7 +16,7 @@ from coordinator.api.media import CSV
 from coordinator.api.submitted import read_submitted
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
-from coordinator.store import digests, looks, records, results, submission, transitions, views
+from coordinator.store import digests, looks, outcomes, records, results, submission, transitions, views
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
 from domain.carrying import Carrying
@@ -108,12 +108,18 @@ def cancel_by_id(campaign_id: str) -> None:
 
 def get_view(campaign_id: str) -> Mapping[str, Any]:
     """The campaign's view. Aborts with 404 if it is unknown."""
-    with services().store.read() as session:
-        view = views.campaign_view(session, campaign_id, services().clock()) or _unknown(campaign_id)
-        if not CampaignState(view["state"]).ended and view["blocks_done"]:
-            version = view["state"], results.results_version(session, campaign_id)
-            found = services().exactness.get(campaign_id, version, lambda: looks.exactness(session, campaign_id))
+    known = services()
+    with known.store.read() as session:
+        view = views.campaign_view(session, campaign_id, known.clock()) or _unknown(campaign_id)
+        version, live = results.results_version(session, campaign_id), not CampaignState(view["state"]).ended
+        tally = known.tallies.get(campaign_id, version, lambda: outcomes.tally(session, campaign_id))
+        view["tally"] = tally.model_dump(mode="json")
+        if live and view["blocks_done"]:
+            at = view["state"], version
+            found = known.exactness.get(campaign_id, at, lambda: looks.exactness(session, campaign_id))
             view["progress"]["exactness"] = found.model_dump(mode="json") if found is not None else None
+        elif not live and view["outcome"] is None and (outcome := outcomes.campaign_outcome(session, campaign_id)):
+            view["outcome"], view["outcome_sentence"] = outcome.word.value, outcome.sentence
     return view
 
 

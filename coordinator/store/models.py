@@ -79,6 +79,12 @@ class CampaignRow(Base):
     note: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     archived_at: Mapped[float | None] = mapped_column(Float(53))
 
+    # What came of it; NULL until the ticker has found out (revision 0015), "" if it cannot be read.
+    outcome: Mapped[str | None] = mapped_column(String(24), index=True)
+    outcome_sentence: Mapped[str | None] = mapped_column(Text)
+    # Why it waits for its user; NULL if it never did, "" if it was resumed.
+    paused: Mapped[str | None] = mapped_column(Text)
+
     blocks: Mapped[list["BlockRow"]] = relationship(back_populates="campaign", order_by="BlockRow.index")
 
 

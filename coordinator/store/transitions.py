@@ -19,6 +19,7 @@ from coordinator.scheduling.lifecycle import (
 from coordinator.store.calibration import finish_calibration
 from coordinator.store.looks import take_look
 from coordinator.store.models import AttemptRow, BlockRow, CampaignRow, EventRow
+from coordinator.store.outcomes import reason_to_pause
 from coordinator.store.quarantine import release_campaign
 from coordinator.store.search import continue_search, is_check, is_unclear
 from domain.trial import BlockResult
@@ -108,7 +109,8 @@ def end_attempt(
     if reason:
         note(session, block.campaign_id, now, f"block {block.index}, attempt {attempt.number}: {reason}")
     elif outcome is BlockEvent.RETRY:
-        note(session, block.campaign_id, now, f"block {block.index} is measured again: the host was disturbed")
+        why = _disturbance(result) or "its step of a search is unclear"
+        note(session, block.campaign_id, now, f"block {block.index} is measured again: {why}")
     if BlockState(block.state).ended:
         block.reason = reason if outcome is BlockEvent.FAIL else ""
         _close(session, block, now)
@@ -122,6 +124,21 @@ def _close(session: Session, block: BlockRow, now: float) -> None:
     if block.calibration and (event := finish_calibration(session, block.campaign, block, now)):
         note(session, block.campaign_id, now, event)
     finish_campaign(session, block.campaign, now)
+    if why := reason_to_pause(session, block.campaign):
+        block.campaign.paused = why
+        note(session, block.campaign_id, now, f"paused: {why}")
+
+
+def resume_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
+    """Go on with a campaign that waits for its user. It has no effect on others."""
+    if campaign.paused:
+        campaign.paused = ""
+        note(session, campaign.id, now, "resumed")
+
+
+def _disturbance(result: BlockResult | None) -> str:
+    """What the environment did to the first disturbed trial, in words."""
+    return "" if result is None else next(iter(result.environment), "")
 
 
 def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None:
@@ -131,6 +148,7 @@ def cancel_campaign(session: Session, campaign: CampaignRow, now: float) -> None
         return
     campaign.state = lifecycle.campaign_after(state, CampaignEvent.CANCEL)
     campaign.cancelled_at = now
+    campaign.paused = "" if campaign.paused else campaign.paused
     note(session, campaign.id, now, "cancelled")
     release_campaign(session, campaign.id)
     session.flush()

@@ -16,6 +16,7 @@ from coordinator.store.results import shown_load
 from coordinator.store.times import iso
 from domain.campaign import Campaign
 from domain.looks import Exactness
+from domain.outcome import Outcome, Tally
 from domain.planning import Plan
 from domain.report import Calibration
 from domain.trial import MAX_ATTEMPTS
@@ -36,6 +37,9 @@ class CampaignSummary(BaseModel):
     ended_at: str | None
     hosts: list[str]
     error: str
+    outcome: Outcome | None = Field(default=None, description="Null until the campaign has ended, or if unknown.")
+    outcome_sentence: str = Field(default="", description="What the outcome means for this campaign.")
+    paused: str = Field(default="", description="Why it waits for its user, who resumes or cancels it; or empty.")
 
 
 class RunningBlock(BaseModel):
@@ -91,6 +95,7 @@ class CampaignView(CampaignSummary, Keeping):
     )
     plan: Plan | None = Field(default=None, description="What the planner said before the run.")
     progress: Progress
+    tally: Tally = Field(default=Tally(), description="Valid and invalid trials so far, retries, and who disturbed.")
     history: list[HistoryEntry]
 
 
@@ -116,8 +121,9 @@ def campaign_record(session: Session, campaign_id: str) -> dict[str, Any] | None
     campaign = row.campaign.model_dump(mode="json")
     looks = row.looks.model_dump(mode="json") if row.looks is not None else None
     plan = row.plan.model_dump(mode="json") if row.plan is not None else None
+    # The report finds its own outcome, so what is stored of it later makes no new report.
     return {
-        **summary.model_dump(mode="json"),
+        **summary.model_dump(mode="json", exclude={"outcome", "outcome_sentence", "paused"}),
         "calibration": calibration,
         "campaign": campaign,
         "looks": looks,
@@ -174,6 +180,9 @@ def summary_of(row: CampaignRow, counts: dict[str, int], hosts: Sequence[str]) -
         "ended_at": iso(row.ended_at),
         "hosts": list(hosts),
         "error": row.error,
+        "outcome": row.outcome or None,
+        "outcome_sentence": row.outcome_sentence or "",
+        "paused": row.paused or "",
     }
 
 

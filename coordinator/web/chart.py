@@ -56,6 +56,7 @@ class Chart:
     left: float = LEFT
     right: float = WIDTH - RIGHT
     axis_y: float = 0
+    is_time: bool = False  # its figures are times in µs, else rates
 
 
 Figures = tuple[float | None, float | None, float | None]  # the dot's value and both ends of its whisker
@@ -69,7 +70,7 @@ def throughput_chart(table: Table) -> Chart | None:
 
 def latency_chart(table: Table) -> Chart | None:
     """Latency p50 with intervals at the open levels of one workload, in µs."""
-    return _chart(table.workload, "Latency p50 in µs", [row for row in table.rows if row.open_loop], _latency)
+    return _chart(table.workload, "Latency p50", [row for row in table.rows if row.open_loop], _latency)
 
 
 def capacity_chart(table: Table) -> Chart | None:
@@ -77,6 +78,16 @@ def capacity_chart(table: Table) -> Chart | None:
     return _chart(
         table.workload, "Requests per second within the SLO", [r for r in table.rows if r.is_capacity], _capacity
     )
+
+
+def summary_chart(found: Sequence[Table]) -> Chart | None:
+    """The one chart of a summary: of the first workload, latency if it has most levels, else requests/s."""
+    for table in found[:1]:
+        open_levels = sum(row.open_loop for row in table.rows)
+        closed_levels = sum(not row.open_loop and not row.is_capacity for row in table.rows)
+        order = [throughput_chart, latency_chart] if closed_levels >= open_levels else [latency_chart, throughput_chart]
+        return next((chart for draw in (*order, capacity_chart) if (chart := draw(table))), None)
+    return None
 
 
 def _capacity(result: CellResult) -> Figures:
@@ -115,7 +126,9 @@ def _chart(workload: str, title: str, rows: Sequence[Row], figures: Callable[[Ce
         groups.append(Group(f"{row.level} · {row.load}", y - 8, tuple(marks)))
         y += ROW_HEIGHT * len(marks)
     ticks = [(step * i, place(step * i) or 0.0) for i in range(round(top / step) + 1)]
-    return Chart(workload, title, y + AXIS_HEIGHT, tuple(groups), tuple(ticks), axis_y=y + 6)
+    return Chart(
+        workload, title, y + AXIS_HEIGHT, tuple(groups), tuple(ticks), axis_y=y + 6, is_time=figures is _latency
+    )
 
 
 def _mark(

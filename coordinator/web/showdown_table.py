@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.campaign import Campaign
-from domain.carrying import Carrying, CarryingWord
+from domain.carrying import Carrying
 from domain.load import CapacityLoad, OpenLoad, ShareLoad
 from domain.metric import Metric
-from domain.report import (
-    CampaignReport,
-    CellResult,
-    ConditionCost,
-    Family,
-    Price,
-    Verdict,
-    too_few,
-)
+from domain.report import CampaignReport, CellResult, ConditionCost, Family, Price, Verdict, too_few
+from domain.verdict_words import CarryingWord
 
 
 @dataclass(frozen=True)
@@ -73,13 +66,13 @@ class CostRow:
 
 @dataclass(frozen=True)
 class Statement:
-    """The exploratory comparisons of one level as sentences: findings, inconclusive ones, and what lacks pairs."""
+    """The exploratory comparisons of one level as sentences: findings, unclear ones, and what lacks pairs."""
 
     workload: str
     level: str
     load: str
     decided: tuple[Verdict, ...]
-    inconclusive: tuple[Verdict, ...]
+    unclear: tuple[Verdict, ...]
     too_few: str
 
 
@@ -166,7 +159,7 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
                         level,
                         loads.get((workload, level), str(load)),
                         decided=tuple(v for v in decidable if v.decided),
-                        inconclusive=tuple(v for v in decidable if not v.decided),
+                        unclear=tuple(v for v in decidable if not v.decided),
                         too_few=too_few(here),
                     )
                 )
@@ -176,7 +169,7 @@ def statements(campaign: Campaign, report: CampaignReport) -> tuple[Statement, .
 def carrying_rows(report: CampaignReport) -> tuple[Carrying, ...]:
     """Statements on who carries a load, those with a word first; none where both carried it in every block."""
     found = [one for one in report.carrying if not one.is_plain]
-    return tuple(sorted(found, key=lambda one: one.word is CarryingWord.UNDECIDED))
+    return tuple(sorted(found, key=lambda one: one.word is CarryingWord.UNCLEAR))
 
 
 def price_rows(report: CampaignReport) -> tuple[PriceRow, ...]:

@@ -6,8 +6,10 @@ from itertools import groupby
 
 from domain.answer import Column
 from domain.carrying import OverloadedTrials
+from domain.reasons import EXPLANATIONS
 from domain.report import CellResult, Price, Verdict
-from domain.texts import ratio_text
+from domain.texts import count_text, ratio_text, time_text
+from domain.trial import Reason
 
 NOTHING = "–"
 
@@ -80,6 +82,26 @@ def groupby_level(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
     return [(level, list(group)) for level, group in groupby(columns, key=lambda column: column.level)]
 
 
+def number(count: int | None) -> str:
+    """A whole number with separators of thousands."""
+    return NOTHING if count is None else count_text(count)
+
+
+def time(us: float | None) -> str:
+    """A time in microseconds, in the unit that suits it."""
+    return NOTHING if us is None else time_text(us)
+
+
+def meaning(reason: str) -> str:
+    """What a reason against a trial means."""
+    return plain(EXPLANATIONS[Reason(reason)].meaning)
+
+
+def plain(text: str) -> str:
+    """Text without the backticks of Markdown."""
+    return text.replace("`", "")
+
+
 def spelled(name: str) -> str:
     """An identifier as words: ``wrong_client_address`` → ``wrong client address``."""
     return name.replace("_", " ")
@@ -101,5 +123,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "duration": duration,
     "groupby_level": groupby_level,
     "moment": moment,
+    "number": number,
+    "time": time,
+    "meaning": meaning,
+    "plain": plain,
     "spelled": spelled,
 }

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.duration import duration_text
+from domain.outcome import state_text
 
 _WIDE = 160  # characters of a line that no terminal limits
 
@@ -21,7 +22,7 @@ def print_campaigns(campaigns: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             campaign["id"],
             campaign["name"],
-            campaign["state"],
+            state_text(campaign),
             blocks_text(campaign),
             _moment(campaign.get("created_at")),
             took_text(campaign),

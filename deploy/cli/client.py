@@ -79,6 +79,10 @@ class Coordinator:
         """Request the cancellation of a campaign; its state shows when it is cancelled."""
         return self._ask("POST", f"campaigns/{_segment(campaign_id)}/cancel")
 
+    def resume(self, campaign_id: str) -> dict[str, Any]:
+        """Go on with a paused campaign."""
+        return self._ask("POST", f"campaigns/{_segment(campaign_id)}/resume")
+
     def quarantine(self) -> dict[str, Any]:
         """What is set aside, the newest first."""
         return self._ask("GET", "quarantine")

@@ -31,7 +31,7 @@ MEANINGS = {
     ExitCode.INVALID: "the campaign is invalid; each problem is printed with its field",
     ExitCode.FAILED: "the campaign failed or was cancelled",
     ExitCode.INCOMPLETE: "a campaign without expectations is complete, but host noise or failures left cells without a "
-    "valid trial",
+    "valid trial; or it is paused, because its first blocks gave none",
     ExitCode.UNDECIDED: "no expectation of the campaign failed, but the data do not decide all of them",
     ExitCode.NOT_READY: "of 'status': the coordinator answers, but database, disk, broker or ticker keep campaigns "
     "waiting; each is printed with since when and what to do",
@@ -58,6 +58,19 @@ class Unreachable(CommandError):
     """No coordinator answers, or it refuses the token."""
 
     exit_code = int(ExitCode.UNREACHABLE)
+
+
+class CampaignPaused(CommandError):
+    """The first blocks of a campaign gave no valid trial, and it waits for its user."""
+
+    exit_code = int(ExitCode.INCOMPLETE)
+
+    def __init__(self, campaign_id: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the campaign paused: {reason}. Stop what disturbs the host. Then "
+            f"'showdown resume {campaign_id}' goes on, and 'showdown cancel {campaign_id}' ends it."
+        )
 
 
 class CampaignInvalid(CommandError):

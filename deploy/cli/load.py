@@ -6,15 +6,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domain.carrying import CarryingWord, OverloadedTrials
+from domain.carrying import OverloadedTrials
 from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
 from domain.texts import share_text
+from domain.verdict_words import CarryingWord
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
 NONE = "–"
 MARK = "!"  # the latency depends on the generator
-_STYLES = {CarryingWord.DOES_NOT_CARRY.value: "red", CarryingWord.UNDECIDED.value: "yellow"}
+_STYLES = {CarryingWord.DOES_NOT_CARRY.value: "red", CarryingWord.UNCLEAR.value: "yellow"}
 
 
 def carried_text(cell: CellResult) -> str:
@@ -75,7 +76,7 @@ def print_carrying(report: CampaignReport, console: Console) -> None:
     if not found:
         return
     console.print("[bold]Which datapath carries the load[/bold]", highlight=False)
-    for one in sorted(found, key=lambda one: one.word is CarryingWord.UNDECIDED):
+    for one in sorted(found, key=lambda one: one.word is CarryingWord.UNCLEAR):
         row = Table.grid(padding=0)
         row.add_column(no_wrap=True)
         row.add_column()

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from rich.console import Console
 from deploy.cli.client import Coordinator
 from deploy.cli.discarded import settled
 from deploy.cli.dry_run import dry_run_option, print_estimate
-from deploy.cli.errors import CommandError
+from deploy.cli.errors import CampaignPaused, CommandError
 from deploy.cli.kept import keep as keep_report
 from deploy.cli.kept import state_directory
 from deploy.cli.output import campaign_argument, finish, full_option, json_option, print_json
@@ -120,12 +120,27 @@ def _conduct(stack: PrivateStack, toml: str, display: Display, interrupts: Inter
         for line in plan_lines(created):
             display.say(line)
         try:
-            follow(coordinator, campaign_id, display, each_time=watch)
+            _follow_through(coordinator, campaign_id, display, watch)
         except KeyboardInterrupt:
             display.say("interrupted: cancelling the campaign and removing its labs; interrupt again to stop at once")
             _cancel(coordinator, campaign_id, display, interrupts)
             raise
         return coordinator.report(campaign_id)
+
+
+def _follow_through(coordinator: Coordinator, campaign_id: str, display: Display, watch: Callable[[], None]) -> None:
+    """Follow a campaign to its end. If it pauses, the user decides; without a terminal, it is cancelled."""
+    while True:
+        try:
+            follow(coordinator, campaign_id, display, each_time=watch)
+            return
+        except CampaignPaused as paused:
+            display.say(f"paused: {paused.reason}")
+        if sys.stdin.isatty() and click.confirm("Go on with it?", err=True):
+            coordinator.resume(campaign_id)
+        else:
+            display.say("cancelling it; stop what disturbs the host, and run it again")
+            coordinator.cancel(campaign_id)
 
 
 def _cancel(coordinator: Coordinator, campaign_id: str, display: Display, interrupts: Interrupts) -> None:

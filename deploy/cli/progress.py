@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli.client import ENDED, Coordinator
-from deploy.cli.errors import Unreachable
+from deploy.cli.errors import CampaignPaused, Unreachable
 from deploy.cli.planning import may_add_blocks, precision_reached
 from deploy.cli.trouble import TroubleWatcher
 from domain.campaign import CALIBRATION
+from domain.outcome import Tally, reasons_text
 
 POLL_S = 1.0  # polling costs CPU on the measured host
 UNREACHABLE_AFTER_S = 30.0  # a coordinator may be restarted during a campaign
@@ -60,11 +61,12 @@ class Display:
         cell, left = campaign["progress"]["cell"], time_left(campaign)
         if self._console.is_terminal:
             now = current_cell(campaign)
-            left = ", ".join(text for text in (left, precision_reached(campaign)) if text)
+            left = ", ".join(text for text in (trials_text(campaign), left, precision_reached(campaign)) if text)
             self._bar.update(self._task, description=state, completed=done, total=total, cell=now, left=left)
             return
         # One line per block, because the datapath changes with every slice.
         line = f"{state}: block {done} of {total} done"
+        line += f", {trials}" if (trials := trials_text(campaign)) else ""
         line += f", now {cell_text(cell)}" if cell else ""
         if line != self._last_line:
             self._last_line = line
@@ -86,6 +88,14 @@ def cell_text(cell: Mapping[str, Any]) -> str:
     if cell["level"] == CALIBRATION:
         return f"{cell['workload']}, calibration"
     return f"{cell['workload']} at {cell['level']}"
+
+
+def trials_text(campaign: Mapping[str, Any]) -> str:
+    """How many trials are invalid, and for which reasons; empty if none is, or if the coordinator does not say."""
+    tally = Tally.model_validate(campaign.get("tally") or {})
+    if not tally.invalid:
+        return ""
+    return f"{tally.invalid:,} of {tally.valid + tally.invalid:,} trials invalid ({reasons_text(tally.reasons)})"
 
 
 def time_left(campaign: Mapping[str, Any]) -> str:
@@ -111,7 +121,8 @@ def follow(
     """Watch a campaign until it has ended or ``until`` is true; returns its state.
 
     ``each_time`` runs before every poll. Raises :class:`Unreachable` after ``UNREACHABLE_AFTER_S`` without an answer,
-    and :class:`CommandError` after ``TROUBLE_AFTER_S`` of a trouble that keeps campaigns from their work.
+    :class:`CommandError` after ``TROUBLE_AFTER_S`` of a trouble that keeps campaigns from their work, and
+    :class:`CampaignPaused` if it waits for its user.
     """
     heard_s = clock()
     watcher = TroubleWatcher(coordinator, display, clock)
@@ -128,4 +139,6 @@ def follow(
             display.show(campaign)
             if campaign["state"] in ENDED or until():
                 return str(campaign["state"])
+            if campaign.get("paused"):
+                raise CampaignPaused(campaign_id, str(campaign["paused"]))
         sleep(POLL_S)

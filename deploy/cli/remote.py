@@ -28,6 +28,8 @@ from deploy.cli.output import (
 from deploy.cli.planning import plan_lines, precision_reached
 from deploy.cli.progress import Display, current_cell, follow, time_left
 from deploy.cli.result_files import ResultFiles, result_files_options
+from deploy.cli.state import trial_lines
+from domain.outcome import state_text
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 _MAX_TOKEN = 4096  # characters
@@ -187,12 +189,14 @@ def _show_status(coordinator: Coordinator, campaign_id: str | None, *, as_json: 
         return
     details = [current_cell(campaign), time_left(campaign), precision_reached(campaign), campaign["error"]]
     click.echo(
-        f"{campaign_id} {campaign['name']}: {campaign['state']}, "
+        f"{campaign_id} {campaign['name']}: {state_text(campaign)}, "
         f"block {campaign['blocks_done']} of {campaign['blocks_total']} done"
         + (f", {failed} failed" if (failed := campaign.get("blocks_failed")) else "")
         + "".join(f", {detail}" for detail in details if detail)
     )
     if line := when_and_where(campaign):
+        click.echo(line)
+    for line in trial_lines(campaign):
         click.echo(line)
     if campaign["state"] not in ENDED:
         for sentence in deaf(coordinator.hosts(), campaign["hosts"]):
@@ -235,3 +239,16 @@ def cancel(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None
     else:
         late = ", so there is nothing to cancel" if campaign["state"] in ("complete", "failed") else ""
         click.echo(f"campaign {campaign_id} is {campaign['state']}{late}")
+
+
+@click.command()
+@click.argument("campaign_id")
+@json_option
+@coordinator_command
+def resume(coordinator: Coordinator, campaign_id: str, *, as_json: bool) -> None:
+    """Go on with CAMPAIGN_ID, which paused because its first blocks gave no valid trial."""
+    campaign = coordinator.resume(campaign_id)
+    if as_json:
+        print_json(campaign)
+    else:
+        click.echo(f"campaign {campaign_id} is {state_text(campaign)}")

@@ -28,6 +28,7 @@ from deploy.cli.verdicts import print_verdicts, style_of
 from deploy.cli.why import print_why
 from domain.metric import Metric
 from domain.names import LIMIT
+from domain.outcome import state_text
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
 from domain.texts import number_text
 from domain.trial import Reason
@@ -97,9 +98,9 @@ def reference_of(report: CampaignReport) -> str:
 
 
 def headline(report: CampaignReport) -> str:
-    """The campaign's name, state, id and seed."""
+    """The campaign's name, state, outcome, id and seed."""
     facts = report.campaign
-    parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", str(facts.get("state", ""))]
+    parts = [f"[bold]{escape(str(facts.get('name', '')))}[/bold]", state_text(facts)]
     parts += [f"{name} {facts[name]}" for name in ("id", "seed") if facts.get(name) is not None]
     return " · ".join(part for part in parts if part)
 

@@ -7,14 +7,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from domain.metric import Metric
-from domain.report import CampaignReport, Family, Price, Verdict, VerdictWord, too_few
+from domain.report import CampaignReport, Family, Price, Verdict, too_few
 from domain.texts import number_text
+from domain.verdict_words import VerdictWord
 
 STYLES = {
-    VerdictWord.FASTER: "green",
-    VerdictWord.SLOWER: "red",
-    VerdictWord.EQUIVALENT: "cyan",
-    VerdictWord.INCONCLUSIVE: "yellow",
+    VerdictWord.BETTER: "green",
+    VerdictWord.WORSE: "red",
+    VerdictWord.SAME: "cyan",
+    VerdictWord.UNCLEAR: "yellow",
+    VerdictWord.TOO_FEW: "yellow",
     VerdictWord.NONE: "",
 }
 _PRICED = {Metric.CPU_US_PER_REQUEST: "CPU µs/request", Metric.LATENCY_P50_US: "latency p50 µs"}
@@ -42,7 +44,7 @@ def _print_primary(verdicts: Sequence[Verdict], scope: str, console: Console) ->
         if verdict.has_enough_pairs:
             _print_sentence(verdict.title, style_of(verdict), verdict.sentence, console)
     if waiting := too_few(verdicts):
-        _print_sentence("no verdict", "yellow", waiting, console)
+        _print_sentence(VerdictWord.TOO_FEW.text, "yellow", waiting, console)
 
 
 def _print_prices(prices: Sequence[Price], scope: str, console: Console) -> None:
@@ -80,7 +82,7 @@ def _print_exploratory(verdicts: Sequence[Verdict], scope: str, console: Console
     open_ones = len(enough) - len(found)
     if open_ones:
         comparisons = "comparison is" if open_ones == 1 else "comparisons are"
-        _print_sentence("", "dim", f"{open_ones} {comparisons} inconclusive; --json has every interval.", console)
+        _print_sentence("", "dim", f"{open_ones} {comparisons} unclear; --json has every interval.", console)
     if waiting := too_few(verdicts):
         _print_sentence("", "dim", waiting, console)
 
@@ -97,5 +99,5 @@ def _print_sentence(word: str, style: str, sentence: str, console: Console) -> N
     row = Table.grid(padding=0)
     row.add_column(no_wrap=True)
     row.add_column()
-    row.add_row(f"[{style}]{word:>12}[/{style}]  " if style else f"{word:>12}  ", escape(sentence))
+    row.add_row(f"[{style}]{word:>13}[/{style}]  " if style else f"{word:>13}  ", escape(sentence))
     console.print(row)

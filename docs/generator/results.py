@@ -9,25 +9,30 @@ from pathlib import Path
 from deploy.cli.errors import MEANINGS
 from docs.generator.blocks import BlockError
 from docs.generator.tables import table
-from domain.report import Family, VerdictWord
+from domain.reasons import EXPLANATIONS, is_retried
+from domain.report import Family
 from domain.telemetry import CAUSES
-from domain.trial import TRANSIENT_REASONS, Reason
+from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 _WORDS = Path(__file__).with_name("results.toml")
 
 
 def reasons_table() -> str:
     """Every reason for which a trial is invalid: what it means, and what to do."""
+    missing = sorted(set(Reason) - set(EXPLANATIONS))
+    if missing:
+        raise BlockError(f"domain/reasons.py lacks {', '.join(missing)}: say what it means, its cause and what to do")
     rows = [
-        (f"`{reason}`", words["meaning"], words["do"], "yes" if reason in TRANSIENT_REASONS else "no")
-        for reason, words in ((one, _words("reason", one)) for one in sorted(Reason))
+        (f"`{reason}`", found.meaning, found.cause, found.remedy, "yes" if is_retried(reason) else "no")
+        for reason, found in ((one, EXPLANATIONS[one]) for one in sorted(Reason))
     ]
-    return table(("reason", "what happened", "what to do", "block is retried"), rows)
+    return table(("reason", "what happened", "usual cause", "what to do", "block is retried"), rows)
 
 
 def verdicts_table() -> str:
     """Every verdict word."""
-    return table(("verdict", "meaning"), [(f"`{one}`", _words("verdict", one)["meaning"]) for one in VerdictWord])
+    return table(("verdict", "meaning"), [(f"`{one}`", one.meaning) for one in VerdictWord])
 
 
 def families_table() -> str:

@@ -128,45 +128,78 @@ def check_answer(page: Page, report: dict[str, Any]) -> None:
     expect(page.locator(".answer .scope")).to_contain_text(f"this boot of {report['campaign']['hosts'][0]}")
 
 
+def check_lost_connection(tab: Tab) -> None:
+    """While the coordinator does not answer, the page says that its figures are old."""
+    banner = tab.page.get_by_text("No connection to the coordinator since")
+    expect(banner).to_be_hidden()
+    tab.page.route("**/progress?*", lambda route: route.abort())
+    expect(banner).to_be_visible()
+    tab.page.unroute("**/progress?*")
+    expect(banner).to_be_hidden()
+    tab.complaints.clear()  # Chromium reports the requests that failed
+
+
+def pages_on_paper(page: Page) -> int:
+    """How many A4 pages the print of a page has."""
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+
+
+def check_polling_has_stopped(page: Page) -> None:
+    """The panels ask once more, whole, when they learn that the campaign has ended; then nothing asks."""
+    page.wait_for_load_state("networkidle")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    for _ in range(4):
+        requests.clear()
+        page.wait_for_timeout(2_500)
+        if not requests:
+            break
+    assert requests == []
+
+
+def check_tabs(page: Page, report: dict[str, Any]) -> None:
+    """Summary and verdicts of a campaign that has ended."""
+    first, valid = report["verdicts"][0], report["results"][0]["valid_trials"]
+    page.get_by_role("link", name="Summary", exact=True).click()
+    check_answer(page, report)
+    if valid:
+        expect(page.get_by_role("img", name=re.compile("Requests per second"))).to_be_visible()
+    assert pages_on_paper(page) == 1
+    page.get_by_role("link", name="Verdicts", exact=True).click()
+    assert first["pairs"] >= 5 or report["invalid"]
+    expected = first["sentence"] if first["pairs"] >= 5 else "a verdict needs 5"  # host noise may leave too few pairs
+    expect(page.locator("#results")).to_contain_text(expected)
+    assert first["sentence"].startswith("ebpf_redirect ")
+    expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
+
+
 def test_a_campaign_from_the_form_runs_until_its_verdict_shows(tab: Tab) -> None:
     page = tab.page
     fill_a_short_campaign(page)
     page.get_by_role("button", name="Submit the campaign").click()
     expect(page.get_by_role("heading", name=re.compile("from-chromium"))).to_be_visible()
+    campaign = urlsplit(page.url).path
+    page.get_by_role("link", name="Live", exact=True).click()
+    page.wait_for_url(f"**{campaign}/live")
     # Everything from here on comes by polling: the page is never loaded again.
     page.evaluate("window.neverReloaded = true")
+    check_lost_connection(tab)
     expect(page.locator("#progress")).to_contain_text("of 5")
     traffic = page.locator("#traffic")
     expect(traffic.get_by_role("heading")).to_have_text("Now")
     expect(traffic.locator("tbody tr")).to_have_count(2, timeout=CAMPAIGN_MS)
     expect(traffic.locator(".uplot canvas")).to_have_count(2)
-    expect(page.locator("#progress .state")).to_have_text("complete", timeout=CAMPAIGN_MS)
+    expect(page.locator("#progress .state").first).to_have_text("complete", timeout=CAMPAIGN_MS)
     expect(traffic.get_by_role("heading")).to_have_text("How it ran")
-    report = page.request.get(f"/api/v1{urlsplit(page.url).path}/report").json()
+    report = page.request.get(f"/api/v1{campaign}/report").json()
     # A busy machine spoils trials, and says so; the page must then show just that. Any other trial must be valid.
     assert [trial for trial in report["invalid"] if not TRANSIENT_REASONS & set(trial["reasons"])] == []
     assert report["failed_attempts"] == []
-    first = report["verdicts"][0]
-    assert first["pairs"] >= 5 or report["invalid"]
-    expected = first["sentence"] if first["pairs"] >= 5 else "a verdict needs 5"  # host noise may leave too few pairs
-    expect(page.locator("#results")).to_contain_text(expected)
-    assert first["sentence"].startswith("ebpf_redirect ")
-    check_answer(page, report)
-    valid = report["results"][0]["valid_trials"]
-    expect(page.locator("#results table.showdown td").first).to_contain_text(f"{valid} valid")
-    if valid:
-        expect(page.get_by_role("img", name=re.compile("Requests per second"))).to_be_visible()
     expect(page.get_by_role("link", name="Cancel")).to_have_count(0)
+    expect(page.locator("#results")).to_contain_text(re.compile(rf"valid, {len(report['invalid'])}\s+invalid"))
     assert page.evaluate("window.neverReloaded")
-    page.wait_for_load_state("networkidle")
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    for _ in range(4):  # the panels ask once more, whole, when they learn that the campaign has ended
-        requests.clear()
-        page.wait_for_timeout(2_500)
-        if not requests:
-            break
-    assert requests == []  # polling has stopped
+    check_polling_has_stopped(page)
+    check_tabs(page, report)
     assert tab.complaints == []
 
 
@@ -174,8 +207,8 @@ def test_kernel_latency_of_a_trial_is_drawn_from_influxdb(tab: Tab) -> None:
     page = tab.page
     page.goto("/campaigns")
     page.get_by_role("link", name="from-chromium").first.click()
-    page.get_by_role("link", name="All trials").click()
-    page.locator("tbody th a").first.click()
+    page.get_by_role("link", name="Trials", exact=True).click()
+    page.locator("#trials tbody th a").first.click()
     panel = page.locator("#kernel-latency")
     expect(panel.locator(".uplot canvas")).to_have_count(2)
     expect(panel.locator("[data-stage-stage]")).to_contain_text("run queue")
@@ -219,7 +252,15 @@ def test_no_page_is_wider_than_its_window(
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("/campaigns")
     campaign = page.get_by_role("link", name="from-chromium").first.get_attribute("href")
-    for path in ("/campaigns", "/campaigns/new", "/hosts", "/matrix", str(campaign), f"{campaign}/trials"):
+    tabs = ("", "/verdicts", "/why", "/trials", "/live", "/configuration")
+    for path in (
+        "/campaigns",
+        "/campaigns/new",
+        "/hosts",
+        "/matrix",
+        "/reasons",
+        *(f"{campaign}{one}" for one in tabs),
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert tab.complaints == []

@@ -70,7 +70,7 @@ def _wrong_block(state: str, reason: str, attempts: list[tuple[Any, ...]]) -> It
     if not BlockState(state).ended:
         yield f"it is {state}"
     done = [number for number, attempt, *_ in attempts if attempt == AttemptState.DONE]
-    if state == BlockState.DONE and not done:
+    if state == BlockState.DONE and not done and not reason:  # a search that has ended needs no further step
         yield "it is done without a result"
     if state == BlockState.FAILED and not reason:
         yield "it failed without a reason"

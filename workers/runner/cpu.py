@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from domain.busy import BusyProcess
 from domain.cpu_time import CpuTime
 from workers.lab.cgroup_limits import Limits, own_limits
 from workers.lab.cgroups import Group
 from workers.lab.host_cpu import HostTicks, host_ticks
+from workers.runner.busiest import busiest, look
 from workers.runner.foreign import ByGroup, ByProcess, Foreign, ProcessTicks
 
 _CACHE_LIMIT = 20_000  # processes; more than a host runs, so the cache is rarely cleared
@@ -42,9 +44,13 @@ class CpuSnapshot:
 
 @dataclass
 class Recording:
-    """Snapshots during a run, by which each slice gets its own foreign and throttled CPU time."""
+    """Snapshots during a run, by which each slice gets its own foreign and throttled CPU time.
+
+    ``busiest``: the foreign processes that used most CPU time in the whole run; known when it has ended.
+    """
 
     snapshots: list[CpuSnapshot] = field(default_factory=list)
+    busiest: tuple[BusyProcess, ...] = ()
 
     def others(self, start_s: float, end_s: float) -> dict[str, float | None]:
         """The fields of :class:`CpuTime` that snapshots alone can give, for a span of monotonic time."""
@@ -123,6 +129,7 @@ class CpuMeter:
     def recording(self) -> Iterator[Recording]:
         """Take a snapshot now, at the end, and regularly in between."""
         recording, ended = Recording([self.snapshot()]), threading.Event()
+        first = look(time.monotonic(), self.is_foreign)
 
         def record() -> None:
             while not ended.wait(self._foreign.period_s):
@@ -136,6 +143,7 @@ class CpuMeter:
             ended.set()
             thread.join()
             recording.snapshots.append(self.snapshot())
+            recording.busiest = busiest(first, look(time.monotonic(), self.is_foreign), os.cpu_count() or 1)
 
     def _netns_of(self, process: ProcessTicks) -> int | None:
         # Reading the link costs more than the whole stat line, and a process rarely changes its namespace. A process

@@ -32,6 +32,7 @@ class ProcessTicks:
     ticks: int
     waited: int
     kernel_thread: bool
+    name: str = ""
 
 
 class Foreign(Protocol):
@@ -55,11 +56,11 @@ class ByProcess:
 
     def used_s(self) -> float:
         """See :class:`Foreign`."""
-        processes = {one.pid: one for one in _processes()}
+        known = {one.pid: one for one in processes()}
         now = {
             (one.pid, one.start): one
-            for one in processes.values()
-            if not one.kernel_thread and self._is_foreign(one, processes)
+            for one in known.values()
+            if not one.kernel_thread and self._is_foreign(one, known)
         }
         if self._before is not None:
             self._ticks += gained_ticks(self._before, now)
@@ -150,6 +151,7 @@ def read_process_ticks(stat: str) -> ProcessTicks:
         ticks=int(fields[11]) + int(fields[12]),
         waited=int(fields[13]) + int(fields[14]),
         kernel_thread=bool(int(fields[6]) & _PF_KTHREAD),
+        name=head.partition("(")[2],
     )
 
 
@@ -189,7 +191,8 @@ class _TopGroups:
         return self._gained_s + self._outside.used_s()
 
 
-def _processes() -> list[ProcessTicks]:
+def processes() -> list[ProcessTicks]:
+    """Every process of the host."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -86,6 +86,7 @@ class Measuring:
             traffic = replace(traffic, slices=tuple(_with_others(one, recording) for one in traffic.slices))
             self._account(trial_run, traffic, probed=probed, profiled=profiled)
             if not probed and not profiled:
+                trial_run.evidence.busiest = recording.busiest
                 self._count(trial_run, traffic)
             elif probed:
                 self._add_watched(trial_run, traffic)

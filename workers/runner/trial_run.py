@@ -10,6 +10,7 @@ from domain.counters import Counters
 from domain.histogram import LatencyHistogram
 from domain.sample import Point, TrialTags
 from domain.stacks import Stacks
+from domain.texts import error_text
 from domain.trial import Reason
 from domain.watched import Span, Watched
 from domain.window_times import WindowTimes
@@ -125,7 +126,7 @@ class TrialRun:
     def fail(self, error: Exception) -> None:
         """Add a finding for a datapath or origin that failed; it gets no more traffic."""
         self.attachment = None
-        self.evidence.add_finding(Reason.DATAPATH_FAILED, f"{type(error).__name__}: {error}")
+        self.evidence.add_finding(Reason.DATAPATH_FAILED, error_text(error))
 
     @property
     def target(self) -> Target:

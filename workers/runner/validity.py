@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.busy import BusyProcess
 from domain.carried import Carried
 from domain.condition import PLAIN, Condition
 from domain.counters import Counters
@@ -54,6 +55,7 @@ class Evidence:
     origin_connections: dict[str, int] = field(default_factory=dict)  # by address, if the datapath balances
     cpu: CpuTime = field(default_factory=CpuTime)  # of the counted slices
     slice_cpu: list[CpuTime] = field(default_factory=list)  # of each of them
+    busiest: tuple[BusyProcess, ...] = ()  # foreign processes during the counted slices
     offloads: Mapping[str, bool] = field(default_factory=dict)
     expected_offloads: Mapping[str, bool] = field(default_factory=dict)
     condition: Condition = PLAIN
@@ -151,7 +153,15 @@ def judge(evidence: Evidence, proof: Proof) -> Validity:
     _judge_condition(evidence, add)
     _judge_traffic(evidence, add)
     _judge_host(evidence, add)
-    return Validity(findings=tuple(found))
+    return Validity(findings=tuple(_with_processes(one, evidence.busiest) for one in found))
+
+
+def _with_processes(finding: Finding, busiest: tuple[BusyProcess, ...]) -> Finding:
+    """A finding of interference with the processes that may have caused it, also in words."""
+    if finding.reason is not Reason.INTERFERENCE or not busiest:
+        return finding
+    detail = f"{finding.detail}; busiest: {', '.join(map(str, busiest))}"[:500]
+    return finding.model_copy(update={"detail": detail, "processes": busiest})
 
 
 def _judge_path(evidence: Evidence, proof: Proof, add: _AddFinding) -> None:
@@ -231,7 +241,8 @@ def _judge_traffic(evidence: Evidence, add: _AddFinding) -> None:
     if not evidence.requests:
         add(Reason.NO_REQUESTS, "the generator completed no request")
     if total > MAX_ERROR_SHARE * (evidence.requests + total):
-        add(Reason.ERRORS, f"{total} errors and {evidence.requests} requests: {errors}")
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in errors.items())
+        add(Reason.ERRORS, f"{total:,} errors and {evidence.requests:,} requests: {causes}")
     # If a path breaks in a closed loop, errors are few: each connection sends one request and waits for its timeout.
     stuck = errors.get("timeout", 0) + errors.get("unanswered", 0)
     opened = max((s.connections for s in evidence.slices), default=0)
@@ -257,7 +268,7 @@ def _judge_load(evidence: Evidence, add: _AddFinding) -> None:
     if evidence.unsent > MAX_UNSENT_SHARE * (evidence.requests + evidence.unsent):
         # If the generator was on time, it had no free connection: the path was too slow.
         reason = Reason.OVERLOADED if on_time and lag is not None else Reason.GENERATOR_SATURATED
-        add(reason, f"{evidence.unsent} due requests were never sent")
+        add(reason, f"{evidence.unsent:,} due requests were never sent")
     details = shortfalls(evidence.counted)
     if evidence.carried.due and is_full(evidence.cpu):
         details.append(f"no CPU time was left: {evidence.cpu.idle_s:.2f} s idle in {evidence.cpu.wall_s:.1f} s")

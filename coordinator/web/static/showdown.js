@@ -15,6 +15,28 @@
     }
   });
 
+  // The page says so when the coordinator no longer answers: else old figures look like present ones.
+  let lostAt = null;
+
+  const showConnection = () => {
+    for (const banner of document.querySelectorAll("[data-lost-connection]")) {
+      banner.hidden = lostAt === null;
+      if (lostAt) banner.querySelector("[data-since]").textContent = `${lostAt.toISOString().slice(11, 19)} UTC`;
+    }
+  };
+
+  for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(failure, () => {
+      lostAt ??= new Date();
+      showConnection();
+    });
+  }
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.xhr?.status) return;
+    lostAt = event.detail.xhr.status >= 502 ? (lostAt ?? new Date()) : null;
+    showConnection();
+  });
+
   document.addEventListener("submit", (event) => {
     if (!event.target.matches('form[action$="/sign-out"]')) return;
     try {

@@ -117,7 +117,7 @@ def result(
 
 
 @cache
-def _migrated_file() -> Path:
+def migrated_file() -> Path:
     """An empty SQLite file with the present schema. Migrations take 0.1 s, and hundreds of tests need it."""
     directory = tempfile.mkdtemp(prefix="showdown-schema-")
     atexit.register(shutil.rmtree, directory)
@@ -131,8 +131,8 @@ def _migrated_file() -> Path:
 class CoordinatorApp:
     """The coordinator and its callers."""
 
-    def __init__(self, directory: Path, database_url: str = "") -> None:
-        environ = {"SHOWDOWN_STATE_DIR": str(directory / "state")}
+    def __init__(self, directory: Path, database_url: str = "", **environment: str) -> None:
+        environ = {"SHOWDOWN_STATE_DIR": str(directory / "state"), **environment}
         if database_url:
             environ["SHOWDOWN_DATABASE_URL"] = database_url
         self.settings: Settings = load_settings(environ)
@@ -140,7 +140,7 @@ class CoordinatorApp:
         self.dispatcher = RecordingDispatcher()
         if not database_url:
             (directory / "state").mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_migrated_file(), Path(self.settings.database_url.removeprefix("sqlite:///")))
+            shutil.copyfile(migrated_file(), Path(self.settings.database_url.removeprefix("sqlite:///")))
         self.store = Store(self.settings.database_url)
         if database_url:
             self.store.migrate()

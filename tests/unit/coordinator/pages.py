@@ -1,12 +1,14 @@
 """A browser without a window: it signs in, sends the form, and reads a page's texts."""
 
 import re
+from dataclasses import dataclass
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
+TABS = ("", "/verdicts", "/why", "/trials", "/live", "/configuration")
 FORM = {
     "name": "from-the-form",
     "datapaths": ["direct", "tproxy"],
@@ -45,6 +47,20 @@ def send(browser: FlaskClient, **changes: object) -> TestResponse:
     return browser.post("/campaigns", data={**FORM, "csrf_token": token, **changes})
 
 
-def sentences(page: TestResponse) -> list[str]:
+@dataclass(frozen=True)
+class EveryTab:
+    """The texts of all tabs of a campaign, one after another."""
+
+    text: str
+
+
+def every_tab(browser: FlaskClient, campaign_id: str) -> EveryTab:
+    """All tabs of a campaign."""
+    pages = [browser.get(f"/campaigns/{campaign_id}{tab}") for tab in TABS]
+    assert {page.status_code for page in pages} == {200}
+    return EveryTab("\n".join(page.text for page in pages))
+
+
+def sentences(page: TestResponse | EveryTab) -> list[str]:
     """The texts of the page, without markup."""
     return [text.strip() for text in re.sub(r"<[^>]+>", "\n", page.text).splitlines() if text.strip()]

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from coordinator.web import expect_field
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import send, sentences
+from tests.unit.coordinator.pages import every_tab, send, sentences
 
 FASTER = "tproxy.requests_per_s >= 0.5 * direct"
 SLOWER = "tproxy.requests_per_s >= 2 * direct"
@@ -43,10 +43,10 @@ def test_rest_and_csv_have_each_check(coordinator_app: CoordinatorApp, finished:
 def test_the_page_has_the_outcome_and_each_check(
     coordinator_app: CoordinatorApp, browser: FlaskClient, finished: str
 ) -> None:
-    page = browser.get(f"/campaigns/{finished}")
+    page = every_tab(browser, finished)
     texts = sentences(page)
     assert "1 pass, 1 fail." in page.text
-    assert texts.count("fail") == 2, "the gate's and the check's"
+    assert texts.count("fail") == 3, "the gate's on two tabs, and the check's"
     assert FASTER.replace(">", "&gt;") in page.text
     assert f"/api/v1/campaigns/{finished}/expectations.csv" in page.text
     assert f"keeps = {FASTER}; doubles = {SLOWER}".replace(">", "&gt;") in page.text
@@ -56,7 +56,7 @@ def test_a_page_without_expectations_has_no_such_panel(coordinator_app: Coordina
     coordinator_app.register()
     campaign_id = coordinator_app.submit()
     coordinator_app.run_block()
-    assert 'id="expectations"' not in browser.get(f"/campaigns/{campaign_id}").text
+    assert 'id="expectations"' not in every_tab(browser, campaign_id).text
 
 
 def test_while_it_runs_nothing_is_decided(coordinator_app: CoordinatorApp) -> None:

@@ -24,10 +24,11 @@ from deploy.cli.render import print_report
 from deploy.cli.result_files import ResultFiles
 from domain.gate import Check, Outcome
 from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, CellResult, Family, Verdict
 from domain.report_junit import junit_of
 from domain.report_markdown import markdown_of
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 EXPRESSION = "tproxy.requests_per_s@low >= 0.9 * direct"
 
@@ -255,7 +256,7 @@ def rendered(markdown):
 def test_markdown_has_checks_verdicts_and_figures():
     sentence = "tproxy costs 1.03 × [1.01, 1.05] | p < 0.001 *among* 6."
     verdict = Verdict(datapath="tproxy", reference="direct", workload="http_keepalive", level="low",
-                      metric=Metric.REQUESTS_PER_S, verdict=VerdictWord.SLOWER, family=Family.PRIMARY, pairs=6,
+                      metric=Metric.REQUESTS_PER_S, verdict=VerdictWord.WORSE, family=Family.PRIMARY, pairs=6,
                       sentence=sentence)  # fmt: skip
     text = markdown_of(report(PASS, FAIL, verdicts=(verdict,), results=(cell(), cell(0, invalid_for=Reason.STEAL))))
     page = rendered(text)

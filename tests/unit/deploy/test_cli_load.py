@@ -3,9 +3,10 @@
 import pytest
 
 from deploy.cli.load import MARK, NONE, carried_text, cpus_text, lag_text, queued_text
-from domain.carrying import CarriedBlocks, Carrying, CarryingWord, OverloadedTrials
+from domain.carrying import CarriedBlocks, Carrying, OverloadedTrials
 from domain.report import CampaignReport, CellResult
 from domain.trial import Reason
+from domain.verdict_words import CarryingWord
 from tests.unit.deploy.test_cli_render import cell, printed
 
 SENTENCE = "tproxy does not carry 20,000/s at busy in 6 of 6 blocks; ebpf_redirect carries it in 6 of 6 (made up)."
@@ -31,7 +32,7 @@ def overloaded_cell() -> CellResult:
 def carrying(word: CarryingWord = CarryingWord.CARRIES, carried: int = 6) -> Carrying:
     return Carrying(
         datapath="ebpf_redirect", reference="tproxy", workload="http_keepalive", level="low", load="open(20000)",
-        word=word, carried=carried, reference_carried=6 if carried == 6 and word is CarryingWord.UNDECIDED else 0,
+        word=word, carried=carried, reference_carried=6 if carried == 6 and word is CarryingWord.UNCLEAR else 0,
         blocks=6, p=0.0022, p_alone=0.0022, comparisons=1, sentence=SENTENCE,
     )  # fmt: skip
 
@@ -76,7 +77,7 @@ def test_an_overloaded_datapath_shows_its_censored_latencies() -> None:
 
 
 def test_who_carries_the_load_is_a_sentence() -> None:
-    plain = carrying(CarryingWord.UNDECIDED, 6)
+    plain = carrying(CarryingWord.UNCLEAR, 6)
     text = " ".join(" ".join(printed(CampaignReport(campaign={}, carrying=(plain, carrying())), width=120)).split())
     assert f"Which datapath carries the load does not carry {SENTENCE}" in text
     assert text.count(SENTENCE) == 1, "where both carry the load there is nothing to say"
@@ -97,7 +98,7 @@ def test_the_report_says_who_ran_where(placement: str, shown: bool) -> None:
 
 
 def test_the_word_is_that_of_the_sentences_first_datapath() -> None:
-    undecided = carrying(CarryingWord.UNDECIDED, 3)
-    neither = carrying(CarryingWord.UNDECIDED, 0)
+    undecided = carrying(CarryingWord.UNCLEAR, 3)
+    neither = carrying(CarryingWord.UNCLEAR, 0)
     titles = [one.title for one in (carrying(), carrying(CarryingWord.DOES_NOT_CARRY, 0), undecided, neither)]
-    assert titles == ["does not carry", "does not carry", "undecided", "does not carry"]
+    assert titles == ["does not carry", "does not carry", "unclear", "does not carry"]

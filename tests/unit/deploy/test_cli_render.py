@@ -8,9 +8,10 @@ from rich.console import Console
 from deploy.cli.render import NONE, print_report
 from domain.failures import FailedAttempt, InvalidTrial
 from domain.metric import OPEN_METRICS, Metric
-from domain.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict, VerdictWord
+from domain.report import Calibration, CampaignReport, CellResult, Family, Interval, Percentiles, Verdict
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
 RATIOS = {"direct": 2.0, "tproxy": 1.0, "ebpf_sk_assign": 1.01, "ebpf_redirect": 1.9}
@@ -28,7 +29,7 @@ def cell(datapath, level="low", **changes):
     return CellResult(**(values | changes))
 
 
-def verdict(datapath, level="low", word=VerdictWord.FASTER, metric=Metric.REQUESTS_PER_S):
+def verdict(datapath, level="low", word=VerdictWord.BETTER, metric=Metric.REQUESTS_PER_S):
     ratio = RATIOS[datapath]
     return Verdict(
         datapath=datapath, reference="tproxy", workload="http_keepalive", level=level, metric=metric, verdict=word,
@@ -233,7 +234,7 @@ def test_comparisons_with_too_few_pairs_share_a_line():
     short = [v.model_copy(update={"pairs": index % 2 + 1}) for index, v in enumerate(report.verdicts)]
     at_one_level = [v for v in short if v.level == "low"]
     lines = printed(report.model_copy(update={"verdicts": tuple(at_one_level)}), width=160)
-    (line,) = [line for line in lines if "no verdict" in line]
+    (line,) = [line for line in lines if "too few pairs" in line]
     assert f"{len(at_one_level)} comparisons have only 1 to 2 valid pairs; a verdict needs 5." in line
     assert not any(v.sentence in text for v in at_one_level for text in lines)
 

@@ -4,6 +4,7 @@ import re
 
 from flask import Flask
 
+from coordinator.web.words import FILTERS
 from domain.telemetry import LossCause, TelemetryAccount
 from tests.unit.deploy.test_cli_render import printed, reference_report
 
@@ -21,13 +22,14 @@ def test_the_terminal_shows_waiting_points_and_losses_by_cause() -> None:
 
 
 def test_the_page_has_the_same_sum() -> None:
-    template = re.search(r'<p class="account">.*?</p>', _source("web/_results.html"))
+    template = re.search(r'<p class="account">.*?</p>', _source("web/_validity.html"))
     assert template
     app = Flask(__name__)
+    app.jinja_env.filters.update(FILTERS)
     with app.app_context():
         page = app.jinja_env.from_string(template[0]).render(report={"telemetry": ACCOUNT})
     text = re.sub(r"<[^>]+>", "", page).replace("&#39;", "'")
-    assert "1200 points produced = 700 delivered + 380 spooled on the host's disk + 20 queued + 100 lost (" in text
+    assert "1,200 points produced = 700 delivered + 380 spooled on the host's disk + 20 queued + 100 lost (" in text
     assert "40 refused by InfluxDB" in text
     assert "Missing: InfluxDB was away" in text
 

@@ -4,9 +4,10 @@ import pytest
 
 from domain.campaign_points import LOAD_FIELDS, campaign_progress_point, trial_point, verdict_point
 from domain.metric import Metric
-from domain.report import Verdict, VerdictWord
+from domain.report import Verdict
 from domain.sample import TrialTags
 from domain.trial import Finding, Reason
+from domain.verdict_words import VerdictWord
 from tests.telemetry_points import trial
 
 TAGS = TrialTags("k3f9x2ab", "k3f9x2ab-0-1-0", "h1", "tproxy", "http_open", "low")
@@ -67,7 +68,7 @@ def test_a_verdict_without_figures_has_none(ratio: float | None, expected: dict[
         workload="http_open",
         level="low",
         metric=Metric.LATENCY_P99_US,
-        verdict=VerdictWord.SLOWER,
+        verdict=VerdictWord.WORSE,
         pairs=6,
         ratio=ratio,
         sentence="ebpf_redirect is slower.",
@@ -83,6 +84,5 @@ def test_a_verdict_without_figures_has_none(ratio: float | None, expected: dict[
         "metric": "latency_p99_us",
     }
     assert (
-        point.fields
-        == {"pairs": 6, "verdict": "exploratory: slower", "sentence": "ebpf_redirect is slower."} | expected
+        point.fields == {"pairs": 6, "verdict": "exploratory: worse", "sentence": "ebpf_redirect is slower."} | expected
     )

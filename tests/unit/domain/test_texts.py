@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.texts import fit_text, number_text, p_text, ratio_text
+from domain.texts import error_text, fit_text, number_text, p_text, ratio_text, time_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,20 @@ def test_what_the_data_fit_is_a_range_in_percent_or_in_factors(low: float, high:
 
 def test_a_small_p_has_no_digits() -> None:
     assert [p_text(p) for p in (1e-9, 0.00612, 0.05, 1.0)] == ["< 0.001", "0.0061", "0.05", "1"]
+
+
+@pytest.mark.parametrize(
+    ("us", "text"),
+    [(0.0, "0 µs"), (0.25, "0.25 µs"), (94.53, "94.5 µs"), (999.4, "999 µs"), (1234.0, "1.23 ms"),
+     (110_952.0, "111 ms"), (2_400_000.0, "2.40 s")],
+)  # fmt: skip
+def test_a_time_has_the_unit_that_suits_it(us: float, text: str) -> None:
+    assert time_text(us) == text
+
+
+def test_errors_are_reported_without_python() -> None:
+    assert error_text(OSError(2, "No such file or directory", "/sys/a")) == "No such file or directory: /sys/a"
+    assert error_text(TimeoutError("timed out")) == "no answer in time"
+    assert error_text(RuntimeError(95, "Operation not supported")) == "Operation not supported"
+    assert error_text(RuntimeError("plain words")) == "plain words"
+    assert error_text(RuntimeError()) == "RuntimeError"

@@ -10,11 +10,12 @@ from coordinator.analysis.answer_table import load_words
 from coordinator.analysis.prices import us_text
 from domain.answer import MOST_COLUMNS, MOST_SENTENCES, Answer, Scope, Topic
 from domain.campaign import Campaign
-from domain.carrying import Carrying, CarryingWord
+from domain.carrying import Carrying
 from domain.looks import Exactness
-from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict, VerdictWord
+from domain.report import MIN_PAIRS, CampaignReport, Family, Verdict
 from domain.searched import SearchedCapacity
 from domain.texts import fit_text, ratio_text
+from domain.verdict_words import CarryingWord, VerdictWord
 from tests.simulated import NOISES
 from tests.simulated import a_campaign as a_simulated_campaign
 from tests.simulated import report_of as simulated
@@ -64,7 +65,7 @@ def test_each_word_and_interval_is_that_of_its_primary_verdict(kind, seed):
     claims = 0
     for verdict in verdicts:
         bounds = verdict.simultaneous_low, verdict.simultaneous_high
-        if verdict.verdict is VerdictWord.INCONCLUSIVE:
+        if verdict.verdict is VerdictWord.UNCLEAR:
             assert f"{fit_text(*bounds)} in " in sentence.partition("the data fit anything from ")[2]
         else:
             assert ratio_text(verdict.ratio, *bounds).replace(" ", " × ", 1) in sentence
@@ -210,7 +211,7 @@ def carrying(label: str, carried: int, **changes: object) -> Carrying:
 
 def test_what_is_overloaded_is_said_with_its_test(found):
     campaign = a_simulated_campaign(8)
-    undecided = carrying("ebpf_sk_assign", 2, word=CarryingWord.UNDECIDED, p=0.45)
+    undecided = carrying("ebpf_sk_assign", 2, word=CarryingWord.UNCLEAR, p=0.45)
     later = carrying("direct", 6, level="quarter")
     stated = [undecided, carrying("ebpf_redirect", 5, p=0.0152), carrying("direct", 6), later]
     text = of(found.model_copy(update={"answer": again(campaign, found, carrying=stated)}), Topic.CARRIED)

@@ -12,10 +12,11 @@ from coordinator.analysis.outcome import is_carried
 from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
-from domain.carrying import Carrying, CarryingWord
+from domain.carrying import Carrying
 from domain.histogram import LatencyHistogram
 from domain.report import CampaignReport
 from domain.trial import BlockResult, Finding, Reason, SliceResult, TrialResult, Validity
+from domain.verdict_words import CarryingWord
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 
 BUSY = {"busy": "open(20000)"}
@@ -79,9 +80,9 @@ def test_the_word_is_that_of_the_first_of_the_two() -> None:
 
 def test_three_blocks_decide_nothing() -> None:
     found = only(report_of(PAIR, SIX_TO_NONE[:3]))
-    assert found.word is CarryingWord.UNDECIDED
+    assert found.word is CarryingWord.UNCLEAR
     assert found.sentence == (
-        "ebpf_redirect carries 20,000/s at busy in 3 of 3 blocks, tproxy in 0 of 3: undecided "
+        "ebpf_redirect carries 20,000/s at busy in 3 of 3 blocks, tproxy in 0 of 3: unclear "
         "(Fisher's exact test, p = 0.1)."
     )
 
@@ -89,7 +90,7 @@ def test_three_blocks_decide_nothing() -> None:
 def test_an_equal_outcome_has_no_p() -> None:
     both: list[Outcomes] = [{"tproxy": OVERLOADED, "ebpf_redirect": OVERLOADED}] * 6
     found = only(report_of(PAIR, both))
-    assert (found.p, found.word, found.comparisons, found.is_plain) == (None, CarryingWord.UNDECIDED, 0, False)
+    assert (found.p, found.word, found.comparisons, found.is_plain) == (None, CarryingWord.UNCLEAR, 0, False)
     assert found.sentence == "neither ebpf_redirect nor tproxy carries 20,000/s at busy in any of 6 blocks."
     assert only(report_of(PAIR, [{"tproxy": CARRIED, "ebpf_redirect": CARRIED}] * 6)).is_plain
 
@@ -139,7 +140,7 @@ def test_ps_are_adjusted_over_the_comparisons_that_can_be_decided() -> None:
     assert found["busy"].p == pytest.approx(2 * 2 / 924)
     assert found["busy"].p_alone == pytest.approx(2 / 924)
     assert "p = 0.0043 among 2 comparisons" in found["busy"].sentence
-    assert (found["full"].p, found["full"].word) == (1.0, CarryingWord.UNDECIDED)
+    assert (found["full"].p, found["full"].word) == (1.0, CarryingWord.UNCLEAR)
 
 
 def test_equal_datapaths_get_a_word_in_at_most_five_percent_of_campaigns() -> None:
@@ -155,7 +156,7 @@ def test_equal_datapaths_get_a_word_in_at_most_five_percent_of_campaigns() -> No
         ]
         data = CampaignResults(campaign, attempts_of(blocks), 1, {})
         words = {one.word for one in carrying_of(data)}
-        false += words != {CarryingWord.UNDECIDED}
+        false += words != {CarryingWord.UNCLEAR}
     assert false <= 10
 
 

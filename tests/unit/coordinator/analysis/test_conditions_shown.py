@@ -18,7 +18,7 @@ from domain.names import datapath_of
 from domain.report import CampaignReport
 from domain.trial import BlockResult, TrialResult
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, capabilities, result
-from tests.unit.coordinator.pages import send, sentences
+from tests.unit.coordinator.pages import every_tab, send, sentences
 from workers.agent.cli import workloads
 
 CONDITIONS = {"plain": "", "ruled": "ballast(1000), conntrack, no_gso"}
@@ -66,7 +66,7 @@ def test_blocks_have_the_condition_and_the_report_has_its_effect(coordinator_app
 
 def test_pages_show_it(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     campaign_id = measured(coordinator_app)
-    page = sentences(browser.get(f"/campaigns/{campaign_id}"))
+    page = sentences(every_tab(browser, campaign_id))
     row = page.index("under ballast(1000)") - 2
     assert page[row + 1 : row + 5] == ["closed(8)", "under ballast(1000)", "under conntrack", "under no_gso"]
     assert "connections tracked" in page

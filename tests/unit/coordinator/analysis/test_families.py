@@ -9,7 +9,8 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.campaign import Campaign
 from domain.metric import Metric
-from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 
 LEVELS = {"low": "closed(8)", "medium": "closed(64)", "high": "closed(256)"}
@@ -42,7 +43,7 @@ def test_levels_are_pooled_and_answer_what_no_single_level_does() -> None:
     report = report_of(campaign, same, seed=5)
     ((pooled,), levels) = of(report, Family.PRIMARY).values(), of(report, Family.EXPLORATORY)
     assert (pooled.level, pooled.pooled_over, pooled.pairs) == ("low+medium+high", ("low", "medium", "high"), 18)
-    assert pooled.verdict is VerdictWord.FASTER
+    assert pooled.verdict is VerdictWord.BETTER
     shares = dict(zip(pooled.pooled_over, pooled.weights, strict=True))
     assert sum(shares.values()) == pytest.approx(1)
     assert pooled.ratio == pytest.approx(math.prod(v.ratio ** shares[v.level] for v in levels.values()))
@@ -59,8 +60,8 @@ def test_levels_that_differ_are_judged_one_by_one() -> None:
     report = report_of(campaign, ratios, noise=0.01)
     judged = of(report, Family.PRIMARY)
     words = {level: verdict.verdict for (_, level), verdict in judged.items()}
-    assert (words["low"], words["high"]) == (VerdictWord.FASTER, VerdictWord.SLOWER)
-    assert words["medium"] in (VerdictWord.INCONCLUSIVE, VerdictWord.EQUIVALENT)
+    assert (words["low"], words["high"]) == (VerdictWord.BETTER, VerdictWord.WORSE)
+    assert words["medium"] in (VerdictWord.UNCLEAR, VerdictWord.SAME)
     assert set(words) == set(LEVELS)
     (pooled,) = of(report, Family.SHOWN).values()
     assert pooled.verdict is VerdictWord.NONE
@@ -95,7 +96,7 @@ def test_a_word_needs_holms_p_and_the_interval_is_simultaneous() -> None:
     assert verdict.low > 1, "its own interval excludes 1"
     assert verdict.p > 0.05
     assert verdict.simultaneous_low < 1 < verdict.simultaneous_high
-    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert verdict.verdict is VerdictWord.UNCLEAR
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -106,7 +107,7 @@ def test_word_p_and_simultaneous_interval_never_contradict_each_other(seed: int)
     for verdict in of(report, Family.PRIMARY).values():
         excludes_1 = not verdict.simultaneous_low < 1 < verdict.simultaneous_high
         assert excludes_1 == (verdict.p < 0.05)
-        if verdict.verdict in (VerdictWord.FASTER, VerdictWord.SLOWER):
+        if verdict.verdict in (VerdictWord.BETTER, VerdictWord.WORSE):
             assert verdict.p < 0.05
         assert verdict.simultaneous_low <= verdict.low <= verdict.high <= verdict.simultaneous_high or excludes_1
 

@@ -22,7 +22,7 @@ from domain.metric import SHARE_METRICS, Metric
 from domain.report import CampaignReport
 from tests.unit.coordinator.analysis.results import a_campaign, an_attempt
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import sentences
+from tests.unit.coordinator.pages import every_tab, sentences
 
 FIGURES = {
     Metric.REQUESTS_PER_S: "requests_per_s",
@@ -148,6 +148,6 @@ def test_rest_csv_and_page_say_the_same(coordinator_app: CoordinatorApp, browser
     assert {"family", "simultaneous_low", "simultaneous_high"} <= set(row)
     results = list(csv.DictReader(io.StringIO(coordinator_app.get(f"campaigns/{campaign_id}/results.csv").text)))
     assert float(results[1]["requests_per_s"]) / float(results[0]["requests_per_s"]) == pytest.approx(ratio)
-    page = sentences(browser.get(f"/campaigns/{campaign_id}"))
+    page = sentences(every_tab(browser, campaign_id))
     assert f"{ratio:.2f} ×" in page
     assert "5 pairs" in page

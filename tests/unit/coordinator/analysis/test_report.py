@@ -9,9 +9,10 @@ from coordinator.analysis.report import build_report
 from coordinator.scheduling.records import AttemptRecord
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
-from domain.report import Family, VerdictWord
+from domain.report import Family
 from domain.telemetry import TelemetryAccount
 from domain.trial import Reason
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import (
     Rates,
     a_campaign,
@@ -26,10 +27,10 @@ from tests.unit.coordinator.analysis.results import (
 @pytest.mark.parametrize(
     ("ratio", "pairs", "word"),
     [
-        (2.0, 6, VerdictWord.FASTER),
-        (0.5, 6, VerdictWord.SLOWER),
-        (1.0, 12, VerdictWord.EQUIVALENT),
-        (1.02, 30, VerdictWord.EQUIVALENT),  # a real difference within the margin
+        (2.0, 6, VerdictWord.BETTER),
+        (0.5, 6, VerdictWord.WORSE),
+        (1.0, 12, VerdictWord.SAME),
+        (1.02, 30, VerdictWord.SAME),  # a real difference within the margin
     ],
 )
 def test_a_known_ratio_is_recovered_through_drift(ratio: float, pairs: int, word: VerdictWord) -> None:
@@ -50,9 +51,9 @@ def test_cpu_per_request_of_a_closed_level_repeats_the_rate_and_gets_no_word() -
 
 def test_noise_is_inconclusive_and_says_what_the_data_fit() -> None:
     verdict = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign"), pairs_with(1.0, 6, noise=0.1)))
-    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert verdict.verdict is VerdictWord.UNCLEAR
     low, high = 100 * (1 - verdict.low), 100 * (verdict.high - 1)
-    assert f"inconclusive, the data fit anything from −{low:.2g} % to +{high:.2g} %" in verdict.sentence
+    assert f"unclear, the data fit anything from −{low:.2g} % to +{high:.2g} %" in verdict.sentence
     assert "would not have shown" not in verdict.sentence, "power after the fact says nothing"
 
 
@@ -61,7 +62,7 @@ def test_swapping_the_reference_swaps_the_verdict() -> None:
     one = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign"), blocks))
     other = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign", reference="ebpf_sk_assign"), blocks))
     assert one.ratio == pytest.approx(1 / other.ratio)
-    assert (one.verdict, other.verdict) == (VerdictWord.EQUIVALENT, VerdictWord.EQUIVALENT)
+    assert (one.verdict, other.verdict) == (VerdictWord.SAME, VerdictWord.SAME)
 
 
 def test_an_invalid_trial_takes_its_block_from_all_comparisons() -> None:
@@ -96,7 +97,7 @@ def test_a_cell_without_a_valid_trial_says_for_what_most_of_them_are_invalid() -
 
 def test_no_verdict_from_four_pairs_however_clear() -> None:
     verdict = the_verdict(reported(a_campaign("tproxy", "ebpf_sk_assign"), pairs_with(2.0, 4)))
-    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert verdict.verdict is VerdictWord.TOO_FEW
     assert (verdict.ratio, verdict.low, verdict.p) == (None, None, None), "nor a ratio that looks like one"
     assert "only 4 pairs of valid trials; a verdict needs 5" in verdict.sentence
 
@@ -122,8 +123,9 @@ def test_nothing_measured_is_none_and_never_zero() -> None:
         assert set(figures.values()) == {None}
         assert result.share_of_direct is result.latency_us is result.service_time_us is None
     assert {(v.ratio, v.low, v.p, v.pairs) for v in report.verdicts} == {(None, None, None, 0)}
-    assert {v.verdict for v in report.verdicts} == {VerdictWord.INCONCLUSIVE, VerdictWord.NONE}
-    assert report.campaign == {"id": "x", "aa": None, "probe_tax": None}
+    assert {v.verdict for v in report.verdicts} == {VerdictWord.TOO_FEW, VerdictWord.NONE}
+    outcome = {"outcome": "nothing_measured", "outcome_sentence": "no trial is valid"}
+    assert report.campaign == {"id": "x", "aa": None, "probe_tax": None, **outcome}
 
 
 def test_cells_give_geometric_means_and_the_share_of_direct() -> None:

@@ -15,8 +15,9 @@ from coordinator.scheduling.records import AttemptRecord
 from deploy.cli.render import print_report
 from domain.histogram import LatencyHistogram
 from domain.metric import CLOSED_METRICS, OPEN_METRICS, SHARE_METRICS, Metric
-from domain.report import Calibration, CampaignReport, Family, VerdictWord
+from domain.report import Calibration, CampaignReport, Family
 from domain.trial import SliceResult
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import (
     Rates,
     a_campaign,
@@ -110,9 +111,9 @@ def test_open_levels_compare_cost_and_latency_and_never_the_rate_that_was_given(
     assert {v.metric for v in of_low} == {*OPEN_METRICS, *SHARE_METRICS}, "no p99.9: slow episodes are not counted"
     assert {v.metric for v in report.verdicts if v.level == "high"} == set(CLOSED_METRICS)
     words = {v.metric: (v.family, v.verdict, v.ratio) for v in of_low}
-    assert words[Metric.CPU_US_PER_REQUEST][:2] == (Family.PRIMARY, VerdictWord.EQUIVALENT)
-    assert words[Metric.LATENCY_P50_US] == (Family.PRIMARY, VerdictWord.FASTER, pytest.approx(0.5, rel=0.01))
-    assert words[Metric.LATENCY_P99_US] == (Family.EXPLORATORY, VerdictWord.FASTER, pytest.approx(0.25, rel=0.01))
+    assert words[Metric.CPU_US_PER_REQUEST][:2] == (Family.PRIMARY, VerdictWord.SAME)
+    assert words[Metric.LATENCY_P50_US] == (Family.PRIMARY, VerdictWord.BETTER, pytest.approx(0.5, rel=0.01))
+    assert words[Metric.LATENCY_P99_US] == (Family.EXPLORATORY, VerdictWord.BETTER, pytest.approx(0.25, rel=0.01))
     sentence = next(v.sentence for v in of_low if v.metric is Metric.LATENCY_P99_US)
     assert sentence.startswith(
         "exploratory: ebpf_sk_assign answers faster than tproxy at low (open(1000)): 0.25 × the p99 latency "
@@ -128,7 +129,7 @@ def test_too_few_requests_have_no_high_percentile() -> None:
     assert pairs[Metric.LATENCY_P50_US] == 6
     assert pairs[Metric.LATENCY_P99_US] == 0
     verdict = the_verdict(build_report(campaign, {}, attempts), Metric.LATENCY_P99_US)
-    assert verdict.verdict is VerdictWord.INCONCLUSIVE
+    assert verdict.verdict is VerdictWord.TOO_FEW
     assert "only 0 pairs of valid trials with enough requests" in verdict.sentence
 
 
@@ -181,7 +182,7 @@ def test_no_report_contains_a_nan(blocks: list[Rates]) -> None:
     for verdict in report.verdicts:
         figures = [f for f in (verdict.ratio, verdict.low, verdict.high, verdict.p) if f is not None]
         assert all(map(math.isfinite, figures))
-        assert "nan" not in verdict.sentence.replace("inconclusive", "")
+        assert "nan" not in verdict.sentence
 
 
 def test_an_open_level_that_finished_less_than_asked_says_so() -> None:

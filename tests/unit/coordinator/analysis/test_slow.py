@@ -17,8 +17,9 @@ from domain.campaign import Campaign
 from domain.episodes import LADDER_NS, Episodes
 from domain.histogram import LatencyHistogram
 from domain.metric import Metric
-from domain.report import CampaignReport, Family, Verdict, VerdictWord
+from domain.report import CampaignReport, Family, Verdict
 from domain.trial import BlockResult, Finding, Reason, TrialResult, Validity
+from domain.verdict_words import VerdictWord
 from tests.unit.coordinator.analysis.results import a_campaign, a_trial
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
 
@@ -84,7 +85,7 @@ def over(report: CampaignReport, metric: Metric = Metric.PERCENT_OVER_5MS) -> Ve
 def test_a_share_is_compared_by_the_mean_difference_in_percentage_points() -> None:
     report = shares({"tproxy": 2.0, "ebpf_sk_assign": 1.0})
     verdict = over(report)
-    assert (verdict.family, verdict.verdict, verdict.pairs) == (Family.EXPLORATORY, VerdictWord.FASTER, 6)
+    assert (verdict.family, verdict.verdict, verdict.pairs) == (Family.EXPLORATORY, VerdictWord.BETTER, 6)
     assert verdict.difference.value == pytest.approx(verdict.figure - verdict.reference_figure)
     assert -1.3 < verdict.difference.low < -1 < verdict.difference.high < 0
     assert (verdict.ratio, verdict.low, verdict.high) == (None, None, None)
@@ -104,11 +105,11 @@ def test_the_sentence_says_the_share_and_the_points() -> None:
     assert "percentage points [" in fewer
     assert "fewer than of tproxy" in fewer
     equal = over(shares({"tproxy": 0.5, "ebpf_sk_assign": 0.5}))
-    assert equal.verdict is VerdictWord.EQUIVALENT
+    assert equal.verdict is VerdictWord.SAME
     assert "as of tproxy within ±0.2 percentage points: " in equal.sentence
     wide = over(shares({"tproxy": 20.0, "ebpf_sk_assign": 20.0}))
-    assert wide.verdict is VerdictWord.INCONCLUSIVE
-    assert "inconclusive against tproxy with 2" in wide.sentence
+    assert wide.verdict is VerdictWord.UNCLEAR
+    assert "unclear against tproxy with 2" in wide.sentence
 
 
 def test_overloaded_trials_keep_their_slow_requests() -> None:
@@ -199,7 +200,7 @@ def test_a_declared_share_is_primary_and_pooled_over_levels() -> None:
     )
     report = build_report(campaign, {}, attempts)
     (primary,) = [v for v in report.verdicts if v.family is Family.PRIMARY]
-    assert (primary.metric, primary.verdict) == (Metric.PERCENT_OVER_5MS, VerdictWord.SLOWER)
+    assert (primary.metric, primary.verdict) == (Metric.PERCENT_OVER_5MS, VerdictWord.WORSE)
     assert primary.pooled_over == ("half", "busy")
     assert primary.simultaneous_low < 1 < primary.simultaneous_high
     assert primary.sentence.startswith("requests of ebpf_sk_assign that take over 5 ms over the levels half, busy: 1.0")
@@ -223,9 +224,9 @@ def test_the_margin_is_that_of_the_metric() -> None:
         report = build_report(campaign_of(("tproxy", "ebpf_sk_assign"), **more), {}, blocks_of(trials))
         return {v.metric: v.verdict for v in report.verdicts}
 
-    assert words()[Metric.LATENCY_P50_US] is VerdictWord.EQUIVALENT
-    assert words(equivalence_margin=0.03)[Metric.LATENCY_P50_US] is VerdictWord.SLOWER
-    assert words(margins={"latency_p50_us": 0.03})[Metric.LATENCY_P50_US] is VerdictWord.SLOWER
+    assert words()[Metric.LATENCY_P50_US] is VerdictWord.SAME
+    assert words(equivalence_margin=0.03)[Metric.LATENCY_P50_US] is VerdictWord.WORSE
+    assert words(margins={"latency_p50_us": 0.03})[Metric.LATENCY_P50_US] is VerdictWord.WORSE
 
 
 def stalled(rng: np.random.Generator, per_s: float, median_ms: float, spread: float) -> tuple[float, int]:

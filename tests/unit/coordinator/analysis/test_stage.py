@@ -17,7 +17,8 @@ from coordinator.analysis.statistics import Estimate, interval
 from coordinator.scheduling.planner import more_blocks, plan
 from domain.looks import Exactness, Look, Looks, Width
 from domain.metric import Metric
-from domain.report import Family, VerdictWord
+from domain.report import Family
+from domain.verdict_words import VerdictWord
 from tests.simulated import ALL_NOISES, Host, a_campaign
 from tests.simulated_looks import run
 

@@ -16,7 +16,10 @@ PAGES = (
     "campaigns/{0}/verdicts.csv", "campaigns/{0}/trials", "campaigns/{0}/stacks", "campaigns", "hosts", "datapaths",
     "quarantine",
 )  # fmt: skip
-WEB = ("/campaigns", "/campaigns/{0}", "/campaigns/{0}/trials", "/campaigns/{0}/headline", "/hosts", "/matrix")
+WEB = (
+    "/campaigns", "/campaigns/{0}", "/campaigns/{0}/verdicts", "/campaigns/{0}/why", "/campaigns/{0}/trials",
+    "/campaigns/{0}/live", "/campaigns/{0}/configuration", "/campaigns/{0}/headline", "/hosts", "/matrix",
+)  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], scope="module")

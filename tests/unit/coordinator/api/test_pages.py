@@ -65,7 +65,7 @@ def test_a_page_after_no_trial_of_the_campaign_is_refused(coordinator_app: Coord
 def test_the_page_of_trials_goes_back_to_older_ones(
     coordinator_app: CoordinatorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coordinator.web.views.TRIALS_SHOWN", 4)
+    monkeypatch.setattr("coordinator.web.campaign_page.TRIALS_SHOWN", 4)
     campaign_id, browser = measured(coordinator_app, 5), signed_in(coordinator_app)
     newest = browser.get(f"/campaigns/{campaign_id}/trials").text
     assert "10 trials, 1 of them invalid" in newest

@@ -67,7 +67,7 @@ def test_without_a_budget_words_come_after_the_last_planned_block(coordinator_ap
     assert hidden["ratio"] == pytest.approx(2), "figures and intervals are shown"
     assert "no word before its 6 blocks per level are done" in hidden["sentence"]
     run_block(coordinator_app, FASTER)
-    assert primary(coordinator_app, campaign_id)["verdict"] == "faster"
+    assert primary(coordinator_app, campaign_id)["verdict"] == "better"
     assert coordinator_app.view(campaign_id)["state"] == "complete"
 
 
@@ -119,7 +119,7 @@ def test_a_budget_ends_a_campaign_that_does_not_become_exact(coordinator_app: Co
     assert 3 <= len(taken) <= 5
     assert taken[-1][1:] == (1.0, False)
     assert shown == {f"look {number + 1}" for number in range(len(taken))}
-    assert primary(coordinator_app, campaign_id)["verdict"] == "faster"
+    assert primary(coordinator_app, campaign_id)["verdict"] == "better"
 
 
 def test_added_blocks_keep_orders_balanced_and_have_no_searches(coordinator_app: CoordinatorApp) -> None:
@@ -155,7 +155,7 @@ def test_a_budget_that_is_too_short_for_more_blocks_has_one_look(coordinator_app
         run_block(coordinator_app, FASTER)
     assert coordinator_app.view(campaign_id)["state"] == "complete"
     assert looks(coordinator_app, campaign_id) == [(6, 1.0, False)]
-    assert primary(coordinator_app, campaign_id)["verdict"] == "faster"
+    assert primary(coordinator_app, campaign_id)["verdict"] == "better"
 
 
 def test_blocks_that_cannot_be_measured_are_not_added(coordinator_app: CoordinatorApp) -> None:
@@ -192,5 +192,5 @@ def test_a_campaign_of_an_earlier_version_is_reported_as_before(coordinator_app:
         session.execute(
             text("UPDATE campaigns SET campaign = :old, plan = NULL, looks = NULL"), {"old": json.dumps(old)}
         )
-    assert primary(coordinator_app, campaign_id)["verdict"] == "faster"
+    assert primary(coordinator_app, campaign_id)["verdict"] == "better"
     assert coordinator_app.view(campaign_id)["plan"] is None

@@ -130,7 +130,7 @@ def test_five_searches_give_a_verdict_and_the_csv_has_the_figure(coordinator_app
     report = coordinator_app.get(f"campaigns/{campaign_id}/report").json
     [verdict] = report["verdicts"]
     assert (verdict["metric"], verdict["datapath"], verdict["pairs"]) == ("slo_capacity_per_s", "tproxy", 5)
-    assert (verdict["verdict"], verdict["low"] < 12 / 31 < verdict["high"]) == ("slower", True)
+    assert (verdict["verdict"], verdict["low"] < 12 / 31 < verdict["high"]) == ("worse", True)
     assert verdict["low"] < verdict["high"]  # searches differ, so the interval has a width
     assert "carries less within the SLO than direct at slo (capacity(p99<=5ms))" in verdict["sentence"]
     shares = {r["datapath"]: r["share_of_direct"]["value"] for r in report["results"]}

@@ -14,7 +14,7 @@ from coordinator.telemetry.campaign import MAX_POINTS, SLACK_S, kernel_latency_o
 from domain.sample import bucket_bounds_ns, bucket_field, bucket_index
 from tests.servers import Request, http_server
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
-from tests.unit.coordinator.pages import sentences, signed_in
+from tests.unit.coordinator.pages import every_tab, sentences, signed_in
 
 CELL = {"host": "h1", "datapath": "direct", "workload": "http_keepalive", "level": "low"}
 SLOW, FAST = bucket_index(40_000), bucket_index(1500)
@@ -212,12 +212,12 @@ def test_an_empty_answer_says_what_the_campaign_says_is_missing(coordinator_app:
 def test_the_page_has_the_panels_and_says_which_times_they_show(coordinator_app: CoordinatorApp) -> None:
     coordinator_app.register()
     browser = signed_in(coordinator_app)
-    closed = browser.get(f"/campaigns/{coordinator_app.submit(probes=['run_queue'])}")
+    closed = every_tab(browser, coordinator_app.submit(probes=["run_queue"]))
     assert 'data-traffic="/api/v1/campaigns/' in closed.text
     assert 'data-live="true"' in closed.text
     assert "data-stage-latency" in closed.text
     assert "Service time: p50, and p99 dashed" in sentences(closed)
     both = coordinator_app.submit(workloads=["http_open"], levels={"low": "open(2000)", "high": "closed(8)"})
-    mixed = browser.get(f"/campaigns/{both}")
+    mixed = every_tab(browser, both)
     assert "Latency or service time: p50, and p99 dashed" in sentences(mixed)
     assert "data-stage-latency" not in mixed.text  # it has no probes

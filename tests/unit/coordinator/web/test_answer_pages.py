@@ -6,7 +6,7 @@ import io
 from flask.testing import FlaskClient
 
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
-from tests.unit.coordinator.pages import sentences
+from tests.unit.coordinator.pages import every_tab, sentences
 
 FACTS = {"kernel": "6.18.5 #1 SMP", "cpus": "2", "cpu_model": "A <CPU>", "virtualisation": "hypervisor", "boot_id": "b"}
 SCOPE = "these 2 shared virtual CPUs, Linux 6.18.5"
@@ -29,10 +29,10 @@ def run_blocks(coordinator_app: CoordinatorApp, blocks: int, **facts: str) -> No
 def test_the_page_shows_the_answer_of_the_report(coordinator_app: CoordinatorApp, browser: FlaskClient) -> None:
     coordinator_app.register()
     campaign_id = coordinator_app.submit(blocks=5, levels={"connections_8": "closed(8)"})
-    assert 'id="answer"' not in browser.get(f"/campaigns/{campaign_id}").text
+    assert 'id="answer"' not in every_tab(browser, campaign_id).text
     run_blocks(coordinator_app, 5)
     answer = coordinator_app.get(f"campaigns/{campaign_id}/report").json["answer"]
-    page = browser.get(f"/campaigns/{campaign_id}")
+    page = every_tab(browser, campaign_id)
     said = sentences(page)
     assert [one["topic"] for one in answer["statements"]] == ["like for like", "carried"]
     for statement in answer["statements"]:
@@ -56,7 +56,7 @@ def test_the_fingerprint_is_on_the_page_and_in_every_line_of_the_csv_files(
     used, other = report["fingerprints"]
     assert (used["analysed"], other["analysed"]) == (True, False)
     assert len({used["id"], other["id"]} - {""}) == 2
-    page = browser.get(f"/campaigns/{campaign_id}").text
+    page = every_tab(browser, campaign_id).text
     assert f'<span class="mono">{used["id"]}</span> <span class="faint">5 blocks</span>' in page
     assert '<span class="faint">1 block</span> <span class="tag bad">not analysed</span>' in page
     assert "<dd>A &lt;CPU&gt;</dd>" in page

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from domain.histogram import LatencyHistogram
 from tests.unit.coordinator.coordinator_app import CoordinatorApp, result
-from tests.unit.coordinator.pages import sentences
+from tests.unit.coordinator.pages import every_tab, sentences
 
 BLOCKS = 6
 PLACEMENT = "shared CPUs: generator, DUT and origin run on 0-1"
@@ -50,7 +50,7 @@ SENTENCE = (
 
 
 def test_the_page_says_who_carries_the_load(measured: str, browser: FlaskClient) -> None:
-    shown = sentences(browser.get(f"/campaigns/{measured}"))
+    shown = sentences(every_tab(browser, measured))
     assert SENTENCE in shown
     assert "does not carry" in shown
     assert "carried in 0 of 6 blocks" in shown
@@ -58,7 +58,7 @@ def test_the_page_says_who_carries_the_load(measured: str, browser: FlaskClient)
 
 
 def test_each_cell_shows_load_and_generator(measured: str, browser: FlaskClient) -> None:
-    page = browser.get(f"/campaigns/{measured}")
+    page = every_tab(browser, measured)
     shown = sentences(page)
     assert {"0.40 of 2 CPUs", "1.20 % queued", "200 µs lag p99"} <= set(shown), shown
     assert '<span class="line small bad">1.20 % queued</span>' in page.text
@@ -70,7 +70,7 @@ def test_a_trial_shows_them_too(measured: str, coordinator_app: CoordinatorApp, 
     trials = coordinator_app.get(f"campaigns/{measured}/trials").json["trials"]
     (over,) = [one["id"] for one in trials if one["datapath"] == "tproxy"][:1]
     text = " ".join(sentences(browser.get(f"/trials/{over}")))
-    assert "700 of 1000 due requests answered within the slices; 1.20 % queued" in text
+    assert "700 of 1,000 due requests answered within the slices; 1.20 % queued" in text
     assert "300 latencies are lower bounds" in text
     assert "Latency, µs, at least" in text
 

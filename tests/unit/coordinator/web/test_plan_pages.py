@@ -5,7 +5,7 @@ import html
 from flask.testing import FlaskClient
 
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import send
+from tests.unit.coordinator.pages import every_tab, send
 
 STEER = {"datapaths": ["tproxy", "ebpf_sk_assign"], "reference": "tproxy"}
 
@@ -33,7 +33,7 @@ def test_a_running_campaigns_page_has_its_plan_and_says_why_there_is_no_word(
     campaign_id = coordinator_app.submit(blocks=7, budget="20 min", **STEER)
     for _ in range(5):
         coordinator_app.run_block()
-    page = html.unescape(browser.get(f"/campaigns/{campaign_id}").text)
+    page = html.unescape(every_tab(browser, campaign_id).text)
     assert "Time left, at most" in page
     assert "What the planner said before the run" in page
     assert "there is no word before look 1 at 7 blocks per level" in page
@@ -41,4 +41,4 @@ def test_a_running_campaigns_page_has_its_plan_and_says_why_there_is_no_word(
     assert "at 7 blocks per level" in page
     for _ in range(2):
         coordinator_app.run_block()
-    assert "Looks so far: 7 blocks per level" in html.unescape(browser.get(f"/campaigns/{campaign_id}").text)
+    assert "Looks so far: 7 blocks per level" in html.unescape(every_tab(browser, campaign_id).text)

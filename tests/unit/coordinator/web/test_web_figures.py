@@ -9,7 +9,8 @@ from coordinator.web.chart import LEFT, WIDTH, capacity_chart, latency_chart, ni
 from coordinator.web.showdown_table import Row, Square, Table, primary_verdicts, primary_waiting, statements
 from domain.campaign import read_campaign
 from domain.metric import Metric
-from domain.report import CampaignReport, CellResult, Family, Verdict, VerdictWord, too_few
+from domain.report import CampaignReport, CellResult, Family, Verdict, too_few
+from domain.verdict_words import VerdictWord
 
 
 @pytest.mark.parametrize(
@@ -143,17 +144,17 @@ def test_what_is_settled_comes_first_and_what_is_not_is_kept_apart() -> None:
         return Verdict(datapath="b", reference="a", workload="http_keepalive", level="low", metric=metric,
                        verdict=word, pairs=pairs, sentence=f"{word} {pairs}")  # fmt: skip
 
-    settled, open_one = a_verdict(VerdictWord.FASTER, 6), a_verdict(VerdictWord.INCONCLUSIVE, 6)
-    short = a_verdict(VerdictWord.INCONCLUSIVE, 4), a_verdict(VerdictWord.INCONCLUSIVE, 2, Metric.LATENCY_P99_US)
+    settled, open_one = a_verdict(VerdictWord.BETTER, 6), a_verdict(VerdictWord.UNCLEAR, 6)
+    short = a_verdict(VerdictWord.UNCLEAR, 4), a_verdict(VerdictWord.UNCLEAR, 2, Metric.LATENCY_P99_US)
     report = CampaignReport(campaign={}, verdicts=(open_one, *short, settled))
     (found,) = statements(campaign, report)
-    assert (found.decided, found.inconclusive) == ((settled,), (open_one,))
+    assert (found.decided, found.unclear) == ((settled,), (open_one,))
     assert found.too_few == "2 comparisons have only 2 to 4 valid pairs with enough requests; a verdict needs 5."
     assert primary_verdicts(report) == (), "they are exploratory"
     primary = [v.model_copy(update={"family": Family.PRIMARY}) for v in report.verdicts]
     judged = CampaignReport(campaign={}, verdicts=primary)
     assert statements(campaign, judged) == ()
-    assert [v.verdict for v in primary_verdicts(judged)] == [VerdictWord.FASTER, VerdictWord.INCONCLUSIVE]
+    assert [v.verdict for v in primary_verdicts(judged)] == [VerdictWord.BETTER, VerdictWord.UNCLEAR]
     assert primary_waiting(judged) == found.too_few
     assert too_few([settled]) == ""
     assert too_few(short[:1]) == "1 comparison has only 4 valid pairs; a verdict needs 5."

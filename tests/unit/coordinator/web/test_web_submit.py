@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.unit.coordinator.coordinator_app import CoordinatorApp
-from tests.unit.coordinator.pages import send, sentences
+from tests.unit.coordinator.pages import every_tab, send, sentences
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -119,7 +119,7 @@ def test_the_page_says_which_values_were_run(coordinator_app: CoordinatorApp, br
     coordinator_app.register()
     campaign_id = coordinator_app.submit(workloads=["stream"], parameters={"stream": {"tokens": 1000}})
     coordinator_app.run_block()
-    assert "tokens 1,000, gap_us 5,000" in browser.get(f"/campaigns/{campaign_id}").text
+    assert "tokens 1,000, gap_us 5,000" in every_tab(browser, campaign_id).text
 
 
 def test_a_workload_that_a_datapath_cannot_carry_is_reported_next_to_the_workloads(
@@ -183,7 +183,7 @@ def test_what_users_and_workers_wrote_is_shown_as_text(coordinator_app: Coordina
     message = coordinator_app.last_sent()
     failure = {"lease": coordinator_app.claim(message), "failure": f"lab: {SCRIPT}"}
     assert coordinator_app.call("report", message, failure).status_code == 204
-    for path in (f"/campaigns/{campaign_id}", f"/campaigns/{campaign_id}/results", "/hosts", "/campaigns/new"):
+    for path in (f"/campaigns/{campaign_id}", f"/campaigns/{campaign_id}/verdicts", "/hosts", "/campaigns/new"):
         page = browser.get(path)
         assert SCRIPT not in page.text
         assert "&lt;script&gt;alert(1)" in page.text

@@ -92,7 +92,7 @@ def test_progress_and_verdicts_are_written_after_each_block_and_announced_at_the
     }  # fmt: skip
     slower = verdicts["high", "requests_per_s"]
     assert (slower.tags["datapath"], slower.tags["reference"]) == ("tproxy", "direct")
-    assert (slower.fields["verdict"], slower.fields["pairs"]) == ("slower", 5)
+    assert (slower.fields["verdict"], slower.fields["pairs"]) == ("worse", 5)
     assert 0.45 < float(slower.fields["low"]) <= float(slower.fields["ratio"]) <= float(slower.fields["high"]) < 0.55
     (event,) = telemetry.of("campaign_event")
     assert (event.tags["kind"], event.tags["host"], event.fields["title"]) == ("verdict", "h1", "verdicts")

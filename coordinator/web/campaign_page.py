@@ -1,0 +1,242 @@
+"""The routes of a campaign's page: a summary, and tabs with URLs of their own. All of them work without scripts."""
+
+import json
+from typing import Any
+
+from flask import Response, abort, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from coordinator.api import campaigns as api
+from coordinator.api.pausing import resume_by_id
+from coordinator.api.trials import path_of
+from coordinator.scheduling.lifecycle import CampaignState
+from coordinator.services import services
+from coordinator.store import trials as store_trials
+from coordinator.web import grafana
+from coordinator.web.chart import capacity_chart, latency_chart, summary_chart, throughput_chart
+from coordinator.web.entry import blueprint
+from coordinator.web.showdown_table import (
+    carrying_rows,
+    cost_rows,
+    price_rows,
+    primary_verdicts,
+    primary_waiting,
+    statements,
+    tables,
+)
+from coordinator.web.slow_table import slow_rows
+from coordinator.web.stage_bars import stage_charts
+from domain.campaign import Campaign
+from domain.failures import group_by_reasons, invalid_total
+from domain.gate import counts_text, worst
+from domain.load import ClosedLoad
+from domain.outcome import Outcome, reasons_text
+from domain.report import MIN_PAIRS, CampaignReport
+from domain.toml_text import toml_text
+
+TRIALS_SHOWN = 200
+TABS = (
+    ("summary", "Summary", "web.campaign"),
+    ("verdicts", "Verdicts", "web.verdicts"),
+    ("why", "Why", "web.why"),
+    ("trials", "Trials", "web.trials"),
+    ("live", "Live", "web.live"),
+    ("configuration", "Configuration", "web.configuration"),
+)
+_DOWNLOADS = (
+    ("report (JSON)", "campaigns.get_report"),
+    ("results (CSV)", "campaigns.get_results_csv"),
+    ("verdicts (CSV)", "campaigns.get_verdicts_csv"),
+    ("expectations (CSV)", "campaigns.get_expectations_csv"),
+    ("carried loads (CSV)", "campaigns.get_carrying_csv"),
+    ("HTML", "web.report_file"),
+    ("Markdown", "exports.get_report_markdown"),
+    ("JUnit", "exports.get_junit"),
+)
+
+
+@blueprint.get("/campaigns/<campaign_id>")
+def campaign(campaign_id: str) -> str:
+    """The answer on one screen: sentences, one table, one chart, and the scope."""
+    return _tab("campaign", "summary", campaign_id, **_summary(campaign_id))
+
+
+@blueprint.get("/campaigns/<campaign_id>/verdicts")
+def verdicts(campaign_id: str) -> str:
+    """Every figure, verdict and chart."""
+    return _tab("campaign_verdicts", "verdicts", campaign_id, **_verdicts(campaign_id))
+
+
+@blueprint.get("/campaigns/<campaign_id>/why")
+def why(campaign_id: str) -> str:
+    """Where a request's time went, by kernel stage."""
+    report, campaign = _report(campaign_id)
+    return _tab(
+        "campaign_why",
+        "why",
+        campaign_id,
+        **_shared(report, campaign),
+        stage_charts=stage_charts(campaign, report, path_of(report.campaign["hosts"]).stages),
+        flame_graphs=campaign.flame_graphs,
+        labels=campaign.labels,
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/trials")
+def trials(campaign_id: str) -> str:
+    """The newest trials with their validity, and what took trials out."""
+    report, campaign = _report(campaign_id)
+    before = request.args.get("before", "")
+    with services().store.read() as session:
+        total, invalid = store_trials.trial_counts(session, campaign_id)
+        try:
+            found = store_trials.newest_page(session, campaign_id, TRIALS_SHOWN, before=before)
+        except ValueError as error:
+            abort(404, str(error))
+    return _tab(
+        "trials",
+        "trials",
+        campaign_id,
+        **_shared(report, campaign),
+        invalid=group_by_reasons(report.invalid),
+        invalid_total=invalid_total(report),
+        trials=found,
+        total=total,
+        invalid_count=invalid,
+        before=before,
+        older=found[0]["id"] if len(found) == TRIALS_SHOWN else "",
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/live")
+def live(campaign_id: str) -> str:
+    """What happens now, or how it ran: trials so far, retries, traffic, history."""
+    campaign = Campaign.model_validate(api.get_view(campaign_id)["campaign"])
+    return _tab("campaign_live", "live", campaign_id, **_traffic_words(campaign))
+
+
+@blueprint.get("/campaigns/<campaign_id>/configuration")
+def configuration(campaign_id: str) -> str:
+    """What was submitted, how to submit it again, and on which host it ran."""
+    report, campaign = _report(campaign_id)
+    again = campaign.model_copy(update={"seed": report.campaign["seed"]})
+    file = f"{campaign.name}.toml"
+    commands = (
+        f"showdown run {file}                 # on this machine, with a private stack\n"
+        f"showdown submit {file}              # to a coordinator\n"
+        'curl -H "Authorization: Bearer $SHOWDOWN_TOKEN" -H "Content-Type: application/toml" \\\n'
+        f"     --data-binary @{file} {request.url_root}api/v1/campaigns"
+    )
+    shared = _shared(report, campaign)
+    return _tab(
+        "campaign_configuration", "configuration", campaign_id, **shared, toml=toml_text(again), commands=commands
+    )
+
+
+@blueprint.get("/campaigns/<campaign_id>/progress")
+def progress(campaign_id: str) -> Response:
+    """The progress fragment, polled each second. It notifies the page of new results."""
+    known = _progress(campaign_id)
+    response = make_response(render_template("web/_progress.html", **known))
+    ended_blocks = known["view"]["blocks_done"] + known["view"]["blocks_failed"]
+    if not known["live"] or request.args.get("seen") != str(ended_blocks):
+        response.headers["HX-Trigger"] = json.dumps({"results-changed": {}}, allow_nan=False)
+    return response
+
+
+@blueprint.post("/campaigns/<campaign_id>/resume")
+def resume(campaign_id: str) -> AnyResponse:
+    """Go on with a campaign that paused; repeating it is harmless."""
+    resume_by_id(campaign_id)
+    return redirect(url_for("web.campaign", campaign_id=campaign_id), code=303)
+
+
+def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
+    title = next(title for name, title, _ in TABS if name == tab)
+    known = _progress(campaign_id)
+    return render_template(f"web/{template}.html", tabs=TABS, tab=tab, tab_title=title, **known, **found)
+
+
+def _progress(campaign_id: str) -> dict[str, Any]:
+    view = api.get_view(campaign_id)
+    state, tally = CampaignState(view["state"]), view["tally"]
+    outcome = f", {Outcome(view['outcome']).text}" if view["outcome"] not in (None, state) else ""
+    trials = f" {tally['invalid']} invalid trials: {reasons_text(tally['reasons'])}." if tally["invalid"] else ""
+    done = f"{view['blocks_done']} of {view['blocks_total']} blocks done"
+    return {
+        "view": view,
+        "live": not state.ended,
+        "grafana": grafana.campaign_link(view),
+        "announcement": f"Campaign {state}{outcome}, {done}.{trials}",
+    }
+
+
+def _report(campaign_id: str) -> tuple[CampaignReport, Campaign]:
+    report = api.report_of(campaign_id)
+    return report, Campaign.model_validate(report.campaign["campaign"])
+
+
+def _shared(report: CampaignReport, campaign: Campaign) -> dict[str, Any]:
+    return {
+        "report": report,
+        "measured": any(r.valid_trials or r.invalid_trials for r in report.results),
+        "many_workloads": len(campaign.workloads) > 1,
+        "reference": campaign.reference_label,
+    }
+
+
+def _summary(campaign_id: str) -> dict[str, Any]:
+    report, campaign = _report(campaign_id)
+    return {
+        **_shared(report, campaign),
+        **_gate(report),
+        "summary_chart": summary_chart(tables(campaign, report)),
+        "downloads": _DOWNLOADS,
+    }
+
+
+def _gate(report: CampaignReport) -> dict[str, Any]:
+    return {"gate": worst(report.expectations), "gate_counts": counts_text(report.expectations)}
+
+
+def _verdicts(campaign_id: str) -> dict[str, Any]:
+    report, campaign = _report(campaign_id)
+    found = tables(campaign, report)
+    rows = [row for table in found for row in table.rows]
+    return {
+        **_shared(report, campaign),
+        **_gate(report),
+        "min_pairs": MIN_PAIRS,
+        "tables": found,
+        "statements": statements(campaign, report),
+        "costs": cost_rows(report),
+        "charts": [chart for table in found if (chart := throughput_chart(table))],
+        "latency_charts": [chart for table in found if (chart := latency_chart(table))],
+        "capacity_charts": [chart for table in found if (chart := capacity_chart(table))],
+        "closed": any(not (row.open_loop or row.is_capacity) for row in rows),
+        "searched": any(row.is_capacity for row in rows),
+        "caveats": [(r, caveat) for r in report.results for caveat in r.caveats],
+        "primary": primary_verdicts(report),
+        "primary_waiting": primary_waiting(report),
+        "prices": price_rows(report),
+        "scope": report.answer.scope.text if report.answer else "",
+        "carrying": carrying_rows(report),
+        "slow": slow_rows(report),
+        "taxes": {label: tax for label, tax in (report.campaign["probe_tax"] or {}).items() if tax["high"] < 1},
+    }
+
+
+def _traffic_words(campaign: Campaign) -> dict[str, Any]:
+    """The loop decides what the generator's percentiles are: latencies in open loops, service times in closed ones."""
+    closed = {isinstance(load, ClosedLoad) for load in campaign.levels.values()}
+    title, words = {
+        frozenset({True}): ("Service time", "Times are service times, from the actual send."),
+        frozenset({False}): ("Latency", "Latencies count from the intended send."),
+    }.get(
+        frozenset(closed),
+        (
+            "Latency or service time",
+            "Times are latencies from the intended send at open levels, service times at closed ones.",
+        ),
+    )
+    return {"labels": campaign.labels, "times_title": title, "times_are": words}

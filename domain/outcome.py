@@ -1,0 +1,73 @@
+"""What came of a campaign, and of its trials so far. The same words on every surface."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from domain.busy import BusyProcess
+from domain.frozen import Frozen
+from domain.trial import Reason
+
+MOST_RETRIES = 5  # shown, the newest first
+USELESS_BLOCKS = 6  # if the first blocks of a campaign give no valid trial, it pauses after so many
+
+
+class Outcome(StrEnum):
+    """What an ended campaign is good for."""
+
+    ANSWERED = "answered"
+    PARTLY = "partly_answered"
+    NOTHING = "nothing_measured"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def text(self) -> str:
+        """The word as shown to users."""
+        return self.value.replace("_", " ")
+
+
+class CampaignOutcome(Frozen):
+    """The outcome of an ended campaign, and the sentence that explains it."""
+
+    word: Outcome
+    sentence: str
+
+
+class Retry(Frozen):
+    """An attempt that did not count, so that its block is measured again."""
+
+    block: int = Field(description="The block's index, from 0.")
+    attempt: int
+    host: str
+    reason: str = Field(description="Why, in words.")
+
+
+class Tally(Frozen):
+    """The trials so far, of all attempts; a trial of a search that shows a rate to be too high is valid."""
+
+    valid: int = 0
+    invalid: int = 0
+    reasons: dict[Reason, int] = Field(default={}, description="Invalid trials by reason, the most common first.")
+    retries: tuple[Retry, ...] = Field(default=(), description=f"The newest {MOST_RETRIES} of them, newest first.")
+    retried: int = Field(default=0, description="How many attempts did not count.")
+    busiest: tuple[BusyProcess, ...] = Field(
+        default=(), description="The processes that disturbed most, with the mean share of the CPUs where they did."
+    )
+
+
+def reasons_text(reasons: Mapping[Reason, int]) -> str:
+    """Reasons with their counts: ``interference 36, steal 2``."""
+    return ", ".join(f"{Reason(reason).value} {count:,}" for reason, count in reasons.items())
+
+
+def state_text(campaign: Mapping[str, Any]) -> str:
+    """The state, and the outcome if there is one: ``complete, nothing measured``; or that it is paused."""
+    state = str(campaign.get("state") or "")
+    if campaign.get("paused"):
+        return f"{state}, paused"
+    outcome = campaign.get("outcome")
+    text = Outcome(outcome).text if outcome in set(Outcome) else ""
+    return f"{state}, {text}" if text and text != state else state
