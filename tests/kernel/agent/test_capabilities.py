@@ -14,13 +14,12 @@ from tests import ROOT
 from tests.host_noise import windows
 from workers.agent.capabilities import OWN_PROGRAMS, host_capabilities
 from workers.inventory.features import probe_features
-from workers.lab import netns
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("kernel")]
 
 
 def test_every_datapath_of_the_first_release_runs_here_and_nothing_is_left() -> None:
-    descriptors, namespaces = set(os.listdir("/proc/self/fd")), netns.names("sd-")
+    descriptors = set(os.listdir("/proc/self/fd"))
     for window in windows():
         with window:
             started = time.monotonic()
@@ -29,7 +28,6 @@ def test_every_datapath_of_the_first_release_runs_here_and_nothing_is_left() -> 
     assert {"direct", "tproxy", "ebpf_sk_assign", "ebpf_redirect"} <= {d.name for d in host.datapaths if d.available}
     assert all(d.function for d in host.datapaths)
     assert set(os.listdir("/proc/self/fd")) == descriptors
-    assert not set(netns.names("sd-try")) - set(namespaces)
     assert host.fingerprint["cpus"] == str(len(os.sched_getaffinity(0)))
     assert host.fingerprint["version.haproxy"][0].isdigit()
 
