@@ -36,5 +36,5 @@ def _value(value: Any) -> str:
         return line if len(line) <= _WIDE else "\n".join(["[", *(f"  {text}," for text in texts), "]"])
     if isinstance(value, str):
         # A basic string of TOML is a string of JSON, except that DEL needs an escape.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
     return json.dumps(value, allow_nan=False)

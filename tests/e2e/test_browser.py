@@ -36,7 +36,9 @@ class Tab:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _listen(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # A page that is left aborts its requests. Of one that fails, htmx also reports a sendError.
+        aborted = message.text.startswith(("htmx:sendAbort", "htmx:afterRequest"))
+        if message.type in ("error", "warning") and not aborted:
             self.complaints.append(message.text)
 
 

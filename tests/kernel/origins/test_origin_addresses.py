@@ -34,12 +34,13 @@ def answers(lab: Lab, address: str) -> bool:
     return False
 
 
-def counted(origin: Origin, requests: int) -> None:
-    """Wait until the origin has counted so many requests: nginx writes its log after the answer."""
+def counted(origin: Origin, connections: int) -> dict[str, int]:
+    """The connections by address, once there are so many: nginx writes its log some time after the answer."""
     deadline = time.monotonic() + PATIENCE_S
-    while origin.requests() < requests:
-        assert time.monotonic() < deadline, origin.requests()
+    while sum((found := origin.connections()).values()) < connections:
+        assert time.monotonic() < deadline, found
         time.sleep(0.01)
+    return dict(found)
 
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])
@@ -49,17 +50,17 @@ def test_it_counts_connections_by_address(kind: str, tmp_path: Path) -> None:
         origin = origin_of(kind, lab)
         origin.start()
         assert answers(lab, lab.origin_addresses[0])
-        counted(origin, 1)
-        before = origin.requests(), origin.connections()
+        before = counted(origin, 1)
+        asked = origin.requests()
         for number, address in enumerate(lab.origin_addresses):
             for _ in range(number + 1):
                 assert answers(lab, address)
-        counted(origin, before[0] + ORIGINS * (ORIGINS + 1) // 2)
-        after = origin.connections()
-        assert {a: after[a] - before[1].get(a, 0) for a in after} == {
+        opened = ORIGINS * (ORIGINS + 1) // 2
+        after = counted(origin, sum(before.values()) + opened)
+        assert {a: after[a] - before.get(a, 0) for a in after} == {
             address: number + 1 for number, address in enumerate(lab.origin_addresses)
         }
-        assert origin.requests() - before[0] == ORIGINS * (ORIGINS + 1) / 2
+        assert origin.requests() - asked == opened
 
 
 @pytest.mark.parametrize("kind", ["nginx", "own"])

@@ -8,10 +8,10 @@ import pytest
 
 from coordinator.analysis import columns
 from coordinator.analysis.block_trials import LeftOutTrials, words_of
-from coordinator.analysis.campaign_results import figure_of_trial
 from coordinator.analysis.digest import block_digest
 from coordinator.analysis.digest_codec import decode, encode
 from coordinator.analysis.level_trials import LevelTrials
+from coordinator.analysis.trial_figures import figure_of_trial
 from coordinator.scheduling.digests import FIELDS, TrialDigest
 from domain.metric import SHARE_METRICS, Metric
 from domain.names import datapath_of

@@ -95,7 +95,7 @@ def test_metrics_have_the_last_verdicts(coordinator_app: CoordinatorApp) -> None
     assert ratios["requests_per_s"] == pytest.approx(1.5)
     words = [dict(labels) for (name, labels), _ in found.items() if name == "showdown_verdict"]
     assert {one["campaign"] for one in words} == {campaign_id}
-    assert "faster" in {one["verdict"] for one in words if one["metric"] == "requests_per_s"}
+    assert "better" in {one["verdict"] for one in words if one["metric"] == "requests_per_s"}
     checks = [dict(labels) for (name, labels), _ in found.items() if name == "showdown_expectation"]
     assert [(one["expectation"], one["outcome"]) for one in checks] == [("fast", "pass")]
 
