@@ -50,6 +50,7 @@ def test_a_bench_ends_with_its_ratios(bench: str) -> None:
         assert results["honesty_p99_100ms_of_500ms"]["ratio"] == pytest.approx(1, abs=0.3)
 
 
+@pytest.mark.alone
 @in_windows
 def test_the_probes_bench_ends_with_the_tax_and_each_probes_cost() -> None:
     done = subprocess.run(

@@ -26,6 +26,7 @@ from workers.lab.lab import Lab
 from workers.traffic import showdown_traffic
 
 _IN_FLIGHT_S = 0.1  # what the proxy has accepted, it connects
+_BETWEEN = 15  # slices of the neighbour, in which the faults take place: beside other tests, programs are slow
 TIMEOUT_MS = 800  # of a request, so that connections which wait in vain do not wait for long
 _RULES = """\
     counter routed {{ }}
@@ -148,9 +149,11 @@ class Breaker:
             strays.update((label, witness.packets()) for label, witness in witnesses.items())
 
         labels, faults = (*breaks, neighbour), dict.fromkeys(breaks, breaking)
+        between = _BETWEEN if at == DURING else 0
         trials = measure(
-            *(self.directory, labels, faults), at=at, workload=workload, turns=1, when=0.5, prepare=built, then=then
-        )
+            *(self.directory, labels, faults), at=at, workload=workload, turns=1, prepare=built, then=then,
+            when=len(labels) / (2 * len(labels) + between), between=between,
+        )  # fmt: skip
         found = trials[neighbour].validity
         assert reasons(trials[neighbour]) == set(), f"the fault of one datapath is not its neighbour's: {found}"
         return Broken(trials, strays)

@@ -108,11 +108,16 @@ def block_job(
     slice_s: float,
     *,
     profiled: bool,
+    between: int,
 ) -> BlockJob:
-    """A block of two slices per datapath and turn, and one for stacks if they are wanted."""
+    """A block of two slices per datapath and turn, and one for stacks if they are wanted.
+
+    Amid the slices of a turn, the last datapath has so many more ``between``.
+    """
+    order = (labels + labels[-1:] * between + labels[::-1]) * turns
     block = Block(index=0, workload=workload, level="low", datapaths=labels,
                   load=max(loads.values(), key=str, default=default), loads=loads,
-                  order=(labels + labels[::-1]) * turns + labels * profiled, profiled=len(labels) * profiled,
+                  order=order + labels * profiled, profiled=len(labels) * profiled,
                   host="test")  # fmt: skip
     return BlockJob(campaign_id="test", campaign_name="test", block_id=new_tag(), attempt=1, lease="x", block=block,
                     slice_s=slice_s, warm_up_s=0, probes=())  # fmt: skip
@@ -147,6 +152,7 @@ def measure(
     turns: int = 2,
     slice_s: float = SLICE_S,
     when: float = 0.4,
+    between: int = 0,
     prepare: Callable[[Lab], object] = lambda lab: None,
     then: Callable[[], object] = lambda: None,
 ) -> dict[str, TrialResult]:
@@ -166,7 +172,7 @@ def measure(
             yield lab
 
     default = load or ClosedLoad(connections=8, condition=Condition(ip_version=ip_version))
-    job = block_job(labels, workload, default, loads or {}, turns, slice_s, profiled=profiled)
+    job = block_job(labels, workload, default, loads or {}, turns, slice_s, profiled=profiled, between=between)
     generator = Saboteur(labs, breaks or {}, at, when, then)
     host = runner_context(directory, generator, build)
     try:
