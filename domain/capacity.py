@@ -60,11 +60,16 @@ def read_capacity(match: re.Match[str]) -> dict[str, Any]:
 
 def capacity_text(fields: Mapping[str, Any], arrivals: str) -> str:
     """The level as written, from its fields; terms with the usual value are left out."""
-    terms = [f"p99<={time_text(fields['p99_us'])}"]
+    terms = [slo_text(fields["p99_us"])]
     terms += [f"{name}<={100 * fields[name]:g}%" for name, usual in _USUAL.items() if fields[name] != usual]
     terms += [f"steps<={fields['steps']}"] if fields["steps"] != SEARCH_STEPS else []
     terms += [] if fields["searches"] is None else [f"searches={fields['searches']}"]
     return f"capacity({', '.join(terms)}{arrivals})"
+
+
+def slo_text(p99_us: int) -> str:
+    """The SLO, without how it is searched: ``p99<=5ms``."""
+    return f"p99<={time_text(p99_us)}"
 
 
 def time_text(time_us: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from domain.answer import MOST_COLUMNS, Column, Entry, Row
 from domain.campaign import Campaign
+from domain.capacity import slo_text
 from domain.load import AnyLoad, CapacityLoad, ClosedLoad, OpenLoad
 from domain.metric import Metric
 from domain.names import LIMIT
@@ -80,7 +81,7 @@ def _bare_words(load: AnyLoad, shown: set[str]) -> str:
     if isinstance(load, ClosedLoad):
         return f"{load.connections} connection{'s' * (load.connections != 1)}"
     if isinstance(load, CapacityLoad):
-        return load.bare.partition("(")[2].removesuffix(")")
+        return slo_text(load.p99_us)
     if isinstance(load, OpenLoad) and load.profile is None:
         return f"{load.rate_per_s:,}/s{load.arrivals}"
     one = next(iter(shown), "") if len(shown) == 1 else ""

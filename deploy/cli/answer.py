@@ -106,7 +106,8 @@ def table_lines(answer: Answer, width: int, most_lines: int) -> list[str]:
     if left := len(answer.rows) - len(rows):
         lines.append(f"[dim]… and {left} more rows in the whole report[/dim]")
     if hidden:
-        lines.append(f"[dim]{_cut('no room for the levels ' + ', '.join(hidden), width)}[/dim]")
+        text = f"no room for the level{'s' * (len(hidden) > 1)} {', '.join(hidden)}"
+        lines.append(f"[dim]{_cut(text, width)}[/dim]")
     return lines
 
 

@@ -271,6 +271,7 @@ def test_one_datapath_has_only_its_rate():
         ("open(25%) under ipv6", "open(25%) = 9,800/s under ipv6", "9,800/s under ipv6"),
         ("open(25%)", "open(25%)", "open(25%)"),
         ("capacity(p99<=5ms)", "capacity(p99<=5ms)", "p99<=5ms"),
+        ("capacity(p99<=5ms, steps<=8, searches=1)", "capacity(p99<=5ms, steps<=8, searches=1)", "p99<=5ms"),
     ],
 )
 def test_a_level_in_short(load, shown, words):
