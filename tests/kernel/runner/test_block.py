@@ -160,8 +160,7 @@ def measure(
 
     ``prepare`` is called with each lab as it is built, ``then`` when the traffic has ended.
     """
-    labs: dict[str, Lab] = {}
-    held = HeldNamespaces()
+    labs, held = dict[str, Lab](), HeldNamespaces()
 
     @contextmanager
     def build(spec: LabSpec, register: CleanupRegister) -> Iterator[Lab]:
