@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from io import BytesIO
 from typing import Any, NoReturn
 
 from apiflask import HTTPError
@@ -81,6 +82,10 @@ class StrictRequest(Request):
         if e is None:
             raise UnsupportedMediaType("must be JSON (Content-Type: application/json)")
         raise BadRequest(f"is not JSON: {e}")
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> BytesIO:
+        """In memory: no form has files, a body is limited, and what is refused must leave nothing on the disk."""
+        return BytesIO()
 
 
 def limit_body() -> None:

@@ -83,7 +83,8 @@ def sign_out() -> Response:
 
 
 @blueprint.errorhandler(HTTPException)
-def _error(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
+def error_page(error: HTTPException) -> Response | tuple[str, int] | HTTPException:
+    """What a page shows in its place."""
     if error.code is None or error.code < 400:
         return error
     title = {403: "Not allowed", 404: "Not found"}.get(error.code, error.name)

@@ -1,8 +1,10 @@
 """The routes of the form: presets, submission, the live estimate, TOML, and input that outlives its session."""
 
-from flask import abort, redirect, render_template, request, url_for
+from collections.abc import Callable
+
+from flask import abort, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import TooManyRequests, Unauthorized
+from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
 from coordinator import auth
@@ -14,7 +16,7 @@ from coordinator.store.planning import plan_of
 from coordinator.store.submission import admitted
 from coordinator.web import form as forms
 from coordinator.web.choices import choice_of, in_order
-from coordinator.web.entry import blueprint, to_sign_in
+from coordinator.web.entry import blueprint, error_page, to_sign_in
 from coordinator.web.level_rows import KINDS
 from coordinator.web.presets import EMPTY, REFERENCE, fitted, left_out, presets, reference_campaign
 from coordinator.web.problem_links import entries, open_folds, said, toml_entries
@@ -96,7 +98,7 @@ def continue_form() -> Page:
 @blueprint.errorhandler(Unauthorized)
 def _session_has_ended(_error: Unauthorized) -> Page:
     if request.endpoint == "web.submit_campaign":
-        return _sign_in_with_input(""), 401
+        return _unless_refused(lambda: (_sign_in_with_input(""), 401))
     if request.endpoint == "web.preview_campaign":  # the page stays, and so does what is typed
         return render_template("web/_estimate.html", ended=True), 401
     return to_sign_in()
@@ -105,9 +107,9 @@ def _session_has_ended(_error: Unauthorized) -> Page:
 @blueprint.errorhandler(auth.StaleToken)
 def _token_is_stale(error: auth.StaleToken) -> Page:
     if request.endpoint == "web.submit_campaign" and auth.is_signed_in():
-        return _again((), notice=_STALE), 403
+        return _unless_refused(lambda: (_again((), notice=_STALE), 403))
     if request.endpoint == "web.preview_campaign" and auth.is_signed_in():
-        return preview_campaign(), 403  # the fragment is shown: it changes nothing
+        return _unless_refused(lambda: (preview_campaign(), 403))  # the fragment is shown: it changes nothing
     return render_template("web/error.html", title="Not allowed", message=error.description), 403
 
 
@@ -156,6 +158,14 @@ def form_page(
 def toml_page(text: str, problems: tuple[Problem, ...] = (), notice: str = "") -> str:
     """The page for TOML, with the problems of its lines."""
     return render_template("web/new_toml.html", toml=text, entries=toml_entries(text, problems), notice=notice)
+
+
+def _unless_refused(page: Callable[[], Page]) -> Page:
+    """What an error ends in. The input that it shows again may be refused, too; then that is the answer."""
+    try:
+        return page()
+    except HTTPException as refusal:
+        return make_response(error_page(refusal))
 
 
 def _again(problems: tuple[Problem, ...], notice: str = "") -> str:

@@ -121,3 +121,29 @@ def test_enter_in_a_text_field_submits(coordinator_app: CoordinatorApp, browser:
     assert first
     assert 'name="submit"' in first[0]
     assert send(browser, submit="1").status_code == 303
+
+
+@pytest.mark.parametrize("has_session", [False, True])
+def test_input_that_is_too_large_is_refused_and_not_shown_again(
+    has_session: bool, coordinator_app: CoordinatorApp
+) -> None:
+    browser = signed_in(coordinator_app) if has_session else coordinator_app.app.test_client()
+    pasted = {"toml": "#" * 1_100_000}
+    refused = browser.post("/campaigns", data=pasted, headers={"X-CSRF-Token": "stale"})
+    assert refused.status_code == 413
+    assert "exceeds the capacity limit" in refused.text
+
+
+def test_a_form_in_parts_leaves_no_file(
+    coordinator_app: CoordinatorApp, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was opened")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", refuse, raising=False)
+    head = b'--x\r\nContent-Disposition: form-data; name="toml"; filename="campaign.toml"\r\n\r\n'
+    body = head + b"#" * 600_000 + b"\r\n--x--\r\n"
+    refused = browser.post("/campaigns", data=body, content_type="multipart/form-data; boundary=x")
+    assert refused.status_code == 403
