@@ -1,5 +1,6 @@
 """Sends requests to a target and judges each answer: what a refusal must never be, and what it must never leave."""
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ ROUND = 100  # requests between two restorations of the database
 SLOW_CPU_S = 8.0  # the slowest takes 2.7 s on a quiet machine: a report of 15 MB; beside other tests, up to twice that
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_READY = b"/readyz"  # its 503 is the truth: no broker is there
+GZIP = b"\x1f\x8b"  # RFC 1952: how packed answers begin
 SET_ASIDE = b"is set aside:"
 
 
@@ -93,9 +95,10 @@ def _judged(request: Request, answer: Answer) -> Iterator[tuple[Kind, str]]:
 
 
 def _misshapen(answer: Answer) -> Iterator[tuple[Kind, str]]:
+    is_packed = answer.body.startswith(GZIP)
     try:
-        body = json.loads(answer.body)
-    except ValueError:
+        body = json.loads(gzip.decompress(answer.body) if is_packed else answer.body)
+    except (OSError, EOFError, ValueError):
         body = None
     if not isinstance(body, dict) or "problems" not in body:
         yield Kind.SHAPE, f"{answer.status} {answer.type}: {answer.body[:200]!r}"
