@@ -5,11 +5,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
-from flask import abort, request
+from flask import request
 from pydantic import BaseModel, Field
 
 from coordinator.api.campaigns import get_view
-from coordinator.api.refusals import Code, CodedConflict
+from coordinator.api.refusals import Code, CodedConflict, no_campaign
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import campaign_list as store
@@ -126,7 +126,7 @@ def change_by_id(campaign_id: str, changes: KeepingChanges) -> None:
     """Change what users wrote on a campaign. Aborts with 404 if it is unknown."""
     known = services()
     with known.store.write() as session:
-        row = transitions.lock_campaign(session, campaign_id) or _unknown(campaign_id)
+        row = transitions.lock_campaign(session, campaign_id) or no_campaign(campaign_id)
         keeping.change(session, row, changes, known.clock())
 
 
@@ -150,7 +150,7 @@ def delete_by_id(campaign_id: str) -> Deleted:
             found = deletion.delete_campaign(session, row, known.clock()) if row is not None else None
         except deletion.NotEnded as error:
             raise CodedConflict(str(error), Code.CAMPAIGN_NOT_ENDED) from error
-        found = found or deletion.deletion_of(session, campaign_id) or _unknown(campaign_id)
+        found = found or deletion.deletion_of(session, campaign_id) or no_campaign(campaign_id)
     if found.telemetry_at is None:
         problem = _telemetry_error(campaign_id)
         with known.store.write() as session:
@@ -171,7 +171,3 @@ def _telemetry_error(campaign_id: str) -> str:
     except (TelemetryUnavailable, ValueError) as error:
         return str(error)
     return ""
-
-
-def _unknown(campaign_id: str) -> Any:
-    abort(404, f"there is no campaign {campaign_id[:40]!r}")

@@ -1,7 +1,7 @@
 """Campaigns: submit, list, view and cancel; results, verdicts and the whole report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -13,10 +13,12 @@ from coordinator import ticker
 from coordinator.analysis.report import build_report
 from coordinator.api.csv_file import csv_lines
 from coordinator.api.media import CSV
+from coordinator.api.refusals import no_campaign
 from coordinator.api.submitted import read_submitted
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import digests, looks, outcomes, records, results, submission, transitions, views
+from coordinator.store.models import CampaignRow
 from coordinator.store.places import stage_path
 from domain.campaign import MAX_TEXT_BYTES, Campaign, toml_data
 from domain.carrying import Carrying
@@ -99,10 +101,15 @@ def cancel(campaign_id: str) -> Mapping[str, Any]:
 
 def cancel_by_id(campaign_id: str) -> None:
     """Cancel a campaign. Aborts with 404 if it is unknown."""
+    move_campaign(campaign_id, transitions.cancel_campaign)
+
+
+def move_campaign(campaign_id: str, move: Callable[[Session, CampaignRow, float], object]) -> None:
+    """Move a campaign by one of the store's transitions, and dispatch what may run now. Aborts with 404."""
     known = services()
     with known.store.write() as session:
-        row = transitions.lock_campaign(session, campaign_id) or _unknown(campaign_id)
-        transitions.cancel_campaign(session, row, known.clock())
+        row = transitions.lock_campaign(session, campaign_id) or no_campaign(campaign_id)
+        move(session, row, known.clock())
     ticker.dispatch_waiting(known.store, known.dispatcher, known.clock())
 
 
@@ -110,7 +117,7 @@ def get_view(campaign_id: str) -> Mapping[str, Any]:
     """The campaign's view. Aborts with 404 if it is unknown."""
     known = services()
     with known.store.read() as session:
-        view = views.campaign_view(session, campaign_id, known.clock()) or _unknown(campaign_id)
+        view = views.campaign_view(session, campaign_id, known.clock()) or no_campaign(campaign_id)
         version, live = results.results_version(session, campaign_id), not CampaignState(view["state"]).ended
         tally = known.tallies.get(campaign_id, version, lambda: outcomes.tally(session, campaign_id))
         view["tally"] = tally.model_dump(mode="json")
@@ -187,7 +194,7 @@ def report_of(campaign_id: str) -> CampaignReport:
     """The campaign's present report. Aborts with 404 if it is unknown."""
     digests.complete(services().store, campaign_id)
     with services().store.read() as session:
-        return build(session, campaign_id) or _unknown(campaign_id)
+        return build(session, campaign_id) or no_campaign(campaign_id)
 
 
 def build(session: Session, campaign_id: str) -> CampaignReport | None:
@@ -228,10 +235,6 @@ def campaign_of_request() -> Campaign:
 
 def _bad(message: str) -> InvalidInput:
     return InvalidInput([Problem(field="campaign", message=message)])
-
-
-def _unknown(campaign_id: str) -> Any:
-    abort(404, f"there is no campaign {campaign_id[:40]!r}")
 
 
 def _csv(model: type[BaseModel], campaign_id: str, field: str) -> Response:

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from apiflask import APIBlueprint
-from flask import Response, abort, jsonify
+from flask import Response, jsonify
 from pydantic import BaseModel, Field, StringConstraints
 
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
-from coordinator.api.refusals import Code
+from coordinator.api.refusals import Code, no_campaign
 from coordinator.scheduling.lifecycle import CampaignState
 from coordinator.services import services
 from coordinator.store import views
@@ -102,7 +102,7 @@ def _answer(
         record = views.campaign_record(session, campaign_id)
         skews = skews_s(session, record["hosts"]) if record is not None else (0.0, 0.0)
     if record is None:
-        abort(404, f"there is no campaign {campaign_id[:40]!r}")
+        no_campaign(campaign_id)
     when = _window(record, query, skews)
     try:
         series = ask(services().settings.influx, when)

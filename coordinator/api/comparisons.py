@@ -3,12 +3,12 @@
 import json
 
 from apiflask import APIBlueprint
-from flask import abort
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from coordinator.analysis.comparison import Measured, compare, measured
 from coordinator.analysis.report import results_of
+from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import digests, records, results, views
 from domain.campaign import Campaign
@@ -61,7 +61,7 @@ def _ids(text: str, field: str) -> list[str]:
 def _measured(session: Session, campaign_id: str) -> Measured:
     record = views.campaign_record(session, campaign_id)
     if record is None:
-        abort(404, f"there is no campaign {campaign_id!r}")
+        no_campaign(campaign_id)
     version = json.dumps(record, allow_nan=False), results.results_version(session, campaign_id)
     return services().measured.get(campaign_id, version, lambda: _analysed(session, campaign_id, record))
 

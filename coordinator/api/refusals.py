@@ -7,9 +7,10 @@ Codes are never renamed or given another meaning; new ones may be added. Workers
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
+from typing import NoReturn
 
 from pydantic import BaseModel, Field
-from werkzeug.exceptions import Conflict
+from werkzeug.exceptions import Conflict, NotFound
 
 from domain.problems import Problem
 
@@ -142,3 +143,8 @@ def problem_document(
         message=message,
         problems=list(problems),
     )
+
+
+def no_campaign(campaign_id: str) -> NoReturn:
+    """Raises ``NotFound`` for an id that no campaign has."""
+    raise NotFound(f"there is no campaign {campaign_id[:40]!r}")

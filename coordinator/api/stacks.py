@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from coordinator.analysis.flamegraph import flame_svg, shares
 from coordinator.api.media import SVG, TEXT
+from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import digests, results, trials, views
 from domain.stacks import Stacks
@@ -62,7 +63,7 @@ def stacks_of(campaign_id: str) -> dict[str, Stacks]:
     """By cell, ``datapath.workload.level``: stacks of accepted valid trials. Aborts with 404 without the campaign."""
     with services().store.read() as session:
         if views.campaign_record(session, campaign_id) is None:
-            abort(404, f"there is no campaign {campaign_id[:40]!r}")
+            no_campaign(campaign_id)
         version = results.results_version(session, campaign_id)
     digests.complete(services().store, campaign_id)
     return services().stacks.get(campaign_id, version, lambda: _merge_by_cell(campaign_id))

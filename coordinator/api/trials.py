@@ -13,7 +13,7 @@ from coordinator.analysis.flamegraph import flame_svg
 from coordinator.analysis.path import StagePath
 from coordinator.api.codec import error_response
 from coordinator.api.media import SVG, TEXT
-from coordinator.api.refusals import Code
+from coordinator.api.refusals import Code, no_campaign
 from coordinator.services import services
 from coordinator.store import digests, results, views
 from coordinator.store.places import stage_path
@@ -43,7 +43,7 @@ def list_trials(campaign_id: str, query: PageQuery) -> Response:
     store = services().store
     with store.read() as session:
         if not views.is_known(session, campaign_id):
-            abort(404, f"there is no campaign {campaign_id[:40]!r}")
+            no_campaign(campaign_id)
     digests.complete(store, campaign_id)
     if query.limit is None and not query.after:
         trials = every_trial(store, campaign_id)

@@ -12,6 +12,7 @@ from coordinator.api import wire
 from coordinator.api.campaigns import report_of
 from coordinator.api.codec import error_response
 from coordinator.api.document import workers_document
+from coordinator.api.refusals import no_campaign
 from coordinator.services import services
 from coordinator.store import enrolments, views, work
 from coordinator.store.matrices import store_matrix
@@ -179,7 +180,7 @@ def campaign_progress(campaign_id: str) -> CampaignProgress:
     with services().store.read() as session:
         summary = views.campaign_summary(session, campaign_id)
     if summary is None:
-        raise NotFound(f"there is no campaign {campaign_id[:40]!r}")
+        no_campaign(campaign_id)
     blocks, ended = summary.blocks_done + summary.blocks_failed, summary.state.ended
     wanted = ended or services().announced.is_due(campaign_id, blocks)
     return CampaignProgress(
