@@ -3,12 +3,19 @@
 import ssl
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import httpcore
 import httpx
 
 _PIECE_BYTES = 16 << 10  # the limit is checked between pieces
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Read once: the certificate authorities take 30 ms of CPU, and each question has a transport."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class LimitedTransport(httpx.HTTPTransport):
@@ -19,9 +26,9 @@ class LimitedTransport(httpx.HTTPTransport):
     """
 
     def __init__(self, limit_s: float) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=_tls(), trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_tls(),
             network_backend=_Backend(time.monotonic() + limit_s),
         )
 

@@ -111,8 +111,9 @@ def trials(campaign_id: str) -> str:
 @blueprint.get("/campaigns/<campaign_id>/live")
 def live(campaign_id: str) -> str:
     """What happens now, or how it ran: trials so far, retries, traffic, history."""
-    campaign = Campaign.model_validate(api.get_view(campaign_id)["campaign"])
-    return _tab("campaign_live", "live", campaign_id, **_traffic_words(campaign))
+    known = _progress(campaign_id)
+    campaign = Campaign.model_validate(known["view"]["campaign"])
+    return _shown("campaign_live", "live", **known, **_traffic_words(campaign))
 
 
 @blueprint.get("/campaigns/<campaign_id>/configuration")
@@ -152,9 +153,12 @@ def resume(campaign_id: str) -> AnyResponse:
 
 
 def _tab(template: str, tab: str, campaign_id: str, **found: Any) -> str:
+    return _shown(template, tab, **_progress(campaign_id), **found)
+
+
+def _shown(template: str, tab: str, **found: Any) -> str:
     title = next(title for name, title, _ in TABS if name == tab)
-    known = _progress(campaign_id)
-    return render_template(f"web/{template}.html", tabs=TABS, tab=tab, tab_title=title, **known, **found)
+    return render_template(f"web/{template}.html", tabs=TABS, tab=tab, tab_title=title, **found)
 
 
 def _progress(campaign_id: str) -> dict[str, Any]:
