@@ -7,8 +7,8 @@ from domain.failures import invalid_total
 from domain.gate import counts_text, worst
 from domain.outcome import state_text
 from domain.report import CampaignReport, CellResult, Family, Percentiles
+from domain.texts import optional_text
 
-NONE = "–"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
 _FIGURES = ("requests/s", "capacity/s", "CPU µs/request", "p50 µs", "p99 µs", "valid trials")
 
@@ -53,17 +53,13 @@ def _row(cell: CellResult) -> tuple[str, ...]:
     return (
         f"{_escaped(cell.level)} {_code(cell.load)}",
         _code(cell.datapath),
-        _number(cell.requests_per_s),
-        _number(cell.slo_capacity_per_s),
-        _number(cell.cpu_us_per_request, 1),
-        _number(p50),
-        _number(p99),
+        optional_text(cell.requests_per_s),
+        optional_text(cell.slo_capacity_per_s),
+        optional_text(cell.cpu_us_per_request, 1),
+        optional_text(p50),
+        optional_text(p99),
         f"{count} ({_escaped(cell.invalid_for)})" if cell.invalid_for else count,
     )
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

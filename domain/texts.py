@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sized
 
+NONE = "–"
+"""In the place of a figure that is not there."""
+
 _MOST_DECIMALS = 3
 _PERCENT_FROM, _PERCENT_TO = 0.5, 2.0  # ratios between them are written in percent
 
@@ -23,6 +26,11 @@ def ratio_text(value: float, low: float, high: float) -> str:
 def number_text(value: float, low: float, high: float) -> str:
     """A number in as many decimals as the interval ``low`` to ``high`` deserves."""
     return f"{value:,.{decimals_of(low, high)}f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def optional_text(value: float | None, digits: int = 0) -> str:
+    """A number with so many decimals; a dash if there is none."""
+    return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def fit_text(low: float, high: float) -> str:

@@ -9,11 +9,10 @@ from rich.table import Table
 from domain.carrying import OverloadedTrials
 from domain.placement import SHARED
 from domain.report import CampaignReport, CellResult
-from domain.texts import share_text
+from domain.texts import NONE, share_text
 from domain.verdict_words import CarryingWord
 
 Rows = tuple[tuple[str, Callable[[CellResult], str], None], ...]  # a row's name and text; none has a verdict
-NONE = "–"
 MARK = "!"  # the latency depends on the generator
 _STYLES = {CarryingWord.DOES_NOT_CARRY.value: "red", CarryingWord.UNCLEAR.value: "yellow"}
 

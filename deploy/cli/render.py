@@ -30,10 +30,9 @@ from domain.metric import Metric
 from domain.names import LIMIT
 from domain.outcome import state_text
 from domain.report import MIN_BEYOND, MIN_PAIRS, CampaignReport, CellResult, Percentiles, Verdict
-from domain.texts import number_text
+from domain.texts import NONE, number_text, optional_text
 from domain.trial import Reason
 
-NONE = "–"
 FEW = "*"  # marks a percentile that rests on few slow requests
 _GAP = 2
 _INTERVAL_WIDTH = 13  # "0.985 – 1.009", the widest usual figure
@@ -207,10 +206,6 @@ def _range(low: float, high: float) -> str:
     return " – ".join(number_text(end, low, high) for end in (low, high))
 
 
-def _number(value: float | None, digits: int = 0) -> str:
-    return NONE if value is None else f"{value:,.{digits}f}"
-
-
 def _share(cell: CellResult) -> str:
     return NONE if cell.share_of_direct is None else f"{cell.share_of_direct.value * 100:.0f} %"
 
@@ -236,16 +231,16 @@ def _conntrack_text(cell: CellResult) -> str:
 
 
 def _rate(cell: CellResult) -> str:
-    return _number(cell.requests_per_s)
+    return optional_text(cell.requests_per_s)
 
 
 def _cpu(cell: CellResult) -> str:
-    return _number(cell.cpu_us_per_request, 1)
+    return optional_text(cell.cpu_us_per_request, 1)
 
 
 def _latency(value: float | None, pooled: Percentiles | None, percentile: float) -> str:
     """A percentile; marked if few slow episodes of all trials together lie beyond it."""
-    return _number(value) + (FEW if value is not None and pooled and pooled.rests_on_few(percentile) else "")
+    return optional_text(value) + (FEW if value is not None and pooled and pooled.rests_on_few(percentile) else "")
 
 
 def _pooled_p999(cell: CellResult) -> str:
@@ -279,9 +274,9 @@ _OPEN_FIGURES: _Figures = (
 )
 
 _CAPACITY_FIGURES: _Figures = (
-    ("SLO requests/s", lambda c: _number(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
-    ("  lower bound", lambda c: _number(lower_per_s(c)), None),
-    ("  upper bound", lambda c: _number(upper_per_s(c)), None),
+    ("SLO requests/s", lambda c: optional_text(c.slo_capacity_per_s), Metric.SLO_CAPACITY_PER_S),
+    ("  lower bound", lambda c: optional_text(lower_per_s(c)), None),
+    ("  upper bound", lambda c: optional_text(upper_per_s(c)), None),
     ("share of direct", _share, None),
     ("  95 % interval", _share_interval, None),
     *load.CAPACITY_ROWS,
@@ -289,4 +284,4 @@ _CAPACITY_FIGURES: _Figures = (
     ("searches", _trials, None),
     ("tracked", _conntrack_text, None),
 )
-_WALKED = ("ballast packets", lambda cell: _number(cell.ballast_packets), None)
+_WALKED = ("ballast packets", lambda cell: optional_text(cell.ballast_packets), None)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from domain.exceedance import MeanShare
 from domain.report import CellResult
-
-NONE = "–"
+from domain.texts import NONE
 
 
 def _row(over_ms: int) -> tuple[str, Callable[[CellResult], str], None]:
