@@ -1,8 +1,9 @@
 """Compare groups of campaigns: the same cell on both sides, and what else is not the same. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from coordinator.analysis.between import basis_of, difference, values_of
@@ -76,8 +77,11 @@ def compare(baseline: Sequence[Measured], other: Sequence[Measured]) -> Comparis
     basis = basis_of(len(baseline), len(other))
     references = {one.campaign.reference_label for one in (*baseline, *other)}
     reference = references.pop() if len(references) == 1 else None
-    figures = [_compared(baseline, other, key, basis) for key in _keys(baseline, other)]
-    ratios = [_compared(baseline, other, key, basis, reference) for key in _keys(baseline, other, reference)]
+    figures = [_compared(baseline, other, key, basis) for key in _keys(one.figures for one in (*baseline, *other))]
+    ratios = [
+        _compared(baseline, other, key, basis, reference)
+        for key in (_keys(one.ratios for one in (*baseline, *other)) if reference else ())
+    ]
     judged = _judged([*figures, *ratios])
     return Comparison(
         baseline=tuple(one.side for one in baseline),
@@ -90,12 +94,9 @@ def compare(baseline: Sequence[Measured], other: Sequence[Measured]) -> Comparis
     )
 
 
-def _keys(baseline: Sequence[Measured], other: Sequence[Measured], reference: str | None = "") -> list[Key]:
-    """Each figure that any campaign has, in its order; of ratios, those to ``reference``."""
-    if reference is None:
-        return []
-    campaigns = (*baseline, *other)
-    return list(dict.fromkeys(key for one in campaigns for key in (one.ratios if reference else one.figures)))
+def _keys(campaigns: Iterable[Mapping[Key, Sequence[float]]]) -> list[Key]:
+    """Each key that any campaign has, in its order."""
+    return list(dict.fromkeys(chain.from_iterable(campaigns)))
 
 
 def _compared(
